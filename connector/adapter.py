@@ -1,0 +1,162 @@
+"""The output contract, and all that a plugin ever imports."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from connector.errors import (
+    BatchTooLargeError,
+    ConfigError,
+    EntryRejectedError,
+    RefusedError,
+    UnavailableError,
+)
+from connector.model import Entry, FieldValue, Observable, ObservableType
+from connector.settings import (
+    Auth,
+    Duration,
+    Field,
+    FilePath,
+    HttpSettings,
+    Secret,
+    SecretValue,
+    Settings,
+)
+
+__all__ = [
+    "Adapter",
+    "Auth",
+    "BatchTooLargeError",
+    "ConfigError",
+    "Duration",
+    "Entry",
+    "EntryAdapter",
+    "EntryRejectedError",
+    "Field",
+    "FieldValue",
+    "FilePath",
+    "Http",
+    "HttpSettings",
+    "ListAdapter",
+    "Observable",
+    "ObservableType",
+    "Place",
+    "RefusedError",
+    "Response",
+    "Secret",
+    "SecretValue",
+    "Settings",
+    "UnavailableError",
+]
+
+S = TypeVar("S", bound=Settings)
+
+
+class Response(Protocol):
+    """What an adapter reads of an answer."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def content(self) -> bytes: ...
+
+
+class Http(Protocol):
+    """The one HTTP client: TLS, proxy, credentials, timeouts and redaction are its own concern."""
+
+    def request(  # noqa: D102
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        accept_statuses: frozenset[int] = frozenset(),
+    ) -> Response: ...
+
+
+class Place:
+    """Where an output stands: names that an adapter may need beside its own options."""
+
+    __slots__ = ("output", "publish_folder")
+
+    def __init__(self, output: str, publish_folder: Path) -> None:
+        self.output = output
+        self.publish_folder = publish_folder
+
+
+class Adapter(ABC, Generic[S]):
+    """Keeps one list at one target; subclass `ListAdapter` or `EntryAdapter`.
+
+    `supports` names the observables that the target can hold; an adapter whose options narrow
+    that overrides `accepts`. `fields` names what a mapping may fill beside the value, and
+    `default_mapping` fills it where the file says nothing.
+    """
+
+    settings_type: ClassVar[type[Settings]]
+    supports: ClassVar[frozenset[ObservableType]]
+    capacity: ClassVar[int | None] = None
+    fields: ClassVar[frozenset[str]] = frozenset()
+    default_mapping: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    def __init__(self, settings: S, http: Http | None = None, place: Place | None = None) -> None:
+        self.settings = settings
+        self._http = http
+        self._place = place
+
+    @property
+    def http(self) -> Http:
+        """The client built from this output's options; they must be an `HttpSettings`."""
+        if self._http is None:
+            raise RuntimeError("an adapter that speaks HTTP derives its options from HttpSettings")
+        return self._http
+
+    @property
+    def place(self) -> Place:
+        """Where this output stands."""
+        if self._place is None:
+            raise RuntimeError("this adapter was made without its place")
+        return self._place
+
+    def accepts(self, observable: Observable) -> bool:
+        """Return whether the target can hold this observable, as configured."""
+        return observable.type in self.supports
+
+    @abstractmethod
+    def read(self) -> Iterable[Entry]:
+        """Return what the target holds now; raise UnavailableError when unsure."""
+
+    def close(self) -> None:
+        """Let go of connections; called once, after the last use."""
+
+
+class ListAdapter(Adapter[S]):
+    """For targets that take the whole list at once: a file, a lookup, a hosted list."""
+
+    @abstractmethod
+    def publish(self, entries: Iterable[Entry]) -> None:
+        """Replace the list in one step, from a sorted stream; readers see the old or the new.
+
+        Raise EntryRejectedError after publishing the rest when some entries cannot be written.
+        """
+
+
+class EntryAdapter(Adapter[S]):
+    """For targets that take single changes; the core batches, orders and retries."""
+
+    batch_size: ClassVar[int] = 500
+
+    @abstractmethod
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Add or update entries; adding one that is there is no error."""
+
+    @abstractmethod
+    def remove(self, entries: Sequence[Entry]) -> None:
+        """Remove entries; removing one that is gone is no error."""
+
+    def commit(self) -> None:
+        """Make staged changes live, where the target has such a step."""

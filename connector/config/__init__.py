@@ -1,0 +1,1 @@
+"""The operator's file: values with lines, models, secrets, reference pages."""

@@ -1,0 +1,1 @@
+"""What we do about it: decide, protect, map, plan. Pure."""

@@ -1,0 +1,59 @@
+"""What can go wrong, named by what happens next."""
+
+from collections.abc import Sequence
+
+
+class ConnectorError(Exception):
+    """Base of all errors that the daemon acts on; everything else is a bug."""
+
+
+class ConfigError(ConnectorError):
+    """The operator must edit a file: nothing starts, a reload keeps the running configuration."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class UnavailableError(ConnectorError):
+    """No answer, or half an answer: the last good state is kept, the next cycle tries again."""
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class RefusedError(ConnectorError):
+    """Credentials, rights or licence: that feed or output pauses until reload; others go on."""
+
+
+class EntryRejectedError(ConnectorError):
+    """The target refuses some entries of a batch and took the others.
+
+    `rejected` maps the value of each refused entry to the target's own words.
+    """
+
+    def __init__(self, rejected: dict[str, str]) -> None:
+        super().__init__(f"{len(rejected)} entries rejected by the target")
+        self.rejected = rejected
+
+
+class BatchTooLargeError(ConnectorError):
+    """The target takes smaller batches; the core splits and goes on with `largest`."""
+
+    def __init__(self, largest: int) -> None:
+        super().__init__(f"the target takes at most {largest} entries at once")
+        self.largest = max(1, largest)
+
+
+class PlanRefusedError(ConnectorError):
+    """A limit: nothing is written until a person accepts the plan or mends its cause."""
+
+    def __init__(self, plan_id: str, broken: Sequence[str]) -> None:
+        super().__init__(f"plan {plan_id} is held: " + "; ".join(broken))
+        self.plan_id = plan_id
+        self.broken = tuple(broken)
+
+
+class StoreError(ConnectorError):
+    """Our own records are unreadable: without memory nothing may be removed, so we stop."""

@@ -1,0 +1,96 @@
+"""The feed contract, and all that a feed plugin ever imports."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from connector.adapter import Http
+from connector.errors import ConfigError, RefusedError, UnavailableError
+from connector.settings import (
+    Auth,
+    Duration,
+    Field,
+    FilePath,
+    HttpSettings,
+    Secret,
+    SecretValue,
+    Settings,
+)
+
+__all__ = [
+    "Auth",
+    "Collection",
+    "ConfigError",
+    "Duration",
+    "Feed",
+    "Field",
+    "FilePath",
+    "HttpSettings",
+    "Page",
+    "RefusedError",
+    "Secret",
+    "SecretValue",
+    "Settings",
+    "UnavailableError",
+]
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One stream of objects with a cursor of its own.
+
+    `key` identifies it for ever (a TAXII collection's URL, a bundle's path); `whole` says that
+    each run yields all that the collection holds, so what a run no longer shows was withdrawn.
+    """
+
+    key: str
+    title: str
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Raw STIX objects as received, and the cursor that follows them.
+
+    `cursor` is opaque to all but its feed and is stored in the same transaction as the objects;
+    `last` marks the end of a run that ended well.
+    """
+
+    objects: Sequence[bytes]
+    cursor: str
+    last: bool
+
+
+class Feed(ABC, Generic[S]):
+    """Pages of STIX objects from a server or from files."""
+
+    settings_type: ClassVar[type[Settings]]
+
+    def __init__(self, settings: S, http: Http | None = None) -> None:
+        self.settings = settings
+        self._http = http
+
+    @property
+    def http(self) -> Http:
+        """The client built from this feed's options; they must be an `HttpSettings`."""
+        if self._http is None:
+            raise RuntimeError("a feed that speaks HTTP derives its options from HttpSettings")
+        return self._http
+
+    @abstractmethod
+    def collections(self) -> Sequence[Collection]:
+        """Return every collection to be read; raise UnavailableError when unsure."""
+
+    @abstractmethod
+    def pages(self, collection: Collection, cursor: str | None) -> Iterator[Page]:
+        """Yield what came after `cursor` (None: from the start), in the order it was added.
+
+        Yields nothing when there is nothing new. Raises UnavailableError on half an answer; the
+        pages yielded before stay good, and the next run goes on after them.
+        """
+
+    def close(self) -> None:
+        """Let go of connections; called once, after the last use."""

@@ -1,0 +1,1 @@
+"""What a feed says: objects, patterns, observables, markings. Pure."""

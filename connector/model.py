@@ -1,0 +1,140 @@
+"""The facts that all floors speak about: frozen values, no behaviour beyond reading them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class ObservableType(StrEnum):
+    """Kinds of value that an enforcement point or a SIEM can match."""
+
+    IPV4_ADDR = "ipv4-addr"
+    IPV6_ADDR = "ipv6-addr"
+    ENDPOINT = "endpoint"
+    DOMAIN_NAME = "domain-name"
+    URL = "url"
+    EMAIL_ADDR = "email-addr"
+    EMAIL_SUBJECT = "email-subject"
+    FILE_MD5 = "file-md5"
+    FILE_SHA1 = "file-sha1"
+    FILE_SHA256 = "file-sha256"
+    FILE_SHA512 = "file-sha512"
+    FILE_NAME = "file-name"
+    AUTONOMOUS_SYSTEM = "autonomous-system"
+    USER_AGENT = "user-agent"
+    X509_SHA1 = "x509-sha1"
+    X509_SHA256 = "x509-sha256"
+    MUTEX = "mutex"
+    REGISTRY_KEY = "registry-key"
+    PROCESS_COMMAND = "process-command"
+
+
+@dataclass(frozen=True, slots=True)
+class Observable:
+    """One typed value in its canonical form (`connector.indicators.observable` makes them).
+
+    A domain name means exactly that name; `*.bad.example` means every name below it and not the
+    name itself. Prefixes are written as in `198.51.100.0/24`; endpoints as `203.0.113.7:443/tcp`
+    and `[2001:db8::7]:443/tcp`.
+    """
+
+    type: ObservableType
+    value: str
+
+    @property
+    def below(self) -> bool:
+        """Whether this stands for all names below a domain."""
+        return self.type is ObservableType.DOMAIN_NAME and self.value.startswith("*.")
+
+
+class Reason(StrEnum):
+    """Why a claim is, or is not, on a list; the same word in JSON, metrics, audit and log."""
+
+    UNREADABLE = "unreadable"
+    UNSUPPORTED_PATTERN = "unsupported_pattern"
+    NOT_ENFORCEABLE = "not_enforceable"
+    REVOKED = "revoked"
+    WITHDRAWN = "withdrawn"
+    NOT_YET_VALID = "not_yet_valid"
+    EXPIRED = "expired"
+    WITHHELD = "withheld"
+    DESELECTED = "deselected"
+    ALLOWLISTED = "allowlisted"
+    SUPERSEDED = "superseded"
+    WANTED = "wanted"
+    UNSUPPORTED_TYPE = "unsupported_type"
+    OVER_CAPACITY = "over_capacity"
+    PENDING = "pending"
+    HELD = "held"
+    REJECTED = "rejected"
+    WRITTEN = "written"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An indicator's word on one observable.
+
+    `enforceable` means that seeing this observable alone makes the whole pattern true. Otherwise
+    `reason` is `not_enforceable` (watchlists may take the observable), or, where there is no
+    observable, also `unreadable` or `unsupported_pattern`. `why` says it in words.
+    """
+
+    observable: Observable | None
+    enforceable: bool
+    reason: Reason | None = None
+    why: str = ""
+
+
+class Tlp(IntEnum):
+    """Traffic Light Protocol 2.0 (FIRST), ordered from public to most restricted."""
+
+    CLEAR = 0
+    GREEN = 1
+    AMBER = 2
+    AMBER_STRICT = 3
+    RED = 4
+
+    @property
+    def label(self) -> str:
+        """The name as people write it, such as `amber+strict`."""
+        return self.name.lower().replace("_", "+")
+
+
+class Purpose(StrEnum):
+    """What a list is for."""
+
+    BLOCK = "block"
+    WATCH = "watch"
+
+
+class Audience(StrEnum):
+    """Who sees what a list or an output holds."""
+
+    OWN = "own"
+    OPERATOR = "operator"
+    COMMUNITY = "community"
+    PUBLIC = "public"
+
+
+FieldValue = str | int | float | bool
+NO_FIELDS: Final[Mapping[str, FieldValue]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a list at a target: the observable, and what the output's mapping says of it."""
+
+    observable: Observable
+    fields: Mapping[str, FieldValue] = field(default=NO_FIELDS)
+
+    @property
+    def type(self) -> ObservableType:
+        """The observable's type."""
+        return self.observable.type
+
+    @property
+    def value(self) -> str:
+        """The observable's value."""
+        return self.observable.value

@@ -1,0 +1,1 @@
+"""List server, health and metrics."""

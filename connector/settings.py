@@ -1,0 +1,175 @@
+"""Base of every options class, and the few value types that options are made of."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+)
+
+__all__ = [
+    "Auth",
+    "Duration",
+    "Field",
+    "FilePath",
+    "HttpSettings",
+    "Secret",
+    "SecretValue",
+    "Settings",
+]
+
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
+SECRET_KINDS: Final = ("env", "file", "credential")
+
+
+class Settings(BaseModel):
+    """Options with a type, a bound, a default and a sentence each; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+def _duration(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, str) and (found := _DURATION.fullmatch(value)):
+        return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+    raise ValueError("should be a whole number with its unit, such as 30s, 15m, 6h, 90d or 2w")
+
+
+def write_duration(value: timedelta) -> str:
+    """Return the shortest way to write a duration in the file, such as `15m`."""
+    seconds = int(value.total_seconds())
+    for unit in ("w", "d", "h", "m"):
+        if seconds and seconds % _SECONDS[unit] == 0:
+            return f"{seconds // _SECONDS[unit]}{unit}"
+    return f"{seconds}s"
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(write_duration),
+    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,8}[smhdw]$"}),
+]
+
+
+def _path(value: object, info: ValidationInfo) -> Path:
+    """Relative paths start at the folder of the configuration file (validation context)."""
+    if not isinstance(value, str | Path) or not str(value):
+        raise ValueError("should be a path")
+    folder = (info.context or {}).get("folder")
+    return Path(folder, value) if folder else Path(value)
+
+
+FilePath = Annotated[
+    Path, BeforeValidator(_path), WithJsonSchema({"type": "string", "minLength": 1})
+]
+
+
+class SecretValue:
+    """A secret's text: it never prints, and `file` says where it lies when it came from one."""
+
+    __slots__ = ("_text", "file")
+
+    def __init__(self, text: str, file: Path | None = None) -> None:
+        self._text = text
+        self.file = file
+
+    def reveal(self) -> str:
+        """Return the text itself; for the one place that sends it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "SecretValue(***)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecretValue) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+def _secret(value: object, info: ValidationInfo) -> SecretValue:
+    """A reference is resolved by `context["resolve_secret"](kind, name)`, given by the loader."""
+    if isinstance(value, SecretValue):
+        return value
+    if not isinstance(value, dict) or len(value) != 1 or next(iter(value)) not in SECRET_KINDS:
+        raise ValueError(
+            "should be a reference to a secret: {env: NAME}, {file: path} or {credential: name}; "
+            "a literal secret is refused"
+        )
+    kind, name = next(iter(value.items()))
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"{kind} should name where the secret lies")
+    resolve: Any = (info.context or {}).get("resolve_secret")
+    if resolve is None:
+        raise ValueError("secrets can only be read while a configuration file is loaded")
+    resolved = resolve(kind, name)
+    if not isinstance(resolved, SecretValue):
+        raise TypeError("resolve_secret must return a SecretValue")
+    return resolved
+
+
+Secret = Annotated[
+    SecretValue,
+    BeforeValidator(_secret),
+    PlainSerializer(lambda _value: "***"),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": False,
+            "properties": {kind: {"type": "string", "minLength": 1} for kind in SECRET_KINDS},
+        }
+    ),
+]
+
+
+class Auth(Settings):
+    """How we prove who we are to a server; a client certificate may go with any of the others."""
+
+    username: str | None = Field(None, description="User name for HTTP basic authentication.")
+    password: Secret | None = Field(
+        None, description="Password for HTTP basic authentication; may be left out."
+    )
+    token: Secret | None = Field(None, description="Sent as `Authorization: Bearer TOKEN`.")
+    header: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9-]{1,64}$", description="Header that carries `key`."
+    )
+    key: Secret | None = Field(None, description="Value of the header named by `header`.")
+    client_cert: Secret | None = Field(None, description="Client certificate chain in PEM form.")
+    client_key: Secret | None = Field(None, description="Key of the client certificate in PEM.")
+    client_key_password: Secret | None = Field(None, description="Passphrase of `client_key`.")
+
+
+class HttpSettings(Settings):
+    """Options of every feed and adapter that speaks HTTP; such a class is handed an `Http`."""
+
+    auth: Auth = Field(default_factory=Auth, description="Credentials; none when left out.")
+    ca: FilePath | None = Field(
+        None, description="PEM file of a private certificate authority, instead of the public ones."
+    )
+    proxy: str | None = Field(
+        None, pattern=r"^https?://", description="Proxy for all requests, as http://host:port."
+    )
+    connect_timeout: Duration = Field(
+        timedelta(seconds=10), description="How long to wait for a connection."
+    )
+    read_timeout: Duration = Field(
+        timedelta(seconds=60), description="How long to wait for the server between two bytes."
+    )
+    max_body_mib: int = Field(
+        64, ge=1, le=1024, description="Largest answer accepted, in MiB after decompression."
+    )

@@ -1,0 +1,1 @@
+"""SQL: objects, claims, cursors, lists, ledger, plans, audit."""
