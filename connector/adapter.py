@@ -67,7 +67,7 @@ class Response(Protocol):
 class Http(Protocol):
     """The one HTTP client: TLS, proxy, credentials, timeouts and redaction are its own concern."""
 
-    def request(  # noqa: D102
+    def request(
         self,
         method: str,
         url: str,
