@@ -1,0 +1,1 @@
+"""The postfix output."""
