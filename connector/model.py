@@ -127,7 +127,7 @@ class Entry:
     """One line of a list at a target: the observable, and what the output's mapping says of it."""
 
     observable: Observable
-    fields: Mapping[str, FieldValue] = field(default=NO_FIELDS)
+    fields: Mapping[str, FieldValue] = field(default_factory=lambda: NO_FIELDS)
 
     @property
     def type(self) -> ObservableType:
