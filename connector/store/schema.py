@@ -1,0 +1,255 @@
+"""Tables. Keys are short and binary; instants are whole microseconds since 1970 (UTC)."""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
+
+# SQLite makes only an INTEGER primary key the row's own number; PostgreSQL wants 64 bits.
+Number: Final = BigInteger().with_variant(Integer, "sqlite")
+
+metadata: Final = MetaData()
+
+feeds: Final = Table(
+    "feeds",
+    metadata,
+    Column("number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("last_attempt", BigInteger),
+    Column("last_success", BigInteger),
+    Column("error", Text),
+    Column("objects", BigInteger, nullable=False, server_default="0"),
+)
+
+collections: Final = Table(
+    "collections",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("feed", SmallInteger, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("cursor", Text),
+    Column("run", BigInteger, nullable=False, server_default="0"),
+    Index("collections_by_key", "feed", "key", unique=True),
+)
+
+# Which objects a whole collection (a bundle) showed in its latest run.
+members: Final = Table(
+    "members",
+    metadata,
+    Column("collection", Number, primary_key=True, autoincrement=False),
+    Column("object", Number, primary_key=True, autoincrement=False),
+    Column("run", BigInteger, nullable=False),
+    Index("members_by_object", "object"),
+    sqlite_with_rowid=False,
+)
+
+# What many objects share word for word: creator, labels, types, markings, as one JSON text.
+traits: Final = Table(
+    "traits",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("body", Text, nullable=False),
+)
+
+objects: Final = Table(
+    "objects",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("feed", SmallInteger, nullable=False),
+    Column("key", LargeBinary, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("modified", BigInteger, nullable=False),
+    Column("valid_from", BigInteger),
+    Column("valid_until", BigInteger),
+    Column("confidence", SmallInteger),
+    Column("traits", Number, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+    Index("objects_by_key", "key", "feed", unique=True),
+)
+
+originals: Final = Table(
+    "originals",
+    metadata,
+    Column("object", Number, primary_key=True, autoincrement=False),
+    Column("dictionary", SmallInteger, nullable=False),
+    Column("packed", LargeBinary, nullable=False),
+)
+
+dictionaries: Final = Table(
+    "dictionaries",
+    metadata,
+    Column("number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("feed", SmallInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+markings: Final = Table(
+    "markings",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tlp", SmallInteger),
+)
+
+observables: Final = Table(
+    "observables",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("key", LargeBinary, nullable=False, unique=True),
+    Column("type", SmallInteger, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("touched", BigInteger, nullable=False),
+    Index("observables_by_touch", "touched"),
+)
+
+# Claims without an observable bear observable 0.
+claims: Final = Table(
+    "claims",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("object", Number, nullable=False),
+    Column("observable", Number, nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("why", Text),
+    Index("claims_by_observable", "observable"),
+    Index("claims_by_object", "object"),
+)
+
+# Claims that are gone: every list takes them out of its counts, then forgets them.
+departures: Final = Table(
+    "departures",
+    metadata,
+    Column("list", SmallInteger, primary_key=True, autoincrement=False),
+    Column("claim", Number, primary_key=True, autoincrement=False),
+)
+
+lists: Final = Table(
+    "lists",
+    metadata,
+    Column("number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("policy", LargeBinary, nullable=False),
+    Column("seq", BigInteger, nullable=False, server_default="0"),
+    Column("touched", BigInteger, nullable=False, server_default="-1"),
+    Column("claim", Number, nullable=False, server_default="0"),
+    Column("decided_at", BigInteger),
+    Column("wanted", BigInteger, nullable=False, server_default="0"),
+)
+
+entries: Final = Table(
+    "entries",
+    metadata,
+    Column("list", SmallInteger, primary_key=True, autoincrement=False),
+    Column("observable", Number, primary_key=True, autoincrement=False),
+    Column("wanted", SmallInteger, nullable=False),
+    Column("claim", Number, nullable=False),
+    Column("reason", SmallInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("stamp", BigInteger, nullable=False),
+    Column("rank", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("recheck", BigInteger),
+    Index("entries_by_seq", "list", "seq"),
+    sqlite_with_rowid=False,
+)
+Index(
+    "entries_by_recheck",
+    entries.c.list,
+    entries.c.recheck,
+    sqlite_where=entries.c.recheck.is_not(None),
+    postgresql_where=entries.c.recheck.is_not(None),
+)
+
+# One byte a claim, in compressed blocks by claim number: why it is, or is not, on the list.
+buckets: Final = Table(
+    "buckets",
+    metadata,
+    Column("list", SmallInteger, primary_key=True, autoincrement=False),
+    Column("block", Number, primary_key=True, autoincrement=False),
+    Column("packed", LargeBinary, nullable=False),
+)
+
+# How many claims of a list, or entries of an output, stand in each bucket.
+tallies: Final = Table(
+    "tallies",
+    metadata,
+    Column("kind", SmallInteger, primary_key=True, autoincrement=False),
+    Column("owner", SmallInteger, primary_key=True, autoincrement=False),
+    Column("bucket", SmallInteger, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+)
+
+outputs: Final = Table(
+    "outputs",
+    metadata,
+    Column("number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("list", SmallInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False, server_default="0"),
+    Column("setup", LargeBinary, nullable=False),
+    Column("verified_at", BigInteger),
+    Column("last_attempt", BigInteger),
+    Column("last_success", BigInteger),
+    Column("error", Text),
+    Column("paused", Text),
+    Column("held_plan", Text),
+)
+
+ledger: Final = Table(
+    "ledger",
+    metadata,
+    Column("output", SmallInteger, primary_key=True, autoincrement=False),
+    Column("observable", Number, primary_key=True, autoincrement=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("digest", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("why", Text),
+    sqlite_with_rowid=False,
+)
+
+# Entries that others put at a target, as the latest full reading showed them.
+foreign: Final = Table(
+    "foreign_entries",
+    metadata,
+    Column("output", SmallInteger, primary_key=True, autoincrement=False),
+    Column("key", LargeBinary, primary_key=True),
+)
+
+plans: Final = Table(
+    "plans",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("output", SmallInteger, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("adds", BigInteger, nullable=False),
+    Column("updates", BigInteger, nullable=False),
+    Column("removes", BigInteger, nullable=False),
+    Column("broken", Text, nullable=False),
+    Column("accepted_by", Text),
+)
+
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("output", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("entries", LargeBinary, nullable=False),
+    Index("audit_by_time", "at"),
+)
