@@ -1,0 +1,205 @@
+"""Finds adapters and feeds by entry point, in-tree and third-party alike, and makes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from inspect import isabstract
+from pathlib import Path
+from typing import Any, Final
+
+from connector.adapter import Adapter, EntryAdapter, Http, ListAdapter, Place
+from connector.errors import ConfigError
+from connector.feed import Feed
+from connector.model import ObservableType
+from connector.settings import HttpSettings, Settings
+
+ADAPTERS: Final = "connector.outputs"
+FEEDS: Final = "connector.feeds"
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """What one installed adapter or feed is; `error` says why a broken one cannot be used."""
+
+    name: str
+    group: str
+    origin: str
+    summary: str = ""
+    writes: str = ""
+    supports: frozenset[ObservableType] = frozenset()
+    capacity: int | None = None
+    fields: frozenset[str] = frozenset()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Where a class of one name may come from: entry points, or the class itself."""
+
+    points: tuple[EntryPoint, ...] = ()
+    given: type[Any] | None = None
+
+    @property
+    def origin(self) -> str:
+        if self.given is not None:
+            return self.given.__module__
+        return " and ".join(
+            f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+            for point in self.points
+        )
+
+    def load(self) -> type[Any]:
+        if self.given is not None:
+            return self.given
+        if len(self.points) > 1:
+            raise ImportError(f"offered more than once, by {self.origin}; remove one of them")
+        loaded: type[Any] = self.points[0].load()
+        return loaded
+
+
+class Registry:
+    """The adapters and feeds that this installation has; each is imported when first used."""
+
+    def __init__(
+        self,
+        adapters: Mapping[str, type[Adapter[Any]]],
+        feeds: Mapping[str, type[Feed[Any]]],
+    ) -> None:
+        """Hold exactly these classes; `Registry.installed()` finds what is installed."""
+        self._adapters = {name: _Found(given=kind) for name, kind in adapters.items()}
+        self._feeds = {name: _Found(given=kind) for name, kind in feeds.items()}
+
+    @classmethod
+    def installed(cls) -> "Registry":
+        """Return a registry of all that installed distributions offer, importing none of it."""
+        registry = cls({}, {})
+        registry._adapters = _discover(ADAPTERS)
+        registry._feeds = _discover(FEEDS)
+        return registry
+
+    def adapter_names(self) -> tuple[str, ...]:
+        """Return the names of all adapters, broken ones too."""
+        return tuple(sorted(self._adapters))
+
+    def feed_names(self) -> tuple[str, ...]:
+        """Return the names of all feed types, broken ones too."""
+        return tuple(sorted(self._feeds))
+
+    def adapter(self, name: str) -> type[Adapter[Any]]:
+        """Return the adapter of that name; raise ConfigError when it is unknown or broken."""
+        kind: type[Any] = _load("adapter", name, self._adapters)
+        if not issubclass(kind, ListAdapter | EntryAdapter):
+            raise ConfigError([_broken("adapter", name, "is neither ListAdapter nor EntryAdapter")])
+        if not isinstance(getattr(kind, "supports", None), frozenset) or not kind.supports:
+            raise ConfigError([_broken("adapter", name, "names nothing in `supports`")])
+        return kind
+
+    def feed(self, name: str) -> type[Feed[Any]]:
+        """Return the feed type of that name; raise ConfigError when it is unknown or broken."""
+        kind = _load("feed type", name, self._feeds)
+        if not issubclass(kind, Feed):
+            raise ConfigError([_broken("feed type", name, "is not a Feed")])
+        return kind
+
+    def adapters(self) -> tuple[PluginInfo, ...]:
+        """Return what every adapter is and can do, with the fault of each broken one."""
+        return tuple(self._adapter_info(name) for name in self.adapter_names())
+
+    def feeds(self) -> tuple[PluginInfo, ...]:
+        """Return what every feed type is, with the fault of each broken one."""
+        return tuple(self._feed_info(name) for name in self.feed_names())
+
+    def make_adapter(
+        self, name: str, settings: Settings, output_name: str, publish_folder: Path
+    ) -> Adapter[Any]:
+        """Return an adapter for one output, with a client of its own if its options ask for one."""
+        return self.adapter(name)(settings, _http(settings), Place(output_name, publish_folder))
+
+    def make_feed(self, name: str, settings: Settings) -> Feed[Any]:
+        """Return a feed, with a client of its own if its options ask for one."""
+        return self.feed(name)(settings, _http(settings))
+
+    def _adapter_info(self, name: str) -> PluginInfo:
+        origin = self._adapters[name].origin
+        try:
+            kind = self.adapter(name)
+        except ConfigError as error:
+            return PluginInfo(name, ADAPTERS, origin, error=str(error))
+        return PluginInfo(
+            name,
+            ADAPTERS,
+            origin,
+            summary=_summary(kind),
+            writes="whole list" if issubclass(kind, ListAdapter) else "batches",
+            supports=kind.supports,
+            capacity=kind.capacity,
+            fields=kind.fields,
+        )
+
+    def _feed_info(self, name: str) -> PluginInfo:
+        origin = self._feeds[name].origin
+        try:
+            return PluginInfo(name, FEEDS, origin, summary=_summary(self.feed(name)))
+        except ConfigError as error:
+            return PluginInfo(name, FEEDS, origin, error=str(error))
+
+
+def nearest(word: str, words: tuple[str, ...], most: int = 8) -> str:
+    """Return the words that would do, the likeliest first, cut off after `most`."""
+    close = get_close_matches(word, words, n=len(words), cutoff=0.6) if words else []
+    ordered = [*close, *(other for other in words if other not in close)]
+    return ", ".join([*ordered[:most], *(["..."] if len(ordered) > most else [])])
+
+
+def _discover(group: str) -> dict[str, _Found]:
+    points: dict[str, dict[tuple[str, str], EntryPoint]] = {}
+    for point in entry_points(group=group):
+        # A distribution found twice on the path (an editable one) still offers its plugin once.
+        owner = point.dist.name if point.dist else ""
+        points.setdefault(point.name, {}).setdefault((owner, point.value), point)
+    return {name: _Found(tuple(found.values())) for name, found in points.items()}
+
+
+def _load(what: str, name: str, found: Mapping[str, _Found]) -> type[Any]:
+    if name not in found:
+        would_do = nearest(name, tuple(sorted(found))) or "none is installed"
+        raise ConfigError([f"{name} is not an installed {what} ({would_do})"])
+    try:
+        kind = found[name].load()
+    except (Exception, SystemExit) as error:  # an import may fail in any way, the others go on
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(
+            [_broken(what, name, f"from {found[name].origin} failed to load: {reason}")]
+        ) from error
+    if not isinstance(kind, type):
+        raise ConfigError([_broken(what, name, "is not a class")])
+    _refuse_unfinished(what, name, kind)
+    return kind
+
+
+def _refuse_unfinished(what: str, name: str, kind: type[Any]) -> None:
+    """Refuse a class that could not be made or configured later."""
+    options = getattr(kind, "settings_type", None)
+    if not (isinstance(options, type) and issubclass(options, Settings)):
+        raise ConfigError([_broken(what, name, "has no `settings_type` derived from Settings")])
+    if isabstract(kind):
+        lacking = ", ".join(sorted(kind.__abstractmethods__))
+        raise ConfigError([_broken(what, name, f"lacks {lacking}")])
+
+
+def _broken(what: str, name: str, reason: str) -> str:
+    return f"the {what} {name} is broken: {reason}"
+
+
+def _summary(kind: type[Any]) -> str:
+    return (kind.__doc__ or "").strip().partition("\n")[0]
+
+
+def _http(settings: Settings) -> Http | None:
+    if not isinstance(settings, HttpSettings):
+        return None
+    from connector.http import Http as Client  # noqa: PLC0415 - TLS is loaded when it is needed
+
+    client: Http = Client(settings)
+    return client
