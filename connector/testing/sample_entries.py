@@ -1,0 +1,126 @@
+"""Values of every observable type: harmless ones, and legal ones that look like an attack."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+from connector.adapter import ObservableType
+
+# Prefixes stand apart from the hosts that follow: some targets merge what overlaps.
+_FIRST_V4: Final = ("192.0.2.1", "192.0.2.77", "203.0.113.128/25")
+_FIRST_V6: Final = ("2001:db8::1", "2001:db8:ffff:1::/64")
+_V4: Final = int(IPv4Address("198.18.0.0"))
+_V6: Final = int(IPv6Address("2001:db8:1::"))
+
+
+def _digest(algorithm: str) -> Callable[[int], str]:
+    return lambda n: hashlib.new(algorithm, b"sample %d" % n, usedforsecurity=False).hexdigest()
+
+
+_NTH: Final[Mapping[ObservableType, Callable[[int], str]]] = {
+    ObservableType.IPV4_ADDR: lambda n: str(IPv4Address(_V4 + n)),
+    ObservableType.IPV6_ADDR: lambda n: str(IPv6Address(_V6 + n)),
+    ObservableType.ENDPOINT: lambda n: f"{IPv4Address(_V4 + n)}:443/tcp",
+    ObservableType.DOMAIN_NAME: lambda n: f"host-{n}.bad.example",
+    ObservableType.URL: lambda n: f"https://host-{n}.bad.example/download/file?id={n}",
+    ObservableType.EMAIL_ADDR: lambda n: f"sender-{n}@bad.example",
+    ObservableType.EMAIL_SUBJECT: lambda n: f"Your invoice {n} is overdue",
+    ObservableType.FILE_MD5: _digest("md5"),
+    ObservableType.FILE_SHA1: _digest("sha1"),
+    ObservableType.FILE_SHA256: _digest("sha256"),
+    ObservableType.FILE_SHA512: _digest("sha512"),
+    ObservableType.FILE_NAME: lambda n: f"invoice-{n}.exe",
+    ObservableType.AUTONOMOUS_SYSTEM: lambda n: str(4_200_000_000 + n),
+    ObservableType.USER_AGENT: lambda n: f"Mozilla/5.0 (compatible; sample {n})",
+    ObservableType.X509_SHA1: _digest("sha1"),
+    ObservableType.X509_SHA256: _digest("sha256"),
+    ObservableType.MUTEX: lambda n: f"Global\\sample-{n}",
+    ObservableType.REGISTRY_KEY: lambda n: f"HKEY_LOCAL_MACHINE\\Software\\Sample{n}",
+    ObservableType.PROCESS_COMMAND: lambda n: f"sample.exe /quiet {n}",
+}
+_FIRST: Final[Mapping[ObservableType, Sequence[str]]] = {
+    ObservableType.IPV4_ADDR: _FIRST_V4,
+    ObservableType.IPV6_ADDR: _FIRST_V6,
+    ObservableType.ENDPOINT: ("203.0.113.7:8443/tcp", "[2001:db8::7]:53/udp"),
+    ObservableType.DOMAIN_NAME: ("bad.example", "*.worse.example", "xn--bcher-kva.example"),
+    ObservableType.URL: ("http://bad.example/", "https://bad.example/a/b.php?x=1&y=2"),
+}
+
+_TEXT: Final = (
+    "# not a comment",
+    "// nor this",
+    "-rf",
+    "--help",
+    "*",
+    "%s %n {} {{x}} ${HOME} $(reboot) `reboot`",
+    "\"double\" 'single' ' or 1=1 --",
+    "comma, semicolon; pipe | amp & <b>tag</b>",
+    "back\\slash /regex/ ^caret$ [set] (group)",
+    "two\nlines",
+    "two\r\nlines",
+    "a\ttab",
+    "a\x00null",
+    "an\x1bescape",
+    "a\u2028separator",
+    "a\x85next line",
+    " space before and after ",
+    "caf\u00e9 \u202egnp.exe",
+)
+_HEX: Final = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
+_HOSTILE: Final[Mapping[ObservableType, Sequence[str]]] = {
+    ObservableType.IPV4_ADDR: ("192.0.2.0", "192.0.2.255", "198.51.100.0/30"),
+    ObservableType.IPV6_ADDR: ("2001:db8::", "2001:db8::ffff:c000:201", "2001:db8:2::/128"),
+    ObservableType.ENDPOINT: ("203.0.113.7:1/tcp", "203.0.113.7:65535/udp", "[2001:db8::]:443/tcp"),
+    ObservableType.DOMAIN_NAME: (
+        "_dmarc.bad.example",
+        "a--b.bad.example",
+        "0.0.0.0.bad.example",
+        "include.bad.example",
+        "*.127.bad.example",
+        f"{'a' * 63}.{'b' * 63}.{'c' * 63}.{'d' * 50}.example",
+    ),
+    ObservableType.URL: (
+        "http://bad.example/*",
+        "http://bad.example/^",
+        "http://bad.example/?q=$(reboot)&r=`id`;s='%22%0Aallow%20all",
+        "http://bad.example/{a,b}|c",
+        "http://bad.example/a?b#c",
+        "http://bad.example:8080/a",
+        "http://user:pass@bad.example/a",
+        "https://bad.example/%00%0d%0a%23",
+        "http://[2001:db8::7]/a",
+        "http://203.0.113.7/a",
+        f"http://bad.example/{'a' * 2000}",
+        f"http://bad.example/{'a' * 2000}b",
+    ),
+    ObservableType.EMAIL_ADDR: (
+        "#comment@bad.example",
+        "-option@bad.example",
+        "o'brien+$home@bad.example",
+        "/root|id@bad.example",
+        "{a}*@bad.example",
+        "`id`@bad.example",
+    ),
+    ObservableType.AUTONOMOUS_SYSTEM: ("1", "4294967294"),
+}
+HOSTILE_TEXTS: Final = _TEXT
+
+
+def sample_values(kind: ObservableType) -> Iterator[str]:
+    """Yield distinct, canonical, harmless values of one type, without end."""
+    yield from _FIRST.get(kind, ())
+    n = 0
+    while True:
+        n += 1
+        yield _NTH[kind](n)
+
+
+def hostile_values(kind: ObservableType) -> Sequence[str]:
+    """Return values that are legal for their type and look like commands, comments or patterns."""
+    if kind in _HOSTILE:
+        return _HOSTILE[kind]
+    algorithm = kind.value.rpartition("-")[2]
+    if algorithm in _HEX:
+        return ("0" * _HEX[algorithm], "f" * _HEX[algorithm], "e" + "0" * (_HEX[algorithm] - 1))
+    return _TEXT
