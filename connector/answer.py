@@ -1,0 +1,116 @@
+"""What a server answered, and what its status means to the daemon."""
+
+import html
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+
+from connector.errors import ConnectorError, RefusedError, UnavailableError
+
+LONGEST_WAIT_SECONDS: Final = 3600.0
+RETRIED: Final = frozenset({429, 500, 502, 503, 504})
+_REFUSED: Final = frozenset({401, 403, 407})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_TITLE: Final = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+_LONGEST_EXCERPT: Final = 160
+
+
+class TransientError(UnavailableError):
+    """No answer that another try, a moment later, may well bring."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer; `where` is its address without credentials and query, fit for messages."""
+
+    where: str
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+    redact: Callable[[str], str] = str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the server did what it was asked."""
+        return 200 <= self.status_code < 300
+
+    @property
+    def date(self) -> datetime | None:
+        """The server's own clock when it answered."""
+        return _http_date(self.headers.get("Date", ""))
+
+    @property
+    def excerpt(self) -> str:
+        """The body's title, or how it begins, on one line and without our secrets."""
+        text = _title(self.content)
+        line = "".join(c if c.isprintable() else " " for c in text)
+        return self.redact(" ".join(line.split())[:_LONGEST_EXCERPT])
+
+    def error(self) -> ConnectorError:
+        """Return what this status means: the error to raise when it was not expected."""
+        message = f"{self.where}: answered {self.status_code} {self._phrase}"
+        if self.status_code in _REDIRECTS:
+            return UnavailableError(self._redirect())
+        if excerpt := self.excerpt:
+            message += f": {excerpt}"
+        if self.status_code in _REFUSED:
+            return RefusedError(
+                f"{message}; check auth, and whether the server admits this machine's address"
+            )
+        wait = retry_after(self.headers.get("Retry-After", ""), self.date)
+        if self.status_code in RETRIED:
+            return TransientError(message, wait)
+        return UnavailableError(message, wait)
+
+    @property
+    def _phrase(self) -> str:
+        try:
+            return HTTPStatus(self.status_code).phrase
+        except ValueError:
+            return "(not a status that HTTP knows)"
+
+    def _redirect(self) -> str:
+        target = self.redact(self.headers.get("Location", "nowhere").split("?")[0])
+        return (
+            f"{self.where}: answered {self.status_code}, a redirect to {target[:200]}; credentials "
+            "are not sent there: if that address is right, write it in the file"
+        )
+
+
+def retry_after(text: str, now: datetime | None) -> float | None:
+    """Return the seconds a `Retry-After` asks for, at most an hour; a date counts from `now`."""
+    if text.strip().isdecimal():
+        return min(float(text), LONGEST_WAIT_SECONDS)
+    until = _http_date(text)
+    if until is None:
+        return None
+    seconds = (until - (now or datetime.now(UTC))).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def _title(body: bytes) -> str:
+    """TAXII and problem+json errors bear a title; a login page has one too."""
+    start = body[:65536]
+    try:
+        document = json.loads(start)
+    except (ValueError, RecursionError):
+        document = None
+    if isinstance(document, dict):
+        words = [document.get(key) for key in ("title", "description", "detail", "message")]
+        return ": ".join(dict.fromkeys(w for w in words if isinstance(w, str) and w))
+    if found := _TITLE.search(start):
+        return "a page titled " + html.unescape(found[1].decode(errors="replace"))
+    return start[:400].decode(errors="replace")

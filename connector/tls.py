@@ -1,0 +1,141 @@
+"""TLS as a client: whom we trust, who we are, and what a failed handshake means in words."""
+
+import os
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import certifi
+
+from connector.errors import ConfigError, RefusedError, UnavailableError
+from connector.settings import Auth, SecretValue
+
+# Alerts by which a server says that our own certificate is the trouble (RFC 8446 section 6.2).
+_OUR_CERTIFICATE: Final = (
+    "CERTIFICATE_REQUIRED",
+    "BAD_CERTIFICATE",
+    "UNSUPPORTED_CERTIFICATE",
+    "CERTIFICATE_REVOKED",
+    "CERTIFICATE_EXPIRED",
+    "CERTIFICATE_UNKNOWN",
+    "ALERT_UNKNOWN_CA",
+    "ALERT_ACCESS_DENIED",
+)
+_EXPIRED: Final = 10  # X509_V_ERR_CERT_HAS_EXPIRED
+_OTHER_NAME: Final = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+
+
+def client_context(auth: Auth, ca: Path | None) -> ssl.SSLContext:
+    """Return a context that verifies servers and shows our certificate where one is configured."""
+    context = verifying_context(ca)
+    if auth.client_cert is not None:
+        _load_certificate(context, auth.client_cert, auth)
+    return context
+
+
+def verifying_context(ca: Path | None) -> ssl.SSLContext:
+    """Return a context that trusts the private authority alone, or else the public ones."""
+    try:
+        return ssl.create_default_context(cafile=str(ca) if ca else _public_authorities())
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError(
+            [f"ca: {ca} should be a PEM file of certificates: {_said(error)}"]
+        ) from error
+    except OSError as error:
+        raise ConfigError([f"ca: {ca} cannot be read: {error.strerror}"]) from error
+
+
+def _public_authorities() -> str | None:
+    """The system's store, where firms add their own; a slim container may not have one."""
+    paths = ssl.get_default_verify_paths()
+    stored = paths.cafile or (paths.capath and any(Path(paths.capath).iterdir()))
+    return None if stored else certifi.where()
+
+
+def _load_certificate(context: ssl.SSLContext, certificate: SecretValue, auth: Auth) -> None:
+    asked = []
+
+    def passphrase() -> str:
+        asked.append(True)
+        return auth.client_key_password.reveal() if auth.client_key_password else ""
+
+    try:
+        with _pem_file(certificate) as chain, _pem_file(auth.client_key) as key:
+            context.load_cert_chain(chain or "", key, passphrase)
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError([_certificate_problem(error, bool(asked), auth)]) from error
+    except OSError as error:
+        raise ConfigError(
+            [f"auth.client_cert, auth.client_key: cannot be read: {error.strerror}"]
+        ) from error
+
+
+def _certificate_problem(error: Exception, asked: bool, auth: Auth) -> str:
+    if asked and auth.client_key_password is None:
+        return "auth.client_key: is encrypted, and auth.client_key_password is missing"
+    if asked:
+        return "auth.client_key_password: does not open auth.client_key"
+    if "KEY_VALUES_MISMATCH" in str(error):
+        return "auth.client_key: does not belong to auth.client_cert"
+    return (
+        "auth.client_cert, auth.client_key: should be a certificate chain and its key, both in "
+        f"PEM form: {_said(error)}"
+    )
+
+
+@contextmanager
+def _pem_file(secret: SecretValue | None) -> Iterator[str | None]:
+    """OpenSSL reads files only; text from elsewhere lies in memory, never on a disk."""
+    if secret is None:
+        yield None
+    elif secret.file is not None:
+        yield str(secret.file)
+    else:
+        handle = os.memfd_create("pem", os.MFD_CLOEXEC)
+        try:
+            with open(handle, "wb", closefd=False) as memory:
+                memory.write(secret.reveal().encode())
+            yield f"/proc/self/fd/{handle}"
+        finally:
+            os.close(handle)
+
+
+def explain(error: ssl.SSLError, where: str) -> UnavailableError | RefusedError:
+    """Return what a TLS failure means, and what to do about it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return UnavailableError(f"{where}: {_distrust(error)}")
+    reason = error.reason or ""
+    if any(alert in reason for alert in _OUR_CERTIFICATE):
+        return RefusedError(
+            f"{where}: the server does not accept our client certificate ({_said(error)}): check "
+            "auth.client_cert and auth.client_key, when they end, and that the server knows them"
+        )
+    if "HANDSHAKE_FAILURE" in reason:
+        return UnavailableError(
+            f"{where}: the TLS handshake failed ({_said(error)}): the server may want a client "
+            "certificate, set auth.client_cert and auth.client_key"
+        )
+    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"):
+        return UnavailableError(
+            f"{where}: does not speak TLS ({_said(error)}): check the port, and https or http"
+        )
+    return UnavailableError(f"{where}: TLS failed: {_said(error)}")
+
+
+def _distrust(error: ssl.SSLCertVerificationError) -> str:
+    said = f"the server's certificate is not trusted ({error.verify_message})"
+    if error.verify_code == _EXPIRED:
+        return f"{said}: it has to be renewed there; check this machine's clock too"
+    if error.verify_code in _OTHER_NAME:
+        return f"{said}: it was made for another name, check the url"
+    return (
+        f"{said}: set ca to the PEM file of the authority that signed it; if a proxy on the way "
+        "inspects TLS, exempt this host there"
+    )
+
+
+def _said(error: Exception) -> str:
+    reason = getattr(error, "reason", None)
+    return reason.lower().replace("_", " ") if isinstance(reason, str) else str(error)
