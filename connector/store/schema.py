@@ -125,12 +125,13 @@ claims: Final = Table(
     Index("claims_by_object", "object"),
 )
 
-# Claims that are gone: every list takes them out of its counts, then forgets them.
+# Claims that are gone: every list takes them out of its counts once it has passed `touched`.
 departures: Final = Table(
     "departures",
     metadata,
-    Column("list", SmallInteger, primary_key=True, autoincrement=False),
     Column("claim", Number, primary_key=True, autoincrement=False),
+    Column("touched", BigInteger, nullable=False),
+    Index("departures_by_touch", "touched"),
 )
 
 lists: Final = Table(

@@ -1,0 +1,293 @@
+"""The difference between what a list wants and what its target holds, as a frozen value.
+
+Pure: sorted facts come in, a plan goes out. Entries are named by their observable's number in the
+store; a plan of a million entries stays a few megabytes.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from connector.model import Reason
+
+RATIOS_COUNT_FROM: Final = 1000
+# A list may become empty when producers or the clock say so of every entry, or the allowlist.
+_EMPTYING: Final = frozenset({Reason.REVOKED, Reason.EXPIRED, Reason.ALLOWLISTED})
+
+
+class Mark(IntEnum):
+    """What the ledger says of an entry at one output."""
+
+    INTENDED = 1
+    WRITTEN = 2
+    REMOVING = 3
+    REJECTED = 4
+    UNSUPPORTED = 5
+    OVER_CAPACITY = 6
+    FOREIGN = 7
+
+
+OURS: Final = frozenset({Mark.INTENDED, Mark.WRITTEN, Mark.REMOVING})
+GONE: Final = 0
+
+
+class Wanted(NamedTuple):
+    """An entry that the list wants; `unfit` is the mark that says why the target cannot have it."""
+
+    observable: int
+    digest: int
+    unfit: int = 0
+
+
+class Written(NamedTuple):
+    """What the ledger holds of an entry."""
+
+    observable: int
+    mark: int
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Entries to write or remove, in the order of their numbers."""
+
+    numbers: array[int] = field(default_factory=lambda: array("q"))
+    digests: array[int] = field(default_factory=lambda: array("q"))
+
+    def put(self, number: int, digest: int = 0) -> None:
+        """Add one entry."""
+        self.numbers.append(number)
+        self.digests.append(digest)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return iter(zip(self.numbers, self.digests, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one output would write: frozen once made, named by a hash of its contents."""
+
+    output: str
+    scope: str
+    add: Steps
+    update: Steps
+    remove: Steps
+    reasons: Mapping[Reason, int]
+    marks: tuple[tuple[int, int], ...]
+    unchanged: int
+    before: int
+    drifted: int = 0
+
+    @property
+    def id(self) -> str:
+        """Twelve hexadecimal digits that name exactly these changes to this output."""
+        digest = blake2b(self.output.encode(), digest_size=6)
+        for verb, steps in (("add", self.add), ("update", self.update), ("remove", self.remove)):
+            digest.update(verb.encode())
+            digest.update(steps.numbers.tobytes())
+            digest.update(steps.digests.tobytes())
+        return digest.hexdigest()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self.add or self.update or self.remove or self.drifted)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one plan may change at most; a ratio that was not set counts from 1,000 entries on."""
+
+    max_remove_ratio: float = 0.3
+    max_add_ratio: float = 0.5
+    max_add: int | None = None
+    max_remove: int | None = None
+    always: frozenset[str] = frozenset()
+
+
+class Presence:
+    """What a full reading of the target showed: the entries there, with digests where it has any.
+
+    `ours_alone` is true where the whole target is ours, as a published list is; `unknown` counts
+    entries there that the store has never heard of.
+    """
+
+    def __init__(self, *, ours_alone: bool) -> None:
+        self.ours_alone = ours_alone
+        self.unknown = 0
+        self._digests: dict[int, int | None] = {}
+
+    def put(self, number: int, digest: int | None) -> None:
+        """Record that the target holds an entry; the digest is None where it has no fields."""
+        self._digests[number] = digest
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._digests
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+    def agrees(self, number: int, digest: int) -> bool:
+        """Return whether the entry is there with these fields, as far as the target tells."""
+        held = self._digests.get(number, -1)
+        return held is None or held == digest
+
+
+class _Draft:
+    """A plan in the making."""
+
+    def __init__(self) -> None:
+        self.add, self.update, self.remove = Steps(), Steps(), Steps()
+        self.marks: list[tuple[int, int]] = []
+        self.reasons: dict[Reason, int] = {}
+        self.unchanged = 0
+
+    def take_out(self, number: int, reason: Reason) -> None:
+        self.remove.put(number)
+        self.reasons[reason] = self.reasons.get(reason, 0) + 1
+
+
+def diff(
+    output: str,
+    scope: str,
+    wanted: Iterable[Wanted],
+    written: Iterable[Written],
+    *,
+    why_not: Mapping[int, Reason],
+    present: Presence | None = None,
+    before: int = 0,
+) -> Plan:
+    """Return the plan from the ledger (and the target, where it was read) to what is wanted.
+
+    `wanted` and `written` are sorted by number; `why_not` says why an entry is wanted no more.
+    Only entries that the ledger calls ours are removed.
+    """
+    draft = _Draft()
+    for number, want, had in _pairs(wanted, written):
+        if want is None:
+            _unwanted(draft, number, had, why_not, present)
+        elif want.unfit:
+            _unfit(draft, want, had)
+        else:
+            _fit(draft, want, had, present)
+    drifted = present.unknown if present is not None and present.ours_alone else 0
+    return Plan(
+        output, scope, draft.add, draft.update, draft.remove, draft.reasons,
+        tuple(draft.marks), draft.unchanged, before, drifted,
+    )  # fmt: skip
+
+
+def _pairs(
+    wanted: Iterable[Wanted], written: Iterable[Written]
+) -> Iterator[tuple[int, Wanted | None, Written | None]]:
+    """Yield both sides of each number; a merge of two sorted streams."""
+    left, right = iter(wanted), iter(written)
+    want, had = next(left, None), next(right, None)
+    while want is not None or had is not None:
+        if had is None or (want is not None and want.observable < had.observable):
+            assert want is not None  # noqa: S101 - one side is left, or the loop had ended
+            yield want.observable, want, None
+            want = next(left, None)
+        elif want is None or had.observable < want.observable:
+            yield had.observable, None, had
+            had = next(right, None)
+        else:
+            yield want.observable, want, had
+            want, had = next(left, None), next(right, None)
+
+
+def _unwanted(
+    draft: _Draft,
+    number: int,
+    had: Written | None,
+    why_not: Mapping[int, Reason],
+    present: Presence | None,
+) -> None:
+    if had is None:
+        return
+    if had.mark not in OURS:
+        draft.marks.append((number, GONE))
+    elif had.mark == Mark.WRITTEN and present is not None and number not in present:
+        draft.marks.append((number, GONE))  # somebody removed it before us
+    else:
+        draft.take_out(number, why_not.get(number, Reason.DESELECTED))
+
+
+def _unfit(draft: _Draft, want: Wanted, had: Written | None) -> None:
+    if had is not None and had.mark in OURS:
+        reason = Reason.UNSUPPORTED_TYPE
+        if want.unfit == Mark.OVER_CAPACITY:
+            reason = Reason.OVER_CAPACITY
+        draft.take_out(want.observable, reason)
+    elif had is None or had.mark != want.unfit:
+        draft.marks.append((want.observable, want.unfit))
+
+
+def _fit(draft: _Draft, want: Wanted, had: Written | None, present: Presence | None) -> None:
+    mark = 0 if had is None else had.mark
+    there = present is not None and want.observable in present
+    if mark not in OURS and there and present is not None and not present.ours_alone:
+        if mark != Mark.FOREIGN:
+            draft.marks.append((want.observable, Mark.FOREIGN))
+        return
+    if mark == Mark.FOREIGN and present is None:
+        return
+    if mark == Mark.REJECTED and had is not None and had.digest == want.digest and present is None:
+        return  # refused as it is; asked again when it changes, or by a full pass
+    if mark != Mark.WRITTEN or had is None or (present is not None and not there):
+        draft.add.put(want.observable, want.digest)
+    elif had.digest != want.digest or not (
+        present is None or present.agrees(want.observable, want.digest)
+    ):
+        draft.update.put(want.observable, want.digest)
+    else:
+        draft.unchanged += 1
+
+
+def violations(plan: Plan, limits: Limits) -> tuple[str, ...]:
+    """Return every limit that the plan breaks, as a sentence; none for a first fill."""
+    broken = []
+    added, removed, before = len(plan.add), len(plan.remove), plan.before
+    if before and (reason := _empties(plan)):
+        broken.append(reason)
+    if before and _ratio_counts("max_remove_ratio", limits, before):
+        share = removed / before
+        if share > limits.max_remove_ratio:
+            broken.append(_share("remove", removed, before, limits.max_remove_ratio))
+    if before and _ratio_counts("max_add_ratio", limits, before):
+        share = added / before
+        if share > limits.max_add_ratio:
+            broken.append(_share("add", added, before, limits.max_add_ratio))
+    if before and limits.max_add is not None and added > limits.max_add:
+        broken.append(f"would add {added:,} entries; max_add allows {limits.max_add:,}")
+    if limits.max_remove is not None and removed > limits.max_remove:
+        broken.append(f"would remove {removed:,} entries; max_remove allows {limits.max_remove:,}")
+    return tuple(broken)
+
+
+def _ratio_counts(name: str, limits: Limits, before: int) -> bool:
+    return name in limits.always or before >= RATIOS_COUNT_FROM
+
+
+def _share(verb: str, count: int, before: int, allowed: float) -> str:
+    return (
+        f"would {verb} {count:,} entries, {count / before:.0%} of the {before:,} there; "
+        f"max_{verb}_ratio allows {allowed:.0%}"
+    )
+
+
+def _empties(plan: Plan) -> str:
+    left = plan.before - len(plan.remove) + len(plan.add)
+    if left > 0 or not plan.remove:
+        return ""
+    doubtful = {reason: count for reason, count in plan.reasons.items() if reason not in _EMPTYING}
+    if not doubtful:
+        return ""
+    words = ", ".join(f"{count:,} {reason.value}" for reason, count in sorted(doubtful.items()))
+    return f"would empty the list: all {plan.before:,} entries go ({words})"

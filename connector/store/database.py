@@ -1,0 +1,174 @@
+"""One database behind the store: SQLite in WAL mode, or PostgreSQL; transactions and bulk rows."""
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from connector.errors import StoreError, UnavailableError
+
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_ADVISORY_LOCK: Final = 0x434F4E4E
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",  # an intent must outlive a power cut, or an entry has no owner
+    "PRAGMA busy_timeout=60000",
+    "PRAGMA cache_size=-65536",
+    "PRAGMA wal_autocheckpoint=16384",
+    "PRAGMA foreign_keys=OFF",
+)
+
+Row = Sequence[Any]
+
+
+class Database:
+    """Hands out connections inside transactions; one writer at a time."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self._writing = threading.RLock()
+        self._lock_file: int | None = None
+        self._lock_connection: Connection | None = None
+        self.engine = self._engine()
+
+    def _engine(self) -> Engine:
+        if not self.sqlite:
+            return create_engine(self.url, pool_pre_ping=True)
+        path = self.path
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600)):
+                pass
+        engine = create_engine(self.url)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file; None for a server."""
+        if not self.sqlite or not self.url.database or self.url.database == ":memory:":
+            return None
+        return Path(self.url.database)
+
+    def migrate(self) -> None:
+        """Bring the tables to this version's shape; raise StoreError when they cannot be read."""
+        config = AlembicConfig()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        try:
+            with self.write() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except SQLAlchemyError as error:
+            text = _first_line(error)
+            raise StoreError(f"{self.shown}: cannot open the state: {text}") from error
+
+    @property
+    def shown(self) -> str:
+        """The address of the state without its password."""
+        return self.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Yield a connection in one consistent snapshot."""
+        with self._guarded(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Yield a connection whose changes become durable together, or not at all."""
+        engine = self.engine.execution_options(connector_write=True)
+        with self._guarded(), self._writing, engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            text = _first_line(error)
+            if "locked" in text or "connection" in text.lower() or "full" in text:
+                raise UnavailableError(f"{self.shown}: {text}") from error
+            raise StoreError(f"{self.shown}: {text}") from error
+
+    def claim_instance(self) -> bool:
+        """Return whether we are now the only instance on this state; held until `close`."""
+        if not self.sqlite:
+            self._lock_connection = self.engine.connect()
+            asked = f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})"
+            return bool(self._lock_connection.exec_driver_sql(asked).scalar())
+        if self.path is None:
+            return True
+        lock = os.open(f"{self.path}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return False
+        self._lock_file = lock
+        return True
+
+    def close(self) -> None:
+        """Let go of the lock and all connections."""
+        if self._lock_connection is not None:
+            self._lock_connection.close()
+            self._lock_connection = None
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+        self.engine.dispose()
+
+    def many(self, connection: Connection, sql: str, rows: Sequence[Row]) -> None:
+        """Run one statement with `?` marks over many rows."""
+        if rows:
+            connection.exec_driver_sql(self._marks(sql), [tuple(row) for row in rows])
+
+    def rows(self, connection: Connection, sql: str, values: Row = ()) -> list[Any]:
+        """Return all rows of a query with `?` marks."""
+        return list(connection.exec_driver_sql(self._marks(sql), tuple(values)).fetchall())
+
+    def stream(self, connection: Connection, sql: str, values: Row = ()) -> Iterator[Any]:
+        """Yield the rows of a large query without holding them all."""
+        live = connection.execution_options(stream_results=True, yield_per=2000)
+        yield from live.exec_driver_sql(self._marks(sql), tuple(values))
+
+    def one(self, connection: Connection, sql: str, values: Row = ()) -> Any:
+        """Return the first column of the first row; None where there is none."""
+        return connection.exec_driver_sql(self._marks(sql), tuple(values)).scalar()
+
+    def run(self, connection: Connection, sql: str, values: Row = ()) -> int:
+        """Run one statement with `?` marks; return how many rows it changed."""
+        return connection.exec_driver_sql(self._marks(sql), tuple(values)).rowcount
+
+    def _marks(self, sql: str) -> str:
+        return sql if self.sqlite else sql.replace("?", "%s")
+
+
+def numbers(values: Iterable[int]) -> str:
+    """Return whole numbers for an SQL `IN (...)`; both databases read literals fastest."""
+    return ",".join(map(str, map(int, values))) or "-1"
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).split("\n", 1)[0]
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves; the driver's guess is too late
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("connector_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

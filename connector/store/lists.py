@@ -1,0 +1,364 @@
+"""The lists' side of the store: what is decided about every observable, and why, counted.
+
+Reasons are one byte a claim in compressed blocks by claim number; the change from the old byte to
+the new one is also the change of the count, so the sums are exact without counting again.
+"""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from connector.decisions.policy import (
+    CODES,
+    NEVER,
+    ClaimRow,
+    Decision,
+    Kind,
+    reason_of,
+)
+from connector.model import Observable, Reason
+from connector.store.database import Database, numbers
+from connector.store.objects import TYPES
+
+BLOCK: Final = 4096
+CHUNK: Final = 4000
+_STAMP: Final = (1 << 62) - 1
+LIST_TALLY: Final = 1
+OUTPUT_TALLY: Final = 2
+_CLAIM_ROWS: Final = """
+SELECT c.observable, c.number, c.kind, o.feed, o.state, o.modified, o.valid_from, o.valid_until,
+       o.confidence, o.traits
+FROM claims c JOIN objects o ON o.number = c.object
+WHERE {where} ORDER BY c.observable, c.number"""
+_STATIC: Final = {
+    int(Kind.UNREADABLE): CODES[Reason.UNREADABLE],
+    int(Kind.UNSUPPORTED): CODES[Reason.UNSUPPORTED_PATTERN],
+    int(Kind.NOT_ENFORCEABLE): CODES[Reason.NOT_ENFORCEABLE],
+}
+_WITHDRAWN: Final = CODES[Reason.WITHDRAWN]
+
+Decider = Callable[[Observable, Sequence[ClaimRow]], Decision]
+Ends = Callable[[Observable, ClaimRow], int]
+
+
+@dataclass(frozen=True, slots=True)
+class ListState:
+    """Where a list stands: what it has considered, and its latest sequence number."""
+
+    number: int
+    policy: bytes
+    seq: int
+    touched: int
+    claim: int
+    decided_at: int | None
+
+
+@dataclass(slots=True)
+class Refreshed:
+    """What a refresh did: observables considered, entries that came, left or changed."""
+
+    considered: int = 0
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+
+
+class ListStore:
+    """Keeps the decisions of all lists."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def open(self, name: str) -> ListState:
+        """Return where a list stands; at first sight it is made."""
+        with self._db.write() as connection:
+            sql = "SELECT number FROM lists WHERE name = ?"
+            number = self._db.one(connection, sql, (name,))
+            if number is None:
+                number = (self._db.one(connection, "SELECT max(number) FROM lists") or 0) + 1
+                sql = "INSERT INTO lists (number, name, policy) VALUES (?, ?, ?)"
+                self._db.run(connection, sql, (number, name, b""))
+            return self._state(connection, number)
+
+    def _state(self, connection: Connection, number: int) -> ListState:
+        sql = "SELECT number, policy, seq, touched, claim, decided_at FROM lists WHERE number = ?"
+        row = self._db.rows(connection, sql, (number,))[0]
+        return ListState(row[0], bytes(row[1]), *row[2:])
+
+    def refresh(
+        self, number: int, decide: Decider, ends: Ends, *, everything: bool, now: int
+    ) -> Refreshed:
+        """Decide anew on all observables in scope; each chunk is one transaction."""
+        with self._db.read() as connection:
+            state = self._state(connection, number)
+            limits = self._limits(connection)
+            scope = (
+                _ranges(limits.observable)
+                if everything
+                else self._changed(connection, state, limits, now)
+            )
+        done = Refreshed()
+        for where in scope:
+            with self._db.write() as connection:
+                self._decide_chunk(connection, state, where, decide, ends, now, done)
+        with self._db.write() as connection:
+            self._settle_static(connection, state, limits)
+            sql = "UPDATE lists SET touched = ?, claim = ?, decided_at = ? WHERE number = ?"
+            self._db.run(connection, sql, (limits.touched, limits.claim, now, number))
+            self._forget_departures(connection)
+        return done
+
+    def set_policy(self, number: int, policy: bytes) -> None:
+        """Remember by which policy everything on the list was decided."""
+        with self._db.write() as connection:
+            sql = "UPDATE lists SET policy = ? WHERE number = ?"
+            self._db.run(connection, sql, (policy, number))
+
+    def _limits(self, connection: Connection) -> "_Limits":
+        one = self._db.one
+        touched = one(connection, "SELECT max(touched) FROM observables") or 0
+        departed = one(connection, "SELECT max(touched) FROM departures") or 0
+        return _Limits(
+            one(connection, "SELECT max(number) FROM observables") or 0,
+            one(connection, "SELECT max(number) FROM claims") or 0,
+            max(touched, departed),
+        )
+
+    def _changed(
+        self, connection: Connection, state: ListState, limits: "_Limits", now: int
+    ) -> list[str]:
+        """Return the observables that feeds touched, and those whose time has come."""
+        sql = "SELECT number FROM observables WHERE touched > ? AND touched <= ?"
+        rows = self._db.rows(connection, sql, (state.touched, limits.touched))
+        sql = "SELECT observable FROM entries WHERE list = ? AND recheck <= ?"
+        rows += self._db.rows(connection, sql, (state.number, now))
+        found = sorted({row[0] for row in rows})
+        parts = (found[at : at + CHUNK] for at in range(0, len(found), CHUNK))
+        return [f"{{column}} IN ({numbers(part)})" for part in parts]
+
+    def _decide_chunk(
+        self,
+        connection: Connection,
+        state: ListState,
+        where: str,
+        decide: Decider,
+        ends: Ends,
+        now: int,
+        done: Refreshed,
+    ) -> None:
+        observables = self._observables(connection, where)
+        claims = _CLAIM_ROWS.format(where=where.format(column="c.observable"))
+        old = self._entries(connection, state.number, where)
+        marks: list[tuple[int, int]] = []
+        rows: list[tuple[Any, ...]] = []
+        seq = (
+            self._db.one(connection, "SELECT seq FROM lists WHERE number = ?", (state.number,)) + 1
+        )
+        for number, group in groupby(self._db.rows(connection, claims), itemgetter(0)):
+            if number not in observables:
+                continue
+            observable = observables.pop(number)
+            said = [ClaimRow._make(row[1:]) for row in group]
+            decision = decide(observable, said)
+            marks += zip((claim.number for claim in said), decision.codes, strict=True)
+            entry = _entry_row(decision, observable, ends)
+            row = _news(state.number, number, seq, now, entry, old.get(number), done)
+            if row:
+                rows.append(row)
+        done.considered += len(old) + len(rows)
+        for number in observables:  # nothing claims these any more
+            gone = _Entry(0, 0, _WITHDRAWN, 0, 0, None)
+            row = _news(state.number, number, seq, now, gone, old.get(number), done)
+            if row:
+                rows.append(row)
+        self._put(connection, state.number, seq, rows)
+        self._mark(connection, state.number, marks)
+
+    def _observables(self, connection: Connection, where: str) -> dict[int, Observable]:
+        sql = f"SELECT number, type, value FROM observables WHERE {where.format(column='number')}"  # noqa: S608 - only numbers
+        return {
+            number: Observable(TYPES[code - 1], value)
+            for number, code, value in self._db.rows(connection, sql)
+        }
+
+    def _entries(self, connection: Connection, number: int, where: str) -> dict[int, Any]:
+        sql = (
+            "SELECT observable, wanted, claim, reason, stamp, rank, recheck, seq, since "  # noqa: S608 - only numbers
+            f"FROM entries WHERE list = ? AND {where.format(column='observable')}"
+        )
+        return {row[0]: row for row in self._db.rows(connection, sql, (number,))}
+
+    def _put(
+        self, connection: Connection, number: int, seq: int, rows: Sequence[tuple[Any, ...]]
+    ) -> None:
+        if not rows:
+            return
+        sql = (
+            "INSERT INTO entries (list, observable, wanted, claim, reason, stamp, rank, recheck, "
+            "seq, since) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (list, observable) DO UPDATE SET "
+            "wanted = excluded.wanted, claim = excluded.claim, reason = excluded.reason, "
+            "stamp = excluded.stamp, rank = excluded.rank, recheck = excluded.recheck, "
+            "seq = excluded.seq, since = excluded.since"
+        )
+        self._db.many(connection, sql, rows)
+        self._db.run(connection, "UPDATE lists SET seq = ? WHERE number = ?", (seq, number))
+
+    def _mark(self, connection: Connection, number: int, marks: Sequence[tuple[int, int]]) -> None:
+        """Write the claims' reason bytes and bring the counts along."""
+        by_block: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for claim, code in marks:
+            by_block[claim // BLOCK].append((claim % BLOCK, code))
+        held = self._blocks(connection, number, list(by_block))
+        changes: dict[int, int] = defaultdict(int)
+        rows = []
+        for block, pairs in by_block.items():
+            codes = held.get(block) or bytearray(BLOCK)
+            if _mark_block(codes, pairs, changes):
+                rows.append((number, block, zlib.compress(bytes(codes), 1)))
+        sql = (
+            "INSERT INTO buckets (list, block, packed) VALUES (?, ?, ?) "
+            "ON CONFLICT (list, block) DO UPDATE SET packed = excluded.packed"
+        )
+        self._db.many(connection, sql, rows)
+        add_to_tallies(self._db, connection, LIST_TALLY, number, changes)
+
+    def _blocks(
+        self, connection: Connection, number: int, blocks: Sequence[int]
+    ) -> dict[int, bytearray]:
+        if not blocks:
+            return {}
+        sql = f"SELECT block, packed FROM buckets WHERE list = ? AND block IN ({numbers(blocks)})"  # noqa: S608 - only numbers
+        rows = self._db.rows(connection, sql, (number,))
+        return {block: bytearray(zlib.decompress(packed)) for block, packed in rows}
+
+    def _settle_static(self, connection: Connection, state: ListState, limits: "_Limits") -> None:
+        """Count the claims without observable, and take out those that are gone."""
+        sql = "SELECT number, kind FROM claims WHERE observable = 0 AND number > ? AND number <= ?"
+        rows = self._db.rows(connection, sql, (state.claim, limits.claim))
+        marks = [(number, _STATIC[kind]) for number, kind in rows]
+        sql = "SELECT claim FROM departures WHERE touched > ? AND touched <= ?"
+        gone = self._db.rows(connection, sql, (state.touched, limits.touched))
+        self._mark(connection, state.number, marks + [(row[0], 0) for row in gone])
+
+    def _forget_departures(self, connection: Connection) -> None:
+        """Drop departures that every list has passed, but for the latest: numbers stay fresh."""
+        passed = self._db.one(connection, "SELECT min(touched) FROM lists")
+        highest = self._db.one(connection, "SELECT max(claim) FROM departures")
+        if passed is not None and highest is not None:
+            sql = "DELETE FROM departures WHERE touched < ? AND claim < ?"
+            self._db.run(connection, sql, (passed, highest))
+
+    def counts(self, connection: Connection, number: int) -> dict[Reason, int]:
+        """Return how many claims stand in each bucket of a list."""
+        found = tallies(self._db, connection, LIST_TALLY, number)
+        return {reason_of(code): count for code, count in found.items() if count}
+
+    def drop(self, connection: Connection, number: int) -> None:
+        """Forget a list that the configuration no longer names."""
+        for table in ("entries", "buckets"):
+            self._db.run(connection, f"DELETE FROM {table} WHERE list = ?", (number,))  # noqa: S608 - our own tables
+        sql = "DELETE FROM tallies WHERE kind = ? AND owner = ?"
+        self._db.run(connection, sql, (LIST_TALLY, number))
+        self._db.run(connection, "DELETE FROM lists WHERE number = ?", (number,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    observable: int
+    claim: int
+    touched: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    wanted: int
+    claim: int
+    reason: int
+    stamp: int
+    rank: int
+    recheck: int | None
+
+
+def _entry_row(decision: Decision, observable: Observable, ends: Ends) -> _Entry:
+    recheck = None if decision.recheck >= NEVER else decision.recheck
+    carrier = decision.carrier
+    if carrier is None:
+        return _Entry(0, 0, max(decision.codes, default=_WITHDRAWN), 0, 0, recheck)
+    until = ends(observable, carrier)
+    facts = (carrier.number, carrier.modified, until, carrier.confidence, carrier.traits)
+    stamp = hash(facts) & _STAMP  # whole numbers hash alike in every process
+    return _Entry(1, carrier.number, CODES[Reason.WANTED], stamp, decision.rank, recheck)
+
+
+def _news(
+    owner: int,
+    observable: int,
+    seq: int,
+    now: int,
+    entry: _Entry,
+    old: Any,
+    done: Refreshed,
+) -> tuple[Any, ...] | None:
+    """Return the row to write where anything changed; only what targets see moves `seq`."""
+    if old is None:
+        if not entry.wanted and entry.recheck is None:
+            return None
+        done.added += entry.wanted
+        return (owner, observable, *_columns(entry), seq, now)
+    same = (entry.wanted, entry.claim, entry.reason, entry.stamp, entry.rank, entry.recheck)
+    if same == tuple(old[1:7]):
+        return None
+    if entry.wanted == old[1] and entry.stamp == old[4]:
+        return (owner, observable, *_columns(entry), old[7], old[8])
+    done.added += entry.wanted and not old[1]
+    done.removed += old[1] and not entry.wanted
+    done.changed += entry.wanted and old[1]
+    since = old[8] if entry.wanted == old[1] else now
+    return (owner, observable, *_columns(entry), seq, since)
+
+
+def _columns(entry: _Entry) -> tuple[Any, ...]:
+    return entry.wanted, entry.claim, entry.reason, entry.stamp, entry.rank, entry.recheck
+
+
+def _mark_block(
+    codes: bytearray, pairs: Sequence[tuple[int, int]], changes: dict[int, int]
+) -> bool:
+    changed = False
+    for at, code in pairs:
+        before = codes[at]
+        if before != code:
+            changed = True
+            codes[at] = code
+            changes[before] -= 1
+            changes[code] += 1
+    return changed
+
+
+def _ranges(highest: int) -> Iterator[str]:
+    for at in range(0, highest, CHUNK):
+        yield f"{{column}} > {at} AND {{column}} <= {at + CHUNK}"
+
+
+def add_to_tallies(
+    database: Database, connection: Connection, kind: int, owner: int, changes: dict[int, int]
+) -> None:
+    """Bring counts along with what changed; bucket 0 is not counted."""
+    sql = (
+        "INSERT INTO tallies (kind, owner, bucket, count) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (kind, owner, bucket) DO UPDATE SET count = tallies.count + excluded.count"
+    )
+    rows = [(kind, owner, code, by) for code, by in changes.items() if code and by]
+    database.many(connection, sql, rows)
+
+
+def tallies(database: Database, connection: Connection, kind: int, owner: int) -> dict[int, int]:
+    """Return counts by bucket."""
+    sql = "SELECT bucket, count FROM tallies WHERE kind = ? AND owner = ?"
+    return {bucket: count for bucket, count in database.rows(connection, sql, (kind, owner))}
