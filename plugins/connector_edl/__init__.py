@@ -1,1 +1,158 @@
-"""The edl output."""
+"""Text list that a firewall or a proxy polls: an external dynamic list (EDL)."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import ClassVar, Final
+
+from connector.adapter import (
+    Entry,
+    EntryRejectedError,
+    Http,
+    ListAdapter,
+    Observable,
+    ObservableType,
+    Place,
+)
+from connector_edl import record
+from connector_edl.forms import Format, NotWritableError, comment, folds, writers
+from connector_edl.found import entry_on
+from connector_edl.published import Draft, Published, failures_typed
+from connector_edl.settings import EdlSettings, Empty
+
+__all__ = ["EdlAdapter", "EdlSettings", "Empty", "Format"]
+
+_PAGE: Final = 10_000
+_SENTINELS: Final = {
+    ObservableType.IPV4_ADDR: "192.0.2.1",
+    ObservableType.IPV6_ADDR: "2001:db8::1",
+    ObservableType.DOMAIN_NAME: "empty.invalid",
+    ObservableType.URL: "http://empty.invalid/",
+    ObservableType.FILE_MD5: "0" * 32,
+    ObservableType.FILE_SHA1: "0" * 40,
+    ObservableType.FILE_SHA256: "0" * 64,
+}
+
+
+class EdlAdapter(ListAdapter[EdlSettings]):
+    """Publishes a list as a text file, for the list server or any web server to hand out."""
+
+    settings_type = EdlSettings
+    supports = frozenset(ObservableType)
+    fields: ClassVar[frozenset[str]] = frozenset({"comment"})
+
+    def __init__(
+        self, settings: EdlSettings, http: Http | None = None, place: Place | None = None
+    ) -> None:
+        super().__init__(settings, http, place)
+        self._published = Published(self.place.publish_folder / settings.file)
+        self._types = settings.held_types
+        self._writers = writers(settings.format, self._types)
+        # A record made under other options is compared line by line, so that a change of options
+        # shows as a difference and the file is written anew.
+        self._form = f"{settings.format}{' with comments' if settings.comments else ''}"
+
+    def accepts(self, observable: Observable) -> bool:
+        """Return whether this file takes the observable's type."""
+        return observable.type in self._types
+
+    def read(self) -> Iterator[Entry]:
+        """Yield what the file holds: by its record when the file is as we left it."""
+        with failures_typed(self._published.path):
+            digest = self._published.digest()
+            if digest is None:
+                return
+            own = self._published.record(digest)
+            if record.written_as(own, self._form):
+                yield from record.entries(own)
+            else:
+                yield from self._found()
+
+    def publish(self, entries: Iterable[Entry]) -> None:
+        """Replace the file and its record; the device sees the old list or the new one."""
+        rejected: dict[str, str] = {}
+        seen: set[str] | None = set() if folds(self.settings.format, self._types) else None
+        stream, filled = iter(entries), False
+        with failures_typed(self._published.path), Draft(self._published) as draft:
+            draft.write(b"", record.first_line(self._form).encode())
+            while batch := list(islice(stream, _PAGE)):
+                lines, records = self._rendered(batch, rejected)
+                filled = filled or bool(lines)
+                draft.write(
+                    _joined(lines if seen is None else _unseen(lines, seen)), _joined(records)
+                )
+            if not filled:
+                draft.write(_joined(self._filler()), b"")
+            draft.publish(held_back=not filled and self.settings.when_empty is Empty.HOLD)
+        if rejected:
+            raise EntryRejectedError(rejected)
+
+    def _rendered(
+        self, batch: Sequence[Entry], rejected: dict[str, str]
+    ) -> tuple[list[str], list[str]]:
+        """Return the lines of a batch for the file and for its record."""
+        lines, records = [], []
+        line_of, recorded = self._line, record.line_of
+        for entry in batch:
+            try:
+                lines.append(line_of(entry))
+            except NotWritableError as refusal:
+                rejected[entry.value] = str(refusal)
+            else:
+                records.append(recorded(entry))
+        return lines, records
+
+    def _line(self, entry: Entry) -> str:
+        observable = entry.observable
+        write = self._writers.get(observable.type)
+        if write is None:
+            raise NotWritableError(f"is of type {observable.type}, which this file does not take")
+        line = write(observable.value)
+        if self.settings.comments and (text := comment(str(entry.fields.get("comment", "")))):
+            return f"{line} {text}"
+        return line
+
+    def _filler(self) -> list[str]:
+        """Return what stands in for entries where there are none."""
+        if self.settings.when_empty is Empty.COMMENT:
+            return ["# empty list"]
+        if self.settings.when_empty is not Empty.SENTINEL:
+            return []
+        for kind, value in _SENTINELS.items():
+            if kind in self._writers:
+                return [self._writers[kind](value)]
+        return ["empty.invalid"]
+
+    def _found(self) -> Iterator[Entry]:
+        """Yield what the file holds after others changed it: our lines, then their own."""
+        text = self._published.path.read_bytes().decode("utf-8", "replace")
+        lines = dict.fromkeys(text.split("\n"))
+        shown: set[tuple[ObservableType, str]] = set()
+        ours = set(self._filler())
+        for newest in self._published.records()[:1]:
+            for entry in record.entries(newest):
+                line = self._line_or_none(entry)
+                if line is not None and line in lines:
+                    ours.add(line)
+                    shown.add((entry.type, entry.value))
+                    yield entry
+        for line in [line for line in lines if line not in ours]:
+            theirs = entry_on(line, self.settings.format, self._types)
+            if theirs and (theirs.type, theirs.value) not in shown:
+                shown.add((theirs.type, theirs.value))
+                yield theirs
+
+    def _line_or_none(self, entry: Entry) -> str | None:
+        try:
+            return self._line(entry)
+        except NotWritableError:
+            return None
+
+
+def _unseen(lines: list[str], seen: set[str]) -> list[str]:
+    fresh = [line for line in dict.fromkeys(lines) if line not in seen]
+    seen.update(fresh)
+    return fresh
+
+
+def _joined(lines: list[str]) -> bytes:
+    return "".join([f"{line}\n" for line in lines]).encode()

@@ -1,0 +1,127 @@
+"""A file that others poll, replaced in one step, and a hidden record of what it stands for.
+
+A line may say less than its entry: PAN-OS URLs lose their scheme, a plain line its type. So each
+file has a record beside it, named after the digest of the file's bytes. Which of the two was
+renamed last before a crash then does not matter, and a file changed by other hands has none.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final, Self
+
+from connector.adapter import UnavailableError
+
+_FILE_MODE: Final = 0o640
+_FOLDER_MODE: Final = 0o750
+
+
+@contextmanager
+def failures_typed(path: Path) -> Iterator[None]:
+    """Turn what the file system says into the error the core acts on."""
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(f"{path}: {error.strerror or error}") from error
+
+
+class Published:
+    """The file, its record, and the mark that asks the list server to hold it back."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.held_back = path.with_name(f".{path.name}.hold")
+
+    def record(self, digest: str) -> Path:
+        """Return where the record of a file with this digest lies."""
+        return self.path.with_name(f".{self.path.name}.{digest}.entries")
+
+    def records(self) -> list[Path]:
+        """Return every record of this file, the newest first."""
+        found = self.path.parent.glob(f".{self.path.name}.*.entries")
+        return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+    def digest(self) -> str | None:
+        """Return the digest of the file's bytes; None when there is no file."""
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            return None
+
+
+class Draft:
+    """The next file and its record, written aside; nothing is seen before `publish`."""
+
+    def __init__(self, published: Published) -> None:
+        self._published = published
+        path = published.path
+        self._drafts = [path.with_name(f".{path.name}.{part}") for part in ("new", "new-record")]
+        self._files: list[IO[bytes]] = []
+        self._digest = hashlib.sha256()
+
+    def __enter__(self) -> Self:
+        _make_folder(self._published.path.parent)
+        for draft in self._drafts:
+            self._files.append(_create(draft))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for file in self._files:
+            with suppress(OSError):  # closing writes what a full disk has refused before
+                file.close()
+        for draft in self._drafts:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+    def write(self, lines: bytes, records: bytes) -> None:
+        """Add lines to the file and to its record."""
+        self._digest.update(lines)
+        self._files[0].write(lines)
+        self._files[1].write(records)
+
+    def publish(self, *, held_back: bool) -> None:
+        """Let readers see the new file instead of the old one, from one instant to the next."""
+        for file in self._files:
+            file.flush()
+            os.fsync(file.fileno())
+        published, record = self._published, self._published.record(self._digest.hexdigest())
+        if held_back:
+            _create(published.held_back).close()
+        self._drafts[1].replace(record)
+        self._drafts[0].replace(published.path)
+        if not held_back:
+            published.held_back.unlink(missing_ok=True)
+        _sync_folder(published.path.parent)
+        for old in published.records():
+            if old != record:
+                old.unlink()
+
+
+def _create(path: Path) -> IO[bytes]:
+    """Open for writing a file that the service and its group can read, whatever the umask."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, _FILE_MODE)
+    os.fchmod(descriptor, _FILE_MODE)
+    return os.fdopen(descriptor, "wb")
+
+
+def _make_folder(folder: Path) -> None:
+    for missing in reversed([part for part in (folder, *folder.parents) if not part.exists()]):
+        missing.mkdir(_FOLDER_MODE, exist_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,412 @@
+"""The polled list keeps an adapter's promises and writes each dialect to the byte."""
+
+import os
+import re
+import resource
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from connector_edl import EdlAdapter, EdlSettings
+from pydantic import ValidationError
+
+from connector.adapter import (
+    Entry,
+    EntryRejectedError,
+    Observable,
+    ObservableType,
+    Place,
+    UnavailableError,
+)
+from connector.testing.adapter_suite import AdapterSuite
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "edl"
+ADDRESSES = ["ipv4-addr", "ipv6-addr"]
+
+V4, V6 = ObservableType.IPV4_ADDR, ObservableType.IPV6_ADDR
+DOMAIN, URL = ObservableType.DOMAIN_NAME, ObservableType.URL
+SHA256 = ObservableType.FILE_SHA256
+
+
+def edl(folder: Path, **options: object) -> EdlAdapter:
+    settings = EdlSettings.model_validate({"file": "list.txt", **options})
+    return EdlAdapter(settings, place=Place("edge", folder))
+
+
+def entries(kind: ObservableType, *values: str, **fields: str) -> list[Entry]:
+    return [Entry(Observable(kind, value), fields) for value in values]
+
+
+def lines(folder: Path) -> list[str]:
+    return (folder / "list.txt").read_text(encoding="utf-8").splitlines()
+
+
+def shown(adapter: EdlAdapter) -> list[tuple[str, str]]:
+    return [(entry.type.value, entry.value) for entry in adapter.read()]
+
+
+class _EdlSuite(AdapterSuite):
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / "published"
+
+    @pytest.fixture
+    def foreign(self, folder: Path) -> Callable[[Entry], None]:
+        def by_hand(entry: Entry) -> None:
+            with (folder / "list.txt").open("a", encoding="utf-8") as file:
+                file.write(f"{entry.value}\n")
+
+        return by_hand
+
+    @pytest.fixture
+    def break_target(self, folder: Path) -> Callable[[], None]:
+        def put_a_file_where_the_folder_was() -> None:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.write_text("no folder any more")
+
+        return put_a_file_where_the_folder_was
+
+
+class TestEdl(AdapterSuite):
+    @pytest.fixture
+    def adapter(self, tmp_path: Path) -> EdlAdapter:
+        return EdlAdapter(EdlSettings(file="block.txt"), place=Place("edge", tmp_path))
+
+
+class TestPlain(_EdlSuite):
+    @pytest.fixture
+    def adapter(self, folder: Path) -> EdlAdapter:
+        return edl(folder)
+
+
+class TestPanosAddressesWithComments(_EdlSuite):
+    @pytest.fixture
+    def adapter(self, folder: Path) -> EdlAdapter:
+        return edl(folder, format="panos", types=ADDRESSES, comments=True)
+
+
+class TestPanosDomains(_EdlSuite):
+    @pytest.fixture
+    def adapter(self, folder: Path) -> EdlAdapter:
+        return edl(folder, format="panos", types=["domain-name"], empty="hold")
+
+
+class TestPanosUrls(_EdlSuite):
+    @pytest.fixture
+    def adapter(self, folder: Path) -> EdlAdapter:
+        return edl(folder, format="panos", types=["url"], empty="comment")
+
+
+class TestFortigateAddresses(_EdlSuite):
+    @pytest.fixture
+    def adapter(self, folder: Path) -> EdlAdapter:
+        return edl(folder, format="fortigate", types=ADDRESSES)
+
+
+class TestFortigateUrls(_EdlSuite):
+    @pytest.fixture
+    def adapter(self, folder: Path) -> EdlAdapter:
+        return edl(folder, format="fortigate", types=["url"])
+
+
+class TestFortigateHashesWithComments(_EdlSuite):
+    @pytest.fixture
+    def adapter(self, folder: Path) -> EdlAdapter:
+        return edl(folder, format="fortigate", types=["file-sha256"], comments=True)
+
+
+ADDRESS_ENTRIES = [
+    *entries(V4, "192.0.2.7", comment="ais # 2026-01-02"),
+    *entries(V4, "198.51.100.0/24", comment="two\nlines,\ttab"),
+    *entries(V4, "203.0.113.9"),
+    *entries(V6, "2001:db8::7", "2001:db8:1::/64", comment="caf\u00e9"),
+]
+DOMAIN_ENTRIES = entries(DOMAIN, "*.worse.example", "bad.example", "xn--bcher-kva.example")
+URL_ENTRIES = entries(
+    URL,
+    "bad.example/scheme-less",
+    "http://203.0.113.7/",
+    "http://[2001:db8::7]/x",
+    "http://bad.example/",
+    "http://bad.example/a/b.php?x=1&y=2",
+    "https://bad.example/a/b.php?x=1&y=2",
+    "https://bare.example",
+    "https://bare.example?q=1",
+    "https://default-port.example:443/a",
+    "https://user@bad.example/b",
+)
+GOLDEN_CASES: dict[str, tuple[dict[str, object], list[Entry]]] = {
+    "plain-mixed": (
+        {},
+        [
+            *ADDRESS_ENTRIES,
+            *entries(ObservableType.ENDPOINT, "203.0.113.7:443/tcp"),
+            *DOMAIN_ENTRIES,
+            *URL_ENTRIES,
+            *entries(SHA256, "0" * 63 + "1"),
+            *entries(ObservableType.MUTEX, "Global\\sample"),
+        ],
+    ),
+    "panos-addresses": ({"format": "panos", "types": ADDRESSES}, ADDRESS_ENTRIES),
+    "panos-addresses-comments": (
+        {"format": "panos", "types": ADDRESSES, "comments": True},
+        ADDRESS_ENTRIES,
+    ),
+    "panos-domains": ({"format": "panos", "types": ["domain-name"]}, DOMAIN_ENTRIES),
+    "panos-urls": ({"format": "panos", "types": ["url"]}, URL_ENTRIES),
+    "fortigate-addresses": ({"format": "fortigate", "types": ADDRESSES}, ADDRESS_ENTRIES),
+    "fortigate-domains": ({"format": "fortigate", "types": ["domain-name"]}, DOMAIN_ENTRIES),
+    "fortigate-urls": ({"format": "fortigate", "types": ["url"]}, URL_ENTRIES),
+    "fortigate-hashes-comments": (
+        {"format": "fortigate", "types": ["file-sha256"], "comments": True},
+        entries(SHA256, "0" * 63 + "1", comment="AIS  sample"),
+    ),
+    "empty-plain": ({}, []),
+    "empty-panos-addresses": ({"format": "panos", "types": ADDRESSES}, []),
+    "empty-panos-domains": ({"format": "panos", "types": ["domain-name"]}, []),
+    "empty-panos-urls": ({"format": "panos", "types": ["url"]}, []),
+    "empty-comment": ({"empty": "comment"}, []),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN_CASES)
+def test_each_dialect_is_written_to_the_byte(name: str, tmp_path: Path) -> None:
+    options, listed = GOLDEN_CASES[name]
+    adapter = edl(tmp_path, **options)
+    adapter.publish(iter(listed))
+    written, golden = (tmp_path / "list.txt").read_bytes(), GOLDEN / f"{name}.txt"
+    if os.environ.get("REWRITE_GOLDEN"):
+        golden.write_bytes(written)
+    assert written == golden.read_bytes()
+    assert list(adapter.read()) == listed
+
+
+@pytest.mark.parametrize(
+    ("options", "value", "words"),
+    [
+        ({"format": "panos", "types": ["url"]}, "http://bad.example:8080/a", "names a port"),
+        ({"format": "panos", "types": ["url"]}, "bad.example:80/a", "names a port"),
+        ({"format": "panos", "types": ["url"]}, "http://bad.example/a#b", "holds a fragment"),
+        ({"format": "panos", "types": ["url"]}, "http://bad.example/*", r"holds \* or \^"),
+        ({"format": "panos", "types": ["url"]}, "http://bad.example/^", r"holds \* or \^"),
+        ({"format": "panos", "types": ["url"]}, "ftp://bad.example/a", "not a web address"),
+        ({"format": "panos", "types": ["url"]}, "http://bad.example/a b", "not a web address"),
+        ({"format": "panos", "types": ["url"]}, "http://caf\u00e9.example/", "not a web address"),
+        ({"format": "panos", "types": ["url"]}, f"http://b.example/{'a' * 245}", "longer than"),
+        ({"format": "fortigate", "types": ["url"]}, "http://bad.example/*", r"holds \*"),
+        ({"format": "fortigate", "types": ["url"]}, "#bad.example/", "not a web address"),
+        ({"types": ["url"]}, "http://bad.example/a b", "holds a space"),
+        ({"types": ["mutex"]}, "# sample", "take for a comment"),
+        ({"types": ["mutex"]}, " sample", "starts or ends with a space"),
+        ({"types": ["mutex"]}, "a\nb", "line break"),
+        ({"types": ["mutex"]}, "a\ud800b", "line break or control"),
+        ({"types": ["ipv4-addr"]}, "192.0.2.1 0.0.0.0/0", "not an address"),
+        ({"types": ["domain-name"]}, "*", "not a domain name"),
+        ({"types": ["domain-name"]}, "bad.example\n*.test", "not a domain name"),
+    ],
+)
+def test_a_value_without_an_exact_line_is_refused_in_words_and_the_rest_published(
+    options: dict[str, list[str]], value: str, words: str, tmp_path: Path
+) -> None:
+    adapter = edl(tmp_path, **options)
+    kind = ObservableType(options["types"][0])
+    good = {V4: "192.0.2.7", DOMAIN: "bad.example", URL: "bad.example/good"}.get(kind, "good")
+    listed = [*entries(kind, value), *entries(kind, good)]
+    with pytest.raises(EntryRejectedError) as refusal:
+        adapter.publish(iter(listed))
+    assert re.search(words, refusal.value.rejected[value])
+    assert len(lines(tmp_path)) == 1
+    assert list(adapter.read()) == entries(kind, good)
+
+
+def test_a_panos_url_of_254_characters_is_whole(tmp_path: Path) -> None:
+    adapter = edl(tmp_path, format="panos", types=["url"])
+    adapter.publish(iter(entries(URL, f"https://b.example/{'a' * 244}")))
+    assert [len(line) for line in lines(tmp_path)] == [254]
+
+
+def test_two_schemes_of_one_page_share_a_line_and_stay_two_entries(tmp_path: Path) -> None:
+    adapter = edl(tmp_path, format="panos", types=["url"])
+    both = entries(URL, "http://bad.example/a", "https://bad.example/a")
+    adapter.publish(iter(both))
+    assert lines(tmp_path) == ["bad.example/a"]
+    assert list(adapter.read()) == both
+    adapter.publish(iter(both[:1]))
+    assert lines(tmp_path) == ["bad.example/a"]
+    assert list(adapter.read()) == both[:1]
+
+
+def test_lines_added_and_lost_by_other_hands_are_seen_and_nothing_else(tmp_path: Path) -> None:
+    adapter = edl(tmp_path, format="panos", types=["url"])
+    adapter.publish(iter(URL_ENTRIES))
+    text = (tmp_path / "list.txt").read_text()
+    changed = text.replace("bad.example/scheme-less\n", "") + "theirs.example/x\n\n# note\n"
+    (tmp_path / "list.txt").write_text(changed)
+    expected = [*URL_ENTRIES[1:], *entries(URL, "theirs.example/x")]
+    assert list(adapter.read()) == expected
+
+
+def test_a_comment_changed_by_other_hands_is_seen(tmp_path: Path) -> None:
+    adapter = edl(tmp_path, format="panos", types=ADDRESSES, comments=True)
+    adapter.publish(iter(entries(V4, "192.0.2.7", comment="ours")))
+    (tmp_path / "list.txt").write_text("192.0.2.7 theirs\n")
+    assert list(adapter.read()) == entries(V4, "192.0.2.7")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["192.0.2.7", "2001:db8::/32", "bad.example", "http://bad.example/", "a@bad.example", "0" * 64],
+)
+def test_foreign_lines_of_a_mixed_list_are_read_by_their_looks(line: str, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text(f"{line}\r\n")
+    expected = {
+        "192.0.2.7": "ipv4-addr",
+        "2001:db8::/32": "ipv6-addr",
+        "bad.example": "domain-name",
+        "http://bad.example/": "url",
+        "a@bad.example": "email-addr",
+        "0" * 64: "file-sha256",
+    }[line]
+    assert shown(edl(tmp_path)) == [(expected, line)]
+
+
+def test_a_lost_file_is_read_as_empty_and_a_lost_record_by_its_lines(tmp_path: Path) -> None:
+    adapter = edl(tmp_path, format="panos", types=["domain-name"])
+    adapter.publish(iter(DOMAIN_ENTRIES))
+    for record in tmp_path.glob(".list.txt.*.entries"):
+        record.unlink()
+    assert list(adapter.read()) == DOMAIN_ENTRIES
+    (tmp_path / "list.txt").unlink()
+    assert list(adapter.read()) == []
+
+
+def test_the_filler_of_an_empty_list_is_no_entry_even_without_its_record(tmp_path: Path) -> None:
+    adapter = edl(tmp_path, format="panos", types=ADDRESSES)
+    adapter.publish(iter([]))
+    assert lines(tmp_path) == ["192.0.2.1"]
+    for record in tmp_path.glob(".list.txt.*.entries"):
+        record.unlink()
+    assert list(adapter.read()) == []
+
+
+def test_a_change_of_options_shows_as_a_difference(tmp_path: Path) -> None:
+    commented = entries(V4, "192.0.2.7", comment="ais")
+    edl(tmp_path, format="panos", types=ADDRESSES).publish(iter(commented))
+    with_comments = edl(tmp_path, format="panos", types=ADDRESSES, comments=True)
+    assert list(with_comments.read()) == entries(V4, "192.0.2.7")
+
+
+def test_a_damaged_record_is_not_believed(tmp_path: Path) -> None:
+    adapter = edl(tmp_path)
+    adapter.publish(iter(ADDRESS_ENTRIES))
+    (record,) = tmp_path.glob(".list.txt.*.entries")
+    with record.open("a") as file:
+        file.write("no-such-type\tx\n")
+    with pytest.raises(UnavailableError, match="damaged; remove it"):
+        list(adapter.read())
+
+
+class _KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("killed_at", ["record", "file"])
+def test_a_kill_between_the_two_renames_leaves_the_old_list_readable(
+    killed_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = edl(tmp_path, format="panos", types=["url"])
+    adapter.publish(iter(URL_ENTRIES))
+    rename = Path.replace
+
+    def rename_or_die(source: Path, target: Path) -> Path:
+        if (target.name == "list.txt") == (killed_at == "file"):
+            raise _KilledError
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "replace", rename_or_die)
+    with pytest.raises(_KilledError):
+        adapter.publish(iter(URL_ENTRIES[:2]))
+    monkeypatch.undo()
+    assert list(adapter.read()) == URL_ENTRIES
+    adapter.publish(iter(URL_ENTRIES[:2]))
+    assert list(adapter.read()) == URL_ENTRIES[:2]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_disk_without_room_keeps_the_old_list_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    adapter = edl(tmp_path)
+    adapter.publish(iter(ADDRESS_ENTRIES))
+    many = entries(
+        V4, *(f"198.51.100.{n}" for n in range(250)), *(f"192.0.2.{n}" for n in range(250))
+    )
+    with pytest.raises(UnavailableError, match=r"list\.txt: File too large"):
+        adapter.publish(iter(many))
+    assert list(adapter.read()) == ADDRESS_ENTRIES
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_files_are_for_the_service_and_its_group_only_and_folders_are_made(tmp_path: Path) -> None:
+    adapter = edl(tmp_path, file="edge/county/list.txt")
+    adapter.publish(iter(ADDRESS_ENTRIES))
+    folder = tmp_path / "edge" / "county"
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o640}
+    assert stat.S_IMODE(folder.stat().st_mode) & 0o027 == 0
+    assert stat.S_IMODE(folder.parent.stat().st_mode) & 0o027 == 0
+
+
+def test_a_held_back_empty_list_is_marked_for_the_server_until_it_has_entries(
+    tmp_path: Path,
+) -> None:
+    adapter = edl(tmp_path, empty="hold")
+    adapter.publish(iter([]))
+    assert (tmp_path / ".list.txt.hold").exists()
+    assert lines(tmp_path) == []
+    adapter.publish(iter(ADDRESS_ENTRIES))
+    assert not (tmp_path / ".list.txt.hold").exists()
+
+
+@pytest.mark.parametrize(
+    "file",
+    "|/etc/passwd|../list.txt|a/../b|.hidden|a/.b|a//b|-rf|a b|a\nb|a\\b|a\x00b".split("|"),
+)
+def test_a_file_outside_the_publish_folder_cannot_be_named(file: str) -> None:
+    with pytest.raises(ValidationError, match="inside publish_folder"):
+        EdlSettings(file=file)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"format": "panos"}, r"set types to \[ipv4-addr, ipv6-addr\] or \[domain-name\]"),
+        ({"format": "panos", "types": ["ipv4-addr", "url"]}, "holds one kind a file"),
+        ({"format": "panos", "types": ["file-md5"]}, "holds one kind a file"),
+        ({"format": "fortigate", "types": ["file-md5", "file-sha1"]}, "holds one kind a file"),
+        ({"types": ["ipv4-addr"], "comments": True}, "comments need lines with room"),
+        ({"format": "panos", "types": ["url"], "comments": True}, "comments need lines with room"),
+    ],
+)
+def test_options_that_no_device_could_read_are_refused_in_words(
+    options: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ValidationError, match=words):
+        EdlSettings.model_validate({"file": "list.txt", **options})
+
+
+def test_only_the_configured_types_are_accepted(tmp_path: Path) -> None:
+    adapter = edl(tmp_path, types=ADDRESSES)
+    assert adapter.accepts(Observable(V4, "192.0.2.7"))
+    assert not adapter.accepts(Observable(DOMAIN, "bad.example"))
+    with pytest.raises(EntryRejectedError) as refusal:
+        adapter.publish(iter(DOMAIN_ENTRIES[:1]))
+    assert "does not take" in refusal.value.rejected["*.worse.example"]
