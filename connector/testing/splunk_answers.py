@@ -1,0 +1,112 @@
+"""The bodies of splunkd's answers: Atom for entities, XML or JSON for messages."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from xml.sax.saxutils import escape, quoteattr
+
+_XML: Final = "text/xml; charset=UTF-8"
+_JSON: Final = "application/json; charset=UTF-8"
+_UPDATED: Final = "2026-01-01T00:00:00+00:00"
+_HEAD: Final = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:s="http://dev.splunk.com/ns/rest" '
+    'xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/">\n'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back to the client."""
+
+    status: int
+    body: bytes
+    content_type: str = _XML
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One Atom entry: its name, the path it lies at, and its settings."""
+
+    name: str
+    path: str
+    content: Mapping[str, str]
+    app: str
+    sharing: str = "app"
+
+
+def plain(status: int, text: str) -> Answer:
+    """Return a body of plain text, as the `properties` endpoints give."""
+    return Answer(status, text.encode(), "text/plain; charset=UTF-8")
+
+
+def as_json(text: str, status: int = 200) -> Answer:
+    """Return a body that is JSON already."""
+    return Answer(status, text.encode(), _JSON)
+
+
+def message(status: int, text: str, *, json_mode: bool, kind: str = "ERROR") -> Answer:
+    """Return an error in the form of the `output_mode` that was asked for; XML by default."""
+    if json_mode:
+        return as_json(json.dumps({"messages": [{"type": kind, "text": text}]}), status)
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<response>\n  <messages>\n'
+        f'    <msg type="{kind}">{escape(text)}</msg>\n  </messages>\n</response>\n'
+    )
+    return Answer(status, body.encode())
+
+
+def session(key: str, cookie: str | None) -> Answer:
+    """Return the answer to a login that succeeded."""
+    body = f"<response>\n  <sessionKey>{key}</sessionKey>\n</response>\n"
+    headers = {"Set-Cookie": cookie} if cookie else {}
+    return Answer(200, body.encode(), headers=headers)
+
+
+def _key(name: str, value: str) -> str:
+    return f"<s:key name={quoteattr(name)}>{escape(value)}</s:key>"
+
+
+def _acl(entity: Entity) -> str:
+    inner = "".join(
+        _key(name, value)
+        for name, value in (
+            ("app", entity.app),
+            ("can_write", "1"),
+            ("owner", "nobody"),
+            ("sharing", entity.sharing),
+        )
+    )
+    access = (
+        '<s:key name="perms"><s:dict>'
+        '<s:key name="read"><s:list><s:item>*</s:item></s:list></s:key>'
+        '<s:key name="write"><s:list><s:item>admin</s:item></s:list></s:key>'
+        "</s:dict></s:key>"
+    )
+    return f'<s:key name="eai:acl"><s:dict>{inner}{access}</s:dict></s:key>'
+
+
+def _entry(entity: Entity) -> str:
+    content = "".join(_key(name, value) for name, value in entity.content.items())
+    return (
+        f"<entry><title>{escape(entity.name)}</title><id>{escape(entity.path)}</id>"
+        f"<updated>{_UPDATED}</updated>"
+        f'<link href={quoteattr(entity.path)} rel="alternate"/>'
+        "<author><name>nobody</name></author>"
+        f'<content type="text/xml"><s:dict>{content}{_acl(entity)}'
+        f"{_key('eai:appName', entity.app)}{_key('eai:userName', 'nobody')}"
+        "</s:dict></content></entry>\n"
+    )
+
+
+def feed(title: str, entities: Iterable[Entity], status: int = 200) -> Answer:
+    """Return an Atom feed of entities."""
+    entries = [_entry(entity) for entity in entities]
+    body = (
+        f"{_HEAD}<title>{escape(title)}</title><updated>{_UPDATED}</updated>\n"
+        f"<opensearch:totalResults>{len(entries)}</opensearch:totalResults>\n"
+        f"{''.join(entries)}</feed>\n"
+    )
+    return Answer(status, body.encode())

@@ -1,0 +1,197 @@
+"""One owner's documents in one KV store collection, with the store's traps closed."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import Any, Final
+
+from connector.adapter import BatchTooLargeError, RefusedError, UnavailableError
+from connector_splunk_kvstore import schema
+from connector_splunk_kvstore.documents import Document, misfit
+from connector_splunk_kvstore.splunk import HTTPError, Service, Splunk, words
+
+PAGE_SIZE: Final = 10_000
+SHIPPED_BATCH_LIMIT: Final = 1000
+# Eighty hex keys make a query of about 7.3 kB; URLs beyond 8 kB are refused on the way.
+KEYS_PER_DELETE: Final = 80
+_LIMIT_PATH: Final = "properties/limits/kvstore/max_documents_per_batch_save"
+_LIMIT_VALUE: Final = re.compile(rb'\s*(\d+)\s*|.*"content"\s*:\s*"?(\d+).*', re.DOTALL)
+_LIMIT_NAMED: Final = re.compile(r"max_documents_per_batch_save\s*=\s*(\d+)")
+_HEX_KEY: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def delete_query(keys: Sequence[str], tag: str) -> str:
+    """Return a query that matches these keys of this owner and can match nothing else.
+
+    The SDK turns an empty query into the deletion of the whole collection, and a dict into a
+    text that is not JSON; so this is the one place that makes such a query, and it is text.
+    """
+    if not keys or not tag or not all(_HEX_KEY.fullmatch(key) for key in keys):
+        raise ValueError("a deletion needs an owner and at least one of our keys")
+    either = [{"_key": key} for key in keys]
+    return json.dumps({"$and": [{"source": tag}, {"$or": either}]}, separators=(",", ":"))
+
+
+class OwnDocuments:
+    """What one owner keeps in a collection; nothing here reads or changes what others keep."""
+
+    def __init__(self, splunk: Splunk, app: str, name: str, tag: str) -> None:
+        self._splunk = splunk
+        self._app = app
+        self._name = name
+        self._tag = tag
+        self._collection: schema.Collection = None
+        self._data: Any = None
+        self._types: Mapping[str, str] | None = None
+        self._limit = SHIPPED_BATCH_LIMIT
+
+    def _right(self, verb: str) -> str:
+        return f"{verb} collection {self._name} of app {self._app}"
+
+    def save(self, documents: Sequence[Document]) -> dict[str, str]:
+        """Insert or replace documents; return, by key, why some of them are refused.
+
+        The collection is made when absent.
+        """
+        self._made()
+        if len(documents) > self._limit:
+            raise BatchTooLargeError(self._limit)
+        wrong = {each["_key"]: misfit(each, self._types or {}) for each in documents}
+        refused = {key: why for key, why in wrong.items() if why is not None}
+        fitting = [each for each in documents if each["_key"] not in refused]
+        return refused | self._save(fitting) if fitting else refused
+
+    def pages(self) -> Iterator[list[Document]]:
+        """Yield all that bears our tag, in the order of keys.
+
+        The store cuts an answer at its limits without a word, so a short page says nothing: only
+        an empty one is the end.
+        """
+        last = ""
+        while self._found() and (page := self._page(last)):
+            yield page
+            last = page[-1]["_key"]
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Delete our documents under these keys; those already gone are no error."""
+        remaining = iter(keys)
+        while self._found() and (chunk := list(islice(remaining, KEYS_PER_DELETE))):
+            self._delete(delete_query(chunk, self._tag), len(chunk))
+
+    def _delete(self, query: str, keys: int) -> None:
+        try:
+            self._splunk.ask(
+                self._right("write to"),
+                lambda _: self._data.delete(query=query),
+                tolerated=frozenset({404, 413, 414}),
+            )
+        except HTTPError as error:
+            raise self._lost(error, keys) from error
+
+    def _save(self, documents: Sequence[Document]) -> dict[str, str]:
+        try:
+            keys = self._splunk.ask(
+                self._right("write to"),
+                lambda _: self._data.batch_save(*documents),
+                tolerated=frozenset({400, 404, 413}),
+            )
+        except HTTPError as error:
+            return self._refused(error, documents)
+        if keys != [document["_key"] for document in documents]:
+            raise UnavailableError(
+                f"{self._splunk.where}: confirmed other documents than were sent"
+            )
+        return {}
+
+    def _refused(self, error: HTTPError, documents: Sequence[Document]) -> dict[str, str]:
+        """A bad document fails the whole call unnamed, so it is found by halving."""
+        said, half = words(error), len(documents) // 2
+        if error.status == 404:
+            raise self._lost(error, len(documents)) from error
+        if half == 0:
+            return {documents[0]["_key"]: said}
+        if named := _LIMIT_NAMED.search(said):
+            self._limit = max(1, min(int(named[1]), half))
+            raise BatchTooLargeError(self._limit) from error
+        if error.status == 413 or "max_size_per_batch_save_mb" in said:
+            raise BatchTooLargeError(half) from error
+        return self._save(documents[:half]) | self._save(documents[half:])
+
+    def _lost(self, error: HTTPError, sent: int) -> BatchTooLargeError | UnavailableError:
+        if error.status != 404:
+            return BatchTooLargeError(sent // 2)
+        self._data = self._types = None
+        return UnavailableError(
+            f"{self._splunk.where}: collection {self._name} of app {self._app} went away while it "
+            f"was in use ({words(error)})"
+        )
+
+    def _page(self, last: str) -> list[Document]:
+        query = {"$and": [{"source": self._tag}, {"_key": {"$gt": last}}]}
+        try:
+            page: list[Document] = self._splunk.ask(
+                self._right("read"),
+                lambda _: self._data.query(query=query, sort="_key", limit=PAGE_SIZE),
+                tolerated=frozenset({404}),
+            )
+        except HTTPError as error:
+            raise self._lost(error, 0) from error
+        for document in page:
+            if not isinstance(document, dict) or not str(document.get("_key", "")) > last:
+                raise UnavailableError(
+                    f"{self._splunk.where}: pages of collection {self._name} do not follow the "
+                    "order of keys, so it cannot be read completely"
+                )
+            last = document["_key"]
+        return page
+
+    def _found(self) -> bool:
+        """Return whether the collection is there, asking only until it is."""
+        if self._data is None:
+            found = self._splunk.ask(
+                self._right("read"), lambda service: schema.find(service, self._app, self._name)
+            )
+            if found is not None:
+                self._use(found)
+        return self._data is not None
+
+    def _use(self, collection: schema.Collection) -> None:
+        self._collection, self._data = collection, collection.data
+        # The SDK takes the namespace from the answer; documents of a user would lie elsewhere.
+        self._data.owner, self._data.app, self._data.sharing = "nobody", self._app, "app"
+
+    def _made(self) -> None:
+        """Make sure that the collection is there with our schema, and know its types and limit."""
+        if self._types is not None:
+            return
+        if not self._found():
+            self._make()
+        collection = self._collection
+        self._splunk.ask(self._right("write to"), lambda _: schema.complete(collection))
+        self._types = schema.declared_types(collection)
+        self._limit = self._splunk.ask(self._right("read"), self._configured_limit)
+
+    def _make(self) -> None:
+        with suppress(HTTPError):  # only 409: another node made it since we looked
+            self._splunk.ask(
+                self._right("make"),
+                lambda service: schema.make(service, self._name),
+                tolerated=frozenset({409}),
+            )
+        if not self._found():
+            raise RefusedError(
+                f"{self._splunk.where}: the role needs the right to {self._right('read')}, which "
+                "exists but is not shown to us"
+            )
+
+    def _configured_limit(self, service: Service) -> int:
+        try:
+            body = service.get(_LIMIT_PATH, output_mode="json").body.read()
+        except HTTPError as error:
+            if error.status not in (400, 403, 404):
+                raise
+            return SHIPPED_BATCH_LIMIT
+        found = _LIMIT_VALUE.fullmatch(body)
+        return max(1, int(found[1] or found[2])) if found else SHIPPED_BATCH_LIMIT
