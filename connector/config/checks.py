@@ -1,0 +1,141 @@
+"""What only shows when the parts are seen together: names, types, audiences, double targets."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from connector.adapter import Adapter
+from connector.config.model import Config, ListConfig, OutputConfig
+from connector.config.problems import Path, Problem
+from connector.config.sections import Sections
+from connector.errors import ConfigError
+from connector.model import Audience, ObservableType
+from connector.registry import Registry, nearest
+from connector.settings import Settings, write_duration
+
+_WIDTH: Final = {audience: width for width, audience in enumerate(Audience)}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The names that a file gives, and its parts as far as they are sound by themselves."""
+
+    feeds: tuple[str, ...]
+    lists: tuple[str, ...]
+    sound_lists: Mapping[str, ListConfig]
+    sound_outputs: Mapping[str, OutputConfig]
+    options: Mapping[str, Settings]
+
+
+def check_together(sections: Sections, registry: Registry, parts: Parts) -> None:
+    """Note every contradiction between parts of the file."""
+    for name, listed in parts.sound_lists.items():
+        for number, feed in enumerate(listed.select.feeds or ()):
+            if feed not in parts.feeds:
+                path: Path = ("lists", name, "select", "feeds", number)
+                sections.note(path, _no_such("feed", feed, parts.feeds))
+    for name, output in parts.sound_outputs.items():
+        _check_output(sections, registry, parts, name, output)
+    _check_targets(sections, parts)
+
+
+def unused(file: str, sections: Sections, config: Config) -> Iterator[str]:
+    """Yield a warning for each list that no output writes, and each feed that no list takes."""
+    written = {output.list for output in config.outputs.values()}
+    for name in config.lists:
+        if name not in written:
+            yield _warning(file, sections, ("lists", name), "no output writes this list")
+    selections = [listed.select.feeds for listed in config.lists.values()]
+    taken = {feed for feeds in selections for feed in feeds or ()}
+    for name in config.feeds:
+        if None not in selections and name not in taken:
+            yield _warning(file, sections, ("feeds", name), "no list takes this feed")
+
+
+def _warning(file: str, sections: Sections, path: Path, text: str) -> str:
+    return Problem(sections.file.position(path), path, text).render(file)
+
+
+def _no_such(what: str, name: str, names: tuple[str, ...]) -> str:
+    return f"{name} is not a {what} of this file ({nearest(name, names) or 'there is none'})"
+
+
+def _check_output(
+    sections: Sections, registry: Registry, parts: Parts, name: str, output: OutputConfig
+) -> None:
+    path: Path = ("outputs", name)
+    if output.verify_every < output.every and not sections.faulty((*path, "every")):
+        least = write_duration(output.every)
+        found = write_duration(output.verify_every)
+        text = f"should be at least {least}, as `every` is, is {found}"
+        sections.note((*path, "verify_every"), text)
+    if output.list not in parts.lists:
+        sections.note((*path, "list"), _no_such("list", output.list, parts.lists))
+    listed = parts.sound_lists.get(output.list)
+    if listed is not None:
+        _check_list(sections, path, output, listed)
+    try:
+        adapter = registry.adapter(output.adapter)
+    except ConfigError:
+        return
+    if listed is not None:
+        _check_types(sections, path, output, listed, adapter)
+    _check_mapping(sections, path, output, adapter)
+
+
+def _check_list(sections: Sections, path: Path, output: OutputConfig, listed: ListConfig) -> None:
+    audience = output.audience or listed.audience
+    known = not sections.faulty(("lists", output.list, "audience"))
+    if known and _WIDTH[audience] > _WIDTH[listed.audience]:
+        text = f"should not be wider than its list's, {listed.audience}, is {audience}"
+        sections.note((*path, "audience"), text)
+    chosen = listed.select.types or tuple(ObservableType)
+    for number, kind in enumerate(output.types or ()):
+        if kind not in chosen:
+            text = f"{kind} is not among the types of the list {output.list} ({', '.join(chosen)})"
+            sections.note((*path, "types", number), text)
+
+
+def _check_types(
+    sections: Sections,
+    path: Path,
+    output: OutputConfig,
+    listed: ListConfig,
+    adapter: type[Adapter[Any]],
+) -> None:
+    wanted = output.types or listed.select.types or tuple(ObservableType)
+    if adapter.supports.isdisjoint(wanted):
+        held = ", ".join(kind for kind in ObservableType if kind in adapter.supports)
+        text = (
+            f"the {output.adapter} adapter can hold none of what it is to write "
+            f"({', '.join(wanted)}); it holds {held}"
+        )
+        sections.note((*path, "types" if output.types else "adapter"), text)
+
+
+def _check_mapping(
+    sections: Sections, path: Path, output: OutputConfig, adapter: type[Adapter[Any]]
+) -> None:
+    offered = tuple(sorted(adapter.fields))
+    for field in output.mapping:
+        if field not in offered:
+            would_do = nearest(field, offered) or "it has none"
+            text = f"is not a field of the {output.adapter} adapter ({would_do})"
+            sections.note((*path, "mapping", field), text)
+
+
+def _check_targets(sections: Sections, parts: Parts) -> None:
+    """Two outputs at one target would each take the other's entries for foreign or lost."""
+    seen: dict[tuple[str, str], list[str]] = {}
+    for name, options in parts.options.items():
+        if (output := parts.sound_outputs.get(name)) is None:
+            continue
+        # A secret's repr hides it, so equal keys still have to be compared.
+        alike = seen.setdefault((output.adapter, repr(options)), [])
+        for other in alike:
+            if parts.options[other] == options:
+                line = sections.file.position(("outputs", other)).line
+                text = f"writes to the same place as outputs.{other} in line {line}"
+                sections.note(("outputs", name, "options"), text)
+                break
+        alike.append(name)

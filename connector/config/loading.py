@@ -1,0 +1,216 @@
+"""From a path to all that the service runs on, or to every problem at once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+from connector.config import checks
+from connector.config.model import AllowlistConfig, Config, FeedConfig, ListConfig, OutputConfig
+from connector.config.problems import Problems
+from connector.config.secrets import SecretReader
+from connector.config.sections import Sections
+from connector.config.sitefiles import SiteFiles, own_hosts
+from connector.config.yamlfile import MAX_BYTES, read_yaml
+from connector.decisions.allowlist import Allowlist, ExceptionRule, SiteRule
+from connector.errors import ConfigError
+from connector.registry import Registry
+from connector.settings import Settings
+
+P = TypeVar("P", bound=Settings)
+
+_COMMON: Final = tuple(FeedConfig.model_fields)
+# Sections whose parts have models of their own; the frame only checks their names.
+_SMALLEST: Final[Mapping[str, Mapping[str, str]]] = {
+    "feeds": {"type": "-"},
+    "lists": {},
+    "outputs": {"list": "-", "adapter": "-"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A valid configuration, with all that was read on the way.
+
+    `config` is the file itself. `feeds` and `outputs` hold the validated options of each feed and
+    output by name, for `Registry.make_feed` and `Registry.make_adapter`. `site_rules`, `exceptions`
+    and `own_hosts` are what the allowlist adds to its built-in floor. `fingerprint` changes when
+    the file or a site file does: decisions must then be made anew. `files` names every file that
+    was read, secrets too: when one of them changes, reload. `warnings` are sentences for the log.
+    """
+
+    path: Path
+    config: Config
+    feeds: Mapping[str, Settings]
+    outputs: Mapping[str, Settings]
+    site_rules: tuple[SiteRule, ...]
+    exceptions: tuple[ExceptionRule, ...]
+    own_hosts: frozenset[str]
+    fingerprint: str
+    files: frozenset[Path]
+    warnings: tuple[str, ...]
+
+    def make_allowlist(self) -> Allowlist:
+        """Return the index of all that must never be stopped."""
+        return Allowlist.build(
+            without=self.config.allowlist.builtin.except_,
+            site=self.site_rules,
+            exceptions=self.exceptions,
+            own_hosts=self.own_hosts,
+        )
+
+
+def load(path: Path, registry: Registry, environ: Mapping[str, str] | None = None) -> Loaded:
+    """Return what the file says; raise ConfigError with all its problems, in file order."""
+    raw = _contents(path)
+    problems = Problems(str(path))
+    file = read_yaml(raw, problems)
+    folder = path.absolute().parent
+    secrets = SecretReader(folder, os.environ if environ is None else environ)
+    context = {"folder": folder, "resolve_secret": secrets.resolve}
+    sections = Sections(file, problems, context)
+    if not isinstance(file.value, dict):
+        sections.note((), "should be a mapping with version, feeds, lists and outputs")
+        problems.refuse()
+    loading = _Loading(sections, registry, file.value)
+    config, feeds, outputs = loading.config()
+    site = SiteFiles(path.parent, sections)
+    site.read(config.allowlist if config else loading.allowlist)
+    problems.refuse()
+    if config is None:
+        raise TypeError("a configuration without problems has a value")
+    return Loaded(
+        path=path,
+        config=config,
+        feeds=MappingProxyType(feeds),
+        outputs=MappingProxyType(outputs),
+        site_rules=tuple(site.rules),
+        exceptions=tuple(site.exceptions),
+        own_hosts=own_hosts([*feeds.values(), *outputs.values()]),
+        fingerprint=sha256(
+            b"".join(sha256(part).digest() for part in (raw, *site.raw))
+        ).hexdigest(),
+        files=frozenset({path.absolute(), *config.allowlist.files, *secrets.files}),
+        warnings=(*secrets.warnings.values(), *checks.unused(str(path), sections, config)),
+    )
+
+
+def _contents(path: Path) -> bytes:
+    try:
+        with path.open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        hint = "name the file with -c FILE or in CONNECTOR_CONFIG"
+        raise ConfigError([f"{path}: there is no such file: {hint}"]) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror or error}"]) from error
+
+
+class _Loading:
+    """Validates the sections one by one, so that a fault in one hides nothing in another."""
+
+    def __init__(self, sections: Sections, registry: Registry, value: dict[str, Any]) -> None:
+        self._sections = sections
+        self._registry = registry
+        self._value = value
+        self.allowlist = AllowlistConfig()
+
+    def config(self) -> tuple[Config | None, dict[str, Settings], dict[str, Settings]]:
+        """Return the file, and the options of each feed and output; all problems are noted."""
+        frame = self._sections.validated(Config, self._frame(), ())
+        if "allowlist" in self._value:
+            raw = self._value["allowlist"]
+            read = self._sections.validated(AllowlistConfig, raw, ("allowlist",))
+            self.allowlist = read or self.allowlist
+        feeds: dict[str, FeedConfig] = {}
+        feed_options: dict[str, Settings] = {}
+        for name, raw in self._named("feeds").items():
+            self._feed(name, raw, feeds, feed_options)
+        lists = {
+            name: listed
+            for name, raw in self._named("lists").items()
+            if (listed := self._part(ListConfig, raw, ("lists", name)))
+        }
+        outputs: dict[str, OutputConfig] = {}
+        output_options: dict[str, Settings] = {}
+        for name, raw in self._named("outputs").items():
+            self._output(name, raw, outputs, output_options)
+        parts = checks.Parts(
+            feeds=tuple(self._named("feeds")),
+            lists=tuple(self._named("lists")),
+            sound_lists=lists,
+            sound_outputs=outputs,
+            options=output_options,
+        )
+        checks.check_together(self._sections, self._registry, parts)
+        if frame is None:
+            return None, feed_options, output_options
+        update = {
+            "feeds": feeds,
+            "lists": lists,
+            "outputs": outputs,
+            "allowlist": self.allowlist,
+        }
+        return frame.model_copy(update=update), feed_options, output_options
+
+    def _part(self, model: type[P], raw: Any, path: tuple[str, str]) -> P | None:
+        """Return a part, or as much of it as is sound: the faults are noted."""
+        made = self._sections.validated(model, raw, path)
+        return made or self._sections.salvaged(model, raw, path)
+
+    def _frame(self) -> dict[str, Any]:
+        frame = {key: raw for key, raw in self._value.items() if key != "allowlist"}
+        for section, smallest in _SMALLEST.items():
+            if isinstance(frame.get(section), dict):
+                frame[section] = dict.fromkeys(frame[section], smallest)
+        return frame
+
+    def _named(self, section: str) -> dict[str, Any]:
+        named = self._value.get(section)
+        return named if isinstance(named, dict) else {}
+
+    def _feed(
+        self, name: str, raw: Any, feeds: dict[str, FeedConfig], options: dict[str, Settings]
+    ) -> None:
+        path = ("feeds", name)
+        common, own = raw, {}
+        if isinstance(raw, dict):
+            common = {key: value for key, value in raw.items() if key in _COMMON}
+            own = {key: value for key, value in raw.items() if key not in _COMMON}
+        if feed := self._part(FeedConfig, common, path):
+            feeds[name] = feed
+        kind = common.get("type") if isinstance(common, dict) else None
+        if not isinstance(kind, str) or self._sections.faulty((*path, "type")):
+            return
+        try:
+            model = self._registry.feed(kind).settings_type
+        except ConfigError as error:
+            self._sections.note((*path, "type"), str(error))
+            return
+        owner = f"an option of the {kind} feed"
+        if made := self._sections.validated(model, own, path, owner, _COMMON):
+            options[name] = made
+
+    def _output(
+        self, name: str, raw: Any, outputs: dict[str, OutputConfig], options: dict[str, Settings]
+    ) -> None:
+        path = ("outputs", name)
+        if output := self._part(OutputConfig, raw, path):
+            outputs[name] = output
+        kind = raw.get("adapter") if isinstance(raw, dict) else None
+        if not isinstance(kind, str) or self._sections.faulty((*path, "adapter")):
+            return
+        try:
+            model = self._registry.adapter(kind).settings_type
+        except ConfigError as error:
+            self._sections.note((*path, "adapter"), str(error))
+            return
+        own = raw.get("options", {})
+        if not isinstance(own, dict):
+            return
+        owner = f"an option of the {kind} adapter"
+        if made := self._sections.validated(model, own, (*path, "options"), owner):
+            options[name] = made

@@ -1,0 +1,244 @@
+"""The whole file as models: every key with its type, bound, default and sentence."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator
+
+from connector.config.service import LogConfig, OrganisationConfig, ServerConfig, StateConfig
+from connector.config.values import Day, Interval, MaxAge, Name, Text, TlpName, age_bound
+from connector.model import Audience, ObservableType, Purpose, Tlp
+from connector.settings import Duration, Field, FilePath, Settings
+
+Confidence = Annotated[int, Field(ge=0, le=100)]
+
+
+class FeedConfig(Settings):
+    """What every feed has, beside the options of its own type."""
+
+    type: str = Field(min_length=1, description="Kind of feed, as `connector plugins` lists them.")
+    every: Interval = Field(timedelta(minutes=5), description="How often the feed is polled.")
+    unmarked_tlp: TlpName = Field(
+        Tlp.RED, description="Marking to assume where an object bears none."
+    )
+    default_confidence: Confidence | None = Field(
+        None, description="Confidence of indicators that give none; without it they have none."
+    )
+    window: Duration | None = Field(
+        None,
+        description="How far back the server answers; when we were away for longer, objects are "
+        "missing and the feed reports a gap.",
+    )
+    max_age: MaxAge = Field(
+        default_factory=dict,
+        description="How long an indicator without `valid_until` counts: one duration, or one for "
+        "each observable type, `file` (every kind of file) and `default`.",
+    )
+
+    def max_age_of(self, kind: ObservableType) -> timedelta | None:
+        """Return how long an indicator of this type counts where it says nothing itself."""
+        return age_bound(self.max_age, kind)
+
+
+class Group(StrEnum):
+    """Parts of the built-in allowlist."""
+
+    SPECIAL_PURPOSE = "special_purpose"
+    DOCUMENTATION = "documentation"
+    PUBLIC_RESOLVERS = "public_resolvers"
+    PUBLIC_SUFFIXES = "public_suffixes"
+    MAIL_PROVIDERS = "mail_providers"
+    EMPTY_FILES = "empty_files"
+    WIDE_PREFIXES = "wide_prefixes"
+    OWN_HOSTS = "own_hosts"
+
+
+class BuiltinConfig(Settings):
+    """The floor that holds without being asked for."""
+
+    except_: tuple[Group, ...] = Field(
+        (), alias="except", description="Groups of the built-in allowlist to leave out."
+    )
+
+
+class ExceptionConfig(Settings):
+    """One value that must never be stopped, and why."""
+
+    value: Text = Field(description="Address, network, domain name, URL or other value.")
+    why: Text = Field(description="Reason, for whoever reads this in two years.")
+    ticket: Text | None = Field(None, description="Ticket or change number.")
+    until: Day | None = Field(None, description="Last day of the exception, in UTC.")
+
+
+def _none_yet(value: tuple[str, ...]) -> tuple[str, ...]:
+    if value:
+        raise ValueError(
+            "names warninglists, which this version cannot read yet: leave the list empty, "
+            "and put what must never be stopped into a file of allowlist.files"
+        )
+    return value
+
+
+class AllowlistConfig(Settings):
+    """What must never be stopped, whatever a feed says."""
+
+    builtin: BuiltinConfig = Field(
+        default_factory=BuiltinConfig, description="The built-in allowlist."
+    )
+    warninglists: Annotated[tuple[Text, ...], AfterValidator(_none_yet)] = Field(
+        (), description="MISP warninglists by folder name; not available in this version."
+    )
+    files: tuple[FilePath, ...] = Field(
+        (), description="Files with one value in each line; `#` starts a comment."
+    )
+    exceptions: tuple[ExceptionConfig, ...] = Field(
+        (), description="Single values, each with its reason and its end."
+    )
+
+
+class WordsConfig(Settings):
+    """Words of which one must be present, and words of which none may be."""
+
+    any: tuple[Text, ...] = Field((), description="At least one of these; empty asks for nothing.")
+    none: tuple[Text, ...] = Field((), description="None of these.")
+
+
+class SelectConfig(Settings):
+    """What a list takes, of all that its purpose and audience allow."""
+
+    feeds: tuple[Name, ...] | None = Field(
+        None, min_length=1, description="Names of feeds; all when left out."
+    )
+    types: tuple[ObservableType, ...] | None = Field(
+        None, min_length=1, description="Kinds of observable; all when left out."
+    )
+    min_confidence: Confidence | None = Field(
+        None, description="Lowest confidence; indicators that have none are then not taken."
+    )
+    max_tlp: TlpName | None = Field(None, description="Most restricted marking to take.")
+    labels: WordsConfig = Field(default_factory=WordsConfig, description="Labels of the indicator.")
+    indicator_types: WordsConfig = Field(
+        default_factory=WordsConfig, description="Types of the indicator, as STIX names them."
+    )
+    producers: WordsConfig = Field(
+        default_factory=WordsConfig,
+        description="Identities that created the indicator, by STIX id or by name.",
+    )
+
+
+class Rank(StrEnum):
+    """What counts when not everything fits."""
+
+    CONFIDENCE = "confidence"
+    NEWEST = "newest"
+
+
+class ListConfig(Settings):
+    """What should be enforced: decided once, for however many outputs."""
+
+    purpose: Purpose = Field(
+        Purpose.BLOCK,
+        description="`block` takes what is enforceable by itself; `watch` also what is only "
+        "worth attention.",
+    )
+    audience: Audience = Field(
+        Audience.OWN,
+        description="Who sees the list; markings are held against it. `operator`: run for us by "
+        "another.",
+    )
+    select: SelectConfig = Field(
+        default_factory=SelectConfig, description="What the list takes; everything when left out."
+    )
+    rank_by: tuple[Rank, ...] = Field(
+        (Rank.CONFIDENCE, Rank.NEWEST),
+        min_length=1,
+        description="What comes first where a target cannot hold all.",
+    )
+    capacity: int | None = Field(
+        None, ge=1, description="Most entries on the list; the rest is ranked below."
+    )
+
+
+class LimitsConfig(Settings):
+    """What one plan may change before a person has to accept it."""
+
+    max_entries: int | None = Field(
+        None, ge=1, description="Most entries that this output may hold."
+    )
+    max_remove_ratio: float = Field(
+        0.3, ge=0, le=1, description="Largest share of the entries that one plan may remove."
+    )
+    max_add_ratio: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Largest share that one plan may add, once there are 1,000 entries.",
+    )
+    max_add: int | None = Field(None, ge=0, description="Most entries that one plan may add.")
+    max_remove: int | None = Field(None, ge=0, description="Most entries that one plan may remove.")
+
+
+class OutputConfig(Settings):
+    """Where a list is enforced: through which adapter, with which mapping and limits."""
+
+    list: str = Field(min_length=1, description="Name of the list to keep there.")
+    adapter: str = Field(
+        min_length=1, description="Code that writes to the target, as `connector plugins` lists it."
+    )
+    every: Interval = Field(timedelta(minutes=5), description="How often changes are written.")
+    verify_every: Interval = Field(
+        timedelta(hours=6), description="How often the target is read back and compared."
+    )
+    audience: Audience | None = Field(
+        None, description="Who sees what this output holds; the list's audience when left out."
+    )
+    types: tuple[ObservableType, ...] | None = Field(
+        None, min_length=1, description="Kinds of observable to write; all of the list's otherwise."
+    )
+    limits: LimitsConfig = Field(
+        default_factory=LimitsConfig, description="What a plan may change by itself."
+    )
+    mapping: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="What fills each field that the target offers."
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of the adapter itself."
+    )
+
+
+class Config(Settings):
+    """The whole file; each feed's and output's own options are validated beside it."""
+
+    version: Literal[1] = Field(description="Version of this file's form.")
+    state: StateConfig = Field(
+        default_factory=StateConfig, description="Where the service keeps its records."
+    )
+    feeds: dict[Name, FeedConfig] = Field(description="What is polled, by name.")
+    allowlist: AllowlistConfig = Field(
+        default_factory=AllowlistConfig, description="What must never be stopped."
+    )
+    lists: dict[Name, ListConfig] = Field(description="What should be enforced, by name.")
+    outputs: dict[Name, OutputConfig] = Field(description="Where it is enforced, by name.")
+    publish_folder: FilePath = Field(
+        "published",
+        validate_default=True,
+        description="Folder where file outputs publish.",
+    )
+    server: ServerConfig = Field(
+        default_factory=ServerConfig, description="The list server of this machine."
+    )
+    organisation: OrganisationConfig = Field(
+        default_factory=OrganisationConfig, description="Who we are, for markings that ask."
+    )
+    log: LogConfig = Field(default_factory=LogConfig, description="How the service logs.")
+
+    def audience_of(self, output: str) -> Audience:
+        """Return who sees what an output holds: its own audience, or its list's."""
+        outlet = self.outputs[output]
+        return outlet.audience or self.lists[outlet.list].audience
+
+    def types_of(self, output: str) -> frozenset[ObservableType]:
+        """Return the kinds of observable to write, before the adapter is asked."""
+        outlet = self.outputs[output]
+        return frozenset(outlet.types or self.lists[outlet.list].select.types or ObservableType)

@@ -1,0 +1,69 @@
+"""What is wrong with the operator's file: every problem at once, in file order, with its line."""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from connector.errors import ConfigError
+
+Path = tuple[str | int, ...]
+_ROOT: Final = "the file"
+
+
+class Position(NamedTuple):
+    """Line and column in the file, both counted from one."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend: where it stands, the path of the key, and what should be there."""
+
+    position: Position
+    path: Path
+    text: str
+
+    def render(self, file: str) -> str:
+        """Return the line that the operator reads."""
+        return f"{file}:{self.position.line}: {written(self.path) or _ROOT}: {self.text}"
+
+
+class Problems:
+    """Collects problems; the first one that is noted for a path silences later ones."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._noted: dict[Path, Problem] = {}
+        self._elsewhere: list[str] = []
+
+    def add(self, position: Position, path: Path, text: str) -> None:
+        """Note a problem of the configuration file itself."""
+        self._noted.setdefault(path, Problem(position, path, text))
+
+    def add_elsewhere(self, rendered: str) -> None:
+        """Note a problem of a file that the configuration names, already with its line."""
+        self._elsewhere.append(rendered)
+
+    def __bool__(self) -> bool:
+        return bool(self._noted or self._elsewhere)
+
+    def below(self, path: Path) -> bool:
+        """Return whether anything at or below a path is wrong."""
+        return any(noted[: len(path)] == path for noted in self._noted)
+
+    def refuse(self) -> None:
+        """Raise ConfigError with all problems in file order; return when there is none."""
+        if self:
+            ordered = sorted(self._noted.values(), key=lambda problem: problem.position)
+            raise ConfigError(
+                [*(problem.render(self._file) for problem in ordered), *self._elsewhere]
+            )
+
+
+def written(path: Path) -> str:
+    """Return a path as people write it: `feeds.ais.collections[0]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text

@@ -1,0 +1,94 @@
+"""Validates one part of the file against its model, and words what is wrong with it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from connector.config.problems import Path, Problems
+from connector.config.wording import Finding, explain, merge
+from connector.config.yamlfile import YamlFile
+
+M = TypeVar("M", bound=BaseModel)
+
+NO_KEY: Final = "known here"
+# Pydantic turns "50" into 50 and "yes" into true; in a file such a word was meant as it stands.
+_BENT: Final = frozenset({"int_type", "float_type", "bool_type", "int_from_float"})
+
+
+class Sections:
+    """Validates parts of one file, each against its own model; all problems go to one place."""
+
+    def __init__(self, file: YamlFile, problems: Problems, context: Mapping[str, Any]) -> None:
+        self.file = file
+        self._problems = problems
+        self._context = dict(context)
+
+    def note(self, path: Path, text: str) -> None:
+        """Note a problem at a path; it is shown with the line of what the file holds there."""
+        self._problems.add(self.file.position(path), path, text)
+
+    def note_elsewhere(self, rendered: Iterable[str]) -> None:
+        """Note problems of another file, already with their lines."""
+        for line in rendered:
+            self._problems.add_elsewhere(line)
+
+    def faulty(self, path: Path) -> bool:
+        """Return whether something at or below a path was found wrong."""
+        return self._problems.below(path)
+
+    def validated(
+        self,
+        model: type[M],
+        value: Any,
+        path: Path,
+        owner: str = NO_KEY,
+        beside: tuple[str, ...] = (),
+    ) -> M | None:
+        """Return the model of a value, or None after noting all that is wrong with it.
+
+        `owner` completes "is not ..." where a key is unknown; `beside` are keys that would do
+        there and that another model takes.
+        """
+        made, errors = self._tried(model, value)
+        findings: dict[Path, list[Finding]] = {}
+        for error in errors:
+            loc = tuple(part for part in error["loc"] if part != "[key]")
+            missing = error["type"] == "missing"
+            at = (*path, *loc) if missing else self.file.known((*path, *loc))
+            findings.setdefault(at, []).append(explain(error, model, owner, beside))
+        for at, several in findings.items():
+            self.note(at, str(merge(several)))
+        return None if errors else made
+
+    def salvaged(self, model: type[M], value: Any, path: Path) -> M | None:
+        """Return the model of what is sound in a faulty part, so that the rest can be judged."""
+        if not isinstance(value, dict):
+            return None
+        keys = {field.alias or name for name, field in model.model_fields.items()}
+        sound = {
+            key: below
+            for key, below in value.items()
+            if key in keys and not self.faulty((*path, key))
+        }
+        return self._tried(model, sound)[0]
+
+    def _tried(self, model: type[M], value: Any) -> tuple[M | None, list[ErrorDetails]]:
+        made, errors = None, []
+        try:
+            made = model.model_validate(value, context=self._context)
+        except ValidationError as refused:
+            errors = refused.errors(include_url=False)
+        known = {error["loc"] for error in errors}
+        bent = [error for error in self._bent(model, value) if error["loc"] not in known]
+        return made, [*errors, *bent]
+
+    def _bent(self, model: type[M], value: Any) -> list[ErrorDetails]:
+        """Return where a word would silently become a number or a truth value."""
+        try:
+            model.model_validate_json(json.dumps(value), strict=True, context=self._context)
+        except ValidationError as refused:
+            return [error for error in refused.errors(include_url=False) if error["type"] in _BENT]
+        return []

@@ -1,0 +1,131 @@
+"""How the service itself runs: its records, its list server, its log, and who we are."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Final, Literal
+from urllib.parse import quote, urlsplit
+
+from pydantic import AfterValidator, StringConstraints, ValidationInfo, model_validator
+
+from connector.config.values import Listen, Name, Network, Text, listen_parts
+from connector.settings import Field, Secret, Settings
+
+SQLITE: Final = "sqlite:///"
+_DATABASE_FORM: Final = "should be sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE"
+
+
+def _database_url(value: str, info: ValidationInfo) -> str:
+    """A relative SQLite path starts at the folder of the configuration file."""
+    path = value.removeprefix(SQLITE)
+    if path != value:
+        if path in {"", ":memory:"}:
+            raise ValueError("should name a file: the ledger must outlive the service")
+        folder = (info.context or {}).get("folder")
+        return f"{SQLITE}{Path(folder, path)}" if folder else value
+    try:
+        parts = urlsplit(value)
+        literal, host = parts.password, parts.hostname
+    except ValueError:
+        raise ValueError(_DATABASE_FORM) from None
+    if literal is not None:
+        raise ValueError("holds a literal secret: take it out, and set state.password beside it")
+    if parts.scheme != "postgresql+psycopg" or not host or len(parts.path) < 2:
+        raise ValueError(_DATABASE_FORM)
+    return value
+
+
+class StateConfig(Settings):
+    """Where objects, claims, plans, the ledger and the audit are kept."""
+
+    url: Annotated[str, AfterValidator(_database_url)] = Field(
+        "sqlite:///state/connector.db",
+        validate_default=True,
+        description="Database: `sqlite:///PATH`, or `postgresql+psycopg://USER@HOST/DATABASE` "
+        "for several nodes.",
+    )
+    password: Secret | None = Field(None, description="Password of the PostgreSQL user.")
+
+    @property
+    def connection_url(self) -> str:
+        """The URL with its password in it: for the one place that connects, never for a log."""
+        if self.password is None:
+            return self.url
+        parts = urlsplit(self.url)
+        user, _, host = parts.netloc.rpartition("@")
+        secret = quote(self.password.reveal(), safe="")
+        return parts._replace(netloc=f"{user}:{secret}@{host}").geturl()
+
+
+class ClientConfig(Settings):
+    """One who may fetch lists: known by token or by address."""
+
+    name: Name = Field(description="Name of the client, for log and metrics.")
+    token: Secret | None = Field(None, description="Token that the client sends.")
+    address: Network | None = Field(
+        None, description="Address or network that the client connects from."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "ClientConfig":
+        if (self.token is None) == (self.address is None):
+            raise ValueError("should have either a token or an address")
+        return self
+
+
+class ServerConfig(Settings):
+    """The list server: published lists, health and metrics."""
+
+    listen: Listen = Field("127.0.0.1:8099", description="Host and port to listen at.")
+    clients: tuple[ClientConfig, ...] = Field(
+        (), description="Who may fetch lists; needed to listen beyond this machine."
+    )
+
+    @model_validator(mode="after")
+    def _known_clients(self) -> "ServerConfig":
+        if not self.clients and not self.loopback_only:
+            raise ValueError(
+                f"listens beyond this machine at {self.listen}, so it needs clients: name each "
+                "with its token or address"
+            )
+        return self
+
+    @property
+    def host(self) -> str:
+        """The host or address to listen at."""
+        return listen_parts(self.listen)[0]
+
+    @property
+    def port(self) -> int:
+        """The port to listen at."""
+        return listen_parts(self.listen)[1]
+
+    @property
+    def loopback_only(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+class OrganisationConfig(Settings):
+    """Who we are, where a marking (ACS 3.0) names who may see an object."""
+
+    nationality: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")] | None = Field(
+        None, description="Country as three letters, such as USA."
+    )
+    codes: tuple[Text, ...] = Field((), description="Organisation codes that stand for us.")
+    entity: Literal["MIL", "GOV", "CTR", "SVR", "SVC", "DEV", "NET"] | None = Field(
+        None, description="Kind of entity that we are."
+    )
+
+
+class LogConfig(Settings):
+    """What the service writes to standard error."""
+
+    format: Literal["console", "json"] = Field(
+        "console", description="`console` for people, `json` for a SIEM."
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe line to write."
+    )

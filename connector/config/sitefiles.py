@@ -1,0 +1,101 @@
+"""What a site adds to the allowlist: its files, its exceptions, and the hosts it lives on."""
+
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from connector.config.model import AllowlistConfig
+from connector.config.sections import Sections
+from connector.config.wording import Finding, shown
+from connector.decisions.allow_values import end_of_day
+from connector.decisions.allowlist import (
+    ExceptionRule,
+    SiteRule,
+    parse_site_lines,
+    read_allow_value,
+)
+from connector.settings import Settings
+
+MAX_BYTES: Final = 64 << 20
+_MOST_PROBLEMS: Final = 20
+
+
+class SiteFiles:
+    """Reads site files and exceptions; `raw` keeps the bytes that decisions depend on."""
+
+    def __init__(self, folder: Path, sections: Sections) -> None:
+        self._folder = folder
+        self._sections = sections
+        self.rules: list[SiteRule] = []
+        self.exceptions: list[ExceptionRule] = []
+        self.raw: list[bytes] = []
+
+    def read(self, allowlist: AllowlistConfig) -> None:
+        """Read all that the section names; every unreadable file, line or value is noted."""
+        for number, path in enumerate(allowlist.files):
+            try:
+                self._read_file(number, path)
+            except (OSError, ValueError) as error:
+                reason = error.strerror or error if isinstance(error, OSError) else error
+                self._sections.note(("allowlist", "files", number), f"{path}: {reason}")
+        for number, exception in enumerate(allowlist.exceptions):
+            try:
+                read_allow_value(exception.value)
+            except ValueError as error:
+                path_of_value = ("allowlist", "exceptions", number, "value")
+                finding = Finding(str(error), shown(exception.value))
+                self._sections.note(path_of_value, str(finding))
+            self.exceptions.append(
+                ExceptionRule(
+                    value=exception.value,
+                    why=exception.why,
+                    ticket=exception.ticket or "",
+                    until=end_of_day(exception.until) if exception.until else None,
+                )
+            )
+
+    def _read_file(self, number: int, path: Path) -> None:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ValueError("is not a plain file")
+        with path.open("rb") as opened:
+            raw = opened.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise ValueError(f"is larger than {MAX_BYTES >> 20} MiB")
+        try:
+            text = raw.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = raw.count(b"\n", 0, error.start) + 1
+            raise ValueError(f"is not UTF-8 text in line {line}") from None
+        self.raw.append(raw)
+        name = self._sections.file.at(("allowlist", "files", number))
+        rules, problems = parse_site_lines(str(self._folder / name), text.split("\n"))
+        self.rules.extend(rules)
+        self._sections.note_elsewhere(problems[:_MOST_PROBLEMS])
+        if left := len(problems) - _MOST_PROBLEMS:
+            self._sections.note_elsewhere([f"{self._folder / name}: and {left} more"] * (left > 0))
+
+
+def own_hosts(options: Iterable[Settings]) -> frozenset[str]:
+    """Return the hosts of all URLs in options: cutting those off would cut us off."""
+    hosts = (_host(text) for each in options for text in _texts(each.model_dump()))
+    return frozenset(host for host in hosts if host)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for below in value.values():
+            yield from _texts(below)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for below in value:
+            yield from _texts(below)
+
+
+def _host(text: str) -> str | None:
+    try:
+        return urlsplit(text).hostname if "://" in text else None
+    except ValueError:
+        return None
