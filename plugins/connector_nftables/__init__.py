@@ -1,1 +1,178 @@
-"""The nftables output."""
+"""Addresses, prefixes and endpoints in named sets of the running Linux kernel (nftables)."""
+
+import errno
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from connector.adapter import (
+    Entry,
+    EntryAdapter,
+    EntryRejectedError,
+    Field,
+    FieldValue,
+    Observable,
+    ObservableType,
+    RefusedError,
+    Settings,
+    UnavailableError,
+)
+
+from .command import NEEDS_RIGHTS, run_transaction
+from .frame import Frame, Names, Wish, survey
+from .kinds import V4, V6, SetKind, place
+from .netlink import Kernel
+
+__all__ = ["NftablesAdapter", "NftablesSettings"]
+
+_Placed = dict[SetKind, list[str]]
+_FAMILY_VERSIONS = {"inet": (V4, V6), "ip": (V4,), "ip6": (V6,)}
+
+
+class NftablesSettings(Settings):
+    """Where the sets are, and what happens to packets that match them."""
+
+    family: Literal["inet", "ip", "ip6"] = Field("inet", description="Family of the table.")
+    table: str = Field(
+        "connector",
+        pattern=r"^[a-zA-Z][a-zA-Z0-9_]{0,30}$",
+        description="Table that holds our sets; made when it is not there.",
+    )
+    set: str = Field(
+        "blocklist",
+        pattern=r"^[a-zA-Z][a-zA-Z0-9_]{0,20}$",
+        description="What the names of our sets and chains begin with; one for each output.",
+    )
+    drop: bool = Field(
+        True,
+        description="Drop packets from and to what is listed; otherwise the chain SET_hit is left "
+        "to the administrator's rules, and so is the jump to SET_from and SET_to.",
+    )
+    hooks: tuple[Literal["input", "forward", "output"], ...] = Field(
+        ("input", "forward", "output"), min_length=1, description="Where packets are dropped."
+    )
+    priority: int = Field(
+        -10, ge=-400, le=400, description="Priority of our base chains; the usual filter is at 0."
+    )
+    netns: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="Named network namespace (ip netns) instead of the one we run in.",
+    )
+    nft: Path = Field(Path("nft"), description="The nft command.")
+
+
+class NftablesAdapter(EntryAdapter[NftablesSettings]):
+    """Keeps named sets in a table of our own; the kernel is the only memory."""
+
+    settings_type = NftablesSettings
+    supports = frozenset(
+        {ObservableType.IPV4_ADDR, ObservableType.IPV6_ADDR, ObservableType.ENDPOINT}
+    )
+    batch_size: ClassVar[int] = 20_000
+
+    @property
+    def _names(self) -> Names:
+        return Names(self.settings.family, self.settings.table, self.settings.set)
+
+    @property
+    def _wish(self) -> Wish:
+        return Wish(self.settings.hooks if self.settings.drop else (), self.settings.priority)
+
+    def accepts(self, observable: Observable) -> bool:
+        """Return whether there is a set for this observable in this family of table."""
+        try:
+            kind, _element = place(observable)
+        except ValueError:
+            return False
+        return self._fits(kind)
+
+    def read(self) -> Iterable[Entry]:
+        """Return the elements of our sets; the field `enforced` marks sets without their rules."""
+        with self._kernel() as kernel:
+            frame = survey(kernel, self._names)
+            enforced = frame.enforced(self._wish, self._names)
+            held = [(kind, self._keys(kernel, kind), kind in enforced) for kind in frame.kinds]
+        return (entry for kind, keys, real in held for entry in _entries(kind, keys, real))
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Add elements in one transaction, with the table, sets and rules that are missing."""
+        placed, rejected = self._sort_into_sets(entries)
+        if placed:
+            names = self._names
+            repairs = self._frame().repairs(frozenset(placed), self._wish, names)
+            self._run([*repairs, *_commands("add", placed, names)], placed)
+        if rejected:
+            raise EntryRejectedError(rejected)
+
+    def remove(self, entries: Sequence[Entry]) -> None:
+        """Remove elements in one transaction; what has no place in a set cannot be in one."""
+        placed, _nowhere = self._sort_into_sets(entries)
+        kinds = self._frame().kinds
+        present = {kind: elements for kind, elements in placed.items() if kind in kinds}
+        # Deleting an absent element would void the whole transaction, so each is added first.
+        names = self._names
+        commands = [*_commands("add", present, names), *_commands("delete", present, names)]
+        if commands:
+            self._run(commands, present)
+
+    def _sort_into_sets(self, entries: Sequence[Entry]) -> tuple[_Placed, dict[str, str]]:
+        placed: _Placed = defaultdict(list)
+        rejected: dict[str, str] = {}
+        for entry in entries:
+            try:
+                kind, element = place(entry.observable)
+            except ValueError as error:
+                rejected[entry.value] = str(error)
+                continue
+            if self._fits(kind):
+                placed[kind].append(element)
+            else:
+                rejected[entry.value] = f"a table of family {self.settings.family} has no such set"
+        return placed, rejected
+
+    def _fits(self, kind: SetKind) -> bool:
+        return kind.version in _FAMILY_VERSIONS[self.settings.family]
+
+    def _keys(self, kernel: Kernel, kind: SetKind) -> AbstractSet[bytes]:
+        return kernel.elements(self.settings.table, self._names.of(kind.suffix))
+
+    def _frame(self) -> Frame:
+        with self._kernel() as kernel:
+            return survey(kernel, self._names)
+
+    @contextmanager
+    def _kernel(self) -> Iterator[Kernel]:
+        try:
+            with Kernel(self.settings.family, self.settings.netns) as kernel:
+                yield kernel
+        except PermissionError:
+            raise RefusedError(f"nftables: {NEEDS_RIGHTS}") from None
+        except OSError as error:
+            if error.errno == errno.ENOENT and error.filename:
+                raise UnavailableError(
+                    f"nftables: there is no network namespace {self.settings.netns}; "
+                    "make it with `ip netns add`, or mend the option netns"
+                ) from None
+            raise UnavailableError(f"nftables: could not read the ruleset: {error}") from error
+
+    def _run(self, commands: Sequence[str], placed: _Placed) -> None:
+        count = sum(map(len, placed.values()))
+        script = "\n".join(commands) + "\n"
+        run_transaction(self.settings.nft, self.settings.netns, script, count)
+
+
+def _entries(kind: SetKind, keys: AbstractSet[bytes], enforced: bool) -> Iterator[Entry]:
+    observable_of = kind.reader()
+    # Not what was written, so the core writes it again and `add` mends the rules.
+    fields: dict[str, FieldValue] = {} if enforced else {"enforced": False}
+    return (Entry(observable_of(key), fields) for key in keys)
+
+
+def _commands(verb: str, placed: _Placed, names: Names) -> Iterator[str]:
+    for kind, elements in placed.items():
+        listed = ", ".join(elements)
+        yield f"{verb} element {names.path} {names.of(kind.suffix)} {{ {listed} }}"

@@ -1,0 +1,156 @@
+"""The sets, chains and rules that stand around the elements, and what is missing of them.
+
+    NAME_input, NAME_forward, NAME_output    base chains; only when we drop
+      NAME_from, NAME_to                     one rule a set: source or destination is in it
+        NAME_hit                             what happens then: `counter drop`, or the
+                                             administrator's own rules when we do not drop
+
+A rule of ours bears a comment. Every other rule in these chains belongs to somebody else.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from connector.adapter import RefusedError
+
+from .kinds import SetKind, kind_named
+from .netlink import Chain, Kernel
+
+HOOKS: Final = {"input": 1, "forward": 2, "output": 3}
+_ENTRANCES: Final = {"input": ("from",), "forward": ("from", "to"), "output": ("to",)}
+_SIDES: Final = {"from": "s", "to": "d"}
+_MARK: Final = "connector: "
+
+RuleKey = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Where our things are: the table, and the name that all of them begin with."""
+
+    family: str
+    table: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """The table as nft commands name it."""
+        return f"{self.family} {self.table}"
+
+    def of(self, suffix: str) -> str:
+        """Return the full name of a set or chain of ours."""
+        return f"{self.name}_{suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the options ask for: base chains by hook, at which priority; none to leave it open."""
+
+    hooks: tuple[str, ...]
+    priority: int
+
+    def rules(self, kinds: Iterable[SetKind], names: Names) -> dict[RuleKey, str]:
+        """Return the rules for these sets, by chain and comment."""
+        wanted = {}
+        if self.hooks:
+            wanted["hit", "drop"] = "counter drop"
+        for kind in kinds:
+            target, found = names.of(kind.suffix), names.of("hit")
+            for chain, side in _SIDES.items():
+                wanted[chain, kind.suffix] = f"{kind.match(side)} @{target} goto {found}"
+        for hook in self.hooks:
+            for chain in _ENTRANCES[hook]:
+                wanted[hook, chain] = f"jump {names.of(chain)}"
+        return wanted
+
+    def chains(self) -> dict[str, Chain]:
+        """Return the chains by suffix."""
+        plain = {suffix: Chain(None, None) for suffix in ("hit", "from", "to")}
+        return plain | {hook: Chain(HOOKS[hook], self.priority) for hook in self.hooks}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the kernel has of ours, by suffix."""
+
+    kinds: frozenset[SetKind] = frozenset()
+    chains: tuple[tuple[str, Chain], ...] = ()
+    rules: tuple[tuple[RuleKey, int], ...] = ()
+
+    def enforced(self, wish: Wish, names: Names) -> frozenset[SetKind]:
+        """Return the sets that packets are really compared with."""
+        if self._misfits(wish) or wish.chains().keys() - dict(self.chains).keys():
+            return frozenset()
+        present = dict(self.rules).keys()
+        if wish.rules((), names).keys() - present:
+            return frozenset()
+        return frozenset(k for k in self.kinds if not wish.rules((k,), names).keys() - present)
+
+    def repairs(self, kinds: frozenset[SetKind], wish: Wish, names: Names) -> Iterator[str]:
+        """Yield the commands that lead from here to what is wished, with sets of these kinds."""
+        table = names.path
+        misfits = self._misfits(wish)
+        for suffix in misfits:
+            yield f"delete chain {table} {names.of(suffix)}"
+        chains = {suffix for suffix, _ in self.chains} - set(misfits)
+        rules = {key: handle for key, handle in self.rules if key[0] in chains}
+        if not wish.hooks and ("hit", "drop") in rules:
+            yield f"delete rule {table} {names.of('hit')} handle {rules['hit', 'drop']}"
+        yield f"add table {table}"
+        for kind in _in_order(kinds - self.kinds):
+            yield f"add set {table} {names.of(kind.suffix)} {{ {kind.declaration} }}"
+        for suffix, chain in wish.chains().items():
+            if suffix not in chains:
+                yield f"add chain {table} {names.of(suffix)}{_hooked(chain, suffix)}"
+        for (suffix, label), rule in wish.rules(_in_order(kinds | self.kinds), names).items():
+            if (suffix, label) not in rules:
+                yield f'add rule {table} {names.of(suffix)} {rule} comment "{_MARK}{label}"'
+
+    def _misfits(self, wish: Wish) -> list[str]:
+        """Chains of ours that hang elsewhere than the options say, or should not be there."""
+        wanted = wish.chains()
+        return [suffix for suffix, chain in self.chains if wanted.get(suffix) != chain]
+
+
+def survey(kernel: Kernel, names: Names) -> Frame:
+    """Ask the kernel what it has of ours."""
+    if not kernel.has_table(names.table):
+        return Frame()
+    ours = f"{names.name}_"
+    chains = tuple(
+        (suffix, chain)
+        for name, chain in kernel.chains(names.table).items()
+        if (suffix := name.removeprefix(ours)) != name and suffix in {"hit", *_SIDES, *HOOKS}
+    )
+    rules = tuple(
+        ((rule.chain.removeprefix(ours), rule.comment.removeprefix(_MARK)), rule.handle)
+        for rule in kernel.rules(names.table)
+        if rule.chain.startswith(ours) and rule.comment.startswith(_MARK)
+    )
+    return Frame(_our_sets(kernel, names, ours), chains, rules)
+
+
+def _our_sets(kernel: Kernel, names: Names, ours: str) -> frozenset[SetKind]:
+    kinds = set()
+    for name, shape in kernel.sets(names.table).items():
+        kind = kind_named(name.removeprefix(ours)) if name.startswith(ours) else None
+        if kind is None:
+            continue
+        if not kind.has_shape(shape.flags, shape.key_type):
+            raise RefusedError(
+                f"nftables: set {name} in table {names.path} is not one of ours (it should be a "
+                f"plain set of {kind.declaration[:-1]}); remove it, or choose another option set"
+            )
+        kinds.add(kind)
+    return frozenset(kinds)
+
+
+def _in_order(kinds: Iterable[SetKind]) -> list[SetKind]:
+    return sorted(kinds, key=lambda kind: (kind.version.number, kind.port, kind.prefix or 0))
+
+
+def _hooked(chain: Chain, suffix: str) -> str:
+    if chain.hook is None:
+        return ""
+    return f" {{ type filter hook {suffix} priority {chain.priority}; policy accept; }}"

@@ -1,0 +1,261 @@
+"""Reads tables, sets, chains, rules and elements from the kernel over netlink.
+
+The nft command (1.0.6) reads every element of every set for any listing, even for
+`nft list tables`: 0.3 s beside a set of 100,000 addresses, 18 s beside one of 1,000,000. The
+kernel itself answers what we ask here in a tenth of a millisecond, elements excepted.
+"""
+
+import ctypes
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+NETLINK_NETFILTER: Final = 12
+NFNL_SUBSYS_NFTABLES: Final = 10
+GET_TABLE, GET_CHAIN, GET_RULE, GET_SET, GET_ELEMENTS = 1, 4, 7, 10, 13
+FAMILIES: Final = {"inet": 1, "ip": 2, "ip6": 10}
+
+_REQUEST_DUMP: Final = 0x001 | 0x300
+_DUMP_INTERRUPTED: Final = 0x10
+_ERROR, _DONE = 2, 3
+_HEADER: Final = struct.Struct("=IHHII")
+_ATTRIBUTE: Final = struct.Struct("=HH")
+_TYPE_BITS: Final = 0x3FFF
+_ELEMENT: Final = struct.Struct("=HHHHHH")
+_LIST_ELEMENT = _ELEMENT_KEY = _DATA_VALUE = 1
+_ATTEMPTS: Final = 10
+_PAUSE_SECONDS: Final = 0.05
+_ANSWER_SECONDS: Final = 60
+_CLONE_NEWNET: Final = 0x40000000
+_NAMED_NAMESPACES: Final = Path("/run/netns")
+
+
+class InterruptedDumpError(OSError):
+    """The ruleset changed while it was read, time and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetShape:
+    """How a set was declared."""
+
+    flags: int
+    key_type: int
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain, with its hook number and priority when it is a base chain."""
+
+    hook: int | None
+    priority: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule as far as we need it: where it is, and the comment that names it."""
+
+    chain: str
+    handle: int
+    comment: str
+
+
+class Kernel:
+    """One netlink socket in a network namespace, asking about tables of one family."""
+
+    def __init__(self, family: str, netns: str | None) -> None:
+        self._family = FAMILIES[family]
+        self._socket = _open_in(netns) if netns else _open()
+        self._sequence = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._socket.close()
+
+    def has_table(self, table: str) -> bool:
+        """Return whether the table exists; only then may it be asked about."""
+        return any(_text(found[1]) == table for found in self._objects(GET_TABLE, b""))
+
+    def sets(self, table: str) -> dict[str, SetShape]:
+        """Return the table's sets by name."""
+        return {
+            _text(found[2]): SetShape(
+                _number(found.get(3)),
+                _number(found[4]),
+                _number(found[20]) if 20 in found else None,
+            )
+            for found in self._objects(GET_SET, _attribute(1, table))
+        }
+
+    def chains(self, table: str) -> dict[str, Chain]:
+        """Return the table's chains by name."""
+        return {
+            _text(found[3]): _chain(found.get(4))
+            for found in self._objects(GET_CHAIN, b"")
+            if _text(found[1]) == table
+        }
+
+    def rules(self, table: str) -> list[Rule]:
+        """Return the table's rules in order."""
+        return [
+            Rule(_text(found[2]), int.from_bytes(found[3], "big"), _comment(found.get(7, b"")))
+            for found in self._objects(GET_RULE, _attribute(1, table))
+            if _text(found[1]) == table
+        ]
+
+    def elements(self, table: str, name: str) -> set[bytes]:
+        """Return the key of each element of a set."""
+        asked = _attribute(1, table) + _attribute(2, name)
+        for attempt in range(_ATTEMPTS):
+            listed, keys = 0, set[bytes]()
+            for body in self._dump(GET_ELEMENTS, asked):
+                part = list(_keys(dict(_attributes(body)).get(3, b"")))
+                listed += len(part)
+                keys.update(part)
+            # After an addition the kernel moves a hash set to a larger table, and pages of a dump
+            # are counted from its start: what comes twice stands for something that was missed.
+            if listed == len(keys) == self._count(table, name, listed):
+                return keys
+            time.sleep(_PAUSE_SECONDS * (attempt + 1))
+        raise InterruptedDumpError(f"set {name} kept moving during {_ATTEMPTS} attempts to read it")
+
+    def _count(self, table: str, name: str, otherwise: int) -> int:
+        """How many elements the kernel counts (Linux 6.17 and later), time-outs apart."""
+        shape = self.sets(table).get(name)
+        return otherwise if shape is None or shape.count is None or shape.flags else shape.count
+
+    def _objects(self, message: int, attributes: bytes) -> list[dict[int, bytes]]:
+        return [dict(_attributes(body)) for body in self._dump(message, attributes)]
+
+    def _dump(self, message: int, attributes: bytes) -> list[bytes]:
+        for _attempt in range(_ATTEMPTS):
+            bodies, whole = self._ask(message, attributes)
+            if whole:
+                return bodies
+        raise InterruptedDumpError(f"the ruleset changed during {_ATTEMPTS} attempts to read it")
+
+    def _ask(self, message: int, attributes: bytes) -> tuple[list[bytes], bool]:
+        """Return the answer's bodies, and whether no transaction went on meanwhile."""
+        self._sequence += 1
+        body = struct.pack("=BBH", self._family, 0, 0) + attributes
+        kind = NFNL_SUBSYS_NFTABLES << 8 | message
+        length = _HEADER.size + len(body)
+        self._socket.send(_HEADER.pack(length, kind, _REQUEST_DUMP, self._sequence, 0) + body)
+        bodies: list[bytes] = []
+        whole = True
+        while True:
+            for kind, flags, payload in _messages(self._socket.recv(1 << 18)):
+                whole = whole and not flags & _DUMP_INTERRUPTED
+                if kind == _DONE:
+                    return bodies, whole
+                if kind == _ERROR:
+                    code = -int.from_bytes(payload[:4], "little", signed=True)
+                    raise OSError(code, os.strerror(code))
+                bodies.append(payload[4:])
+
+
+def _messages(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:
+    offset = 0
+    while offset < len(datagram):
+        length, kind, flags, _sequence, _port = _HEADER.unpack_from(datagram, offset)
+        yield kind, flags, datagram[offset + _HEADER.size : offset + length]
+        offset += length + 3 & ~3
+
+
+def _attributes(body: bytes) -> Iterator[tuple[int, bytes]]:
+    offset = 0
+    while offset < len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, offset)
+        yield kind & _TYPE_BITS, body[offset + 4 : offset + length]
+        offset += length + 3 & ~3
+
+
+def _attribute(kind: int, text: str) -> bytes:
+    value = text.encode() + b"\0"
+    return _ATTRIBUTE.pack(4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
+
+
+def _keys(listed: bytes) -> Iterator[bytes]:
+    """The key is the first attribute of an element, so one unpacking reads all three headers."""
+    offset = 0
+    while offset < len(listed):
+        length, outer, _, inner, value_length, value = _ELEMENT.unpack_from(listed, offset)
+        if (outer | inner | value) & _TYPE_BITS != 1:
+            raise OSError("an element without a key: a catch-all that is not ours")
+        yield listed[offset + _ELEMENT.size : offset + 8 + value_length]
+        offset += length + 3 & ~3
+
+
+def _chain(hook: bytes | None) -> Chain:
+    if hook is None:
+        return Chain(None, None)
+    found = dict(_attributes(hook))
+    return Chain(_number(found[1]), int.from_bytes(found[2], "big", signed=True))
+
+
+def _comment(userdata: bytes) -> str:
+    """Userdata is a row of (type, length, value); type 0 is the comment."""
+    while len(userdata) >= 2:
+        kind, length = userdata[0], userdata[1]
+        if kind == 0:
+            return _text(userdata[2 : 2 + length])
+        userdata = userdata[2 + length :]
+    return ""
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0").decode("utf-8", "replace")
+
+
+def _number(value: bytes | None) -> int:
+    return int.from_bytes(value or b"", "big")
+
+
+def _open() -> socket.socket:
+    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+    opened.settimeout(_ANSWER_SECONDS)
+    return opened
+
+
+def _open_in(netns: str) -> socket.socket:
+    """Open the socket in a thread of its own: a namespace is a thread's, a socket keeps it."""
+    opened: list[socket.socket] = []
+    failed: list[OSError] = []
+
+    def enter() -> None:
+        try:
+            enter_namespace(netns)
+            opened.append(_open())
+        except OSError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=enter, name=f"netns-{netns}")
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return opened[0]
+
+
+def enter_namespace(netns: str) -> None:
+    """Move the calling thread, and it alone, into a named network namespace."""
+    # os.setns comes with Python 3.12.
+    libc = ctypes.CDLL(None, use_errno=True)
+    with (_NAMED_NAMESPACES / netns).open("rb") as namespace:
+        if libc.setns(namespace.fileno(), _CLONE_NEWNET) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
