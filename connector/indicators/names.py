@@ -1,0 +1,155 @@
+"""Canonical forms of domain names, URLs and e-mail addresses."""
+
+import re
+from functools import cache, lru_cache
+from typing import Final
+
+import idna
+from publicsuffixlist import PublicSuffixList
+
+from connector.indicators.addresses import IPV4, address
+from connector.indicators.unfit import UnfitValueError, shown
+from connector.model import ObservableType
+
+LONGEST_DOMAIN: Final = 253
+LONGEST_EMAIL: Final = 254
+LONGEST_LOCAL_PART: Final = 64
+LONGEST_URL: Final = 2048
+USERINFO_DROPPED: Final = "userinfo_dropped"
+FRAGMENT_DROPPED: Final = "fragment_dropped"
+
+# RFC 2606 and 6761: never in the DNS, but what documentation, tests and exercises are written in.
+_RESERVED: Final = frozenset({"example", "invalid", "localhost", "test"})
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_DOMAIN: Final = re.compile(rf"(?:{_LABEL}\.)+([a-z][a-z0-9-]*)")
+_LOCAL_PART: Final = re.compile(r"[a-z0-9!$%&*+/=?^_~-]+(?:\.[a-z0-9!$%&*+/=?^_~-]+)*")
+_DEFAULT_PORTS: Final = {
+    "http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21", "ftps": "990",
+    "sftp": "22", "ssh": "22", "tftp": "69", "ldap": "389", "ldaps": "636", "smb": "445",
+    "tcp": "", "udp": "",
+}  # fmt: skip
+_AUTHORITY: Final = re.compile(r"([^/?]*)(.*)", re.DOTALL)
+_HOST_PORT: Final = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]*))?")
+_PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
+_NEVER_IN_URLS: Final = re.compile(r"[\"'`\\]")
+_ENCODED_IN_URLS: Final = re.compile(r"[^!-~]|[,<>^{|}]")
+
+
+@cache
+def _public_suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
+
+
+@lru_cache(maxsize=4096)
+def _is_top_level(label: str) -> bool:
+    return label in _RESERVED or bool(_public_suffixes().is_public(label, accept_unknown=False))
+
+
+def is_plain_domain(text: str) -> bool:
+    """Return whether the text is a domain name in canonical form already."""
+    plain = _DOMAIN.fullmatch(text)
+    return plain is not None and len(text) <= LONGEST_DOMAIN and _is_top_level(plain[1])
+
+
+def domain(text: str) -> str:
+    """Return the canonical form of a domain name, or of `*.` and a name for all below it."""
+    below, name = ("*.", text[2:]) if text.startswith("*.") else ("", text)
+    name = name.lower().removesuffix(".")
+    if not name.isascii():
+        name = _to_ascii(name)
+    _check_domain(name)
+    return below + name
+
+
+def _to_ascii(name: str) -> str:
+    try:
+        labels = idna.uts46_remap(name, std3_rules=False, transitional=False).split(".")
+        return ".".join(
+            label if label.isascii() else idna.alabel(label).decode() for label in labels
+        )
+    except idna.IDNAError as error:
+        raise UnfitValueError(f"{shown(name)} is not an internationalised name: {error}") from None
+
+
+def _check_domain(name: str) -> None:
+    if len(name) > LONGEST_DOMAIN:
+        raise UnfitValueError(f"{shown(name)} is longer than {LONGEST_DOMAIN} characters")
+    if "." not in name:
+        raise UnfitValueError(f"{shown(name)} is a single label, not a domain name")
+    form = _DOMAIN.fullmatch(name)
+    if form is None:
+        raise UnfitValueError(f"{shown(name)} is not written as a domain name")
+    if not _is_top_level(form[1]):
+        raise UnfitValueError(f"there is no top-level domain {shown(form[1])} ({shown(name)})")
+
+
+def email(text: str) -> str:
+    """Return the canonical form of an e-mail address: lower case throughout, as targets compare."""
+    local, at, host = text.rpartition("@")
+    if not at:
+        raise UnfitValueError(f"{shown(text)} is not an e-mail address: it has no @")
+    local = local.lower()
+    if len(local) > LONGEST_LOCAL_PART or not _LOCAL_PART.fullmatch(local):
+        raise UnfitValueError(f"{shown(text)} has a local part that no list can hold safely")
+    host = domain(host)
+    if host.startswith("*."):
+        raise UnfitValueError(f"{shown(text)} names more than one domain")
+    if len(local) + len(host) >= LONGEST_EMAIL:
+        raise UnfitValueError(f"{shown(text)} is longer than {LONGEST_EMAIL} characters")
+    return f"{local}@{host}"
+
+
+def url(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the canonical form of a URL, with or without a scheme, and what was dropped of it."""
+    if _NEVER_IN_URLS.search(text):
+        raise UnfitValueError(f"{shown(text)} holds a quote or a backslash")
+    scheme, colon, rest = text.partition("://")
+    if not colon:
+        scheme, rest = "", text
+    elif (scheme := scheme.lower()) not in _DEFAULT_PORTS:
+        raise UnfitValueError(f"{shown(scheme)} is not a scheme that traffic is seen in")
+    rest, _, fragment = rest.partition("#")
+    authority, path = _split_authority(rest)
+    userinfo, _, host = authority.rpartition("@")
+    if userinfo and not scheme:
+        raise UnfitValueError(f"{shown(text)} has an @ before its path, but no scheme")
+    dropped = (USERINFO_DROPPED,) * bool(userinfo) + (FRAGMENT_DROPPED,) * bool(fragment)
+    whole = f"{scheme}{colon}{_host_port(host, scheme)}{path}"
+    if len(whole) > LONGEST_URL:
+        raise UnfitValueError(f"{shown(text)} is longer than {LONGEST_URL} characters")
+    return whole, dropped
+
+
+def _split_authority(rest: str) -> tuple[str, str]:
+    parts = _AUTHORITY.fullmatch(rest)
+    authority, path = (parts[1], parts[2]) if parts else (rest, "")
+    path = _ENCODED_IN_URLS.sub(_percent_encoded, path)
+    return authority, path if path.startswith("/") else "/" + path
+
+
+def _percent_encoded(character: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in character[0].encode())
+
+
+def _host_port(text: str, scheme: str) -> str:
+    parts = _HOST_PORT.fullmatch(text)
+    if parts is None:
+        raise UnfitValueError(f"{shown(text)} is not a host, or a host and a port")
+    host, port = _url_host(parts[1]), parts[2]
+    if not port or port == _DEFAULT_PORTS.get(scheme):
+        return host
+    if not _PORT.fullmatch(port) or int(port) > 65535:
+        raise UnfitValueError(f"{shown(port)} is not a port")
+    return f"{host}:{port}"
+
+
+def _url_host(text: str) -> str:
+    if is_plain_domain(text) or IPV4.fullmatch(text):
+        return text
+    if text.startswith("[") and "/" not in text:
+        kind, value = address(text[1:-1])
+        return f"[{value}]" if kind is ObservableType.IPV6_ADDR else value
+    host = domain(text)
+    if host.startswith("*."):
+        raise UnfitValueError(f"{shown(text)} names more than one host")
+    return host

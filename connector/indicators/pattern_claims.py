@@ -1,0 +1,104 @@
+"""What one comparison claims when it is the whole pattern."""
+
+import re
+from typing import Final
+
+from connector.indicators.observable import RETYPED, UnfitValueError
+from connector.indicators.pattern_comparisons import Comparison
+from connector.indicators.pattern_paths import PROPERTIES, VICTIMS, Property
+from connector.indicators.unfit import shown
+from connector.model import Claim, Observable, ObservableType, Reason
+
+# A wider prefix holds many who were not meant: it is context, not an indictment.
+WIDEST_PREFIXES: Final = {ObservableType.IPV4_ADDR: 24, ObservableType.IPV6_ADDR: 48}
+
+_NAMES_BELOW: Final = re.compile(r"%(\.[^%_]+)")
+
+
+def claim_of(comparison: Comparison) -> Claim:
+    """Return what a comparison claims by itself."""
+    path, operator, literal = comparison.path, comparison.operator, comparison.literal
+    if comparison.negated:
+        return Claim(None, False, Reason.NOT_ENFORCEABLE, f"{shown(path)}: says what must not be")
+    known = PROPERTIES.get(path)
+    if known is None:
+        return _unsupported(path, _why_unknown(path))
+    if operator == "=":
+        return _equality(known, literal)
+    if operator == "ISSUBSET" and known.is_address and isinstance(literal, str):
+        return _contained(claim_of_text(known, literal))
+    if operator == "ISSUPERSET" and known.is_address and isinstance(literal, str):
+        claim = _contained(claim_of_text(known, literal))
+        return watched(claim, "networks that hold this are meant, not this alone")
+    if operator == "LIKE" and path == "domain-name:value" and isinstance(literal, str):
+        return _names_below(known, literal)
+    return _unsupported(path, f"no observable can be read from {operator}")
+
+
+def claim_of_text(known: Property, text: str) -> Claim:
+    """Return what the equality of a known property with a text claims by itself."""
+    try:
+        observable, notes = known.read(text)
+    except UnfitValueError as error:
+        return Claim(None, False, Reason.UNREADABLE, f"{known.path}: {error}")
+    if caution := known.caution or _caution(observable, notes):
+        return Claim(observable, False, Reason.NOT_ENFORCEABLE, "; ".join((caution, *notes)))
+    return Claim(observable, True, None, "; ".join(notes) if notes else "")
+
+
+def watched(claim: Claim, why: str) -> Claim:
+    """Return the claim as one that only watchlists may take; without an observable, as it was."""
+    if claim.observable is None:
+        return claim
+    why = f"{why}; {claim.why}" if claim.why else why
+    return Claim(claim.observable, False, Reason.NOT_ENFORCEABLE, why)
+
+
+def _unsupported(path: str, why: str) -> Claim:
+    return Claim(None, False, Reason.UNSUPPORTED_PATTERN, f"{shown(path)}: {why}")
+
+
+def _why_unknown(path: str) -> str:
+    if path.startswith(VICTIMS):
+        return "says who received it, and a victim is never listed"
+    return "no observable can be read from this property"
+
+
+def _equality(known: Property, literal: object) -> Claim:
+    if known.is_number and type(literal) is int:
+        return claim_of_text(known, str(literal))
+    if not isinstance(literal, str):
+        why = f"{known.path}: is compared with something that it can never equal"
+        return Claim(None, False, Reason.UNREADABLE, why)
+    claim = claim_of_text(known, literal)
+    return watched(claim, "a number never equals a text") if known.is_number else claim
+
+
+def _contained(claim: Claim) -> Claim:
+    kind = claim.observable.type if claim.observable else None
+    if kind is None or kind in WIDEST_PREFIXES:
+        return claim
+    return Claim(None, False, Reason.UNREADABLE, "only addresses are subsets of one another")
+
+
+def _names_below(known: Property, literal: str) -> Claim:
+    form = _NAMES_BELOW.fullmatch(literal)
+    if form is None:
+        return _unsupported(known.path, "only LIKE '%.' and a name tells which names are meant")
+    try:
+        observable, notes = known.read("*" + form[1])
+    except UnfitValueError as error:
+        return Claim(None, False, Reason.UNREADABLE, f"{known.path}: {error}")
+    return Claim(observable, True, None, "; ".join(notes))
+
+
+def _caution(observable: Observable, notes: tuple[str, ...]) -> str:
+    kind, value = observable.type, observable.value
+    if kind is ObservableType.DOMAIN_NAME:
+        if value.startswith("*."):
+            return "an equality with a wildcard matches no name"
+        return "a whole mail domain stands where an address should" if RETYPED in notes else ""
+    widest = WIDEST_PREFIXES.get(kind)
+    if widest is None or "/" not in value or int(value.rpartition("/")[2]) >= widest:
+        return ""
+    return f"the prefix is wider than /{widest}"
