@@ -86,11 +86,16 @@ class TaxiiServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.closing.set()
-        self._listener.shutdown()
-        self._listener.hang_up()
-        self._listener.server_close()
-        self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """Stop serving and end every connection; closing again does nothing."""
+        if not self.closing.is_set():
+            self.closing.set()
+            self._listener.shutdown()
+            self._listener.hang_up()
+            self._listener.server_close()
+            self._thread.join()
 
     def add_objects(
         self,

@@ -1,0 +1,112 @@
+"""STIX bundles in files as a feed: one file, a folder, or a glob."""
+
+import os
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from connector.adapter import Http
+from connector.errors import UnavailableError
+from connector.feed import Collection, Feed, Field, FilePath, Page, Settings
+from connector.feeds.file_search import SUFFIXES, Search
+from connector.feeds.raw_objects import read_document
+
+_PAGE: Final = 1000
+_MIB: Final = 1 << 20
+_SETTLED_SECONDS: Final = 2.0  # file systems may keep times as coarse as this
+_FROM_START: Final = ""
+
+
+class BundleSettings(Settings):
+    """Options of a feed of files."""
+
+    path: FilePath = Field(
+        description="A file of STIX 2.0 or 2.1, a folder (its files ending in "
+        f"{', '.join(SUFFIXES)}), or a glob such as reports/**/*.json."
+    )
+    max_file_mib: int = Field(256, ge=1, le=4096, description="Largest file accepted, in MiB.")
+
+
+class BundleFeed(Feed[BundleSettings]):
+    """Every file is a collection that is read whole when it changed.
+
+    A file that is gone is absent from `collections`, and so its objects were withdrawn; a file
+    that cannot be read is an error, and its objects stay. A cursor is `STAMP DIGEST`: what the
+    file system said of the file when it was read, and the hash of its content.
+    """
+
+    settings_type = BundleSettings
+
+    def __init__(self, settings: BundleSettings, http: Http | None = None) -> None:
+        super().__init__(settings, http)
+        self._search = Search.of(settings.path)
+        self._touched: dict[str, str] = {}
+
+    def collections(self) -> Sequence[Collection]:
+        """Return one collection for each file; a folder that exists may well be empty."""
+        self._search = Search.of(self.settings.path)
+        files = self._search.files()
+        if not files and self._search.one_file:
+            raise UnavailableError(
+                f"{self.settings.path}: no such file or folder; to withdraw what a file held, "
+                "leave an empty bundle there"
+            )
+        return [Collection(str(file), file.name, whole=True) for file in files]
+
+    def pages(self, collection: Collection, cursor: str | None) -> Iterator[Page]:
+        """Yield the file's objects, or nothing at all when they are those of the cursor."""
+        path = self._search.folder / collection.key
+        before = _stamp(path)
+        stamp, _, digest = (cursor or _FROM_START).partition(" ")
+        if digest and before in (stamp, self._touched.get(digest)):
+            return
+        sure = _settled(before)
+        content = self._content(path, before)
+        found = blake2b(content, digest_size=16).hexdigest()
+        if found != digest:
+            objects = read_document(content, str(path))
+            yield from _paged(objects, f"{before if sure else 'unsure'} {found}")
+        elif sure:
+            self._touched[digest] = before
+
+    def _content(self, path: Path, before: str) -> bytes:
+        limit = self.settings.max_file_mib * _MIB
+        try:
+            with path.open("rb") as file:
+                content = file.read(limit + 1)
+        except OSError as error:
+            raise UnavailableError(f"{path}: cannot be read: {error.strerror}") from error
+        if len(content) > limit:
+            raise UnavailableError(
+                f"{path}: is larger than {self.settings.max_file_mib} MiB: raise max_file_mib"
+            )
+        if _stamp(path) != before:
+            raise UnavailableError(f"{path}: is being written; it is read at the next poll")
+        return content
+
+
+def _paged(objects: list[bytes], cursor: str) -> Iterator[Page]:
+    """Until the last page the file does not count as read, so a crash reads it again."""
+    last = max(0, len(objects) - 1) // _PAGE * _PAGE
+    for start in range(0, last, _PAGE):
+        yield Page(objects[start : start + _PAGE], _FROM_START, last=False)
+    yield Page(objects[last:], cursor, last=True)
+
+
+def _stamp(path: Path) -> str:
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise UnavailableError(f"{path}: cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise UnavailableError(f"{path}: is not a regular file")
+    return f"{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}:{found.st_size}"
+
+
+def _settled(stamp: str) -> bool:
+    """Whether a change would show: two writes in one tick of the file system's clock would not."""
+    latest = max(int(nanoseconds) for nanoseconds in stamp.split(":")[:2]) / 1e9
+    return time.time() - latest > _SETTLED_SECONDS

@@ -1,0 +1,99 @@
+"""The connection that taxii2-client works over: our HTTP client in place of its own."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from taxii2client.common import _HTTPConnection
+
+from connector.answer import Answer
+from connector.errors import UnavailableError
+from connector.http import Http
+
+MEDIA_TYPE: Final = "application/taxii+json;version=2.1"
+_NOT_OURS: Final = frozenset({403, 404})
+
+
+class NotEntitledError(Exception):
+    """A 403 or 404: TAXII allows either where a client may not look."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(str(answer.error()))
+        self.answer = answer
+
+
+def check_content_type(answer: Answer) -> None:
+    """Raise when the answer is no JSON, as a login page or a proxy's block page is not.
+
+    Servers leave the version out, quote it, add a charset or say plain `application/json`.
+    """
+    kind = answer.headers.get("Content-Type", "json").split(";")[0].strip().lower()
+    if not kind.endswith("json"):
+        raise UnavailableError(
+            f"{answer.where}: answered {kind or 'something'} in place of TAXII, {answer.excerpt}: "
+            "a login page or a proxy on the way?"
+        )
+
+
+class Connection(_HTTPConnection):  # type: ignore[misc]  # the library has no types
+    """Sends what taxii2-client asks for through `Http`: its limits, errors and credentials."""
+
+    session: Any
+
+    def __init__(self, http: Http) -> None:
+        super().__init__(version="2.1")
+        self.session.close()
+        self.session = http.session
+        self._http = http
+        _quiet()
+
+    def get(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Return a resource; raise NotEntitledError on 403 and 404."""
+        answer = self._http.request(
+            "GET",
+            url,
+            params=params,
+            headers={"Accept": MEDIA_TYPE, **(headers or {})},
+            accept_statuses=_NOT_OURS,
+        )
+        if answer.status_code in _NOT_OURS:
+            raise NotEntitledError(answer)
+        check_content_type(answer)
+        return _resource(answer)
+
+    def post(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        **body: bytes,
+    ) -> dict[str, Any]:
+        """Send objects and return the status resource."""
+        answer = self._http.request(
+            "POST", url, params=params, headers=headers, body=body.get("data")
+        )
+        check_content_type(answer)
+        return _resource(answer)
+
+    def close(self) -> None:
+        """Leave the connections to their owner."""
+
+
+def _resource(answer: Answer) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(answer.content, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise UnavailableError(f"{answer.where}: answered nonsense: {error}") from error
+
+
+def _quiet() -> None:
+    """taxii2-client brings a handler that writes to the terminal past our log."""
+    package = logging.getLogger("taxii2client")
+    package.handlers.clear()
+    package.propagate = True
