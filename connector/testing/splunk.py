@@ -35,6 +35,7 @@ class Trouble(StrEnum):
     TRUNCATED = "truncated"
     HALF_JSON = "half_json"
     SLOW = "slow"
+    OVERTAKEN = "overtaken"
 
 
 @dataclass
@@ -237,11 +238,11 @@ class _Handler(BaseHTTPRequestHandler):
         splunk = self.server.splunk
         splunk.requests.append(Received(self.command, self.path, dict(self.headers.items()), body))
         planned = splunk.trouble_for(self.command, self.path)
-        refused = self._refused(planned) if planned else None
+        refused = self._refused(planned, body) if planned else None
         answer = refused or self._answer(body)
         self._send(answer, planned.trouble if planned else None)
 
-    def _refused(self, planned: _Planned) -> Answer | None:
+    def _refused(self, planned: _Planned, body: bytes) -> Answer | None:
         """Return the answer of a request that trouble keeps from being carried out."""
         json_mode = self._json_mode()
         if planned.trouble is Trouble.STARTING:
@@ -259,6 +260,8 @@ class _Handler(BaseHTTPRequestHandler):
             return Answer(429, answer.body, answer.content_type, after)
         if planned.trouble is Trouble.SLOW:
             self.server.splunk.stopping.wait(planned.seconds or 1)
+        if planned.trouble is Trouble.OVERTAKEN:
+            self._answer(body)  # another client asks the same, a moment earlier
         return None
 
     def _json_mode(self) -> bool:
