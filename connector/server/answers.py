@@ -1,0 +1,56 @@
+"""Short answers in plain text, and what the server reads of a request."""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Scope
+
+RETRY_AFTER_SECONDS: Final = 30
+JSON: Final = "application/json"
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """Return the request's headers by lower-case name."""
+    return dict(scope["headers"])
+
+
+def address_of(scope: Scope) -> str:
+    """Return the address that the connection comes from."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def not_found() -> Response:
+    """There is no such page or list."""
+    return PlainTextResponse("There is no such list.\n", 404)
+
+
+def wrong_method() -> Response:
+    """Lists can only be read."""
+    return PlainTextResponse("Only GET and HEAD.\n", 405, {"Allow": "GET, HEAD"})
+
+
+def who_are_you() -> Response:
+    """The credentials are missing or wrong; never sent for any other reason.
+
+    Some firewalls drop a list for good once its server says 401.
+    """
+    return PlainTextResponse(
+        "Send a client's token: as a bearer token, or as the password with any user name.\n",
+        401,
+        {"WWW-Authenticate": 'Basic realm="lists", charset="UTF-8"'},
+    )
+
+
+def unavailable() -> Response:
+    """Something is wrong on our side: keep what you have, come again."""
+    return PlainTextResponse(
+        "Not available for the moment.\n", 503, {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    )
+
+
+def as_json(facts: Mapping[str, object], status: int) -> Response:
+    """Return facts as JSON; times and other values as text."""
+    return Response(json.dumps(facts, default=str), status, media_type=JSON)

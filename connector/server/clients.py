@@ -1,0 +1,86 @@
+"""Who is asking: a client known by its token or by its address."""
+
+import base64
+import binascii
+import secrets
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final, Protocol
+
+from connector.settings import SecretValue
+
+LOOPBACK: Final = "loopback"
+_FORWARDED: Final = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
+
+Headers = Mapping[bytes, bytes]
+
+
+class Client(Protocol):
+    """One who may fetch lists, as the configuration names it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def token(self) -> SecretValue | None: ...
+    @property
+    def address(self) -> IPv4Network | IPv6Network | None: ...
+
+
+class Doorkeeper:
+    """Knows the clients; with none configured, this machine alone is let in."""
+
+    def __init__(self, clients: Iterable[Client]) -> None:
+        self._key = secrets.token_bytes(32)
+        self._tokens: dict[bytes, str] = {}
+        self._networks: list[tuple[IPv4Network | IPv6Network, str]] = []
+        for client in clients:
+            if client.token is not None:
+                self._tokens[self._digest(client.token.reveal().encode())] = client.name
+            if client.address is not None:
+                self._networks.append((client.address, client.name))
+        self.knows_clients = bool(self._tokens or self._networks)
+
+    def name_of(self, headers: Headers, address: str) -> str | None:
+        """Return the client's name, or None for a stranger."""
+        if not self.knows_clients:
+            return LOOPBACK  # nobody else can connect, unless a proxy here lets them
+        token = _token(headers.get(b"authorization", b""))
+        if token and (name := self._tokens.get(self._digest(token))):
+            return name
+        return self._by_address(address)
+
+    def _digest(self, token: bytes) -> bytes:
+        # Looked up by a keyed digest: how long the comparison takes says nothing of the token.
+        return blake2b(token, key=self._key, digest_size=32).digest()
+
+    def _by_address(self, address: str) -> str | None:
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return None
+        if isinstance(found, IPv6Address) and found.ipv4_mapped:
+            found = found.ipv4_mapped
+        return next((name for network, name in self._networks if found in network), None)
+
+
+def is_loopback(headers: Headers, address: str) -> bool:
+    """Return whether this machine itself asks, and not somebody through a proxy on it."""
+    try:
+        near = ip_address(address).is_loopback
+    except ValueError:
+        return False
+    return near and not any(name in headers for name in _FORWARDED)
+
+
+def _token(authorization: bytes) -> bytes:
+    """Return the bearer token, or the password that a firewall sends beside any user name."""
+    scheme, _, credentials = authorization.partition(b" ")
+    if scheme.lower() == b"bearer":
+        return credentials.strip()
+    if scheme.lower() != b"basic":
+        return b""
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""

@@ -1,0 +1,76 @@
+"""Who fetched which version when: for devices without an API, all that can be read back."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """The last time one client asked for one list, and the version it holds since."""
+
+    client: str
+    list: str
+    at: datetime
+    status: int
+    etag: str
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class FetchLog(Collector):
+    """Keeps the last fetch of each client and list, counts all, and shows them as metrics."""
+
+    def __init__(self, clock: Callable[[], datetime] = _now) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._last: dict[tuple[str, str], Fetch] = {}
+        self._counts: dict[tuple[str, str, int], int] = {}
+        self._refused = 0
+
+    def note(self, client: str, name: str, status: int, etag: str) -> None:
+        """Record an answer that left the client with this version."""
+        fetch = Fetch(client, name, self._clock(), status, etag)
+        with self._lock:
+            self._last[client, name] = fetch
+            self._counts[client, name, status] = self._counts.get((client, name, status), 0) + 1
+
+    def note_refusal(self) -> None:
+        """Count one who was not let in."""
+        with self._lock:
+            self._refused += 1
+
+    def fetches(self) -> tuple[Fetch, ...]:
+        """Return the last fetch of each client and list."""
+        with self._lock:
+            return tuple(self._last.values())
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics, as the registry asks for them."""
+        with self._lock:
+            last, counts, refused = dict(self._last), dict(self._counts), self._refused
+        fetched = CounterMetricFamily(
+            "connector_list_fetches",
+            "Answers to clients that fetch lists.",
+            labels=("client", "list", "status"),
+        )
+        for (client, name, status), count in counts.items():
+            fetched.add_metric((client, name, str(status)), count)
+        yield fetched
+        when = GaugeMetricFamily(
+            "connector_list_last_fetch_timestamp_seconds",
+            "When a client last fetched a list.",
+            labels=("client", "list"),
+        )
+        for (client, name), fetch in last.items():
+            when.add_metric((client, name), fetch.at.timestamp())
+        yield when
+        yield CounterMetricFamily(
+            "connector_list_refusals", "Requests without valid credentials.", value=refused
+        )

@@ -1,0 +1,139 @@
+"""GET /lists/NAME: the published bytes, or the news that nothing changed."""
+
+import asyncio
+import re
+from email.utils import parsedate_to_datetime
+from typing import IO, Final
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from connector.server import answers
+from connector.server.clients import Doorkeeper, Headers
+from connector.server.fetches import FetchLog
+from connector.server.shelf import AbsentError, Edition, HeldBackError, Shelf
+
+PREFIX: Final = "/lists/"
+_TAG: Final = re.compile(rb'"([^"]*)"')
+_PIECE: Final = 128 * 1024  # what one slow reader may hold up in the server's buffers
+_ZIPPED: Final = "-gzip"
+
+
+class Lists:
+    """Answers requests for lists, to clients it knows."""
+
+    def __init__(self, shelf: Shelf, doorkeeper: Doorkeeper, log: FetchLog) -> None:
+        self._shelf = shelf
+        self._doorkeeper = doorkeeper
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        headers = answers.headers_of(scope)
+        client = self._doorkeeper.name_of(headers, answers.address_of(scope))
+        if client is None:
+            self._log.note_refusal()
+            await answers.who_are_you()(scope, receive, send)
+        elif scope["method"] not in {"GET", "HEAD"}:
+            await answers.wrong_method()(scope, receive, send)
+        elif response := await self._served(client, headers, scope, send):
+            await response(scope, receive, send)
+
+    async def _served(
+        self, client: str, headers: Headers, scope: Scope, send: Send
+    ) -> Response | None:
+        """Send the list; or return the answer that says why not."""
+        name = scope["path"].removeprefix(PREFIX)
+        try:
+            edition = await self._shelf.edition(name)
+            if tag := _unchanged(headers, edition):
+                await _not_modified(edition, tag, send)
+                self._log.note(client, name, 304, tag)
+                return None
+            edition, body = await self._shelf.opened(name, edition)
+            zipped = await self._shelf.zipped(edition) if accepts_gzip(headers) else None
+        except AbsentError:
+            return answers.not_found()
+        except (HeldBackError, OSError):
+            return answers.unavailable()
+        tag = edition.digest if zipped is None else edition.digest + _ZIPPED
+        await _whole(edition, tag, zipped or body, send, head=scope["method"] == "HEAD")
+        self._log.note(client, name, 200, tag)
+        return None
+
+
+def _unchanged(headers: Headers, edition: Edition) -> str | None:
+    """Return the tag of the variant that the client has, when that is still the current one."""
+    known = headers.get(b"if-none-match")
+    if known is not None:
+        tags = {tag.decode("latin-1") for tag in _TAG.findall(known)}
+        current = (edition.digest, edition.digest + _ZIPPED)
+        found = next((tag for tag in current if tag in tags), None)
+        return edition.digest if known.strip() == b"*" else found
+    since = headers.get(b"if-modified-since")
+    if since is not None and _seconds(since) >= edition.modified:
+        return edition.digest
+    return None
+
+
+def _seconds(date: bytes) -> float:
+    try:
+        return parsedate_to_datetime(date.decode("latin-1")).timestamp()
+    except (ValueError, OverflowError):
+        return -1.0
+
+
+def accepts_gzip(headers: Headers) -> bool:
+    """Return whether the client named gzip among the encodings it takes."""
+    for offer in headers.get(b"accept-encoding", b"").lower().split(b","):
+        coding, _, weight = offer.partition(b";")
+        if coding.strip() in {b"gzip", b"x-gzip"}:
+            return weight.replace(b" ", b"").strip(b"0.") != b"q="
+    return False
+
+
+def _validators(edition: Edition, tag: str) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"etag", b'"%s"' % tag.encode()),
+        (b"last-modified", edition.last_modified),
+        (b"cache-control", b"no-cache"),
+        (b"vary", b"Accept-Encoding"),
+    ]
+
+
+async def _not_modified(edition: Edition, tag: str, send: Send) -> None:
+    headers = _validators(edition, tag)
+    await send({"type": "http.response.start", "status": 304, "headers": headers})
+    await send({"type": "http.response.body"})
+
+
+async def _whole(
+    edition: Edition, tag: str, body: bytes | IO[bytes], send: Send, *, head: bool
+) -> None:
+    size = len(body) if isinstance(body, bytes) else edition.size
+    headers = [
+        *_validators(edition, tag),
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % size),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if tag.endswith(_ZIPPED):
+        headers.append((b"content-encoding", b"gzip"))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    if not isinstance(body, bytes):
+        with body:
+            await _stream(body, size if not head else 0, send)
+    elif not head:
+        for start in range(0, size, _PIECE):
+            await _piece(body[start : start + _PIECE], send)
+    await send({"type": "http.response.body"})
+
+
+async def _stream(file: IO[bytes], size: int, send: Send) -> None:
+    while size and (piece := await asyncio.to_thread(file.read, min(_PIECE, size))):
+        size -= len(piece)
+        await _piece(piece, send)
+
+
+async def _piece(piece: bytes, send: Send) -> None:
+    await send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -1,0 +1,157 @@
+"""The HTTP server that devices and monitoring ask, in a thread of the daemon."""
+
+import socket
+from collections.abc import Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from threading import Event, Thread
+from typing import Final
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from connector.errors import ConfigError, UnavailableError
+from connector.server import answers
+from connector.server.clients import Client, Doorkeeper
+from connector.server.fetches import Fetch, FetchLog
+from connector.server.lists import Lists
+from connector.server.monitoring import Monitoring, Status
+from connector.server.shelf import Shelf
+
+_MAX_CONNECTIONS: Final = 2000
+_SECONDS_TO_START: Final = 10.0
+_SECONDS_TO_FINISH: Final = 5
+
+
+class ListServer:
+    """Serves `/lists/NAME`, `/healthz` and `/metrics`."""
+
+    def __init__(
+        self,
+        listen: str,
+        clients: Sequence[Client],
+        publish_folder: Path,
+        status: Status,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._host, self._port = _host_and_port(listen)
+        if not clients and not _is_loopback(self._host):
+            problem = "can be reached from elsewhere: name who may, as server.clients"
+            raise ConfigError([f"server.listen: {listen} {problem}"])
+        self._doorkeeper = Doorkeeper(clients)
+        self._folder, self._status, self._registry = publish_folder, status, registry
+        self._log = FetchLog()
+        self._server: _Server | None = None
+        self._thread: Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens, such as `http://127.0.0.1:8099`; the port is known once it runs."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    def fetches(self) -> tuple[Fetch, ...]:
+        """Return the last fetch of each client and list."""
+        return self._log.fetches()
+
+    def start(self) -> None:
+        """Begin to listen; returns when the first request would be answered."""
+        listening = self._bound()
+        self._port = listening.getsockname()[1]
+        self._server = server = _Server(_config(self._app()))
+        self._thread = Thread(
+            target=server.run, args=([listening],), name="list-server", daemon=True
+        )
+        self._registry.register(self._log)
+        self._thread.start()
+        if not server.ready.wait(_SECONDS_TO_START):
+            self.stop()
+            listening.close()
+            raise UnavailableError(f"{self.url}: the list server did not start")
+
+    def stop(self) -> None:
+        """Finish the answers in hand, then stop; does nothing when it does not run."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.should_exit = True
+        self._thread.join(2 * _SECONDS_TO_FINISH)
+        self._registry.unregister(self._log)
+        self._server = self._thread = None
+
+    def _bound(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        try:
+            return socket.create_server((self._host, self._port), family=family)
+        except OSError as error:
+            raise ConfigError(
+                [f"server.listen: cannot listen at {self._host}:{self._port}: {error.strerror}"]
+            ) from error
+
+    def _app(self) -> Starlette:
+        monitoring = Monitoring(self._status, self._registry, self._doorkeeper)
+        app = Starlette(
+            routes=[
+                Route(
+                    "/lists/{name:path}", Lists(Shelf(self._folder), self._doorkeeper, self._log)
+                ),
+                Route("/healthz", monitoring.health),
+                Route("/metrics", monitoring.metrics),
+            ],
+            # Starlette answers with this and raises on: the log still has the traceback.
+            exception_handlers={404: _not_found, Exception: _unavailable},
+        )
+        app.router.redirect_slashes = False
+        return app
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready; signals stay with the daemon, whose thread this is not."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.ready.set()
+
+
+def _config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # anybody may write X-Forwarded-For, and addresses are credentials
+        limit_concurrency=_MAX_CONNECTIONS,
+        timeout_graceful_shutdown=_SECONDS_TO_FINISH,
+    )
+
+
+async def _not_found(_request: Request, _error: Exception) -> Response:
+    return answers.not_found()
+
+
+async def _unavailable(_request: Request, _error: Exception) -> Response:
+    return answers.unavailable()
+
+
+def _host_and_port(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ConfigError([f"server.listen: should be host:port, is {listen!r}"])
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

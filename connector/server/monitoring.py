@@ -1,0 +1,45 @@
+"""/healthz and /metrics, for this machine and for known clients."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from connector.errors import ConnectorError
+from connector.server import answers
+from connector.server.clients import Doorkeeper, is_loopback
+
+Status = Callable[[], Mapping[str, object]]
+
+
+class Monitoring:
+    """Answers what monitoring asks; `status` says `healthy` and, beside it, anything else."""
+
+    def __init__(self, status: Status, registry: CollectorRegistry, doorkeeper: Doorkeeper) -> None:
+        self._status = status
+        self._registry = registry
+        self._doorkeeper = doorkeeper
+
+    async def health(self, request: Request) -> Response:
+        """Answer 200 while all is well and 503 when not, with the facts as JSON."""
+        if not self._lets_in(request):
+            return answers.who_are_you()
+        try:
+            facts = await asyncio.to_thread(self._status)
+        except ConnectorError as error:
+            return answers.as_json({"healthy": False, "problem": str(error)}, 503)
+        return answers.as_json(facts, 200 if facts.get("healthy") else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        """Answer with all metrics in Prometheus' text format."""
+        if not self._lets_in(request):
+            return answers.who_are_you()
+        text = await asyncio.to_thread(generate_latest, self._registry)
+        return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    def _lets_in(self, request: Request) -> bool:
+        headers, address = answers.headers_of(request.scope), answers.address_of(request.scope)
+        near = is_loopback(headers, address)
+        return near or self._doorkeeper.name_of(headers, address) is not None
