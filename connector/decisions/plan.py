@@ -54,8 +54,8 @@ class Written(NamedTuple):
 class Steps:
     """Entries to write or remove, in the order of their numbers."""
 
-    numbers: array[int] = field(default_factory=lambda: array("q"))
-    digests: array[int] = field(default_factory=lambda: array("q"))
+    numbers: "array[int]" = field(default_factory=lambda: array("q"))
+    digests: "array[int]" = field(default_factory=lambda: array("q"))
 
     def put(self, number: int, digest: int = 0) -> None:
         """Add one entry."""

@@ -154,6 +154,10 @@ class ListPolicy:
             known = self._verdicts[traits, feed] = self._judge(self.traits(traits), feed)
         return known
 
+    def forget_verdicts(self) -> None:
+        """Judge all traits anew: a marking that was unknown has arrived."""
+        self._verdicts.clear()
+
     def _judge(self, traits: Traits, feed: int) -> Verdict:
         level, why = self.level(traits, feed)
         if level > self.max_tlp:

@@ -13,11 +13,11 @@ import zstandard
 from sqlalchemy import Connection
 
 from connector.decisions.plan import GONE, OURS, Mark, Plan, Written
-from connector.decisions.policy import ClaimRow, reason_of
-from connector.indicators.observable import key_of
+from connector.decisions.policy import CODES, ClaimRow, reason_of
+from connector.indicators.keys import key_of
 from connector.model import Observable, Reason
 from connector.store.database import Database, numbers
-from connector.store.lists import OUTPUT_TALLY, add_to_tallies
+from connector.store.lists import LIST_TALLY, OUTPUT_TALLY, add_to_tallies, tallies
 from connector.store.objects import TYPES
 
 _PART: Final = 1000
@@ -149,10 +149,17 @@ class Ledger:
         for number, code, value, rank in self._db.stream(connection, sql, (list_number,)):
             yield number, Observable(TYPES[code - 1], value), rank
 
-    def dropped(self, connection: Connection, list_number: int, after: int) -> dict[int, Reason]:
-        """Return the entries that left the list after a sequence number, and why."""
-        sql = "SELECT observable, reason FROM entries WHERE list = ? AND seq > ? AND wanted = 0"
-        rows = self._db.rows(connection, sql, (list_number, after))
+    def dropped(
+        self, connection: Connection, output: OutputState, *, everything: bool
+    ) -> dict[int, Reason]:
+        """Return why entries that the ledger holds are wanted no more."""
+        late = "" if everything else f"AND e.seq > {int(output.seq)}"
+        sql = (
+            "SELECT e.observable, e.reason FROM entries e JOIN ledger l "  # noqa: S608 - only numbers
+            f"ON l.output = ? AND l.observable = e.observable WHERE e.list = ? {late} "
+            "AND e.wanted = 0"
+        )
+        rows = self._db.rows(connection, sql, (output.number, output.list))
         return {number: reason_of(code) for number, code in rows}
 
     def reasons_among(
@@ -169,6 +176,22 @@ class Ledger:
             rows = self._db.rows(connection, sql, (list_number,))
             found.update((number, reason_of(code)) for number, code in rows)
         return found
+
+    def wanted_count(self, connection: Connection, list_number: int) -> int:
+        """Return how many entries a list wants."""
+        found = tallies(self._db, connection, LIST_TALLY, list_number)
+        return found.get(CODES[Reason.WANTED], 0)
+
+    def marked(self, connection: Connection, output: int, mark: Mark) -> int:
+        """Return how many entries of an output bear a mark."""
+        return tallies(self._db, connection, OUTPUT_TALLY, output).get(mark, 0)
+
+    def ours_among(
+        self, connection: Connection, output: int, observables: Sequence[int]
+    ) -> set[int]:
+        """Return those of these observables that are ours at the target."""
+        marks = self._marks(connection, output, observables)
+        return {number for number, mark in marks.items() if mark in OURS}
 
     def written(self, connection: Connection, output: int) -> Iterator[Written]:
         """Yield the whole ledger of an output, sorted by number."""
@@ -222,14 +245,14 @@ class Ledger:
             for number, code, value in self._db.rows(connection, sql):
                 yield number, Observable(TYPES[code - 1], value)
 
-    def intend(self, output: OutputState, plan: Plan, now: int) -> None:
+    def intend(self, output: OutputState, plan: Plan, now: int, *, verifying: bool) -> None:
         """Record what is about to be written and removed, before it is."""
         with self._db.write() as connection:
             marked = [(number, Mark.INTENDED, digest) for number, digest in plan.add]
             self._set(connection, output.number, marked, now)
             marked = [(number, Mark.REMOVING, 0) for number in plan.remove.numbers]
             self._set(connection, output.number, marked, now)
-            if plan.scope == "everything":
+            if verifying:  # until it ended well, the next cycle looks at everything again
                 sql = "UPDATE outputs SET verified_at = NULL WHERE number = ?"
                 self._db.run(connection, sql, (output.number,))
 

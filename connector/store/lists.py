@@ -52,7 +52,6 @@ class ListState:
     """Where a list stands: what it has considered, and its latest sequence number."""
 
     number: int
-    policy: bytes
     seq: int
     touched: int
     claim: int
@@ -82,14 +81,13 @@ class ListStore:
             number = self._db.one(connection, sql, (name,))
             if number is None:
                 number = (self._db.one(connection, "SELECT max(number) FROM lists") or 0) + 1
-                sql = "INSERT INTO lists (number, name, policy) VALUES (?, ?, ?)"
-                self._db.run(connection, sql, (number, name, b""))
+                sql = "INSERT INTO lists (number, name) VALUES (?, ?)"
+                self._db.run(connection, sql, (number, name))
             return self._state(connection, number)
 
     def _state(self, connection: Connection, number: int) -> ListState:
-        sql = "SELECT number, policy, seq, touched, claim, decided_at FROM lists WHERE number = ?"
-        row = self._db.rows(connection, sql, (number,))[0]
-        return ListState(row[0], bytes(row[1]), *row[2:])
+        sql = "SELECT number, seq, touched, claim, decided_at FROM lists WHERE number = ?"
+        return ListState(*self._db.rows(connection, sql, (number,))[0])
 
     def refresh(
         self, number: int, decide: Decider, ends: Ends, *, everything: bool, now: int
@@ -113,12 +111,6 @@ class ListStore:
             self._db.run(connection, sql, (limits.touched, limits.claim, now, number))
             self._forget_departures(connection)
         return done
-
-    def set_policy(self, number: int, policy: bytes) -> None:
-        """Remember by which policy everything on the list was decided."""
-        with self._db.write() as connection:
-            sql = "UPDATE lists SET policy = ? WHERE number = ?"
-            self._db.run(connection, sql, (policy, number))
 
     def _limits(self, connection: Connection) -> "_Limits":
         one = self._db.one

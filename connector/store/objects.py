@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from connector.decisions.policy import Kind, State, Traits
-from connector.indicators.observable import key_of
+from connector.indicators.keys import key_of
 from connector.model import Claim, Observable, ObservableType, Reason, Tlp
 from connector.store.compression import TRAIN_FROM, Codec, train
 from connector.store.database import Database, numbers
@@ -448,7 +448,7 @@ class ObjectStore:
         """Withdraw what only collections showed that are no longer there."""
         left = 0
         with self._db.write() as connection:
-            sql = "SELECT number, key FROM collections WHERE feed = ?"
+            sql = "SELECT number, key FROM collections WHERE feed = ? AND run > 0"
             for number, key in self._db.rows(connection, sql, (feed,)):
                 if key in present:
                     continue

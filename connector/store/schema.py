@@ -139,7 +139,6 @@ lists: Final = Table(
     metadata,
     Column("number", SmallInteger, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False, unique=True),
-    Column("policy", LargeBinary, nullable=False),
     Column("seq", BigInteger, nullable=False, server_default="0"),
     Column("touched", BigInteger, nullable=False, server_default="-1"),
     Column("claim", Number, nullable=False, server_default="0"),

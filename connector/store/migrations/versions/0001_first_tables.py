@@ -169,7 +169,6 @@ def upgrade() -> None:
         "lists",
         sa.Column("number", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("policy", sa.LargeBinary(), nullable=False),
         sa.Column("seq", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("touched", sa.BigInteger(), server_default="-1", nullable=False),
         sa.Column(

@@ -1,0 +1,267 @@
+"""Carrying a plan out: intent first, then batches with retries, then what the target said."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from connector.adapter import EntryAdapter, ListAdapter
+from connector.decisions.plan import Mark, Steps
+from connector.errors import BatchTooLargeError, EntryRejectedError, UnavailableError
+from connector.indicators.identity import id_of_key
+from connector.model import Entry, Reason
+from connector.reconcile import Output, Proposal, listed_entries
+from connector.settings import Settings
+from connector.store.store import Store
+
+_CONFIRMED_AT_ONCE: Final = 10_000
+_TRIES: Final = 3
+_FIRST_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 30.0
+
+Written = tuple[int, int, Entry, str]
+
+
+class StoppedError(Exception):
+    """The service is ending: the write in hand is done and recorded, the rest waits."""
+
+
+@dataclass(slots=True)
+class Applied:
+    """What was written: entries added, updated and removed, and those the target refused."""
+
+    added: int = 0
+    updated: int = 0
+    removed: int = 0
+    rejected: int = 0
+
+
+@dataclass(slots=True)
+class Carrier:
+    """Carries plans out; `now`, `sleep` and `stopped` come from whoever runs the cycles."""
+
+    store: Store
+    now: Callable[[], int]
+    sleep: Callable[[float], None] = time.sleep
+    stopped: Callable[[], bool] = lambda: False
+    progress: Callable[[str, int, int], None] = lambda _output, _done, _all: None
+    fault: Callable[[str], None] = lambda _point: None
+    _random: random.Random = field(default_factory=random.Random)
+
+    def carry_out(self, proposal: Proposal, output: Output) -> Applied:
+        """Write a plan whose limits are met or accepted; return what became of it."""
+        plan, state, ledger = proposal.plan, proposal.state, self.store.ledger
+        applied = Applied()
+        if proposal.foreign is not None:
+            ledger.remember_foreign(state.number, proposal.foreign)
+        ledger.mark(state, plan, self.now())
+        if not plan.empty:
+            ledger.intend(state, plan, self.now(), verifying=proposal.scope.verifies)
+            self.fault("intended")
+            adapter = output.adapter
+            if isinstance(adapter, ListAdapter):
+                self._publish(proposal, output, adapter, applied)
+            elif isinstance(adapter, EntryAdapter):
+                self._change(proposal, output, adapter, applied)
+            self.fault("written")
+        done = type(state)(state.number, state.list, proposal.seq, output.setup, None, None, None)
+        ledger.finish(done, proposal.seq, verified=proposal.scope.verifies, now=self.now())
+        self.fault("finished")
+        return applied
+
+    def _publish(
+        self,
+        proposal: Proposal,
+        output: Output,
+        adapter: ListAdapter[Settings],
+        applied: Applied,
+    ) -> None:
+        rejected: dict[str, str] = {}
+
+        def publish() -> None:
+            rejected.clear()
+            try:
+                with self.store.database.read() as connection:
+                    adapter.publish(listed_entries(output, self.store, connection, proposal))
+            except EntryRejectedError as error:
+                rejected.update(error.rejected)
+
+        self._tried(publish)
+        self.fault("published")
+        plan = proposal.plan
+        for steps, updates in ((plan.add, False), (plan.update, True)):
+            for part in _parts(steps, _CONFIRMED_AT_ONCE):
+                written = self._entries(output, proposal, part)
+                self._confirm(output, proposal, written, rejected, applied, updates=updates)
+        for part in _parts(plan.remove, _CONFIRMED_AT_ONCE):
+            self._confirm_removed(output, proposal, part.numbers, applied)
+
+    def _change(
+        self,
+        proposal: Proposal,
+        output: Output,
+        adapter: EntryAdapter[Settings],
+        applied: Applied,
+    ) -> None:
+        """Add before remove; what is staged counts only once it is made live."""
+        plan = proposal.plan
+        staged: list[Callable[[], None]] = []
+        size = adapter.batch_size
+        total = len(plan.add) + len(plan.update) + len(plan.remove)
+        done = 0
+        for steps, updates in ((plan.add, False), (plan.update, True)):
+            for part in _parts(steps, size):
+                self._check_stopped()
+                written = self._entries(output, proposal, part)
+                rejected = self._add(adapter, [entry for _, _, entry, _ in written])
+                confirm = partial(
+                    self._confirm, output, proposal, written, rejected, applied, updates=updates
+                )
+                self._stage(staged, adapter, confirm)
+                done += len(part)
+                self.progress(output.name, done, total)
+                self.fault("added")
+        for part in _parts(plan.remove, size):
+            self._check_stopped()
+            self._remove(adapter, self._observables(part.numbers))
+            confirm = partial(self._confirm_removed, output, proposal, part.numbers, applied)
+            self._stage(staged, adapter, confirm)
+            done += len(part)
+            self.progress(output.name, done, total)
+            self.fault("removed")
+        if staged:
+            self._tried(adapter.commit)
+            for confirm in staged:
+                confirm()
+
+    def _stage(
+        self,
+        staged: list[Callable[[], None]],
+        adapter: EntryAdapter[Settings],
+        confirm: Callable[[], None],
+    ) -> None:
+        if type(adapter).commit is EntryAdapter.commit:
+            confirm()
+        else:
+            staged.append(confirm)
+
+    def _add(self, adapter: EntryAdapter[Settings], entries: Sequence[Entry]) -> dict[str, str]:
+        rejected: dict[str, str] = {}
+
+        def add() -> None:
+            try:
+                adapter.add(entries)
+            except EntryRejectedError as error:
+                rejected.update(error.rejected)
+
+        try:
+            self._tried(add)
+        except BatchTooLargeError as error:
+            size = min(error.largest, max(1, len(entries) // 2))
+            for at in range(0, len(entries), size):
+                rejected |= self._add(adapter, entries[at : at + size])
+        return rejected
+
+    def _remove(self, adapter: EntryAdapter[Settings], entries: Sequence[Entry]) -> None:
+        try:
+            self._tried(lambda: adapter.remove(entries))
+        except BatchTooLargeError as error:
+            size = min(error.largest, max(1, len(entries) // 2))
+            for at in range(0, len(entries), size):
+                self._remove(adapter, entries[at : at + size])
+
+    def _tried(self, write: Callable[[], None]) -> None:
+        """Write, again after a growing wait with jitter while the target is unavailable."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return write()
+            except UnavailableError as error:
+                if attempt == _TRIES or self.stopped():
+                    raise
+                wait = error.retry_after_seconds or _FIRST_WAIT * 2**attempt
+                if wait > _LONGEST_WAIT:
+                    raise
+                self.sleep(wait * self._random.uniform(0.75, 1.25))
+
+    def _check_stopped(self) -> None:
+        if self.stopped():
+            raise StoppedError
+
+    def _entries(self, output: Output, proposal: Proposal, steps: Steps) -> list[Written]:
+        """Return number, digest, entry and indicator id of the entries a step names."""
+        digests = dict(steps)
+        with self.store.database.read() as connection:
+            rows = self.store.ledger.wanted_among(
+                connection, proposal.state.list, list(steps.numbers)
+            )
+            return [
+                (row.number, digests[row.number], entry, id_of_key(row.indicator))
+                for row, entry in output.describer(self.store).entries(rows)
+            ]
+
+    def _observables(self, gone: Sequence[int]) -> list[Entry]:
+        with self.store.database.read() as connection:
+            found = self.store.ledger.observables_of(connection, gone)
+            return [Entry(observable) for _number, observable in found]
+
+    def _confirm(
+        self,
+        output: Output,
+        proposal: Proposal,
+        written: Sequence[Written],
+        rejected: Mapping[str, str],
+        applied: Applied,
+        *,
+        updates: bool,
+    ) -> None:
+        refused = {
+            number: rejected[entry.value]
+            for number, _digest, entry, _ in written
+            if entry.value in rejected
+        }
+        steps = [(number, digest) for number, digest, _, _ in written]
+        self.store.ledger.confirm(proposal.state, steps, refused, self.now())
+        took = len(written) - len(refused)
+        applied.added += 0 if updates else took
+        applied.updated += took if updates else 0
+        applied.rejected += len(refused)
+        lines: list[list[Any]] = [
+            [entry.type.value, entry.value, indicator, refused.get(number, "")]
+            for number, _digest, entry, indicator in written
+        ]
+        if lines:
+            self.store.ledger.record(
+                output.name, "write", proposal.plan.id, "done", lines, self.now()
+            )
+
+    def _confirm_removed(
+        self, output: Output, proposal: Proposal, gone: Sequence[int], applied: Applied
+    ) -> None:
+        if not gone:
+            return
+        unfit = self._unfit(output, proposal, gone)
+        with self.store.database.read() as connection:
+            reasons = self.store.ledger.reasons_among(connection, proposal.state.list, gone)
+            lines = [
+                [found.type.value, found.value, "", reasons.get(number, Reason.DESELECTED).value]
+                for number, found in self.store.ledger.observables_of(connection, gone)
+            ]
+        self.store.ledger.confirm_removed(proposal.state, gone, unfit, self.now())
+        applied.removed += len(gone)
+        self.store.ledger.record(output.name, "remove", proposal.plan.id, "done", lines, self.now())
+
+    def _unfit(self, output: Output, proposal: Proposal, gone: Sequence[int]) -> dict[int, int]:
+        """Return the marks of entries still wanted that this target cannot have."""
+        with self.store.database.read() as connection:
+            rows = list(self.store.ledger.wanted_among(connection, proposal.state.list, list(gone)))
+        return {
+            row.number: Mark.OVER_CAPACITY if output.fits(row.observable) else Mark.UNSUPPORTED
+            for row in rows
+        }
+
+
+def _parts(steps: Steps, size: int) -> Iterator[Steps]:
+    for at in range(0, len(steps), size):
+        yield Steps(steps.numbers[at : at + size], steps.digests[at : at + size])

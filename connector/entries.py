@@ -1,0 +1,72 @@
+"""A list's entries as one output's mapping describes them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from connector.decisions.mapping import Facts, Input, Mapper
+from connector.decisions.policy import NEVER, ListPolicy, Traits, confidence_of, ends
+from connector.indicators.identity import id_of_key
+from connector.indicators.stix import instant
+from connector.model import Entry
+from connector.store.ledger import WantedRow
+from connector.store.store import Store
+
+_PART: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Describer:
+    """Turns what a list wants into entries with an output's fields."""
+
+    output: str
+    policy: ListPolicy
+    mapper: Mapper
+    store: Store
+
+    def entries(self, rows: Iterable[WantedRow]) -> Iterator[tuple[WantedRow, Entry]]:
+        """Yield each wanted row with its entry."""
+        if not self.mapper.fields:
+            for row in rows:
+                yield row, Entry(row.observable)
+            return
+        iterator = iter(rows)
+        while part := list(islice(iterator, _PART)):
+            names = self._names(part)
+            for row in part:
+                facts = self._facts(row, names.get(row.indicator, ""))
+                yield row, Entry(row.observable, self.mapper(facts))
+
+    def _names(self, rows: list[WantedRow]) -> dict[bytes, str]:
+        if Input.INDICATOR_NAME not in self.mapper.needs:
+            return {}
+        return self.store.names(list({row.indicator for row in rows}))
+
+    def _facts(self, row: WantedRow, name: str) -> Facts:
+        claim, policy = row.claim, self.policy
+        terms = policy.terms[claim.feed]
+        traits: Traits = self.store.traits(claim.traits)
+        until = ends(row.observable.type, claim, terms)
+        level, _why = policy.level(traits, claim.feed)
+        return Facts(
+            observable=row.observable,
+            indicator_id=id_of_key(row.indicator),
+            indicator_name=name,
+            indicator_types=traits.indicator_types or traits.labels,
+            labels=traits.labels,
+            created_by=traits.created_by,
+            modified=instant(claim.modified),
+            confidence=confidence_of(claim, policy),
+            feed=terms.name,
+            list=policy.name,
+            output=self.output,
+            marking=level.label,
+            valid_from=_instant(claim.valid_from),
+            valid_until=None if until >= NEVER else _instant(until),
+        )
+
+
+def _instant(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else instant(microseconds)

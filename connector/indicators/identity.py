@@ -1,0 +1,59 @@
+"""STIX ids as short binary keys: a UUID's sixteen bytes where the id is of that form."""
+
+from hashlib import blake2b
+from typing import Final
+
+_TYPES: Final = (
+    "indicator", "marking-definition", "opinion", "relationship", "sighting", "identity",
+    "malware", "tool", "attack-pattern", "report", "grouping", "observed-data", "note",
+    "threat-actor", "intrusion-set", "campaign", "location", "infrastructure", "vulnerability",
+    "course-of-action", "malware-analysis", "incident", "language-content",
+    "extension-definition", "ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr",
+    "email-message", "file", "artifact", "directory", "mutex", "process", "network-traffic",
+    "autonomous-system", "mac-addr", "software", "user-account", "windows-registry-key",
+    "x509-certificate",
+)  # fmt: skip
+# The numbers are kept in stores: only ever append a type.
+_CODES: Final = {name: bytes((code,)) for code, name in enumerate(_TYPES, 1)}
+_NAMES: Final = {code: name for name, code in _CODES.items()}
+_MARKING: Final = _CODES["marking-definition"]
+_WHOLE: Final = b"\xff"
+_UNREADABLE: Final = b"\xfe"
+
+
+def key_of_id(stix_id: str) -> bytes:
+    """Return the key of an object's id; `id_of_key` gives the id back."""
+    kind, _, rest = stix_id.partition("--")
+    code = _CODES.get(kind)
+    if code is not None and len(rest) == 36:
+        try:
+            packed = bytes.fromhex(rest.replace("-", ""))
+        except ValueError:
+            packed = b""
+        if len(packed) == 16 and _dashed(packed) == rest:
+            return code + packed
+    return _WHOLE + stix_id.encode("utf-8", "surrogatepass")
+
+
+def id_of_key(key: bytes) -> str:
+    """Return the id that a key was made from; for an unreadable object, a name for it."""
+    if key[:1] == _WHOLE:
+        return key[1:].decode("utf-8", "surrogatepass")
+    if key[:1] == _UNREADABLE:
+        return f"unreadable--{key[1:].hex()}"
+    return f"{_NAMES[key[:1]]}--{_dashed(key[1:])}"
+
+
+def key_of_unreadable(raw: bytes) -> bytes:
+    """Return the key of an object that cannot be read: the same bytes are the same object."""
+    return _UNREADABLE + blake2b(raw, digest_size=16).digest()
+
+
+def is_marking(key: bytes) -> bool:
+    """Return whether a key is that of a marking definition."""
+    return key[:1] == _MARKING or key.startswith(_WHOLE + b"marking-definition--")
+
+
+def _dashed(packed: bytes) -> str:
+    text = packed.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,166 @@
+"""One cycle of a feed: pages, objects, claims, store."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from connector.decisions.policy import State, Traits
+from connector.errors import ConnectorError
+from connector.feed import Collection, Feed, Page
+from connector.indicators.identity import id_of_key, is_marking, key_of_id, key_of_unreadable
+from connector.indicators.marking import restriction_of
+from connector.indicators.pattern import read_pattern
+from connector.indicators.stix import StixObject, Unreadable, micros, read_object
+from connector.model import Claim, Reason, Tlp
+from connector.settings import Settings
+from connector.store.objects import CollectionState, ObjectStore, Version
+
+_BARE: Final = Traits()
+
+Progress = Callable[[str, int], None]
+
+
+@dataclass(slots=True)
+class Polled:
+    """What one poll of a feed brought."""
+
+    objects: int = 0
+    new: int = 0
+    updated: int = 0
+    revoked: int = 0
+    withdrawn: int = 0
+    quarantined: int = 0
+    unreadable: int = 0
+    remarked: bool = False
+    errors: list[ConnectorError] = field(default_factory=list)
+
+
+def poll(
+    feed: Feed[Settings],
+    number: int,
+    store: ObjectStore,
+    now: Callable[[], int],
+    progress: Progress = lambda _title, _count: None,
+) -> Polled:
+    """Read what is new in every collection of a feed into the store.
+
+    A collection that fails leaves the others alone; what it gave before it failed is kept. Raises
+    what `Feed.collections` raises; the failures of single collections are in `Polled.errors`.
+    """
+    polled = Polled()
+    collections = feed.collections()
+    for collection in collections:
+        try:
+            _read(feed, number, collection, store, now, polled, progress)
+        except ConnectorError as error:
+            polled.errors.append(error)
+    polled.withdrawn += store.drop_collections(number, {found.key for found in collections})
+    return polled
+
+
+def _read(
+    feed: Feed[Settings],
+    number: int,
+    collection: Collection,
+    store: ObjectStore,
+    now: Callable[[], int],
+    polled: Polled,
+    progress: Progress,
+) -> None:
+    state = store.collection(number, collection.key, collection.title)
+    started = False
+    for page in feed.pages(collection, state.cursor):
+        if collection.whole and not started:
+            state = store.begin_run(state)
+        started = True
+        _take(number, state, page, collection, store, now, polled)
+        progress(collection.title, len(page.objects))
+        if page.last and collection.whole:
+            polled.withdrawn += store.finish_run(state)
+
+
+def _take(
+    number: int,
+    state: CollectionState,
+    page: Page,
+    collection: Collection,
+    store: ObjectStore,
+    now: Callable[[], int],
+    polled: Polled,
+) -> None:
+    versions = [read_version(raw) for raw in page.objects]
+    if levels := _markings(versions):
+        polled.remarked |= store.add_markings(levels)
+    stored = store.store_page(
+        number, state, versions, page.cursor, whole=collection.whole, now=now()
+    )
+    polled.objects += len(versions)
+    polled.new += stored.new
+    polled.updated += stored.updated
+    polled.revoked += stored.revoked
+    polled.quarantined += stored.quarantined
+    polled.unreadable += sum(version.state == State.UNREADABLE for version in versions)
+
+
+def read_version(raw: bytes) -> Version:
+    """Return one received object as the store takes it; an unreadable one says why it is."""
+    found = read_object(raw)
+    if isinstance(found, Unreadable):
+        claims = partial(_unreadable_claims, found)
+        key = key_of_unreadable(raw)
+        return Version(key, State.UNREADABLE, 0, None, None, None, _BARE, raw, claims)
+    return Version(
+        key_of_id(found.id),
+        State.REVOKED if found.revoked else State.CURRENT,
+        0 if found.modified is None else micros(found.modified),
+        None if found.valid_from is None else micros(found.valid_from),
+        None if found.valid_until is None else micros(found.valid_until),
+        found.confidence,
+        _traits(found),
+        raw,
+        partial(_claims, found),
+    )
+
+
+def _traits(found: StixObject) -> Traits:
+    if found.type != "indicator":
+        return Traits(found.created_by_ref or "")
+    return Traits(
+        found.created_by_ref or "",
+        tuple(found.labels or ()),
+        tuple(found.indicator_types or ()),
+        tuple(found.object_marking_refs or ()),
+        tuple(
+            (part.marking_ref, tuple(part.selectors))
+            for part in found.granular_markings or ()
+            if part.marking_ref is not None
+        ),
+    )
+
+
+def _claims(found: StixObject) -> Sequence[Claim]:
+    if found.type != "indicator" or found.pattern is None:
+        return ()
+    if found.pattern_type not in (None, "stix"):
+        why = f"pattern type {found.pattern_type[:32]!r} is not read for observables"
+        reason = Reason.UNSUPPORTED_PATTERN
+        return (Claim(None, enforceable=False, reason=reason, why=why),)
+    return read_pattern(found.pattern, found.pattern_version or found.spec_version or "2.0")
+
+
+def _unreadable_claims(found: Unreadable) -> Sequence[Claim]:
+    claim = found.claim
+    return () if claim is None else (claim,)
+
+
+def _markings(versions: Sequence[Version]) -> dict[str, Tlp | None]:
+    """Return what the marking definitions among these objects restrict."""
+    levels: dict[str, Tlp | None] = {}
+    for version in versions:
+        if is_marking(version.key):
+            body = msgspec.json.decode(version.raw)
+            levels[id_of_key(version.key)] = restriction_of(body)
+    return levels

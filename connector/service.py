@@ -1,0 +1,284 @@
+"""The configured service: its feeds, lists and outputs over one store, and a cycle of each."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import structlog
+
+from connector.carrying import Applied, Carrier
+from connector.config.loading import Loaded
+from connector.config.model import FeedConfig, ListConfig, OutputConfig
+from connector.decisions.mapping import compile_mapping, overlay
+from connector.decisions.plan import Limits
+from connector.decisions.policy import Choice, ListPolicy, Select, Terms, Traits
+from connector.errors import ConnectorError, RefusedError
+from connector.feed import Feed
+from connector.indicators.marking import audience_limit, level_of
+from connector.indicators.stix import GranularMarking
+from connector.intake import Polled, poll
+from connector.model import Audience, ObservableType, Tlp
+from connector.reconcile import (
+    CHANGED,
+    EVERYTHING,
+    Listing,
+    Output,
+    Proposal,
+    Scope,
+    check,
+    propose,
+    refresh,
+)
+from connector.registry import Registry
+from connector.store.lists import Refreshed
+from connector.store.store import Store
+
+log = structlog.get_logger()
+
+
+def microseconds() -> int:
+    """Return the time now in microseconds since 1970 (UTC)."""
+    return time.time_ns() // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class FeedUnderWay:
+    """A configured feed with its number in the store."""
+
+    name: str
+    number: int
+    feed: Feed[Any]
+    config: FeedConfig
+
+
+@dataclass(slots=True)
+class Service:
+    """Feeds, lists and outputs as the file names them; every cycle of the product is a method."""
+
+    loaded: Loaded
+    store: Store
+    now: Callable[[], int]
+    feeds: dict[str, FeedUnderWay]
+    listings: dict[str, Listing]
+    outputs: dict[str, Output]
+    carrier: Carrier
+    markings: dict[str, Tlp | None]
+    undecided: set[str] = field(default_factory=set)
+
+    def poll(
+        self, name: str, progress: Callable[[str, int], None] = lambda _title, _count: None
+    ) -> Polled:
+        """Poll one feed once; raises what a failed poll raises, after recording it."""
+        feed = self.feeds[name]
+        try:
+            polled = poll(feed.feed, feed.number, self.store.objects, self.now, progress)
+            if polled.errors:
+                raise polled.errors[0]
+        except ConnectorError as error:
+            self.store.objects.note_attempt(feed.number, self.now(), str(error))
+            self._learn_markings(remarked=False)
+            raise
+        self.store.objects.note_attempt(feed.number, self.now(), None)
+        self._learn_markings(remarked=polled.remarked)
+        log.info(
+            "feed.polled", feed=name, objects=polled.objects, new=polled.new,
+            updated=polled.updated, revoked=polled.revoked, withdrawn=polled.withdrawn,
+            unreadable=polled.unreadable, quarantined=polled.quarantined,
+        )  # fmt: skip
+        return polled
+
+    def _learn_markings(self, *, remarked: bool) -> None:
+        self.markings.update(self.store.markings())
+        if remarked:  # a marking came after objects that bear it: their verdicts may change
+            for listing in self.listings.values():
+                listing.policy.forget_verdicts()
+            self.undecided.update(self.listings)
+
+    def refresh(self, name: str, *, everything: bool = False) -> Refreshed:
+        """Decide one list anew, on what changed or on everything."""
+        everything = everything or name in self.undecided
+        done = refresh(self.listings[name], self.store.lists, everything=everything, now=self.now())
+        self.undecided.discard(name)
+        log.info(
+            "list.refreshed", list=name, scope="everything" if everything else "changed",
+            considered=done.considered, added=done.added, removed=done.removed,
+            changed=done.changed,
+        )  # fmt: skip
+        return done
+
+    def scope_of(self, name: str) -> Scope:
+        """Return what the next cycle of an output has to look at."""
+        output = self.outputs[name]
+        state = self.store.ledger.open(name, output.listing.number)
+        every = self.loaded.config.outputs[name].verify_every.total_seconds() * 1_000_000
+        stale = state.verified_at is None or self.now() - state.verified_at >= every
+        changed = state.setup != output.setup or state.list != output.listing.number
+        return EVERYTHING if stale or changed else CHANGED
+
+    def propose(self, name: str, scope: Scope | None = None) -> Proposal:
+        """Return what one output would write; writes nothing to its target."""
+        return propose(self.outputs[name], self.store, scope or self.scope_of(name))
+
+    def sync(self, name: str, scope: Scope | None = None, accepted: str = "") -> Applied:
+        """Bring one output in step with its list.
+
+        Raises PlanRefusedError when a limit holds the plan, and what the adapter raises when its
+        target does not answer; both are recorded for `status`.
+        """
+        output, ledger = self.outputs[name], self.store.ledger
+        state = ledger.open(name, output.listing.number)
+        try:
+            proposal = self.propose(name, scope)
+            agreed = ledger.accepted(state.number) | {accepted}
+            self._check(proposal, output, agreed)
+            applied = self.carrier.carry_out(proposal, output)
+        except RefusedError as error:
+            ledger.note_attempt(state.number, self.now(), str(error), str(error))
+            raise
+        except ConnectorError as error:
+            ledger.note_attempt(state.number, self.now(), str(error), None)
+            raise
+        if proposal.plan.id in agreed:
+            ledger.set_plan_state(state.number, proposal.plan.id, "done")
+        ledger.note_attempt(state.number, self.now(), None, None)
+        log.info(
+            "output.applied", output=name, plan=proposal.plan.id, scope=proposal.scope.name,
+            added=applied.added, updated=applied.updated, removed=applied.removed,
+            rejected=applied.rejected, kept=proposal.plan.unchanged,
+        )  # fmt: skip
+        return applied
+
+    def _check(self, proposal: Proposal, output: Output, agreed: set[str]) -> None:
+        try:
+            check(proposal, output, agreed)
+        except ConnectorError as error:
+            broken = getattr(error, "broken", ())
+            news = self.store.ledger.hold(proposal.state, proposal.plan, broken, self.now())
+            self.store.ledger.mark(proposal.state, proposal.plan, self.now())
+            if news:
+                plan = proposal.plan
+                self.store.ledger.record(output.name, "hold", plan.id, "held", [], self.now())
+                log.warning(
+                    "plan.held", output=output.name, plan=plan.id, add=len(plan.add),
+                    update=len(plan.update), remove=len(plan.remove), broken=list(broken),
+                )  # fmt: skip
+            raise
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        for feed in self.feeds.values():
+            feed.feed.close()
+        for output in self.outputs.values():
+            output.adapter.close()
+
+
+def assemble(
+    loaded: Loaded,
+    registry: Registry,
+    store: Store,
+    now: Callable[[], int] = microseconds,
+    carrier: Carrier | None = None,
+) -> Service:
+    """Return the service that a configuration describes, on a store that is open and migrated."""
+    config = loaded.config
+    feeds = {
+        name: FeedUnderWay(
+            name, store.objects.feed_number(name),
+            registry.make_feed(feed.type, loaded.feeds[name]), feed,
+        )
+        for name, feed in config.feeds.items()
+    }  # fmt: skip
+    markings = store.markings()
+    terms = _terms(store, config.feeds)
+    level = _leveller(feeds, markings)
+    allowlist = loaded.make_allowlist()
+    listings = {}
+    for name, listed in config.lists.items():
+        policy = ListPolicy(
+            name=name, purpose=listed.purpose, select=_select(listed), max_tlp=_max_tlp(listed),
+            rank_by=tuple(rank.value for rank in listed.rank_by), terms=terms,
+            traits=store.traits, level=level, allowlist=allowlist,
+        )  # fmt: skip
+        listings[name] = Listing(store.lists.open(name).number, policy)
+    outputs = {
+        name: _output(name, output, listings[output.list], loaded, registry)
+        for name, output in config.outputs.items()
+    }
+    return Service(
+        loaded, store, now, feeds, listings, outputs, carrier or Carrier(store, now), markings,
+        set(listings),
+    )  # fmt: skip
+
+
+def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:
+    terms = {}
+    for number, name in store.feeds().items():
+        feed = feeds.get(name)
+        if feed is None:
+            terms[number] = Terms(name, configured=False)
+            continue
+        bounds = {kind: feed.max_age_of(kind) for kind in ObservableType}
+        ages = {
+            kind: int(bound.total_seconds()) * 1_000_000
+            for kind, bound in bounds.items()
+            if bound is not None
+        }
+        terms[number] = Terms(name, feed.default_confidence, ages)
+    return terms
+
+
+def _leveller(
+    feeds: Mapping[str, FeedUnderWay], markings: Mapping[str, Tlp | None]
+) -> Callable[[Traits, int], tuple[Tlp, str]]:
+    unmarked = {feed.number: feed.config.unmarked_tlp for feed in feeds.values()}
+
+    def level(traits: Traits, feed: int) -> tuple[Tlp, str]:
+        parts = [GranularMarking(list(selectors), ref) for ref, selectors in traits.partly]
+        return level_of(traits.markings, parts, markings, unmarked.get(feed, Tlp.RED))
+
+    return level
+
+
+def _select(listed: ListConfig) -> Select:
+    chosen = listed.select
+    return Select(
+        feeds=frozenset(chosen.feeds or ()),
+        types=frozenset(chosen.types or ()),
+        min_confidence=chosen.min_confidence or 0,
+        labels=Choice(frozenset(chosen.labels.any), frozenset(chosen.labels.none)),
+        indicator_types=Choice(
+            frozenset(chosen.indicator_types.any), frozenset(chosen.indicator_types.none)
+        ),
+        producers=Choice(frozenset(chosen.producers.any), frozenset(chosen.producers.none)),
+    )
+
+
+def _max_tlp(listed: ListConfig) -> Tlp:
+    """Return the bound of the audience; only for ourselves may the file go as far as red."""
+    bound, asked = audience_limit(listed.audience), listed.select.max_tlp
+    if asked is None:
+        return bound
+    return asked if listed.audience is Audience.OWN else min(asked, bound)
+
+
+def _output(
+    name: str, config: OutputConfig, listing: Listing, loaded: Loaded, registry: Registry
+) -> Output:
+    options = loaded.outputs[name]
+    adapter = registry.make_adapter(config.adapter, options, name, loaded.config.publish_folder)
+    mapping = overlay(adapter.default_mapping, config.mapping)
+    said = config.model_dump_json() + options.model_dump_json()
+    limits = config.limits
+    always = limits.model_fields_set & {"max_remove_ratio", "max_add_ratio"}
+    return Output(
+        name, listing, adapter, compile_mapping(mapping, adapter.fields),
+        Limits(
+            limits.max_remove_ratio, limits.max_add_ratio, limits.max_add, limits.max_remove,
+            frozenset(always),
+        ),
+        blake2b(said.encode(), digest_size=16).digest(),
+        limits.max_entries,
+        frozenset(config.types or ()),
+    )  # fmt: skip

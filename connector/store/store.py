@@ -1,0 +1,73 @@
+"""The store as one thing: a database and the four sides that the service works with."""
+
+from connector.decisions.policy import Traits
+from connector.indicators.stix import Unreadable, read_object
+from connector.model import Tlp
+from connector.store.compression import Codec
+from connector.store.database import Database
+from connector.store.ledger import Ledger
+from connector.store.lists import ListStore
+from connector.store.objects import ObjectStore, known_markings, load_codec, load_traits
+
+_TRAITS_HELD = 200_000
+
+
+class Store:
+    """Everything that outlives a process."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+        self.objects = ObjectStore(self.database)
+        self.lists = ListStore(self.database)
+        self.ledger = Ledger(self.database)
+        self._traits: dict[int, Traits] = {}
+        self._codecs: dict[int, Codec] = {}
+
+    def traits(self, number: int) -> Traits:
+        """Return traits by number; they never change, so each is read once."""
+        found = self._traits.get(number)
+        if found is None:
+            if len(self._traits) > _TRAITS_HELD:
+                self._traits.clear()
+            with self.database.read() as connection:
+                found = load_traits(self.database, connection, [number])[number]
+            self._traits[number] = found
+        return found
+
+    def markings(self) -> dict[str, Tlp | None]:
+        """Return every marking definition received, with what it restricts."""
+        with self.database.read() as connection:
+            return known_markings(self.database, connection)
+
+    def feeds(self) -> dict[int, str]:
+        """Return the names of all feeds that ever gave something, by number."""
+        with self.database.read() as connection:
+            rows = self.database.rows(connection, "SELECT number, name FROM feeds")
+            return dict(map(tuple, rows))
+
+    def originals(self, keys: list[bytes]) -> dict[bytes, bytes]:
+        """Return the bytes as received of objects by key."""
+        found: dict[bytes, bytes] = {}
+        with self.database.read() as connection:
+            marks = ",".join("?" * len(keys))
+            sql = (
+                "SELECT o.key, r.dictionary, r.packed FROM objects o "  # noqa: S608 - only marks
+                f"JOIN originals r ON r.object = o.number WHERE o.key IN ({marks})"
+            )
+            for key, dictionary, packed in self.database.rows(connection, sql, keys):
+                codec = load_codec(self.database, connection, self._codecs, dictionary)
+                found[bytes(key)] = codec.unpack(bytes(packed))
+        return found
+
+    def names(self, keys: list[bytes]) -> dict[bytes, str]:
+        """Return the `name` of objects by key, where they have one."""
+        found = {}
+        for key, raw in self.originals(keys).items():
+            read = read_object(raw)
+            if not isinstance(read, Unreadable) and read.name:
+                found[key] = read.name
+        return found
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()
