@@ -29,14 +29,18 @@ class Parts:
 
 def check_together(sections: Sections, registry: Registry, parts: Parts) -> None:
     """Note every contradiction between parts of the file."""
-    for name, listed in parts.sound_lists.items():
-        for number, feed in enumerate(listed.select.feeds or ()):
-            if feed not in parts.feeds:
-                path: Path = ("lists", name, "select", "feeds", number)
-                sections.note(path, _no_such("feed", feed, parts.feeds))
+    for name in parts.lists:
+        _check_feeds(sections, parts, ("lists", name, "select", "feeds"))
     for name, output in parts.sound_outputs.items():
         _check_output(sections, registry, parts, name, output)
     _check_targets(sections, parts)
+
+
+def _check_feeds(sections: Sections, parts: Parts, path: Path) -> None:
+    named = sections.file.at(path) if sections.file.known(path) == path else None
+    for number, feed in enumerate(named if isinstance(named, list) else ()):
+        if isinstance(feed, str) and feed not in parts.feeds:
+            sections.note((*path, number), _no_such("feed", feed, parts.feeds))
 
 
 def unused(file: str, sections: Sections, config: Config) -> Iterator[str]:
@@ -135,7 +139,10 @@ def _check_targets(sections: Sections, parts: Parts) -> None:
         for other in alike:
             if parts.options[other] == options:
                 line = sections.file.position(("outputs", other)).line
-                text = f"writes to the same place as outputs.{other} in line {line}"
+                text = (
+                    f"are those of outputs.{other} in line {line}, so both would keep a list at "
+                    "one place: give each its own"
+                )
                 sections.note(("outputs", name, "options"), text)
                 break
         alike.append(name)

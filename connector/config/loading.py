@@ -123,8 +123,7 @@ class _Loading:
         frame = self._sections.validated(Config, self._frame(), ())
         if "allowlist" in self._value:
             raw = self._value["allowlist"]
-            read = self._sections.validated(AllowlistConfig, raw, ("allowlist",))
-            self.allowlist = read or self.allowlist
+            self.allowlist = self._part(AllowlistConfig, raw, ("allowlist",)) or self.allowlist
         feeds: dict[str, FeedConfig] = {}
         feed_options: dict[str, Settings] = {}
         for name, raw in self._named("feeds").items():
@@ -156,13 +155,15 @@ class _Loading:
         }
         return frame.model_copy(update=update), feed_options, output_options
 
-    def _part(self, model: type[P], raw: Any, path: tuple[str, str]) -> P | None:
+    def _part(self, model: type[P], raw: Any, path: tuple[str, ...]) -> P | None:
         """Return a part, or as much of it as is sound: the faults are noted."""
         made = self._sections.validated(model, raw, path)
         return made or self._sections.salvaged(model, raw, path)
 
     def _frame(self) -> dict[str, Any]:
-        frame = {key: raw for key, raw in self._value.items() if key != "allowlist"}
+        # The state's default path starts at the folder too, so that it has to be validated.
+        frame = {"state": {}, **self._value}
+        frame.pop("allowlist", None)
         for section, smallest in _SMALLEST.items():
             if isinstance(frame.get(section), dict):
                 frame[section] = dict.fromkeys(frame[section], smallest)
@@ -176,13 +177,12 @@ class _Loading:
         self, name: str, raw: Any, feeds: dict[str, FeedConfig], options: dict[str, Settings]
     ) -> None:
         path = ("feeds", name)
-        common, own = raw, {}
+        common = raw
         if isinstance(raw, dict):
             common = {key: value for key, value in raw.items() if key in _COMMON}
-            own = {key: value for key, value in raw.items() if key not in _COMMON}
         if feed := self._part(FeedConfig, common, path):
             feeds[name] = feed
-        kind = common.get("type") if isinstance(common, dict) else None
+        kind = raw.get("type") if isinstance(raw, dict) else None
         if not isinstance(kind, str) or self._sections.faulty((*path, "type")):
             return
         try:
@@ -190,6 +190,12 @@ class _Loading:
         except ConfigError as error:
             self._sections.note((*path, "type"), str(error))
             return
+        # A common key that the feed's own options name too, such as `window`, goes to both.
+        own = {
+            key: value
+            for key, value in raw.items()
+            if key not in _COMMON or key in model.model_fields
+        }
         owner = f"an option of the {kind} feed"
         if made := self._sections.validated(model, own, path, owner, _COMMON):
             options[name] = made

@@ -8,6 +8,7 @@ from pydantic import AfterValidator
 
 from connector.config.service import LogConfig, OrganisationConfig, ServerConfig, StateConfig
 from connector.config.values import Day, Interval, MaxAge, Name, Text, TlpName, age_bound
+from connector.decisions.allowlist import BuiltinGroup, read_allow_value
 from connector.model import Audience, ObservableType, Purpose, Tlp
 from connector.settings import Duration, Field, FilePath, Settings
 
@@ -41,31 +42,26 @@ class FeedConfig(Settings):
         return age_bound(self.max_age, kind)
 
 
-class Group(StrEnum):
-    """Parts of the built-in allowlist."""
-
-    SPECIAL_PURPOSE = "special_purpose"
-    DOCUMENTATION = "documentation"
-    PUBLIC_RESOLVERS = "public_resolvers"
-    PUBLIC_SUFFIXES = "public_suffixes"
-    MAIL_PROVIDERS = "mail_providers"
-    EMPTY_FILES = "empty_files"
-    WIDE_PREFIXES = "wide_prefixes"
-    OWN_HOSTS = "own_hosts"
-
-
 class BuiltinConfig(Settings):
     """The floor that holds without being asked for."""
 
-    except_: tuple[Group, ...] = Field(
+    except_: tuple[BuiltinGroup, ...] = Field(
         (), alias="except", description="Groups of the built-in allowlist to leave out."
     )
+
+
+def _allow_value(value: str) -> str:
+    read_allow_value(value)
+    return value
 
 
 class ExceptionConfig(Settings):
     """One value that must never be stopped, and why."""
 
-    value: Text = Field(description="Address, network, domain name, URL or other value.")
+    value: Annotated[Text, AfterValidator(_allow_value)] = Field(
+        description="Address, prefix, domain (with all below), URL, e-mail address, digest or AS "
+        "number; other kinds behind their type, as in `user-agent:curl/8.5.0`."
+    )
     why: Text = Field(description="Reason, for whoever reads this in two years.")
     ticket: Text | None = Field(None, description="Ticket or change number.")
     until: Day | None = Field(None, description="Last day of the exception, in UTC.")

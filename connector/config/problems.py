@@ -35,18 +35,24 @@ class Problems:
     def __init__(self, file: str) -> None:
         self._file = file
         self._noted: dict[Path, Problem] = {}
+        self._repeated: list[Problem] = []
         self._elsewhere: list[str] = []
 
     def add(self, position: Position, path: Path, text: str) -> None:
         """Note a problem of the configuration file itself."""
         self._noted.setdefault(path, Problem(position, path, text))
 
+    def add_repeated(self, position: Position, path: Path, first: Position) -> None:
+        """Note that a key is given twice; whatever is wrong with the first is noted as well."""
+        text = f"is given twice, first in line {first.line}"
+        self._repeated.append(Problem(position, path, text))
+
     def add_elsewhere(self, rendered: str) -> None:
         """Note a problem of a file that the configuration names, already with its line."""
         self._elsewhere.append(rendered)
 
     def __bool__(self) -> bool:
-        return bool(self._noted or self._elsewhere)
+        return bool(self._noted or self._repeated or self._elsewhere)
 
     def below(self, path: Path) -> bool:
         """Return whether anything at or below a path is wrong."""
@@ -55,7 +61,8 @@ class Problems:
     def refuse(self) -> None:
         """Raise ConfigError with all problems in file order; return when there is none."""
         if self:
-            ordered = sorted(self._noted.values(), key=lambda problem: problem.position)
+            both = [*self._noted.values(), *self._repeated]
+            ordered = sorted(both, key=lambda problem: problem.position)
             raise ConfigError(
                 [*(problem.render(self._file) for problem in ordered), *self._elsewhere]
             )

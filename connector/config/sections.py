@@ -13,7 +13,7 @@ from connector.config.yamlfile import YamlFile
 
 M = TypeVar("M", bound=BaseModel)
 
-NO_KEY: Final = "known here"
+NO_KEY: Final = "a known key"
 # Pydantic turns "50" into 50 and "yes" into true; in a file such a word was meant as it stands.
 _BENT: Final = frozenset({"int_type", "float_type", "bool_type", "int_from_float"})
 
@@ -81,6 +81,7 @@ class Sections:
             made = model.model_validate(value, context=self._context)
         except ValidationError as refused:
             errors = refused.errors(include_url=False)
+        errors = [error for error in errors if not _follows(error, errors)]
         known = {error["loc"] for error in errors}
         bent = [error for error in self._bent(model, value) if error["loc"] not in known]
         return made, [*errors, *bent]
@@ -92,3 +93,11 @@ class Sections:
         except ValidationError as refused:
             return [error for error in refused.errors(include_url=False) if error["type"] in _BENT]
         return []
+
+
+def _follows(error: ErrorDetails, errors: list[ErrorDetails]) -> bool:
+    """Return whether a list is only too short because what stands in it is wrong."""
+    loc = error["loc"]
+    return error["type"] == "too_short" and any(
+        other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc) for other in errors
+    )

@@ -8,13 +8,11 @@ from urllib.parse import urlsplit
 
 from connector.config.model import AllowlistConfig
 from connector.config.sections import Sections
-from connector.config.wording import Finding, shown
 from connector.decisions.allow_values import end_of_day
 from connector.decisions.allowlist import (
     ExceptionRule,
     SiteRule,
     parse_site_lines,
-    read_allow_value,
 )
 from connector.settings import Settings
 
@@ -33,20 +31,16 @@ class SiteFiles:
         self.raw: list[bytes] = []
 
     def read(self, allowlist: AllowlistConfig) -> None:
-        """Read all that the section names; every unreadable file, line or value is noted."""
+        """Read all that the section names; every unreadable file or line is noted."""
         for number, path in enumerate(allowlist.files):
+            place = ("allowlist", "files", number)
+            name = str(self._folder / self._sections.file.at(place))
             try:
-                self._read_file(number, path)
+                self._read_file(path, name)
             except (OSError, ValueError) as error:
                 reason = error.strerror or error if isinstance(error, OSError) else error
-                self._sections.note(("allowlist", "files", number), f"{path}: {reason}")
-        for number, exception in enumerate(allowlist.exceptions):
-            try:
-                read_allow_value(exception.value)
-            except ValueError as error:
-                path_of_value = ("allowlist", "exceptions", number, "value")
-                finding = Finding(str(error), shown(exception.value))
-                self._sections.note(path_of_value, str(finding))
+                self._sections.note(place, f"{name}: {reason}")
+        for exception in allowlist.exceptions:
             self.exceptions.append(
                 ExceptionRule(
                     value=exception.value,
@@ -56,7 +50,7 @@ class SiteFiles:
                 )
             )
 
-    def _read_file(self, number: int, path: Path) -> None:
+    def _read_file(self, path: Path, name: str) -> None:
         if not stat.S_ISREG(path.stat().st_mode):
             raise ValueError("is not a plain file")
         with path.open("rb") as opened:
@@ -69,12 +63,12 @@ class SiteFiles:
             line = raw.count(b"\n", 0, error.start) + 1
             raise ValueError(f"is not UTF-8 text in line {line}") from None
         self.raw.append(raw)
-        name = self._sections.file.at(("allowlist", "files", number))
-        rules, problems = parse_site_lines(str(self._folder / name), text.split("\n"))
+        rules, problems = parse_site_lines(name, text.split("\n"))
         self.rules.extend(rules)
         self._sections.note_elsewhere(problems[:_MOST_PROBLEMS])
-        if left := len(problems) - _MOST_PROBLEMS:
-            self._sections.note_elsewhere([f"{self._folder / name}: and {left} more"] * (left > 0))
+        if len(problems) > _MOST_PROBLEMS:
+            left = len(problems) - _MOST_PROBLEMS
+            self._sections.note_elsewhere([f"{name}: and {left} lines more"])
 
 
 def own_hosts(options: Iterable[Settings]) -> frozenset[str]:

@@ -142,7 +142,9 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _amount(value: Any) -> str:
-    return write_duration(value) if isinstance(value, timedelta) else f"{value:g}"
+    if isinstance(value, timedelta):
+        return write_duration(value)
+    return str(int(value) if value == int(value) else value)
 
 
 def _count(context: Mapping[str, Any], bound: str, few: str, noun: str) -> str:
@@ -155,10 +157,10 @@ _SHAPES: Final[Mapping[str, str]] = {
     "model_attributes_type": "a mapping",
     "dict_type": "a mapping",
     "mapping_type": "a mapping",
-    "list_type": "a list",
-    "tuple_type": "a list",
-    "set_type": "a list",
-    "frozen_set_type": "a list",
+    "list_type": "a list such as [a, b]",
+    "tuple_type": "a list such as [a, b]",
+    "set_type": "a list such as [a, b]",
+    "frozen_set_type": "a list such as [a, b]",
 }
 _TYPES: Final[Mapping[str, str]] = {
     "int_type": "a whole number",

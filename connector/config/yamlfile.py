@@ -221,8 +221,7 @@ class _Composer:
             below = self._node(next(self._events), (*path, key), depth + 1)
             self._count(node, below, path)
             if key in children:
-                first = children[key].position.line
-                self._problems.add(at, (*path, key), f"is given twice, first in line {first}")
+                self._problems.add_repeated(at, (*path, key), children[key].position)
             else:
                 children[key] = Child(at, below)
         brought = children.pop(_MERGE, None)

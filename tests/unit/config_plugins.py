@@ -1,0 +1,87 @@
+"""Small adapters and a feed with options of every kind, for tests of the configuration."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from connector.adapter import Entry, EntryAdapter, ListAdapter, ObservableType
+from connector.feed import Collection, Duration, Feed, Field, FilePath, HttpSettings, Page, Settings
+from connector.registry import Registry
+
+
+class PagesSettings(HttpSettings):
+    """Options of a feed that is read page by page."""
+
+    url: str = Field(pattern="^https?://", description="Where the pages are.")
+    collections: tuple[str, ...] = Field((), description="Which ones to read.")
+    page_size: int = Field(100, ge=1, le=1000, description="Objects in a page.")
+    verify: bool = Field(True, description="Check each page.")
+    window: Duration | None = Field(None, description="How far back the pages reach.")
+
+
+class PagesFeed(Feed[PagesSettings]):
+    """Pages from a server."""
+
+    settings_type = PagesSettings
+
+    def collections(self) -> Sequence[Collection]:
+        return [Collection(self.settings.url, "all")]
+
+    def pages(self, collection: Collection, cursor: str | None) -> Iterator[Page]:
+        yield Page((), "0", last=True)
+
+
+class TextSettings(Settings):
+    """Options of a text file."""
+
+    file: FilePath = Field(description="The file.")
+    format: Literal["plain", "csv"] = Field("plain", description="Form of a line.")
+
+
+class TextAdapter(ListAdapter[TextSettings]):
+    """Keeps addresses in a text file.
+
+    More is said below the first line.
+    """
+
+    settings_type = TextSettings
+    supports = frozenset({ObservableType.IPV4_ADDR, ObservableType.IPV6_ADDR})
+    capacity = 1000
+    fields = frozenset({"comment", "severity"})
+
+    def read(self) -> Iterable[Entry]:
+        return []
+
+    def publish(self, entries: Iterable[Entry]) -> None:
+        self.settings.file.write_text("".join(f"{entry.value}\n" for entry in entries))
+
+
+class RemoteSettings(HttpSettings):
+    """Options of a target behind HTTP."""
+
+    url: str = Field(description="Where the target is.")
+
+
+class RemoteAdapter(EntryAdapter[RemoteSettings]):
+    """Sends entries one by one."""
+
+    settings_type = RemoteSettings
+    supports = frozenset({ObservableType.DOMAIN_NAME})
+
+    def read(self) -> Iterable[Entry]:
+        return []
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        self.http.request("POST", self.settings.url)
+
+    def remove(self, entries: Sequence[Entry]) -> None:
+        self.http.request("DELETE", self.settings.url)
+
+
+def registry() -> Registry:
+    """Return a registry of exactly these."""
+    adapters = {"text": TextAdapter, "addresses": TextAdapter, "remote": RemoteAdapter}
+    return Registry(adapters, {"pages": PagesFeed})
+
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "config"

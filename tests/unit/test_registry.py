@@ -1,0 +1,204 @@
+import sys
+from pathlib import Path
+
+import pytest
+from config_plugins import (
+    PagesFeed,
+    PagesSettings,
+    RemoteAdapter,
+    RemoteSettings,
+    TextAdapter,
+    TextSettings,
+    registry,
+)
+
+from connector.adapter import EntryAdapter, ListAdapter, ObservableType
+from connector.config.model import FeedConfig
+from connector.errors import ConfigError
+from connector.registry import Registry, nearest
+
+BROKEN = {
+    "connector_test_raises": "raise RuntimeError('no vendor library')\n",
+    "connector_test_exits": "raise SystemExit(3)\n",
+    "connector_test_nothing": "",
+    "connector_test_value": "thing = 3\n",
+}
+METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: 1.5\n"
+GOOD = '''
+from connector.adapter import ListAdapter, ObservableType, Settings
+
+
+class Options(Settings):
+    pass
+
+
+class Good(ListAdapter[Options]):
+    """Keeps a list somewhere."""
+
+    settings_type = Options
+    supports = frozenset({ObservableType.URL})
+
+    def read(self):
+        return []
+
+    def publish(self, entries):
+        pass
+'''
+
+
+def install(folder: Path, name: str, points: str) -> None:
+    info = folder / f"{name.replace('-', '_')}-1.5.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(METADATA.format(name=name))
+    (info / "entry_points.txt").write_text(f"[connector.outputs]\n{points}\n")
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A folder on the import path, as pip fills one."""
+    for module, code in {**BROKEN, "connector_test_good": GOOD}.items():
+        (tmp_path / f"{module}.py").write_text(code)
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+def test_finds_what_this_distribution_registers():
+    installed = Registry.installed()
+    assert {"edl", "nftables", "postfix", "splunk_kvstore"} <= set(installed.adapter_names())
+    assert {"taxii", "bundle"} <= set(installed.feed_names())
+
+
+def test_a_third_party_adapter_is_found_like_ours(site):
+    install(site, "connector-elsewhere", "elsewhere = connector_test_good:Good")
+    info = {info.name: info for info in Registry.installed().adapters()}["elsewhere"]
+    assert info.origin == "connector-elsewhere 1.5"
+    assert info.summary == "Keeps a list somewhere."
+    assert info.writes == "whole list"
+    assert info.supports == {ObservableType.URL}
+    assert info.error is None
+
+
+def test_finding_imports_nothing(site):
+    install(site, "connector-elsewhere", "elsewhere = connector_test_good:Good")
+    assert "elsewhere" in Registry.installed().adapter_names()
+    assert "connector_test_good" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("point", "reason"),
+    [
+        ("connector_test_raises:Adapter", "failed to load: RuntimeError: no vendor library"),
+        ("connector_test_exits:Adapter", "failed to load: SystemExit: 3"),
+        ("connector_test_nothing:Adapter", "failed to load: AttributeError"),
+        ("connector_test_absent:Adapter", "failed to load: ModuleNotFoundError"),
+        ("connector_test_value:thing", "is not a class"),
+        ("pathlib:Path", "has no `settings_type` derived from Settings"),
+    ],
+)
+def test_a_broken_plugin_is_told_and_stops_no_other(site, point, reason):
+    install(site, "connector-broken", f"broken = {point}\nwhole = connector_test_good:Good")
+    infos = {info.name: info for info in Registry.installed().adapters()}
+    assert reason in (infos["broken"].error or "")
+    assert infos["broken"].origin == "connector-broken 1.5"
+    assert infos["whole"].error is None
+    with pytest.raises(ConfigError, match="the adapter broken is broken"):
+        Registry.installed().adapter("broken")
+
+
+def test_a_name_offered_by_two_distributions_is_refused(site):
+    install(site, "connector-one", "same = connector_test_good:Good")
+    install(site, "connector-two", "same = connector_test_good:Good")
+    with pytest.raises(
+        ConfigError, match=r"offered more than once, by connector-(one|two) 1\.5 and"
+    ):
+        Registry.installed().adapter("same")
+
+
+def test_an_unknown_name_is_answered_with_the_names_that_would_do():
+    with pytest.raises(ConfigError) as caught:
+        registry().adapter("txt")
+    assert str(caught.value) == "txt is not an installed adapter (text, addresses, remote)"
+    with pytest.raises(ConfigError, match=r"x is not an installed feed type \(none is installed\)"):
+        Registry({}, {}).feed("x")
+
+
+class NoOptions(ListAdapter[TextSettings]):
+    supports = frozenset({ObservableType.URL})
+
+    def read(self):
+        return []
+
+    def publish(self, entries):
+        pass
+
+
+class NoSupport(NoOptions):
+    settings_type = TextSettings
+    supports = frozenset()
+
+
+class Unfinished(EntryAdapter[TextSettings]):
+    settings_type = TextSettings
+    supports = frozenset({ObservableType.URL})
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (NoOptions, "has no `settings_type` derived from Settings"),
+        (NoSupport, "names nothing in `supports`"),
+        (Unfinished, "lacks add, read, remove"),
+        (PagesFeed, "is neither ListAdapter nor EntryAdapter"),
+    ],
+)
+def test_an_adapter_that_could_not_work_is_refused(kind, reason):
+    with pytest.raises(ConfigError, match=reason):
+        Registry({"bad": kind}, {}).adapter("bad")
+
+
+def test_a_feed_must_be_a_feed():
+    with pytest.raises(ConfigError, match="is not a Feed"):
+        Registry({}, {"bad": TextAdapter}).feed("bad")
+
+
+def test_describes_adapters_and_feeds():
+    infos = {info.name: info for info in registry().adapters()}
+    assert infos["text"].summary == "Keeps addresses in a text file."
+    assert (infos["text"].writes, infos["remote"].writes) == ("whole list", "batches")
+    assert (infos["text"].capacity, infos["text"].fields) == (1000, {"comment", "severity"})
+    assert [info.summary for info in registry().feeds()] == ["Pages from a server."]
+
+
+def test_makes_an_adapter_that_knows_its_place(tmp_path):
+    settings = TextSettings(file=tmp_path / "a.txt")
+    made = registry().make_adapter("text", settings, "edge", tmp_path)
+    assert isinstance(made, TextAdapter)
+    assert (made.place.output, made.place.publish_folder) == ("edge", tmp_path)
+    with pytest.raises(RuntimeError, match="derives its options from HttpSettings"):
+        _ = made.http
+
+
+def test_an_adapter_or_feed_whose_options_speak_http_gets_a_client(tmp_path):
+    options = RemoteSettings(url="https://target.example/")
+    adapter = registry().make_adapter("remote", options, "edge", tmp_path)
+    feed = registry().make_feed("pages", PagesSettings(url="https://feed.example/"))
+    assert isinstance(adapter, RemoteAdapter)
+    assert callable(adapter.http.request)
+    assert callable(feed.http.request)
+
+
+def test_the_likeliest_word_comes_first_and_long_lists_are_cut():
+    assert nearest("colr", ("file", "format", "color")) == "color, file, format"
+    assert nearest("x", tuple("abcdefghij")) == "a, b, c, d, e, f, g, h, ..."
+
+
+def test_installed_plugins_are_whole():
+    installed = Registry.installed()
+    assert [info.error for info in (*installed.adapters(), *installed.feeds()) if info.error] == []
+
+
+def test_options_of_feeds_do_not_bend_the_keys_that_all_feeds_share():
+    shared = set(FeedConfig.model_fields) - {"window"}
+    for name in Registry.installed().feed_names():
+        assert not shared & set(Registry.installed().feed(name).settings_type.model_fields)
