@@ -219,7 +219,7 @@ class Allowlist:
     def _of_url(self, value: str, now: datetime) -> Protection | None:
         host, path = split_url(value)
         found = self._of_host(host, now)
-        if path.partition("?")[0] in ("", "/") and not _is_address(host):
+        if not path.partition("?")[0].strip("/.") and not _is_address(host):
             # Targets widen a URL without path to its whole host, some to the names below it too.
             found = lasting(self._of_domain(host, now), found)
         return lasting(self._paths.find(url_steps(value), now), found) if self._paths else found
@@ -286,5 +286,7 @@ def _is_address(host: str) -> bool:
 
 def _wide(shortest: int) -> Protection:
     return Protection(
-        BuiltinGroup.WIDE_PREFIXES, f"/{shortest}", why=f"prefix shorter than /{shortest}"
+        BuiltinGroup.WIDE_PREFIXES,
+        f"prefixes shorter than /{shortest}",
+        why="so wide an entry stops many who did nothing",
     )

@@ -18,6 +18,8 @@ from connector.decisions.allowlist import (
 )
 from connector.decisions.containment import Ranges, Span
 from connector.decisions.public_suffixes import PublicSuffixes
+from connector.indicators.observable import canonical
+from connector.indicators.unfit import UnfitValueError
 from connector.model import Observable, ObservableType
 
 NOW = datetime(2026, 11, 23, 1, tzinfo=UTC)
@@ -191,6 +193,8 @@ def test_the_floor_protects_names_that_stop_too_much(floor, kind, value, group):
         ("https://docs.google.com/", "mail_providers"),
         ("https://docs.google.com", "mail_providers"),
         ("https://docs.google.com:443/?usp=x", "mail_providers"),
+        ("https://docs.google.com//", "mail_providers"),
+        ("https://docs.google.com/.", "mail_providers"),
         ("docs.google.com/forms/d/phish", None),
         ("docs.google.com/", "mail_providers"),
         ("https://github.io/", "public_suffixes"),
@@ -688,6 +692,28 @@ def test_urls_are_held_as_a_linear_scan_would(rules, path):
         until for steps, until in rules if steps[: len(path)] == path or path[: len(steps)] == steps
     ]
     assert ("none" if found is None else found.until) == dominant(touching)
+
+
+hosts = st.sampled_from(
+    ["bad.example", "gmail.com", "co.uk", "192.0.2.7", "[2001:db8::7]", "8.8.8.8", "bücher.test"]
+)
+texts = st.text(max_size=20) | st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from(["", "http://", "https://u:p@", "*.", "x@", "hxxp://"]),
+    hosts,
+    st.sampled_from(["", "/24", "/64", ":80", ":443/tcp", "/.", "/a?b", "#", ".", "/%2e"]),
+    st.text(max_size=5),
+)
+
+
+@given(kind=st.sampled_from(ObservableType), text=texts)
+def test_whatever_the_reader_of_values_lets_through_can_be_asked(floor, kind, text):
+    try:
+        observable = canonical(kind, text)
+    except UnfitValueError:
+        return
+    found = floor.protects(observable, NOW)
+    assert found is None or found.value
 
 
 def test_public_suffixes_agree_with_the_library():
