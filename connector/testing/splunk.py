@@ -8,19 +8,18 @@ import threading
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
-from connector.testing.splunk_answers import Answer, message, session
+from connector.testing.splunk_answers import Answer, message, plain, session
 from connector.testing.splunk_collections import KvCollection, KvError, KvLimits
 from connector.testing.splunk_endpoints import Call, answer_to
 from connector.testing.splunk_query import QueryError
 
-_STARTING: Final = "KV Store is initializing. Please try again later."
 _UNKNOWN: Final = "call not properly authenticated"
 
 
@@ -36,6 +35,14 @@ class Trouble(StrEnum):
     HALF_JSON = "half_json"
     SLOW = "slow"
     OVERTAKEN = "overtaken"
+
+
+_REFUSALS: Final = {
+    Trouble.STARTING: (503, "KV Store is initializing. Please try again later.", "ERROR"),
+    Trouble.EXPIRED: (401, _UNKNOWN, "WARN"),
+    Trouble.FORBIDDEN: (403, "insufficient permission to access this resource", "ERROR"),
+    Trouble.BUSY: (429, "Too many requests", "ERROR"),
+}
 
 
 @dataclass
@@ -60,7 +67,8 @@ class Received:
 class SplunkEmulator:
     """A context manager that serves Splunk's KV store endpoints until it is left.
 
-    Holds what tests set and look at: `apps`, `limits`, `collections`, `requests`.
+    Holds what tests set and look at: `apps`, `limits`, `collections`, `requests`; and
+    `longest_target`, beyond which a proxy before it would refuse a URL.
     """
 
     def __init__(
@@ -77,6 +85,7 @@ class SplunkEmulator:
         self.users = dict(users or {})
         self.tokens = set(tokens)
         self.limits = KvLimits()
+        self.longest_target: int | None = None
         self.collections: dict[tuple[str, str], KvCollection] = {}
         self.requests: list[Received] = []
         self.logins = 0
@@ -244,20 +253,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refused(self, planned: _Planned, body: bytes) -> Answer | None:
         """Return the answer of a request that trouble keeps from being carried out."""
-        json_mode = self._json_mode()
-        if planned.trouble is Trouble.STARTING:
-            return message(503, planned.words or _STARTING, json_mode=json_mode)
-        if planned.trouble is Trouble.EXPIRED:
-            self.server.splunk.expire_sessions()
-            return message(401, _UNKNOWN, json_mode=json_mode, kind="WARN")
-        if planned.trouble is Trouble.FORBIDDEN:
-            return message(403, planned.words or "insufficient permission", json_mode=json_mode)
-        if planned.trouble is Trouble.BUSY:
-            answer = message(429, "Too many requests", json_mode=json_mode)
+        if planned.trouble in _REFUSALS:
+            status, text, kind = _REFUSALS[planned.trouble]
+            if planned.trouble is Trouble.EXPIRED:
+                self.server.splunk.expire_sessions()
+            answer = message(status, planned.words or text, json_mode=self._json_mode(), kind=kind)
             if planned.seconds is None:
                 return answer
-            after = {"Retry-After": f"{planned.seconds:g}"}
-            return Answer(429, answer.body, answer.content_type, after)
+            return replace(answer, headers={"Retry-After": f"{planned.seconds:g}"})
         if planned.trouble is Trouble.SLOW:
             self.server.splunk.stopping.wait(planned.seconds or 1)
         if planned.trouble is Trouble.OVERTAKEN:
@@ -270,6 +273,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: bytes) -> Answer:
         splunk = self.server.splunk
         parts = urlsplit(self.path)
+        if splunk.longest_target and len(self.path) > splunk.longest_target:
+            return plain(414, "Request-URI Too Large")
         if parts.path == "/services/auth/login":
             return splunk.login(dict(parse_qsl(body.decode())), self.server.server_address[1])
         if not splunk.knows(dict(self.headers.items())):

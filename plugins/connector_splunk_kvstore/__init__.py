@@ -49,7 +49,8 @@ class SplunkSettings(HttpSettings):
         None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$",
         description="Marks our documents, in the field `source`; the output's name when left out. "
-        "Set it before an output is renamed, or its documents are no longer ours.",
+        "Set it before an output is renamed, or its documents are no longer ours. Two "
+        "installations that share a collection need different ones.",
     )
 
     @field_validator("url")

@@ -120,8 +120,13 @@ class OwnDocuments:
         return self._save(documents[:half]) | self._save(documents[half:])
 
     def _lost(self, error: HTTPError, sent: int) -> BatchTooLargeError | UnavailableError:
-        if error.status != 404:
+        if error.status != 404 and sent > 1:
             return BatchTooLargeError(sent // 2)
+        if error.status != 404:
+            return UnavailableError(
+                f"{self._splunk.where}: refuses even the shortest request ({words(error)}); a "
+                "proxy on the way may limit the length of URLs"
+            )
         self._data = self._types = None
         return UnavailableError(
             f"{self._splunk.where}: collection {self._name} of app {self._app} went away while it "

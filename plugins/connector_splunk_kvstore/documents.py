@@ -108,7 +108,8 @@ def entry_of(document: Mapping[str, Any], tag: str) -> Entry | None:
     """Return the entry that a document stands for, or None when it is not as we write it.
 
     A document altered by hand counts as absent, so it is written anew; one that merely bears our
-    tag under a key of its own is someone else's.
+    tag under a key of its own is someone else's. The store knows one kind of number, so a whole
+    one is read as the integer that it was.
     """
     kind, value = document.get("type"), document.get("value")
     if not isinstance(value, str) or not isinstance(kind, str) or kind not in _KINDS:
@@ -117,7 +118,7 @@ def entry_of(document: Mapping[str, Any], tag: str) -> Entry | None:
     if any(document.get(name) != held for name, held in _fixed_part(observable, tag).items()):
         return None
     fields: dict[str, FieldValue] = {
-        name: held
+        name: int(held) if isinstance(held, float) and held.is_integer() else held
         for name, held in document.items()
         if name in MAPPED_FIELDS and isinstance(held, str | int | float)
     }

@@ -151,6 +151,7 @@ class Splunk:
             )
         if error.status == 503:
             return UnavailableError(
-                f"{self.where}: the KV store is not ready ({said})", _retry_after(error.headers)
+                f"{self.where}: is not ready ({said}); the KV store can take minutes to start",
+                _retry_after(error.headers),
             )
         return RefusedError(f"{self.where}: answered {error.status} ({said}), needed to {right}")

@@ -246,6 +246,11 @@ def test_a_query_it_does_not_understand_is_refused(data, query):
     assert len(data.query()) == 3
 
 
+def test_it_says_that_it_is_well(service):
+    assert b"ready" in service.get("/services/kvstore/status").body.read()
+    assert service.info["kvStoreStatus"] == "ready"
+
+
 class TestLogin:
     def test_takes_password_token_basic_and_cookie(self, splunk):
         assert connect(splunk).info["version"]

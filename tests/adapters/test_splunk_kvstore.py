@@ -15,7 +15,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from connector_splunk_kvstore import SplunkKvstoreAdapter, SplunkSettings
 from connector_splunk_kvstore.collection import KEYS_PER_DELETE, delete_query
-from connector_splunk_kvstore.documents import FIELD_TYPES, document_of, entry_of, key_of
+from connector_splunk_kvstore.documents import (
+    FIELD_TYPES,
+    MAPPED_FIELDS,
+    document_of,
+    entry_of,
+    key_of,
+)
 from pydantic import ValidationError
 
 from connector.adapter import (
@@ -30,6 +36,7 @@ from connector.adapter import (
     SecretValue,
     UnavailableError,
 )
+from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.http import Http
 from connector.testing.adapter_suite import AdapterSuite
 from connector.testing.splunk import SplunkEmulator, Trouble
@@ -275,6 +282,13 @@ class TestReading:
         assert list(open_adapter().read()) == [ours]
         assert len(collection.documents) == 5
 
+    def test_documents_of_others_are_not_even_asked_for(self, splunk, adapter):
+        adapter.add(addresses(3))
+        assert len(list(adapter.read())) == 3
+        for each in splunk.received(f"GET {DATA}"):
+            asked = json.loads(parse_qs(urlsplit(each.target).query)["query"][0])
+            assert {"source": TAG} in asked["$and"]
+
     @pytest.mark.parametrize("change", [{"value": "192.0.2.1"}, {"ip": "192.0.2.1"}, {"type": "x"}])
     def test_a_document_altered_by_hand_counts_as_missing(self, adapter, collection, change):
         [entry] = addresses(1, weight=1)
@@ -351,6 +365,19 @@ class TestRemoving:
         assert splunk.received("DELETE") == []
         assert len(splunk.collections[APP, NAME].documents) == 2
 
+    def test_a_proxy_that_takes_shorter_urls_gets_smaller_batches(self, splunk, adapter):
+        entries = addresses(80)
+        adapter.add(entries)
+        splunk.longest_target = 4000
+        with pytest.raises(BatchTooLargeError) as refused:
+            adapter.remove(entries)
+        assert refused.value.largest == 40
+        adapter.remove(entries[:40])
+        assert len(list(adapter.read())) == 40
+        splunk.longest_target = 200
+        with pytest.raises(UnavailableError, match="limit the length of URLs"):
+            adapter.remove(entries[40:41])
+
     @pytest.mark.parametrize(
         ("keys", "tag"), [([], TAG), (["a" * 64], ""), (["*"], TAG), ([""], TAG), ([{}], TAG)]
     )
@@ -368,8 +395,9 @@ class TestFailures:
         adapter.add(addresses(3))
         assert len(list(adapter.read())) == 3
 
-    def test_the_wait_a_busy_one_asks_for_is_handed_on(self, splunk, adapter):
-        splunk.plan(Trouble.BUSY, on=SAVE, seconds=90)
+    @pytest.mark.parametrize("trouble", [Trouble.BUSY, Trouble.STARTING])
+    def test_the_wait_that_is_asked_for_is_handed_on(self, splunk, adapter, trouble):
+        splunk.plan(trouble, on=SAVE, seconds=90)
         with pytest.raises(UnavailableError) as busy:
             adapter.add(addresses(1))
         assert busy.value.retry_after_seconds == 90
@@ -588,6 +616,16 @@ def test_documents_of_every_type_become_their_entries_again():
         entry = Entry(Observable(kind, "a|b"), {"weight": 1, "tlp": "red"})
         assert entry_of(json.loads(json.dumps(document_of(entry, TAG))), TAG) == entry
         assert entry_of(document_of(entry, TAG), "another") is None
+
+
+def test_a_whole_number_is_read_as_the_integer_it_was():
+    [entry] = addresses(1, weight=80)
+    held = {**document_of(entry, TAG), "weight": 80.0}
+    assert json.dumps(dict(entry_of(held, TAG).fields)) == '{"weight": 80}'
+
+
+def test_the_default_mapping_compiles_and_fits_the_schema():
+    compile_mapping(read_mapping(SplunkKvstoreAdapter.default_mapping), MAPPED_FIELDS)
 
 
 def test_keys_of_different_owners_types_and_values_differ():
