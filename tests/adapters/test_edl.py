@@ -378,7 +378,10 @@ def test_a_held_back_empty_list_is_marked_for_the_server_until_it_has_entries(
 
 @pytest.mark.parametrize(
     "file",
-    "|/etc/passwd|../list.txt|a/../b|.hidden|a/.b|a//b|-rf|a b|a\nb|a\\b|a\x00b".split("|"),
+    [
+        *("", "/etc/passwd", "../list.txt", "a/../b", ".hidden", "a/.b", "a//b"),
+        *("-rf", "a b", "a\nb", "a\\b", "a\x00b"),
+    ],
 )
 def test_a_file_outside_the_publish_folder_cannot_be_named(file: str) -> None:
     with pytest.raises(ValidationError, match="inside publish_folder"):
