@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connector.adapter import Adapter, EntryAdapter, Http, ListAdapter, Place
+from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.errors import ConfigError
 from connector.feed import Feed
 from connector.model import ObservableType
@@ -93,6 +94,11 @@ class Registry:
             raise ConfigError([_broken("adapter", name, "is neither ListAdapter nor EntryAdapter")])
         if not isinstance(getattr(kind, "supports", None), frozenset) or not kind.supports:
             raise ConfigError([_broken("adapter", name, "names nothing in `supports`")])
+        try:
+            compile_mapping(read_mapping(kind.default_mapping), kind.fields)
+        except ConfigError as error:
+            reason = "; ".join(f"default_mapping.{problem}" for problem in error.problems)
+            raise ConfigError([_broken("adapter", name, reason)]) from error
         return kind
 
     def feed(self, name: str) -> type[Feed[Any]]:

@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+# A century: beyond it there is nothing to wait for, and a date minus it leaves the calendar.
+_LONGEST: Final = 5200 * _SECONDS["w"]
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
 SECRET_KINDS: Final = ("env", "file", "credential")
 
@@ -41,7 +43,10 @@ def _duration(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if isinstance(value, str) and (found := _DURATION.fullmatch(value)):
-        return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+        seconds = int(found[1]) * _SECONDS[found[2]]
+        if seconds > _LONGEST:
+            raise ValueError("should be at most 5200w")
+        return timedelta(seconds=seconds)
     raise ValueError("should be a whole number with its unit, such as 30s, 15m, 6h, 90d or 2w")
 
 

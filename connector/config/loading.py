@@ -16,6 +16,7 @@ from connector.config.sections import Sections
 from connector.config.sitefiles import SiteFiles, own_hosts
 from connector.config.yamlfile import MAX_BYTES, read_yaml
 from connector.decisions.allowlist import Allowlist, ExceptionRule, SiteRule
+from connector.decisions.mapping import Mapper, compile_mapping, overlay, read_mapping
 from connector.errors import ConfigError
 from connector.registry import Registry
 from connector.settings import Settings
@@ -36,16 +37,19 @@ class Loaded:
     """A valid configuration, with all that was read on the way.
 
     `config` is the file itself. `feeds` and `outputs` hold the validated options of each feed and
-    output by name, for `Registry.make_feed` and `Registry.make_adapter`. `site_rules`, `exceptions`
-    and `own_hosts` are what the allowlist adds to its built-in floor. `fingerprint` changes when
-    the file or a site file does: decisions must then be made anew. `files` names every file that
-    was read, secrets too: when one of them changes, reload. `warnings` are sentences for the log.
+    output by name, for `Registry.make_feed` and `Registry.make_adapter`; `mappers` fill the fields
+    of each output's entries, from the adapter's own mapping and the file's laid over it.
+    `site_rules`, `exceptions` and `own_hosts` are what the allowlist adds to its built-in floor.
+    `fingerprint` changes when the file or a site file does: decisions must then be made anew.
+    `files` names every file that was read, secrets too: when one of them changes, reload.
+    `warnings` are sentences for the log.
     """
 
     path: Path
     config: Config
     feeds: Mapping[str, Settings]
     outputs: Mapping[str, Settings]
+    mappers: Mapping[str, Mapper]
     site_rules: tuple[SiteRule, ...]
     exceptions: tuple[ExceptionRule, ...]
     own_hosts: frozenset[str]
@@ -87,6 +91,9 @@ def load(path: Path, registry: Registry, environ: Mapping[str, str] | None = Non
         config=config,
         feeds=MappingProxyType(feeds),
         outputs=MappingProxyType(outputs),
+        mappers=MappingProxyType(
+            {name: _mapper(registry, output) for name, output in config.outputs.items()}
+        ),
         site_rules=tuple(site.rules),
         exceptions=tuple(site.exceptions),
         own_hosts=own_hosts([*feeds.values(), *outputs.values()]),
@@ -107,6 +114,12 @@ def _contents(path: Path) -> bytes:
         raise ConfigError([f"{path}: there is no such file: {hint}"]) from None
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror or error}"]) from error
+
+
+def _mapper(registry: Registry, output: OutputConfig) -> Mapper:
+    adapter = registry.adapter(output.adapter)
+    specs = overlay(read_mapping(adapter.default_mapping), output.mapping)
+    return compile_mapping(specs, adapter.fields)
 
 
 class _Loading:

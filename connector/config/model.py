@@ -9,6 +9,7 @@ from pydantic import AfterValidator
 from connector.config.service import LogConfig, OrganisationConfig, ServerConfig, StateConfig
 from connector.config.values import Day, Interval, MaxAge, Name, Text, TlpName, age_bound
 from connector.decisions.allowlist import BuiltinGroup, read_allow_value
+from connector.decisions.mapping import FieldSpec
 from connector.model import Audience, ObservableType, Purpose, Tlp
 from connector.settings import Duration, Field, FilePath, Settings
 
@@ -195,8 +196,10 @@ class OutputConfig(Settings):
     limits: LimitsConfig = Field(
         default_factory=LimitsConfig, description="What a plan may change by itself."
     )
-    mapping: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="What fills each field that the target offers."
+    mapping: dict[str, FieldSpec | None] = Field(
+        default_factory=dict,
+        description="What fills each field that the target offers, laid over the adapter's own "
+        "mapping; null leaves a field out.",
     )
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the adapter itself."

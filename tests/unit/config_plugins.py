@@ -1,8 +1,8 @@
 """Small adapters and a feed with options of every kind, for tests of the configuration."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from connector.adapter import Entry, EntryAdapter, ListAdapter, ObservableType
 from connector.feed import Collection, Duration, Feed, Field, FilePath, HttpSettings, Page, Settings
@@ -48,6 +48,9 @@ class TextAdapter(ListAdapter[TextSettings]):
     supports = frozenset({ObservableType.IPV4_ADDR, ObservableType.IPV6_ADDR})
     capacity = 1000
     fields = frozenset({"comment", "severity"})
+    default_mapping: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "comment": {"template": "from {feed.name}"}
+    }
 
     def read(self) -> Iterable[Entry]:
         return []

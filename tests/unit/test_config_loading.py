@@ -7,6 +7,7 @@ from config_plugins import GOLDEN, PagesSettings, TextSettings, registry
 
 from connector.adapter import ObservableType, SecretValue
 from connector.config import Loaded, load
+from connector.decisions.mapping import Facts
 from connector.errors import ConfigError
 from connector.model import Audience, Observable, Purpose, Tlp
 
@@ -147,6 +148,11 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
             "feeds.isac.every: should be a whole number with its unit, such as 30s, 15m, 6h, 90d "
             "or 2w, is 5",
         ),
+        (with_feed("window: 5201w"), "feeds.isac.window: should be at most 5200w, is 5201w"),
+        (
+            with_feed("window: 999999999w"),
+            "feeds.isac.window: should be at most 5200w, is 999999999w",
+        ),
         (
             with_feed("unmarked_tlp: yellow"),
             "feeds.isac.unmarked_tlp: should be clear, green, amber, amber+strict or red, "
@@ -221,6 +227,28 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         (
             with_output("mapping: {comments: {default: x}}"),
             "outputs.edge.mapping.comments: is not a field of the text adapter (comment, severity)",
+        ),
+        (
+            with_output("mapping: {comment: {from: valu}}"),
+            "outputs.edge.mapping.comment.from: valu is not an input: did you mean value? Inputs "
+            "are confidence, feed.name, indicator.confidence, indicator.created_by, "
+            "indicator.id, indicator.labels, indicator.modified, indicator.name, "
+            "indicator.type, list.name, marking, output.name, type, valid_from, "
+            "valid_from_epoch, valid_until, valid_until_epoch, value",
+        ),
+        (
+            with_output("mapping: {comment: {template: '{value:>5}'}}"),
+            "outputs.edge.mapping.comment.template: should name {value} only: there is no "
+            "formatting in templates, is {value:>5}",
+        ),
+        (
+            with_output("mapping: {severity: {from: confidence, step: {low: 0}}}"),
+            "outputs.edge.mapping.severity.step: is not a known key (steps, from, template, "
+            "values, default)",
+        ),
+        (
+            with_output("mapping: {severity: {from: confidence, steps: {low: '0'}}}"),
+            "outputs.edge.mapping.severity.steps.low: should be a number, is the text 0",
         ),
         (
             with_output("options2: {}"),
@@ -458,6 +486,33 @@ def test_a_password_of_the_database_is_joined_only_to_connect(folder):
     )
     assert "p@ss" not in repr(loaded)
     assert loaded.config.state.password == SecretValue("p@ss/word")
+
+
+def test_a_mapping_is_laid_over_that_of_the_adapter(folder):
+    facts = Facts(
+        observable=Observable(ObservableType.IPV4_ADDR, "192.0.2.7"),
+        indicator_id="indicator--1",
+        indicator_name="",
+        indicator_types=(),
+        labels=(),
+        created_by="",
+        modified=None,
+        confidence=85,
+        feed="isac",
+        list="perimeter",
+        output="edge",
+        marking="clear",
+        valid_from=None,
+        valid_until=None,
+    )
+    severity = "severity: {from: confidence, steps: {low: 0, high: 80}}"
+    for mapping, fields in {
+        "": {"comment": "from isac"},
+        severity: {"comment": "from isac", "severity": "high"},
+        f"comment: null, {severity}": {"severity": "high"},
+    }.items():
+        loaded = load_text(with_output(f"mapping: {{{mapping}}}"))
+        assert loaded.mappers["edge"](facts) == fields
 
 
 def test_clients_open_the_server_to_others(folder):

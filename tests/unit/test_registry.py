@@ -1,5 +1,7 @@
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from config_plugins import (
@@ -143,9 +145,16 @@ class Unfinished(EntryAdapter[TextSettings]):
     supports = frozenset({ObservableType.URL})
 
 
+class BadMapping(NoOptions):
+    settings_type = TextSettings
+    fields = frozenset({"comment"})
+    default_mapping: ClassVar[Mapping[str, Mapping[str, str]]] = {"coment": {"from": "value"}}
+
+
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
+        (BadMapping, r"default_mapping\.coment: is not a field of this target \(comment\)"),
         (NoOptions, "has no `settings_type` derived from Settings"),
         (NoSupport, "names nothing in `supports`"),
         (Unfinished, "lacks add, read, remove"),
