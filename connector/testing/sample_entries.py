@@ -47,16 +47,23 @@ _FIRST: Final[Mapping[ObservableType, Sequence[str]]] = {
     ObservableType.URL: ("http://bad.example/", "https://bad.example/a/b.php?x=1&y=2"),
 }
 
-_TEXT: Final = (
+_PLAIN_TEXTS: Final = (
     "# not a comment",
     "// nor this",
     "-rf",
     "--help",
     "*",
-    "%s %n {} {{x}} ${HOME} $(reboot) `reboot`",
-    "\"double\" 'single' ' or 1=1 --",
-    "comma, semicolon; pipe | amp & <b>tag</b>",
+    "%s %n {} {{x}} ${HOME} $(reboot) @include",
+    "semicolon; pipe | amp & <b>tag</b>",
     "back\\slash /regex/ ^caret$ [set] (group)",
+    "caf\u00e9",
+)
+_QUOTES: Final = ("\"double\" 'single' ' or 1=1 --", "`reboot`", "a,b,c")
+HOSTILE_TEXTS: Final = (
+    *_PLAIN_TEXTS,
+    *_QUOTES,
+    "",
+    " space before and after ",
     "two\nlines",
     "two\r\nlines",
     "a\ttab",
@@ -64,13 +71,15 @@ _TEXT: Final = (
     "an\x1bescape",
     "a\u2028separator",
     "a\x85next line",
-    " space before and after ",
     "caf\u00e9 \u202egnp.exe",
+    "long " * 2000,
 )
+"""What a mapped field may hold: feeds write it, and nobody checks it by type."""
+
 _HEX: Final = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
 _HOSTILE: Final[Mapping[ObservableType, Sequence[str]]] = {
     ObservableType.IPV4_ADDR: ("192.0.2.0", "192.0.2.255", "198.51.100.0/30"),
-    ObservableType.IPV6_ADDR: ("2001:db8::", "2001:db8::ffff:c000:201", "2001:db8:2::/128"),
+    ObservableType.IPV6_ADDR: ("2001:db8::", "2001:db8::ffff:c000:201", "2001:db8:2::/127"),
     ObservableType.ENDPOINT: ("203.0.113.7:1/tcp", "203.0.113.7:65535/udp", "[2001:db8::]:443/tcp"),
     ObservableType.DOMAIN_NAME: (
         "_dmarc.bad.example",
@@ -82,12 +91,11 @@ _HOSTILE: Final[Mapping[ObservableType, Sequence[str]]] = {
     ),
     ObservableType.URL: (
         "http://bad.example/*",
-        "http://bad.example/^",
-        "http://bad.example/?q=$(reboot)&r=`id`;s='%22%0Aallow%20all",
-        "http://bad.example/{a,b}|c",
-        "http://bad.example/a?b#c",
+        "http://bad.example/*.*?*=*",
+        "http://bad.example/?q=$(reboot)&r=!x;s=%22%0Aallow%20all%5E",
+        "http://bad.example/[a-z]+(b)$",
+        "http://bad.example/a//b/../c",
         "http://bad.example:8080/a",
-        "http://user:pass@bad.example/a",
         "https://bad.example/%00%0d%0a%23",
         "http://[2001:db8::7]/a",
         "http://203.0.113.7/a",
@@ -95,16 +103,17 @@ _HOSTILE: Final[Mapping[ObservableType, Sequence[str]]] = {
         f"http://bad.example/{'a' * 2000}b",
     ),
     ObservableType.EMAIL_ADDR: (
-        "#comment@bad.example",
         "-option@bad.example",
-        "o'brien+$home@bad.example",
-        "/root|id@bad.example",
-        "{a}*@bad.example",
-        "`id`@bad.example",
+        "*$%&@bad.example",
+        "/root/x@bad.example",
+        "a!b=c?^~+d@bad.example",
+        "%s%n@bad.example",
     ),
     ObservableType.AUTONOMOUS_SYSTEM: ("1", "4294967294"),
+    ObservableType.FILE_NAME: _PLAIN_TEXTS,
+    ObservableType.MUTEX: _PLAIN_TEXTS,
+    ObservableType.REGISTRY_KEY: tuple(f"HKEY_CURRENT_USER\\{text}" for text in _PLAIN_TEXTS),
 }
-HOSTILE_TEXTS: Final = _TEXT
 
 
 def sample_values(kind: ObservableType) -> Iterator[str]:
@@ -123,4 +132,4 @@ def hostile_values(kind: ObservableType) -> Sequence[str]:
     algorithm = kind.value.rpartition("-")[2]
     if algorithm in _HEX:
         return ("0" * _HEX[algorithm], "f" * _HEX[algorithm], "e" + "0" * (_HEX[algorithm] - 1))
-    return _TEXT
+    return (*_PLAIN_TEXTS, *_QUOTES)
