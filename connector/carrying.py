@@ -126,15 +126,15 @@ class Carrier:
         for part in _parts(plan.remove, size):
             self._check_stopped()
             self._remove(adapter, self._observables(part.numbers))
-            confirm = partial(self._confirm_removed, output, proposal, part.numbers, applied)
-            self._stage(staged, adapter, confirm)
+            gone = partial(self._confirm_removed, output, proposal, part.numbers, applied)
+            self._stage(staged, adapter, gone)
             done += len(part)
             self.progress(output.name, done, total)
             self.fault("removed")
         if staged:
             self._tried(adapter.commit)
-            for confirm in staged:
-                confirm()
+            for confirmed in staged:
+                confirmed()
 
     def _stage(
         self,

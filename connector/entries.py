@@ -23,24 +23,25 @@ class Describer:
 
     output: str
     policy: ListPolicy
-    mapper: Mapper
+    mapper: Mapper | None
     store: Store
 
     def entries(self, rows: Iterable[WantedRow]) -> Iterator[tuple[WantedRow, Entry]]:
         """Yield each wanted row with its entry."""
-        if not self.mapper.fields:
+        mapper = self.mapper
+        if mapper is None:
             for row in rows:
                 yield row, Entry(row.observable)
             return
         iterator = iter(rows)
         while part := list(islice(iterator, _PART)):
-            names = self._names(part)
+            names = self._names(part, mapper)
             for row in part:
                 facts = self._facts(row, names.get(row.indicator, ""))
-                yield row, Entry(row.observable, self.mapper(facts))
+                yield row, Entry(row.observable, mapper(facts))
 
-    def _names(self, rows: list[WantedRow]) -> dict[bytes, str]:
-        if Input.INDICATOR_NAME not in self.mapper.needs:
+    def _names(self, rows: list[WantedRow], mapper: Mapper) -> dict[bytes, str]:
+        if Input.INDICATOR_NAME not in mapper.needs:
             return {}
         return self.store.names(list({row.indicator for row in rows}))
 

@@ -60,7 +60,7 @@ class Output:
     name: str
     listing: Listing
     adapter: Adapter[Settings]
-    mapper: Mapper
+    mapper: Mapper | None
     limits: Limits
     setup: bytes
     max_entries: int | None = None
@@ -219,7 +219,7 @@ def listed_entries(
 ) -> Iterator[Entry]:
     """Yield all that the output should hold, sorted, as `ListAdapter.publish` takes it."""
     allowed = proposal.allowed
-    if output.mapper.fields:
+    if output.mapper is not None:
         rows = store.ledger.wanted_sorted(connection, proposal.state.list)
         for row, entry in output.describer(store).entries(rows):
             if output.fits(row.observable) and (allowed is None or row.number in allowed):

@@ -11,7 +11,7 @@ import structlog
 from connector.carrying import Applied, Carrier
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, ListConfig, OutputConfig
-from connector.decisions.mapping import compile_mapping, overlay
+from connector.decisions.mapping import compile_mapping, overlay, read_mapping
 from connector.decisions.plan import Limits
 from connector.decisions.policy import Choice, ListPolicy, Select, Terms, Traits
 from connector.errors import ConnectorError, RefusedError
@@ -268,12 +268,12 @@ def _output(
 ) -> Output:
     options = loaded.outputs[name]
     adapter = registry.make_adapter(config.adapter, options, name, loaded.config.publish_folder)
-    mapping = overlay(adapter.default_mapping, config.mapping)
+    mapping = overlay(read_mapping(adapter.default_mapping), read_mapping(config.mapping))
     said = config.model_dump_json() + options.model_dump_json()
     limits = config.limits
     always = limits.model_fields_set & {"max_remove_ratio", "max_add_ratio"}
     return Output(
-        name, listing, adapter, compile_mapping(mapping, adapter.fields),
+        name, listing, adapter, compile_mapping(mapping, adapter.fields) if mapping else None,
         Limits(
             limits.max_remove_ratio, limits.max_add_ratio, limits.max_add, limits.max_remove,
             frozenset(always),

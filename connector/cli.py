@@ -1,0 +1,278 @@
+"""The commands, each a few lines over the floors below."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+from rich.console import Console
+
+from connector import __version__, answers, screens
+from connector.config import reference
+from connector.config.loading import Loaded, load
+from connector.daemon import AlreadyRunningError, Daemon, open_store
+from connector.errors import ConfigError, ConnectorError
+from connector.logs import set_up_logs
+from connector.once import Outcome, accept, propose_all, run_once
+from connector.registry import Registry
+from connector.service import Service, assemble
+
+OK: Final = 0
+FAILED: Final = 1
+BAD_CONFIG: Final = 2
+HELD: Final = 3
+OUT_OF_DATE: Final = 4
+
+app = typer.Typer(
+    name="connector",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Keeps blocklists and watchlists in step with shared threat feeds.",
+)
+plugins_app = typer.Typer(no_args_is_help=True, help="Adapters and feeds that are installed.")
+app.add_typer(plugins_app, name="plugins")
+
+ConfigPath = Annotated[
+    Path,
+    typer.Option(
+        "--config", "-c", envvar="CONNECTOR_CONFIG", help="The configuration file.",
+        show_default="config.yaml",
+    ),
+]  # fmt: skip
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+_CONFIG: Final = Path("config.yaml")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run a command; what we know how to tell becomes a sentence and an exit code."""
+    try:
+        app()
+    except ConfigError as error:
+        for problem in error.problems:
+            err.print(problem, markup=False)
+        sys.exit(BAD_CONFIG)
+    except ConnectorError as error:
+        err.print(f"connector: {error}", markup=False)
+        sys.exit(FAILED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+
+
+def _print_json(answer: Any) -> None:
+    sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+
+
+def _leave(code: int) -> NoReturn:
+    raise typer.Exit(code)
+
+
+def _load(path: Path) -> Loaded:
+    loaded = load(path, Registry.installed())
+    set_up_logs(loaded.config.log.format, loaded.config.log.level)
+    return loaded
+
+
+@contextmanager
+def _service(path: Path, *, alone: bool = False) -> Iterator[Service]:
+    """Yield the configured service on its store, and close both."""
+    loaded = _load(path)
+    store = open_store(loaded, alone=alone)
+    try:
+        service = assemble(loaded, Registry.installed(), store)
+        try:
+            yield service
+        finally:
+            service.close()
+    finally:
+        store.close()
+
+
+def _version(*, value: bool) -> None:
+    if value:
+        out.print(f"connector {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Keep blocklists and watchlists in step with shared threat feeds."""
+
+
+@app.command()
+def check(config: ConfigPath = _CONFIG, as_json: AsJson = False) -> None:
+    """Validate the file: every problem at once, with file, line and path."""
+    try:
+        loaded = load(config, Registry.installed())
+    except ConfigError as error:
+        if as_json:
+            _print_json({"valid": False, "problems": list(error.problems), "warnings": []})
+            _leave(BAD_CONFIG)
+        raise
+    if as_json:
+        _print_json({"valid": True, "problems": [], "warnings": list(loaded.warnings)})
+        return
+    for warning in loaded.warnings:
+        err.print(f"warning: {warning}", markup=False)
+    out.print(screens.summary(loaded))
+
+
+@app.command()
+def run(
+    config: ConfigPath = _CONFIG,
+    once: Annotated[
+        bool, typer.Option("--once", help="Poll every feed, sync every output, end.")
+    ] = False,
+) -> None:
+    """Run the daemon; SIGTERM ends it after the write in hand, SIGHUP reloads the file."""
+    if once:
+        with _service(config, alone=True) as service, screens.progress(err) as shown:
+            outcome = run_once(service, shown)
+        screens.tell_outcome(err, outcome)
+        _leave(_exit_code(outcome))
+    loaded = _load(config)
+    daemon = Daemon(config, Registry.installed())
+    daemon.obey_signals()
+    daemon.run(loaded)
+
+
+def _exit_code(outcome: Outcome) -> int:
+    if outcome.failures:
+        return FAILED
+    return HELD if outcome.held else OK
+
+
+@app.command()
+def plan(
+    outputs: Annotated[list[str] | None, typer.Argument(help="Outputs; all when left out.")] = None,
+    config: ConfigPath = _CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Show what would be written, writing nothing."""
+    polls = True
+    try:
+        with _service(config, alone=True) as service:
+            answer, failures = _plans(service, outputs, polls=polls)
+    except AlreadyRunningError:  # a daemon polls and decides already: ask what it would do
+        with _service(config) as service:
+            answer, failures = _plans(service, outputs, polls=False)
+    if as_json:
+        _print_json({"plans": answer, "failures": failures})
+    else:
+        screens.show_plans(out, answer)
+    for failure in failures:
+        err.print(f"connector: {failure}", markup=False)
+    _leave(FAILED if failures else OK)
+
+
+def _plans(
+    service: Service, outputs: list[str] | None, *, polls: bool
+) -> tuple[list[answers.Json], list[str]]:
+    for name in outputs or ():
+        if name not in service.outputs:
+            known = ", ".join(service.outputs)
+            raise ConfigError([f"{name} is not an output of this configuration ({known})"])
+    with screens.progress(err) as shown:
+        proposals, failures = propose_all(service, outputs or None, shown, polls=polls)
+    return [
+        answers.plan_json(service, proposal, service.outputs[name])
+        for name, proposal in proposals.items()
+    ], failures
+
+
+@app.command()
+def apply(
+    plan_id: Annotated[str, typer.Argument(metavar="PLAN_ID", help="Id of a held plan.")],
+    config: ConfigPath = _CONFIG,
+) -> None:
+    """Accept exactly that held plan."""
+    try:
+        with _service(config, alone=True) as service:
+            done = accept(service, plan_id, by=_who(), waits=False)
+    except AlreadyRunningError:
+        with _service(config) as service:
+            done = accept(service, plan_id, by=_who(), waits=True)
+    out.print(done.words, markup=False)
+    _leave(OK if done.applied else OUT_OF_DATE if done.outdated else FAILED)
+
+
+def _who() -> str:
+    return os.environ.get("SUDO_USER") or os.environ.get("USER") or f"uid {os.getuid()}"
+
+
+@app.command()
+def status(config: ConfigPath = _CONFIG, as_json: AsJson = False) -> None:
+    """Show feeds, lists and outputs: freshness, buckets, held plans."""
+    with _service(config) as service:
+        answer = answers.status(service)
+    if as_json:
+        _print_json(answer)
+    else:
+        screens.show_status(out, answer)
+    _leave(OK if answers.healthy(answer) else FAILED)
+
+
+@app.command()
+def explain(
+    value: Annotated[str, typer.Argument(help="A value, defanged or plain, or an indicator's id.")],
+    config: ConfigPath = _CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Show the whole chain for one value: claims, decisions, outputs, since and until when."""
+    with _service(config) as service:
+        answer = answers.explain_value(service, value)
+    if as_json:
+        _print_json(answer)
+    else:
+        screens.show_explanation(out, answer)
+    _leave(OK if answer["found"] else FAILED)
+
+
+@plugins_app.command("list")
+def plugins_list(as_json: AsJson = False) -> None:
+    """List the adapters and feeds that are installed, with what they can do."""
+    registry = Registry.installed()
+    found = [*registry.adapters(), *registry.feeds()]
+    if as_json:
+        _print_json({"plugins": [screens.plugin_json(plugin) for plugin in found]})
+    else:
+        screens.show_plugins(out, found)
+    _leave(FAILED if any(plugin.error for plugin in found) else OK)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    _print_json(reference.json_schema(Registry.installed()))
+
+
+@app.command()
+def docs() -> None:
+    """Print the reference of the configuration as Markdown."""
+    sys.stdout.write(reference.reference_page(Registry.installed()))
+
+
+@app.command()
+def demo(
+    seconds: Annotated[
+        int | None, typer.Option(help="End by itself after so many seconds.", min=1)
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of the list server; 0 picks a free one.")] = 0,
+) -> None:
+    """Run everything on this machine: a TAXII server with sample data, daemon, lists, live view."""
+    from connector.demo import run_demo  # noqa: PLC0415 - nothing else needs the test server
+
+    _leave(run_demo(out, seconds=seconds, port=port))

@@ -1,0 +1,64 @@
+"""What `status` says, as Prometheus metrics."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+
+class StatusCollector(Collector):
+    """Reads a status at each scrape, so that metrics and `status` never disagree."""
+
+    def __init__(self, status: Callable[[], dict[str, Any]]) -> None:
+        self._status = status
+
+    def describe(self) -> list[Metric]:
+        """Return nothing: what there is depends on the configuration."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the gauges of feeds, lists and outputs."""
+        facts = self._status()
+        if not facts:
+            return
+        claims = GaugeMetricFamily("connector_claims", "Claims in the store.")
+        claims.add_metric([], facts["claims"])
+        yield claims
+        yield from _parts("feed", facts["feeds"])
+        yield from _parts("output", facts["outputs"])
+        objects = GaugeMetricFamily("connector_feed_objects", "Objects received.", labels=["feed"])
+        for feed in facts["feeds"]:
+            objects.add_metric([feed["name"]], feed["objects"])
+        yield objects
+        yield _buckets("list", "claims", facts["lists"])
+        yield _buckets("output", "entries", facts["outputs"])
+
+
+def _parts(kind: str, parts: list[dict[str, Any]]) -> Iterator[Metric]:
+    healthy = GaugeMetricFamily(f"connector_{kind}_ok", "1 while all is well.", labels=[kind])
+    success = GaugeMetricFamily(
+        f"connector_{kind}_last_success_timestamp_seconds", "Last success.", labels=[kind]
+    )
+    for part in parts:
+        healthy.add_metric([part["name"]], float(part["state"] == "ok"))
+        if part["last_success"]:
+            success.add_metric([part["name"]], _epoch(part["last_success"]))
+    yield healthy
+    yield success
+
+
+def _buckets(kind: str, what: str, parts: list[dict[str, Any]]) -> Metric:
+    family = GaugeMetricFamily(
+        f"connector_{kind}_{what}", "Claims by reason.", labels=[kind, "reason"]
+    )
+    for part in parts:
+        for reason, count in part["reasons"].items():
+            family.add_metric([part["name"], reason], count)
+    return family
+
+
+def _epoch(moment: str) -> float:
+    return datetime.strptime(moment, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()

@@ -1,0 +1,222 @@
+"""What people see on a terminal; values are printed defanged."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from connector.answers import Json, defang
+from connector.config.loading import Loaded
+from connector.once import Outcome
+from connector.registry import PluginInfo
+
+_SHOWN: Final = 20
+_COLOURS: Final = {
+    "ok": "green", "held": "yellow", "never": "yellow", "stale": "red", "failing": "red",
+    "paused": "red",
+}  # fmt: skip
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Yield a function that shows how far long work is; silent where there is no terminal."""
+    if not console.is_terminal:
+        yield lambda _what, _done, _total: None
+        return
+    bars = Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
+        TextColumn("{task.completed:,.0f}"), TimeElapsedColumn(), console=console, transient=True,
+    )  # fmt: skip
+    tasks: dict[str, TaskID] = {}
+
+    def shown(what: str, done: int, total: int | None) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total)
+        bars.update(tasks[what], completed=done, total=total)
+
+    with bars:
+        yield shown
+
+
+def summary(loaded: Loaded) -> str:
+    """Return one line that says what a valid file describes."""
+    config = loaded.config
+    counts = {
+        "feed": len(config.feeds),
+        "list": len(config.lists),
+        "output": len(config.outputs),
+    }
+    words = ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in counts.items())
+    return f"{loaded.path}: valid: {words}"
+
+
+def tell_outcome(console: Console, outcome: Outcome) -> None:
+    """Print what one pass did, a line for each feed and output."""
+    for name, polled in outcome.polled.items():
+        _line(
+            console,
+            f"feed {name}: {polled.objects:,} objects, {polled.new:,} new, "
+            f"{polled.updated:,} updated, {polled.revoked:,} revoked, "
+            f"{polled.withdrawn:,} withdrawn, {polled.unreadable:,} unreadable",
+        )
+    for name, applied in outcome.applied.items():
+        _line(
+            console,
+            f"output {name}: {applied.added:,} added, {applied.updated:,} updated, "
+            f"{applied.removed:,} removed, {applied.rejected:,} rejected",
+        )
+    for name, held in outcome.held.items():
+        _line(console, f"output {name}: plan {held.plan_id} is held, nothing was written")
+        for sentence in held.broken:
+            _line(console, f"  {sentence}")
+        _line(console, f"  look: connector plan {name}; accept: connector apply {held.plan_id}")
+    for name, why in outcome.failures.items():
+        _line(console, f"{name}: {why}")
+
+
+def show_status(console: Console, answer: Json) -> None:
+    """Print feeds, lists and outputs as tables."""
+    feeds = Table("feed", "state", "last success", "objects", "problem", box=None, pad_edge=False)
+    for feed in answer["feeds"]:
+        feeds.add_row(
+            feed["name"], _state(feed["state"]), _age(feed), f"{feed['objects']:,}",
+            Text(feed["error"] or ""),
+        )  # fmt: skip
+    console.print(feeds)
+    console.print(f"\n{answer['claims']:,} claims\n")
+    lists = Table("list", "wanted", "reasons", box=None, pad_edge=False)
+    for listed in answer["lists"]:
+        lists.add_row(listed["name"], f"{listed['wanted']:,}", _reasons(listed["reasons"]))
+    console.print(lists)
+    console.print()
+    outputs = Table(
+        "output", "list", "state", "last success", "written", "reasons", "problem",
+        box=None, pad_edge=False,
+    )  # fmt: skip
+    for output in answer["outputs"]:
+        outputs.add_row(
+            output["name"], output["list"], _state(output["state"]), _age(output),
+            f"{output['written']:,}", _reasons(output["reasons"]), Text(_problem(output)),
+        )  # fmt: skip
+    console.print(outputs)
+
+
+def _problem(output: Json) -> str:
+    if output["held_plan"]:
+        return f"{output['error'] or ''} (accept: connector apply {output['held_plan']})".strip()
+    return output["error"] or ""
+
+
+def _state(state: str) -> Text:
+    return Text(state, style=_COLOURS.get(state, ""))
+
+
+def _age(part: Json) -> str:
+    age = part["age_seconds"]
+    if age is None:
+        return "never"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if age >= size:
+            return f"{age // size} {unit} ago"
+    return f"{age} s ago"
+
+
+def _reasons(reasons: dict[str, int]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in reasons.items()) or "-"
+
+
+def show_plans(console: Console, plans: Sequence[Json]) -> None:
+    """Print what each output would write, values defanged, long parts cut."""
+    for plan in plans:
+        _line(
+            console,
+            f"{plan['output']}: plan {plan['id']} ({plan['scope']}): {len(plan['add']):,} to add, "
+            f"{len(plan['update']):,} to update, {len(plan['remove']):,} to remove, "
+            f"{plan['unchanged']:,} unchanged",
+        )
+        if plan["drifted"]:
+            _line(console, f"  drifted: {plan['drifted']:,} entries there are not ours")
+        for sign, verb in (("+", "add"), ("~", "update"), ("-", "remove")):
+            _show_values(console, sign, plan[verb])
+        for sentence in plan["broken_limits"]:
+            console.print(f"  held: {sentence}", markup=False, style="yellow")
+
+
+def _show_values(console: Console, sign: str, values: Sequence[Json]) -> None:
+    for value in values[:_SHOWN]:
+        reason = f"  ({value['reason']})" if "reason" in value else ""
+        _line(console, f"  {sign} {value['type']} {defang(value['value'])}{reason}")
+    if len(values) > _SHOWN:
+        _line(console, f"  {sign} ... and {len(values) - _SHOWN:,} more (--json has all)")
+
+
+def show_explanation(console: Console, answer: Json) -> None:
+    """Print the chain from claims to outputs."""
+    if not answer["found"]:
+        _line(console, f"{defang(answer['value'])}: no feed speaks of it")
+    for observable in answer["observables"]:
+        _line(console, f"{observable['type']} {defang(observable['value'])}")
+        for claim in observable["claims"]:
+            _line(console, f"  claimed by {_claim(claim)}")
+        for output in observable["outputs"]:
+            _line(console, f"  {output['name']} ({output['list']}): {_outcome(output)}")
+    for claim in answer["unread"]:
+        _line(console, f"  no observable in {_claim(claim)}")
+    for protection in answer["protected"]:
+        _line(console, f"  allowlist: {protection['group']} protects {defang(protection['value'])}")
+
+
+def _line(console: Console, text: str) -> None:
+    """Print a line as it is: feed text may look like markup."""
+    console.print(text, markup=False)
+
+
+def _claim(claim: Json) -> str:
+    parts = [f"{claim['indicator']} of {claim['feed']}"]
+    parts.append("enforceable" if claim["enforceable"] else "not enforceable")
+    parts.append(f"TLP:{claim['marking']}")
+    if claim["valid_until"]:
+        parts.append(f"until {claim['valid_until']}")
+    if claim["why"]:
+        parts.append(defang(claim["why"]))
+    return ", ".join(parts)
+
+
+def _outcome(output: Json) -> str:
+    words = str(output["reason"])
+    if output["detail"]:
+        words += f": {defang(output['detail'])}"
+    if output["since"]:
+        words += f", since {output['since']}"
+    if output["until"]:
+        words += f", until {output['until']}"
+    return words
+
+
+def plugin_json(plugin: PluginInfo) -> dict[str, Any]:
+    """Return what a plugin is and can do, as JSON."""
+    return {
+        "name": plugin.name,
+        "kind": "adapter" if plugin.group.endswith("outputs") else "feed",
+        "origin": plugin.origin,
+        "summary": plugin.summary,
+        "writes": plugin.writes,
+        "supports": sorted(kind.value for kind in plugin.supports),
+        "capacity": plugin.capacity,
+        "fields": sorted(plugin.fields),
+        "error": plugin.error,
+    }
+
+
+def show_plugins(console: Console, plugins: Sequence[PluginInfo]) -> None:
+    """Print the installed adapters and feeds."""
+    table = Table("name", "kind", "writes", "from", "what", box=None, pad_edge=False)
+    for plugin in plugins:
+        shown = plugin_json(plugin)
+        what = Text(plugin.error, style="red") if plugin.error else Text(plugin.summary)
+        table.add_row(plugin.name, shown["kind"], plugin.writes, plugin.origin, what)
+    console.print(table)

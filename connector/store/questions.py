@@ -1,0 +1,208 @@
+"""What people and monitoring ask of the store; nothing here writes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from connector.decisions.plan import Mark
+from connector.decisions.policy import ClaimRow, reason_of
+from connector.model import Observable, Reason
+from connector.store.database import Database
+from connector.store.lists import LIST_TALLY, OUTPUT_TALLY, tallies
+from connector.store.objects import TYPES
+
+_BUCKET_OF: Final[Mapping[int, Reason]] = {
+    Mark.WRITTEN: Reason.WRITTEN,
+    Mark.FOREIGN: Reason.WRITTEN,  # it is there, put by others, and stays theirs
+    Mark.REJECTED: Reason.REJECTED,
+    Mark.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
+    Mark.OVER_CAPACITY: Reason.OVER_CAPACITY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRow:
+    """How a feed's latest polls went; instants in microseconds since 1970."""
+
+    name: str
+    last_attempt: int | None
+    last_success: int | None
+    error: str | None
+    objects: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRow:
+    """How an output's latest cycles went."""
+
+    number: int
+    list: int
+    seq: int
+    last_success: int | None
+    error: str | None
+    paused: str | None
+    held_plan: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFound:
+    """A claim with what its object is called and why it is as it is."""
+
+    row: ClaimRow
+    object: bytes
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFound:
+    """What an output's ledger holds of an entry."""
+
+    mark: int
+    since: int
+    why: str
+
+
+def feed_rows(database: Database, connection: Connection) -> dict[str, FeedRow]:
+    """Return every feed by name."""
+    sql = "SELECT name, last_attempt, last_success, error, objects FROM feeds"
+    return {row[0]: FeedRow(*row) for row in database.rows(connection, sql)}
+
+
+def output_rows(database: Database, connection: Connection) -> dict[str, OutputRow]:
+    """Return every output by name."""
+    sql = "SELECT name, number, list, seq, last_success, error, paused, held_plan FROM outputs"
+    return {row[0]: OutputRow(*row[1:]) for row in database.rows(connection, sql)}
+
+
+def claim_count(database: Database, connection: Connection) -> int:
+    """Return how many claims the store holds."""
+    return int(database.one(connection, "SELECT count(*) FROM claims") or 0)
+
+
+def list_reasons(
+    database: Database, connection: Connection, number: int, claims: int
+) -> dict[Reason, int]:
+    """Return the buckets of a list; claims that wait for its next refresh are `pending`."""
+    found = tallies(database, connection, LIST_TALLY, number)
+    reasons = {reason_of(code): count for code, count in sorted(found.items()) if count}
+    if waiting := claims - sum(reasons.values()):
+        reasons[Reason.PENDING] = waiting
+    return reasons
+
+
+def output_reasons(
+    database: Database, connection: Connection, output: OutputRow, listed: Mapping[Reason, int]
+) -> dict[Reason, int]:
+    """Return the buckets of an output: its list's, with what is wanted told apart."""
+    reasons = dict(listed)
+    wanted = reasons.pop(Reason.WANTED, 0)
+    for mark, count in _marks_of_wanted(database, connection, output).items():
+        bucket = _BUCKET_OF.get(mark)
+        if bucket is not None and count:
+            reasons[bucket] = reasons.get(bucket, 0) + count
+            wanted -= count
+    if wanted:
+        waits = Reason.HELD if output.held_plan else Reason.PENDING
+        reasons[waits] = reasons.get(waits, 0) + wanted
+    return reasons
+
+
+def _marks_of_wanted(
+    database: Database, connection: Connection, output: OutputRow
+) -> dict[int, int]:
+    """Return the marks of entries that are wanted now: the counts, less what left since."""
+    found = tallies(database, connection, OUTPUT_TALLY, output.number)
+    sql = (
+        "SELECT l.state, count(*) FROM entries e JOIN ledger l ON l.output = ? "
+        "AND l.observable = e.observable WHERE e.list = ? AND e.seq > ? AND e.wanted = 0 "
+        "GROUP BY l.state"
+    )
+    values = (output.number, output.list, output.seq)
+    for mark, count in database.rows(connection, sql, values):
+        found[mark] = found.get(mark, 0) - count
+    return found
+
+
+def find_observables(
+    database: Database, connection: Connection, keys: Sequence[bytes]
+) -> dict[int, Observable]:
+    """Return the observables that the store knows of these keys."""
+    marks = ",".join("?" * len(keys))
+    sql = f"SELECT number, type, value FROM observables WHERE key IN ({marks})"  # noqa: S608 - only marks
+    return {
+        number: Observable(TYPES[code - 1], value)
+        for number, code, value in database.rows(connection, sql, list(keys))
+    }
+
+
+def observables_of_object(
+    database: Database, connection: Connection, key: bytes
+) -> dict[int, Observable]:
+    """Return the observables that an object claims."""
+    sql = (
+        "SELECT b.number, b.type, b.value FROM objects o JOIN claims c ON c.object = o.number "
+        "JOIN observables b ON b.number = c.observable WHERE o.key = ?"
+    )
+    return {
+        number: Observable(TYPES[code - 1], value)
+        for number, code, value in database.rows(connection, sql, (key,))
+    }
+
+
+def claims_on(database: Database, connection: Connection, observable: int) -> list[ClaimFound]:
+    """Return every claim on an observable."""
+    return _claims(database, connection, "c.observable = ?", (observable,))
+
+
+def bare_claims_of(database: Database, connection: Connection, key: bytes) -> list[ClaimFound]:
+    """Return an object's claims that have no observable."""
+    return _claims(database, connection, "c.observable = 0 AND o.key = ?", (key,))
+
+
+def _claims(
+    database: Database, connection: Connection, where: str, values: Sequence[Any]
+) -> list[ClaimFound]:
+    sql = (
+        "SELECT c.number, c.kind, o.feed, o.state, o.modified, o.valid_from, o.valid_until, "  # noqa: S608 - fixed conditions
+        "o.confidence, o.traits, o.key, c.why FROM claims c JOIN objects o "
+        f"ON o.number = c.object WHERE {where} ORDER BY c.number"
+    )
+    return [
+        ClaimFound(ClaimRow._make(row[:9]), bytes(row[9]), row[10] or "")
+        for row in database.rows(connection, sql, values)
+    ]
+
+
+def entry_of(
+    database: Database, connection: Connection, output: int, observable: int
+) -> EntryFound | None:
+    """Return what an output's ledger says of an observable."""
+    sql = "SELECT state, since, why FROM ledger WHERE output = ? AND observable = ?"
+    rows = database.rows(connection, sql, (output, observable))
+    return EntryFound(rows[0][0], rows[0][1], rows[0][2] or "") if rows else None
+
+
+def listed_since(
+    database: Database, connection: Connection, number: int, observable: int
+) -> int | None:
+    """Return since when an observable is, or is not, on a list."""
+    sql = "SELECT since FROM entries WHERE list = ? AND observable = ?"
+    found = database.one(connection, sql, (number, observable))
+    return None if found is None else int(found)
+
+
+def recount(
+    database: Database, connection: Connection, output: OutputRow
+) -> dict[Reason | None, int]:
+    """Count an output's wanted entries one by one; None stands for no word in the ledger."""
+    sql = (
+        "SELECT l.state, count(*) FROM entries e LEFT JOIN ledger l ON l.output = ? "
+        "AND l.observable = e.observable WHERE e.list = ? AND e.wanted = 1 GROUP BY l.state"
+    )
+    counts: dict[Reason | None, int] = {}
+    for mark, count in database.rows(connection, sql, (output.number, output.list)):
+        bucket = _BUCKET_OF.get(mark)
+        counts[bucket] = counts.get(bucket, 0) + count
+    return counts
