@@ -72,11 +72,11 @@ class Registry:
         self._feeds = {name: _Found(given=kind) for name, kind in feeds.items()}
 
     @classmethod
-    def installed(cls) -> "Registry":
-        """Return a registry of all that installed distributions offer, importing none of it."""
+    def installed(cls, distribution: str | None = None) -> "Registry":
+        """Return a registry of what all distributions, or one, offer, importing none of it."""
         registry = cls({}, {})
-        registry._adapters = _discover(ADAPTERS)
-        registry._feeds = _discover(FEEDS)
+        registry._adapters = _discover(ADAPTERS, distribution)
+        registry._feeds = _discover(FEEDS, distribution)
         return registry
 
     def adapter_names(self) -> tuple[str, ...]:
@@ -158,12 +158,13 @@ def nearest(word: str, words: tuple[str, ...], most: int = 8) -> str:
     return ", ".join([*ordered[:most], *(["..."] if len(ordered) > most else [])])
 
 
-def _discover(group: str) -> dict[str, _Found]:
+def _discover(group: str, distribution: str | None) -> dict[str, _Found]:
     points: dict[str, dict[tuple[str, str], EntryPoint]] = {}
     for point in entry_points(group=group):
         # A distribution found twice on the path (an editable one) still offers its plugin once.
         owner = point.dist.name if point.dist else ""
-        points.setdefault(point.name, {}).setdefault((owner, point.value), point)
+        if distribution in {None, owner}:
+            points.setdefault(point.name, {}).setdefault((owner, point.value), point)
     return {name: _Found(tuple(found.values())) for name, found in points.items()}
 
 

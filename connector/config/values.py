@@ -22,7 +22,7 @@ WORD_ERROR: Final = "refused_word"
 NAME_PATTERN: Final = r"[a-z0-9][a-z0-9_-]{0,62}"
 SHORTEST_INTERVAL: Final = timedelta(seconds=10)
 LONGEST_INTERVAL: Final = timedelta(days=7)
-_DURATION_PATTERN: Final = "^[1-9][0-9]{0,8}[smhdw]$"
+DURATION_PATTERN: Final = "^[1-9][0-9]{0,8}[smhdw]$"
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LISTEN: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})")
 FILES: Final = "file"
@@ -60,7 +60,11 @@ def _interval(value: timedelta) -> timedelta:
     return value
 
 
-Interval = Annotated[Duration, AfterValidator(_interval)]
+Interval = Annotated[
+    Duration,
+    AfterValidator(_interval),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "$comment": "10s to 1w"}),
+]
 """How often something is done: 10 seconds to a week."""
 
 
@@ -155,9 +159,9 @@ MaxAge = Annotated[
     WithJsonSchema(
         {
             "type": ["string", "object"],
-            "pattern": _DURATION_PATTERN,
+            "pattern": DURATION_PATTERN,
             "propertyNames": {"enum": list(AGE_KEYS)},
-            "additionalProperties": {"type": "string", "pattern": _DURATION_PATTERN},
+            "additionalProperties": {"type": "string", "pattern": DURATION_PATTERN},
         }
     ),
 ]
