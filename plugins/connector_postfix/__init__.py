@@ -1,1 +1,196 @@
-"""The postfix output."""
+"""Senders and clients in Postfix access maps (lmdb), renamed into place without a reload.
+
+The administrator refers to them in main.cf, once:
+
+    smtpd_sender_restrictions = check_sender_access lmdb:FOLDER/SENDERS
+    smtpd_client_restrictions = check_client_access lmdb:FOLDER/CLIENTS
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Final, Literal, Self
+
+import lmdb
+from pydantic import model_validator
+
+from connector.adapter import (
+    Entry,
+    EntryRejectedError,
+    Field,
+    FieldValue,
+    FilePath,
+    ListAdapter,
+    Observable,
+    ObservableType,
+    RefusedError,
+    Settings,
+    UnavailableError,
+)
+
+from .keys import client_of, keys_of, sender_of
+from .mapfile import Draft, MapFile
+from .parents import settle
+
+__all__ = ["PostfixAdapter", "PostfixSettings"]
+
+_T = ObservableType
+_LONGEST_TEXT: Final = 80
+_UNSAFE_TEXT: Final = re.compile(r"[^A-Za-z0-9 ._:/-]+")
+Stem = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$", description="Name of a map.")
+]
+
+
+class PostfixSettings(Settings):
+    """Where the maps are, what they do, and how this Postfix reads them."""
+
+    folder: FilePath = Field(description="Folder of the maps; we need to write there.")
+    senders: Stem | None = Field(
+        None, description="Map of e-mail addresses and domains, for check_sender_access."
+    )
+    domains: Stem | None = Field(
+        None, description="Map of domains apart from `senders`, for check_sender_access too."
+    )
+    clients: Stem | None = Field(
+        None, description="Map of client addresses, for check_client_access."
+    )
+    action: Literal["REJECT", "DEFER_IF_PERMIT", "HOLD", "DISCARD", "WARN"] = Field(
+        "REJECT", description="What Postfix does with the mail; WARN only logs, as a dry run."
+    )
+    parent_domains: bool = Field(
+        True,
+        description="Whether smtpd_access_maps is in parent_domain_matches_subdomains of main.cf, "
+        "as it is by default: then a domain stands for all names below it too.",
+    )
+    exact_domains: Literal["refuse", "widen"] = Field(
+        "refuse",
+        description="With parent_domains, what to do with a domain that is listed without the "
+        "names below it: refuse it, or stop these as well.",
+    )
+
+    @model_validator(mode="after")
+    def _check_maps(self) -> Self:
+        named = [stem for stem in (self.senders, self.domains, self.clients) if stem]
+        if not named:
+            raise ValueError("name at least one map: senders, domains or clients")
+        if len({stem.lower() for stem in named}) < len(named):
+            raise ValueError("senders, domains and clients should be different maps")
+        return self
+
+
+class PostfixAdapter(ListAdapter[PostfixSettings]):
+    """Keeps the maps of one Postfix host as files that are ours alone.
+
+    The text is told to whoever is stopped, so no mapping fills it by default.
+    """
+
+    settings_type = PostfixSettings
+    supports = frozenset({_T.EMAIL_ADDR, _T.DOMAIN_NAME, _T.IPV4_ADDR, _T.IPV6_ADDR})
+    fields: ClassVar[frozenset[str]] = frozenset({"text"})
+
+    def accepts(self, observable: Observable) -> bool:
+        """Return whether there is a map for this observable, and a key."""
+        if self._stem(observable.type) is None:
+            return False
+        try:
+            return bool(keys_of(observable))
+        except ValueError:
+            return False
+
+    def read(self) -> Iterable[Entry]:
+        """Return what the live maps hold; the field `action` shows another action than ours."""
+        for stem in self._stems():
+            observable_of = client_of if stem == self.settings.clients else sender_of
+            for key, value in MapFile(self.settings.folder, stem).pairs():
+                if observable := observable_of(key):
+                    yield Entry(observable, _fields_of(value, self.settings.action))
+
+    def publish(self, entries: Iterable[Entry]) -> None:
+        """Write every map aside, then rename one after the other; to publish again is harmless."""
+        files = {stem: MapFile(self.settings.folder, stem) for stem in self._stems()}
+        with _failures_in_words(), ExitStack() as drafts:
+            for file in files.values():
+                file.check_ours()
+            made = {stem: drafts.enter_context(Draft(file)) for stem, file in files.items()}
+            rejected = self._fill(made, entries)
+            for draft in made.values():
+                draft.seal()
+            for draft in made.values():
+                draft.publish()
+        if rejected:
+            raise EntryRejectedError(rejected)
+
+    def _fill(self, drafts: dict[str, Draft], entries: Iterable[Entry]) -> dict[str, str]:
+        rejected: dict[str, str] = {}
+        if self.settings.parent_domains:
+            entries = settle(entries, self._widens, self._written_in(drafts), rejected)
+        action = self.settings.action
+        for entry in entries:
+            stem = self._stem(entry.type)
+            if stem is None:
+                rejected[entry.value] = f"the options name no map for {entry.type}"
+                continue
+            try:
+                keys = keys_of(entry.observable)
+            except ValueError as error:
+                rejected[entry.value] = str(error)
+                continue
+            value = _value(action, entry.fields.get("text", ""))
+            for key in keys:
+                drafts[stem].put(key, value)
+        return rejected
+
+    @property
+    def _widens(self) -> bool:
+        return self.settings.exact_domains == "widen"
+
+    def _written_in(self, drafts: dict[str, Draft]) -> Callable[[Entry], bool]:
+        stem = self._stem(_T.DOMAIN_NAME)
+        return lambda below: stem is not None and drafts[stem].has(below.value[2:])
+
+    def _stem(self, kind: ObservableType) -> str | None:
+        options = self.settings
+        if kind is _T.EMAIL_ADDR:
+            return options.senders
+        if kind is _T.DOMAIN_NAME:
+            return options.domains or options.senders
+        return options.clients if kind in {_T.IPV4_ADDR, _T.IPV6_ADDR} else None
+
+    def _stems(self) -> list[str]:
+        options = self.settings
+        return [stem for stem in (options.clients, options.domains, options.senders) if stem]
+
+
+@contextmanager
+def _failures_in_words() -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise RefusedError(
+            f"{error.filename}: {error.strerror}; the folder must be writable for the user that "
+            "we run as"
+        ) from error
+    except FileNotFoundError as error:
+        raise UnavailableError(
+            f"{error.filename}: there is no such folder yet; make it, or mend the option folder"
+        ) from error
+    except (OSError, lmdb.Error) as error:
+        raise UnavailableError(f"the old maps stay, the new could not be made: {error}") from error
+
+
+@lru_cache(maxsize=1024)
+def _value(action: str, text: FieldValue) -> str:
+    """The text is reduced to letters that mean nothing to anybody."""
+    plain = " ".join(_UNSAFE_TEXT.sub(" ", str(text)).split())[:_LONGEST_TEXT].rstrip()
+    return f"{action} {plain}" if plain else action
+
+
+@lru_cache(maxsize=1024)
+def _fields_of(value: str, action: str) -> Mapping[str, FieldValue]:
+    word, _, text = value.partition(" ")
+    fields: dict[str, FieldValue] = {"text": text} if text else {}
+    # Not what was written, so the core publishes again after a change of the option.
+    return MappingProxyType(fields if word == action else {**fields, "action": word})

@@ -1,5 +1,6 @@
 """Named sets in the running kernel: what is listed is dropped, and only that, and only ours."""
 
+import re
 import sys
 import textwrap
 import time
@@ -12,6 +13,8 @@ import pytest
 from connector_nftables import NftablesAdapter, NftablesSettings
 from connector_nftables.frame import Frame, Names, Wish
 from connector_nftables.kinds import V4, V6, SetKind, kind_named, place
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connector.adapter import (
     Entry,
@@ -347,6 +350,22 @@ def test_what_is_not_canonical_has_no_place(value):
     for kind in (T.IPV4_ADDR, T.IPV6_ADDR, T.ENDPOINT):
         with pytest.raises(ValueError, match=r"."):
             place(Observable(kind, value))
+
+
+@settings(deadline=None)
+@given(st.sampled_from([T.IPV4_ADDR, T.IPV6_ADDR, T.ENDPOINT]), st.data())
+def test_an_element_is_an_address_and_nothing_else(kind, data):
+    text = st.text(alphabet=st.characters() | st.sampled_from("019af:./[]%{};,\n tcp"), max_size=40)
+    looks_right = r"\[?(([12]?[0-9]{1,2}\.){3}[0-9]{1,3}|([0-9a-f]{0,4}:){1,7}[0-9a-f]{0,4})"
+    tail = r"(/[0-9]{1,3}|\]?:[0-9]{1,5}/(tcp|udp))?"
+    try:
+        found, element = place(
+            Observable(kind, data.draw(text | st.from_regex(looks_right + tail)))
+        )
+    except ValueError:
+        return
+    assert re.fullmatch(r"[0-9a-f:.]+( \. (tcp|udp|sctp) \. [0-9]+)?", element)
+    assert kind_named(found.suffix) == found
 
 
 def test_a_family_takes_its_own_addresses_only():

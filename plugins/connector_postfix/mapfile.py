@@ -1,0 +1,187 @@
+"""One access map on disk: an lmdb index that Postfix reads, and the text it could be made from.
+
+The index is always a new file that takes the place of the old one by a rename: Postfix locks LMDB
+files in its own way, so a live index must never be written. Keys and values end with a NUL byte,
+as `postmap` writes them. No hard link may keep the old index: Postfix learns of the new one from
+the link count of the old one.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import lmdb
+
+from connector.adapter import RefusedError, UnavailableError
+
+from .keys import MARKER
+
+_MARK: Final = "DUNNO kept by threat-feed-connector"
+_HEADER: Final = "# kept by threat-feed-connector; changes made here are lost\n"
+_MARKER_KEY: Final = f"{MARKER}\0".encode()
+_MAP_SIZE: Final = 1 << 34  # address space, not disk
+_MODE: Final = 0o644  # smtpd and administrators read it, whatever our umask is
+_BATCH: Final = 10_000
+
+
+class MapFile:
+    """The map that Postfix knows as `lmdb:FOLDER/STEM`."""
+
+    def __init__(self, folder: Path, stem: str) -> None:
+        self.folder = folder
+        self.stem = stem
+        self.source = folder / stem
+        self.index = folder / f"{stem}.lmdb"
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """Yield keys and values; nothing when there is no index yet."""
+        try:
+            with _opened(self.index) as environment, environment.begin() as transaction:
+                if not _is_marked(transaction):
+                    raise UnavailableError(f"{self.index}: was not made by us")
+                for key, value in transaction.cursor():
+                    if key != _MARKER_KEY:
+                        yield _text(key), _text(value)
+        except FileNotFoundError:
+            if not self.folder.is_dir():
+                raise UnavailableError(f"{self.folder}: there is no such folder") from None
+        except (lmdb.Error, OSError, ValueError) as error:
+            raise UnavailableError(f"{self.index}: cannot be read: {error}") from error
+
+    def check_ours(self) -> None:
+        """Refuse to go on when a file that we would replace is somebody else's."""
+        for path, ours in ((self.source, self._source_is_ours), (self.index, self._index_is_ours)):
+            if os.path.lexists(path) and not ours():
+                raise RefusedError(
+                    f"{path}: is there and was not made by us; move it away, or name another map "
+                    "in the options"
+                )
+
+    def _source_is_ours(self) -> bool:
+        with self.source.open(encoding="utf-8", errors="replace") as lines:
+            return lines.readline(len(_HEADER)) == _HEADER
+
+    def _index_is_ours(self) -> bool:
+        try:
+            with _opened(self.index) as environment, environment.begin() as transaction:
+                return _is_marked(transaction)
+        except (lmdb.Error, ValueError):
+            # A broken index stops all mail. If the text beside it is ours, so was the index.
+            return self.source.exists() and self._source_is_ours()
+
+
+class Draft:
+    """The next version of a map, written aside; it goes away unless it is published."""
+
+    def __init__(self, live: MapFile) -> None:
+        self._live = live
+        self._index = live.folder / f".{live.stem}.new.lmdb"
+        self._source = live.folder / f".{live.stem}.new"
+        self._waiting: list[tuple[str, str]] = []
+        self._written = 0
+        self._discard()
+        self._lines = self._source.open("x", encoding="utf-8", newline="\n")
+        self._lines.write(_HEADER)
+        self._environment = lmdb.open(
+            str(self._index),
+            subdir=False,
+            lock=False,
+            sync=False,
+            map_size=_MAP_SIZE,
+            mode=_MODE,
+            max_dbs=0,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lines.close()
+        self._environment.close()
+        self._discard()
+
+    def put(self, key: str, value: str) -> None:
+        """Add a line."""
+        self._waiting.append((key, value))
+        if len(self._waiting) >= _BATCH:
+            self._flush()
+
+    def has(self, key: str) -> bool:
+        """Return whether a key has been put."""
+        self._flush()
+        with self._environment.begin() as transaction:
+            return transaction.get(f"{key}\0".encode()) is not None
+
+    def seal(self) -> None:
+        """Finish both files, bring them to the disk, and read the index through once."""
+        self.put(MARKER, f"{_MARK}, {self._written + len(self._waiting)} keys")
+        self._flush()
+        self._lines.flush()
+        os.fsync(self._lines.fileno())
+        self._lines.close()
+        self._environment.sync(True)
+        self._environment.close()
+        for path in (self._source, self._index):
+            path.chmod(_MODE)
+        self._verify()
+
+    def publish(self) -> None:
+        """Put the sealed files in the place of the live ones."""
+        self._index.replace(self._live.index)
+        self._source.replace(self._live.source)
+        folder = os.open(self._live.folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _flush(self) -> None:
+        self._lines.writelines(f"{key}\t{value}\n" for key, value in self._waiting)
+        pairs = [(f"{key}\0".encode(), f"{value}\0".encode()) for key, value in self._waiting]
+        with self._environment.begin(write=True) as transaction:
+            _, added = transaction.cursor().putmulti(pairs)
+        self._written += added
+        self._waiting.clear()
+
+    def _verify(self) -> None:
+        with _opened(self._index) as environment, environment.begin() as transaction:
+            found = sum(1 for _ in transaction.cursor().iternext(values=False))
+            if found != self._written or not _is_marked(transaction):
+                raise UnavailableError(
+                    f"{self._index}: holds {found} keys and not the {self._written} written; "
+                    "the old map stays"
+                )
+
+    def _discard(self) -> None:
+        for path in (self._index, self._source):
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+
+def _opened(path: Path) -> lmdb.Environment:
+    """Open for reading; a ValueError says that the file is shorter than it says it is."""
+    size = path.stat().st_size
+    environment = lmdb.open(str(path), subdir=False, lock=False, readonly=True, max_dbs=0)
+    needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    if size < needed:
+        # LMDB maps the file into memory: to touch a page that is not there would end the process.
+        environment.close()
+        raise ValueError(f"it was cut off at {size} of {needed} bytes")
+    return environment
+
+
+def _is_marked(transaction: lmdb.Transaction) -> bool:
+    value = transaction.get(_MARKER_KEY)
+    return value is not None and _text(bytes(value)).startswith(_MARK)
+
+
+def _text(stored: bytes) -> str:
+    return stored.removesuffix(b"\0").decode("utf-8")

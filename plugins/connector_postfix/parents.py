@@ -1,0 +1,47 @@
+"""Domains, where Postfix takes a domain in an access map for all names below it as well."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from connector.adapter import Entry, ObservableType
+
+_HOW: Final = (
+    "set parent_domains: false in these options and `parent_domain_matches_subdomains =` (without "
+    "smtpd_access_maps) in main.cf"
+)
+EXACT_ALONE: Final = f"would stop the names below it too; {_HOW}, or choose exact_domains: widen"
+BELOW_ALONE: Final = f"would stop the domain itself too; {_HOW}"
+
+
+def settle(
+    entries: Iterable[Entry],
+    widen: bool,
+    is_written: Callable[[Entry], bool],
+    rejected: dict[str, str],
+) -> Iterator[Entry]:
+    """Yield what can be said: a domain together with all below it, or widened; reject the rest.
+
+    `is_written` answers, at the end of the stream, for domains that went through alone.
+    """
+    waiting: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.type is not ObservableType.DOMAIN_NAME:
+            yield entry
+        elif other := waiting.pop(_other_half(entry), None):
+            yield other
+            yield entry
+        elif widen and not entry.observable.below:
+            yield entry
+        else:
+            waiting[entry.value] = entry
+    for entry in waiting.values():
+        if not entry.observable.below:
+            rejected[entry.value] = EXACT_ALONE
+        elif widen and is_written(entry):
+            yield entry
+        else:
+            rejected[entry.value] = BELOW_ALONE
+
+
+def _other_half(entry: Entry) -> str:
+    return entry.value[2:] if entry.observable.below else f"*.{entry.value}"
