@@ -6,6 +6,8 @@ import gzip
 import os
 import stat
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
 from hashlib import sha256
@@ -81,11 +83,10 @@ class Shelf:
         """Return the file as it is now; raise AbsentError, HeldBackError or OSError."""
         path = self._path(name)
         try:
-            stamp = _stamp(os.stat(path, follow_symlinks=False))
-        except OSError as error:
+            with _absence():
+                stamp = _stamp(os.stat(path, follow_symlinks=False))
+        except AbsentError:
             self._editions.pop(name, None)
-            if error.errno in _ABSENT:
-                raise AbsentError from None
             raise
         if stamp[1] == 0 and path.with_name(f".{path.name}.hold").exists():
             raise HeldBackError
@@ -100,7 +101,8 @@ class Shelf:
         for _ in range(_TRIES):
             if edition.body is not None:
                 return edition, edition.body
-            file = await asyncio.to_thread(_open, self._path(name))
+            with _absence():
+                file = await asyncio.to_thread(_open, self._path(name))
             if _stamp(os.fstat(file.fileno())) == edition.stamp:
                 return edition, file
             file.close()
@@ -129,12 +131,8 @@ class Shelf:
             task = asyncio.create_task(asyncio.to_thread(_load, path, self._largest_kept))
             self._loading[name] = task
             task.add_done_callback(lambda _done: self._loading.pop(name, None))
-        try:
+        with _absence():
             edition = await asyncio.shield(task)  # one who hangs up does not stop the others
-        except OSError as error:
-            if error.errno in _ABSENT:
-                raise AbsentError from None
-            raise
         if self._editions.get(name) is not edition:
             self._editions[name] = edition
             self._editions.move_to_end(name)
@@ -149,6 +147,17 @@ class Shelf:
                 return
             total -= edition.kept_bytes()
             edition.body = edition.zipping = None
+
+
+@contextmanager
+def _absence() -> Iterator[None]:
+    """Tell a list that is not there from one that cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _ABSENT:
+            raise AbsentError from None
+        raise
 
 
 def _stamp(found: os.stat_result) -> Stamp:

@@ -47,8 +47,6 @@ class EdlAdapter(ListAdapter[EdlSettings]):
         self._published = Published(self.place.publish_folder / settings.file)
         self._types = settings.held_types
         self._writers = writers(settings.format, self._types)
-        # A record made under other options is compared line by line, so that a change of options
-        # shows as a difference and the file is written anew.
         self._form = f"{settings.format}{' with comments' if settings.comments else ''}"
 
     def accepts(self, observable: Observable) -> bool:
@@ -62,10 +60,16 @@ class EdlAdapter(ListAdapter[EdlSettings]):
             if digest is None:
                 return
             own = self._published.record(digest)
-            if record.written_as(own, self._form):
+            form = record.form_of(own)
+            if form == self._form:
                 yield from record.entries(own)
-            else:
+            elif form is None:
                 yield from self._found()
+            else:
+                # All there, in the dialect of options since changed: a difference in each entry,
+                # so that the file is written anew.
+                written = {"comment": f"written as {form}"}
+                yield from (Entry(entry.observable, written) for entry in record.entries(own))
 
     def publish(self, entries: Iterable[Entry]) -> None:
         """Replace the file and its record; the device sees the old list or the new one."""

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from typing import Final
 
 from connector.adapter import Entry, Observable, ObservableType
-from connector_edl.forms import ADDRESSES, DOMAINS, Format
+from connector_edl.forms import DOMAINS, Format, has_room_for_comments
 
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _HASH_TYPES: Final = {
@@ -18,15 +18,18 @@ _HEX: Final = re.compile(r"[0-9a-fA-F]+")
 
 
 def entry_on(line: str, form: Format, types: frozenset[ObservableType]) -> Entry | None:
-    """Return what a line written by other hands seems to list; None for blanks and comments."""
-    text = _UNPRINTABLE.sub("\ufffd", line.rstrip("\r")).strip()
+    """Return what a line written by other hands seems to list; None for blanks and comments.
+
+    It bears a comment, if an empty one: what others wrote is not an entry as we would write it.
+    """
+    text, comment = _UNPRINTABLE.sub("\ufffd", line.rstrip("\r")).strip(), ""
     if not text or text.startswith("#"):
         return None
-    if form is Format.PANOS and types <= ADDRESSES:
-        text = text.split(None, 1)[0]
+    if has_room_for_comments(form, types):
+        text, _, comment = text.partition(" ")
     if form is Format.PANOS and types == DOMAINS:
         text = text.removeprefix("^")
-    return Entry(Observable(_type_of(text, types), text))
+    return Entry(Observable(_type_of(text, types), text), {"comment": comment.strip()})
 
 
 def _type_of(text: str, types: frozenset[ObservableType]) -> ObservableType:

@@ -12,9 +12,12 @@ _TYPES: Final = {kind.value: kind for kind in ObservableType}
 PREFIXES: Final = {kind: f"{kind.value}\t" for kind in ObservableType}
 
 
+_HEAD: Final = "connector-edl 1 "
+
+
 def first_line(form: str) -> str:
     """Return the line that says how the file was written."""
-    return f"connector-edl 1 {form}\n"
+    return f"{_HEAD}{form}\n"
 
 
 def line_of(entry: Entry) -> str:
@@ -23,13 +26,13 @@ def line_of(entry: Entry) -> str:
     return f"{line}\t{json.dumps(dict(entry.fields))}" if entry.fields else line
 
 
-def written_as(path: Path, form: str) -> bool:
-    """Return whether a record exists and its file was written in this form."""
+def form_of(path: Path) -> str | None:
+    """Return how the file of a record was written; None where there is no record."""
     try:
-        with path.open(encoding="utf-8") as lines:
-            return lines.readline() == first_line(form)
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            return lines.readline().removeprefix(_HEAD).rstrip("\n")
     except FileNotFoundError:
-        return False
+        return None
 
 
 def entries(path: Path) -> Iterator[Entry]:

@@ -244,7 +244,7 @@ def test_lines_added_and_lost_by_other_hands_are_seen_and_nothing_else(tmp_path:
     text = (tmp_path / "list.txt").read_text()
     changed = text.replace("bad.example/scheme-less\n", "") + "theirs.example/x\n\n# note\n"
     (tmp_path / "list.txt").write_text(changed)
-    expected = [*URL_ENTRIES[1:], *entries(URL, "theirs.example/x")]
+    expected = [*URL_ENTRIES[1:], *entries(URL, "theirs.example/x", comment="")]
     assert list(adapter.read()) == expected
 
 
@@ -252,7 +252,14 @@ def test_a_comment_changed_by_other_hands_is_seen(tmp_path: Path) -> None:
     adapter = edl(tmp_path, format="panos", types=ADDRESSES, comments=True)
     adapter.publish(iter(entries(V4, "192.0.2.7", comment="ours")))
     (tmp_path / "list.txt").write_text("192.0.2.7 theirs\n")
-    assert list(adapter.read()) == entries(V4, "192.0.2.7")
+    assert list(adapter.read()) == entries(V4, "192.0.2.7", comment="theirs")
+
+
+def test_a_file_whose_line_ends_others_changed_is_no_file_of_ours(tmp_path: Path) -> None:
+    adapter = edl(tmp_path, types=["domain-name"])
+    adapter.publish(iter(DOMAIN_ENTRIES))
+    (tmp_path / "list.txt").write_bytes(b"*.worse.example\r\nbad.example\r\n")
+    assert list(adapter.read()) == entries(DOMAIN, "*.worse.example", "bad.example", comment="")
 
 
 @pytest.mark.parametrize(
@@ -277,7 +284,7 @@ def test_a_lost_file_is_read_as_empty_and_a_lost_record_by_its_lines(tmp_path: P
     adapter.publish(iter(DOMAIN_ENTRIES))
     for record in tmp_path.glob(".list.txt.*.entries"):
         record.unlink()
-    assert list(adapter.read()) == DOMAIN_ENTRIES
+    assert shown(adapter) == [("domain-name", entry.value) for entry in DOMAIN_ENTRIES]
     (tmp_path / "list.txt").unlink()
     assert list(adapter.read()) == []
 
@@ -291,11 +298,31 @@ def test_the_filler_of_an_empty_list_is_no_entry_even_without_its_record(tmp_pat
     assert list(adapter.read()) == []
 
 
-def test_a_change_of_options_shows_as_a_difference(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"format": "plain"}, {"format": "panos", "types": ["url"]}),
+        ({"format": "panos", "types": ["url"]}, {"format": "plain"}),
+        ({"format": "panos", "types": ["url"]}, {"format": "fortigate", "types": ["url"]}),
+    ],
+)
+def test_a_change_of_dialect_shows_in_every_entry_and_loses_none(
+    before: dict[str, object], after: dict[str, object], tmp_path: Path
+) -> None:
+    edl(tmp_path, **before).publish(iter(URL_ENTRIES))
+    found = list(edl(tmp_path, **after).read())
+    assert [entry.observable for entry in found] == [entry.observable for entry in URL_ENTRIES]
+    assert {entry.fields["comment"] for entry in found} == {f"written as {before['format']}"}
+
+
+def test_comments_switched_on_show_as_a_difference_and_are_then_written(tmp_path: Path) -> None:
     commented = entries(V4, "192.0.2.7", comment="ais")
     edl(tmp_path, format="panos", types=ADDRESSES).publish(iter(commented))
-    with_comments = edl(tmp_path, format="panos", types=ADDRESSES, comments=True)
-    assert list(with_comments.read()) == entries(V4, "192.0.2.7")
+    adapter = edl(tmp_path, format="panos", types=ADDRESSES, comments=True)
+    assert list(adapter.read()) == entries(V4, "192.0.2.7", comment="written as panos")
+    adapter.publish(iter(commented))
+    assert list(adapter.read()) == commented
+    assert lines(tmp_path) == ["192.0.2.7 ais"]
 
 
 def test_a_damaged_record_is_not_believed(tmp_path: Path) -> None:
