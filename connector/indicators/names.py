@@ -28,6 +28,7 @@ _DEFAULT_PORTS: Final = {
     "sftp": "22", "ssh": "22", "tftp": "69", "ldap": "389", "ldaps": "636", "smb": "445",
     "tcp": "", "udp": "",
 }  # fmt: skip
+_PLAIN_URL: Final = re.compile(r"(?:https?://)?([a-z0-9_.-]+)/[\w!$%&()*+./:;=?@\[\]~-]*", re.ASCII)
 _AUTHORITY: Final = re.compile(r"([^/?]*)(.*)", re.DOTALL)
 _HOST_PORT: Final = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]*))?")
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
@@ -51,6 +52,16 @@ def is_plain_domain(text: str) -> bool:
     return plain is not None and len(text) <= LONGEST_DOMAIN and _is_top_level(plain[1])
 
 
+def is_plain_url(text: str) -> bool:
+    """Return whether the text is a URL in canonical form already; false may mean undecided."""
+    plain = _PLAIN_URL.fullmatch(text)
+    return plain is not None and len(text) <= LONGEST_URL and _is_plain_host(plain[1])
+
+
+def _is_plain_host(text: str) -> bool:
+    return is_plain_domain(text) or IPV4.fullmatch(text) is not None
+
+
 def domain(text: str) -> str:
     """Return the canonical form of a domain name, or of `*.` and a name for all below it."""
     below, name = ("*.", text[2:]) if text.startswith("*.") else ("", text)
@@ -67,8 +78,8 @@ def _to_ascii(name: str) -> str:
         return ".".join(
             label if label.isascii() else idna.alabel(label).decode() for label in labels
         )
-    except idna.IDNAError as error:
-        raise UnfitValueError(f"{shown(name)} is not an internationalised name: {error}") from None
+    except idna.IDNAError:
+        raise UnfitValueError(f"{shown(name)} is not a name that the DNS can hold") from None
 
 
 def _check_domain(name: str) -> None:
@@ -144,7 +155,7 @@ def _host_port(text: str, scheme: str) -> str:
 
 
 def _url_host(text: str) -> str:
-    if is_plain_domain(text) or IPV4.fullmatch(text):
+    if _is_plain_host(text):
         return text
     if text.startswith("[") and "/" not in text:
         kind, value = address(text[1:-1])

@@ -153,7 +153,7 @@ _FORMS: Final = {
     _T.IPV6_ADDR: _Form(_read_address, 100, True),
     _T.ENDPOINT: _as(addresses.endpoint, 100),
     _T.DOMAIN_NAME: _Form(_read_domain, names.LONGEST_URL, True, names.is_plain_domain),
-    _T.URL: _Form(_read_url, names.LONGEST_URL, True),
+    _T.URL: _Form(_read_url, names.LONGEST_URL, True, names.is_plain_url),
     _T.EMAIL_ADDR: _Form(_read_email, names.LONGEST_EMAIL, True),
     _T.EMAIL_SUBJECT: _as(str, 998),
     _T.FILE_MD5: _digest(_T.FILE_MD5, 32),

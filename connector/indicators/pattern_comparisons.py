@@ -129,7 +129,7 @@ def read_test(words: Words, *, has_exists: bool) -> list[Term]:
         return [(Comparison(_read_path(words), "EXISTS", None, negated, at),)]
     path = _read_path(words)
     negated = words.take("NOT")
-    operator = words.read(*_OPERATORS).kind
+    operator = words.read(*_OPERATORS, what="a comparison operator").kind
     if operator == "IN":
         return _read_members(words, path, negated, at)
     if operator in {"!=", "<>"}:
@@ -139,7 +139,7 @@ def read_test(words: Words, *, has_exists: bool) -> list[Term]:
     if operator in _ORDERED:
         literal = _read_literal(words, truths=False)
     else:
-        literal = _text(words, words.read(*_TEXTS))
+        literal = _text(words, words.read(*_TEXTS, what="a text in quotes"))
     return [(Comparison(path, operator, literal, negated, at),)]
 
 
@@ -158,7 +158,8 @@ def _read_members(words: Words, path: str, negated: bool, at: int) -> list[Term]
 
 
 def _read_path(words: Words) -> str:
-    parts = [words.read("word").text.lower(), words.read(":").kind, _read_key(words, "")]
+    parts = [words.read("word", what="an object type").text.lower(), words.read(":").kind]
+    parts.append(_read_key(words, ""))
     while True:
         if words.take("."):
             parts += [".", _read_key(words, parts[-1])]
@@ -175,9 +176,9 @@ def _read_key(words: Words, parent: str) -> str:
     token = words.next
     if token.kind == "word" and "-" in token.text:
         if not is_hash_name:
-            raise words.problem("the name of a property (in quotes if it has a hyphen) is expected")
+            raise words.problem("a property's name needs quotes where it has a hyphen")
         words.repairs.append(UNQUOTED_HASH_NAME)
-    token = words.read("word", *_TEXTS)
+    token = words.read("word", *_TEXTS, what="the name of a property")
     name = token.text if token.kind == "word" else _text(words, token)
     if is_hash_name:
         name = HASH_NAMES.get(name.lower(), name)
@@ -186,8 +187,10 @@ def _read_key(words: Words, parent: str) -> str:
 
 
 def _read_literal(words: Words, *, truths: bool = True) -> Literal:
-    kinds = (*_TEXTS, *_INTS, *_FLOATS, *_OTHERS)
-    token = words.read(*kinds, "true", "false") if truths else words.read(*kinds)
+    kinds: tuple[str, ...] = (*_TEXTS, *_INTS, *_FLOATS, *_OTHERS)
+    if truths:
+        kinds += ("true", "false")
+    token = words.read(*kinds, what="a constant")
     if token.kind in _TEXTS:
         return _text(words, token)
     if token.kind in {"true", "false"}:

@@ -25,6 +25,8 @@ _TIMESTAMP: Final = (
     r"t'[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
     r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?Z'"
 )
+# What is wrong is taken in one piece: to try again behind each character of a hostile text would
+# cost the square of its length.
 _BASE64: Final = "[A-Za-z0-9+/]"
 _TOKEN: Final = re.compile(
     rf"(?P<blank>{_BLANK})"
@@ -35,11 +37,11 @@ _TOKEN: Final = re.compile(
     r'|(?P<quoted>"[^"\\]*(?:\\["\'\\][^"\\]*)*")'
     r"|(?P<float>\+?[0-9]*\.[0-9]+)"
     r"|(?P<negative_float>-[0-9]*\.[0-9]+)"
-    r"|(?P<int>\+?(?:0|[1-9][0-9]*))"
-    r"|(?P<negative_int>-(?:0|[1-9][0-9]*))"
+    r"|(?P<int>\+?(?:0|[1-9][0-9]*)(?![0-9]))"
+    r"|(?P<negative_int>-(?:0|[1-9][0-9]*)(?![0-9]))"
     r"|(?P<word>[A-Za-z_][A-Za-z0-9_-]*)"
     r"|(?P<symbol>==|!=|<>|<=|>=|[=<>:.,()\[\]*])"
-    r"|(?P<wrong>.)",
+    r"|(?P<wrong>/\*.*|[+-]?[0-9]+|.)",
     re.DOTALL,
 )
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
@@ -82,11 +84,11 @@ class Words:
         self._next += is_there
         return is_there
 
-    def read(self, *kinds: str) -> Token:
+    def read(self, *kinds: str, what: str = "") -> Token:
         """Return the next word, which must be of one of these kinds, and step over it."""
         token = self._tokens[self._next]
         if token.kind not in kinds:
-            raise self.problem(f"{' or '.join(kinds)} is expected")
+            raise self.problem(f"{what or ' or '.join(kinds)} is expected")
         self._next += 1
         return token
 
