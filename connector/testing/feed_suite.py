@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from connector.feed import Collection, Feed, Page, RefusedError, Settings, UnavailableError
+from connector.feed import Feed, Page, RefusedError, Settings, UnavailableError
 
 AnyFeed = Feed[Any]
 StixObject = Mapping[str, Any]
@@ -179,6 +179,3 @@ def _read(feed: AnyFeed) -> list[Page]:
 
 def _end(pages: Sequence[Page]) -> str:
     return pages[-1].cursor
-
-
-__all__ = ["Collection", "FeedSuite", "Publish", "read_ids", "sample_objects"]

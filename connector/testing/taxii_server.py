@@ -120,7 +120,8 @@ class TaxiiServer:
             faults = [fault for fault in self.faults if fault.takes(asked)]
         for fault in faults:
             asked = fault.question(asked)
-        reply = self._route(asked, body, faults)
+        date = format_datetime(self.clock(), usegmt=True)
+        reply = self._route(asked, body, faults).with_header("Date", date)
         for fault in faults:
             reply = fault.reply(reply)
         return reply
@@ -270,7 +271,7 @@ class _Handler(BaseHTTPRequestHandler):
         taxii = self.server.taxii
         headers = {name.title(): value for name, value in self.headers.items()}
         reply = taxii.answer(self.command, self.path, headers, body)
-        self.send_response(reply.status)
+        self.send_response_only(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(reply.body)))
@@ -292,9 +293,6 @@ class _Handler(BaseHTTPRequestHandler):
             closing.wait()
         if reply.sent is not None:
             self.close_connection = True
-
-    def date_time_string(self, timestamp: float | None = None) -> str:
-        return format_datetime(self.server.taxii.clock(), usegmt=True)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Requests are kept in `TaxiiServer.requests`, not written to the terminal."""

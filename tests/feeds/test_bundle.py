@@ -1,0 +1,206 @@
+"""Files as a feed: every shape of bundle, changes seen, and half a file is no file."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.errors import UnavailableError
+from connector.feed import Page
+from connector.feeds.bundle import BundleFeed, BundleSettings
+from connector.testing.feed_suite import read_ids, sample_objects
+
+
+def feed_of(path: Path | str, **options: Any) -> BundleFeed:
+    return BundleFeed(BundleSettings(path=path, **options))
+
+
+def bundle(*objects: Any) -> bytes:
+    return json.dumps({"type": "bundle", "id": "bundle--1", "objects": objects}).encode()
+
+
+def read(feed: BundleFeed, cursor: str | None = None) -> list[Page]:
+    return [page for found in feed.collections() for page in feed.pages(found, cursor)]
+
+
+def keys(path: Path | str) -> list[str]:
+    return [collection.key for collection in feed_of(path).collections()]
+
+
+def age(path: Path) -> None:
+    """Make a file look as if it was written long ago; its inode changes too, as on a copy."""
+    os.utime(path, (time.time() - 3600,) * 2)
+
+
+A, B, C = sample_objects(3)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (bundle(A, B), [A, B]),
+        (b"\xef\xbb\xbf" + bundle(A), [A]),
+        (json.dumps([A, B]).encode(), [A, B]),
+        (json.dumps(A).encode(), [A]),
+        (json.dumps({"objects": [A]}).encode(), [A]),
+        (bundle(A, json.loads(bundle(B, json.loads(bundle(C))))), [A, B, C]),
+        (json.dumps([json.loads(bundle(A)), B]).encode(), [A, B]),
+        (b'{"type": "bundle", "id": "bundle--1"}', []),
+        (b"[]", []),
+    ],
+)
+def test_reads_every_shape_of_bundle(tmp_path: Path, content: bytes, expected: list[Any]) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    (page,) = read(feed_of(tmp_path / "a.json"))
+    assert [json.loads(raw) for raw in page.objects] == expected
+    assert page.last
+
+
+def test_hands_on_objects_of_stix_2_0_as_they_stand(tmp_path: Path) -> None:
+    old = b'{"type":"indicator", "id":"indicator--1","labels":["c2"]}'
+    scos = b'{"type": "observed-data", "objects": {"0": {"type": "bundle"}}}'
+    text = b'{"type":"bundle","spec_version":"2.0","objects":[' + old + b", " + scos + b"]}"
+    (tmp_path / "a.json").write_bytes(text)
+    (page,) = read(feed_of(tmp_path))
+    assert page.objects == [old, scos]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"  ", b"{}", b"3", b"null", b'{"title": "x"}', bundle(A)[:-1], bundle(A) + b"}", b"\xff",
+     b'{"type": "bundle", "objects": {}}', b'{"type": "bundle", "objects": null}'],
+)  # fmt: skip
+def test_half_a_file_or_nonsense_is_unavailable(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(UnavailableError, match=str(path)):
+        read(feed_of(tmp_path))
+
+
+def test_names_the_place_where_the_file_breaks_off(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'{"type": "bundle", "objects": [}]}')
+    with pytest.raises(UnavailableError, match=r"a\.json: is not whole JSON: .*byte 31"):
+        read(feed_of(tmp_path))
+
+
+def test_a_large_file_comes_in_pages_and_counts_as_read_at_the_last(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(bundle(*sample_objects(2000)))
+    pages = read(feed_of(tmp_path))
+    assert [(len(page.objects), page.last) for page in pages] == [(1000, False), (1000, True)]
+    again = read(feed_of(tmp_path), pages[0].cursor)
+    assert read_ids(again) == read_ids(pages)
+
+
+def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(bundle(A))
+    cursor = read(feed_of(path))[-1].cursor
+    assert read(feed_of(path), cursor) == []
+    age(path)
+    assert read(feed_of(path), cursor) == []
+
+
+def test_a_changed_file_is_read_whole_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(bundle(A, B))
+    cursor = read(feed_of(path))[-1].cursor
+    path.write_bytes(bundle(A, C))
+    assert read_ids(read(feed_of(path), cursor)) == {A["id"], C["id"]}
+
+
+def test_a_change_that_keeps_size_and_time_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(bundle(A))
+    times = (1_700_000_000, 1_700_000_000)
+    os.utime(path, times)
+    cursor = read(feed_of(path))[-1].cursor
+    path.write_bytes(bundle(B))
+    os.utime(path, times)
+    assert read_ids(read(feed_of(path), cursor)) == {B["id"]}
+
+
+def test_a_file_emptied_on_purpose_is_a_true_answer(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(bundle(A))
+    cursor = read(feed_of(path))[-1].cursor
+    path.write_bytes(bundle())
+    (page,) = read(feed_of(path), cursor)
+    assert (page.objects, page.last) == ([], True)
+
+
+def test_a_folder_gives_its_own_files_alone(tmp_path: Path) -> None:
+    for name in ("b.json", "a.stix2", "c.stix", "d.txt", ".e.json", "f.json.part"):
+        (tmp_path / name).write_bytes(bundle(A))
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "g.json").write_bytes(bundle(A))
+    assert keys(tmp_path) == ["a.stix2", "b.json", "c.stix"]
+    assert all(collection.whole for collection in feed_of(tmp_path).collections())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*.json", ["a.json"]),
+        ("**/*.json", ["a.json", "x/b.json", "x/y/c.json"]),
+        ("*/*.json", ["loop/a.json", "x/b.json"]),
+        ("x/**/c.*", ["y/c.json"]),
+        ("[ab].json", ["a.json"]),
+        ("x/**", ["b.json", "y/c.json"]),
+        ("**/none", []),
+    ],
+)
+def test_a_glob_gives_the_files_it_matches(tmp_path: Path, pattern: str, found: list[str]) -> None:
+    (tmp_path / "x" / "y").mkdir(parents=True)
+    for name in ("a.json", "x/b.json", "x/y/c.json"):
+        (tmp_path / name).write_bytes(bundle(A))
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert keys(tmp_path / pattern) == found
+
+
+def test_a_file_that_left_is_no_collection_any_more(tmp_path: Path) -> None:
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_bytes(bundle(A))
+    feed = feed_of(tmp_path)
+    assert len(feed.collections()) == 2
+    (tmp_path / "a.json").unlink()
+    assert [collection.key for collection in feed.collections()] == ["b.json"]
+    (tmp_path / "b.json").unlink()
+    assert feed.collections() == []
+
+
+@pytest.mark.parametrize("path", ["none.json", "none/*.json", "none/a.json", "none/**/x.json"])
+def test_what_does_not_exist_is_unavailable_and_not_empty(tmp_path: Path, path: str) -> None:
+    with pytest.raises(UnavailableError, match="none"):
+        feed_of(tmp_path / path).collections()
+
+
+def test_a_file_that_leaves_between_listing_and_reading_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(bundle(A))
+    feed = feed_of(tmp_path)
+    (collection,) = feed.collections()
+    (tmp_path / "a.json").unlink()
+    with pytest.raises(UnavailableError, match=r"a\.json: cannot be read: No such file"):
+        list(feed.pages(collection, None))
+
+
+def test_a_link_that_leads_nowhere_withdraws_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.json").symlink_to(tmp_path / "unmounted" / "a.json")
+    feed = feed_of(tmp_path)
+    (collection,) = feed.collections()
+    with pytest.raises(UnavailableError, match="cannot be read"):
+        list(feed.pages(collection, None))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.json")
+    with pytest.raises(UnavailableError, match="not a regular file"):
+        read(feed_of(tmp_path))
+
+
+def test_a_file_has_a_bound(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b" " * ((1 << 20) + 1))
+    with pytest.raises(UnavailableError, match="larger than 1 MiB: raise max_file_mib"):
+        read(feed_of(tmp_path, max_file_mib=1))
