@@ -1,0 +1,1 @@
+"""Figures of the service: each a ratio taken in one run, or a size. `python -m benchmarks`."""

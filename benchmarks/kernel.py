@@ -1,0 +1,48 @@
+"""From decision to the running kernel: nftables in a network namespace of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.rows import Row, hand_over
+from benchmarks.scale import fill, timed
+from benchmarks.stage import service_in
+from connector.reconcile import EVERYTHING
+
+NFTABLES = "  kernel: {{list: all, adapter: nftables, options: {{netns: {netns}}}}}"
+
+
+def main(size: int) -> None:
+    """Measure and hand the rows over; without root or nft there is nothing to measure."""
+    goal = "5 s"
+    what = f"{size:,} addresses from decision to kernel"
+    if os.geteuid() != 0 or shutil.which("nft") is None or shutil.which("ip") is None:
+        hand_over([Row(what, "not measured: needs root, nftables and iproute2", goal)])
+        return
+    netns = f"connector-bench-{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", netns], check=True)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            lines = [NFTABLES.format(netns=netns)]
+            service = service_in(Path(folder), "bundle, path: .", lines)
+            fill(service, size, "ipv4")
+            decided = timed(lambda: service.refresh("all", everything=True))
+            written = timed(lambda: service.sync("kernel", EVERYTHING))
+            verified = timed(lambda: service.sync("kernel", EVERYTHING))
+            service.close()
+    finally:
+        subprocess.run(["ip", "netns", "delete", netns], check=True)
+    hand_over(
+        [
+            Row(what, f"{decided + written:.1f} s ({decided:.1f} decided, {written:.1f} written)",
+                goal),
+            Row(f"the same {size:,} read back and compared", f"{verified:.1f} s"),
+        ]
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

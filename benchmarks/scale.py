@@ -1,0 +1,179 @@
+"""Large lists: memory, `changed` against `everything`, forty outputs, rendering, 304."""
+
+import http.client
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from prometheus_client import CollectorRegistry
+
+from benchmarks.rows import Row, hand_over
+from benchmarks.stage import EDL, service_in
+from connector.intake import read_version
+from connector.reconcile import CHANGED, EVERYTHING
+from connector.server.listserver import ListServer
+from connector.service import Service
+from connector.testing.ais_like import indicators
+
+CHANGES = 1000
+OUTPUTS = 40
+PAGE = 1000
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return the seconds a piece of work takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def fill(service: Service, size: int, kinds: str, seed: int = 1) -> None:
+    """Store so many indicators, page by page, as a poll does."""
+    objects, feed = service.store.objects, service.feeds["ais"].number
+    state = objects.collection(feed, f"bench-{seed}", "bench")
+    stream = indicators(size, seed, kinds=kinds)
+    while raws := list(islice(stream, PAGE)):
+        versions = [read_version(raw) for raw in raws]
+        objects.store_page(feed, state, versions, "", whole=False, now=service.now())
+
+
+def touch(service: Service) -> None:
+    """Touch some observables all over the store, as new versions of their indicators would."""
+    database = service.store.database
+    with database.write() as connection:
+        highest = database.one(connection, "SELECT max(number) FROM observables")
+        after = database.one(connection, "SELECT max(touched) FROM observables") + 1
+        step = highest // CHANGES
+        chosen = ",".join(str(number) for number in range(1, highest, step)[:CHANGES])
+        database.run(
+            connection,
+            "UPDATE objects SET confidence = 101 - confidence WHERE number IN "
+            f"(SELECT object FROM claims WHERE observable IN ({chosen}))",
+        )
+        sql = f"UPDATE observables SET touched = {after} WHERE number IN ({chosen})"
+        database.run(connection, sql)
+
+
+def answered(url: str, path: str, headers: dict[str, str]) -> tuple[float, int, str]:
+    """Return seconds, status and ETag of one request."""
+    where = urlsplit(url)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port)
+    began = time.perf_counter()
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    answer.read()
+    taken = time.perf_counter() - began
+    connection.close()
+    return taken, answer.status, answer.getheader("ETag") or ""
+
+
+def memory(size: int) -> list[Row]:
+    """Load into a fresh store and return the peak memory of this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        service = service_in(Path(folder), "bundle, path: .", [EDL.format(name="out")])
+        load = timed(lambda: fill(service, size, "mixed"))
+        service.refresh("all", everything=True)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        held = sum(path.stat().st_size for path in Path(folder).glob("state/*")) / size
+        service.close()
+    return [
+        Row(f"peak memory of a load of {size:,} claims, decided", f"{peak:.0f} MB", "400 MB"),
+        Row("the same load", f"{load / size * 1e6:.0f} µs and {held:.0f} bytes on disk a claim"),
+    ]
+
+
+def cycles(size: int) -> list[Row]:
+    """Compare cycles over what changed with cycles over everything, and with forty outputs."""
+    with tempfile.TemporaryDirectory() as folder:
+        lines = [EDL.format(name="out")]
+        service = service_in(Path(folder), "bundle, path: .", lines)
+        fill(service, size, "ipv4")
+        service.refresh("all", everything=True)
+        first = timed(lambda: service.sync("out", EVERYTHING))
+        everything = timed(lambda: service.refresh("all", everything=True))
+        everything += timed(lambda: service.propose("out", EVERYTHING))
+        touch(service)
+        changed = timed(lambda: service.refresh("all"))
+        changed += timed(lambda: service.propose("out", CHANGED))
+        service.sync("out", CHANGED)
+        rows = [
+            Row(
+                f"`changed` cycle of {CHANGES:,} among {size:,}, against `everything`",
+                f"1/{everything / changed:.0f} ({changed * 1e3:.0f} ms against {everything:.1f} s)",
+                "1/300",
+            ),
+            Row(
+                f"first fill of a file of {size:,}, ledger and audit included",
+                f"{first:.1f} s",
+            ),
+            *serving(service, size),
+        ]
+        service.close()
+    return rows
+
+
+def serving(service: Service, size: int) -> list[Row]:
+    """Render the whole list, then ask the list server for it, twice."""
+    output = service.outputs["out"]
+    proposal = service.propose("out", CHANGED)
+    from connector.reconcile import listed_entries  # noqa: PLC0415
+
+    def render() -> None:
+        with service.store.database.read() as connection:
+            entries = listed_entries(output, service.store, connection, proposal)
+            output.adapter.publish(entries)  # type: ignore[attr-defined]
+
+    rendered = timed(render)
+    folder = service.loaded.config.publish_folder
+    server = ListServer("127.0.0.1:0", (), folder, lambda: {"healthy": True}, CollectorRegistry())
+    server.start()
+    first, _status, etag = answered(server.url, "/lists/out.txt", {})
+    taken = []
+    for _ in range(50):
+        again, status, _etag = answered(server.url, "/lists/out.txt", {"If-None-Match": etag})
+        assert status == 304, status
+        taken.append(again)
+    server.stop()
+    return [
+        Row(f"a list of {size:,} addresses rendered from the store", f"{rendered:.1f} s", "5 s"),
+        Row("the same list fetched", f"{first * 1e3:.0f} ms, then 304 in "
+            f"{sorted(taken)[25] * 1e3:.1f} ms", "milliseconds"),
+    ]  # fmt: skip
+
+
+def forty(size: int) -> list[Row]:
+    """Forty outputs of one list: one decision, however many carry it."""
+    with tempfile.TemporaryDirectory() as folder:
+        lines = [EDL.format(name=f"out{number}") for number in range(OUTPUTS)]
+        service = service_in(Path(folder), "bundle, path: .", lines)
+        fill(service, size, "ipv4")
+        decided = 0
+        protects = service.listings["all"].policy.allowlist.protects
+
+        class Counting:
+            """Counts how often the allowlist is asked: once for each entry decided."""
+
+            def protects(self, observable, now):  # type: ignore[no-untyped-def]
+                """Ask the real one."""
+                nonlocal decided
+                decided += 1
+                return protects(observable, now)
+
+        object.__setattr__(service.listings["all"].policy, "allowlist", Counting())
+        service.refresh("all", everything=True)
+        for number in range(OUTPUTS):
+            service.sync(f"out{number}", EVERYTHING)
+        service.close()
+    return [
+        Row(f"decisions for {OUTPUTS} outputs of one list of {size:,}", f"{decided:,}", f"{size:,}")
+    ]
+
+
+if __name__ == "__main__":
+    part, number = sys.argv[1], int(sys.argv[2])
+    hand_over({"memory": memory, "cycles": cycles, "forty": forty}[part](number))
