@@ -12,6 +12,7 @@ from connector.adapter import Adapter, EntryAdapter, Http, ListAdapter, Place
 from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.errors import ConfigError
 from connector.feed import Feed
+from connector.http import Http as Client
 from connector.model import ObservableType
 from connector.settings import HttpSettings, Settings
 
@@ -206,7 +207,4 @@ def _summary(kind: type[Any]) -> str:
 def _http(settings: Settings) -> Http | None:
     if not isinstance(settings, HttpSettings):
         return None
-    from connector.http import Http as Client  # noqa: PLC0415 - TLS is loaded when it is needed
-
-    client: Http = Client(settings)
-    return client
+    return Client(settings)

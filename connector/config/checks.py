@@ -1,5 +1,6 @@
 """What only shows when the parts are seen together: names, types, audiences, double targets."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +14,7 @@ from connector.model import Audience, ObservableType
 from connector.registry import Registry, nearest
 from connector.settings import Settings, write_duration
 
+_PASSWORD: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]*:[^/?#@\s]+@", re.IGNORECASE)
 _WIDTH: Final = {audience: width for width, audience in enumerate(Audience)}
 
 
@@ -34,6 +36,9 @@ def check_together(sections: Sections, registry: Registry, parts: Parts) -> None
     for name, output in parts.sound_outputs.items():
         _check_output(sections, registry, parts, name, output)
     _check_targets(sections, parts)
+    for path, text in _texts(sections.file.value, ()):
+        if _PASSWORD.match(text):
+            sections.note(path, "holds a literal secret: take user and password out of the URL")
 
 
 def _check_feeds(sections: Sections, parts: Parts, path: Path) -> None:
@@ -146,3 +151,14 @@ def _check_targets(sections: Sections, parts: Parts) -> None:
                 sections.note(("outputs", name, "options"), text)
                 break
         alike.append(name)
+
+
+def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            yield from _texts(below, (*path, key))
+    elif isinstance(value, list):
+        for number, below in enumerate(value):
+            yield from _texts(below, (*path, number))

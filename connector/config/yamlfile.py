@@ -24,7 +24,8 @@ _WORDS: Final = {"true": True, "false": False, "null": None, "~": None}
 # Line feeds and tabs may stand in a text; other control characters only hide what is written.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _MERGE: Final = "<<"
-_SHOWN_KEY: Final = 60
+_LONGEST_KEY: Final = 1000
+_SHOWN: Final = 60
 
 Scalar = str | int | float | bool | None
 
@@ -167,7 +168,9 @@ class _Composer:
         if depth > MAX_DEPTH:
             raise self._stop(position, path, f"is nested more than {MAX_DEPTH} deep")
         if event.tag is not None:
-            self._problems.add(position, path, f"has a tag, {event.tag}: leave it out")
+            self._problems.add(
+                position, path, f"has a tag, {str(event.tag)[:_SHOWN]}: leave it out"
+            )
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         if isinstance(event, yaml.ScalarEvent):
@@ -181,10 +184,10 @@ class _Composer:
         return node
 
     def _aliased(self, event: yaml.AliasEvent, path: Path, depth: int) -> Node:
-        position, name = _start(event), event.anchor
-        if name not in self._anchors:
+        position, name = _start(event), str(event.anchor)[:_SHOWN]
+        if event.anchor not in self._anchors:
             raise self._stop(position, path, f"*{name} has no &{name} above it")
-        node = self._anchors[name]
+        node = self._anchors[event.anchor]
         if node is None:
             raise self._stop(position, path, f"*{name} stands inside its own &{name}")
         if depth + node.depth - 1 > MAX_DEPTH:
@@ -234,8 +237,8 @@ class _Composer:
         if not isinstance(event, yaml.ScalarEvent) or event.tag is not None:
             raise self._stop(position, path, "a key should be plain text")
         key: str = event.value
-        if key == "" or _CONTROL.search(key) or len(key) > 1000:
-            raise self._stop(position, path, f"{key[:_SHOWN_KEY]!r} is not a usable key")
+        if not key or not key.isprintable() or len(key) > _LONGEST_KEY:
+            raise self._stop(position, path, f"{key[:_SHOWN]!r} is not a usable key")
         if event.anchor is not None:
             self._anchors[event.anchor] = Node(position, key)
         return key

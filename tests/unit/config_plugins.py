@@ -17,6 +17,8 @@ class PagesSettings(HttpSettings):
     page_size: int = Field(100, ge=1, le=1000, description="Objects in a page.")
     verify: bool = Field(True, description="Check each page.")
     window: Duration | None = Field(None, description="How far back the pages reach.")
+    either: int | str | None = Field(None, description="A number or its name.")
+    odd: int | None = Field(None, multiple_of=2, description="An even number, whatever its name.")
 
 
 class PagesFeed(Feed[PagesSettings]):

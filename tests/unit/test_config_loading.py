@@ -6,7 +6,7 @@ import pytest
 from config_plugins import GOLDEN, PagesSettings, TextSettings, registry
 
 from connector.adapter import ObservableType, SecretValue
-from connector.config import Loaded, load
+from connector.config import Loaded, load, sitefiles
 from connector.decisions.mapping import Facts
 from connector.errors import ConfigError
 from connector.model import Audience, Observable, Purpose, Tlp
@@ -56,8 +56,8 @@ def with_section(section: str) -> str:
     return f"{SMALLEST}{section}\n"
 
 
-def test_all_that_is_wrong_is_told_at_once_in_file_order():
-    os.chdir(GOLDEN)
+def test_all_that_is_wrong_is_told_at_once_in_file_order(monkeypatch):
+    monkeypatch.chdir(GOLDEN)
     with pytest.raises(ConfigError) as caught:
         load(Path("errors.yaml"), registry(), {})
     told = f"{caught.value}\n"
@@ -183,6 +183,10 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
             "feeds.isac.proxy: should match ^https?://, is ftp://***@proxy.example",
         ),
         (
+            with_feed("proxy: 'http://user:pw@proxy.example:3128'"),
+            "feeds.isac.proxy: holds a literal secret: take user and password out of the URL",
+        ),
+        (
             with_list("purpose: 5"),
             "lists.perimeter.purpose: should be block or watch, is 5",
         ),
@@ -219,6 +223,20 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
             with_output("types: [url]"),
             "outputs.edge.types: the text adapter can hold none of what it is to write (url); "
             "it holds ipv4-addr, ipv6-addr",
+        ),
+        (
+            with_list("select: {types: [ipv4-addr]}").replace(
+                "edge: {", "edge: {types: [ipv6-addr], "
+            ),
+            "outputs.edge.types[0]: ipv6-addr is not among the types of the list perimeter (ipv4-addr)",
+        ),
+        (
+            with_feed("either: {a: 1}"),
+            "feeds.isac.either: should be a whole number or text, is a mapping",
+        ),
+        (
+            with_feed("odd: 3"),
+            "feeds.isac.odd: should be a multiple of 2, is 3",
         ),
         (
             with_output("audience: operator"),
@@ -269,6 +287,15 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
             with_section("state: {url: mysql://db.example/x}"),
             "state.url: should be sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE, is "
             "mysql://db.example/x",
+        ),
+        (
+            with_section("state: {url: 'postgresql+psycopg://[x/db'}"),
+            "state.url: should be sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE, is "
+            "postgresql+psycopg://[x/db",
+        ),
+        (
+            with_section("state: {url: 'postgresql+psycopg://svc:hunter2@db.example/x'}"),
+            "state.url: holds a literal secret: take it out, and set state.password beside it",
         ),
         (
             with_section("state: {url: 'sqlite:///:memory:'}"),
@@ -408,6 +435,7 @@ def test_bad_lines_of_site_files_are_told_beside_the_rest(folder):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        (b"#" * (sitefiles.MAX_BYTES + 1), "allow.txt: is larger than 64 MiB"),
         (b"ok.example\n\xff\n", "allow.txt: is not UTF-8 text in line 2"),
         (None, "allow.txt: is not a plain file"),
     ],
@@ -521,6 +549,14 @@ def test_clients_open_the_server_to_others(folder):
     assert (server.config.server.host, server.config.server.port) == ("::", 8099)
     assert not server.config.server.loopback_only
     assert [client.name for client in server.config.server.clients] == ["fw-01", "fw-02"]
+
+
+def test_a_name_of_this_machine_is_loopback(folder):
+    for host, only_here in {"localhost": True, "[::1]": True, "127.0.0.2": True}.items():
+        server = load_text(with_section(f"server: {{listen: '{host}:80'}}")).config.server
+        assert server.loopback_only is only_here
+    told = problems(with_section("server: {listen: 'fw.example:80'}"))
+    assert "listens beyond this machine at fw.example:80" in told[0]
 
 
 def test_anchors_spare_repetition(folder):

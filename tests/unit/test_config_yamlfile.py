@@ -135,10 +135,17 @@ def test_merged_keys_give_way_to_written_ones():
             "c.yaml:1: a: has a tag, tag:yaml.org,2002:python/object:os.system: leave it out",
         ),
         ("? [a]\n: 1", "c.yaml:1: the file: a key should be plain text"),
+        ('"a\\nb": 1', "c.yaml:1: the file: 'a\\nb' is not a usable key"),
+        ("'': 1", "c.yaml:1: the file: '' is not a usable key"),
         ("a: *x", "c.yaml:1: a: *x has no &x above it"),
         ("a: &x [*x]", "c.yaml:1: a[0]: *x stands inside its own &x"),
         ("a: {<<: 1}", "c.yaml:1: a.<<: should be an alias of a mapping, such as *defaults"),
         ('a: "\\0"', "c.yaml:1: a: holds the control character U+0000"),
+        (
+            'a: "\\UFFFFFFFF"',
+            "c.yaml:1: the file: is not valid YAML at column 1: Python int too large to convert "
+            "to C int",
+        ),
         ('a: "\\ud800"', "c.yaml:1: a: holds the control character U+D800"),
         (b"a: 1\nb: \xff", "c.yaml:2: the file: is not UTF-8 text"),
         (
