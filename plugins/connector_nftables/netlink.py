@@ -26,6 +26,7 @@ _REQUEST_DUMP: Final = 0x001 | 0x300
 _DUMP_INTERRUPTED: Final = 0x10
 _ERROR, _DONE = 2, 3
 _HEADER: Final = struct.Struct("=IHHII")
+_ERROR_CODE: Final = struct.Struct("=i")
 _ATTRIBUTE: Final = struct.Struct("=HH")
 _TYPE_BITS: Final = 0x3FFF
 _ELEMENT: Final = struct.Struct("=HHHHHH")
@@ -160,12 +161,16 @@ class Kernel:
         while True:
             for kind, flags, payload in _messages(self._socket.recv(1 << 18)):
                 whole = whole and not flags & _DUMP_INTERRUPTED
-                if kind == _DONE:
+                if kind in {_DONE, _ERROR}:
+                    _check_end(payload)  # a dump that failed half-way is done too, with an error
                     return bodies, whole
-                if kind == _ERROR:
-                    code = -int.from_bytes(payload[:4], "little", signed=True)
-                    raise OSError(code, os.strerror(code))
                 bodies.append(payload[4:])
+
+
+def _check_end(payload: bytes) -> None:
+    code = -_ERROR_CODE.unpack_from(payload)[0]
+    if code:
+        raise OSError(code, os.strerror(code))
 
 
 def _messages(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:

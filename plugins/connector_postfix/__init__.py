@@ -4,6 +4,7 @@ The administrator refers to them in main.cf, once:
 
     smtpd_sender_restrictions = check_sender_access lmdb:FOLDER/SENDERS
     smtpd_client_restrictions = check_client_access lmdb:FOLDER/CLIENTS
+    lmdb_map_size = three times the largest map or more, in bytes
 """
 
 import re

@@ -13,6 +13,7 @@ import pytest
 from connector_nftables import NftablesAdapter, NftablesSettings
 from connector_nftables.frame import Frame, Names, Wish
 from connector_nftables.kinds import V4, V6, SetKind, kind_named, place
+from connector_nftables.netlink import Kernel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -260,6 +261,21 @@ def test_a_set_made_otherwise_by_somebody_else_is_refused(netns):
     for use in (lambda a: list(a.read()), lambda a: a.add([entry("192.0.2.1")])):
         with pytest.raises(RefusedError, match="blocklist_v4 in table inet connector"):
             use(adapter_in(netns))
+
+
+@pytest.mark.real_server
+def test_a_set_that_vanishes_while_it_is_read_is_not_read_as_empty(netns, monkeypatch):
+    adapter = adapter_in(netns)
+    adapter.add([entry("192.0.2.1")])
+    read = Kernel.elements
+
+    def read_too_late(kernel, table, name):
+        nft_hosts.nft(netns, "delete table inet connector")
+        return read(kernel, table, name)
+
+    monkeypatch.setattr(Kernel, "elements", read_too_late)
+    with pytest.raises(UnavailableError, match="No such file"):
+        list(adapter.read())
 
 
 @pytest.mark.real_server
