@@ -228,7 +228,8 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
             with_list("select: {types: [ipv4-addr]}").replace(
                 "edge: {", "edge: {types: [ipv6-addr], "
             ),
-            "outputs.edge.types[0]: ipv6-addr is not among the types of the list perimeter (ipv4-addr)",
+            "outputs.edge.types[0]: ipv6-addr is not among the types of the list perimeter "
+            "(ipv4-addr)",
         ),
         (
             with_feed("either: {a: 1}"),
