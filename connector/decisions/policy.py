@@ -58,8 +58,7 @@ class ClaimRow(NamedTuple):
     traits: int
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(NamedTuple):
     """What many indicators share: creator, labels, types and markings."""
 
     created_by: str = ""
