@@ -164,13 +164,18 @@ class LimitsConfig(Settings):
         None, ge=1, description="Most entries that this output may hold."
     )
     max_remove_ratio: float = Field(
-        0.3, ge=0, le=1, description="Largest share of the entries that one plan may remove."
+        0.3,
+        ge=0,
+        le=1,
+        description="Largest share of the entries that one plan may remove; given here it always "
+        "counts, otherwise from 1,000 entries on.",
     )
     max_add_ratio: float = Field(
         0.5,
         ge=0,
         le=1,
-        description="Largest share that one plan may add, once there are 1,000 entries.",
+        description="Largest share that one plan may add; given here it always counts, otherwise "
+        "from 1,000 entries on.",
     )
     max_add: int | None = Field(None, ge=0, description="Most entries that one plan may add.")
     max_remove: int | None = Field(None, ge=0, description="Most entries that one plan may remove.")
