@@ -16,6 +16,7 @@ from connector.server.shelf import AbsentError, Edition, HeldBackError, Shelf
 PREFIX: Final = "/lists/"
 _TAG: Final = re.compile(rb'"([^"]*)"')
 _PIECE: Final = 128 * 1024  # what one slow reader may hold up in the server's buffers
+_STALLED_SECONDS: Final = 120
 _ZIPPED: Final = "-gzip"
 
 
@@ -57,7 +58,10 @@ class Lists:
         except (HeldBackError, OSError):
             return answers.unavailable()
         tag = edition.digest if zipped is None else edition.digest + _ZIPPED
-        await _whole(edition, tag, zipped or body, send, head=scope["method"] == "HEAD")
+        try:
+            await _whole(edition, tag, zipped or body, send, head=scope["method"] == "HEAD")
+        except (TimeoutError, asyncio.CancelledError):
+            return None  # a reader that stalled, or was not done when the server had to stop
         self._log.note(client, name, 200, tag)
         return None
 
@@ -136,4 +140,5 @@ async def _stream(file: IO[bytes], size: int, send: Send) -> None:
 
 
 async def _piece(piece: bytes, send: Send) -> None:
-    await send({"type": "http.response.body", "body": piece, "more_body": True})
+    async with asyncio.timeout(_STALLED_SECONDS):
+        await send({"type": "http.response.body", "body": piece, "more_body": True})

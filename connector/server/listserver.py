@@ -1,5 +1,6 @@
 """The HTTP server that devices and monitoring ask, in a thread of the daemon."""
 
+import asyncio
 import socket
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -24,7 +25,7 @@ from connector.server.shelf import Shelf
 
 _MAX_CONNECTIONS: Final = 2000
 _SECONDS_TO_START: Final = 10.0
-_SECONDS_TO_FINISH: Final = 5
+_SECONDS_TO_FINISH: Final = 3
 
 
 class ListServer:
@@ -118,6 +119,13 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets=sockets)
+        for connection in list(self.server_state.connections):  # of readers that stalled
+            connection.transport.abort()
+        await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # the loop tells the connections that they are closed
 
 
 def _config(app: Starlette) -> uvicorn.Config:

@@ -38,7 +38,7 @@ class EdlAdapter(ListAdapter[EdlSettings]):
 
     settings_type = EdlSettings
     supports = frozenset(ObservableType)
-    fields: ClassVar[frozenset[str]] = frozenset({"comment"})
+    fields: ClassVar[frozenset[str]] = frozenset({"severity", "comment"})
 
     def __init__(
         self, settings: EdlSettings, http: Http | None = None, place: Place | None = None
@@ -111,8 +111,8 @@ class EdlAdapter(ListAdapter[EdlSettings]):
         if write is None:
             raise NotWritableError(f"is of type {observable.type}, which this file does not take")
         line = write(observable.value)
-        if self.settings.comments and (text := comment(str(entry.fields.get("comment", "")))):
-            return f"{line} {text}"
+        if self.settings.comments and (note := _note(entry)):
+            return f"{line} {note}"
         return line
 
     def _filler(self) -> list[str]:
@@ -150,6 +150,11 @@ class EdlAdapter(ListAdapter[EdlSettings]):
             return self._line(entry)
         except NotWritableError:
             return None
+
+
+def _note(entry: Entry) -> str:
+    said = (str(entry.fields.get(name, "")) for name in ("severity", "comment"))
+    return comment(" ".join(said))
 
 
 def _unseen(lines: list[str], seen: set[str]) -> list[str]:

@@ -40,8 +40,8 @@ class EdlSettings(Settings):
     )
     comments: bool = Field(
         False,
-        description="Write the mapped `comment` after each value; panos addresses and fortigate "
-        "hashes have room for one.",
+        description="Write the mapped `severity` and `comment` after each value; only panos "
+        "addresses and fortigate hashes have room for them.",
     )
     empty: Empty | None = Field(
         None,

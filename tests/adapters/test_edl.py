@@ -161,7 +161,7 @@ GOLDEN_CASES: dict[str, tuple[dict[str, object], list[Entry]]] = {
     "fortigate-urls": ({"format": "fortigate", "types": ["url"]}, URL_ENTRIES),
     "fortigate-hashes-comments": (
         {"format": "fortigate", "types": ["file-sha256"], "comments": True},
-        entries(SHA256, "0" * 63 + "1", comment="AIS  sample"),
+        entries(SHA256, "0" * 63 + "1", comment="AIS  sample", severity="high"),
     ),
     "empty-plain": ({}, []),
     "empty-panos-addresses": ({"format": "panos", "types": ADDRESSES}, []),

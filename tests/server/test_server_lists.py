@@ -251,3 +251,16 @@ def test_one_who_hangs_up_does_not_spoil_it_for_the_others(serve, tmp_path):
     with socket.create_connection((ask.host, ask.port), timeout=20) as rude:
         rude.sendall(b"GET /lists/list.txt HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n")
     assert len(ask("/lists/list.txt").body) == 20 * MIB
+
+
+def test_a_reader_that_stalls_does_not_hold_up_the_stop(serve, tmp_path, caplog):
+    put(tmp_path, "list.txt", b"a" * (20 * MIB))
+    ask = serve()
+    with socket.create_connection((ask.host, ask.port), timeout=20) as stalled:
+        stalled.sendall(b"GET /lists/list.txt HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert stalled.recv(10)
+        ask.server.stop()
+    assert "Traceback" not in caplog.text
+    with pytest.raises(ConnectionRefusedError):
+        ask("/lists/list.txt")
+    assert ask.server.fetches() == ()
