@@ -18,7 +18,7 @@ from connector import __version__
 from connector.answer import Answer, TransientError
 from connector.errors import ConfigError, ConnectorError, UnavailableError
 from connector.settings import Auth, HttpSettings
-from connector.tls import client_context, explain, verifying_context
+from connector.tls import HUNG_UP_HINT, client_context, explain, verifying_context
 
 USER_AGENT: Final = f"threat-feed-connector/{__version__}"
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD"})
@@ -118,7 +118,7 @@ class Http:
                 content = self._body(response, where, deadline)
                 return Answer(where, response.status_code, response.headers, content, self.redact)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._failure(error, where) from error
+            raise self._failure(error, where, url.startswith("https:")) from error
         except (ValueError, zlib.error) as error:
             raise UnavailableError(f"{where}: {self.redact(str(error))[:200]}") from error
 
@@ -144,10 +144,12 @@ class Http:
             raise UnavailableError(f"{where}: the compressed answer was cut off")
         return b"".join(chunks)
 
-    def _failure(self, error: Exception, where: str) -> ConnectorError:
+    def _failure(self, error: Exception, where: str, secure: bool) -> ConnectorError:
         root = _root(error)
         if isinstance(root, ssl.SSLError):
             return explain(root, where)
+        if secure and isinstance(root, ConnectionResetError | BrokenPipeError):
+            return TransientError(f"{where}: the server hung up{HUNG_UP_HINT}")
         if isinstance(error, requests.exceptions.ProxyError):
             proxy = _where(self._settings.proxy or "")
             said = self._say(root)

@@ -25,6 +25,11 @@ _OUR_CERTIFICATE: Final = (
 )
 _EXPIRED: Final = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 _OTHER_NAME: Final = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+# Under TLS 1.3 the alert follows the handshake and may be lost when the connection is torn down.
+HUNG_UP_HINT: Final = (
+    "; a server that wants another client certificate, or one at all, may do so: check "
+    "auth.client_cert and auth.client_key"
+)
 
 
 def client_context(auth: Auth, ca: Path | None) -> ssl.SSLContext:
@@ -117,6 +122,8 @@ def explain(error: ssl.SSLError, where: str) -> UnavailableError | RefusedError:
             f"{where}: the TLS handshake failed ({_said(error)}): the server may want a client "
             "certificate, set auth.client_cert and auth.client_key"
         )
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return UnavailableError(f"{where}: the server hung up{HUNG_UP_HINT}")
     if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"):
         return UnavailableError(
             f"{where}: does not speak TLS ({_said(error)}): check the port, and https or http"

@@ -1,8 +1,13 @@
 """TLS: a private authority, client certificates, and words that say what is wrong."""
 
+import contextlib
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
@@ -142,3 +147,54 @@ def test_an_authority_that_cannot_be_read_is_named(
         make_feed(ca=certificates.folder / "none.pem")
     with pytest.raises(ConfigError, match="should be a PEM file of certificates"):
         make_feed(ca=certificates.folder / "client.key")
+
+
+class _Tunnel(BaseHTTPRequestHandler):
+    """A proxy that connects, as proxies do for TLS."""
+
+    seen: ClassVar[list[str]] = []
+
+    def do_CONNECT(self) -> None:
+        self.seen.append(self.path)
+        host, _, port = self.path.partition(":")
+        with socket.create_connection((host, int(port))) as far:
+            self.send_response(200)
+            self.end_headers()
+            back = threading.Thread(target=self._pump, args=(far, self.connection))
+            back.start()
+            self._pump(self.connection, far)
+            back.join()
+
+    @staticmethod
+    def _pump(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def log_message(self, *_words: object) -> None:
+        """Say nothing."""
+
+
+def test_shows_its_certificate_through_a_proxy(
+    guarded: TaxiiServer,
+    make_feed: MakeFeed,
+    certificates: SimpleNamespace,
+    pem: Callable[[str], SecretValue],
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Tunnel) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever, args=(0.05,))
+        thread.start()
+        feed = make_feed(
+            url=guarded.url,
+            auth=Auth(client_cert=pem("client.pem"), client_key=pem("client.key")),
+            ca=certificates.folder / "ca.pem",
+            proxy=f"http://127.0.0.1:{proxy.server_address[1]}",
+        )
+        try:
+            assert len(feed.collections()) == 1
+        finally:
+            feed.close()
+            proxy.shutdown()
+            thread.join()
+    assert _Tunnel.seen[-1] == guarded.origin.removeprefix("https://")
