@@ -11,8 +11,8 @@ from connector.decisions.policy import NEVER, ListPolicy, Traits, confidence_of,
 from connector.indicators.identity import id_of_key
 from connector.indicators.stix import instant
 from connector.model import Entry
-from connector.store.ledger import WantedRow
 from connector.store.store import Store
+from connector.store.wanted import WantedRow
 
 _PART: Final = 500
 

@@ -16,7 +16,9 @@ from connector.indicators.pattern import read_pattern
 from connector.indicators.stix import StixObject, Unreadable, micros, read_object
 from connector.model import Claim, Reason, Tlp
 from connector.settings import Settings
-from connector.store.objects import CollectionState, ObjectStore, Version
+from connector.store.objects import ObjectStore
+from connector.store.runs import CollectionState
+from connector.store.versions import Version
 
 _BARE: Final = Traits()
 

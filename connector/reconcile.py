@@ -16,9 +16,11 @@ from connector.errors import PlanRefusedError
 from connector.indicators.keys import key_of
 from connector.model import Entry, Observable, ObservableType
 from connector.settings import Settings
-from connector.store.ledger import Ledger, OutputState, WantedRow
+from connector.store.ledger import Ledger
 from connector.store.lists import ListStore, Refreshed
+from connector.store.outputs import OutputState
 from connector.store.store import Store
+from connector.store.wanted import WantedRow
 
 T = TypeVar("T")
 _READ_PART: Final = 1000

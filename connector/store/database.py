@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
@@ -27,6 +27,7 @@ _PRAGMAS: Final = (
     "PRAGMA foreign_keys=OFF",
 )
 
+T = TypeVar("T")
 Row = Sequence[Any]
 
 
@@ -139,8 +140,10 @@ class Database:
 
     def stream(self, connection: Connection, sql: str, values: Row = ()) -> Iterator[Any]:
         """Yield the rows of a large query without holding them all."""
-        live = connection.execution_options(stream_results=True, yield_per=2000)
-        yield from live.exec_driver_sql(self._marks(sql), tuple(values))
+        # Options of the statement: as options of the connection they would last for its life.
+        live = {"stream_results": True, "yield_per": 2000}
+        marked = self._marks(sql)
+        yield from connection.exec_driver_sql(marked, tuple(values), execution_options=live)
 
     def one(self, connection: Connection, sql: str, values: Row = ()) -> Any:
         """Return the first column of the first row; None where there is none."""
@@ -152,6 +155,16 @@ class Database:
 
     def _marks(self, sql: str) -> str:
         return sql if self.sqlite else sql.replace("?", "%s")
+
+
+def marks(values: Sequence[object]) -> str:
+    """Return `?,?,...` for an SQL `IN (...)` over these values."""
+    return ",".join("?" * len(values))
+
+
+def parts(values: Sequence[T], size: int = 2000) -> list[Sequence[T]]:
+    """Return the values in pieces that one statement can hold."""
+    return [values[at : at + size] for at in range(0, len(values), size)]
 
 
 def numbers(values: Iterable[int]) -> str:

@@ -24,7 +24,7 @@ from connector.decisions.policy import (
 )
 from connector.model import Observable, Reason
 from connector.store.database import Database, numbers
-from connector.store.objects import TYPES
+from connector.store.interning import TYPES
 
 BLOCK: Final = 4096
 CHUNK: Final = 4000

@@ -10,8 +10,8 @@ from connector.decisions.plan import Mark
 from connector.decisions.policy import ClaimRow, reason_of
 from connector.model import Observable, Reason
 from connector.store.database import Database
+from connector.store.interning import TYPES
 from connector.store.lists import LIST_TALLY, OUTPUT_TALLY, tallies
-from connector.store.objects import TYPES
 
 _BUCKET_OF: Final[Mapping[int, Reason]] = {
     Mark.WRITTEN: Reason.WRITTEN,

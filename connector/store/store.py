@@ -5,9 +5,10 @@ from connector.indicators.stix import Unreadable, read_object
 from connector.model import Tlp
 from connector.store.compression import Codec
 from connector.store.database import Database
+from connector.store.interning import known_markings, load_codec, load_traits
 from connector.store.ledger import Ledger
 from connector.store.lists import ListStore
-from connector.store.objects import ObjectStore, known_markings, load_codec, load_traits
+from connector.store.objects import ObjectStore
 
 _TRAITS_HELD = 200_000
 

@@ -1,0 +1,127 @@
+"""What many objects share, kept once: kinds of observable, traits, dictionaries, markings."""
+
+from collections.abc import Collection, Sequence
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection
+
+from connector.decisions.policy import Traits
+from connector.model import ObservableType, Tlp
+from connector.store.compression import TRAIN_FROM, Codec, train
+from connector.store.database import Database, marks, numbers, parts
+
+TYPES: Final[tuple[ObservableType, ...]] = tuple(ObservableType)
+TYPE_CODES: Final = {kind: code for code, kind in enumerate(TYPES, 1)}
+_TRAITS_HELD: Final = 100_000
+
+
+class TraitNumbers:
+    """Gives every traits a number at first sight, and remembers it."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._held: dict[Traits, int] = {}
+
+    def of(self, connection: Connection, wanted: set[Traits]) -> dict[Traits, int]:
+        """Return the numbers of traits; new ones are written."""
+        if len(self._held) > _TRAITS_HELD:
+            self._held.clear()
+        found = {traits: self._held[traits] for traits in wanted if traits in self._held}
+        missing = {_digest(traits): traits for traits in wanted if traits not in found}
+        for part in parts(list(missing)):
+            sql = f"SELECT digest, number FROM traits WHERE digest IN ({marks(part)})"  # noqa: S608 - only marks
+            for digest, number in self._db.rows(connection, sql, part):
+                found[missing.pop(bytes(digest))] = number
+        if missing:  # numbers of a transaction that may yet fail are not remembered
+            found.update(self._write(connection, missing))
+        else:
+            self._held.update(found)
+        return found
+
+    def _write(self, connection: Connection, fresh: dict[bytes, Traits]) -> dict[Traits, int]:
+        first = (self._db.one(connection, "SELECT max(number) FROM traits") or 0) + 1
+        given = {traits: number for number, traits in enumerate(fresh.values(), first)}
+        rows = [
+            (given[traits], digest, msgspec.json.encode(traits).decode())
+            for digest, traits in fresh.items()
+        ]
+        sql = "INSERT INTO traits (number, digest, body) VALUES (?, ?, ?)"
+        self._db.many(connection, sql, rows)
+        return given
+
+
+class FeedCodecs:
+    """Gives every feed its codec, trained on its first large page."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._codecs: dict[int, Codec] = {}
+        self._dictionary_of: dict[int, int] = {}
+
+    def of(self, connection: Connection, feed: int, samples: Sequence[bytes]) -> tuple[Codec, int]:
+        """Return the codec that packs a feed's objects, and the number of its dictionary."""
+        number = self._dictionary_of.get(feed)
+        if number is None:
+            sql = "SELECT max(number) FROM dictionaries WHERE feed = ?"
+            number = self._db.one(connection, sql, (feed,)) or 0
+            if not number and len(samples) >= TRAIN_FROM:
+                number = self._train(connection, feed, samples)
+            elif number:
+                self._dictionary_of[feed] = number
+        return load_codec(self._db, connection, self._codecs, number), number
+
+    def _train(self, connection: Connection, feed: int, samples: Sequence[bytes]) -> int:
+        body = train(samples)
+        if not body:
+            return 0
+        number = int(self._db.one(connection, "SELECT max(number) FROM dictionaries") or 0) + 1
+        sql = "INSERT INTO dictionaries (number, feed, body) VALUES (?, ?, ?)"
+        self._db.run(connection, sql, (number, feed, body))
+        self._codecs.pop(number, None)  # of a transaction that failed
+        return number
+
+
+def load_codec(
+    database: Database, connection: Connection, held: dict[int, Codec], number: int
+) -> Codec:
+    """Return the codec of a dictionary; 0 is the one without."""
+    if number not in held:
+        sql = "SELECT body FROM dictionaries WHERE number = ?"
+        held[number] = Codec(bytes(database.one(connection, sql, (number,)) or b""))
+    return held[number]
+
+
+def load_traits(
+    database: Database, connection: Connection, wanted: Collection[int]
+) -> dict[int, Traits]:
+    """Return traits by number."""
+    found: dict[int, Traits] = {}
+    for part in parts(list(wanted)):
+        sql = f"SELECT number, body FROM traits WHERE number IN ({numbers(part)})"  # noqa: S608 - only numbers
+        for number, body in database.rows(connection, sql):
+            found[number] = msgspec.json.decode(body, type=Traits)
+    return found
+
+
+def known_markings(database: Database, connection: Connection) -> dict[str, Tlp | None]:
+    """Return every marking definition received, with the TLP level it stands for, if any."""
+    rows = database.rows(connection, "SELECT id, tlp FROM markings")
+    return {ref: None if tlp is None else Tlp(tlp) for ref, tlp in rows}
+
+
+def remember_markings(
+    database: Database, connection: Connection, levels: dict[str, Tlp | None]
+) -> bool:
+    """Remember marking definitions; return whether objects already bore one of them."""
+    known = known_markings(database, connection)
+    fresh = {ref: tlp for ref, tlp in levels.items() if ref not in known}
+    rows = [(ref, None if tlp is None else int(tlp)) for ref, tlp in fresh.items()]
+    database.many(connection, "INSERT INTO markings (id, tlp) VALUES (?, ?)", rows)
+    sql = "SELECT number FROM traits WHERE body LIKE ? LIMIT 1"
+    return any(database.one(connection, sql, (f'%"{ref}"%',)) for ref in fresh)
+
+
+def _digest(traits: Traits) -> bytes:
+    return blake2b(msgspec.json.encode(traits), digest_size=16).digest()

@@ -1,0 +1,117 @@
+"""Where we stand with each collection: its cursor, and what its latest run still showed.
+
+A whole collection shows all it holds in every run; an object that no collection shows any more
+is withdrawn.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from connector.decisions.policy import State
+from connector.store.claims import ClaimRows
+from connector.store.database import Database, numbers, parts
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionState:
+    """Where we stand with one collection of a feed."""
+
+    number: int
+    cursor: str | None
+    run: int
+
+
+class Runs:
+    """Keeps cursors and members of collections, and withdraws what left them."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._claims = ClaimRows(database)
+
+    def collection(self, feed: int, key: str, title: str) -> CollectionState:
+        """Return where we stand with a collection, known by its key."""
+        with self._db.write() as connection:
+            asked = "SELECT number, cursor, run FROM collections WHERE feed = ? AND key = ?"
+            if rows := self._db.rows(connection, asked, (feed, key)):
+                return CollectionState(*rows[0])
+            number = (self._db.one(connection, "SELECT max(number) FROM collections") or 0) + 1
+            sql = "INSERT INTO collections (number, feed, key, title, run) VALUES (?, ?, ?, ?, 0)"
+            self._db.run(connection, sql, (number, feed, key, title))
+            return CollectionState(number, None, 0)
+
+    def begin_run(self, collection: CollectionState) -> CollectionState:
+        """Start a run of a whole collection: what it does not show again will be withdrawn."""
+        with self._db.write() as connection:
+            sql = "UPDATE collections SET run = ? WHERE number = ?"
+            self._db.run(connection, sql, (collection.run + 1, collection.number))
+        return CollectionState(collection.number, collection.cursor, collection.run + 1)
+
+    def move_cursor(self, connection: Connection, collection: CollectionState, cursor: str) -> None:
+        """Set the cursor that follows the page in hand."""
+        sql = "UPDATE collections SET cursor = ? WHERE number = ?"
+        self._db.run(connection, sql, (cursor, collection.number))
+
+    def remember_members(
+        self, connection: Connection, collection: CollectionState, members: Sequence[int]
+    ) -> None:
+        """Record that this run showed these objects."""
+        sql = (
+            "INSERT INTO members (collection, object, run) VALUES (?, ?, ?) "
+            "ON CONFLICT (collection, object) DO UPDATE SET run = excluded.run"
+        )
+        rows = [(collection.number, member, collection.run) for member in set(members)]
+        self._db.many(connection, sql, rows)
+
+    def finish_run(self, collection: CollectionState) -> int:
+        """Withdraw what a whole collection no longer shows; return how many objects left."""
+        with self._db.write() as connection:
+            sql = "SELECT object FROM members WHERE collection = ? AND run < ?"
+            rows = self._db.rows(connection, sql, (collection.number, collection.run))
+            return self._leave(connection, collection.number, [row[0] for row in rows])
+
+    def drop_collections(self, feed: int, present: Collection[str]) -> int:
+        """Withdraw what only collections showed that are no longer there."""
+        left = 0
+        with self._db.write() as connection:
+            sql = "SELECT number, key FROM collections WHERE feed = ? AND run > 0"
+            for number, key in self._db.rows(connection, sql, (feed,)):
+                if key in present:
+                    continue
+                rows = self._db.rows(
+                    connection, "SELECT object FROM members WHERE collection = ?", (number,)
+                )
+                left += self._leave(connection, number, [row[0] for row in rows])
+                self._db.run(connection, "DELETE FROM collections WHERE number = ?", (number,))
+        return left
+
+    def _leave(self, connection: Connection, collection: int, members: Sequence[int]) -> int:
+        withdrawn = 0
+        touched = self._claims.next_touch(connection)
+        for part in parts(members):
+            sql = f"DELETE FROM members WHERE collection = ? AND object IN ({numbers(part)})"  # noqa: S608 - only numbers
+            self._db.run(connection, sql, (collection,))
+            sql = f"SELECT DISTINCT object FROM members WHERE object IN ({numbers(part)})"  # noqa: S608 - only numbers
+            elsewhere = {row[0] for row in self._db.rows(connection, sql)}
+            gone = [member for member in part if member not in elsewhere]
+            withdrawn += self._withdraw(connection, gone, touched)
+        return withdrawn
+
+    def _withdraw(self, connection: Connection, gone: Sequence[int], touched: int) -> int:
+        sql = f"SELECT number FROM objects WHERE state = ? AND number IN ({numbers(gone)})"  # noqa: S608 - only numbers
+        unreadable = [row[0] for row in self._db.rows(connection, sql, (State.UNREADABLE,))]
+        self._forget(connection, unreadable, touched)
+        sql = f"UPDATE objects SET state = ? WHERE state = ? AND number IN ({numbers(gone)})"  # noqa: S608 - only numbers
+        changed = self._db.run(connection, sql, (State.WITHDRAWN, State.CURRENT))
+        self._claims.stir(connection, gone, touched)
+        return changed + len(unreadable)
+
+    def _forget(self, connection: Connection, unreadable: Sequence[int], touched: int) -> None:
+        """Drop unreadable objects that left their file: there is nothing to take back."""
+        held = numbers(unreadable)
+        sql = f"SELECT number FROM claims WHERE object IN ({held})"  # noqa: S608 - only numbers
+        claims = [row[0] for row in self._db.rows(connection, sql)]
+        self._claims.depart(connection, claims, [], touched)
+        self._db.run(connection, f"DELETE FROM originals WHERE object IN ({held})")  # noqa: S608 - only numbers
+        self._db.run(connection, f"DELETE FROM objects WHERE number IN ({held})")  # noqa: S608 - only numbers

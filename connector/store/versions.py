@@ -1,0 +1,58 @@
+"""What a received version of an object means for the one that is held."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from connector.decisions.policy import State, Traits
+from connector.model import Claim
+
+
+class Version(NamedTuple):
+    """One received version of an object, before the store knows whether it is news."""
+
+    key: bytes
+    state: int
+    modified: int
+    valid_from: int | None
+    valid_until: int | None
+    confidence: int | None
+    traits: Traits
+    raw: bytes
+    claims: Callable[[], Sequence[Claim]]
+
+
+class News(Enum):
+    """What a received version means for the one that is held."""
+
+    NONE = "none"
+    NEWER = "newer"
+    REVOKED = "revoked"
+    DISPUTED = "disputed"
+    RETURNED = "returned"
+    FOREIGN = "foreign"
+
+
+@dataclass(slots=True)
+class Held:
+    """What the store holds of an object that a page mentions again."""
+
+    number: int
+    state: int
+    modified: int
+    created_by: str
+
+
+def news(held: Held, version: Version) -> News:
+    """Return what a version means, by STIX 2.1 section 3.6 and its rule on object creators."""
+    if held.state == State.REVOKED:
+        return News.NONE
+    ours = held.created_by == version.traits.created_by
+    if version.state == State.REVOKED:
+        return News.REVOKED if ours else News.DISPUTED
+    if version.modified > held.modified:
+        return News.NEWER if ours else News.FOREIGN
+    if version.modified == held.modified and held.state == State.WITHDRAWN:
+        return News.RETURNED
+    return News.NONE

@@ -1,0 +1,137 @@
+"""What outputs ask of their list: the entries it wants, and why others are not among them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from connector.decisions.policy import CODES, ClaimRow, reason_of
+from connector.indicators.keys import key_of
+from connector.model import Observable, Reason
+from connector.store.database import Database, marks, numbers, parts
+from connector.store.interning import TYPES
+from connector.store.lists import LIST_TALLY, tallies
+
+_PART: Final = 1000
+_CARRIED: Final = (
+    "SELECT e.observable, b.type, b.value, e.rank, c.number, c.kind, o.feed, o.state, "
+    "o.modified, o.valid_from, o.valid_until, o.confidence, o.traits, o.key FROM entries e "
+    "JOIN observables b ON b.number = e.observable JOIN claims c ON c.number = e.claim "
+    "JOIN objects o ON o.number = c.object WHERE e.list = ? AND e.wanted = 1 "
+)
+_VALUES: Final = (
+    "SELECT e.observable, b.type, b.value, e.rank FROM entries e "
+    "JOIN observables b ON b.number = e.observable WHERE e.list = ? AND e.wanted = 1 "
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WantedRow:
+    """An entry that a list wants, with the claim that carries it."""
+
+    number: int
+    observable: Observable
+    rank: int
+    claim: ClaimRow
+    indicator: bytes
+
+
+class WantedEntries:
+    """Reads what lists want; large answers are streamed."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def list_seq(self, connection: Connection, list_number: int) -> int:
+        """Return the latest sequence number of a list."""
+        sql = "SELECT seq FROM lists WHERE number = ?"
+        return int(self._db.one(connection, sql, (list_number,)) or 0)
+
+    def wanted_count(self, connection: Connection, list_number: int) -> int:
+        """Return how many entries a list wants."""
+        found = tallies(self._db, connection, LIST_TALLY, list_number)
+        return found.get(CODES[Reason.WANTED], 0)
+
+    def wanted(
+        self, connection: Connection, list_number: int, after: int | None
+    ) -> Iterator[WantedRow]:
+        """Yield what the list wants, sorted by number; of late changes only, given `after`."""
+        late = "" if after is None else f"AND e.seq > {int(after)} "
+        sql = _CARRIED + late + "ORDER BY e.observable"
+        return map(_wanted_row, self._db.stream(connection, sql, (list_number,)))
+
+    def wanted_among(
+        self, connection: Connection, list_number: int, observables: Sequence[int]
+    ) -> Iterator[WantedRow]:
+        """Yield what the list wants of these observables, sorted by number."""
+        for part in parts(observables, _PART):
+            sql = _CARRIED + f"AND e.observable IN ({numbers(part)}) ORDER BY e.observable"
+            yield from map(_wanted_row, self._db.rows(connection, sql, (list_number,)))
+
+    def wanted_sorted(self, connection: Connection, list_number: int) -> Iterator[WantedRow]:
+        """Yield all that the list wants in the order of the observables' keys."""
+        sql = _CARRIED + "ORDER BY b.key"
+        return map(_wanted_row, self._db.stream(connection, sql, (list_number,)))
+
+    def values_sorted(
+        self, connection: Connection, list_number: int
+    ) -> Iterator[tuple[int, Observable, int]]:
+        """Yield number, observable and rank of all that the list wants, sorted by key."""
+        return self._values(connection, list_number, "ORDER BY b.key")
+
+    def ranks(
+        self, connection: Connection, list_number: int
+    ) -> Iterator[tuple[int, Observable, int]]:
+        """Yield number, observable and rank of all that the list wants, best first."""
+        return self._values(connection, list_number, "ORDER BY e.rank DESC, e.observable")
+
+    def _values(
+        self, connection: Connection, list_number: int, order: str
+    ) -> Iterator[tuple[int, Observable, int]]:
+        rows = self._db.stream(connection, _VALUES + order, (list_number,))
+        for number, code, value, rank in rows:
+            yield number, Observable(TYPES[code - 1], value), rank
+
+    def reasons_among(
+        self, connection: Connection, list_number: int, observables: Sequence[int]
+    ) -> dict[int, Reason]:
+        """Return why these observables are not on the list."""
+        found: dict[int, Reason] = {}
+        for part in parts(observables, _PART):
+            sql = (
+                "SELECT observable, reason FROM entries "  # noqa: S608 - only numbers
+                f"WHERE list = ? AND wanted = 0 AND observable IN ({numbers(part)})"
+            )
+            rows = self._db.rows(connection, sql, (list_number,))
+            found.update((number, reason_of(code)) for number, code in rows)
+        return found
+
+    def numbers_of(
+        self, connection: Connection, observables: Sequence[Observable]
+    ) -> dict[Observable, int]:
+        """Return the numbers of those observables that the store knows."""
+        keys = {key_of(observable): observable for observable in observables}
+        found: dict[Observable, int] = {}
+        for part in parts(list(keys), _PART):
+            sql = f"SELECT key, number FROM observables WHERE key IN ({marks(part)})"  # noqa: S608 - only marks
+            rows = self._db.rows(connection, sql, part)
+            found.update((keys[bytes(key)], number) for key, number in rows)
+        return found
+
+    def observables_of(
+        self, connection: Connection, wanted: Sequence[int]
+    ) -> Iterator[tuple[int, Observable]]:
+        """Yield observables by number."""
+        for part in parts(wanted, _PART):
+            sql = (
+                "SELECT number, type, value FROM observables "  # noqa: S608 - only numbers
+                f"WHERE number IN ({numbers(part)}) ORDER BY number"
+            )
+            for number, code, value in self._db.rows(connection, sql):
+                yield number, Observable(TYPES[code - 1], value)
+
+
+def _wanted_row(row: Any) -> WantedRow:
+    observable = Observable(TYPES[row[1] - 1], row[2])
+    return WantedRow(row[0], observable, row[3], ClaimRow._make(row[4:13]), bytes(row[13]))
