@@ -119,11 +119,11 @@ def _without_guards(reads: list[_Read]) -> list[_Read]:
 
 def _is_guard(read: _Read, types: set[tuple[str, str]]) -> bool:
     path = read.test.path
-    if not read.is_equality or not path.endswith("type") or "[*]" in path:
+    if not read.is_equality or not path.endswith((".type", ":type")):
         return False
-    if path == f"{read.test.literal}:type":
-        return True
-    return path.endswith(".type") and (f"{path[:-4]}value", read.test.literal) in types
+    return path == f"{read.test.literal}:type" or (
+        (f"{path.removesuffix('type')}value", read.test.literal) in types
+    )
 
 
 def _contradiction(reads: Sequence[_Read]) -> str:
@@ -180,23 +180,22 @@ def _endpoint(reads: Sequence[_Read]) -> list[Placed]:
     by_path: dict[str, list[_Read]] = {}
     for read in reads:
         by_path.setdefault(read.test.path, []).append(read)
-    if by_path.keys() != {_DESTINATION, _PORT, _PROTOCOLS}:
+    asked = {_DESTINATION, _PORT, _PROTOCOLS}
+    if by_path.keys() != asked or not all(read.is_equality for read in reads):
         return []
-    destinations, ports = by_path[_DESTINATION], by_path[_PORT]
-    if len(destinations) > 1 or len(ports) > 1 or not all(read.is_equality for read in reads):
-        return []
-    address = destinations[0].observable
-    if address is None or address.type not in _FAMILIES or "/" in address.value:
+    destination, port = by_path[_DESTINATION][0], by_path[_PORT][0].test.literal
+    address = destination.observable
+    if address is None or address.type not in _FAMILIES:
         return []
     protocols = {read.test.literal for read in by_path[_PROTOCOLS]} - {_FAMILIES[address.type]}
-    if len(protocols) != 1 or type(ports[0].test.literal) is not int:
+    if len(protocols) != 1 or type(port) is not int:
         return []
     host = f"[{address.value}]" if address.type is _T.IPV6_ADDR else address.value
     try:
-        whole = canonical(_T.ENDPOINT, f"{host}:{ports[0].test.literal}/{protocols.pop()}")
+        whole = canonical(_T.ENDPOINT, f"{host}:{port}/{protocols.pop()}")
     except UnfitValueError:
         return []
-    return [Placed(destinations[0].test.at, Claim(whole, True))]
+    return [Placed(destination.test.at, Claim(whole, True))]
 
 
 def _others(reads: Sequence[_Read], read: _Read) -> str:

@@ -126,6 +126,7 @@ def test_a_canonical_form_is_its_own(kind, value):
         (T.EMAIL_ADDR, "o'brien@bad.example", "no list can hold"),
         (T.EMAIL_ADDR, "x@*.bad.example", "more than one domain"),
         (T.EMAIL_ADDR, "x" * 65 + "@bad.example", "no list can hold"),
+        (T.EMAIL_ADDR, "x" * 64 + "@" + "bad." * 47 + "example", "longer than 254"),
         (T.EMAIL_ADDR, "x@203.0.113.5", "not written as a domain name"),
         (T.FILE_MD5, "xyz", "not a digest"),
         (T.FILE_SHA256, "ab" * 48, "not a digest"),

@@ -170,6 +170,7 @@ ROWS = {
         [],
     ),
     "12 strong hash and size": (f"[{FILE_SHA256} AND file:size > 100]", [SHA256], [], []),
+    "12 name without a hash": ("[file:name = 'a.exe' AND file:size = 5]", [], ["a.exe"], []),
     "12 weak hash and name": (f"[{FILE_SHA1} AND file:name = 'a.exe']", [], [SHA1, "a.exe"], []),
     "12 weak hash and fuzzy hash": (
         f"[{FILE_MD5} AND file:hashes.SSDEEP = '3:a:b']",
@@ -220,6 +221,25 @@ ROWS = {
         f" AND {PROTOCOL} = 'http']",
         [],
         ["203.0.113.5"],
+        [],
+    ),
+    "13 and a further property": (
+        f"[{DST}.value = '203.0.113.5' AND {PORT} = 80 AND {PROTOCOL} = 'tcp'"
+        " AND network-traffic:is_active = true]",
+        [],
+        ["203.0.113.5"],
+        [],
+    ),
+    "13 name, port and protocol": (
+        f"[{DST}.value = 'bad.example' AND {PORT} = 80 AND {PROTOCOL} = 'tcp']",
+        [],
+        ["bad.example"],
+        [],
+    ),
+    "13 equality to a prefix, port and protocol": (
+        f"[{DST}.value = '198.51.100.0/24' AND {PORT} = 80 AND {PROTOCOL} = 'tcp']",
+        [],
+        ["198.51.100.0/24"],
         [],
     ),
     "13 from the source": (
@@ -382,6 +402,12 @@ ROWS = {
         ["203.0.113.5"],
         [NOT_ENFORCEABLE],
     ),
+    "20 what a NOT IN takes out of an IN": (
+        f"[{IP} IN ('203.0.113.5', '203.0.113.6') AND {IP} NOT IN ('203.0.113.4', '203.0.113.6')]",
+        [],
+        ["203.0.113.5"],
+        [NOT_ENFORCEABLE],
+    ),
     "21 ordering": ("[file:size > 100]", [], [], [UNSUPPORTED]),
     "21 ordering of an address": (f"[{IP} >= '203.0.113.5']", [], [], [UNSUPPORTED]),
     "21 ordering of systems": ("[autonomous-system:number < 64511]", [], [], [UNSUPPORTED]),
@@ -517,7 +543,7 @@ def test_each_property_gives_its_observable(pattern, kind, value):
         (f"[file:hashes.TLSH = '{SHA256}']", UNSUPPORTED, "TLSH"),
         (f"[file:hashes.'SHA3-256' = '{SHA256}']", UNSUPPORTED, "SHA3-256"),
         (f"[file:hashes.AUTHENTIHASH = '{SHA256}']", UNSUPPORTED, "AUTHENTIHASH"),
-        (f"[file:'hashes.MD5' = '{MD5}']", UNSUPPORTED, "hashes.MD5"),
+        (f"[file:'hashes.md5' = '{MD5}']", UNSUPPORTED, "hashes.md5"),
         (f"[file:contains_refs[*].hashes.MD5 = '{MD5}']", UNSUPPORTED, "contains_refs"),
         (f"[file:hashes.MD5[0] = '{MD5}']", UNSUPPORTED, "hashes.md5"),
         (f"[{DST}.resolves_to_refs[*].value = '203.0.113.5']", UNSUPPORTED, "resolves_to_refs"),

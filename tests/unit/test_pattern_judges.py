@@ -330,6 +330,19 @@ def test_what_is_a_pattern_is_what_the_judge_says(words, blank, in_brackets):
     assert ours.is_pattern == judge_parses(pattern), pattern
 
 
+BLANKS = [
+    chr(code) for code in range(0x3001) if chr(code).isspace() or code in range(0x2000, 0x2010)
+]
+
+
+@pytest.mark.parametrize(
+    "character", [*BLANKS, "\x00", "\x08", "\u00ad", "\u180e", "\ufeff"], ids=ascii
+)
+def test_what_means_nothing_between_words_is_what_the_judge_says(character):
+    pattern = f"[a:b{character}= 1]"
+    assert verdict(pattern).is_pattern == judge_parses(pattern)
+
+
 @settings(JUDGED, max_examples=600)
 @given(patterns, st.data())
 def test_a_damaged_pattern_is_a_pattern_when_the_judge_says_so(pattern, data):
