@@ -3,7 +3,7 @@
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -40,8 +40,15 @@ class BundleFeed(Feed[BundleSettings]):
 
     settings_type = BundleSettings
 
-    def __init__(self, settings: BundleSettings, http: Http | None = None) -> None:
+    def __init__(
+        self,
+        settings: BundleSettings,
+        http: Http | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         super().__init__(settings, http)
+        self._clock = clock
         self._search = Search.of(settings.path)
         self._touched: dict[str, str] = {}
 
@@ -63,7 +70,7 @@ class BundleFeed(Feed[BundleSettings]):
         stamp, _, digest = (cursor or _FROM_START).partition(" ")
         if digest and before in (stamp, self._touched.get(digest)):
             return
-        sure = _settled(before)
+        sure = _settled(before, self._clock())
         content = self._content(path, before)
         found = blake2b(content, digest_size=16).hexdigest()
         if found != digest:
@@ -106,7 +113,7 @@ def _stamp(path: Path) -> str:
     return f"{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}:{found.st_size}"
 
 
-def _settled(stamp: str) -> bool:
+def _settled(stamp: str, now: float) -> bool:
     """Whether a change would show: two writes in one tick of the file system's clock would not."""
     latest = max(int(nanoseconds) for nanoseconds in stamp.split(":")[:2]) / 1e9
-    return time.time() - latest > _SETTLED_SECONDS
+    return now - latest > _SETTLED_SECONDS

@@ -103,6 +103,31 @@ def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
     assert read(feed_of(path), cursor) == []
 
 
+def later() -> float:
+    return time.time() + 60
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_a_file_known_for_a_while_is_not_even_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, touched: bool
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(bundle(A))
+    feed = BundleFeed(BundleSettings(path=path), clock=later)
+    cursor = read(feed)[-1].cursor
+    if touched:
+        age(path)
+        assert read(feed, cursor) == []
+    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("the file was opened"))
+    assert read(feed, cursor) == []
+
+
+def test_a_file_just_written_is_compared_by_content(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(bundle(A))
+    (page,) = read(feed_of(tmp_path))
+    assert page.cursor.startswith("unsure ")
+
+
 def test_a_changed_file_is_read_whole_again(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(bundle(A, B))

@@ -101,9 +101,14 @@ def test_a_certificate_for_another_name_is_not_trusted(
 
 
 def test_a_private_authority_stands_instead_of_the_public_ones(
-    make_feed: MakeFeed, certificates: SimpleNamespace
+    guarded: TaxiiServer,
+    make_feed: MakeFeed,
+    certificates: SimpleNamespace,
+    pem: Callable[[str], SecretValue],
 ) -> None:
-    feed = make_feed(ca=certificates.folder / "ca.pem")
+    auth = Auth(client_cert=pem("client.pem"), client_key=pem("client.key"))
+    feed = make_feed(url=guarded.url, auth=auth, ca=certificates.folder / "ca.pem")
+    feed.collections()
     manager = feed._client.session.get_adapter("https://").poolmanager
     context = manager.connection_pool_kw["ssl_context"]
     assert [dict(ca["subject"][0])["commonName"] for ca in context.get_ca_certs()] == ["ca"]
