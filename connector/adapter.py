@@ -126,6 +126,10 @@ class Adapter(ABC, Generic[S]):
         """Return whether the target can hold this observable, as configured."""
         return observable.type in self.supports
 
+    def as_held(self, entry: Entry) -> Entry:
+        """Return the entry as `read` will give it back, where the target bends its fields."""
+        return entry
+
     @abstractmethod
     def read(self) -> Iterable[Entry]:
         """Return what the target holds now; raise UnavailableError when unsure."""

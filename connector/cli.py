@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 
 from connector import __version__, answers, screens
-from connector.config import reference
 from connector.config.loading import Loaded, load
+from connector.config.reference import json_schema, reference_page
 from connector.daemon import AlreadyRunningError, Daemon, open_store
 from connector.errors import ConfigError, ConnectorError
 from connector.logs import set_up_logs
@@ -256,13 +256,13 @@ def plugins_list(as_json: AsJson = False) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
-    _print_json(reference.json_schema(Registry.installed()))
+    _print_json(json_schema(Registry.installed()))
 
 
 @app.command()
 def docs() -> None:
     """Print the reference of the configuration as Markdown."""
-    sys.stdout.write(reference.reference_page(Registry.installed()))
+    sys.stdout.write(reference_page(Registry.installed()))
 
 
 @app.command()

@@ -230,6 +230,11 @@ class Daemon:
     def _assembled(self, loaded: Loaded, store: Store) -> Generation:
         for warning in loaded.warnings:
             log.warning("config.warning", what=warning)
+        for name, count in store.ledger.left_behind(loaded.config.outputs).items():
+            log.warning(
+                "output.left_behind", output=name, entries=count,
+                what="the configuration names it no more, and its entries are still at the target",
+            )  # fmt: skip
         carrier = self._carrier(store) if self._carrier else None
         service = assemble(loaded, self._registry, store, self._now, carrier)
         self._generation = Generation(service, self._fail)

@@ -122,6 +122,7 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
         allowed = _within_capacity(output, connection, ledger, state)
         if allowed is not None and not scope.everything:
             scope = replace(scope, everything=True)  # the rank that still fits may have moved
+        renews = isinstance(output.adapter, ListAdapter) and state.setup != output.setup
         theirs: Collection[bytes] = ()
         if present is None:
             theirs = ledger.foreign_among(connection, state.number)
@@ -134,6 +135,7 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
             why_not=ledger.dropped(connection, state, everything=scope.everything),
             present=present,
             before=ledger.owned(connection, state.number),
+            renews=renews and scope.verifies,
         )
     return Proposal(plan, state, seq, scope, allowed, foreign)
 
@@ -163,7 +165,8 @@ def _wanted(
         elif theirs and key_of(row.observable) in theirs:
             yield Wanted(number, 0, Mark.FOREIGN)
         else:
-            yield Wanted(number, digest(entry.fields) if entry.fields else 0)
+            held = output.adapter.as_held(entry) if entry.fields else entry
+            yield Wanted(number, digest(held.fields))
 
 
 def _within_capacity(

@@ -11,10 +11,9 @@ import structlog
 from connector.carrying import Applied, Carrier
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, ListConfig, OutputConfig
-from connector.decisions.mapping import compile_mapping, overlay, read_mapping
 from connector.decisions.plan import Limits
 from connector.decisions.policy import Choice, ListPolicy, Select, Terms, Traits
-from connector.errors import ConnectorError, RefusedError
+from connector.errors import ConnectorError, RefusedError, UnavailableError
 from connector.feed import Feed
 from connector.indicators.marking import audience_limit, level_of
 from connector.indicators.stix import GranularMarking
@@ -75,7 +74,7 @@ class Service:
         try:
             polled = poll(feed.feed, feed.number, self.store.objects, self.now, progress)
             if polled.errors:
-                raise polled.errors[0]
+                raise _worst(polled)
         except ConnectorError as error:
             self.store.objects.note_attempt(feed.number, self.now(), str(error))
             self._learn_markings(remarked=False)
@@ -114,8 +113,7 @@ class Service:
         state = self.store.ledger.open(name, output.listing.number)
         every = self.loaded.config.outputs[name].verify_every.total_seconds() * 1_000_000
         stale = state.verified_at is None or self.now() - state.verified_at >= every
-        changed = state.setup != output.setup or state.list != output.listing.number
-        return EVERYTHING if stale or changed else CHANGED
+        return EVERYTHING if stale or state.setup != output.setup else CHANGED
 
     def propose(self, name: str, scope: Scope | None = None) -> Proposal:
         """Return what one output would write; writes nothing to its target."""
@@ -206,10 +204,19 @@ def assemble(
         name: _output(name, output, listings[output.list], loaded, registry)
         for name, output in config.outputs.items()
     }
+    store.ledger.resume(outputs)
     return Service(
         loaded, store, now, feeds, listings, outputs, carrier or Carrier(store, now), markings,
         set(listings),
     )  # fmt: skip
+
+
+def _worst(polled: Polled) -> ConnectorError:
+    """Return what a poll failed of; one closed collection does not pause those that answer."""
+    first = polled.errors[0]
+    if isinstance(first, RefusedError) and polled.objects:
+        return UnavailableError(str(first))
+    return first
 
 
 def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:
@@ -268,12 +275,12 @@ def _output(
 ) -> Output:
     options = loaded.outputs[name]
     adapter = registry.make_adapter(config.adapter, options, name, loaded.config.publish_folder)
-    mapping = overlay(read_mapping(adapter.default_mapping), read_mapping(config.mapping))
+    mapper = loaded.mappers[name] if adapter.fields else None
     said = config.model_dump_json() + options.model_dump_json()
     limits = config.limits
     always = limits.model_fields_set & {"max_remove_ratio", "max_add_ratio"}
     return Output(
-        name, listing, adapter, compile_mapping(mapping, adapter.fields) if mapping else None,
+        name, listing, adapter, mapper,
         Limits(
             limits.max_remove_ratio, limits.max_add_ratio, limits.max_add, limits.max_remove,
             frozenset(always),

@@ -71,7 +71,11 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one output would write: frozen once made, named by a hash of its contents."""
+    """What one output would write: frozen once made, named by a hash of its contents.
+
+    `before` counts our entries there; `drifted` counts entries on a list of ours that nobody
+    wanted there; `renews` asks for a list to be published again though its entries are the same.
+    """
 
     output: str
     scope: str
@@ -83,6 +87,7 @@ class Plan:
     unchanged: int
     before: int
     drifted: int = 0
+    renews: bool = False
 
     @property
     def id(self) -> str:
@@ -97,7 +102,7 @@ class Plan:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.add or self.update or self.remove or self.drifted)
+        return not (self.add or self.update or self.remove or self.drifted or self.renews)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +167,7 @@ def diff(
     why_not: Mapping[int, Reason],
     present: Presence | None = None,
     before: int = 0,
+    renews: bool = False,
 ) -> Plan:
     """Return the plan from the ledger (and the target, where it was read) to what is wanted.
 
@@ -169,17 +175,21 @@ def diff(
     Only entries that the ledger calls ours are removed.
     """
     draft = _Draft()
+    met = 0
     for number, want, had in _pairs(wanted, written):
+        met += present is not None and number in present
         if want is None:
             _unwanted(draft, number, had, why_not, present)
         elif want.unfit:
             _unfit(draft, want, had)
         else:
             _fit(draft, want, had, present)
-    drifted = present.unknown if present is not None and present.ours_alone else 0
+    drifted = 0
+    if present is not None and present.ours_alone:
+        drifted = len(present) - met + present.unknown
     return Plan(
         output, scope, draft.add, draft.update, draft.remove, draft.reasons,
-        tuple(draft.marks), draft.unchanged, before, drifted,
+        tuple(draft.marks), draft.unchanged, before, drifted, renews,
     )  # fmt: skip
 
 
@@ -256,6 +266,11 @@ def violations(plan: Plan, limits: Limits) -> tuple[str, ...]:
     added, removed, before = len(plan.add), len(plan.remove), plan.before
     if before and (reason := _empties(plan)):
         broken.append(reason)
+    if not before and plan.drifted:
+        broken.append(
+            f"would replace a list of which {plan.drifted:,} entries are neither wanted nor known "
+            "as ours: is the ledger lost, or did feeds not answer yet?"
+        )
     if before and _ratio_counts("max_remove_ratio", limits, before):
         share = removed / before
         if share > limits.max_remove_ratio:

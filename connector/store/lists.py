@@ -145,6 +145,7 @@ class ListStore:
         done: Refreshed,
     ) -> None:
         observables = self._observables(connection, where)
+        done.considered += len(observables)
         claims = _CLAIM_ROWS.format(where=where.format(column="c.observable"))
         old = self._entries(connection, state.number, where)
         marks: list[tuple[int, int]] = []
@@ -163,7 +164,6 @@ class ListStore:
             row = _news(state.number, number, seq, now, entry, old.get(number), done)
             if row:
                 rows.append(row)
-        done.considered += len(old) + len(rows)
         for number in observables:  # nothing claims these any more
             gone = _Entry(0, 0, _WITHDRAWN, 0, 0, None)
             row = _news(state.number, number, seq, now, gone, old.get(number), done)

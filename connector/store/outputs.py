@@ -1,13 +1,20 @@
 """Where each output stands with its list, and how its latest cycles ended."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from connector.store.database import Database
+from connector.decisions.plan import OURS
+from connector.store.database import Database, numbers
+from connector.store.lists import OUTPUT_TALLY
 
 
 @dataclass(frozen=True, slots=True)
 class OutputState:
-    """Where an output stands with its list."""
+    """Where an output stands with its list.
+
+    `setup` is the digest of what the file said when the target was last verified; `verified_at`
+    is None where everything has to be looked at again.
+    """
 
     number: int
     list: int
@@ -38,7 +45,29 @@ class Outputs:
                 "FROM outputs WHERE number = ?"
             )
             row = self._db.rows(connection, sql, (number,))[0]
-            return OutputState(row[0], row[1], row[2], bytes(row[3]), row[4], row[5], row[6])
+            verified_at = row[4] if row[1] == list_number else None  # it carries another list now
+            return OutputState(
+                row[0], list_number, row[2], bytes(row[3]), verified_at, row[5], row[6]
+            )
+
+    def resume(self, names: Collection[str]) -> None:
+        """Let paused outputs go on: the file was read anew, so what refused us may be mended."""
+        with self._db.write() as connection:
+            for name in names:
+                sql = "UPDATE outputs SET paused = NULL WHERE name = ?"
+                self._db.run(connection, sql, (name,))
+
+    def left_behind(self, names: Collection[str]) -> dict[str, int]:
+        """Return the outputs that the file names no more, with how many entries are still there."""
+        ours = numbers(OURS)
+        sql = (
+            "SELECT o.name, sum(t.count) FROM outputs o JOIN tallies t ON t.kind = ? "  # noqa: S608 - only numbers
+            "AND t.owner = o.number AND t.bucket IN "
+            f"({ours}) GROUP BY o.name"
+        )
+        with self._db.read() as connection:
+            rows = self._db.rows(connection, sql, (OUTPUT_TALLY,))
+        return {name: int(count) for name, count in rows if count and name not in names}
 
     def finish(self, output: OutputState, seq: int, *, verified: bool, now: int) -> None:
         """Record that the output is in step with its list up to a sequence number."""

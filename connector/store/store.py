@@ -1,5 +1,8 @@
 """The store as one thing: a database and the four sides that the service works with."""
 
+from threading import Lock
+from typing import Final
+
 from connector.decisions.policy import Traits
 from connector.indicators.stix import Unreadable, read_object
 from connector.model import Tlp
@@ -10,7 +13,8 @@ from connector.store.ledger import Ledger
 from connector.store.lists import ListStore
 from connector.store.objects import ObjectStore
 
-_TRAITS_HELD = 200_000
+_TRAITS_HELD: Final = 200_000
+_AHEAD: Final = 500
 
 
 class Store:
@@ -23,6 +27,7 @@ class Store:
         self.ledger = Ledger(self.database)
         self._traits: dict[int, Traits] = {}
         self._codecs: dict[int, Codec] = {}
+        self._unpacking = Lock()  # a codec serves one thread at a time
 
     def traits(self, number: int) -> Traits:
         """Return traits by number; they never change, so each is read once."""
@@ -30,9 +35,10 @@ class Store:
         if found is None:
             if len(self._traits) > _TRAITS_HELD:
                 self._traits.clear()
-            with self.database.read() as connection:
-                found = load_traits(self.database, connection, [number])[number]
-            self._traits[number] = found
+            with self.database.read() as connection:  # a pass over many asks for the next ones soon
+                near = load_traits(self.database, connection, range(number, number + _AHEAD))
+            self._traits.update(near)
+            found = near[number]
         return found
 
     def markings(self) -> dict[str, Tlp | None]:
@@ -49,7 +55,7 @@ class Store:
     def originals(self, keys: list[bytes]) -> dict[bytes, bytes]:
         """Return the bytes as received of objects by key."""
         found: dict[bytes, bytes] = {}
-        with self.database.read() as connection:
+        with self._unpacking, self.database.read() as connection:
             marks = ",".join("?" * len(keys))
             sql = (
                 "SELECT o.key, r.dictionary, r.packed FROM objects o "  # noqa: S608 - only marks

@@ -101,6 +101,12 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
         except ValueError:
             return False
 
+    def as_held(self, entry: Entry) -> Entry:
+        """Return the entry with its text as the map will hold it."""
+        if not (text := _plain(entry.fields.get("text", ""))):
+            return Entry(entry.observable)
+        return Entry(entry.observable, MappingProxyType({"text": text}))
+
     def read(self) -> Iterable[Entry]:
         """Return what the live maps hold; the field `action` shows another action than ours."""
         for stem in self._stems():
@@ -183,9 +189,13 @@ def _failures_in_words() -> Iterator[None]:
 
 
 @lru_cache(maxsize=1024)
+def _plain(text: FieldValue) -> str:
+    """Reduce a text to letters that mean nothing to anybody."""
+    return " ".join(_UNSAFE_TEXT.sub(" ", str(text)).split())[:_LONGEST_TEXT].rstrip()
+
+
 def _value(action: str, text: FieldValue) -> str:
-    """The text is reduced to letters that mean nothing to anybody."""
-    plain = " ".join(_UNSAFE_TEXT.sub(" ", str(text)).split())[:_LONGEST_TEXT].rstrip()
+    plain = _plain(text)
     return f"{action} {plain}" if plain else action
 
 
