@@ -94,7 +94,7 @@ class Indicators:
         yield self._make("mistaken: a public resolver", _address(NEVER_STOPPED))
         yield self._make("mistaken: everybody's mail", _domain("gmail.com"))
         yield self._make("mistaken: private use", _address("10.20.30.40"))
-        yield self._make("half the internet", _address("128.0.0.0/1"))
+        yield self._make("far too wide", _address("172.16.0.0/12"))
         yield self._make("last year's", _address("192.0.2.10"), valid_until=self._ago(1))
         yield self._make("next week's", _address("192.0.2.11"), valid_from=self._ago(-7))
         yield revoked(self._make("a false alarm", _address("192.0.2.12")), self._ago(2))
