@@ -1,0 +1,206 @@
+"""Whether a service's records agree with each other, with its policy and with its targets."""
+
+import zlib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+
+from sqlalchemy import Connection
+
+from connector.decisions.plan import OURS, Mark
+from connector.decisions.policy import CODES, ClaimRow, Kind, decide
+from connector.model import Observable, Reason
+from connector.reconcile import Listing, Output
+from connector.service import Service
+from connector.store import questions
+from connector.store.interning import TYPES
+from connector.store.lists import BLOCK, LIST_TALLY, OUTPUT_TALLY, tallies
+
+__all__ = ["Held", "assert_consistent", "inconsistencies"]
+
+_STATIC = {
+    Kind.UNREADABLE: Reason.UNREADABLE,
+    Kind.UNSUPPORTED: Reason.UNSUPPORTED_PATTERN,
+    Kind.NOT_ENFORCEABLE: Reason.NOT_ENFORCEABLE,
+}
+_ABSENT = frozenset({Mark.REJECTED, Mark.UNSUPPORTED, Mark.OVER_CAPACITY})
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a target holds in truth, and what of it was put there by other hands than ours."""
+
+    entries: Collection[Observable]
+    by_hand: Collection[Observable] = ()
+
+
+Targets = Mapping[str, Callable[[], Held]]
+
+
+def assert_consistent(
+    service: Service, targets: Targets | None = None, *, settled: bool = True
+) -> None:
+    """Fail with every contradiction between records, decisions and targets.
+
+    `targets` tells by output what its target holds; where it says nothing the adapter is asked.
+    `settled` says that all cycles ended well: every claim is decided as of now, and every target
+    holds what its list wants. Otherwise only what must hold at any instant is checked.
+    """
+    found = list(inconsistencies(service, targets or {}, settled=settled))
+    assert not found, "\n".join(found)  # noqa: S101 - that is what this function is for
+
+
+def inconsistencies(service: Service, targets: Targets, *, settled: bool = True) -> Iterator[str]:
+    """Yield every contradiction as a sentence."""
+    database = service.store.database
+    with database.read() as connection:
+        claims = questions.claim_count(database, connection)
+        for name, listing in service.listings.items():
+            for problem in _of_list(service, connection, listing, claims, settled=settled):
+                yield f"list {name}: {problem}"
+        for name, output in service.outputs.items():
+            row = questions.output_rows(database, connection).get(name)
+            if row is not None:
+                for problem in _of_output(service, connection, output, row, claims):
+                    yield f"output {name}: {problem}"
+    for name, output in service.outputs.items():
+        held = targets[name]() if name in targets else _read(output)
+        with database.read() as connection:
+            for problem in _of_target(service, connection, output, held, settled=settled):
+                yield f"output {name}: {problem}"
+
+
+def _read(output: Output) -> Held:
+    return Held([entry.observable for entry in output.adapter.read()])
+
+
+def _of_list(
+    service: Service, connection: Connection, listing: Listing, claims: int, *, settled: bool
+) -> Iterator[str]:
+    database = service.store.database
+    counted = tallies(database, connection, LIST_TALLY, listing.number)
+    bytes_of = _codes(service, connection, listing.number)
+    recounted = Counter(bytes_of.values())
+    if {code: count for code, count in counted.items() if count} != dict(recounted):
+        yield f"tallies say {counted}, its blocks say {dict(recounted)}"
+    reasons = questions.list_reasons(database, connection, listing.number, claims)
+    yield from _sums(reasons, claims)
+    if not settled:
+        return
+    sql = "SELECT count(*) FROM entries WHERE list = ? AND wanted = 1"
+    wanted = database.one(connection, sql, (listing.number,))
+    if wanted != reasons.get(Reason.WANTED, 0):
+        yield f"{wanted} entries are wanted, the claims say {reasons.get(Reason.WANTED, 0)}"
+    decided = _decided(service, connection, listing)
+    for claim in sorted(decided.keys() | bytes_of.keys()):
+        kept, should = bytes_of.get(claim), decided.get(claim)
+        if kept != should:
+            yield f"claim {claim} is kept as {kept}, and is {should} when decided anew"
+
+
+def _codes(service: Service, connection: Connection, number: int) -> dict[int, int]:
+    """Return the reason byte of every claim that has one, from the blocks themselves."""
+    sql = "SELECT block, packed FROM buckets WHERE list = ?"
+    rows = service.store.database.rows(connection, sql, (number,))
+    return {
+        block * BLOCK + at: code
+        for block, packed in rows
+        for at, code in enumerate(zlib.decompress(packed))
+        if code
+    }
+
+
+def _decided(service: Service, connection: Connection, listing: Listing) -> dict[int, int]:
+    """Return the reason code of every claim in the store, asked of the policy anew."""
+    database, now = service.store.database, service.now()
+    sql = (
+        "SELECT c.observable, b.type, b.value, c.number, c.kind, o.feed, o.state, o.modified, "
+        "o.valid_from, o.valid_until, o.confidence, o.traits FROM claims c "
+        "JOIN objects o ON o.number = c.object LEFT JOIN observables b ON b.number = c.observable "
+        "ORDER BY c.observable, c.number"
+    )
+    codes: dict[int, int] = {}
+    for number, group in groupby(database.rows(connection, sql), itemgetter(0)):
+        rows = list(group)
+        claims = [ClaimRow._make(row[3:]) for row in rows]
+        if number:
+            observable = Observable(TYPES[rows[0][1] - 1], rows[0][2])
+            decision = decide(observable, claims, listing.policy, now)
+            codes |= dict(zip((claim.number for claim in claims), decision.codes, strict=True))
+        else:
+            codes |= {claim.number: CODES[_STATIC[Kind(claim.kind)]] for claim in claims}
+    return codes
+
+
+def _sums(reasons: Mapping[Reason, int], claims: int) -> Iterator[str]:
+    if sum(reasons.values()) != claims:
+        yield f"its reasons add up to {sum(reasons.values())} of {claims} claims: {reasons}"
+    if negative := {reason: count for reason, count in reasons.items() if count < 0}:
+        yield f"counts below nothing: {negative}"
+
+
+def _of_output(
+    service: Service,
+    connection: Connection,
+    output: Output,
+    row: questions.OutputRow,
+    claims: int,
+) -> Iterator[str]:
+    database = service.store.database
+    listed = questions.list_reasons(database, connection, output.listing.number, claims)
+    reasons = questions.output_reasons(database, connection, row, listed)
+    yield from _sums(reasons, claims)
+    counted = {
+        mark: count
+        for mark, count in tallies(database, connection, OUTPUT_TALLY, row.number).items()
+        if count
+    }
+    sql = "SELECT state, count(*) FROM ledger WHERE output = ? GROUP BY state"
+    recounted = dict(map(tuple, database.rows(connection, sql, (row.number,))))
+    if counted != recounted:
+        yield f"tallies say {counted}, its ledger says {recounted}"
+    for reason, count in questions.recount(database, connection, row).items():
+        if reason is not None and count != reasons.get(reason, 0):
+            yield f"{reason.value}: status says {reasons.get(reason, 0)}, a recount {count}"
+
+
+def _of_target(
+    service: Service, connection: Connection, output: Output, held: Held, *, settled: bool
+) -> Iterator[str]:
+    marks = _ledger(service, connection, output.name)
+    ours = {observable for observable, mark in marks.items() if mark in OURS}
+    there, by_hand = set(held.entries), set(held.by_hand)
+    for orphan in sorted(there - by_hand - ours, key=str):
+        yield f"{orphan.value} is at the target, and nobody owns it"
+    written = {observable for observable, mark in marks.items() if mark == Mark.WRITTEN}
+    for lost in sorted(written - there, key=str):
+        yield f"{lost.value} is written, the ledger says; the target does not have it"
+    for taken in sorted(written & by_hand, key=str):
+        yield f"{taken.value} was put by hand, and the ledger calls it ours"
+    if not settled:
+        return
+    for observable, mark in marks.items():
+        if mark in (Mark.INTENDED, Mark.REMOVING):
+            yield f"{observable.value} is left as {Mark(mark).name} after a whole cycle"
+    absent = {observable for observable, mark in marks.items() if mark in _ABSENT}
+    wanted = _wanted(service, connection, output.listing.number)
+    for missing in sorted(wanted - there - absent, key=str):
+        yield f"{missing.value} is wanted, and not at the target"
+    for left in sorted(there - by_hand - wanted, key=str):
+        yield f"{left.value} is at the target, and not wanted"
+
+
+def _ledger(service: Service, connection: Connection, output: str) -> dict[Observable, int]:
+    sql = (
+        "SELECT b.type, b.value, l.state FROM ledger l JOIN outputs o ON o.number = l.output "
+        "JOIN observables b ON b.number = l.observable WHERE o.name = ?"
+    )
+    rows = service.store.database.rows(connection, sql, (output,))
+    return {Observable(TYPES[code - 1], value): mark for code, value, mark in rows}
+
+
+def _wanted(service: Service, connection: Connection, number: int) -> set[Observable]:
+    rows = service.store.ledger.values_sorted(connection, number)
+    return {observable for _number, observable, _rank in rows}

@@ -1,0 +1,199 @@
+"""A site as an operator has it: a configuration file, a state, feeds and targets, and a clock."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from connector_edl import EdlAdapter
+from stix_samples import START, Object, write_bundle
+
+from connector.answers import status
+from connector.carrying import Carrier
+from connector.config.loading import Loaded, load
+from connector.daemon import open_store
+from connector.feed import Feed
+from connector.feeds.bundle import BundleFeed
+from connector.feeds.taxii import TaxiiFeed
+from connector.http import Http
+from connector.model import Observable
+from connector.once import Outcome, run_once
+from connector.registry import Registry
+from connector.service import Service, assemble
+from connector.settings import HttpSettings, Settings
+from connector.testing.consistency import Held, assert_consistent
+from connector.testing.firewall import FakeFirewall, Rack
+
+# Reserved addresses and names stand for real ones here, so the groups that protect them are out.
+FREED = {"builtin": {"except": ["documentation", "special_purpose"]}}
+BLOCK_ALL: dict[str, Any] = {"purpose": "block"}
+Fault = Callable[[str], None]
+
+
+class Clock:
+    """The service's clock, which only moves when told to."""
+
+    def __init__(self, start: datetime = START) -> None:
+        self.moment = start
+
+    def __call__(self) -> int:
+        return (self.moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+    def advance(self, **amount: float) -> None:
+        self.moment += timedelta(**amount)
+
+
+class QuickRegistry(Registry):
+    """The parts used here; HTTP clients do not pause between their tries."""
+
+    def make_feed(self, name: str, settings: Settings) -> Feed[Any]:
+        if isinstance(settings, HttpSettings):
+            return self.feed(name)(settings, Http(settings, sleep=lambda _seconds: None))
+        return super().make_feed(name, settings)
+
+
+def one_firewall(**limits: Any) -> dict[str, Any]:
+    """One list that blocks everything, kept at one firewall."""
+    edge: dict[str, Any] = {"list": "perimeter", "adapter": "firewall"}
+    edge["options"] = {"device": "edge"}
+    if limits:
+        edge["limits"] = limits
+    return {"lists": {"perimeter": BLOCK_ALL}, "outputs": {"edge": edge}}
+
+
+class Site:
+    """Everything of one installation below one folder; `open` starts the service on it."""
+
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+        self.folder = folder
+        self.clock = clock or Clock()
+        (folder / "devices").mkdir(parents=True, exist_ok=True)
+        self.rack = Rack(folder / "devices")
+        self.registry = QuickRegistry(
+            {"firewall": self.rack.adapter, "edl": EdlAdapter},
+            {"bundle": BundleFeed, "taxii": TaxiiFeed},
+        )
+        self._service: Service | None = None
+
+    @property
+    def config_path(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def bundles(self) -> Path:
+        return self.folder / "bundles"
+
+    def configure(self, **sections: Any) -> None:
+        """Write the configuration: a folder of bundles as feed, unless `feeds` says otherwise."""
+        self.bundles.mkdir(exist_ok=True)
+        feed = {"type": "bundle", "path": "bundles/", "unmarked_tlp": "clear"}
+        config = {
+            "version": 1,
+            "feeds": {"files": feed},
+            "allowlist": FREED,
+            **one_firewall(),
+            **deepcopy(sections),
+        }
+        self.config_path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+    def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the configuration file."""
+        config = yaml.safe_load(self.config_path.read_text(encoding="utf-8"))
+        change(config)
+        self.config_path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+    def write(self, name: str, objects: Iterable[Mapping[str, Any]]) -> None:
+        """Put a bundle into the folder, or replace one."""
+        write_bundle(self.bundles / name, objects)
+
+    def load(self) -> Loaded:
+        return load(self.config_path, self.registry)
+
+    def open(self, fault: Fault = lambda _point: None) -> Service:
+        """Start the service anew on what the disk holds."""
+        self.close()
+        loaded = self.load()
+        store = open_store(loaded)
+        carrier = Carrier(store, self.clock, sleep=lambda _seconds: None, fault=fault)
+        self._service = assemble(loaded, self.registry, store, self.clock, carrier)
+        return self._service
+
+    @property
+    def service(self) -> Service:
+        """The running service; started when it is not."""
+        return self._service or self.open()
+
+    def close(self) -> None:
+        if self._service is not None:
+            self._service.close()
+            self._service.store.close()
+            self._service = None
+
+    def once(self) -> Outcome:
+        """What `connector run --once` does."""
+        return run_once(self.service, lambda _what, _done, _all: None)
+
+    def change(self) -> None:
+        """A cycle of what changed: poll, refresh, sync, as the daemon does it."""
+        for feed in self.service.feeds:
+            self.service.poll(feed)
+        for name in self.service.listings:
+            self.service.refresh(name)
+        for output in self.service.outputs:
+            self.service.sync(output)
+
+    def consistent(self, *, settled: bool = True) -> None:
+        """Fail where records, decisions and targets contradict each other."""
+        assert_consistent(self.service, self.targets(), settled=settled)
+
+    def targets(self) -> dict[str, Callable[[], Held]]:
+        """What each target holds, seen with other eyes than the adapter's."""
+        targets: dict[str, Callable[[], Held]] = {}
+        for name, output in self.service.outputs.items():
+            device = getattr(output.adapter, "device", None)
+            if isinstance(device, FakeFirewall):
+                targets[name] = lambda device=device: Held(device.entries(), device.by_hand)
+        return targets
+
+    def at(self, device: str = "edge") -> list[str]:
+        """The values at a firewall, sorted."""
+        return self.rack[device].values()
+
+    def lines(self, file: str) -> list[str]:
+        """The lines of a published list."""
+        return (self.folder / "published" / file).read_text(encoding="utf-8").splitlines()
+
+    def status(self) -> dict[str, Any]:
+        return status(self.service)
+
+    def reasons(self, listed: str = "perimeter") -> dict[str, int]:
+        """The buckets of a list."""
+        return next(part["reasons"] for part in self.status()["lists"] if part["name"] == listed)
+
+    def output(self, name: str = "edge") -> dict[str, Any]:
+        return next(part for part in self.status()["outputs"] if part["name"] == name)
+
+    def feed(self, name: str = "files") -> dict[str, Any]:
+        return next(part for part in self.status()["feeds"] if part["name"] == name)
+
+    def idle(self) -> bool:
+        """Whether a whole cycle would write nothing."""
+        return all(self.service.propose(name).plan.empty for name in self.service.outputs)
+
+
+def device_only(site: Site, device: str, *values: Observable) -> None:
+    for value in values:
+        site.rack[device].put_by_hand(value, {})
+
+
+def forget_state(site: Site) -> None:
+    """Lose the ledger: the state's files are gone."""
+    site.close()
+    for path in (site.folder / "state").iterdir():
+        os.unlink(path)
+
+
+__all__ = ["BLOCK_ALL", "FREED", "Clock", "Object", "Site", "forget_state", "one_firewall"]
