@@ -102,8 +102,12 @@ class Runs:
         sql = f"SELECT number FROM objects WHERE state = ? AND number IN ({numbers(gone)})"  # noqa: S608 - only numbers
         unreadable = [row[0] for row in self._db.rows(connection, sql, (State.UNREADABLE,))]
         self._forget(connection, unreadable, touched)
-        sql = f"UPDATE objects SET state = ? WHERE state = ? AND number IN ({numbers(gone)})"  # noqa: S608 - only numbers
-        changed = self._db.run(connection, sql, (State.WITHDRAWN, State.CURRENT))
+        sql = (
+            "UPDATE objects SET state = ? WHERE state IN (?, ?) "  # noqa: S608 - only numbers
+            f"AND number IN ({numbers(gone)})"
+        )
+        states = (State.WITHDRAWN, State.CURRENT, State.DISPUTED)
+        changed = self._db.run(connection, sql, states)
         self._claims.stir(connection, gone, touched)
         return changed + len(unreadable)
 

@@ -50,9 +50,16 @@ def news(held: Held, version: Version) -> News:
         return News.NONE
     ours = held.created_by == version.traits.created_by
     if version.state == State.REVOKED:
-        return News.REVOKED if ours else News.DISPUTED
+        return News.REVOKED if ours else _dispute(held, version)
     if version.modified > held.modified:
         return News.NEWER if ours else News.FOREIGN
-    if version.modified == held.modified and held.state == State.WITHDRAWN:
+    if ours and version.modified == held.modified and held.state == State.WITHDRAWN:
         return News.RETURNED
+    return News.NONE
+
+
+def _dispute(held: Held, version: Version) -> News:
+    """A stranger's revocation counts until its creator says the object anew."""
+    if held.state == State.CURRENT and version.modified >= held.modified:
+        return News.DISPUTED
     return News.NONE

@@ -1,0 +1,436 @@
+"""Pages of objects: what is kept, what a replay changes, and what a new version replaces."""
+
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from stix_samples import PRODUCER, STRANGER, at, dump, indicator, indicator_id, pattern_of
+
+from connector.decisions.policy import Kind, State
+from connector.indicators.identity import key_of_id
+from connector.intake import read_version
+from connector.model import Observable, ObservableType, Tlp
+from connector.store.objects import Stored
+from connector.store.store import Store
+
+_names = count(1)
+
+
+class FeedHand:
+    """Hands pages of one feed of its own to a store."""
+
+    def __init__(self, store: Store, *, whole: bool = False) -> None:
+        self.store, self.whole = store, whole
+        self.number = store.objects.feed_number(f"feed-{next(_names)}")
+        self.state = store.objects.collection(self.number, "key", "title")
+
+    def give(self, *raw: bytes, cursor: str = "c", now: int = 1) -> Stored:
+        versions = [read_version(each) for each in raw]
+        return self.store.objects.store_page(
+            self.number, self.state, versions, cursor, whole=self.whole, now=now
+        )
+
+    def run(self, *raw: bytes) -> int:
+        """Give all of a whole collection in one run; return how many objects left."""
+        self.state = self.store.objects.begin_run(self.state)
+        self.give(*raw)
+        return self.store.objects.finish_run(self.state)
+
+
+def rows(store: Store, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    with store.database.read() as connection:
+        return [tuple(row) for row in store.database.rows(connection, sql, values)]
+
+
+def everything(store: Store) -> dict[str, list[tuple[Any, ...]]]:
+    """Return every row that objects and claims are made of, with its number."""
+    tables = ("objects", "originals", "claims", "observables", "departures", "traits", "members")
+    return {table: sorted(rows(store, "SELECT * FROM " + table)) for table in tables}  # noqa: S608 - our own tables
+
+
+def state_of(store: Store, number: int) -> int:
+    key = key_of_id(indicator_id(number))
+    return int(rows(store, "SELECT state FROM objects WHERE key = ?", key)[0][0])
+
+
+def test_a_page_counts_what_it_brought(store: Store) -> None:
+    feed = FeedHand(store)
+    assert feed.give(indicator(1), indicator(2)) == Stored(new=2)
+    again = feed.give(
+        indicator(1),
+        indicator(2, modified=2),
+        indicator(1, modified=3, revoked=True),
+        indicator(2, modified=4, by=STRANGER),
+    )
+    assert again == Stored(updated=1, revoked=1, repeated=1, quarantined=1)
+    assert rows(store, "SELECT objects FROM feeds WHERE number = ?", feed.number) == [(2,)]
+
+
+def test_objects_and_cursor_are_one_transaction(store: Store) -> None:
+    feed = FeedHand(store)
+    feed.give(indicator(1), cursor="after one")
+    broken = read_version(indicator(2))._replace(claims=lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        store.objects.store_page(feed.number, feed.state, [broken], "after two", whole=False, now=1)
+    assert store.objects.collection(feed.number, "key", "title").cursor == "after one"
+    assert len(dump(store)) == 1
+
+
+def test_two_feeds_may_give_the_same_object(store: Store) -> None:
+    one, two = FeedHand(store), FeedHand(store)
+    one.give(indicator(1))
+    two.give(indicator(1, modified=2, revoked=True))
+    states = rows(store, "SELECT feed, state FROM objects ORDER BY feed")
+    assert states == [(one.number, State.CURRENT), (two.number, State.REVOKED)]
+
+
+@pytest.mark.parametrize("kept", [(1, 2), (2, 1), (1, 2, 2)])
+def test_a_new_version_keeps_the_claims_it_still_makes(store: Store, kept: tuple[int, ...]) -> None:
+    feed = FeedHand(store)
+    feed.give(indicator(1, hosts=(1, 2, 3)))
+    before = dict(
+        rows(store, "SELECT b.value, c.number FROM claims c JOIN observables b "
+                    "ON b.number = c.observable")
+    )  # fmt: skip
+    feed.give(indicator(1, modified=2, hosts=(*kept, 4)))
+    after = dict(
+        rows(store, "SELECT b.value, c.number FROM claims c JOIN observables b "
+                    "ON b.number = c.observable")
+    )  # fmt: skip
+    assert set(after) == {f"198.51.100.{host}" for host in (1, 2, 4)}
+    assert after["198.51.100.1"] == before["198.51.100.1"]
+    assert rows(store, "SELECT claim FROM departures") == [(before["198.51.100.3"],)]
+    assert after["198.51.100.4"] not in before.values(), "numbers of claims are not used again"
+
+
+def test_the_number_of_a_departed_claim_is_not_given_again(store: Store) -> None:
+    feed = FeedHand(store)
+    feed.give(indicator(1, hosts=(1, 2)))
+    feed.give(indicator(1, modified=2, hosts=(1,)))
+    [(departed,)] = rows(store, "SELECT claim FROM departures")
+    feed.give(indicator(2, hosts=(9,)))
+    assert rows(store, "SELECT max(number) FROM claims")[0][0] > departed
+
+
+def test_a_claim_whose_words_changed_says_the_new_words(store: Store) -> None:
+    feed = FeedHand(store)
+    watched = "[ipv4-addr:value = '198.51.100.1' AND file:name = '{}.exe']"
+    feed.give(indicator(1, pattern=watched.format("a")))
+    feed.give(indicator(1, modified=2, pattern=watched.format("b") + " OR [url:value LIKE 'x%']"))
+    fresh = FeedHand(store)
+    fresh.give(indicator(1, modified=2, pattern=watched.format("b") + " OR [url:value LIKE 'x%']"))
+    said = "SELECT observable, kind, why FROM claims c JOIN objects o ON o.number = c.object "
+    said += "WHERE o.feed = ? ORDER BY 1, 2, 3"
+    assert rows(store, said, feed.number) == rows(store, said, fresh.number)
+
+
+def test_claims_without_observable_are_kept_while_said(store: Store) -> None:
+    feed = FeedHand(store)
+    yara = {"pattern": "rule x {}", "pattern_type": "yara"}
+    feed.give(indicator(1, **yara))
+    before = rows(store, "SELECT number, observable, kind FROM claims")
+    assert before == [(1, 0, Kind.UNSUPPORTED)]
+    feed.give(indicator(1, modified=2, **yara))
+    assert rows(store, "SELECT number, observable, kind FROM claims") == before
+    feed.give(indicator(1, modified=3, hosts=(1,)))
+    assert rows(store, "SELECT kind FROM claims") == [(Kind.ENFORCEABLE,)]
+    assert rows(store, "SELECT claim FROM departures") == [(1,)]
+
+
+def test_every_change_touches_its_observables_and_a_repeat_touches_none(store: Store) -> None:
+    feed = FeedHand(store)
+    touched = "SELECT touched FROM observables ORDER BY number"
+    feed.give(indicator(1, hosts=(1,)), indicator(2, hosts=(2,)))
+    first = rows(store, touched)
+    feed.give(indicator(1, hosts=(1,)))
+    assert rows(store, touched) == first
+    feed.give(indicator(1, modified=2, hosts=(1,)))
+    second = rows(store, touched)
+    assert second[0] > first[0]
+    assert second[1] == first[1]
+    feed.give(indicator(2, modified=2, revoked=True))
+    third = rows(store, touched)
+    assert third[1] > second[0]
+    assert third[0] == second[0]
+    feed.give(indicator(3, hosts=(2,)))
+    assert rows(store, touched)[1] > third[1]
+
+
+def test_a_revocation_keeps_the_body_and_the_claims_it_takes_back(store: Store) -> None:
+    feed = FeedHand(store)
+    feed.give(indicator(1))
+    before = dump(store)
+    trimmed = indicator(1, modified=2, revoked=True, pattern=None, valid_from=None)
+    feed.give(trimmed)
+    [(key, held)] = dump(store).items()
+    assert held[0] == State.REVOKED
+    assert held[1:] == before[key][1:]
+    feed.give(indicator(1, modified=3))
+    assert state_of(store, 1) == State.REVOKED
+
+
+def test_a_strangers_revocation_disputes_until_the_creator_says_it_anew(store: Store) -> None:
+    feed = FeedHand(store)
+    feed.give(indicator(1), indicator(1, modified=2, by=STRANGER, revoked=True))
+    assert state_of(store, 1) == State.DISPUTED
+    feed.give(indicator(1, modified=3))
+    assert state_of(store, 1) == State.CURRENT
+
+
+def test_one_page_or_many_come_to_the_same(store: Store) -> None:
+    said = (
+        indicator(1),
+        indicator(1, modified=2, by=STRANGER, revoked=True),
+        indicator(1, modified=3, hosts=(7,)),
+    )
+    at_once, one_by_one = FeedHand(store), FeedHand(store)
+    at_once.give(*said)
+    for raw in said:
+        one_by_one.give(raw)
+    state = "SELECT state, modified FROM objects WHERE feed = ?"
+    assert rows(store, state, at_once.number) == rows(store, state, one_by_one.number)
+
+
+def test_unreadable_objects_are_kept_with_their_bytes(store: Store) -> None:
+    feed = FeedHand(store)
+    assert feed.give(b"not json", b'{"type":"indicator"}', b"not json").new == 2
+    assert sorted(held[-2] for held in dump(store).values()) == [
+        b"not json", b'{"type":"indicator"}',
+    ]  # fmt: skip
+    assert rows(store, "SELECT kind FROM claims") == [(Kind.UNREADABLE,), (Kind.UNREADABLE,)]
+
+
+# ---- whole collections ---------------------------------------------------------------------------
+
+
+def test_what_a_run_no_longer_shows_is_withdrawn_and_returns_when_shown(store: Store) -> None:
+    feed = FeedHand(store, whole=True)
+    assert feed.run(indicator(1), indicator(2)) == 0
+    assert feed.run(indicator(1)) == 1
+    assert state_of(store, 2) == State.WITHDRAWN
+    assert feed.run(indicator(1)) == 0, "it leaves once"
+    assert feed.run(indicator(1), indicator(2)) == 0
+    assert state_of(store, 2) == State.CURRENT
+
+
+def test_a_run_that_did_not_end_withdraws_nothing(store: Store) -> None:
+    feed = FeedHand(store, whole=True)
+    feed.run(indicator(1), indicator(2))
+    feed.state = store.objects.begin_run(feed.state)
+    feed.give(indicator(1))
+    assert state_of(store, 2) == State.CURRENT
+    assert feed.run(indicator(1), indicator(2)) == 0
+
+
+def test_an_object_stays_while_another_collection_shows_it(store: Store) -> None:
+    feed = FeedHand(store, whole=True)
+    feed.run(indicator(1), indicator(2))
+    other = FeedHand(store, whole=True)
+    other.number = feed.number
+    other.state = store.objects.collection(feed.number, "other", "other")
+    other.run(indicator(1))
+    assert feed.run() == 1
+    assert (state_of(store, 1), state_of(store, 2)) == (State.CURRENT, State.WITHDRAWN)
+    assert store.objects.drop_collections(feed.number, {"key"}) == 1
+    assert state_of(store, 1) == State.WITHDRAWN
+
+
+def test_a_disputed_object_that_leaves_its_file_is_withdrawn(store: Store) -> None:
+    feed = FeedHand(store, whole=True)
+    feed.run(indicator(1), indicator(1, modified=2, by=STRANGER, revoked=True))
+    assert state_of(store, 1) == State.DISPUTED
+    assert feed.run() == 1
+    assert state_of(store, 1) == State.WITHDRAWN
+
+
+def test_a_revoked_object_stays_revoked_when_it_leaves_and_returns(store: Store) -> None:
+    feed = FeedHand(store, whole=True)
+    feed.run(indicator(1, modified=2, revoked=True))
+    assert feed.run() == 0
+    assert feed.run(indicator(1)) == 0
+    assert state_of(store, 1) == State.REVOKED
+
+
+def test_unreadable_objects_that_leave_their_file_are_forgotten(store: Store) -> None:
+    feed = FeedHand(store, whole=True)
+    feed.run(b"not json", indicator(1))
+    assert feed.run(indicator(1)) == 1
+    assert len(dump(store)) == 1
+    assert rows(store, "SELECT count(*) FROM claims") == [(1,)]
+    assert rows(store, "SELECT count(*) FROM originals") == [(1,)]
+    assert len(rows(store, "SELECT claim FROM departures")) == 1
+
+
+def test_a_cursor_of_a_collection_that_is_not_whole_is_never_dropped(store: Store) -> None:
+    feed = FeedHand(store)
+    feed.give(indicator(1), cursor="kept")
+    assert store.objects.drop_collections(feed.number, set()) == 0
+    assert store.objects.collection(feed.number, "key", "title").cursor == "kept"
+    assert state_of(store, 1) == State.CURRENT
+
+
+# ---- what is shared ------------------------------------------------------------------------------
+
+
+def test_traits_are_kept_once_and_shared_across_pages_feeds_and_restarts(
+    store: Store, database_url: str
+) -> None:
+    FeedHand(store).give(indicator(1, labels=["a"]), indicator(2, labels=["a"]))
+    FeedHand(store).give(indicator(3, labels=["a"]), indicator(4, labels=["b"]))
+    assert len(rows(store, "SELECT number FROM traits")) == 2
+    again = Store(database_url)
+    try:
+        FeedHand(again).give(indicator(5, labels=["b"]), indicator(6, labels=["c"]))
+        assert len(rows(again, "SELECT number FROM traits")) == 3
+        number = rows(
+            again, "SELECT traits FROM objects WHERE key = ?", key_of_id(indicator_id(5))
+        )[0][0]
+        assert again.traits(number).labels == ("b",)
+        assert again.traits(number).created_by == PRODUCER
+    finally:
+        again.close()
+
+
+def test_traits_of_a_page_that_failed_are_not_remembered(store: Store) -> None:
+    feed = FeedHand(store)
+    broken = read_version(indicator(1, labels=["x"]))._replace(claims=lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        store.objects.store_page(feed.number, feed.state, [broken], "c", whole=False, now=1)
+    feed.give(indicator(1, labels=["y"]))
+    feed.give(indicator(2, labels=["x"]))
+    found = rows(store, "SELECT o.key, t.body FROM objects o JOIN traits t ON t.number = o.traits")
+    labels = {bytes(key): body for key, body in found}
+    assert '"x"' in labels[key_of_id(indicator_id(2))]
+    assert '"y"' in labels[key_of_id(indicator_id(1))]
+
+
+def test_a_marking_that_comes_after_its_objects_is_told(store: Store) -> None:
+    late, early = (f"marking-definition--{n:08x}-0000-4000-8000-000000000000" for n in (1, 2))
+    FeedHand(store).give(indicator(1, object_marking_refs=[late]))
+    assert store.objects.add_markings({early: Tlp.GREEN}) is False
+    assert store.objects.add_markings({late: Tlp.RED, early: Tlp.GREEN}) is True
+    assert store.objects.add_markings({late: Tlp.RED}) is False, "known by now"
+    assert store.objects.add_markings({f"{late}x": None}) is False
+    assert store.markings() == {early: Tlp.GREEN, late: Tlp.RED, f"{late}x": None}
+
+
+def test_names_come_from_the_originals(store: Store) -> None:
+    FeedHand(store).give(indicator(1, name="Beacon"), indicator(2), b"not json")
+    keys = [bytes(row[0]) for row in rows(store, "SELECT key FROM objects")]
+    assert store.names(keys) == {key_of_id(indicator_id(1)): "Beacon"}
+
+
+def test_attempts_are_noted_and_success_is_kept_apart(store: Store) -> None:
+    feed = FeedHand(store)
+    store.objects.note_attempt(feed.number, 10, None)
+    store.objects.note_attempt(feed.number, 20, "no answer")
+    found = rows(store, "SELECT last_attempt, last_success, error FROM feeds")
+    assert found == [(20, 10, "no answer")]
+    assert store.feeds() == {feed.number: found_name(store)}
+
+
+def found_name(store: Store) -> str:
+    return str(rows(store, "SELECT name FROM feeds")[0][0])
+
+
+def test_observables_are_numbered_once(store: Store) -> None:
+    FeedHand(store).give(indicator(1, hosts=(1, 2)), indicator(2, hosts=(2, 1)))
+    FeedHand(store).give(indicator(3, hosts=(1,)))
+    found = rows(store, "SELECT value FROM observables ORDER BY number")
+    assert found == [("198.51.100.1",), ("198.51.100.2",)]
+    asked = [Observable(ObservableType.IPV4_ADDR, value) for (value,) in found]
+    with store.database.read() as connection:
+        numbers = store.ledger.numbers_of(connection, asked)
+    assert [numbers[each] for each in asked] == [1, 2]
+
+
+# ---- properties ----------------------------------------------------------------------------------
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[tuple[int, int, bool, tuple[int, ...]]]:
+    """Versions of a few objects by one creator: object, time, revoked, hosts."""
+    said = []
+    for number in range(draw(st.integers(1, 3))):
+        times = draw(st.lists(st.integers(1, 9), min_size=1, max_size=4, unique=True))
+        revoked = draw(st.booleans())
+        for time in sorted(times):
+            hosts = tuple(sorted(draw(st.sets(st.integers(1, 6), min_size=1, max_size=3))))
+            said.append((number, time, revoked and time == max(times), hosts))
+    return said
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(history=histories(), data=st.data())
+def test_any_order_and_repetition_of_pages_comes_to_the_same(
+    store: Store, history: list[tuple[int, int, bool, tuple[int, ...]]], data: st.DataObject
+) -> None:
+    feed = FeedHand(store)
+    order = data.draw(st.permutations(history))
+    order += data.draw(st.lists(st.sampled_from(history), max_size=6))
+    while order:
+        size = data.draw(st.integers(1, len(order)))
+        feed.give(
+            *(
+                indicator(number, modified=time, hosts=hosts, revoked=revoked)
+                for number, time, revoked, hosts in order[:size]
+            )
+        )
+        order = order[size:]
+    for number in {version[0] for version in history}:
+        key = key_of_id(indicator_id(number))
+        versions = [version for version in history if version[0] == number]
+        newest = max(versions, key=lambda version: version[1])
+        [(held, state, modified)] = rows(
+            store, "SELECT number, state, modified FROM objects WHERE feed = ? AND key = ?",
+            feed.number, key,
+        )  # fmt: skip
+        if newest[2]:
+            assert state == State.REVOKED
+            continue
+        expected = read_version(indicator(number, modified=newest[1]))
+        assert (state, modified) == (State.CURRENT, expected.modified)
+        said = rows(
+            store, "SELECT b.value FROM claims c JOIN observables b ON b.number = c.observable "
+            "WHERE c.object = ? ORDER BY b.value", held,
+        )  # fmt: skip
+        assert said == [(f"198.51.100.{host}",) for host in newest[3]]
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(history=histories(), stranger=st.integers(0, 10), data=st.data())
+def test_a_replay_of_the_latest_page_changes_nothing(
+    store: Store,
+    history: list[tuple[int, int, bool, tuple[int, ...]]],
+    stranger: int,
+    data: st.DataObject,
+) -> None:
+    feed = FeedHand(store)
+    said = [
+        (time, indicator(number, modified=time, hosts=hosts, revoked=revoked))
+        for number, time, revoked, hosts in history
+    ]
+    said.append((stranger, indicator(0, modified=max(1, stranger), by=STRANGER, revoked=True)))
+    raws = [raw for _time, raw in sorted(said)]
+    cut = data.draw(st.integers(0, len(raws) - 1))
+    if cut:
+        feed.give(*raws[:cut])
+    feed.give(*raws[cut:])
+    before = everything(store)
+    replayed = feed.give(*raws[cut:])
+    assert everything(store) == before
+    assert (replayed.new, replayed.updated, replayed.revoked) == (0, 0, 0)
+
+
+def test_pattern_samples_mean_what_the_tests_think() -> None:
+    claims = read_version(indicator(1, pattern=pattern_of(1, 2))).claims()
+    assert [claim.observable.value for claim in claims if claim.observable] == [
+        "198.51.100.1", "198.51.100.2",
+    ]  # fmt: skip
+    assert read_version(indicator(1, valid_until=at(2))).valid_until is not None

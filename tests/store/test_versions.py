@@ -1,0 +1,58 @@
+"""What a received version means for the one that is held (STIX 2.1 section 3.6)."""
+
+import pytest
+
+from connector.decisions.policy import State, Traits
+from connector.store.versions import Held, News, Version, news
+
+CREATOR, STRANGER = "identity--creator", "identity--stranger"
+CURRENT, REVOKED, WITHDRAWN, DISPUTED = (
+    State.CURRENT, State.REVOKED, State.WITHDRAWN, State.DISPUTED,
+)  # fmt: skip
+
+# held state, version's state, version's time against the held one's, its creator -> news
+TABLE = [
+    (CURRENT, CURRENT, 0, CREATOR, News.NONE),
+    (CURRENT, CURRENT, -1, CREATOR, News.NONE),
+    (CURRENT, CURRENT, 1, CREATOR, News.NEWER),
+    (CURRENT, CURRENT, 0, STRANGER, News.NONE),
+    (CURRENT, CURRENT, 1, STRANGER, News.FOREIGN),
+    (CURRENT, REVOKED, 1, CREATOR, News.REVOKED),
+    (CURRENT, REVOKED, 0, CREATOR, News.REVOKED),
+    (CURRENT, REVOKED, -1, CREATOR, News.REVOKED),
+    (CURRENT, REVOKED, 1, STRANGER, News.DISPUTED),
+    (CURRENT, REVOKED, 0, STRANGER, News.DISPUTED),
+    (CURRENT, REVOKED, -1, STRANGER, News.NONE),
+    (REVOKED, CURRENT, 1, CREATOR, News.NONE),
+    (REVOKED, CURRENT, -1, CREATOR, News.NONE),
+    (REVOKED, REVOKED, 1, CREATOR, News.NONE),
+    (REVOKED, REVOKED, 1, STRANGER, News.NONE),
+    (REVOKED, CURRENT, 1, STRANGER, News.NONE),
+    (WITHDRAWN, CURRENT, 0, CREATOR, News.RETURNED),
+    (WITHDRAWN, CURRENT, 0, STRANGER, News.NONE),
+    (WITHDRAWN, CURRENT, 1, CREATOR, News.NEWER),
+    (WITHDRAWN, CURRENT, -1, CREATOR, News.NONE),
+    (WITHDRAWN, CURRENT, 1, STRANGER, News.FOREIGN),
+    (WITHDRAWN, REVOKED, 1, CREATOR, News.REVOKED),
+    (WITHDRAWN, REVOKED, 1, STRANGER, News.NONE),
+    (DISPUTED, CURRENT, 0, CREATOR, News.NONE),
+    (DISPUTED, CURRENT, 1, CREATOR, News.NEWER),
+    (DISPUTED, REVOKED, 1, CREATOR, News.REVOKED),
+    (DISPUTED, REVOKED, 1, STRANGER, News.NONE),
+    (DISPUTED, CURRENT, 1, STRANGER, News.FOREIGN),
+]
+
+
+@pytest.mark.parametrize(("held", "state", "later", "creator", "expected"), TABLE)
+def test_a_version_is_news_by_time_creator_and_what_is_held(
+    held: State, state: State, later: int, creator: str, expected: News
+) -> None:
+    version = Version(b"k", state, 1000 + later, None, None, None, Traits(creator), b"", tuple)
+    assert news(Held(1, held, 1000, CREATOR), version) is expected
+
+
+def test_nothing_brings_a_revoked_object_back() -> None:
+    for state in State:
+        for later in (-1, 0, 1):
+            version = Version(b"k", state, 1000 + later, None, None, None, Traits(), b"", tuple)
+            assert news(Held(1, State.REVOKED, 1000, ""), version) is News.NONE
