@@ -1,0 +1,41 @@
+"""Where CI asks for it, a real-server test that was skipped counts as failed."""
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+_ASKED_BY = "CONNECTOR_REQUIRE_REAL_SERVERS"
+
+
+def _required() -> bool:
+    return os.environ.get(_ASKED_BY) == "1"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a skipped test that is marked `real_server`, with the reason why it was skipped."""
+    report = yield
+    marked = item.get_closest_marker("real_server") is not None
+    if report.skipped and marked and not hasattr(report, "wasxfail") and _required():
+        report.outcome = "failed"
+        report.longrepr = f"{_ASKED_BY} is set, and this test was skipped: {_reason(report)}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Fail a file that skips itself as a whole: nobody knows which tests it holds."""
+    report = yield
+    if report.skipped and _required():
+        report.outcome = "failed"
+        report.longrepr = f"{_ASKED_BY} is set, and {collector.nodeid} skips itself as a whole"
+    return report
+
+
+def _reason(report: pytest.TestReport) -> str:
+    return report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
