@@ -20,7 +20,6 @@ _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK: Final = 0x434F4E4E
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",  # an intent must outlive a power cut, or an entry has no owner
     "PRAGMA busy_timeout=60000",
     "PRAGMA cache_size=-65536",
     "PRAGMA wal_autocheckpoint=16384",
@@ -86,9 +85,15 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Yield a connection whose changes become durable together, or not at all."""
-        engine = self.engine.execution_options(connector_write=True)
+    def write(self, *, durable: bool = False) -> Iterator[Connection]:
+        """Yield a connection whose changes are kept together, or not at all.
+
+        A `durable` change outlives a power cut, as an intent must: an entry that is written and
+        forgotten would have no owner. All else may be lost with its whole transaction and is then
+        done again.
+        """
+        options = {"connector_write": True, "connector_durable": durable}
+        engine = self.engine.execution_options(**options)
         with self._guarded(), self._writing, engine.connect() as connection, connection.begin():
             yield connection
 
@@ -183,5 +188,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("connector_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get("connector_write"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    level = "FULL" if options.get("connector_durable") else "NORMAL"
+    connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -92,7 +92,7 @@ class Ledger(WantedEntries, Outputs, Plans):
 
     def intend(self, output: OutputState, plan: Plan, now: int, *, verifying: bool) -> None:
         """Record what is about to be written and removed, before it is."""
-        with self._db.write() as connection:
+        with self._db.write(durable=True) as connection:
             marked = [(number, Mark.INTENDED, digest) for number, digest in plan.add]
             self._set(connection, output.number, marked, now)
             marked = [(number, Mark.REMOVING, 0) for number in plan.remove.numbers]
