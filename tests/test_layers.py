@@ -1,0 +1,226 @@
+"""The floors of the house as a table: imports only go down, and what is pure stays pure."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CONNECTOR, PLUGINS = ROOT / "connector", ROOT / "plugins"
+
+# What stands on which floor: modules, and packages with all that is in them.
+FLOORS = {
+    6: {"cli", "screens", "daemon", "demo"},
+    5: {"server", "service", "once", "answers", "metrics", "logs"},
+    4: {"intake", "reconcile", "carrying", "entries"},
+    3: {"feeds", "store", "config", "registry", "http", "tls", "answer"},
+    2: {"adapter", "feed"},
+    1: {"indicators", "decisions"},
+    0: {"__init__", "model", "settings", "errors"},
+}
+# Ships with the package for the authors of plugins and for `connector demo`; nothing else uses it.
+APART = "testing"
+MAY_IMPORT_TESTING = {"demo"}
+# Stations of an indicator's way that know nothing of each other.
+STRANGERS = {("indicators", "decisions"), ("decisions", "indicators"), ("feeds", "store"),
+             ("store", "feeds"), ("server", "store"), ("server", "service")}  # fmt: skip
+
+PURE_FLOORS = (0, 1)
+IMPURE = {
+    "asyncio", "fcntl", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random",
+    "requests", "secrets", "select", "shutil", "signal", "socket", "sqlalchemy", "sqlite3", "ssl",
+    "starlette", "structlog", "subprocess", "sys", "tempfile", "threading", "time", "urllib3",
+    "uuid", "uvicorn",
+}  # fmt: skip
+IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "input", "getenv"}
+# (module, import): why it may stand on a pure floor.
+PURE_ENOUGH = {
+    ("settings", "pathlib"): "a path is a type of option here; nothing opens it",
+}
+
+LONGEST_MODULE = 400
+NAMES_WITHOUT_A_SUBJECT = {
+    "utils",
+    "util",
+    "helpers",
+    "helper",
+    "common",
+    "base",
+    "manager",
+    "misc",
+}
+# (module, function): the places that catch everything, and why they may.
+CATCHES_EVERYTHING = {
+    ("connector.daemon", "_guarded"): "the edge of a cycle: a bug of one does not end the others",
+    ("connector.daemon", "_work"): "a thread hands what ends it to the main thread",
+    ("connector.demo.stage", "_run"): "a thread hands what ends it to the screen",
+}
+
+
+@dataclass(frozen=True)
+class Module:
+    """One source file: its dotted name, its text and what it imports."""
+
+    name: str
+    path: Path
+    tree: ast.Module
+
+    @property
+    def parts(self) -> list[str]:
+        return self.name.split(".")
+
+
+def _read(folder: Path, prefix: str) -> Iterator[Module]:
+    for path in sorted(folder.rglob("*.py")):
+        parts = [prefix, *path.relative_to(folder).with_suffix("").parts]
+        name = ".".join(part for part in parts if part and part != "__init__")
+        yield Module(name, path, ast.parse(path.read_text(), str(path)))
+
+
+CORE = {module.name: module for module in _read(CONNECTOR, "connector")}
+PLUGIN_MODULES = {module.name: module for module in _read(PLUGINS, "")}
+ALL = CORE | PLUGIN_MODULES
+
+
+def imports(module: Module) -> Iterator[str]:
+    """Yield the dotted name of every module imported, wherever in the file it is."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = node.module or ""
+            if node.level:
+                own = module.parts if module.path.name == "__init__.py" else module.parts[:-1]
+                above = own[: len(own) - node.level + 1]
+                package = ".".join([*above, *([package] if package else [])])
+            for alias in node.names:
+                inner = f"{package}.{alias.name}"
+                yield inner if inner in ALL else package
+
+
+def station(name: str) -> str:
+    """Return the module or package right below `connector`; `__init__` for itself."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def floor(name: str) -> int:
+    return next(level for level, stations in FLOORS.items() if station(name) in stations)
+
+
+def core_imports(module: Module) -> set[str]:
+    return {name for name in imports(module) if name.split(".")[0] == "connector"}
+
+
+def test_every_module_stands_on_exactly_one_floor() -> None:
+    found = {station(name) for name in CORE} - {APART}
+    named = [each for stations in FLOORS.values() for each in stations]
+    assert len(named) == len(set(named))
+    assert set(named) - found <= set(), "the table names what is no longer there"
+    assert found - set(named) == set(), "give the new module a floor in FLOORS"
+
+
+@pytest.mark.parametrize("name", [name for name in CORE if station(name) != APART])
+def test_imports_only_go_down(name: str) -> None:
+    for imported in core_imports(CORE[name]):
+        if station(imported) == APART:
+            assert station(name) in MAY_IMPORT_TESTING, f"{name} imports {imported}"
+        else:
+            assert floor(imported) <= floor(name), f"{name} imports {imported}, a floor above"
+            assert (station(name), station(imported)) not in STRANGERS, f"{name}: {imported}"
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    order = TopologicalSorter({name: core_imports(CORE[name]) - {name} for name in CORE})
+    order.prepare()  # raises CycleError with the circle
+
+
+@pytest.mark.parametrize("name", PLUGIN_MODULES)
+def test_plugins_import_the_adapter_contract_and_nothing_deeper(name: str) -> None:
+    own = name.split(".", maxsplit=1)[0]
+    for imported in imports(PLUGIN_MODULES[name]):
+        top = imported.split(".")[0]
+        if top == "connector":
+            assert imported == "connector.adapter", f"{name} imports {imported}"
+        if top.startswith("connector_"):
+            assert top == own, f"{name} imports another plugin, {imported}"
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_the_core_names_no_plugin(name: str) -> None:
+    plugins = {path.name for path in PLUGINS.iterdir() if path.is_dir()}
+    text = CORE[name].path.read_text()
+    assert [plugin for plugin in sorted(plugins) if plugin in text] == []
+
+
+def _pure() -> list[str]:
+    return [name for name in CORE if station(name) != APART and floor(name) in PURE_FLOORS]
+
+
+@pytest.mark.parametrize("name", _pure())
+def test_the_lowest_floors_know_no_clock_file_socket_or_log(name: str) -> None:
+    module = CORE[name]
+    for imported in imports(module):
+        top = imported.split(".")[0]
+        if (station(name), top) not in PURE_ENOUGH:
+            assert top not in IMPURE, f"{name} imports {imported}"
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call):
+            called = node.func
+            called_name = getattr(called, "attr", None) or getattr(called, "id", "")
+            assert called_name not in IMPURE_CALLS, f"{name}:{node.lineno} calls {called_name}"
+
+
+def test_each_exception_to_purity_is_still_needed() -> None:
+    for station_name, imported in PURE_ENOUGH:
+        tops = {found.split(".")[0] for found in imports(CORE[f"connector.{station_name}"])}
+        assert imported in tops
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_module_has_one_subject_and_says_it(name: str) -> None:
+    module = ALL[name]
+    assert ast.get_docstring(module.tree), f"{name} has no docstring"
+    lines = len(module.path.read_text().splitlines())
+    assert lines <= LONGEST_MODULE, f"{name} has {lines} lines: what is its second subject?"
+    assert module.path.stem not in NAMES_WITHOUT_A_SUBJECT
+
+
+def _catches_everything(tree: ast.Module) -> Iterator[str]:
+    """Yield the function of every handler that swallows all errors (one that raises does not)."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.ExceptHandler) and _is_broad(node):
+                yield function.name
+
+
+def _is_broad(handler: ast.ExceptHandler) -> bool:
+    named = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    broad = handler.type is None or any(
+        isinstance(each, ast.Name) and each.id in ("Exception", "BaseException") for each in named
+    )
+    return broad and not any(isinstance(node, ast.Raise) for node in ast.walk(handler))
+
+
+def test_everything_is_caught_exactly_where_it_may_be() -> None:
+    found = {
+        (module.name, function)
+        for module in ALL.values()
+        if station(module.name) != APART
+        for function in _catches_everything(module.tree)
+    }
+    assert found == set(CATCHES_EVERYTHING)
+
+
+def test_the_smallest_plugin_is_another_package_like_any_third_partys() -> None:
+    for path in PLUGINS.iterdir():
+        if path.is_dir() and path.name != "__pycache__":
+            assert path.name.startswith("connector_"), (
+                "the prefix keeps names unique once installed"
+            )
+            assert (path / "__init__.py").exists()
