@@ -56,6 +56,7 @@ NAMES_WITHOUT_A_SUBJECT = {
 CATCHES_EVERYTHING = {
     ("connector.daemon", "_guarded"): "the edge of a cycle: a bug of one does not end the others",
     ("connector.daemon", "_work"): "a thread hands what ends it to the main thread",
+    ("connector.registry", "_load"): "a plugin may fail to import in any way; others go on",
     ("connector.demo.stage", "_run"): "a thread hands what ends it to the screen",
 }
 
@@ -190,7 +191,7 @@ def test_a_module_has_one_subject_and_says_it(name: str) -> None:
 
 
 def _catches_everything(tree: ast.Module) -> Iterator[str]:
-    """Yield the function of every handler that swallows all errors (one that raises does not)."""
+    """Yield the function of every handler that catches all and does not pass it on."""
     for function in ast.walk(tree):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
@@ -204,7 +205,9 @@ def _is_broad(handler: ast.ExceptHandler) -> bool:
     broad = handler.type is None or any(
         isinstance(each, ast.Name) and each.id in ("Exception", "BaseException") for each in named
     )
-    return broad and not any(isinstance(node, ast.Raise) for node in ast.walk(handler))
+    return broad and not any(
+        isinstance(node, ast.Raise) and node.exc is None for node in ast.walk(handler)
+    )
 
 
 def test_everything_is_caught_exactly_where_it_may_be() -> None:
