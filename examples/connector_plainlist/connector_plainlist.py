@@ -1,0 +1,43 @@
+"""Plain list of addresses in a file that something else reads."""
+
+from collections.abc import Iterable
+
+from connector.adapter import (
+    Entry,
+    Field,
+    FilePath,
+    ListAdapter,
+    Observable,
+    ObservableType,
+    Settings,
+    UnavailableError,
+)
+
+
+class PlainListSettings(Settings):
+    file: FilePath = Field(description="File to keep; its folder must be there.")
+
+
+class PlainListAdapter(ListAdapter[PlainListSettings]):
+    """Keeps IPv4 addresses in a text file, one a line."""
+
+    settings_type = PlainListSettings
+    supports = frozenset({ObservableType.IPV4_ADDR})
+
+    def read(self) -> Iterable[Entry]:
+        try:
+            lines = self.settings.file.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise UnavailableError(f"{self.settings.file}: {error.strerror}") from error
+        return [Entry(Observable(ObservableType.IPV4_ADDR, line)) for line in lines]
+
+    def publish(self, entries: Iterable[Entry]) -> None:
+        draft = self.settings.file.with_suffix(".new")
+        try:
+            with draft.open("w", encoding="utf-8") as lines:
+                lines.writelines(f"{entry.value}\n" for entry in entries)
+            draft.replace(self.settings.file)
+        except OSError as error:
+            raise UnavailableError(f"{draft}: {error.strerror}") from error
