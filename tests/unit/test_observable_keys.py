@@ -74,3 +74,9 @@ def test_a_long_value_is_not_mistaken_for_another_with_the_same_beginning():
     assert key_of(first) != key_of(second)
     assert key_of(first)[:32] == key_of(second)[:32]
     assert len(key_of(first)) == 57
+
+
+def test_no_short_value_can_look_like_a_shortened_one():
+    shortened = key_of(Observable(T.URL, "bad.example/" + "a" * 60))
+    assert shortened[32] == 0xFF  # never a byte of UTF-8
+    assert 0xFF not in key_of(Observable(T.URL, "\u00ff" * 27))

@@ -193,6 +193,58 @@ def test_whatever_is_enforced_matches_by_itself(pattern):
             assert is_identity(pattern, claim.observable), (pattern, claim)
 
 
+TRAFFIC = [
+    *[f"network-traffic:dst_ref.value = '{value}'" for value in [*ADDRESSES[:2], *NAMES[:1]]],
+    "network-traffic:dst_ref.value ISSUBSET '198.51.100.0/24'",
+    "network-traffic:dst_ref.type = 'ipv4-addr'",
+    *[
+        f"network-traffic:dst_port {test}"
+        for test in ("= 80", "= 443", "!= 22", "> 79", "IN (80, 443)")
+    ],
+    *[
+        f"network-traffic:protocols[*] = '{name}'"
+        for name in ("tcp", "udp", "ipv4", "ipv6", "http")
+    ],
+    "network-traffic:src_ref.value = '203.0.113.6'",
+    "network-traffic:is_active = true",
+]
+
+
+@settings(JUDGED, max_examples=1000)
+@given(st.lists(st.sampled_from(TRAFFIC), min_size=2, max_size=6))
+def test_an_endpoint_that_is_enforced_matches_by_itself(tests):
+    pattern = f"[{' AND '.join(tests)}]"
+    for claim in read_pattern(pattern):
+        if claim.enforceable:
+            assert matches_alone(pattern, claim.observable), (pattern, claim)
+
+
+FILE_TESTS = [
+    *[f"file:hashes.'SHA-256' = '{digest}'" for digest in DIGESTS],
+    *[f"file:hashes.'SHA-1' = '{digest}'" for digest in ("0a" * 20, "1b" * 20)],
+    f"file:hashes.MD5 = '{'0a' * 16}'",
+    *["file:name = 'a.exe'", "file:name = 'b.exe'", "file:name != 'b.exe'", "file:size = 5"],
+]
+HASH_KEYS = {T.FILE_MD5: "MD5", T.FILE_SHA1: "SHA-1", T.FILE_SHA256: "SHA-256"}  # by strength
+
+
+@settings(JUDGED, max_examples=500)
+@given(st.lists(st.sampled_from(FILE_TESTS), min_size=2, max_size=5, unique=True))
+def test_the_hash_that_is_enforced_is_the_strongest_of_a_file_that_can_be(tests):
+    pattern = f"[{' AND '.join(tests)}]"
+    claims = read_pattern(pattern)
+    seen = {claim.observable.type: claim.observable.value for claim in claims if claim.observable}
+    hashes = {HASH_KEYS[kind]: seen[kind] for kind in HASH_KEYS if kind in seen}
+    the_file = {"type": "file", "size": 5, "hashes": hashes, "name": seen.get(T.FILE_NAME, "a.exe")}
+    for claim in claims:
+        if claim.enforceable:
+            kind = claim.observable.type
+            assert HASH_KEYS[kind] == list(hashes)[-1]
+            assert kind is T.FILE_SHA256 or all("hashes" in test for test in tests)
+            assert "!=" not in pattern
+            assert match(pattern, [observed([the_file])], stix_version="2.1")
+
+
 @settings(JUDGED, max_examples=1000)
 @given(patterns)
 def test_what_is_watched_for_needing_more_does_not_match_by_itself(pattern):
