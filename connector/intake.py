@@ -82,8 +82,6 @@ def _read(
         started = True
         _take(number, state, page, collection, store, now, polled)
         progress(collection.title, len(page.objects))
-        if page.last and collection.whole:
-            polled.withdrawn += store.finish_run(state)
 
 
 def _take(
@@ -100,12 +98,13 @@ def _take(
         if levels := _markings(versions):
             polled.remarked |= store.add_markings(levels)
         stored = store.store_page(
-            number, state, versions, page.cursor, whole=collection.whole, now=now()
+            number, state, versions, page.cursor, whole=collection.whole, now=now(), last=page.last
         )
     polled.objects += len(versions)
     polled.new += stored.new
     polled.updated += stored.updated
     polled.revoked += stored.revoked
+    polled.withdrawn += stored.withdrawn
     polled.quarantined += stored.quarantined
     polled.unreadable += sum(version.state == State.UNREADABLE for version in versions)
 

@@ -21,11 +21,12 @@ from connector.store.versions import Held, News, Version, news
 
 @dataclass(slots=True)
 class Stored:
-    """What a page brought: new objects, new versions, revocations, repeats, quarantined ones."""
+    """What a page brought: new objects, new versions, what was taken back, repeats, quarantined."""
 
     new: int = 0
     updated: int = 0
     revoked: int = 0
+    withdrawn: int = 0
     repeated: int = 0
     quarantined: int = 0
 
@@ -80,13 +81,19 @@ class ObjectStore(Runs):
         *,
         whole: bool,
         now: int,
+        last: bool = False,
     ) -> Stored:
-        """Store a page and the cursor after it in one transaction; a replay changes nothing."""
+        """Store a page and the cursor after it in one transaction; a replay changes nothing.
+
+        The last page of a whole collection also withdraws what the run did not show.
+        """
         with self._db.write() as connection:
             page = self._sort(connection, feed, versions, now)
             self._write(connection, page)
             if whole:
                 self.remember_members(connection, collection, page.members)
+            if whole and last:
+                page.stored.withdrawn = self.end_run(connection, collection)
             self.move_cursor(connection, collection, cursor)
             if page.stored.new:
                 sql = "UPDATE feeds SET objects = objects + ? WHERE number = ?"

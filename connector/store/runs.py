@@ -67,9 +67,13 @@ class Runs:
     def finish_run(self, collection: CollectionState) -> int:
         """Withdraw what a whole collection no longer shows; return how many objects left."""
         with self._db.write() as connection:
-            sql = "SELECT object FROM members WHERE collection = ? AND run < ?"
-            rows = self._db.rows(connection, sql, (collection.number, collection.run))
-            return self._leave(connection, collection.number, [row[0] for row in rows])
+            return self.end_run(connection, collection)
+
+    def end_run(self, connection: Connection, collection: CollectionState) -> int:
+        """Do the same in the transaction of the last page: its cursor says the run has ended."""
+        sql = "SELECT object FROM members WHERE collection = ? AND run < ?"
+        rows = self._db.rows(connection, sql, (collection.number, collection.run))
+        return self._leave(connection, collection.number, [row[0] for row in rows])
 
     def drop_collections(self, feed: int, present: Collection[str]) -> int:
         """Withdraw what only collections showed that are no longer there."""
