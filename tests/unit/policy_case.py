@@ -1,0 +1,78 @@
+"""A list's policy and claims as decide gets them, each given only what a case is about."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from connector.decisions.policy import (
+    ClaimRow,
+    ListPolicy,
+    Select,
+    Terms,
+    Traits,
+)
+from connector.model import Observable, ObservableType, Purpose, Tlp
+
+ADDRESS = Observable(ObservableType.IPV4_ADDR, "198.51.100.7")
+NOW = 1_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Protection:
+    group: str
+    value: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Allowlist:
+    """Protects everything until an instant; nothing when it has none."""
+
+    until: int | None = None
+    for_ever: bool = False
+
+    def protects(self, observable: Observable, now: datetime) -> Protection | None:
+        if self.for_ever:
+            return Protection("site", observable.value)
+        if self.until is None or now >= at(self.until):
+            return None
+        return Protection("exceptions", observable.value, at(self.until))
+
+
+def at(micros: int) -> datetime:
+    return EPOCH + timedelta(microseconds=micros)
+
+
+def claim(number: int = 1, **fields: Any) -> ClaimRow:
+    """Return an enforceable claim of a current, valid indicator of feed 1."""
+    said = {
+        "kind": 0, "feed": 1, "state": 0, "modified": 0, "valid_from": 0, "valid_until": None,
+        "confidence": None, "traits": 1,
+    }  # fmt: skip
+    return ClaimRow(number=number, **(said | fields))
+
+
+def policy(
+    *,
+    purpose: Purpose = Purpose.BLOCK,
+    select: Select | None = None,
+    max_tlp: Tlp = Tlp.AMBER,
+    rank_by: tuple[str, ...] = ("confidence", "newest"),
+    terms: Mapping[int, Terms] | None = None,
+    traits: Mapping[int, Traits] | None = None,
+    levels: Mapping[Traits, Tlp] | None = None,
+    level: Callable[[Traits, int], tuple[Tlp, str]] | None = None,
+    allowlist: Allowlist | None = None,
+) -> ListPolicy:
+    """Return a policy that takes everything, but for what is given."""
+    known = traits or {1: Traits()}
+    found = levels or {}
+    return ListPolicy(
+        name="perimeter", purpose=purpose, select=select or Select(), max_tlp=max_tlp,
+        rank_by=rank_by, terms=terms or {1: Terms("ais"), 2: Terms("isac")},
+        traits=known.__getitem__,
+        level=level or (lambda each, _feed: (found.get(each, Tlp.GREEN), "")),
+        allowlist=allowlist or Allowlist(),
+    )  # fmt: skip

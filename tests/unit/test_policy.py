@@ -1,0 +1,409 @@
+"""Decide: every reason, the order of the questions, and who carries an entry."""
+
+from typing import Any
+
+import pytest
+from policy_case import ADDRESS, EPOCH, NOW, Allowlist, at, claim, policy
+
+from connector.decisions.policy import (
+    CODES,
+    NEVER,
+    REASONS,
+    Choice,
+    ClaimRow,
+    Kind,
+    ListPolicy,
+    Select,
+    State,
+    Terms,
+    Traits,
+    confidence_of,
+    decide,
+    ends,
+    explain,
+    reason_of,
+)
+from connector.model import Observable, ObservableType, Purpose, Reason, Tlp
+
+WATCH = Purpose.WATCH
+DAY = 86_400_000_000
+
+
+def reason(said: ClaimRow, by: ListPolicy, now: int = NOW) -> Reason:
+    """Return what decide answers on a single claim."""
+    decision = decide(ADDRESS, [said], by, now)
+    [code] = decision.codes
+    assert (decision.carrier is said) == (reason_of(code) is Reason.WANTED)
+    return reason_of(code)
+
+
+def test_reasons_are_asked_in_the_order_of_their_table() -> None:
+    assert [each.value for each in REASONS] == [
+        "unreadable", "unsupported_pattern", "not_enforceable", "revoked", "withdrawn",
+        "not_yet_valid", "expired", "withheld", "deselected", "allowlisted", "superseded",
+        "wanted", "unsupported_type", "over_capacity", "pending", "held", "rejected", "written",
+    ]  # fmt: skip
+    assert [reason_of(CODES[each]) for each in Reason] == list(Reason)
+    assert min(CODES.values()) == 1, "0 means not counted yet"
+
+
+BENIGN = Traits(indicator_types=("benign",))
+# Each fault makes its reason; with all later faults beside it, it is still the one named.
+FAULTS: list[tuple[Reason, dict[str, Any]]] = [
+    (Reason.UNREADABLE, {"kind": Kind.UNREADABLE}),
+    (Reason.UNSUPPORTED_PATTERN, {"kind": Kind.UNSUPPORTED}),
+    (Reason.NOT_ENFORCEABLE, {"kind": Kind.WATCH_ONLY}),
+    (Reason.REVOKED, {"state": State.REVOKED}),
+    (Reason.WITHDRAWN, {"state": State.WITHDRAWN}),
+    (Reason.NOT_YET_VALID, {"valid_from": NOW + 1}),
+    (Reason.EXPIRED, {"valid_until": NOW}),
+    (Reason.WITHHELD, {"traits": 3}),
+    (Reason.DESELECTED, {"traits": 2}),
+    (Reason.ALLOWLISTED, {}),
+]
+TRAITS = {1: Traits(), 2: BENIGN, 3: Traits(indicator_types=("benign",), markings=("m",))}
+
+
+@pytest.mark.parametrize("first", range(len(FAULTS)))
+def test_the_first_answer_counts(first: int) -> None:
+    protecting = policy(
+        traits=TRAITS, levels={TRAITS[3]: Tlp.RED}, allowlist=Allowlist(for_ever=True)
+    )
+    faults: dict[str, Any] = {}
+    for _reason, fault in reversed(FAULTS[first:]):
+        faults |= fault
+    assert reason(claim(**faults), protecting) is FAULTS[first][0]
+
+
+@pytest.mark.parametrize(("expected", "fault"), FAULTS[:-1])
+def test_each_fault_alone_is_its_reason(expected: Reason, fault: dict[str, Any]) -> None:
+    assert reason(claim(**fault), policy(traits=TRAITS, levels={TRAITS[3]: Tlp.RED})) is expected
+
+
+def test_a_claim_without_fault_is_wanted() -> None:
+    assert reason(claim(), policy()) is Reason.WANTED
+
+
+# ---- watch and block -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "block", "watch"),
+    [
+        ({"kind": Kind.WATCH_ONLY}, Reason.NOT_ENFORCEABLE, Reason.WANTED),
+        ({"kind": Kind.NOT_ENFORCEABLE}, Reason.NOT_ENFORCEABLE, Reason.NOT_ENFORCEABLE),
+        ({"kind": Kind.UNSUPPORTED}, Reason.UNSUPPORTED_PATTERN, Reason.UNSUPPORTED_PATTERN),
+        ({"state": State.DISPUTED}, Reason.REVOKED, Reason.WANTED),
+        ({"state": State.REVOKED}, Reason.REVOKED, Reason.REVOKED),
+        ({"state": State.WITHDRAWN}, Reason.WITHDRAWN, Reason.WITHDRAWN),
+        ({"confidence": 0}, Reason.DESELECTED, Reason.WANTED),
+        ({"confidence": 1}, Reason.WANTED, Reason.WANTED),
+        ({"traits": 2}, Reason.DESELECTED, Reason.WANTED),
+        ({"traits": 4}, Reason.DESELECTED, Reason.WANTED),
+        ({"traits": 5}, Reason.DESELECTED, Reason.WANTED),
+        ({"traits": 6}, Reason.WANTED, Reason.WANTED),
+        ({"traits": 7}, Reason.WANTED, Reason.WANTED),
+    ],
+)
+def test_a_watchlist_takes_what_must_not_block(
+    fields: dict[str, Any], block: Reason, watch: Reason
+) -> None:
+    traits = TRAITS | {
+        4: Traits(labels=("benign",)),  # STIX 2.0 keeps the types in labels
+        5: Traits(labels=('misp:to_ids="false"',)),
+        6: Traits(labels=('misp:to_ids="true"',)),
+        7: Traits(labels=("benign",), indicator_types=("malicious-activity",)),
+    }
+    assert reason(claim(**fields), policy(traits=traits)) is block
+    assert reason(claim(**fields), policy(traits=traits, purpose=WATCH)) is watch
+
+
+@pytest.mark.parametrize(
+    ("label", "blocks"),
+    [
+        ('misp:to_ids="false"', False),
+        ("misp:to_ids=False", False),
+        ('MISP:TO_IDS="FALSE"', False),
+        ('misp:to_ids="true"', True),
+        ("misp:to_ids", True),
+        ("not misp:to_ids=false", True),
+    ],
+)
+def test_a_misp_attribute_that_is_not_for_detection_never_blocks(label: str, blocks: bool) -> None:
+    decided = reason(claim(), policy(traits={1: Traits(labels=("x", label))}))
+    assert decided is (Reason.WANTED if blocks else Reason.DESELECTED)
+
+
+# ---- select --------------------------------------------------------------------------------------
+
+MARKED = Traits(
+    created_by="identity--p", labels=("c2", "test"), indicator_types=("malicious-activity",)
+)
+
+
+@pytest.mark.parametrize(
+    ("select", "taken"),
+    [
+        (Select(), True),
+        (Select(feeds=frozenset({"ais"})), True),
+        (Select(feeds=frozenset({"isac"})), False),
+        (Select(types=frozenset({ObservableType.IPV4_ADDR})), True),
+        (Select(types=frozenset({ObservableType.URL})), False),
+        (Select(labels=Choice(any=frozenset({"c2", "phishing"}))), True),
+        (Select(labels=Choice(any=frozenset({"phishing"}))), False),
+        (Select(labels=Choice(none=frozenset({"test"}))), False),
+        (Select(labels=Choice(any=frozenset({"c2"}), none=frozenset({"test"}))), False),
+        (Select(labels=Choice(none=frozenset({"other"}))), True),
+        (Select(indicator_types=Choice(any=frozenset({"malicious-activity"}))), True),
+        (Select(indicator_types=Choice(none=frozenset({"malicious-activity"}))), False),
+        (Select(producers=Choice(any=frozenset({"identity--p"}))), True),
+        (Select(producers=Choice(any=frozenset({"identity--q"}))), False),
+        (Select(producers=Choice(none=frozenset({"identity--p"}))), False),
+    ],
+)
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_select_takes_what_it_names(select: Select, taken: bool, purpose: Purpose) -> None:
+    decided = reason(claim(), policy(select=select, traits={1: MARKED}, purpose=purpose))
+    assert decided is (Reason.WANTED if taken else Reason.DESELECTED)
+
+
+@pytest.mark.parametrize(
+    ("words", "choice", "why"),
+    [
+        ((), Choice(), ""),
+        (("a",), Choice(), ""),
+        ((), Choice(any=frozenset({"b", "a"})), "bears none of a, b"),
+        (("c",), Choice(any=frozenset({"b", "a"})), "bears none of a, b"),
+        (("a", "b"), Choice(any=frozenset({"b"})), ""),
+        (("b", "a"), Choice(none=frozenset({"a", "b"})), "bears a"),
+        (("a",), Choice(any=frozenset({"a"}), none=frozenset({"a"})), "bears a"),
+        ((), Choice(none=frozenset({"a"})), ""),
+    ],
+)
+def test_a_choice_says_why_it_refuses(words: tuple[str, ...], choice: Choice, why: str) -> None:
+    assert choice.refuses(words) == why
+
+
+def test_a_feed_that_is_no_longer_configured_gives_nothing() -> None:
+    gone = policy(terms={1: Terms("ais", configured=False)})
+    assert explain(ADDRESS, claim(), gone, NOW) == (
+        Reason.DESELECTED, "feed ais is no longer configured",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("own", "default", "least", "taken"),
+    [
+        (None, None, 0, True),
+        (None, None, 1, False),
+        (None, 50, 50, True),
+        (None, 50, 51, False),
+        (None, 0, 0, False),
+        (60, 10, 60, True),
+        (59, 100, 60, False),
+        (0, 100, 0, False),
+        (100, None, 100, True),
+    ],
+)
+def test_confidence_is_the_indicators_or_what_its_feed_assumes(
+    own: int | None, default: int | None, least: int, taken: bool
+) -> None:
+    by = policy(select=Select(min_confidence=least), terms={1: Terms("ais", default)})
+    assert confidence_of(claim(confidence=own), by) == (own if own is not None else default)
+    assert reason(claim(confidence=own), by) is (Reason.WANTED if taken else Reason.DESELECTED)
+
+
+# ---- markings ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", list(Tlp))
+@pytest.mark.parametrize("most", list(Tlp))
+def test_a_marking_stricter_than_the_list_allows_withholds(level: Tlp, most: Tlp) -> None:
+    decided = reason(claim(), policy(max_tlp=most, levels={Traits(): level}))
+    assert decided is (Reason.WITHHELD if level > most else Reason.WANTED)
+
+
+def test_traits_are_judged_once_and_anew_when_a_marking_arrived() -> None:
+    asked: list[tuple[Traits, int]] = []
+    known = {"level": Tlp.RED}
+
+    def level(traits: Traits, feed: int) -> tuple[Tlp, str]:
+        asked.append((traits, feed))
+        return known["level"], "of the test"
+
+    by = policy(level=level)
+    assert [reason(claim(number), by) for number in range(1, 4)] == [Reason.WITHHELD] * 3
+    assert len(asked) == 1
+    reason(claim(feed=2), by)
+    assert len(asked) == 2, "another feed may assume another level"
+    known["level"] = Tlp.GREEN
+    assert reason(claim(), by) is Reason.WITHHELD
+    by.forget_verdicts()
+    assert reason(claim(), by) is Reason.WANTED
+
+
+# ---- time ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "age", "expected"),
+    [
+        ({}, None, NEVER),
+        ({"valid_until": 5 * DAY}, None, 5 * DAY),
+        ({"valid_until": 5 * DAY}, DAY, 5 * DAY),
+        ({"modified": 2 * DAY}, DAY, 3 * DAY),
+        ({"modified": 2 * DAY, "valid_from": 4 * DAY}, DAY, 5 * DAY),
+        ({"modified": 4 * DAY, "valid_from": 2 * DAY}, DAY, 5 * DAY),
+        ({"modified": 2 * DAY, "valid_from": None}, DAY, 3 * DAY),
+    ],
+)
+def test_a_claim_ends_by_its_own_word_or_else_by_age(
+    fields: dict[str, Any], age: int | None, expected: int
+) -> None:
+    bounds = {} if age is None else {ObservableType.IPV4_ADDR: age}
+    terms = Terms("ais", max_age=bounds)
+    assert ends(ObservableType.IPV4_ADDR, claim(**fields), terms) == expected
+    if "valid_until" not in fields:
+        assert ends(ObservableType.URL, claim(**fields), terms) == NEVER
+
+
+@pytest.mark.parametrize(
+    ("now", "expected", "recheck"),
+    [
+        (9, Reason.NOT_YET_VALID, 10),
+        (10, Reason.WANTED, 20),
+        (19, Reason.WANTED, 20),
+        (20, Reason.EXPIRED, NEVER),
+    ],
+)
+def test_validity_takes_in_its_first_instant_and_leaves_out_its_last(
+    now: int, expected: Reason, recheck: int
+) -> None:
+    decision = decide(ADDRESS, [claim(valid_from=10, valid_until=20)], policy(), now)
+    assert (reason_of(decision.codes[0]), decision.recheck) == (expected, recheck)
+
+
+def test_what_time_cannot_change_is_not_asked_again() -> None:
+    for fields in ({"state": State.REVOKED, "valid_until": NOW + 1}, {"kind": Kind.UNREADABLE}):
+        assert decide(ADDRESS, [claim(**fields)], policy(), NOW).recheck == NEVER
+
+
+def test_the_end_of_an_exception_is_an_instant_to_ask_again() -> None:
+    by = policy(allowlist=Allowlist(until=NOW + 5))
+    held = decide(ADDRESS, [claim()], by, NOW)
+    assert (reason_of(held.codes[0]), held.recheck) == (Reason.ALLOWLISTED, NOW + 5)
+    assert held.detail == "exceptions protects 198.51.100.7"
+    assert reason(claim(), by, NOW + 5) is Reason.WANTED
+
+
+# ---- several claims ------------------------------------------------------------------------------
+
+
+def reasons(said: list[ClaimRow], by: ListPolicy, now: int = NOW) -> list[Reason]:
+    return [reason_of(code) for code in decide(ADDRESS, said, by, now).codes]
+
+
+def test_an_observable_stays_wanted_until_the_last_claim_goes() -> None:
+    first, second = claim(1, valid_until=NOW + 10), claim(2, feed=2, valid_until=NOW + 20)
+    decision = decide(ADDRESS, [first, second], policy(), NOW)
+    assert decision.carrier == first
+    assert decision.recheck == NOW + 10
+    assert reasons([first, second], policy()) == [Reason.WANTED, Reason.SUPERSEDED]
+    assert reasons([first, second], policy(), NOW + 10) == [Reason.EXPIRED, Reason.WANTED]
+    assert reasons([first, second], policy(), NOW + 20) == [Reason.EXPIRED, Reason.EXPIRED]
+
+
+@pytest.mark.parametrize(
+    ("rank_by", "carrier"), [(("confidence", "newest"), 2), (("newest",), 3), ((), 2)]
+)
+def test_the_best_claim_carries_the_entry(rank_by: tuple[str, ...], carrier: int) -> None:
+    said = [
+        claim(1, confidence=80, modified=1_000_000),
+        claim(2, confidence=80, modified=2_000_000),
+        claim(3, confidence=70, modified=9_000_000),
+        claim(4, confidence=99, state=State.REVOKED),
+    ]
+    decision = decide(ADDRESS, said, policy(rank_by=rank_by), NOW)
+    assert decision.carrier is not None
+    assert decision.carrier.number == carrier
+    assert sorted(map(reason_of, decision.codes)) == sorted(
+        [Reason.SUPERSEDED, Reason.SUPERSEDED, Reason.WANTED, Reason.REVOKED]
+    )
+
+
+def test_of_equals_the_first_claim_carries_so_that_entries_do_not_change_hands() -> None:
+    decision = decide(ADDRESS, [claim(5), claim(6)], policy(), NOW)
+    assert decision.carrier == claim(5)
+
+
+def test_an_allowlisted_observable_tells_what_each_claim_would_have_been_stopped_by() -> None:
+    said = [claim(1), claim(2), claim(3, state=State.REVOKED)]
+    decided = reasons(said, policy(allowlist=Allowlist(for_ever=True)))
+    assert decided == [Reason.ALLOWLISTED, Reason.ALLOWLISTED, Reason.REVOKED]
+
+
+def test_an_observable_without_claims_is_not_listed() -> None:
+    assert decide(ADDRESS, [], policy(), NOW) == (b"", None, 0, NEVER, "")
+
+
+# ---- words ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "by", "expected"),
+    [
+        ({}, {}, (Reason.WANTED, "")),
+        ({"state": State.REVOKED}, {}, (Reason.REVOKED, "")),
+        (
+            {"state": State.DISPUTED}, {},
+            (Reason.REVOKED, "revoked by an identity that did not create it"),
+        ),
+        (
+            {}, {"levels": {Traits(): Tlp.AMBER_STRICT}},
+            (Reason.WITHHELD, "TLP:amber+strict is stricter than TLP:amber"),
+        ),
+        (
+            {}, {"level": lambda _traits, _feed: (Tlp.RED, "red: unknown")},
+            (Reason.WITHHELD, "red: unknown is stricter than TLP:amber"),
+        ),
+        (
+            {}, {"select": Select(feeds=frozenset({"isac"}))},
+            (Reason.DESELECTED, "feed ais is not selected"),
+        ),
+        (
+            {"traits": 2}, {"traits": TRAITS},
+            (Reason.DESELECTED, "indicator_types benign never blocks"),
+        ),
+        (
+            {}, {"traits": {1: Traits(labels=('misp:to_ids="false"',))}},
+            (Reason.DESELECTED, "labelled as not for detection (misp:to_ids)"),
+        ),
+        (
+            {}, {"traits": {1: MARKED}, "select": Select(labels=Choice(none=frozenset({"c2"})))},
+            (Reason.DESELECTED, "label: bears c2"),
+        ),
+        (
+            {}, {"select": Select(types=frozenset({ObservableType.URL}))},
+            (Reason.DESELECTED, "type ipv4-addr is not selected"),
+        ),
+        (
+            {}, {"select": Select(min_confidence=10)},
+            (Reason.DESELECTED, "no confidence is given, and the feed assumes none"),
+        ),
+        (
+            {"confidence": 20}, {"select": Select(min_confidence=60)},
+            (Reason.DESELECTED, "confidence 20 is below 60"),
+        ),
+        ({"confidence": 0}, {}, (Reason.DESELECTED, "confidence 0 is below 1")),
+        ({"valid_until": NOW}, {}, (Reason.EXPIRED, "")),
+    ],
+)  # fmt: skip
+def test_explain_says_one_claims_reason_in_words(
+    fields: dict[str, Any], by: dict[str, Any], expected: tuple[Reason, str]
+) -> None:
+    assert explain(ADDRESS, claim(**fields), policy(**by), NOW) == expected
+
+
+def test_instants_of_the_cases_are_what_they_seem() -> None:
+    assert (at(NOW) - EPOCH).total_seconds() == 1
+    assert Observable(ObservableType.IPV4_ADDR, "198.51.100.7") == ADDRESS

@@ -1,0 +1,152 @@
+"""Decide against a naive reading of its table, and what it promises about time."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from policy_case import ADDRESS, Allowlist, claim, policy
+
+from connector.decisions.policy import (
+    NEVER,
+    Choice,
+    ClaimRow,
+    Kind,
+    ListPolicy,
+    Select,
+    State,
+    Terms,
+    Traits,
+    decide,
+    explain,
+    reason_of,
+)
+from connector.model import ObservableType, Purpose, Reason, Tlp
+
+TRAITS = {
+    1: Traits(),
+    2: Traits(labels=("c2",), created_by="identity--a"),
+    3: Traits(indicator_types=("benign",)),
+    4: Traits(labels=('misp:to_ids="false"', "c2")),
+    5: Traits(markings=("red",)),
+}
+LEVELS = {TRAITS[5]: Tlp.RED}
+instants = st.integers(0, 60)
+
+claims = st.builds(
+    claim,
+    st.integers(1, 1000),
+    kind=st.sampled_from([Kind.ENFORCEABLE, Kind.ENFORCEABLE, *Kind]),
+    feed=st.integers(1, 3),
+    state=st.sampled_from(
+        [State.CURRENT, State.CURRENT, State.REVOKED, State.WITHDRAWN, State.DISPUTED]
+    ),
+    modified=instants,
+    valid_from=instants | st.none(),
+    valid_until=instants | st.none(),
+    confidence=st.none() | st.sampled_from([0, 1, 50, 100]),
+    traits=st.sampled_from(list(TRAITS)),
+)
+policies = st.builds(
+    policy,
+    purpose=st.sampled_from(list(Purpose)),
+    select=st.builds(
+        Select,
+        feeds=st.sampled_from([frozenset(), frozenset({"ais"}), frozenset({"ais", "isac"})]),
+        types=st.sampled_from([frozenset(), frozenset({ObservableType.URL, ADDRESS.type})]),
+        min_confidence=st.sampled_from([0, 1, 50]),
+        labels=st.sampled_from([Choice(), Choice(any=frozenset({"c2"}))]),
+    ),
+    max_tlp=st.sampled_from([Tlp.AMBER, Tlp.RED]),
+    rank_by=st.sampled_from([("confidence", "newest"), ("newest",)]),
+    terms=st.fixed_dictionaries(
+        {
+            1: st.builds(
+                Terms,
+                st.just("ais"),
+                st.sampled_from([None, 0, 50]),
+                st.sampled_from([{}, {ADDRESS.type: 7}, {ObservableType.URL: 3}]),
+            ),
+            2: st.just(Terms("isac", 60, {ADDRESS.type: 20})),
+            3: st.just(Terms("gone", configured=False)),
+        }
+    ),
+    traits=st.just(TRAITS),
+    levels=st.just(LEVELS),
+    allowlist=st.builds(Allowlist, st.none() | instants) | st.just(Allowlist(for_ever=True)),
+)
+
+
+def naive(said: ClaimRow, by: ListPolicy, now: int) -> Reason:
+    """Return one claim's reason as design.md's table reads, question by question."""
+    block = by.purpose is Purpose.BLOCK
+    terms, traits, select = by.terms[said.feed], TRAITS[said.traits], by.select
+    confidence = terms.default_confidence if said.confidence is None else said.confidence
+    started = max(said.modified, said.valid_from or 0)
+    age = terms.max_age.get(ADDRESS.type)
+    aged = age is not None and said.valid_until is None and now >= started + age
+    kinds = traits.indicator_types or traits.labels
+    answers = {
+        Reason.UNREADABLE: said.kind == Kind.UNREADABLE,
+        Reason.UNSUPPORTED_PATTERN: said.kind == Kind.UNSUPPORTED,
+        Reason.NOT_ENFORCEABLE: said.kind == Kind.NOT_ENFORCEABLE
+        or (block and said.kind == Kind.WATCH_ONLY),
+        Reason.REVOKED: said.state == State.REVOKED or (block and said.state == State.DISPUTED),
+        Reason.WITHDRAWN: said.state == State.WITHDRAWN,
+        Reason.NOT_YET_VALID: said.valid_from is not None and now < said.valid_from,
+        Reason.EXPIRED: aged or (said.valid_until is not None and now >= said.valid_until),
+        Reason.WITHHELD: LEVELS.get(traits, Tlp.GREEN) > by.max_tlp,
+        Reason.DESELECTED: not terms.configured
+        or (bool(select.feeds) and terms.name not in select.feeds)
+        or (bool(select.types) and ADDRESS.type not in select.types)
+        or (bool(select.labels.any) and not select.labels.any & set(traits.labels))
+        or (confidence or 0) < select.min_confidence
+        or (block and (confidence == 0 or "benign" in kinds or said.traits == 4)),
+        Reason.WANTED: True,
+    }
+    return next(reason for reason, hit in answers.items() if hit)
+
+
+@settings(max_examples=400)
+@given(st.lists(claims, max_size=6), policies, instants)
+def test_decide_agrees_with_a_naive_reading_of_its_table(
+    said: list[ClaimRow], by: ListPolicy, now: int
+) -> None:
+    alone = [naive(each, by, now) for each in said]
+    wanted = [each for each, reason in zip(said, alone, strict=True) if reason is Reason.WANTED]
+    allowed = by.allowlist
+    assert isinstance(allowed, Allowlist)
+    protected = allowed.for_ever or (allowed.until is not None and now < allowed.until)
+    decision = decide(ADDRESS, said, by, now)
+    decided = list(map(reason_of, decision.codes))
+    for reason, found in zip(alone, decided, strict=True):
+        if reason is not Reason.WANTED:
+            assert found is reason
+        elif protected:
+            assert found is Reason.ALLOWLISTED
+        else:
+            assert found in (Reason.WANTED, Reason.SUPERSEDED)
+    assert decided.count(Reason.WANTED) == (1 if wanted and not protected else 0)
+    assert (decision.carrier in wanted) if wanted and not protected else decision.carrier is None
+    assert [explain(ADDRESS, each, by, now)[0] for each in said] == alone
+
+
+@settings(max_examples=400)
+@given(st.lists(claims, max_size=4), policies, instants)
+def test_nothing_changes_before_the_instant_to_ask_again(
+    said: list[ClaimRow], by: ListPolicy, now: int
+) -> None:
+    decision = decide(ADDRESS, said, by, now)
+    assert decision.recheck > now
+    for later in range(now, min(decision.recheck, 90)):
+        assert decide(ADDRESS, said, by, later)[:4] == decision[:4]
+    if decision.recheck == NEVER:
+        assert decide(ADDRESS, said, by, 10_000_000)[:4] == decision[:4]
+
+
+@given(st.lists(claims, min_size=1, max_size=6), policies, instants, st.data())
+def test_the_order_of_the_claims_decides_only_between_equals(
+    said: list[ClaimRow], by: ListPolicy, now: int, data: st.DataObject
+) -> None:
+    decision = decide(ADDRESS, said, by, now)
+    turned = data.draw(st.permutations(said))
+    other = decide(ADDRESS, turned, by, now)
+    assert (other.rank, other.recheck) == (decision.rank, decision.recheck)
+    assert sorted(other.codes) == sorted(decision.codes)
