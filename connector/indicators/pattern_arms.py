@@ -74,10 +74,13 @@ class ArmReader:
 
 
 def _together(reads: Iterable[_Read]) -> list[Placed]:
-    reads = _without_guards(_without_excluded(_without_repeats(reads)))
+    reads = _without_excluded(_without_repeats(reads))
+    problem = _mixture(reads)
+    if not problem:
+        reads = _without_guards(reads)
     if len(reads) == 1:
         return [Placed(reads[0].test.at, reads[0].claim)]
-    problem = _contradiction(reads) or _exclusion(reads)
+    problem = problem or _contradiction(reads) or _exclusion(reads)
     found = _sufficient(reads) if not problem else []
     enough = {placed.claim.observable for placed in found}
     for read in reads:
@@ -93,7 +96,8 @@ def _without_repeats(reads: Iterable[_Read]) -> list[_Read]:
     distinct: dict[object, _Read] = {}
     for read in reads:
         test = read.test
-        value = read.observable or (type(test.literal), test.literal)
+        # By what is written, not by the observable: two spellings of one name differ in STIX.
+        value = (type(test.literal), test.literal)
         distinct.setdefault((test.path, test.operator, test.negated, value), read)
     return list(distinct.values())
 
@@ -126,11 +130,16 @@ def _is_guard(read: _Read, types: set[tuple[str, str]]) -> bool:
     )
 
 
+def _mixture(reads: Sequence[_Read]) -> str:
+    """Return why no object can pass all of them, where they are of different objects."""
+    objects = list(dict.fromkeys(read.test.path.partition(":")[0] for read in reads))
+    if len(objects) == 1:
+        return ""
+    return f"no object is {' and '.join(map(shown, objects[:3]))} at once"
+
+
 def _contradiction(reads: Sequence[_Read]) -> str:
-    """Return why no object can pass all of them, where that is so."""
-    objects = dict.fromkeys(read.test.path.partition(":")[0] for read in reads)
-    if len(objects) > 1:
-        return f"no object is {' and '.join(map(shown, list(objects)[:3]))} at once"
+    """Return why no object can pass all of them, where one property has two values."""
     seen: dict[object, object] = {}
     for read in reads:
         if not read.is_equality or "[*]" in read.test.path:

@@ -311,6 +311,18 @@ ROWS = {
         ["bad.example", "203.0.113.5"],
         [],
     ),
+    "16 an object of another type": (
+        "[ipv4-addr:type = 'ipv4-addr' AND domain-name:value = 'bad.example']",
+        [],
+        ["bad.example"],
+        [],
+    ),
+    "15 one value, two spellings": (
+        "[url:value = 'http://bad.example/#a' AND url:value = 'http://bad.example/#b']",
+        [],
+        ["http://bad.example/"],
+        [],
+    ),
     "17 observation AND": (
         f"[{IP} = '203.0.113.5'] AND [domain-name:value = 'bad.example']",
         [],

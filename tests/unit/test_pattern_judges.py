@@ -193,6 +193,16 @@ def test_whatever_is_enforced_matches_by_itself(pattern):
             assert is_identity(pattern, claim.observable), (pattern, claim)
 
 
+@settings(JUDGED, max_examples=2000)
+@given(st.lists(tests, min_size=2, max_size=3).map(" AND ".join))
+def test_whatever_is_enforced_of_an_and_matches_by_itself(comparison):
+    assume("EXISTS" not in comparison)  # the matcher has no answer to it
+    pattern = f"[{comparison}]"
+    for claim in read_pattern(pattern):
+        if claim.enforceable and not matches_alone(pattern, claim.observable):
+            assert is_identity(pattern, claim.observable), (pattern, claim)
+
+
 TRAFFIC = [
     *[f"network-traffic:dst_ref.value = '{value}'" for value in [*ADDRESSES[:2], *NAMES[:1]]],
     "network-traffic:dst_ref.value ISSUBSET '198.51.100.0/24'",
