@@ -177,7 +177,7 @@ def diff(
     draft = _Draft()
     met = 0
     for number, want, had in _pairs(wanted, written):
-        met += present is not None and number in present
+        met += present is not None and number in present and _expected(want, had)
         if want is None:
             _unwanted(draft, number, had, why_not, present)
         elif want.unfit:
@@ -210,6 +210,11 @@ def _pairs(
         else:
             yield want.observable, want, had
             want, had = next(left, None), next(right, None)
+
+
+def _expected(want: Wanted | None, had: Written | None) -> bool:
+    """Return whether a list of ours may show an entry: it belongs there, or we put it there."""
+    return (want is not None and not want.unfit) or (had is not None and had.mark in OURS)
 
 
 def _unwanted(
