@@ -1,7 +1,10 @@
 """What people and monitoring ask of the store; nothing here writes."""
 
+import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -11,7 +14,7 @@ from connector.decisions.policy import ClaimRow, reason_of
 from connector.model import Observable, Reason
 from connector.store.database import Database
 from connector.store.interning import TYPES
-from connector.store.lists import LIST_TALLY, OUTPUT_TALLY, tallies
+from connector.store.lists import BLOCK, LIST_TALLY, OUTPUT_TALLY, tallies
 
 _BUCKET_OF: Final[Mapping[int, Reason]] = {
     Mark.WRITTEN: Reason.WRITTEN,
@@ -85,11 +88,30 @@ def list_reasons(
     database: Database, connection: Connection, number: int, claims: int
 ) -> dict[Reason, int]:
     """Return the buckets of a list; claims that wait for its next refresh are `pending`."""
-    found = tallies(database, connection, LIST_TALLY, number)
+    found = Counter(tallies(database, connection, LIST_TALLY, number))
+    found.subtract(_departed(database, connection, number))
     reasons = {reason_of(code): count for code, count in sorted(found.items()) if count}
     if waiting := claims - sum(reasons.values()):
         reasons[Reason.PENDING] = waiting
     return reasons
+
+
+def _departed(database: Database, connection: Connection, number: int) -> Counter[int]:
+    """Return the buckets of claims that are gone and that the list has still to take out."""
+    sql = (
+        "SELECT d.claim FROM departures d JOIN lists l ON l.number = ? AND d.touched > l.touched "
+        "ORDER BY d.claim"
+    )
+    claims = [row[0] for row in database.rows(connection, sql, (number,))]
+    codes: Counter[int] = Counter()
+    sql = "SELECT packed FROM buckets WHERE list = ? AND block = ?"
+    for block, group in groupby(claims, lambda claim: claim // BLOCK):
+        packed = database.one(connection, sql, (number, block))
+        if packed is not None:
+            held = zlib.decompress(packed)
+            codes.update(held[claim % BLOCK] for claim in group)
+    del codes[0]
+    return codes
 
 
 def output_reasons(
@@ -103,10 +125,20 @@ def output_reasons(
         if bucket is not None and count:
             reasons[bucket] = reasons.get(bucket, 0) + count
             wanted -= count
-    if wanted:
+    if wanted > 0:
         waits = Reason.HELD if output.held_plan else Reason.PENDING
         reasons[waits] = reasons.get(waits, 0) + wanted
+    elif wanted:  # entries whose claims are gone stay at the target until the next refresh
+        _take_off(reasons, -wanted)
     return reasons
+
+
+def _take_off(reasons: dict[Reason, int], surplus: int) -> None:
+    for bucket in dict.fromkeys(_BUCKET_OF.values()):
+        fewer = min(surplus, reasons.get(bucket, 0))
+        if fewer:
+            reasons[bucket] -= fewer
+            surplus -= fewer
 
 
 def _marks_of_wanted(
