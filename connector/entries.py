@@ -50,7 +50,6 @@ class Describer:
         terms = policy.terms[claim.feed]
         traits: Traits = self.store.traits(claim.traits)
         until = ends(row.observable.type, claim, terms)
-        level, _why = policy.level(traits, claim.feed)
         return Facts(
             observable=row.observable,
             indicator_id=id_of_key(row.indicator),
@@ -63,7 +62,7 @@ class Describer:
             feed=terms.name,
             list=policy.name,
             output=self.output,
-            marking=level.label,
+            marking=policy.tlp_label(claim.traits, claim.feed),
             valid_from=_instant(claim.valid_from),
             valid_until=None if until >= NEVER else _instant(until),
         )

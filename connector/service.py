@@ -275,12 +275,12 @@ def _output(
 ) -> Output:
     options = loaded.outputs[name]
     adapter = registry.make_adapter(config.adapter, options, name, loaded.config.publish_folder)
-    mapper = loaded.mappers[name] if adapter.fields else None
+    mapper = loaded.mappers[name]
     said = config.model_dump_json() + options.model_dump_json()
     limits = config.limits
     always = limits.model_fields_set & {"max_remove_ratio", "max_add_ratio"}
     return Output(
-        name, listing, adapter, mapper,
+        name, listing, adapter, None if mapper.blank else mapper,
         Limits(
             limits.max_remove_ratio, limits.max_add_ratio, limits.max_add, limits.max_remove,
             frozenset(always),

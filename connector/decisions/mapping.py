@@ -76,6 +76,11 @@ class Mapper:
             (name, _reader(spec)) for name, spec in specs.items() if name not in self._constant
         )
 
+    @property
+    def blank(self) -> bool:
+        """Whether nothing is mapped, so that no facts need to be gathered."""
+        return not (self._constant or self._fields)
+
     def __call__(self, facts: Facts) -> Mapping[str, FieldValue]:
         """Return the fields of one entry, to be read only: constant ones are shared by all."""
         if not self._fields:

@@ -145,6 +145,7 @@ class ListPolicy:
     level: Callable[[Traits, int], tuple[Tlp, str]]
     allowlist: Protector
     _verdicts: dict[tuple[int, int], Verdict] = field(default_factory=dict)
+    _labels: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def verdict(self, traits: int, feed: int) -> Verdict:
         """Return what an indicator's markings, labels, types and producer mean here."""
@@ -156,6 +157,15 @@ class ListPolicy:
     def forget_verdicts(self) -> None:
         """Judge all traits anew: a marking that was unknown has arrived."""
         self._verdicts.clear()
+        self._labels.clear()
+
+    def tlp_label(self, traits: int, feed: int) -> str:
+        """Return the TLP label that holds for indicators with these traits."""
+        known = self._labels.get((traits, feed))
+        if known is None:
+            level, _why = self.level(self.traits(traits), feed)
+            known = self._labels[traits, feed] = level.label
+        return known
 
     def _judge(self, traits: Traits, feed: int) -> Verdict:
         level, why = self.level(traits, feed)
