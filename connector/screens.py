@@ -1,6 +1,6 @@
 """What people see on a terminal; values are printed defanged."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -79,30 +79,39 @@ def tell_outcome(console: Console, outcome: Outcome) -> None:
 
 
 def show_status(console: Console, answer: Json) -> None:
-    """Print feeds, lists and outputs as tables."""
-    feeds = Table("feed", "state", "last success", "objects", "problem", box=None, pad_edge=False)
+    """Print feeds, lists and outputs, each with its reasons and problems on lines of their own."""
+    feeds = _columns("feed", "state", "last success", "objects")
     for feed in answer["feeds"]:
-        feeds.add_row(
-            feed["name"], _state(feed["state"]), _age(feed), f"{feed['objects']:,}",
-            Text(feed["error"] or ""),
-        )  # fmt: skip
+        feeds.add_row(feed["name"], _state(feed["state"]), _age(feed), f"{feed['objects']:,}")
     console.print(feeds)
+    _tell(console, ((feed["name"], feed["error"]) for feed in answer["feeds"]), "yellow")
     console.print(f"\n{answer['claims']:,} claims\n")
-    lists = Table("list", "wanted", "reasons", box=None, pad_edge=False)
+    lists = _columns("list", "purpose", "wanted")
     for listed in answer["lists"]:
-        lists.add_row(listed["name"], f"{listed['wanted']:,}", _reasons(listed["reasons"]))
+        lists.add_row(listed["name"], listed["purpose"], f"{listed['wanted']:,}")
     console.print(lists)
+    _tell(console, ((listed["name"], _reasons(listed["reasons"])) for listed in answer["lists"]))
     console.print()
-    outputs = Table(
-        "output", "list", "state", "last success", "written", "reasons", "problem",
-        box=None, pad_edge=False,
-    )  # fmt: skip
+    outputs = _columns("output", "list", "state", "last success", "written")
     for output in answer["outputs"]:
         outputs.add_row(
             output["name"], output["list"], _state(output["state"]), _age(output),
-            f"{output['written']:,}", _reasons(output["reasons"]), Text(_problem(output)),
+            f"{output['written']:,}",
         )  # fmt: skip
     console.print(outputs)
+    _tell(console, ((output["name"], _reasons(output["reasons"])) for output in answer["outputs"]))
+    _tell(console, ((output["name"], _problem(output)) for output in answer["outputs"]), "yellow")
+
+
+def _columns(*names: str) -> Table:
+    return Table(*names, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+
+
+def _tell(console: Console, told: Iterable[tuple[str, str | None]], style: str = "") -> None:
+    """Print what there is to say of each part; lines stay whole, so that they can be copied."""
+    for name, words in told:
+        if words:
+            console.print(f"  {name}: {words}", markup=False, style=style)
 
 
 def _problem(output: Json) -> str:
@@ -126,7 +135,7 @@ def _age(part: Json) -> str:
 
 
 def _reasons(reasons: dict[str, int]) -> str:
-    return ", ".join(f"{reason} {count:,}" for reason, count in reasons.items()) or "-"
+    return ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
 
 
 def show_plans(console: Console, plans: Sequence[Json]) -> None:
