@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, Generic, TypeVar
 
 from connector.adapter import Http
@@ -26,6 +27,7 @@ __all__ = [
     "Feed",
     "Field",
     "FilePath",
+    "Gap",
     "HttpSettings",
     "Page",
     "RefusedError",
@@ -64,13 +66,27 @@ class Page:
     last: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A span of time whose objects the source no longer serves and we have not read."""
+
+    after: datetime
+    until: datetime
+
+
 class Feed(ABC, Generic[S]):
-    """Pages of STIX objects from a server or from files."""
+    """Pages of STIX objects from a server or from files.
+
+    `gaps` is for sources that forget: by collection key, what the latest run could no longer ask
+    for. It is set before the run's first page, and a person acknowledges what was lost.
+    """
 
     settings_type: ClassVar[type[Settings]]
+    gaps: dict[str, Gap]
 
     def __init__(self, settings: S, http: Http | None = None) -> None:
         self.settings = settings
+        self.gaps = {}
         self._http = http
 
     @property

@@ -46,6 +46,19 @@ def read_envelope(content: bytes, where: str) -> Envelope:
     return Envelope(list(map(bytes, found.objects or ())), bool(found.more), token or None)
 
 
+def read_bundle(content: bytes, where: str) -> list[bytes]:
+    """Return the objects of a TAXII 2.0 page; a bundle without objects, or `{}`, is empty."""
+    try:
+        document = _read_document(content)
+        if document.type == "bundle" or bytes(document.objects):
+            return _unwrap(_read_list(bytes(document.objects) or b"[]"), where)
+        if document.type is None and not _read_keys(content):
+            return []
+    except msgspec.DecodeError as error:
+        raise UnavailableError(f"{where}: answered half a page or nonsense: {error}") from error
+    raise UnavailableError(f"{where}: answered JSON that is no STIX bundle")
+
+
 def read_document(content: bytes, where: str) -> list[bytes]:
     """Return the objects of a bundle, an envelope, a bare list or a single object."""
     try:

@@ -1,8 +1,7 @@
-"""TAXII 2.1 collections as a feed."""
+"""Collections of TAXII servers as a feed."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -10,63 +9,24 @@ import structlog
 
 from connector.answer import Answer
 from connector.errors import RefusedError, UnavailableError
-from connector.feed import Collection, Duration, Feed, Field, HttpSettings, Page
-from connector.feeds.taxii_connection import MEDIA_TYPE, Connection
+from connector.feed import Collection, Feed, Gap, Page
 from connector.feeds.taxii_cursor import Cursor
 from connector.feeds.taxii_discovery import Discovery, choose
-from connector.feeds.taxii_pager import LARGEST_LIMIT, Run
+from connector.feeds.taxii_pager import Run
+from connector.feeds.taxii_progress import OBJECTS, Question
+from connector.feeds.taxii_ranges import RangeRun
+from connector.feeds.taxii_settings import Profile, TaxiiSettings
 from connector.http import Http
+
+__all__ = ["Profile", "TaxiiFeed", "TaxiiSettings"]
 
 log = structlog.get_logger()
 _DISCOVERY_SECONDS: Final = 3600.0
 _SKEW_WORTH_A_WARNING: Final = timedelta(seconds=60)
 
 
-class TaxiiSettings(HttpSettings):
-    """Options of a TAXII 2.1 feed."""
-
-    url: str = Field(
-        pattern=r"^https?://[^\s/]+",
-        description="Address of the discovery service, usually ending in /taxii2/, or of one API "
-        "root.",
-    )
-    collections: tuple[str, ...] = Field(
-        (), description="Collections to read, by id, alias or title; all readable when left out."
-    )
-    roots: tuple[str, ...] = Field(
-        (),
-        description="API roots to use, by the last part of their address or by whole address; all "
-        "that discovery names on the same host when left out.",
-    )
-    window: Duration | None = Field(
-        None, description="How far back the server answers; what is older is lost to us."
-    )
-    overlap: Duration = Field(
-        timedelta(minutes=10),
-        description="How far before the newest object known to read again, for objects that show "
-        "up late.",
-    )
-    page_size: int = Field(
-        1000, ge=1, le=LARGEST_LIMIT, description="Objects asked for in one page."
-    )
-    read_timeout: Duration = Field(
-        timedelta(seconds=600), description="How long to wait for the server between two bytes."
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A time span whose objects the server no longer serves and we have not read."""
-
-    after: datetime
-    until: datetime
-
-
 class TaxiiFeed(Feed[TaxiiSettings]):
-    """Pages of the collections of a TAXII 2.1 server.
-
-    `gaps` holds, by collection key, what the latest run could no longer ask for.
-    """
+    """Pages of the collections of a TAXII 2.1 or 2.0 server."""
 
     settings_type = TaxiiSettings
 
@@ -75,12 +35,12 @@ class TaxiiFeed(Feed[TaxiiSettings]):
             raise RuntimeError("a TAXII feed is made with the HTTP client of its options")
         super().__init__(settings, http)
         self._client = http
-        self._discovery = Discovery(Connection(http), settings.url, settings.roots)
+        self._discovery = Discovery(http, settings.url, settings.roots, settings.version)
         self._known: list[Collection] = []
         self._known_until = 0.0
         self._server_clock: tuple[datetime, float] | None = None
         self._skew_reported = False
-        self.gaps: dict[str, Gap] = {}
+        self.gaps = {}
 
     def collections(self) -> Sequence[Collection]:
         """Return the collections chosen in the file, asked for anew once an hour."""
@@ -95,12 +55,11 @@ class TaxiiFeed(Feed[TaxiiSettings]):
     def pages(self, collection: Collection, cursor: str | None) -> Iterator[Page]:
         """Yield what was added after the cursor; at least one page, so that a cursor is kept."""
         start = Cursor.read(cursor)
+        if not self._known:
+            self.collections()  # which version of TAXII to speak is found out there
         after = self._within_window(collection, start)
 
-        def ask(resource: str, params: Mapping[str, str], retries: int) -> Answer:
-            return self._ask(collection.key + resource, params, retries)
-
-        run = Run(ask, start, after, self.settings.overlap, self.settings.page_size)
+        run = self._run(collection, start, after)
         try:
             yield from run.pages()
         except (UnavailableError, RefusedError):
@@ -111,9 +70,24 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         """Close the connections."""
         self._client.close()
 
-    def _ask(self, url: str, params: Mapping[str, str], retries: int) -> Answer:
+    def _run(self, collection: Collection, start: Cursor, after: datetime | None) -> Run | RangeRun:
+        def ask(question: Question) -> Answer:
+            return self._ask(collection.key, question)
+
+        kind = RangeRun if self._discovery.dialect.ranged else Run
+        return kind(ask, start, after, self.settings.overlap, self.settings.page_size)
+
+    def _ask(self, collection: str, question: Question) -> Answer:
+        dialect = self._discovery.dialect
+        accept = dialect.objects if question.resource == OBJECTS else dialect.resources
+        headers = {"Accept": accept, **({"Range": question.span} if question.span else {})}
         answer = self._client.request(
-            "GET", url, params=params, headers={"Accept": MEDIA_TYPE}, retries=retries
+            "GET",
+            collection + question.resource,
+            params=question.params,
+            headers=headers,
+            accept_statuses=question.accept_statuses,
+            retries=question.retries,
         )
         self._note_clock(answer)
         return answer
@@ -140,7 +114,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
     def _server_now(self, collection: Collection) -> datetime | None:
         """The server's clock and no other: ours may run ahead of it and skip objects."""
         if self._server_clock is None:
-            self._ask(collection.key, {}, 2)
+            self._ask(collection.key, Question("", {}, retries=2))
         if self._server_clock is None:
             return None
         date, at = self._server_clock

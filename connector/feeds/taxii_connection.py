@@ -9,14 +9,23 @@ from taxii2client.common import _HTTPConnection
 
 from connector.answer import Answer
 from connector.errors import UnavailableError
+from connector.feeds.taxii_dialect import V21, Dialect, answers_in_older
 from connector.http import Http
 
-MEDIA_TYPE: Final = "application/taxii+json;version=2.1"
 _NOT_OURS: Final = frozenset({403, 404})
+_OTHER_VERSION: Final = frozenset({406})
 
 
 class NotEntitledError(Exception):
     """A 403 or 404: TAXII allows either where a client may not look."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(str(answer.error()))
+        self.answer = answer
+
+
+class OtherVersionError(Exception):
+    """The server does not speak the version of TAXII that it was asked in."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(str(answer.error()))
@@ -37,12 +46,17 @@ def check_content_type(answer: Answer) -> None:
 
 
 class Connection(_HTTPConnection):  # type: ignore[misc]  # the library has no types
-    """Sends what taxii2-client asks for through `Http`: its limits, errors and credentials."""
+    """Sends what taxii2-client asks for through `Http`: its limits, errors and credentials.
+
+    With `yields`, an answer in an older version of TAXII is reason enough to ask in that one.
+    """
 
     session: Any
 
-    def __init__(self, http: Http) -> None:
-        super().__init__(version="2.1")
+    def __init__(self, http: Http, dialect: Dialect = V21, *, yields: bool = False) -> None:
+        super().__init__(version=dialect.version.value)
+        self._dialect = dialect
+        self._yields = yields
         self.session.close()
         self.session = http.session
         self._http = http
@@ -54,14 +68,16 @@ class Connection(_HTTPConnection):  # type: ignore[misc]  # the library has no t
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Return a resource; raise NotEntitledError on 403 and 404."""
+        """Return a resource; raise NotEntitledError on 403 and 404, OtherVersionError on 406."""
         answer = self._http.request(
             "GET",
             url,
             params=params,
-            headers={"Accept": MEDIA_TYPE, **(headers or {})},
-            accept_statuses=_NOT_OURS,
+            headers={**(headers or {}), "Accept": self._dialect.resources},
+            accept_statuses=_NOT_OURS | _OTHER_VERSION,
         )
+        if answer.status_code in _OTHER_VERSION or (self._yields and answers_in_older(answer)):
+            raise OtherVersionError(answer)
         if answer.status_code in _NOT_OURS:
             raise NotEntitledError(answer)
         check_content_type(answer)

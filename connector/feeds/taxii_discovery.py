@@ -7,11 +7,13 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import structlog
+from taxii2client import v20, v21
 from taxii2client.exceptions import TAXIIServiceException
-from taxii2client.v21 import ApiRoot, Server
 
 from connector.errors import RefusedError, UnavailableError
-from connector.feeds.taxii_connection import Connection, NotEntitledError
+from connector.feeds.taxii_connection import Connection, NotEntitledError, OtherVersionError
+from connector.feeds.taxii_dialect import DIALECTS, Dialect, Version
+from connector.http import Http
 
 log = structlog.get_logger()
 
@@ -37,16 +39,42 @@ class FoundCollection:
 
 
 class Discovery:
-    """Lists what a server lets us see; `refused` holds the API roots that it does not."""
+    """Lists what a server lets us see; `refused` holds the API roots that it does not.
 
-    def __init__(self, connection: Connection, url: str, roots: Sequence[str]) -> None:
-        self._connection = connection
+    `dialect` is the version of TAXII in which it answered last.
+    """
+
+    def __init__(self, http: Http, url: str, roots: Sequence[str], version: Version) -> None:
+        self._http = http
         self._url = url
         self._roots = roots
+        self._dialects = DIALECTS[version]
         self.refused: dict[str, str] = {}
+        self._speak(self._dialects[0])
+
+    def _speak(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._connection = Connection(self._http, dialect, yields=dialect is not self._dialects[-1])
+        self._library = v20 if dialect.ranged else v21
 
     def collections(self) -> list[FoundCollection]:
-        """Return the collections of every root that lets us in."""
+        """Return the collections of every root that lets us in, in a version the server speaks.
+
+        Each time the newest version is asked for first: servers are updated.
+        """
+        for dialect in self._dialects:
+            self._speak(dialect)
+            try:
+                return self._collections()
+            except OtherVersionError as error:
+                last = error
+        tried = " or ".join(dialect.version.value for dialect in self._dialects)
+        raise UnavailableError(
+            f"{last}: the server does not speak TAXII {tried}: check version, and that the "
+            "address is that of a TAXII 2 server"
+        ) from last
+
+    def _collections(self) -> list[FoundCollection]:
         found: list[FoundCollection] = []
         refused: dict[str, str] = {}
         for root in self._root_urls():
@@ -72,7 +100,7 @@ class Discovery:
 
     def _offered(self) -> list[str]:
         """Ask discovery; an address that is an API root's own serves as well."""
-        server = Server(self._url, conn=self._connection)
+        server = self._library.Server(self._url, conn=self._connection)
         try:
             with _reading(self._url):
                 server.refresh()
@@ -107,10 +135,10 @@ class Discovery:
         return near
 
     def _listed(self, root: str) -> list[FoundCollection]:
-        api_root = ApiRoot(root, conn=_Mending(self._connection))
+        api_root = self._library.ApiRoot(root, conn=_Mending(self._connection))
         with _reading(root):
             return [
-                FoundCollection(c.url, c.id, c.title, c.alias, bool(c.can_read))
+                FoundCollection(c.url, c.id, c.title, _alias(c), bool(c.can_read))
                 for c in api_root.collections
             ]
 
@@ -133,6 +161,12 @@ class _Mending:
         document = self._connection.get(url, **arguments)
         listed = document.get("collections") or []
         return {"collections": [_mended(item) for item in listed]}
+
+
+def _alias(collection: Any) -> str | None:
+    """TAXII 2.0 knows no aliases; a server that has them all the same may say so."""
+    found = getattr(collection, "alias", None) or collection.custom_properties.get("alias")
+    return found if isinstance(found, str) else None
 
 
 def _mended(item: dict[str, Any]) -> dict[str, Any]:
@@ -189,5 +223,5 @@ def _reading(where: str) -> Iterator[None]:
         yield
     except (TAXIIServiceException, KeyError, TypeError, AttributeError, ValueError) as error:
         raise UnavailableError(
-            f"{where}: answered JSON that is not TAXII 2.1: {type(error).__name__}: {error}"
+            f"{where}: answered JSON that is not TAXII 2: {type(error).__name__}: {error}"
         ) from error

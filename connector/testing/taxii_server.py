@@ -1,4 +1,4 @@
-"""A TAXII 2.1 server on loopback: for `connector demo`, for tests and for benchmarks."""
+"""A TAXII server (2.1 and 2.0) on loopback: for `connector demo`, for tests and for benchmarks."""
 
 import base64
 import json
@@ -17,6 +17,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
+from connector.testing import taxii_ranges as v20
 from connector.testing.taxii_faults import Asked, Envelope, Fault, Reply
 from connector.testing.taxii_store import (
     MEDIA_TYPE,
@@ -37,7 +38,9 @@ def _now() -> datetime:
 class TaxiiServer:
     """Serves collections between `with` and its end; `faults` may be changed at any time.
 
-    `requests` keeps what was asked. `history` is how far back the server answers.
+    `requests` keeps what was asked. `history` is how far back the server answers. `versions` are
+    those of TAXII that it speaks, told apart by what a client accepts; `ranges` says which forms
+    of a range it understands in 2.0.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class TaxiiServer:
         clock: Callable[[], datetime] = _now,
         faults: Sequence[Fault] = (),
         port: int = 0,
+        versions: Sequence[str] = ("2.1", "2.0"),
+        ranges: v20.Ranges = v20.Ranges.BOTH,
     ) -> None:
         self.collections = list(collections) or [ServedCollection()]
         self.clock = clock
@@ -60,6 +65,8 @@ class TaxiiServer:
         self.requests: list[Asked] = []
         self.max_page_size = max_page_size
         self.history = history
+        self.versions = tuple(versions)
+        self.ranges = ranges
         self.closing = Event()
         self._expected = _expected_header(basic, bearer, key)
         self._stamps = Stamps(clock)
@@ -121,10 +128,17 @@ class TaxiiServer:
         for fault in faults:
             asked = fault.question(asked)
         date = format_datetime(self.clock(), usegmt=True)
-        reply = self._route(asked, body, faults).with_header("Date", date)
+        reply = self._spoken(asked, body, faults).with_header("Date", date)
         for fault in faults:
             reply = fault.reply(reply)
         return reply
+
+    def _spoken(self, asked: Asked, body: bytes, faults: Sequence[Fault]) -> Reply:
+        old = "vnd.oasis" in asked.headers.get("Accept", "")
+        if ("2.0" if old else "2.1") not in self.versions:
+            return _error(406, "this version of TAXII is not spoken here")
+        reply = self._route(asked, body, faults)
+        return v20.dressed(reply) if old else reply
 
     def _route(self, asked: Asked, body: bytes, faults: Sequence[Fault]) -> Reply:
         if self._expected and asked.headers.get(self._expected[0]) != self._expected[1]:
@@ -192,6 +206,10 @@ class TaxiiServer:
         most = min(int(query.get("limit", self.max_page_size)), self.max_page_size)
         if most < 1:
             raise ValueError("limit should be at least 1")
+        if "vnd.oasis" in asked.headers.get("Accept", ""):
+            matching = collection.matching(query, inclusive=asked.inclusive)
+            span = asked.headers.get("Range")
+            return v20.page(matching, span, kind, self.max_page_size, self.ranges, faults)
         rows, token = collection.page(query, most, inclusive=asked.inclusive)
         written = [_manifest(row) if kind == "manifest" else row.raw for row in rows]
         envelope = Envelope(tuple(written), more=token is not None, next=token)

@@ -103,6 +103,12 @@ class ServedCollection:
             return Slice(taken, None)
         return Slice(taken[:most], _write_token(taken[most - 1]))
 
+    def matching(self, query: Mapping[str, str], *, inclusive: bool = False) -> list[Stored]:
+        """Return all that the query asks for, in the order added."""
+        with self._lock:
+            start = self._start(query, inclusive)
+            return [row for row in self.rows[start:] if self._matches(row, query)]
+
     def _start(self, query: Mapping[str, str], inclusive: bool) -> int:
         if token := query.get("next"):
             date_added, number = _read_token(token)
