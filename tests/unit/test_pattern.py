@@ -137,6 +137,12 @@ ROWS = {
         [],
     ),
     "10 type alone": (f"[{DST}.type = 'ipv4-addr']", [], [], [UNSUPPORTED]),
+    "10 types alone": (
+        "[ipv4-addr:type = 'ipv4-addr' AND (ipv4-addr:type = 'ipv4-addr')]",
+        [],
+        [],
+        [UNSUPPORTED],
+    ),
     "10 AND with itself": (
         f"[{IP} = '203.0.113.5' AND {IP} = '203.0.113.5']",
         ["203.0.113.5"],

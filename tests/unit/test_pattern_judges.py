@@ -61,33 +61,28 @@ def quoted(value):
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-equalities = st.one_of(
-    *[st.tuples(st.just(path), st.sampled_from(values)) for path, values in VALUES.items()]
-)
 sets = st.one_of(
     *[
         st.tuples(st.just(path), st.lists(st.sampled_from(values), min_size=1, max_size=3))
         for path, values in VALUES.items()
     ]
 )
-tests = st.one_of(
-    equalities.map(lambda test: f"{test[0]} = {quoted(test[1])}"),
-    equalities.map(lambda test: f"{test[0]} != {quoted(test[1])}"),
-    equalities.map(lambda test: f"{test[0]} NOT = {quoted(test[1])}"),
-    sets.map(lambda test: f"{test[0]} IN ({', '.join(map(quoted, test[1]))})"),
-    sets.map(lambda test: f"{test[0]} NOT IN ({', '.join(map(quoted, test[1]))})"),
-    st.sampled_from(SAYS_NOTHING),
-    st.sampled_from(
-        [
-            "ipv4-addr:value ISSUBSET '198.51.100.0/24'",
-            "ipv4-addr:value ISSUBSET '198.51.0.0/16'",
-            "ipv4-addr:value NOT ISSUBSET '198.51.100.0/24'",
-            "network-traffic:dst_ref.value ISSUBSET '198.51.100.0/25'",
-            "domain-name:value LIKE '%.bad.test'",
-            "domain-name:value NOT LIKE '%.bad.test'",
-        ]
-    ),
-)
+# One flat list, so that each is drawn as often as any other.
+TESTS = [
+    *[f"{path} = {quoted(value)}" for path, values in VALUES.items() for value in values],
+    *[f"{path} != {quoted(values[0])}" for path, values in VALUES.items()],
+    *[f"{path} NOT = {quoted(values[0])}" for path, values in VALUES.items()],
+    *[f"{path} IN ({', '.join(map(quoted, values))})" for path, values in VALUES.items()],
+    *[f"{path} NOT IN ({', '.join(map(quoted, values))})" for path, values in VALUES.items()],
+    *SAYS_NOTHING,
+    "ipv4-addr:value ISSUBSET '198.51.100.0/24'",
+    "ipv4-addr:value ISSUBSET '198.51.0.0/16'",
+    "ipv4-addr:value NOT ISSUBSET '198.51.100.0/24'",
+    "network-traffic:dst_ref.value ISSUBSET '198.51.100.0/25'",
+    "domain-name:value LIKE '%.bad.test'",
+    "domain-name:value NOT LIKE '%.bad.test'",
+]
+tests = st.sampled_from(TESTS)
 AROUND = [" AND ", " OR "]
 comparisons = st.recursive(
     tests,
