@@ -4,6 +4,7 @@ Nothing is invented: a field that is missing where STIX 2.0 or 2.1 requires it m
 unreadable (STIX 2.1 section 4.7 for indicators, section 3.2 for common properties).
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
@@ -14,6 +15,10 @@ from connector.model import Claim, Reason
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_FIRST: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
+_LAST: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
+# The end of time as .NET writes it, `9999-12-31T23:59:59.9999999Z`: rounding leaves the calendar.
+_END_OF_TIME: Final = re.compile(rb'("9999-12-31T23:59:59\.9{6})9+(Z")')
 _LONGEST_ID: Final = 256
 _LARGEST_OBJECT: Final = 1 << 20
 
@@ -82,8 +87,11 @@ def micros(instant: datetime) -> int:
 
 
 def instant(microseconds: int) -> datetime:
-    """Return the instant that `micros` was taken from."""
-    return EPOCH + timedelta(microseconds=microseconds)
+    """Return the instant that `micros` was taken from; beyond the calendar, its first or last.
+
+    An offset or an age bound can carry an instant of year 1 or 9999 out of what Python counts.
+    """
+    return EPOCH + timedelta(microseconds=min(max(microseconds, _FIRST), _LAST))
 
 
 def read_object(raw: bytes) -> StixObject | Unreadable:
@@ -93,7 +101,8 @@ def read_object(raw: bytes) -> StixObject | Unreadable:
     try:
         found = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _unreadable(raw, str(error))
+        shortened, ends = _END_OF_TIME.subn(rb"\1\2", raw)
+        return read_object(shortened) if ends else _unreadable(raw, str(error))
     why = _common_fault(found) or (_indicator_fault(found) if found.type == "indicator" else "")
     return Unreadable(found.type, found.id[:_LONGEST_ID], why) if why else found
 

@@ -1,0 +1,318 @@
+"""STIX objects read from raw bytes: what is required, what is bounded, what is never guessed at."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.indicators.stix import (
+    EPOCH,
+    StixObject,
+    Unreadable,
+    instant,
+    micros,
+    read_object,
+)
+from connector.model import Reason
+
+ID = "indicator--00000001-0000-4000-8000-000000000000"
+WHEN = "2026-01-01T00:00:00Z"
+INDICATOR: dict[str, Any] = {
+    "type": "indicator", "spec_version": "2.1", "id": ID, "created": WHEN, "modified": WHEN,
+    "valid_from": WHEN, "pattern": "[ipv4-addr:value = '198.51.100.1']", "pattern_type": "stix",
+}  # fmt: skip
+ABSENT = object()
+
+
+def raw(**fields: Any) -> bytes:
+    body = INDICATOR | fields
+    return json.dumps({key: value for key, value in body.items() if value is not ABSENT}).encode()
+
+
+def read(**fields: Any) -> StixObject:
+    found = read_object(raw(**fields))
+    assert isinstance(found, StixObject), found
+    return found
+
+
+def why_not(**fields: Any) -> str:
+    found = read_object(raw(**fields))
+    assert isinstance(found, Unreadable), found
+    assert found.type == "indicator"
+    assert found.claim is not None
+    assert found.claim.reason is Reason.UNREADABLE
+    assert found.claim.why == found.why
+    assert (found.claim.observable, found.claim.enforceable) == (None, False)
+    return found.why
+
+
+def test_an_indicator_gives_the_fields_that_decisions_use() -> None:
+    found = read(
+        created_by_ref="identity--p", name="Beacon", valid_until="2026-02-01T00:00:00Z",
+        confidence=70, labels=["a"], indicator_types=["malicious-activity"],
+        object_marking_refs=["marking-definition--m"], x_custom={"deep": [1, {"er": None}]},
+        granular_markings=[{"marking_ref": "marking-definition--g", "selectors": ["pattern"]},
+                           {"lang": "en", "selectors": ["name"]}],
+    )  # fmt: skip
+    assert (found.id, found.type, found.spec_version) == (ID, "indicator", "2.1")
+    assert found.modified == datetime(2026, 1, 1, tzinfo=UTC)
+    assert found.valid_until == datetime(2026, 2, 1, tzinfo=UTC)
+    assert (found.confidence, found.labels, found.name) == (70, ["a"], "Beacon")
+    assert found.granular_markings is not None
+    assert [part.marking_ref for part in found.granular_markings] == [
+        "marking-definition--g", None,
+    ]  # fmt: skip
+    assert found.revoked is None
+
+
+# ---- required fields -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("empty", [ABSENT, None])
+@pytest.mark.parametrize(
+    ("field", "why"),
+    [
+        ("created", "`created` and `modified` are required"),
+        ("modified", "`created` and `modified` are required"),
+        ("pattern", "`pattern` is required"),
+        ("valid_from", "`valid_from` is required"),
+        ("pattern_type", "`pattern_type` is required"),
+    ],
+)
+def test_a_required_field_that_is_missing_is_named(field: str, why: str, empty: object) -> None:
+    assert why_not(**{field: empty}) == why
+
+
+def test_an_empty_pattern_is_no_pattern() -> None:
+    assert why_not(pattern="") == "`pattern` is required"
+
+
+@pytest.mark.parametrize("until", [WHEN, "2025-01-01T00:00:00Z"])
+def test_a_validity_that_ends_before_it_starts_is_malformed(until: str) -> None:
+    assert why_not(valid_until=until) == "`valid_until` should be later than `valid_from`"
+
+
+def test_a_revocation_counts_when_its_body_was_trimmed() -> None:
+    found = read(revoked=True, pattern=ABSENT, pattern_type=ABSENT, valid_from=ABSENT)
+    assert found.revoked
+    assert found.pattern is None
+    assert why_not(revoked=True, modified=ABSENT) == "`created` and `modified` are required"
+
+
+@pytest.mark.parametrize("field", ["created", "modified", "valid_from", "pattern", "name"])
+def test_other_types_need_only_their_id(field: str) -> None:
+    assert read(type="x-thing", id="x-thing--1", **{field: ABSENT}).type == "x-thing"
+
+
+# ---- versions of the standard --------------------------------------------------------------------
+
+
+def test_a_stix_2_0_indicator_needs_no_pattern_type_nor_version() -> None:
+    found = read(spec_version=ABSENT, pattern_type=ABSENT, labels=["malicious-activity"])
+    assert (found.spec_version, found.pattern_type) == (None, None)
+    assert read(spec_version="2.0", pattern_type=ABSENT).spec_version == "2.0"
+
+
+@pytest.mark.parametrize("version", ["2.2", "", "3.0", "2.10", "1.2"])
+def test_another_version_of_the_standard_is_not_guessed_at(version: str) -> None:
+    assert why_not(spec_version=version) == f"spec_version {version!r} is not 2.0 or 2.1"
+
+
+# ---- ids -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "stix_id", [ID, "indicator--example", "indicator--" + "a" * 245, "indicator--é--x"]
+)
+def test_ids_need_not_be_uuids(stix_id: str) -> None:
+    assert read(id=stix_id).id == stix_id
+
+
+@pytest.mark.parametrize("stix_id", ["malware--1", "indicator-1", "", "--1", "xindicator--1"])
+def test_an_id_starts_with_its_type(stix_id: str) -> None:
+    assert why_not(id=stix_id) == "`id` should start with the object's type and two hyphens"
+
+
+@pytest.mark.parametrize(
+    "stix_id", ["indicator--" + "a" * 246, "indicator--a\n", "indicator--\x00", "indicator--\u202e"]
+)
+def test_an_id_is_printable_and_bounded(stix_id: str) -> None:
+    found = read_object(raw(id=stix_id))
+    assert isinstance(found, Unreadable)
+    assert found.why == "`id` should be printable and have at most 256 characters"
+    assert len(found.id) <= 256
+
+
+# ---- instants ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (WHEN, datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2026-01-01T02:00:00+02:00", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2026-01-01T00:00:00.5Z", datetime(2026, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC)),
+        ("2026-01-01T00:00:00.123456Z", datetime(2026, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)),
+        ("2026-01-01T00:00:00.123456400Z", datetime(2026, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)),
+        ("2026-01-01t00:00:00z", datetime(2026, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_instants_are_read_with_their_offset_and_fraction(text: str, expected: datetime) -> None:
+    assert read(modified=text).modified == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-01T00:00:00", "2026-01-01", "10000-01-01T00:00:00Z", "0000-01-01T00:00:00Z",
+        "2026-02-30T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z",
+        "2026-01-01T00:00:60Z", "2026-01-01T00:00Z", "2026-01-01T00:00:00.Z", "", "yesterday",
+        "1767225600",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("field", ["created", "modified", "valid_from", "valid_until"])
+def test_an_instant_that_is_none_is_told_with_its_field(field: str, text: str) -> None:
+    assert field in why_not(**{field: text})
+
+
+@pytest.mark.parametrize("value", [0, 1767225600, 1.5, True, [], {}])
+def test_an_instant_is_text(value: object) -> None:
+    assert "$.modified" in why_not(modified=value)
+
+
+@pytest.mark.parametrize("nines", range(1, 13))
+def test_the_end_of_time_is_an_instant_however_finely_it_is_written(nines: int) -> None:
+    found = read(valid_until=f"9999-12-31T23:59:59.{'9' * nines}Z")
+    assert found.valid_until is not None
+    assert found.valid_until.year == 9999
+    assert "`valid_from` is required" in why_not(
+        valid_until="9999-12-31T23:59:59.9999999Z", valid_from=ABSENT
+    )
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_microseconds_give_their_instant_back(when: datetime) -> None:
+    assert instant(micros(when)) == when
+
+
+def test_versions_are_compared_as_instants_whatever_their_offset() -> None:
+    east = datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
+    assert micros(east) == micros(datetime(2026, 1, 1, tzinfo=UTC))
+    assert micros(EPOCH) == 0
+    assert micros(EPOCH - timedelta(microseconds=1)) == -1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("9999-12-31T23:59:59-12:00", datetime.max.replace(tzinfo=UTC)),
+        ("0001-01-01T00:00:00+14:00", datetime.min.replace(tzinfo=UTC)),
+    ],
+)
+def test_an_offset_that_leaves_the_calendar_is_shown_as_its_end(text: str, shown: datetime) -> None:
+    modified = read(modified=text).modified
+    assert modified is not None
+    assert instant(micros(modified)) == shown
+    assert instant((1 << 62) - 1) == datetime.max.replace(tzinfo=UTC)
+
+
+# ---- other values --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("confidence", [0, 1, 100, None])
+def test_confidence_is_a_whole_number_up_to_100(confidence: int | None) -> None:
+    assert read(confidence=confidence).confidence == confidence
+
+
+@pytest.mark.parametrize("confidence", [-1, 101, 2**70, "50", 50.5, True, [50]])
+def test_another_confidence_is_not_guessed_at(confidence: object) -> None:
+    assert "$.confidence" in why_not(confidence=confidence)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("revoked", "true"), ("revoked", 1), ("name", 3), ("pattern", ["x"]),
+        ("labels", "one"), ("labels", [1]), ("indicator_types", {}), ("created_by_ref", 5),
+        ("object_marking_refs", "marking-definition--m"), ("object_marking_refs", [None]),
+        ("granular_markings", [{"marking_ref": "marking-definition--m"}]),
+        ("granular_markings", [{"marking_ref": 1, "selectors": []}]), ("spec_version", 2.1),
+    ],
+)  # fmt: skip
+def test_a_field_of_another_type_is_told_with_its_path(field: str, value: object) -> None:
+    assert f"$.{field}" in why_not(**{field: value})
+
+
+# ---- hostile bytes -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"", b"{", b"null", b"[]", b'"indicator"', b"not json", b"\xff\xfe\x00", b"\x00",
+        raw() + b" x", raw()[:-1], b"\xef\xbb\xbf" + raw(), raw().decode().encode("utf-16"),
+        b'{"type":"indicator","id":"indicator--\xff"}', b'{"type":"indicator","id":"\\ud800"}',
+        b'{"type":5,"id":"x--1"}', b"{}", b'{"type":"indicator"}', b'{"id":"indicator--1"}',
+        b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", b"[" * 100_000,
+        b'{"type":"indicator","id":"indicator--1","x":' + b'{"a":' * 9000 + b"1" + b"}" * 9001,
+    ],
+)  # fmt: skip
+def test_what_is_no_object_is_told_and_stays_counted(bad: bytes) -> None:
+    found = read_object(bad)
+    assert isinstance(found, Unreadable)
+    assert found.why
+    assert found.claim is not None, "it may have been an indicator"
+
+
+def test_a_fault_of_something_that_is_no_indicator_makes_no_claim() -> None:
+    found = read_object(raw(type="malware", id="malware--1", modified="never"))
+    assert isinstance(found, Unreadable)
+    assert (found.type, found.id, found.claim) == ("malware", "malware--1", None)
+
+
+def test_an_object_is_bounded() -> None:
+    assert read(name="x" * (1 << 19)).name
+    why = why_not(name="x" * (1 << 20))
+    assert why.startswith("the object has ")
+    assert why.endswith(" bytes, more than 1048576")
+
+
+def test_what_is_told_of_an_unreadable_object_is_bounded() -> None:
+    found = read_object(raw(type="y" * 5000, id="y" * 5000, modified=1))
+    assert isinstance(found, Unreadable)
+    assert (len(found.type), len(found.id)) == (64, 256)
+
+
+def test_of_a_key_given_twice_the_last_counts() -> None:
+    twice = read_object(raw()[:-1] + b',"confidence":10,"confidence":90}')
+    assert isinstance(twice, StixObject)
+    assert twice.confidence == 90
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_told(bad: bytes) -> None:
+    assert isinstance(read_object(bad), StixObject | Unreadable)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(StixObject.__struct_fields__)),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+            lambda inner: (
+                st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2)
+            ),
+            max_leaves=4,
+        ),
+        max_size=3,
+    )
+)
+def test_any_fields_are_read_or_told(fields: dict[str, Any]) -> None:
+    found = read_object(json.dumps(INDICATOR | fields).encode())
+    if isinstance(found, StixObject) and found.type == "indicator" and not found.revoked:
+        assert found.modified is not None
+        assert found.valid_from is not None
+        assert found.pattern
