@@ -1,0 +1,76 @@
+"""A marking definition at hand, read once, and as compact text to keep it by its id for ever."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from connector.indicators.acs import ACS_EXTENSION, AcsMarking, read_acs
+from connector.indicators.marking import TLP_2_0_EXTENSION, restriction_of, tlp_of_id
+from connector.model import Tlp
+
+__all__ = [
+    "KnownMarking",
+    "find_marking",
+    "marking_from_text",
+    "marking_to_text",
+    "read_marking",
+    "spilling",
+]
+
+_UNDERSTOOD: Final = frozenset((ACS_EXTENSION, TLP_2_0_EXTENSION))
+
+
+class KnownMarking(
+    msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False
+):
+    """A marking's TLP level and its ACS marking; a statement has neither and restricts nothing."""
+
+    tlp: Tlp | None
+    acs: AcsMarking | None = None
+
+
+_LOST: Final = KnownMarking(Tlp.RED, AcsMarking(fault="our own record of it is damaged"))
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode = msgspec.json.Decoder(KnownMarking).decode
+
+
+def read_marking(definition: Mapping[str, Any]) -> KnownMarking:
+    """Return what a marking definition says; one that is not understood whole counts as red."""
+    level = restriction_of(definition, (ACS_EXTENSION,))
+    extensions = definition.get("extensions")
+    foreign = isinstance(extensions, Mapping) and extensions.keys() - _UNDERSTOOD
+    if foreign and tlp_of_id(str(definition.get("id"))) is None:
+        level = Tlp.RED
+    return KnownMarking(level, read_acs(definition))
+
+
+def find_marking(ref: str, known: Mapping[str, KnownMarking]) -> KnownMarking | None:
+    """Return the marking behind an id; None while it is unresolved.
+
+    The nine published TLP ids mean what they mean, whatever a feed sends under them.
+    """
+    level = tlp_of_id(ref)
+    return known.get(ref) if level is None else KnownMarking(level)
+
+
+def spilling(refs: Iterable[str], known: Mapping[str, KnownMarking]) -> str:
+    """Return why an object that bears these markings may not be held; empty where it may."""
+    for ref in refs:
+        marking = find_marking(ref, known)
+        if marking is not None and marking.acs is not None and marking.acs.spill:
+            return f"{ref} (ACS): {marking.acs.spill}"
+    return ""
+
+
+def marking_to_text(marking: KnownMarking) -> str:
+    """Return a marking as compact JSON; equal markings give equal texts."""
+    return _encode(marking).decode()
+
+
+def marking_from_text(text: str) -> KnownMarking:
+    """Return the marking that a text stands for; a damaged text restricts all there is."""
+    try:
+        return _decode(text)
+    except msgspec.DecodeError:
+        return _LOST
