@@ -1,25 +1,31 @@
 """The commands, each a few lines over the floors below."""
 
-import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 
 from connector import __version__, answers, screens
-from connector.config.loading import Loaded, load
+from connector.config.loading import load
 from connector.config.reference import json_schema, reference_page
-from connector.daemon import AlreadyRunningError, Daemon, open_store
+from connector.console import (
+    CONFIG,
+    AsJson,
+    ConfigPath,
+    err,
+    leave,
+    load_config,
+    opened,
+    out,
+    print_json,
+    who,
+)
+from connector.daemon import AlreadyRunningError, Daemon
 from connector.errors import ConfigError, ConnectorError
-from connector.logs import set_up_logs
 from connector.once import Outcome, accept, propose_all, run_once
 from connector.registry import Registry
-from connector.service import Service, assemble
+from connector.service import Service
 
 OK: Final = 0
 FAILED: Final = 1
@@ -38,19 +44,6 @@ app = typer.Typer(
 plugins_app = typer.Typer(no_args_is_help=True, help="Adapters and feeds that are installed.")
 app.add_typer(plugins_app, name="plugins")
 
-ConfigPath = Annotated[
-    Path,
-    typer.Option(
-        "--config", "-c", envvar="CONNECTOR_CONFIG", help="The configuration file.",
-        show_default="config.yaml",
-    ),
-]  # fmt: skip
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-_CONFIG: Final = Path("config.yaml")
-
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
 
 def main() -> None:
     """Run a command; what we know how to tell becomes a sentence and an exit code."""
@@ -66,35 +59,6 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
-
-
-def _print_json(answer: Any) -> None:
-    sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
-
-
-def _leave(code: int) -> NoReturn:
-    raise typer.Exit(code)
-
-
-def _load(path: Path) -> Loaded:
-    loaded = load(path, Registry.installed())
-    set_up_logs(loaded.config.log.format, loaded.config.log.level)
-    return loaded
-
-
-@contextmanager
-def _service(path: Path, *, alone: bool = False) -> Iterator[Service]:
-    """Yield the configured service on its store, and close both."""
-    loaded = _load(path)
-    store = open_store(loaded, alone=alone)
-    try:
-        service = assemble(loaded, Registry.installed(), store)
-        try:
-            yield service
-        finally:
-            service.close()
-    finally:
-        store.close()
 
 
 def _version(*, value: bool) -> None:
@@ -113,17 +77,17 @@ def _options(
 
 
 @app.command()
-def check(config: ConfigPath = _CONFIG, as_json: AsJson = False) -> None:
+def check(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     """Validate the file: every problem at once, with file, line and path."""
     try:
         loaded = load(config, Registry.installed())
     except ConfigError as error:
         if as_json:
-            _print_json({"valid": False, "problems": list(error.problems), "warnings": []})
-            _leave(BAD_CONFIG)
+            print_json({"valid": False, "problems": list(error.problems), "warnings": []})
+            leave(BAD_CONFIG)
         raise
     if as_json:
-        _print_json({"valid": True, "problems": [], "warnings": list(loaded.warnings)})
+        print_json({"valid": True, "problems": [], "warnings": list(loaded.warnings)})
         return
     for warning in loaded.warnings:
         err.print(f"warning: {warning}", markup=False)
@@ -132,18 +96,18 @@ def check(config: ConfigPath = _CONFIG, as_json: AsJson = False) -> None:
 
 @app.command()
 def run(
-    config: ConfigPath = _CONFIG,
+    config: ConfigPath = CONFIG,
     once: Annotated[
         bool, typer.Option("--once", help="Poll every feed, sync every output, end.")
     ] = False,
 ) -> None:
     """Run the daemon; SIGTERM ends it after the write in hand, SIGHUP reloads the file."""
     if once:
-        with _service(config, alone=True) as service, screens.progress(err) as shown:
+        with opened(config, alone=True) as service, screens.progress(err) as shown:
             outcome = run_once(service, shown)
         screens.tell_outcome(err, outcome)
-        _leave(_exit_code(outcome))
-    loaded = _load(config)
+        leave(_exit_code(outcome))
+    loaded = load_config(config)
     daemon = Daemon(config, Registry.installed())
     daemon.obey_signals()
     daemon.run(loaded)
@@ -158,24 +122,24 @@ def _exit_code(outcome: Outcome) -> int:
 @app.command()
 def plan(
     outputs: Annotated[list[str] | None, typer.Argument(help="Outputs; all when left out.")] = None,
-    config: ConfigPath = _CONFIG,
+    config: ConfigPath = CONFIG,
     as_json: AsJson = False,
 ) -> None:
     """Show what would be written, writing nothing."""
     polls = True
     try:
-        with _service(config, alone=True) as service:
+        with opened(config, alone=True) as service:
             answer, failures = _plans(service, outputs, polls=polls)
     except AlreadyRunningError:  # a daemon polls and decides already: ask what it would do
-        with _service(config) as service:
+        with opened(config) as service:
             answer, failures = _plans(service, outputs, polls=False)
     if as_json:
-        _print_json({"plans": answer, "failures": failures})
+        print_json({"plans": answer, "failures": failures})
     else:
         screens.show_plans(out, answer)
     for failure in failures:
         err.print(f"connector: {failure}", markup=False)
-    _leave(FAILED if failures else OK)
+    leave(FAILED if failures else OK)
 
 
 def _plans(
@@ -196,49 +160,45 @@ def _plans(
 @app.command()
 def apply(
     plan_id: Annotated[str, typer.Argument(metavar="PLAN_ID", help="Id of a held plan.")],
-    config: ConfigPath = _CONFIG,
+    config: ConfigPath = CONFIG,
 ) -> None:
     """Accept exactly that held plan."""
     try:
-        with _service(config, alone=True) as service:
-            done = accept(service, plan_id, by=_who(), waits=False)
+        with opened(config, alone=True) as service:
+            done = accept(service, plan_id, by=who(), waits=False)
     except AlreadyRunningError:
-        with _service(config) as service:
-            done = accept(service, plan_id, by=_who(), waits=True)
+        with opened(config) as service:
+            done = accept(service, plan_id, by=who(), waits=True)
     out.print(done.words, markup=False)
-    _leave(OK if done.applied else OUT_OF_DATE if done.outdated else FAILED)
-
-
-def _who() -> str:
-    return os.environ.get("SUDO_USER") or os.environ.get("USER") or f"uid {os.getuid()}"
+    leave(OK if done.applied else OUT_OF_DATE if done.outdated else FAILED)
 
 
 @app.command()
-def status(config: ConfigPath = _CONFIG, as_json: AsJson = False) -> None:
+def status(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     """Show feeds, lists and outputs: freshness, buckets, held plans."""
-    with _service(config) as service:
+    with opened(config) as service:
         answer = answers.status(service)
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     else:
         screens.show_status(out, answer)
-    _leave(OK if answers.healthy(answer) else FAILED)
+    leave(OK if answers.healthy(answer) else FAILED)
 
 
 @app.command()
 def explain(
     value: Annotated[str, typer.Argument(help="A value, defanged or plain, or an indicator's id.")],
-    config: ConfigPath = _CONFIG,
+    config: ConfigPath = CONFIG,
     as_json: AsJson = False,
 ) -> None:
     """Show the whole chain for one value: claims, decisions, outputs, since and until when."""
-    with _service(config) as service:
+    with opened(config) as service:
         answer = answers.explain_value(service, value)
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     else:
         screens.show_explanation(out, answer)
-    _leave(OK if answer["found"] else FAILED)
+    leave(OK if answer["found"] else FAILED)
 
 
 @plugins_app.command("list")
@@ -247,16 +207,16 @@ def plugins_list(as_json: AsJson = False) -> None:
     registry = Registry.installed()
     found = [*registry.adapters(), *registry.feeds()]
     if as_json:
-        _print_json({"plugins": [screens.plugin_json(plugin) for plugin in found]})
+        print_json({"plugins": [screens.plugin_json(plugin) for plugin in found]})
     else:
         screens.show_plugins(out, found)
-    _leave(FAILED if any(plugin.error for plugin in found) else OK)
+    leave(FAILED if any(plugin.error for plugin in found) else OK)
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
-    _print_json(json_schema(Registry.installed()))
+    print_json(json_schema(Registry.installed()))
 
 
 @app.command()
@@ -275,4 +235,4 @@ def demo(
     """Run everything on this machine: a TAXII server with sample data, daemon, lists, live view."""
     from connector.demo import run_demo  # noqa: PLC0415 - nothing else needs the test server
 
-    _leave(run_demo(out, seconds=seconds, port=port))
+    leave(run_demo(out, seconds=seconds, port=port))

@@ -1,0 +1,68 @@
+"""What all commands share: their options, the two consoles, and the service opened on its store."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+from rich.console import Console
+
+from connector.config.loading import Loaded, load
+from connector.daemon import open_store
+from connector.logs import set_up_logs
+from connector.registry import Registry
+from connector.service import Service, assemble
+
+ConfigPath = Annotated[
+    Path,
+    typer.Option(
+        "--config", "-c", envvar="CONNECTOR_CONFIG", help="The configuration file.",
+        show_default="config.yaml",
+    ),
+]  # fmt: skip
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+CONFIG: Final = Path("config.yaml")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(answer: Any) -> None:
+    """Print an answer as scripts read it."""
+    sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+
+
+def leave(code: int) -> NoReturn:
+    """End the command with this exit code."""
+    raise typer.Exit(code)
+
+
+def load_config(path: Path) -> Loaded:
+    """Return what the file says, and log as it says."""
+    loaded = load(path, Registry.installed())
+    set_up_logs(loaded.config.log.format, loaded.config.log.level)
+    return loaded
+
+
+@contextmanager
+def opened(path: Path, *, alone: bool = False) -> Iterator[Service]:
+    """Yield the configured service on its store, and close both."""
+    loaded = load_config(path)
+    store = open_store(loaded, alone=alone)
+    try:
+        service = assemble(loaded, Registry.installed(), store)
+        try:
+            yield service
+        finally:
+            service.close()
+    finally:
+        store.close()
+
+
+def who() -> str:
+    """Return who gives the command, for the records."""
+    return os.environ.get("SUDO_USER") or os.environ.get("USER") or f"uid {os.getuid()}"
