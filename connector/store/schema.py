@@ -253,3 +253,42 @@ audit: Final = Table(
     Column("entries", LargeBinary, nullable=False),
     Index("audit_by_time", "at"),
 )
+
+# Spans of time whose objects a feed no longer serves; open until a person acknowledges them.
+gaps: Final = Table(
+    "gaps",
+    metadata,
+    Column("feed", SmallInteger, primary_key=True, autoincrement=False),
+    Column("collection", Text, primary_key=True),
+    Column("after", BigInteger, primary_key=True, autoincrement=False),
+    Column("until", BigInteger, nullable=False),
+    Column("noted", BigInteger, nullable=False),
+    Column("acknowledged_at", BigInteger),
+    Column("acknowledged_by", Text),
+)
+
+# When a feed's holdings were last compared with ours, and which objects were absent then.
+inventories: Final = Table(
+    "inventories",
+    metadata,
+    Column("feed", SmallInteger, primary_key=True, autoincrement=False),
+    Column("taken", BigInteger, nullable=False),
+)
+absences: Final = Table(
+    "absences",
+    metadata,
+    Column("object", Number, primary_key=True, autoincrement=False),
+    Column("feed", SmallInteger, nullable=False),
+    Index("absences_by_feed", "feed"),
+)
+
+# Pages of runs under way, where a run counts only as a whole.
+staged: Final = Table(
+    "staged_pages",
+    metadata,
+    Column("collection", Number, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("cursor", Text, nullable=False),
+    Column("ended", SmallInteger, nullable=False),
+    Column("packed", LargeBinary, nullable=False),
+)

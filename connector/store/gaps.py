@@ -1,0 +1,61 @@
+"""Spans of time whose objects a feed no longer serves, kept until a person acknowledges them."""
+
+from dataclasses import dataclass
+
+from connector.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """A span that was lost to us; instants in microseconds since 1970."""
+
+    feed: str
+    collection: str
+    after: int
+    until: int
+    noted: int
+    acknowledged_at: int | None
+    acknowledged_by: str | None
+
+
+class Gaps:
+    """Remembers what was lost, by feed and collection."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def note(self, feed: int, collection: str, after: int, until: int, now: int) -> bool:
+        """Remember a span; return whether it is news. One that has grown is open again."""
+        with self._db.write() as connection:
+            sql = "SELECT until FROM gaps WHERE feed = ? AND collection = ? AND after = ?"
+            known = self._db.one(connection, sql, (feed, collection, after))
+            if known is not None and known >= until:
+                return False
+            sql = (
+                "INSERT INTO gaps (feed, collection, after, until, noted) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (feed, collection, after) DO UPDATE SET until = excluded.until, "
+                "noted = excluded.noted, acknowledged_at = NULL, acknowledged_by = NULL"
+            )
+            self._db.run(connection, sql, (feed, collection, after, until, now))
+            return True
+
+    def found(self, *, everything: bool = False) -> list[GapRow]:
+        """Return the spans that nobody acknowledged yet, or every one, the oldest first."""
+        sql = (
+            "SELECT f.name, coalesce(c.title, g.collection), g.after, g.until, g.noted, "  # noqa: S608 - fixed conditions
+            "g.acknowledged_at, g.acknowledged_by FROM gaps g JOIN feeds f ON f.number = g.feed "
+            "LEFT JOIN collections c ON c.feed = g.feed AND c.key = g.collection "
+            f"{'' if everything else 'WHERE g.acknowledged_at IS NULL '}"
+            "ORDER BY g.noted, g.feed, g.after"
+        )
+        with self._db.read() as connection:
+            return [GapRow(*row) for row in self._db.rows(connection, sql)]
+
+    def acknowledge(self, feed: int, by: str, now: int) -> int:
+        """Mark every open span of a feed as known to a person; return how many there were."""
+        with self._db.write() as connection:
+            sql = (
+                "UPDATE gaps SET acknowledged_at = ?, acknowledged_by = ? "
+                "WHERE feed = ? AND acknowledged_at IS NULL"
+            )
+            return self._db.run(connection, sql, (now, by, feed))
