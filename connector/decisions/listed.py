@@ -1,0 +1,151 @@
+"""Compact indexes of very many entries, each with the number of the list that bears it.
+
+A million names as a set or dictionary take 150 MB. Lists come sorted, so that long ones are kept
+as sorted text in blocks, for a binary search and one look into a block: exact, and no larger than
+the text itself. Of several lists that bear an entry, the one with the lowest number stands for all.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
+from operator import itemgetter
+from typing import Final
+
+__all__ = ["Needles", "Networks", "SortedTexts", "Texts", "parents_of"]
+
+_BLOCK: Final = 48
+_MANY: Final = 50_000
+_LONGEST_STEM: Final = 4
+_AFTER_ALL: Final = "\x7f"
+
+
+class SortedTexts:
+    """A long list of one-line texts, kept as sorted text in blocks."""
+
+    __slots__ = ("_blocks",)
+
+    def __init__(self, texts: list[str]) -> None:
+        """Take a list over: it is emptied on the way, so that its texts are not held twice."""
+        texts.sort(reverse=True)  # next to nothing for a list that is sorted already
+        self._blocks: list[str] = []
+        while texts:
+            block = texts[: -_BLOCK - 1 : -1]
+            del texts[-_BLOCK:]
+            self._blocks.append("\n" + "\n".join(block) + "\n")
+
+    def __contains__(self, text: str) -> bool:
+        line = f"\n{text}\n"
+        # Blocks are their own index: one that begins with this line still sorts before the mark.
+        at = bisect_right(self._blocks, line + _AFTER_ALL) - 1
+        return at >= 0 and line in self._blocks[at]
+
+    def __iter__(self) -> Iterator[str]:
+        return chain.from_iterable(block[1:-1].split("\n") for block in self._blocks)
+
+
+class Texts:
+    """Texts of many lists: short lists together, long ones each by itself."""
+
+    __slots__ = ("_few", "_many")
+
+    def __init__(self) -> None:
+        self._few: dict[str, int] = {}
+        self._many: list[tuple[int, SortedTexts]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._few or self._many)
+
+    def add(self, texts: list[str], owner: int) -> Iterable[str]:
+        """Take over the texts of a list, and return them in the form in which they are kept."""
+        if len(texts) > _MANY:
+            long = SortedTexts(texts)
+            self._many.append((owner, long))
+            self._many.sort(key=itemgetter(0))
+            return long
+        few = self._few
+        for text in texts:
+            if few.get(text, owner) >= owner:
+                few[text] = owner
+        return texts
+
+    def find(self, text: str) -> int | None:
+        """Return the first list that bears a text."""
+        best = self._few.get(text)
+        for owner, texts in self._many:
+            if best is not None and best < owner:
+                return best
+            if text in texts:
+                return owner
+        return best
+
+
+def parents_of(names: Iterable[str]) -> list[str]:
+    """Return every name above these, each once, up to top-level domains."""
+    found = new = _parents(names)
+    while new:
+        new = _parents(new) - found
+        found |= new
+    return list(found)
+
+
+def _parents(names: Iterable[str]) -> set[str]:
+    # One pipeline in C: a loop in Python over a million names costs as much as reading them.
+    parents = set(map(itemgetter(2), map(str.partition, names, repeat("."))))
+    parents.discard("")
+    return parents
+
+
+class Networks:
+    """Networks of one IP version; they nest or are apart, so that only the outermost count."""
+
+    __slots__ = ("_firsts", "_lasts", "_owners")
+
+    def __init__(self, spans: Iterable[tuple[int, int, int]]) -> None:
+        """Take (first address, last address, list)."""
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+        self._owners: list[int] = []
+        for first, minus_last, owner in sorted((one, -two, three) for one, two, three in spans):
+            if not self._lasts or first > self._lasts[-1]:
+                self._firsts.append(first)
+                self._lasts.append(-minus_last)
+                self._owners.append(owner)
+
+    def touching(self, first: int, last: int) -> tuple[int, int, int] | None:
+        """Return a network that shares an address with first..last: its ends and its list."""
+        at = bisect_right(self._firsts, last) - 1
+        if at < 0 or self._lasts[at] < first:
+            return None
+        return self._firsts[at], self._lasts[at], self._owners[at]
+
+
+class Needles:
+    """Texts to find anywhere in a value, looked up by how they begin instead of one by one."""
+
+    __slots__ = ("_by_stem",)
+
+    def __init__(self) -> None:
+        self._by_stem: dict[str, list[tuple[str, int]]] = {}
+
+    def add(self, needles: Sequence[str], owner: int) -> None:
+        """Add texts of a list."""
+        for needle in filter(None, needles):
+            self._by_stem.setdefault(needle[:_LONGEST_STEM], []).append((needle, owner))
+
+    def find(self, value: str) -> tuple[str, int] | None:
+        """Return the first text found in a value, and its list."""
+        stems = {
+            value[at : at + length]
+            for at in range(len(value))
+            for length in range(1, _LONGEST_STEM + 1)
+        }
+        hits = [
+            (owner, needle)
+            for stem in stems & self._by_stem.keys()
+            for needle, owner in self._by_stem[stem]
+            if needle in value
+        ]
+        if not hits:
+            return None
+        owner, needle = min(hits)
+        return needle, owner

@@ -1,0 +1,262 @@
+"""What MISP warninglists protect: their data, each list by its own type, in an index of our own.
+
+How far each type reaches:
+
+- `string`: exactly this value. `hostname`: this name and all below it, if it has a dot.
+- `cidr`: networks, held against addresses and networks both ways; endpoints by their address.
+- `substring`: anywhere in the value. `regex`: as it says, in the first 2,048 characters.
+- A name that has a listed name below it is protected by any of them, because many targets take a
+  domain as "this and below"; `*.name` is held like the name.
+- A URL that is nothing but a host is held like its host. A page is not protected by its host being
+  listed: a popular name, or an address in a cloud, says nothing of all that can be had there.
+
+A list protects the types of observable that its MISP attributes stand for; without any, all.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from connector.decisions.allow_values import split_url, url_steps
+from connector.decisions.containment import Protection
+from connector.decisions.listed import Needles, Networks, Texts, parents_of
+from connector.decisions.warninglist_entries import (
+    ADDRESSES,
+    CERTIFICATES,
+    DIGESTS,
+    FILES,
+    NAMES,
+    WORDS,
+    ListKind,
+    Warninglist,
+    network_text,
+    plain_names,
+    read_network,
+    read_pattern,
+    types_of,
+)
+from connector.model import Observable, ObservableType
+
+__all__ = ["GROUP", "WarninglistIndex"]
+
+GROUP: Final = "warninglist:"
+_LONGEST_SEARCHED: Final = 2048
+_T = ObservableType
+_Types = frozenset[ObservableType]
+
+
+class _Contents:
+    """The parts of the index while lists are put into it, one after the other."""
+
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+        self.unread: list[str] = []
+        self.exact = Texts()
+        self.trees = Texts()
+        self.mail_trees = Texts()
+        self.above = Texts()
+        self.files = Texts()
+        self.certificates = Texts()
+        self.words = Texts()
+        self.needles: dict[ObservableType, Needles] = {}
+        self.patterns: dict[ObservableType, list[tuple[re.Pattern[str], int]]] = {}
+        self.spans: dict[int, list[tuple[int, int, int]]] = {4: [], 6: []}
+
+    def add(self, listed: Warninglist) -> None:
+        """Put one list where look-ups will find it."""
+        owner = listed.number
+        self.names[owner] = listed.name
+        types = types_of(listed.kind, listed.attributes)
+        if not types:
+            return
+        match listed.kind:
+            case ListKind.CIDR:
+                self._add_networks(listed, owner)
+            case ListKind.REGEX:
+                self._add_patterns(listed, types, owner)
+            case ListKind.SUBSTRING:
+                self._add_needles(list(listed.entries), types, owner)
+            case _:
+                self._add_texts(listed, types, owner)
+
+    def _add_networks(self, listed: Warninglist, owner: int) -> None:
+        for entry in listed.entries:
+            if span := read_network(entry):
+                self.spans[span.version].append((span.first, span.last, owner))
+            else:
+                self._leave_out(listed, entry)
+
+    def _add_patterns(self, listed: Warninglist, types: _Types, owner: int) -> None:
+        for entry in listed.entries:
+            pattern = read_pattern(entry)
+            if pattern is None:
+                self._leave_out(listed, entry)
+                continue
+            for kind in types:
+                self.patterns.setdefault(kind, []).append((pattern, owner))
+
+    def _add_needles(self, entries: list[str], types: _Types, owner: int) -> None:
+        needles = [entry.strip().casefold() for entry in entries]
+        for kind in types:
+            self.needles.setdefault(kind, Needles()).add(needles, owner)
+        if types & ADDRESSES:
+            self._add_addresses(entries, owner)
+        if types & NAMES:
+            self._add_parents(plain_names(needles)[0], owner)
+
+    def _add_texts(self, listed: Warninglist, types: _Types, owner: int) -> None:
+        below = listed.kind is ListKind.HOSTNAME
+        if types <= NAMES:
+            self._add_names(listed.entries, owner, below=below)
+            return
+        entries = list(listed.entries)
+        if types & NAMES:
+            self._add_names(entries, owner, below=below)
+        if types & ADDRESSES:
+            self._add_addresses(entries, owner)
+        if types & FILES:
+            self.files.add(_digests(entries, types & FILES), owner)
+        if types & CERTIFICATES:
+            self.certificates.add(_digests(entries, types & CERTIFICATES), owner)
+        for kind in types & WORDS:
+            self.words.add([f"{kind}:{entry.strip().casefold()}" for entry in entries], owner)
+        if below and _T.EMAIL_ADDR in types:
+            self.mail_trees.add(plain_names(entries)[0], owner)
+
+    def _add_names(self, entries: Iterable[str], owner: int, *, below: bool) -> None:
+        names, urls = plain_names(list(entries))
+        self.exact.add(urls, owner)
+        for url in urls:
+            *above, _ = url_steps(url)
+            self.above.add(above, owner)
+            self._add_parents(above[:1], owner)
+        held = (self.trees if below else self.exact).add(names, owner)
+        del names  # a million of them: for their parents the compact form will do
+        self._add_parents(held, owner)
+
+    def _add_parents(self, names: Iterable[str], owner: int) -> None:
+        self.above.add(parents_of(names), owner)
+
+    def _add_addresses(self, entries: Iterable[str], owner: int) -> None:
+        for entry in entries:
+            if (entry[-1:].isdigit() or ":" in entry) and (span := read_network(entry)):
+                self.spans[span.version].append((span.first, span.last, owner))
+
+    def _leave_out(self, listed: Warninglist, entry: str) -> None:
+        self.unread.append(f"warninglist {listed.name}: {entry[:80]}: cannot be read, is left out")
+
+
+class WarninglistIndex:
+    """Answers which list protects an observable; made once and never changed.
+
+    Lists may come in any order: the largest first costs least memory. `unread` says in sentences
+    which entries could not be used.
+    """
+
+    def __init__(self, lists: Iterable[Warninglist]) -> None:
+        contents = _Contents()
+        for listed in lists:
+            contents.add(listed)
+        self.unread = tuple(contents.unread)
+        self._names = contents.names
+        self._contents = contents
+        self._networks = {version: Networks(spans) for version, spans in contents.spans.items()}
+        contents.spans.clear()
+
+    def protects(self, observable: Observable) -> Protection | None:
+        """Return the list that protects a canonical observable, and by which entry."""
+        kind, value = observable.type, observable.value
+        found = self._listed(kind, value) or self._found_in(kind, value)
+        if found is None:
+            return None
+        entry, why, owner = found
+        return Protection(GROUP + self._names[owner], entry, why=why)
+
+    def _listed(self, kind: ObservableType, value: str) -> tuple[str, str, int] | None:
+        match kind:
+            case _T.DOMAIN_NAME:
+                return self._of_name(value.removeprefix("*."))
+            case _T.URL:
+                return self._of_url(value)
+            case _T.IPV4_ADDR | _T.IPV6_ADDR:
+                return self._of_network(value)
+            case _T.ENDPOINT:
+                return self._of_network(value.rpartition(":")[0].strip("[]"))
+            case _T.EMAIL_ADDR:
+                return self._of_mail(value)
+            case _ if kind in FILES:
+                return _as_it_is(value, self._contents.files.find(value))
+            case _ if kind in CERTIFICATES:
+                return _as_it_is(value, self._contents.certificates.find(value))
+        return _as_it_is(value, self._contents.words.find(f"{kind}:{value.casefold()}"))
+
+    def _of_name(self, name: str) -> tuple[str, str, int] | None:
+        held = self._contents
+        if (owner := held.exact.find(name)) is not None:
+            return name, "", owner
+        parent = name
+        while parent:  # a tree of one label stands for itself: nobody lists a top-level domain
+            if (owner := held.trees.find(parent)) is not None:
+                return parent, "", owner
+            parent = parent.partition(".")[2]
+            if "." not in parent:
+                break
+        owner = held.above.find(name)
+        return None if owner is None else (name, "what is below it is listed", owner)
+
+    def _of_url(self, value: str) -> tuple[str, str, int] | None:
+        host, path = split_url(value)
+        if not path.partition("?")[0].strip("/."):
+            return self._of_host(host)
+        *_, whole = url_steps(value)
+        held = self._contents
+        if (owner := held.exact.find(whole)) is not None:
+            return whole, "", owner
+        owner = held.above.find(whole)
+        return None if owner is None else (whole, "what is below it is listed", owner)
+
+    def _of_host(self, host: str) -> tuple[str, str, int] | None:
+        if ":" in host or host.rpartition(".")[2].isdigit():
+            return self._of_network(host)
+        return self._of_name(host)
+
+    def _of_network(self, value: str) -> tuple[str, str, int] | None:
+        span = read_network(value)
+        if span is None:
+            return None
+        found = self._networks[span.version].touching(span.first, span.last)
+        if found is None:
+            return None
+        first, last, owner = found
+        return network_text(span.version, first, last), "", owner
+
+    def _of_mail(self, value: str) -> tuple[str, str, int] | None:
+        address = value.casefold()
+        owner = self._contents.words.find(f"{_T.EMAIL_ADDR}:{address}")
+        domain = address.rpartition("@")[2]
+        while owner is None and "." in domain:
+            owner = self._contents.mail_trees.find(domain)
+            domain = domain.partition(".")[2]
+        return _as_it_is(value, owner)
+
+    def _found_in(self, kind: ObservableType, value: str) -> tuple[str, str, int] | None:
+        """Return the list with a substring or pattern that occurs in a value."""
+        searched = value.removeprefix("*.")[:_LONGEST_SEARCHED]
+        if (needles := self._contents.needles.get(kind)) and (
+            found := needles.find(searched.casefold())
+        ):
+            return found[0], "occurs in it", found[1]
+        for pattern, owner in self._contents.patterns.get(kind, ()):
+            if pattern.search(searched):
+                return pattern.pattern, "matches it", owner
+        return None
+
+
+def _as_it_is(value: str, owner: int | None) -> tuple[str, str, int] | None:
+    return None if owner is None else (value, "", owner)
+
+
+def _digests(entries: Iterable[str], types: _Types) -> list[str]:
+    """Return those entries that are as long as a digest of one of these types."""
+    lengths = {length for length, kinds in DIGESTS.items() if kinds & types}
+    return [entry.lower() for entry in entries if len(entry) in lengths]
