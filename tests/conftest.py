@@ -1,6 +1,7 @@
 """Where CI asks for it, a real-server test that was skipped counts as failed."""
 
 import os
+import socket
 from collections.abc import Generator
 
 import pytest
@@ -39,3 +40,11 @@ def pytest_make_collect_report(
 
 def _reason(report: pytest.TestReport) -> str:
     return report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of loopback that nobody listened at a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port

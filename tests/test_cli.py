@@ -1,0 +1,522 @@
+"""The commands as scripts use them: exit codes, JSON, and what is said when something is wrong."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+import structlog
+
+from connector import __version__, cli
+from connector.model import ObservableType, Reason
+
+PROGRAM = Path(sys.executable).with_name("connector")
+IDS = UUID("5b0c1a52-3f0c-4e8e-9a1a-64d2b1c9e0aa")
+GREEN = "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"
+CONFIG = """\
+version: 1
+feeds:
+  bulletins: {type: bundle, path: bulletins.json, every: 10s}
+allowlist:
+  builtin: {except: [documentation]}
+lists:
+  perimeter: {select: {types: [ipv4-addr], max_tlp: amber}}
+outputs:
+  edge:
+    list: perimeter
+    adapter: edl
+    limits: {max_remove_ratio: 0.3}
+    options: {file: perimeter.txt}
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def indicator(value: str, **given: Any) -> dict[str, Any]:
+    return {
+        "type": "indicator", "spec_version": "2.1", "id": f"indicator--{uuid5(IDS, value)}",
+        "created": "2026-01-01T00:00:00.000Z", "modified": "2026-01-01T00:00:00.000Z",
+        "valid_from": "2026-01-01T00:00:00Z", "pattern_type": "stix",
+        "pattern": f"[ipv4-addr:value = '{value}']", "object_marking_refs": [GREEN], **given,
+    }  # fmt: skip
+
+
+class Site:
+    """A configuration with one feed of files and one list, in a folder of its own."""
+
+    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.config = folder / "config.yaml"
+        self.config.write_text(CONFIG, encoding="utf-8")
+        self._capture = capture
+
+    def bring(self, *values: str, **given: Any) -> None:
+        """Let the feed hold indicators on exactly these values."""
+        self.bring_objects(*(indicator(value, **given) for value in values))
+
+    def bring_objects(self, *objects: dict[str, Any]) -> None:
+        bundle = {"type": "bundle", "id": f"bundle--{uuid5(IDS, 'b')}", "objects": list(objects)}
+        (self.folder / "bulletins.json").write_text(json.dumps(bundle), encoding="utf-8")
+
+    def run(self, *words: str, config: bool = True) -> Ran:
+        """Run a command in this process, as its entry point does."""
+        self._capture.readouterr()
+        told = ["-c", str(self.config)] if config else []
+        before, sys.argv = sys.argv, ["connector", *words, *told]
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code
+        else:
+            code = 0
+        finally:
+            sys.argv = before
+            structlog.reset_defaults()
+        said = self._capture.readouterr()
+        assert isinstance(code, int | None)
+        return Ran(code or 0, said.out, said.err)
+
+    @property
+    def published(self) -> list[str]:
+        file = self.folder / "published" / "perimeter.txt"
+        return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+
+    def hold_a_plan(self) -> str:
+        """Let most of what is enforced go from the feed; return the id of the plan that is held."""
+        self.bring(*TEN)
+        assert self.run("run", "--once").code == 0
+        self.bring(*TEN[:4])
+        assert self.run("run", "--once").code == 3
+        held = self.run("status", "--json").json["outputs"][0]["held_plan"]
+        assert isinstance(held, str)
+        return held
+
+
+TEN = [f"198.51.100.{n}" for n in range(10, 20)]
+
+
+@pytest.fixture
+def site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Site:
+    return Site(tmp_path, capsys)
+
+
+# check
+
+
+def test_check_says_that_a_file_is_valid(site: Site) -> None:
+    ran = site.run("check")
+    assert ran.code == 0
+    assert "valid: 1 feed, 1 list, 1 output" in ran.out
+
+
+def test_check_tells_every_mistake_with_its_line(site: Site) -> None:
+    text = CONFIG.replace("max_remove_ratio: 0.3", "max_remove_ratio: 20")
+    site.config.write_text(text.replace("adapter: edl", "adapter: eld"), encoding="utf-8")
+    ran = site.run("check")
+    assert ran.code == 2
+    assert ran.out == ""
+    told = ran.err.splitlines()
+    assert len(told) == 2
+    assert told[0].startswith(f"{site.config}:11: outputs.edge.adapter: ")
+    assert told[1] == (
+        f"{site.config}:12: outputs.edge.limits.max_remove_ratio: should be at most 1, is 20"
+    )
+
+
+def test_check_tells_scripts_the_same(site: Site) -> None:
+    assert site.run("check", "--json").json == {"valid": True, "problems": [], "warnings": []}
+    site.config.write_text(CONFIG.replace("edl", "eld"), encoding="utf-8")
+    ran = site.run("check", "--json")
+    assert ran.code == 2
+    assert ran.json["valid"] is False
+    assert len(ran.json["problems"]) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check",), ("run",), ("run", "--once"), ("plan",), ("apply", "0123456789ab"), ("status",),
+        ("explain", "192.0.2.7"),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_ends_every_command_with_2(site: Site, words: tuple[str, ...]) -> None:
+    site.config.write_text("version: 2\n", encoding="utf-8")
+    ran = site.run(*words)
+    assert ran.code == 2
+    assert f"{site.config}:1: version: " in ran.err
+    assert not (site.folder / "state").exists()
+
+
+def test_a_missing_file_says_how_to_name_one(site: Site) -> None:
+    site.config.unlink()
+    ran = site.run("status")
+    assert ran.code == 2
+    assert "there is no such file: name the file with -c FILE or in CONNECTOR_CONFIG" in ran.err
+
+
+def test_the_environment_names_the_file(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONNECTOR_CONFIG", str(site.config))
+    assert site.run("check", config=False).code == 0
+
+
+# run --once
+
+
+def test_a_pass_polls_and_writes(site: Site) -> None:
+    site.bring(*TEN)
+    ran = site.run("run", "--once")
+    assert ran.code == 0
+    assert site.published == TEN
+    assert "output edge: 10 added" in ran.err
+
+
+def test_a_failing_feed_ends_with_1_and_leaves_what_is_enforced(site: Site) -> None:
+    site.bring(*TEN)
+    site.run("run", "--once")
+    (site.folder / "bulletins.json").unlink()
+    ran = site.run("run", "--once")
+    assert ran.code == 1
+    assert "feed bulletins: " in ran.err
+    assert site.published == TEN
+
+
+def test_a_held_plan_ends_with_3_and_leaves_what_is_enforced(site: Site) -> None:
+    site.bring(*TEN)
+    site.run("run", "--once")
+    site.bring(*TEN[:4])
+    ran = site.run("run", "--once")
+    assert ran.code == 3
+    assert "would remove 6 entries, 60% of the 10 there; max_remove_ratio allows 30%" in ran.err
+    assert re.search(r"accept: connector apply [0-9a-f]{12}\n", ran.err)
+    assert site.published == TEN
+
+
+# plan
+
+
+def test_plan_shows_what_would_be_written_and_writes_nothing(site: Site) -> None:
+    site.bring("198.51.100.7")
+    ran = site.run("plan", "--json")
+    assert ran.code == 0
+    plan = ran.json["plans"][0]
+    assert plan["output"] == "edge"
+    assert plan["scope"] == "everything"
+    assert plan["add"] == [{"type": "ipv4-addr", "value": "198.51.100.7"}]
+    assert (plan["update"], plan["remove"], plan["unchanged"]) == ([], [], 0)
+    assert plan["broken_limits"] == []
+    assert re.fullmatch("[0-9a-f]{12}", plan["id"])
+    assert site.published == []
+
+
+def test_plan_says_why_each_entry_goes_and_which_limit_holds_it(site: Site) -> None:
+    site.bring(*TEN)
+    site.run("run", "--once")
+    site.bring(*TEN[:4])
+    plan = site.run("plan", "--json", "edge").json["plans"][0]
+    assert [gone["value"] for gone in plan["remove"]] == TEN[4:]
+    assert {gone["reason"] for gone in plan["remove"]} == {"withdrawn"}
+    assert plan["unchanged"] == 4
+    assert len(plan["broken_limits"]) == 1
+
+
+def test_plan_is_the_same_each_time_until_something_changes(site: Site) -> None:
+    site.bring(*TEN)
+    first = site.run("plan", "--json").json["plans"][0]["id"]
+    assert site.run("plan", "--json").json["plans"][0]["id"] == first
+    site.bring(*TEN[1:])
+    assert site.run("plan", "--json").json["plans"][0]["id"] != first
+
+
+def test_plan_prints_values_defanged_for_people(site: Site) -> None:
+    site.bring("198.51.100.7")
+    assert "+ ipv4-addr 198[.]51[.]100[.]7" in site.run("plan").out
+
+
+def test_plan_ends_with_1_where_something_could_not_be_asked(site: Site) -> None:
+    ran = site.run("plan", "--json")
+    assert ran.code == 1
+    assert ran.json["failures"][0].startswith("feed bulletins: ")
+
+
+def test_plan_names_the_outputs_when_asked_for_one_that_is_not_there(site: Site) -> None:
+    ran = site.run("plan", "egde")
+    assert ran.code != 0
+    assert "egde is not an output of this configuration (edge)" in ran.err
+
+
+# apply
+
+
+def test_apply_accepts_exactly_the_held_plan(site: Site) -> None:
+    held = site.hold_a_plan()
+    ran = site.run("apply", held)
+    assert ran.code == 0
+    assert f"plan {held} is carried out: edge has 0 added, 0 updated, 6 removed" in ran.out
+    assert site.published == TEN[:4]
+    assert site.run("status").code == 0
+
+
+def test_apply_of_a_plan_that_nobody_held_ends_with_1(site: Site) -> None:
+    site.bring(*TEN)
+    site.run("run", "--once")
+    ran = site.run("apply", "0123456789ab")
+    assert ran.code == 1
+    assert "no plan 0123456789ab was ever held" in ran.out
+
+
+def test_apply_of_a_plan_that_things_have_overtaken_ends_with_4(site: Site) -> None:
+    held = site.hold_a_plan()
+    site.bring(*TEN[:3])
+    site.run("plan")  # polls: what the plan was made from is no longer so
+    ran = site.run("apply", held)
+    assert ran.code == 4
+    assert "out of date" in ran.out
+    assert site.published == TEN
+
+
+def test_apply_twice_ends_with_4(site: Site) -> None:
+    held = site.hold_a_plan()
+    assert site.run("apply", held).code == 0
+    assert site.run("apply", held).code == 4
+
+
+# status
+
+
+def test_status_is_not_healthy_before_the_first_pass(site: Site) -> None:
+    site.bring(*TEN)
+    ran = site.run("status", "--json")
+    assert ran.code == 1
+    assert ran.json["feeds"][0]["state"] == "never"
+
+
+def test_status_has_the_documented_keys_and_its_counts_add_up(site: Site) -> None:
+    site.bring_objects(
+        *(indicator(value) for value in TEN),
+        indicator("8.8.8.8"),
+        indicator("192.0.2.1", valid_until="2026-01-02T00:00:00Z"),
+        indicator("192.0.2.2", revoked=True),
+        indicator("192.0.2.3", pattern="[domain-name:value = 'bad.example']"),
+        indicator("192.0.2.4", pattern_type="yara", pattern="rule x { condition: true }"),
+    )
+    site.run("run", "--once")
+    ran = site.run("status", "--json")
+    assert ran.code == 0
+    status = ran.json
+    [feed], [listed], [output] = status["feeds"], status["lists"], status["outputs"]
+    assert {"name", "state", "last_success", "age_seconds", "objects", "gaps"} <= feed.keys()
+    assert (feed["name"], feed["state"], feed["objects"]) == ("bulletins", "ok", 15)
+    assert (listed["name"], listed["wanted"]) == ("perimeter", 10)
+    assert listed["reasons"] == {
+        "unsupported_pattern": 1, "revoked": 1, "expired": 1, "deselected": 1, "allowlisted": 1,
+        "wanted": 10,
+    }  # fmt: skip
+    assert {
+        "name", "list", "adapter", "state", "last_success", "written", "held_plan", "reasons",
+    } <= output.keys()  # fmt: skip
+    assert (output["written"], output["held_plan"], output["reasons"]["written"]) == (10, None, 10)
+    assert sum(listed["reasons"].values()) == status["claims"] == 15
+    assert sum(output["reasons"].values()) == status["claims"]
+    assert set(listed["reasons"]) | set(output["reasons"]) <= set(Reason)
+
+
+def test_status_names_the_plan_that_waits(site: Site) -> None:
+    held = site.hold_a_plan()
+    ran = site.run("status")
+    assert ran.code == 1
+    assert f"connector apply {held}" in ran.out
+    answer = site.run("status", "--json").json
+    assert answer["outputs"][0]["state"] == "held"
+    assert sum(answer["outputs"][0]["reasons"].values()) == answer["claims"]
+
+
+# explain
+
+
+def test_explain_tells_the_whole_chain(site: Site) -> None:
+    site.bring("198.51.100.7", valid_until="2999-01-01T00:00:00Z")
+    site.run("run", "--once")
+    ran = site.run("explain", "--json", "198.51.100.7")
+    assert ran.code == 0
+    assert (ran.json["value"], ran.json["found"]) == ("198.51.100.7", True)
+    [observable] = ran.json["observables"]
+    [claim], [output] = observable["claims"], observable["outputs"]
+    assert (observable["type"], observable["value"]) == ("ipv4-addr", "198.51.100.7")
+    assert claim["indicator"] == indicator("198.51.100.7")["id"]
+    assert (claim["feed"], claim["enforceable"], claim["marking"]) == ("bulletins", True, "green")
+    assert claim["valid_until"] == output["until"] == "2999-01-01T00:00:00Z"
+    assert claim["why"] == ""
+    assert (output["name"], output["list"], output["reason"]) == ("edge", "perimeter", "written")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", output["since"])
+    assert output["detail"] == ""
+
+
+@pytest.mark.parametrize("asked", ["198[.]51[.]100[.]7", indicator("198.51.100.7")["id"]])
+def test_explain_takes_what_people_paste(site: Site, asked: str) -> None:
+    site.bring("198.51.100.7")
+    site.run("run", "--once")
+    ran = site.run("explain", "--json", asked)
+    assert ran.code == 0
+    assert ran.json["observables"][0]["outputs"][0]["reason"] == "written"
+
+
+def test_explain_says_why_something_is_not_blocked(site: Site) -> None:
+    site.bring("8.8.8.8")
+    site.run("run", "--once")
+    ran = site.run("explain", "8.8.8.8")
+    assert ran.code == 0
+    assert "edge (perimeter): allowlisted: public_resolvers protects 8[.]8[.]8[.]8" in ran.out
+
+
+def test_explain_finds_the_prefix_that_covers_an_address(site: Site) -> None:
+    site.bring("198.51.100.0/24")
+    site.run("run", "--once")
+    ran = site.run("explain", "--json", "198.51.100.77")
+    assert ran.code == 0
+    assert [found["value"] for found in ran.json["observables"]] == ["198.51.100.0/24"]
+
+
+def test_explain_of_what_nobody_speaks_of_ends_with_1(site: Site) -> None:
+    site.bring("198.51.100.7")
+    site.run("run", "--once")
+    ran = site.run("explain", "--json", "192.0.2.99")
+    assert ran.code == 1
+    assert ran.json["found"] is False
+    assert ran.json["observables"] == []
+    assert "192[.]0[.]2[.]99: no feed speaks of it" in site.run("explain", "192.0.2.99").out
+
+
+# plugins, schema, docs, and calls that are wrong
+
+
+def test_plugins_tells_what_each_adapter_can_do(site: Site) -> None:
+    ran = site.run("plugins", "list", "--json", config=False)
+    assert ran.code == 0
+    plugins = {plugin["name"]: plugin for plugin in ran.json["plugins"]}
+    assert {"edl", "nftables", "postfix", "splunk_kvstore", "taxii", "bundle"} <= plugins.keys()
+    assert plugins["edl"]["kind"] == "adapter"
+    assert set(plugins["edl"]["supports"]) == set(ObservableType)
+    assert plugins["taxii"]["kind"] == "feed"
+    assert "nftables" in site.run("plugins", "list", config=False).out
+
+
+def test_schema_and_docs_describe_every_adapter(site: Site) -> None:
+    schema = site.run("schema", config=False)
+    assert schema.code == 0
+    described = schema.json["$defs"]["Config"]["properties"]
+    assert {"version", "feeds", "lists", "outputs"} <= described.keys()
+    docs = site.run("docs", config=False)
+    assert docs.code == 0
+    assert "## Adapter edl" in docs.out
+
+
+def test_the_version_is_told(site: Site) -> None:
+    ran = site.run("--version", config=False)
+    assert (ran.code, ran.out) == (0, f"connector {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("chekc",), ("check", "--impcat"), ("apply",), ("explain",), ("plugins", "lits"),
+        ("demo", "--seconds", "soon"),
+    ],
+)  # fmt: skip
+def test_a_wrong_call_ends_with_2(site: Site, words: tuple[str, ...]) -> None:
+    ran = site.run(*words, config=False)
+    assert ran.code == 2
+    assert ran.out == ""
+    assert "Usage: " in ran.err
+
+
+# the daemon, as a process of its own
+
+
+class Running:
+    """The daemon on a site, until the end of a test."""
+
+    def __init__(self, site: Site) -> None:
+        self.process = subprocess.Popen(
+            [PROGRAM, "run", "-c", site.config],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+
+    def wait_for(self, *words: str) -> str:
+        """Return the next line of the log that has all these words."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if all(word in line for word in words):
+                return line
+        raise AssertionError(f"the daemon ended before it told of {' '.join(words)}")
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+
+@pytest.fixture
+def running(site: Site, free_port: int) -> Iterator[Running]:
+    listen = f'server: {{listen: "127.0.0.1:{free_port}"}}\n'
+    site.config.write_text(CONFIG + listen, encoding="utf-8")
+    site.bring(*TEN)
+    daemon = Running(site)
+    try:
+        yield daemon
+    finally:
+        daemon.process.kill()
+        daemon.process.communicate()
+
+
+def test_the_daemon_writes_and_ends_on_sigterm(site: Site, running: Running) -> None:
+    running.wait_for("output.applied", "added=10")
+    assert site.published == TEN
+    assert running.end() == 0
+
+
+def test_a_second_daemon_on_the_same_state_ends_with_1(site: Site, running: Running) -> None:
+    running.wait_for("output.applied", "added=10")
+    ran = site.run("run", "--once")
+    assert ran.code == 1
+    assert "another connector works on" in ran.err
+
+
+def test_commands_that_only_look_may_be_used_beside_the_daemon(
+    site: Site, running: Running
+) -> None:
+    running.wait_for("output.applied", "added=10")
+    assert site.run("explain", TEN[0]).code == 0
+    plan = site.run("plan", "--json")
+    assert (plan.code, plan.json["plans"][0]["unchanged"]) == (0, 10)
+    assert site.run("status", "--json").json["outputs"][0]["written"] == 10
+
+
+def test_a_wrong_file_on_reload_keeps_the_running_configuration(
+    site: Site, running: Running
+) -> None:
+    running.wait_for("output.applied", "added=10")
+    site.config.write_text("version: 2\n", encoding="utf-8")
+    running.process.send_signal(signal.SIGHUP)
+    assert "the running configuration" in running.wait_for("config.refused")
+    assert running.process.poll() is None
+    assert running.end() == 0

@@ -1,0 +1,182 @@
+"""What the documentation says is so: commands, options, files, links, examples."""
+
+import ast
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from connector import cli
+from connector.config.loading import load
+from connector.model import Reason
+from connector.registry import Registry
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGE_NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ROOT_COMMAND: Any = typer.main.get_command(cli.app)
+SECRETS = {"ISAC_TOKEN": "sample", "FW01_TOKEN": "sample", "SPLUNK_TOKEN": "sample"}
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=PAGE_NAMES)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+
+
+def calls(page: Path) -> list[list[str]]:
+    """Return every call of the program that a page shows, beside what is not there yet."""
+    text = re.sub(r"\n## Not there yet\n.*?(?=\n## )", "", page.read_text("utf-8"), flags=re.S)
+    shown = re.findall(r"`connector ([a-z][^`\n]*)`", text)
+    for console in re.findall(r"^```console\n(.*?)^```$", text, re.M | re.S):
+        shown += re.findall(r"(?:^|[ /])connector ([a-z][^#\n]*)", console, re.M)
+    return [call.split() for call in shown]
+
+
+def command_named(words: list[str]) -> tuple[Any, list[str]]:
+    """Return the command that the first words name, None where there is none, and the rest."""
+    command, rest = ROOT_COMMAND, list(words)
+    while rest and (commands := getattr(command, "commands", None)) is not None:
+        command = commands.get(rest.pop(0))
+    return command, rest
+
+
+@each_page
+def test_every_command_and_option_it_names_exists(page):
+    for words in calls(page):
+        command, rest = command_named(words)
+        assert command is not None, f"connector {' '.join(words)}"
+        options = {name for param in command.params for name in param.opts}
+        named = {word for word in rest if re.match("--?[a-z]", word)}
+        assert named <= options, f"connector {' '.join(words)}"
+
+
+def test_the_readme_has_every_command():
+    assert {words[0] for words in calls(ROOT / "README.md")} == set(ROOT_COMMAND.commands)
+
+
+def test_the_options_that_the_readme_writes_apart_exist():
+    section = README.partition("\n## Commands\n")[2].partition("\n## ")[0]
+    known = {
+        name
+        for command in ROOT_COMMAND.commands.values()
+        for param in command.params
+        for name in param.opts
+    }
+    named = set(re.findall(r"`(--[a-z]+)`", section))
+    assert {"--json", "--config", "--seconds", "--port"} <= named <= known
+
+
+@each_page
+def test_every_configuration_it_shows_is_valid(page, tmp_path):
+    for number, text in enumerate(blocks(page, "yaml")):
+        file = tmp_path / f"{number}.yaml"
+        file.write_text(text, encoding="utf-8")
+        loaded = load(file, Registry.installed(), SECRETS)
+        assert not loaded.warnings
+
+
+def test_pages_do_show_configurations():
+    shown = [page.name for page in PAGES for _ in blocks(page, "yaml")]
+    assert {"README.md", "running-as-a-service.md"} <= set(shown)
+
+
+def test_the_example_is_valid(tmp_path):
+    shutil.copy(ROOT / "config.example.yaml", tmp_path)
+    (tmp_path / "secrets").mkdir()
+    for name in ("ais.crt", "ais.key"):
+        (tmp_path / "secrets" / name).write_text("sample", encoding="utf-8")
+        (tmp_path / "secrets" / name).chmod(0o600)
+    (tmp_path / "allow.txt").write_text("203.0.113.0/24  # ours\n", encoding="utf-8")
+    load(tmp_path / "config.example.yaml", Registry.installed(), SECRETS)
+
+
+@each_page
+def test_every_link_leads_somewhere(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        assert "://" not in target, f"{target}: a page must be readable without a network"
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        assert linked.is_relative_to(ROOT.resolve()), target
+        if anchor:
+            assert anchor in anchors(linked), target
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}
+
+
+@each_page
+def test_every_make_target_it_names_exists(page):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.M))
+    assert set(re.findall(r"(?:`|\$ )make ([a-z]+)", page.read_text("utf-8"))) <= targets
+
+
+def test_the_readme_explains_every_reason():
+    section = README.partition("## Why is it not blocked?")[2].partition("\n## ")[0]
+    rows = "".join(line.split("|")[1] for line in section.splitlines() if line.startswith("|"))
+    assert set(re.findall(r"`(\w+)`", rows)) == set(Reason)
+
+
+def test_the_readme_names_every_adapter_and_options_that_it_has():
+    registry = Registry.installed("threat-feed-connector")
+    section = README.partition("\n## Outputs\n")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \|[^|]*\| (.*?) \|$", section, re.M))
+    assert set(rows) == set(registry.adapter_names())
+    for name, options in rows.items():
+        known = set(registry.adapter(name).settings_type.model_fields)
+        assert set(re.findall(r"`(\w+)[`:]", options)) <= known, name
+
+
+def test_what_is_not_there_yet_is_not_there():
+    section = README.partition("\n## Not there yet\n")[2].partition("\n## ")[0]
+    commands = section.partition("commands:")[2].partition(";")[0]
+    for call in re.findall(r"`([^`]+)`", commands):
+        command, rest = command_named(call.split())
+        options = {name for param in command.params for name in param.opts} if command else set()
+        assert command is None or not set(rest) <= options, f"connector {call} is there"
+
+
+def test_the_guide_shows_the_example_as_it_is():
+    guide = ROOT / "docs" / "writing-an-output.md"
+    source = (ROOT / "examples" / "connector_plainlist" / "connector_plainlist.py").read_text(
+        "utf-8"
+    )
+    [shown, *_] = blocks(guide, "python")
+    assert shown in source
+    [named] = blocks(guide, "toml")
+    assert (
+        named in (guide.parent.parent / "examples/connector_plainlist/pyproject.toml").read_text()
+    )
+    for block in blocks(guide, "python"):
+        ast.parse(block)
+
+
+def test_the_unit_runs_a_command_that_exists():
+    unit = (ROOT / "deploy" / "connector.service").read_text(encoding="utf-8")
+    [words] = re.findall(r"^ExecStart=\S+/connector (.+)$", unit, re.M)
+    command, rest = command_named(words.split())
+    assert command is not None
+    assert command.name == "run"
+    assert rest == ["--config", "/etc/connector/config.yaml"]
+
+
+def test_systemd_understands_the_unit(tmp_path):
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        pytest.skip("no systemd-analyze: install the package systemd")
+    unit = (ROOT / "deploy" / "connector.service").read_text(encoding="utf-8")
+    copy = tmp_path / "connector.service"
+    copy.write_text(re.sub(r"ExecStart=\S+", "ExecStart=/bin/true", unit), encoding="utf-8")
+    done = subprocess.run([verify, "verify", copy], capture_output=True, text=True, check=False)
+    told = [line for line in (done.stdout + done.stderr).splitlines() if "connector" in line]
+    assert told == []
