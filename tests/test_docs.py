@@ -127,13 +127,15 @@ def test_the_readme_explains_every_reason():
     assert set(re.findall(r"`(\w+)`", rows)) == set(Reason)
 
 
-def test_the_readme_names_every_adapter_and_options_that_it_has():
+def test_the_readme_names_every_adapter_and_feed_and_options_that_they_have():
     registry = Registry.installed("threat-feed-connector")
-    section = README.partition("\n## Outputs\n")[2].partition("\n## ")[0]
+    section = README.partition("\n## Outputs and feeds\n")[2].partition("\n## ")[0]
     rows = dict(re.findall(r"^\| `(\w+)` \|[^|]*\| (.*?) \|$", section, re.M))
-    assert set(rows) == set(registry.adapter_names())
+    kinds = {name: registry.adapter(name) for name in registry.adapter_names()}
+    kinds |= {name: registry.feed(name) for name in registry.feed_names()}
+    assert set(rows) == set(kinds)
     for name, options in rows.items():
-        known = set(registry.adapter(name).settings_type.model_fields)
+        known = set(kinds[name].settings_type.model_fields)
         assert set(re.findall(r"`(\w+)[`:]", options)) <= known, name
 
 
