@@ -9,6 +9,7 @@ from connector.adapter import Adapter
 from connector.config.model import Config, ListConfig, OutputConfig
 from connector.config.problems import Path, Problem
 from connector.config.sections import Sections
+from connector.config.warninglist_files import warning_about
 from connector.errors import ConfigError
 from connector.model import Audience, ObservableType
 from connector.registry import Registry, nearest
@@ -59,6 +60,13 @@ def unused(file: str, sections: Sections, config: Config) -> Iterator[str]:
     for name in config.feeds:
         if None not in selections and name not in taken:
             yield _warning(file, sections, ("feeds", name), "no list takes this feed")
+
+
+def doubtful_lists(file: str, sections: Sections, config: Config) -> Iterator[str]:
+    """Yield a warning for each warninglist that is not meant as an allowlist."""
+    for number, name in enumerate(config.allowlist.warninglists):
+        if text := warning_about(name):
+            yield _warning(file, sections, ("allowlist", "warninglists", number), text)
 
 
 def _warning(file: str, sections: Sections, path: Path, text: str) -> str:

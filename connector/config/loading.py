@@ -1,7 +1,7 @@
 """From a path to all that the service runs on, or to every problem at once."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -14,9 +14,11 @@ from connector.config.problems import Problems
 from connector.config.secrets import SecretReader
 from connector.config.sections import Sections
 from connector.config.sitefiles import SiteFiles, own_hosts
+from connector.config.warninglist_files import installed_folder, read_warninglists
 from connector.config.yamlfile import MAX_BYTES, read_yaml
 from connector.decisions.allowlist import Allowlist, ExceptionRule, SiteRule
 from connector.decisions.mapping import Mapper, compile_mapping, overlay, read_mapping
+from connector.decisions.warninglists import WarninglistIndex
 from connector.errors import ConfigError
 from connector.registry import Registry
 from connector.settings import Settings
@@ -57,13 +59,18 @@ class Loaded:
     files: frozenset[Path]
     warnings: tuple[str, ...]
 
-    def make_allowlist(self) -> Allowlist:
-        """Return the index of all that must never be stopped."""
+    def make_allowlist(self, exceptions: Iterable[ExceptionRule] = ()) -> Allowlist:
+        """Return the index of all that must never be stopped, with exceptions beside the file's."""
+        allowlist = self.config.allowlist
+        names = tuple(dict.fromkeys(allowlist.warninglists))
         return Allowlist.build(
-            without=self.config.allowlist.builtin.except_,
+            without=allowlist.builtin.except_,
             site=self.site_rules,
-            exceptions=self.exceptions,
+            exceptions=(*self.exceptions, *exceptions),
             own_hosts=self.own_hosts,
+            warninglists=WarninglistIndex(read_warninglists(names, installed_folder()))
+            if names
+            else None,
         )
 
 
@@ -101,7 +108,11 @@ def load(path: Path, registry: Registry, environ: Mapping[str, str] | None = Non
             b"".join(sha256(part).digest() for part in (raw, *site.raw))
         ).hexdigest(),
         files=frozenset({path.absolute(), *config.allowlist.files, *secrets.files}),
-        warnings=(*secrets.warnings.values(), *checks.unused(str(path), sections, config)),
+        warnings=(
+            *secrets.warnings.values(),
+            *checks.unused(str(path), sections, config),
+            *checks.doubtful_lists(str(path), sections, config),
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator
 
 from connector.config.service import LogConfig, OrganisationConfig, ServerConfig, StateConfig
 from connector.config.values import Day, Interval, MaxAge, Name, Text, TlpName, age_bound
+from connector.config.warninglist_files import installed_folder, installed_names, no_such_list
 from connector.decisions.allowlist import BuiltinGroup, read_allow_value
 from connector.decisions.mapping import FieldSpec
 from connector.model import Audience, ObservableType, Purpose, Tlp
@@ -68,13 +69,11 @@ class ExceptionConfig(Settings):
     until: Day | None = Field(None, description="Last day of the exception, in UTC.")
 
 
-def _none_yet(value: tuple[str, ...]) -> tuple[str, ...]:
-    if value:
-        raise ValueError(
-            "names warninglists, which this version cannot read yet: leave the list empty, "
-            "and put what must never be stopped into a file of allowlist.files"
-        )
-    return value
+def _installed(name: str) -> str:
+    installed = installed_names(installed_folder())
+    if name not in installed:
+        raise ValueError(no_such_list(name, installed))
+    return name
 
 
 class AllowlistConfig(Settings):
@@ -83,8 +82,11 @@ class AllowlistConfig(Settings):
     builtin: BuiltinConfig = Field(
         default_factory=BuiltinConfig, description="The built-in allowlist."
     )
-    warninglists: Annotated[tuple[Text, ...], AfterValidator(_none_yet)] = Field(
-        (), description="MISP warninglists by folder name; not available in this version."
+    warninglists: tuple[Annotated[Text, AfterValidator(_installed)], ...] = Field(
+        (),
+        description="MISP warninglists by the folder name that pymispwarninglists gives them, "
+        "such as `public-dns-v4`; each is matched by its own type, and the first that holds a "
+        "value is named.",
     )
     files: tuple[FilePath, ...] = Field(
         (), description="Files with one value in each line; `#` starts a comment."

@@ -1,6 +1,7 @@
 """Finds and reads MISP warninglists as pymispwarninglists ships them, by folder name."""
 
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,6 @@ import msgspec
 
 from connector.decisions.warninglist_entries import ListKind, Warninglist
 from connector.errors import ConfigError
-from connector.registry import nearest
 
 __all__ = [
     "installed_folder",
@@ -53,7 +53,9 @@ def installed_names(folder: Path) -> tuple[str, ...]:
 
 def no_such_list(name: str, installed: tuple[str, ...]) -> str:
     """Return what is wrong with a name that no installed list bears, and what would do."""
-    return f"{name} is not an installed warninglist ({nearest(name, installed)})"
+    close = get_close_matches(name, installed, n=4, cutoff=0.6)
+    would_do = ", ".join(close) or f"{len(installed)} are, such as public-dns-v4 and tranco10k"
+    return f"{name} is not an installed warninglist ({would_do})"
 
 
 def warning_about(name: str) -> str | None:

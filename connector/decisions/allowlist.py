@@ -1,4 +1,4 @@
-"""Who protects an observable: the built-in floor, site files and exceptions, both ways.
+"""Who protects an observable: the built-in floor, site files, exceptions, warninglists, both ways.
 
 A prefix is protected when it touches a protected address; a domain when it is at, below or above
 a protected name; a URL when its host must never be stopped, or when it is nothing but a host that
@@ -34,6 +34,7 @@ from connector.decisions.containment import (
 )
 from connector.decisions.protected import BuiltinGroup, builtin_rules
 from connector.decisions.public_suffixes import PublicSuffixes
+from connector.decisions.warninglists import WarninglistIndex
 from connector.model import Observable, ObservableType
 
 __all__ = [
@@ -107,7 +108,11 @@ class Allowlist:
     """Answers who protects an observable; made once with `build` and never changed."""
 
     def __init__(
-        self, draft: _Draft, suffixes: PublicSuffixes | None, shortest: tuple[int, int]
+        self,
+        draft: _Draft,
+        suffixes: PublicSuffixes | None,
+        shortest: tuple[int, int],
+        warninglists: WarninglistIndex | None,
     ) -> None:
         self._ipv4 = Ranges(draft.spans[4])
         self._ipv6 = Ranges(draft.spans[6])
@@ -117,6 +122,7 @@ class Allowlist:
         self._texts = draft.texts
         self._suffixes = suffixes
         self._shortest_ipv4, self._shortest_ipv6 = shortest
+        self._warninglists = warninglists
         self._by_type: dict[str, Callable[[str, datetime], Protection | None]] = {
             ObservableType.IPV4_ADDR: self._of_ipv4,
             ObservableType.IPV6_ADDR: self._of_ipv6,
@@ -143,6 +149,7 @@ class Allowlist:
         own_hosts: Iterable[str] = (),
         shortest_ipv4: int = 16,
         shortest_ipv6: int = 32,
+        warninglists: WarninglistIndex | None = None,
     ) -> Self:
         """Return the index of the built-in groups but `without`, and of what a site adds.
 
@@ -168,10 +175,22 @@ class Allowlist:
             draft,
             PublicSuffixes.shipped() if suffixed else None,
             (shortest_ipv4, shortest_ipv6) if bounded else (0, 0),
+            warninglists,
         )
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Sentences about what warninglists hold that could not be used."""
+        return self._warninglists.unread if self._warninglists else ()
 
     def protects(self, observable: Observable, now: datetime) -> Protection | None:
         """Return who protects a canonical observable, of several who does so longest."""
+        found = self._found(observable, now)
+        if self._warninglists is None or (found is not None and found.until is None):
+            return found
+        return lasting(found, self._warninglists.protects(observable))
+
+    def _found(self, observable: Observable, now: datetime) -> Protection | None:
         ask = self._by_type.get(observable.type)
         if ask is not None:
             return ask(observable.value, now)

@@ -68,6 +68,8 @@ class _Contents:
         self.names[owner] = listed.name
         types = types_of(listed.kind, listed.attributes)
         if not types:
+            text = "is about nothing that a list of ours could hold"
+            self.unread.append(f"warninglist {listed.name}: {text}")
             return
         match listed.kind:
             case ListKind.CIDR:

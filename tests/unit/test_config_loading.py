@@ -304,10 +304,9 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
             "sqlite:///:memory:",
         ),
         (
-            with_section("allowlist: {warninglists: [cisco_top1000]}"),
-            "allowlist.warninglists: names warninglists, which this version cannot read yet: "
-            "leave the list empty, and put what must never be stopped into a file of "
-            "allowlist.files",
+            with_section("allowlist: {warninglists: [rfc1918, rfc1981]}"),
+            "allowlist.warninglists[1]: rfc1981 is not an installed warninglist (rfc1918, "
+            "rfc6598)",
         ),
         (
             with_section("allowlist: {exceptions: [{value: 203.0.113.7/24, why: x}]}"),
