@@ -12,7 +12,8 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from connector.errors import StoreError, UnavailableError
 
@@ -40,16 +41,24 @@ class Database:
         self._lock_file: int | None = None
         self._lock_connection: Connection | None = None
         self.engine = self._engine()
+        # SQLite reads a snapshot in any transaction; PostgreSQL only where it is asked for one.
+        snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._reading = self.engine if self.sqlite else self.engine.execution_options(**snapshot)
 
     def _engine(self) -> Engine:
+        """Return the engine; each output at work holds a connection, however many there are."""
         if not self.sqlite:
-            return create_engine(self.url, pool_pre_ping=True)
-        path = self.path
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600)):
-                pass
-        engine = create_engine(self.url)
+            try:
+                return create_engine(self.url, pool_pre_ping=True, max_overflow=40)
+            except ModuleNotFoundError as error:
+                needed = "install threat-feed-connector[postgresql]"
+                raise StoreError(f"{self.shown}: no driver for this database: {needed}") from error
+        if self.path is not None:
+            with _typed(self.path):
+                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        pool = {} if self.path is None else {"max_overflow": -1}
+        engine = create_engine(self.url, **pool)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -81,7 +90,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Yield a connection in one consistent snapshot."""
-        with self._guarded(), self.engine.connect() as connection, connection.begin():
+        with self._guarded(), self._reading.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -102,26 +111,43 @@ class Database:
         try:
             yield
         except SQLAlchemyError as error:
-            text = _first_line(error)
-            if "locked" in text or "connection" in text.lower() or "full" in text:
-                raise UnavailableError(f"{self.shown}: {text}") from error
-            raise StoreError(f"{self.shown}: {text}") from error
+            text = f"{self.shown}: {_first_line(error)}"
+            raise (UnavailableError if self._may_pass(error) else StoreError)(text) from error
+
+    def _may_pass(self, error: SQLAlchemyError) -> bool:
+        """Return whether the same may go well later: a lock, a full disk, a server that is away."""
+        if isinstance(error, NoConnectionError):  # none became free in time
+            return True
+        if not isinstance(error, OperationalError):
+            return False
+        text = _first_line(error)
+        return not self.sqlite or "locked" in text or "full" in text
 
     def claim_instance(self) -> bool:
         """Return whether we are now the only instance on this state; held until `close`."""
         if not self.sqlite:
-            self._lock_connection = self.engine.connect()
-            asked = f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})"
-            return bool(self._lock_connection.exec_driver_sql(asked).scalar())
+            return self._claim_server()
         if self.path is None:
             return True
-        lock = os.open(f"{self.path}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        with _typed(self.path):
+            lock = os.open(f"{self.path}.lock", os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
             return False
         self._lock_file = lock
+        return True
+
+    def _claim_server(self) -> bool:
+        """Take the server's lock; it lasts as long as the connection that took it."""
+        with self._guarded():
+            held = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            asked = f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})"
+            if not held.exec_driver_sql(asked).scalar():
+                held.close()
+                return False
+        self._lock_connection = held
         return True
 
     def close(self) -> None:
@@ -175,6 +201,15 @@ def parts(values: Sequence[T], size: int = 2000) -> list[Sequence[T]]:
 def numbers(values: Iterable[int]) -> str:
     """Return whole numbers for an SQL `IN (...)`; both databases read literals fastest."""
     return ",".join(map(str, map(int, values))) or "-1"
+
+
+@contextmanager
+def _typed(path: Path) -> Iterator[None]:
+    """Tell what the operating system refuses as an error of ours."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{path}: cannot open the state: {error.strerror}") from error
 
 
 def _first_line(error: SQLAlchemyError) -> str:

@@ -283,8 +283,9 @@ def _entry_row(decision: Decision, observable: Observable, ends: Ends) -> _Entry
     if carrier is None:
         return _Entry(0, 0, max(decision.codes, default=_WITHDRAWN), 0, 0, recheck)
     until = ends(observable, carrier)
-    facts = (carrier.number, carrier.modified, until, carrier.confidence, carrier.traits)
-    stamp = hash(facts) & _STAMP  # whole numbers hash alike in every process
+    confidence = -1 if carrier.confidence is None else carrier.confidence
+    facts = (carrier.number, carrier.modified, until, confidence, carrier.traits)
+    stamp = hash(facts) & _STAMP  # whole numbers hash alike in every process; None does not
     return _Entry(1, carrier.number, CODES[Reason.WANTED], stamp, decision.rank, recheck)
 
 

@@ -1,0 +1,303 @@
+"""The database: who may read it, who holds it, its shape, its snapshots and its errors."""
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from connector.errors import ConnectorError, StoreError, UnavailableError
+from connector.store import database as database_module
+from connector.store.database import Database, marks, numbers, parts
+from connector.store.schema import metadata
+from connector.store.store import Store
+
+MIGRATIONS = Path(database_module.__file__).parent / "migrations"
+
+
+# ---- shape ---------------------------------------------------------------------------------------
+
+
+def test_the_migrations_lead_to_the_tables_as_declared(store: Store) -> None:
+    with store.database.read() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, metadata) == []
+        [head] = ScriptDirectory(str(MIGRATIONS)).get_heads()
+        assert context.get_current_revision() == head
+
+
+def test_migrating_again_changes_nothing(store: Store) -> None:
+    number = store.objects.feed_number("ais")
+    store.database.migrate()
+    assert store.objects.feed_number("ais") == number
+
+
+def test_every_migration_says_what_it_is_for() -> None:
+    for revision in ScriptDirectory(str(MIGRATIONS)).walk_revisions():
+        assert revision.doc, revision.revision
+
+
+# ---- who may read --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_umask() -> object:
+    before = os.umask(0)
+    yield None
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_only_the_service_user_reads_the_state_whatever_the_umask(tmp_path: Path) -> None:
+    file = tmp_path / "state" / "connector.db"
+    store = Store(f"sqlite:///{file}")
+    store.database.migrate()
+    assert store.database.claim_instance()
+    with store.database.write() as connection:
+        store.database.run(connection, "INSERT INTO feeds (number, name) VALUES (1, 'x')")
+        beside = sorted(path.name for path in file.parent.iterdir())
+        assert beside == [f"connector.db{end}" for end in ("", "-shm", "-wal", ".lock")]
+        assert {mode(path) for path in file.parent.iterdir()} == {0o600}
+    assert mode(file.parent) == 0o700
+    store.close()
+
+
+# ---- who holds it --------------------------------------------------------------------------------
+
+
+def test_one_instance_holds_a_state_and_another_is_refused_until_it_lets_go(
+    database_url: str,
+) -> None:
+    first, second, third = (Database(database_url) for _ in range(3))
+    assert first.claim_instance()
+    assert not second.claim_instance()
+    assert not second.claim_instance()
+    second.close()
+    assert not third.claim_instance(), "that the second let go frees nothing"
+    first.close()
+    assert third.claim_instance()
+    third.close()
+
+
+def test_a_killed_instance_leaves_no_lock_behind(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/c.db"
+    code = (
+        "import sys, time; from connector.store.database import Database; "
+        f"print(Database({url!r}).claim_instance(), flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"True\n"
+        database = Database(url)
+        assert not database.claim_instance()
+        holder.kill()
+        holder.wait()
+        assert database.claim_instance()
+        database.close()
+
+
+def test_a_state_in_memory_is_nobody_elses() -> None:
+    one, other = Database("sqlite://"), Database("sqlite:///:memory:")
+    assert one.claim_instance()
+    assert other.claim_instance()
+    assert (one.path, other.path) == (None, None)
+    one.close()
+    other.close()
+
+
+# ---- transactions --------------------------------------------------------------------------------
+
+
+def names(store: Store) -> list[str]:
+    return sorted(store.feeds().values())
+
+
+def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
+    def fail() -> None:
+        with store.database.write() as connection:
+            store.database.run(connection, "INSERT INTO feeds (number, name) VALUES (7, 'x')")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert names(store) == []
+
+
+def test_a_reader_sees_one_snapshot_while_others_write(store: Store) -> None:
+    store.objects.feed_number("before")
+    sql = "SELECT count(*) FROM feeds"
+    with store.database.read() as connection:
+        assert store.database.one(connection, sql) == 1
+        writer = threading.Thread(target=store.objects.feed_number, args=["after"])
+        writer.start()
+        writer.join()
+        assert store.database.one(connection, sql) == 1
+    assert names(store) == ["after", "before"]
+
+
+def test_writers_take_turns(store: Store) -> None:
+    def add(name: str) -> None:
+        for number in range(5):
+            store.objects.feed_number(f"{name}-{number}")
+
+    threads = [threading.Thread(target=add, args=[name]) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(names(store)) == 20
+    assert sorted(store.feeds()) == list(range(1, 21))
+
+
+def test_as_many_outputs_read_at_once_as_there_are(store: Store) -> None:
+    reading, go_on = threading.Semaphore(0), threading.Event()
+    failed: list[ConnectorError] = []
+
+    def read() -> None:
+        try:
+            with store.database.read() as connection:
+                store.database.one(connection, "SELECT 1")
+                reading.release()
+                go_on.wait(30)
+        except ConnectorError as error:
+            failed.append(error)
+            reading.release()
+
+    threads = [threading.Thread(target=read) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert reading.acquire(timeout=20)
+    store.objects.feed_number("written meanwhile")
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+
+
+def test_a_stream_yields_all_rows_and_leaves_the_connection_for_others(store: Store) -> None:
+    rows = [(number, f"feed {number}") for number in range(1, 5001)]
+    with store.database.write() as connection:
+        store.database.many(connection, "INSERT INTO feeds (number, name) VALUES (?, ?)", rows)
+        sql = "SELECT number, name FROM feeds ORDER BY number"
+        streamed = [tuple(row) for row in store.database.stream(connection, sql)]
+        assert streamed == rows
+        changed = store.database.run(connection, "DELETE FROM feeds WHERE number > ?", (10,))
+        assert changed == 4990
+    assert len(names(store)) == 10
+
+
+# ---- errors --------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_no_database_stops_us_and_is_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "connector.db"
+    file.write_bytes(b"the ledger of somebody else" * 100)
+    database = Database(f"sqlite:///{file}")
+    with pytest.raises(StoreError, match="file is not a database") as told:
+        database.migrate()
+    assert str(file) in str(told.value)
+    assert file.read_bytes() == b"the ledger of somebody else" * 100
+    database.close()
+
+
+def test_a_table_that_is_missing_stops_us(store: Store) -> None:
+    with store.database.write() as connection:
+        store.database.run(connection, "DROP TABLE markings")
+    with pytest.raises(StoreError, match="markings"):
+        store.markings()
+
+
+def test_a_lock_that_others_hold_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pragmas = [each.replace("=60000", "=50") for each in database_module._PRAGMAS]
+    monkeypatch.setattr(database_module, "_PRAGMAS", pragmas)
+    url = f"sqlite:///{tmp_path}/c.db"
+    holder, other = Store(url), Store(url)
+    holder.database.migrate()
+    with holder.database.write(), pytest.raises(UnavailableError, match="database is locked"):
+        other.objects.feed_number("ais")
+    assert other.objects.feed_number("ais") == 1
+    holder.close()
+    other.close()
+
+
+def test_a_full_disk_passes(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/c.db")
+    store.database.migrate()
+
+    def fill() -> None:
+        with store.database.write() as connection:
+            pages = store.database.one(connection, "PRAGMA page_count")
+            store.database.run(connection, f"PRAGMA max_page_count={pages + 2}")
+            rows = [(f"marking-definition--{number:0500}", 1) for number in range(1000)]
+            store.database.many(connection, "INSERT INTO markings (id, tlp) VALUES (?, ?)", rows)
+
+    with pytest.raises(UnavailableError, match="full"):
+        fill()
+    assert store.markings() == {}
+    store.close()
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/state/c\.db: cannot open the state: "):
+        Database(f"sqlite:///{tmp_path}/file/state/c.db")
+
+
+def test_a_server_that_is_away_passes_and_its_password_is_not_told(tmp_path: Path) -> None:
+    database = Database(f"postgresql+psycopg://me:hunter2@/connector?host={tmp_path}")
+    for ask in (database.migrate, database.claim_instance):
+        with pytest.raises(UnavailableError) as told:
+            ask()
+        assert "hunter2" not in str(told.value)
+        assert "postgresql+psycopg://me:***@/connector" in str(told.value)
+    database.close()
+
+
+@pytest.mark.real_server
+def test_a_connection_that_the_server_ends_passes_and_the_next_one_works(
+    request: pytest.FixtureRequest,
+) -> None:
+    server = request.getfixturevalue("postgres")
+    store = Store(server.create("connector_ended"))
+    store.database.migrate()
+
+    def ended() -> None:
+        with store.database.read() as connection:
+            killer = Store(str(store.database.url.render_as_string(hide_password=False)))
+            with killer.database.read() as other:
+                killer.database.rows(
+                    other, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = 'connector_ended' AND pid <> pg_backend_pid()",
+                )  # fmt: skip
+            killer.close()
+            store.database.one(connection, "SELECT 1")
+
+    with pytest.raises(UnavailableError):
+        ended()
+    assert store.objects.feed_number("ais") == 1
+    store.close()
+    server.drop("connector_ended")
+
+
+# ---- small parts ---------------------------------------------------------------------------------
+
+
+def test_lists_of_numbers_and_marks_for_sql() -> None:
+    assert numbers([3, 1, 2]) == "3,1,2"
+    assert numbers([]) == "-1", "no row has it"
+    assert marks("abc") == "?,?,?"
+    assert [list(part) for part in parts(range(5), 2)] == [[0, 1], [2, 3], [4]]
+    assert parts([]) == []
