@@ -24,6 +24,7 @@ from connector.model import Observable, ObservableType, Reason
 from connector.reconcile import Listing, Output, Proposal
 from connector.service import Service
 from connector.store import questions
+from connector.store.gaps import GapRow
 from connector.store.questions import ClaimFound, FeedRow, OutputRow
 
 _STALE_AFTER: Final = 3
@@ -69,8 +70,13 @@ def status(service: Service) -> Json:
             for name, output in service.outputs.items()
             if name in outputs
         }
+        there = {
+            name: questions.entries_there(database, connection, row)
+            for name, row in outputs.items()
+        }
+    gaps = service.store.objects.gaps.found()
     return {
-        "feeds": [_feed_json(service, name, feeds.get(name), now) for name in service.feeds],
+        "feeds": [_feed_json(service, name, feeds.get(name), gaps, now) for name in service.feeds],
         "claims": claims,
         "lists": [
             {
@@ -82,23 +88,41 @@ def status(service: Service) -> Json:
             for name, counts in reasons.items()
         ],
         "outputs": [
-            _output_json(service, output, outputs.get(name), output_reasons.get(name), reasons, now)
+            {
+                **_output_json(
+                    service, output, outputs.get(name), output_reasons.get(name), reasons, now
+                ),
+                "written": there.get(name, 0),
+            }
             for name, output in service.outputs.items()
         ],
     }
 
 
 def healthy(answer: Json) -> bool:
-    """Return whether nothing in a status is stale, failing, paused or held."""
+    """Return whether nothing in a status is stale, failing, paused or held, and no gap is open."""
     parts = [*answer["feeds"], *answer["outputs"]]
-    return all(part["state"] == "ok" for part in parts)
+    gaps = any(feed["gaps"] for feed in answer["feeds"])
+    return not gaps and all(part["state"] == "ok" for part in parts)
 
 
 def _counts(reasons: dict[Reason, int]) -> dict[str, int]:
     return {reason.value: reasons[reason] for reason in Reason if reasons.get(reason)}
 
 
-def _feed_json(service: Service, name: str, row: FeedRow | None, now: int) -> Json:
+def gap_json(gap: GapRow) -> Json:
+    """Return a span of time whose objects were lost to us."""
+    return {
+        "collection": gap.collection,
+        "after": moment(gap.after),
+        "until": moment(gap.until),
+        "noted": moment(gap.noted),
+    }
+
+
+def _feed_json(
+    service: Service, name: str, row: FeedRow | None, gaps: list[GapRow], now: int
+) -> Json:
     every = service.feeds[name].config.every.total_seconds()
     last = row.last_success if row else None
     age = None if last is None else max(0, (now - last) // 1_000_000)
@@ -109,7 +133,7 @@ def _feed_json(service: Service, name: str, row: FeedRow | None, now: int) -> Js
         "last_success": moment(last),
         "age_seconds": age,
         "objects": row.objects if row else 0,
-        "gaps": [],
+        "gaps": [gap_json(gap) for gap in gaps if gap.feed == name],
         "error": row.error if row else None,
     }
 
@@ -146,7 +170,6 @@ def _output_json(
         "state": state,
         "last_success": moment(last),
         "age_seconds": age,
-        "written": counts.get(Reason.WRITTEN, 0),
         "held_plan": row.held_plan if row else None,
         "error": row.error if row else None,
         "reasons": _counts(counts),
@@ -228,6 +251,7 @@ def explain_value(service: Service, asked: str) -> Json:
         "observables": answers,
         "unread": [_claim_json(service, claim, None) for claim in bare],
         "protected": _protections(service, asked),
+        "gaps": [{"feed": gap.feed, **gap_json(gap)} for gap in service.store.objects.gaps.found()],
     }
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from connector import __version__, answers, screens
+from connector import __version__, answers, feeding, screens
 from connector.config.loading import load
 from connector.config.reference import json_schema, reference_page
 from connector.console import (
@@ -23,6 +23,8 @@ from connector.console import (
 )
 from connector.daemon import AlreadyRunningError, Daemon
 from connector.errors import ConfigError, ConnectorError
+from connector.impact import impact
+from connector.logs import set_up_logs
 from connector.once import Outcome, accept, propose_all, run_once
 from connector.registry import Registry
 from connector.service import Service
@@ -43,6 +45,7 @@ app = typer.Typer(
 )
 plugins_app = typer.Typer(no_args_is_help=True, help="Adapters and feeds that are installed.")
 app.add_typer(plugins_app, name="plugins")
+app.add_typer(feeding.app, name="feeds")
 
 
 def main() -> None:
@@ -77,7 +80,14 @@ def _options(
 
 
 @app.command()
-def check(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
+def check(
+    config: ConfigPath = CONFIG,
+    as_json: AsJson = False,
+    shows_impact: Annotated[
+        bool,
+        typer.Option("--impact", help="Show what the file would change on each output as it is."),
+    ] = False,
+) -> None:
     """Validate the file: every problem at once, with file, line and path."""
     try:
         loaded = load(config, Registry.installed())
@@ -86,12 +96,16 @@ def check(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
             print_json({"valid": False, "problems": list(error.problems), "warnings": []})
             leave(BAD_CONFIG)
         raise
+    set_up_logs("console", "warning")
+    plans = {"plans": impact(loaded, Registry.installed())} if shows_impact else {}
     if as_json:
-        print_json({"valid": True, "problems": [], "warnings": list(loaded.warnings)})
+        warnings = list(loaded.warnings)
+        print_json({"valid": True, "problems": [], "warnings": warnings, **plans})
         return
     for warning in loaded.warnings:
         err.print(f"warning: {warning}", markup=False)
     out.print(screens.summary(loaded))
+    screens.show_plans(out, plans.get("plans", ()))
 
 
 @app.command()

@@ -163,6 +163,7 @@ class Generation:
 
     def _refresh(self) -> None:
         """Decide on what changed; outputs of a list that changed follow at once."""
+        self.service.warn_of_windows()  # also of a paused feed, which nobody polls
         for name in self.service.listings:
             first = name in self.service.undecided
             done = self.service.refresh(name)
@@ -328,13 +329,15 @@ def open_store(loaded: Loaded, *, alone: bool = True) -> Store:
     return store
 
 
+def state_file(loaded: Loaded) -> Path | None:
+    """Return the SQLite file of the state, by the configuration's folder; None for a server."""
+    scheme, _, path = loaded.config.state.connection_url.partition(":///")
+    return loaded.path.absolute().parent / path if scheme.startswith("sqlite") else None
+
+
 def _address(loaded: Loaded) -> str:
-    """Return the state's URL; a relative SQLite path starts at the configuration's folder."""
-    url = loaded.config.state.connection_url
-    scheme, _, path = url.partition(":///")
-    if not scheme.startswith("sqlite") or path.startswith("/"):
-        return url
-    return f"{scheme}:///{loaded.path.absolute().parent / path}"
+    file = state_file(loaded)
+    return loaded.config.state.connection_url if file is None else f"sqlite:///{file}"
 
 
 def _stamps(loaded: Loaded) -> dict[Path, tuple[int, int]]:

@@ -29,6 +29,7 @@ __all__ = [
     "FilePath",
     "Gap",
     "HttpSettings",
+    "Offered",
     "Page",
     "RefusedError",
     "Secret",
@@ -74,6 +75,21 @@ class Gap:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A collection as people see it: also one that the file does not choose or we may not read.
+
+    `root` is what it stands under, such as a TAXII API root; `names` are those the file may use.
+    """
+
+    key: str
+    title: str
+    root: str = ""
+    names: tuple[str, ...] = ()
+    readable: bool = True
+    chosen: bool = True
+
+
 class Feed(ABC, Generic[S]):
     """Pages of STIX objects from a server or from files.
 
@@ -107,6 +123,10 @@ class Feed(ABC, Generic[S]):
         Yields nothing when there is nothing new. Raises UnavailableError on half an answer; the
         pages yielded before stay good, and the next run goes on after them.
         """
+
+    def offered(self) -> Sequence[Offered]:
+        """Return all that the source shows us, for people who choose; asked anew each time."""
+        return [Offered(found.key, found.title) for found in self.collections()]
 
     def close(self) -> None:
         """Let go of connections; called once, after the last use."""

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 import msgspec
+import structlog
 
 from connector.decisions.policy import State, Traits
 from connector.errors import ConnectorError
@@ -22,6 +23,7 @@ from connector.store.objects import ObjectStore
 from connector.store.runs import CollectionState
 from connector.store.versions import Version
 
+log = structlog.get_logger()
 _BARE: Final = Traits()
 
 Progress = Callable[[str, int], None]
@@ -77,11 +79,30 @@ def _read(
     state = store.collection(number, collection.key, collection.title)
     started = False
     for page in feed.pages(collection, state.cursor):
+        if not started:  # before the cursor moves past it
+            _note_gap(feed, number, collection, store, now)
         if collection.whole and not started:
             state = store.begin_run(state)
         started = True
         _take(number, state, page, collection, store, now, polled)
         progress(collection.title, len(page.objects))
+
+
+def _note_gap(
+    feed: Feed[Settings],
+    number: int,
+    collection: Collection,
+    store: ObjectStore,
+    now: Callable[[], int],
+) -> None:
+    gap = feed.gaps.get(collection.key)
+    if gap is None:
+        return
+    if store.gaps.note(number, collection.key, micros(gap.after), micros(gap.until), now()):
+        log.warning(
+            "feed.gap", collection=collection.title,
+            after=gap.after.isoformat(), until=gap.until.isoformat(),
+        )  # fmt: skip
 
 
 def _take(

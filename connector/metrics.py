@@ -33,6 +33,12 @@ class StatusCollector(Collector):
         for feed in facts["feeds"]:
             objects.add_metric([feed["name"]], feed["objects"])
         yield objects
+        gaps = GaugeMetricFamily(
+            "connector_feed_gaps", "Spans lost at a feed that nobody acknowledged.", labels=["feed"]
+        )
+        for feed in facts["feeds"]:
+            gaps.add_metric([feed["name"]], len(feed["gaps"]))
+        yield gaps
         yield _buckets("list", "claims", facts["lists"])
         yield _buckets("output", "entries", facts["outputs"])
 

@@ -85,6 +85,11 @@ def show_status(console: Console, answer: Json) -> None:
         feeds.add_row(feed["name"], _state(feed["state"]), _age(feed), f"{feed['objects']:,}")
     console.print(feeds)
     _tell(console, ((feed["name"], feed["error"]) for feed in answer["feeds"]), "yellow")
+    _tell(
+        console,
+        ((f["name"], lost(f["name"], g)) for f in answer["feeds"] for g in f["gaps"]),
+        "yellow",
+    )
     console.print(f"\n{answer['claims']:,} claims\n")
     lists = _columns("list", "purpose", "wanted")
     for listed in answer["lists"]:
@@ -101,6 +106,14 @@ def show_status(console: Console, answer: Json) -> None:
     console.print(outputs)
     _tell(console, ((output["name"], _reasons(output["reasons"])) for output in answer["outputs"]))
     _tell(console, ((output["name"], _problem(output)) for output in answer["outputs"]), "yellow")
+
+
+def lost(feed: str, gap: Json) -> str:
+    """Return what a gap means, and how to acknowledge it."""
+    return (
+        f"{gap['collection']} was not read from {gap['after']} to {gap['until']}, and what came or "
+        f"was revoked then is lost (acknowledge: connector feeds ack {feed})"
+    )
 
 
 def _columns(*names: str) -> Table:
@@ -175,6 +188,8 @@ def show_explanation(console: Console, answer: Json) -> None:
             _line(console, f"  {output['name']} ({output['list']}): {_outcome(output)}")
     for claim in answer["unread"]:
         _line(console, f"  no observable in {_claim(claim)}")
+    for gap in answer["gaps"]:
+        _line(console, f"  gap: {gap['feed']}: {lost(gap['feed'], gap)}")
     for protection in answer["protected"]:
         _line(console, f"  allowlist: {protection['group']} protects {defang(protection['value'])}")
 

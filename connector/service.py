@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
 
@@ -31,6 +32,7 @@ from connector.reconcile import (
     refresh,
 )
 from connector.registry import Registry
+from connector.store import questions
 from connector.store.lists import Refreshed
 from connector.store.store import Store
 
@@ -51,6 +53,12 @@ class FeedUnderWay:
     feed: Feed[Any]
     config: FeedConfig
 
+    @property
+    def window(self) -> timedelta | None:
+        """How far back the server answers; a feed's own option may say so too."""
+        own: timedelta | None = getattr(self.feed.settings, "window", None)
+        return self.config.window or own
+
 
 @dataclass(slots=True)
 class Service:
@@ -65,6 +73,7 @@ class Service:
     carrier: Carrier
     markings: dict[str, Tlp | None]
     undecided: set[str] = field(default_factory=set)
+    warned: set[str] = field(default_factory=set)
 
     def poll(
         self, name: str, progress: Callable[[str, int], None] = lambda _title, _count: None
@@ -78,6 +87,7 @@ class Service:
         except ConnectorError as error:
             self.store.objects.note_attempt(feed.number, self.now(), str(error))
             self._learn_markings(remarked=False)
+            self.warn_of_windows()
             raise
         self.store.objects.note_attempt(feed.number, self.now(), None)
         self._learn_markings(remarked=polled.remarked)
@@ -87,6 +97,24 @@ class Service:
             unreadable=polled.unreadable, quarantined=polled.quarantined,
         )  # fmt: skip
         return polled
+
+    def warn_of_windows(self) -> None:
+        """Warn once of each feed that was not read for half of what its server remembers."""
+        with self.store.database.read() as connection:
+            rows = questions.feed_rows(self.store.database, connection)
+        for name, feed in self.feeds.items():
+            row = rows.get(name)
+            if feed.window is None or row is None or row.last_success is None:
+                continue
+            away = (self.now() - row.last_success) // 1_000_000
+            if away < feed.window.total_seconds() / 2:
+                self.warned.discard(name)
+            elif name not in self.warned:
+                self.warned.add(name)
+                log.warning(
+                    "feed.window", feed=name, seconds_without_success=away,
+                    window_seconds=int(feed.window.total_seconds()), error=row.error,
+                )  # fmt: skip
 
     def _learn_markings(self, *, remarked: bool) -> None:
         self.markings.update(self.store.markings())

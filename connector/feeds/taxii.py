@@ -9,7 +9,7 @@ import structlog
 
 from connector.answer import Answer
 from connector.errors import RefusedError, UnavailableError
-from connector.feed import Collection, Feed, Gap, Page
+from connector.feed import Collection, Feed, Gap, Offered, Page
 from connector.feeds.taxii_cursor import Cursor
 from connector.feeds.taxii_discovery import Discovery, choose
 from connector.feeds.taxii_pager import Run
@@ -66,6 +66,14 @@ class TaxiiFeed(Feed[TaxiiSettings]):
             self._known_until = 0.0
             raise
 
+    def offered(self) -> Sequence[Offered]:
+        """Return every collection of every root that lets us in."""
+        found = self._discovery.collections()
+        chosen = {c.url for c in choose(found, self.settings.collections)}
+        return [
+            Offered(c.url, c.title, c.root, c.names, c.can_read, c.url in chosen) for c in found
+        ]
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -103,12 +111,6 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         known_to = max((t for t in (start.last, start.read_at) if t), default=None)
         if known_to is not None and known_to < oldest:
             self.gaps[collection.key] = Gap(known_to, oldest)
-            log.warning(
-                "feed.gap",
-                collection=collection.title,
-                after=known_to.isoformat(),
-                until=oldest.isoformat(),
-            )
         return oldest if after is None else max(after, oldest)
 
     def _server_now(self, collection: Collection) -> datetime | None:

@@ -27,6 +27,12 @@ class FoundCollection:
     title: str
     alias: str | None
     can_read: bool
+    root: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the file may call it."""
+        return (self.id, self.alias) if self.alias else (self.id,)
 
     def is_called(self, name: str) -> bool:
         """Say whether a name in the file means this collection."""
@@ -138,7 +144,7 @@ class Discovery:
         api_root = self._library.ApiRoot(root, conn=_Mending(self._connection))
         with _reading(root):
             return [
-                FoundCollection(c.url, c.id, c.title, _alias(c), bool(c.can_read))
+                FoundCollection(c.url, c.id, c.title, _alias(c), bool(c.can_read), root)
                 for c in api_root.collections
             ]
 

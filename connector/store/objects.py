@@ -14,6 +14,7 @@ from connector.decisions.policy import State, Traits
 from connector.model import Claim, Tlp
 from connector.store.compression import Codec
 from connector.store.database import Database, marks, parts
+from connector.store.gaps import Gaps
 from connector.store.interning import FeedCodecs, TraitNumbers, load_traits, remember_markings
 from connector.store.runs import CollectionState, Runs
 from connector.store.versions import Held, News, Version, news
@@ -59,6 +60,7 @@ class ObjectStore(Runs):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
+        self.gaps = Gaps(database)
         self._traits = TraitNumbers(database)
         self._codecs = FeedCodecs(database)
 

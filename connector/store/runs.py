@@ -41,6 +41,13 @@ class Runs:
             self._db.run(connection, sql, (number, feed, key, title))
             return CollectionState(number, None, 0)
 
+    def cursors(self, feed: int) -> dict[str, tuple[str, str | None]]:
+        """Return title and cursor of every collection of a feed that was ever read, by key."""
+        sql = "SELECT key, title, cursor FROM collections WHERE feed = ? ORDER BY number"
+        with self._db.read() as connection:
+            rows = self._db.rows(connection, sql, (feed,))
+        return {key: (title, cursor) for key, title, cursor in rows}
+
     def begin_run(self, collection: CollectionState) -> CollectionState:
         """Start a run of a whole collection: what it does not show again will be withdrawn."""
         with self._db.write() as connection:
