@@ -114,6 +114,12 @@ def _departed(database: Database, connection: Connection, number: int) -> Counte
     return codes
 
 
+def entries_there(database: Database, connection: Connection, output: OutputRow) -> int:
+    """Return how many entries the ledger says the target holds, wanted or not."""
+    found = tallies(database, connection, OUTPUT_TALLY, output.number)
+    return found.get(Mark.WRITTEN, 0) + found.get(Mark.REMOVING, 0) + found.get(Mark.FOREIGN, 0)
+
+
 def output_reasons(
     database: Database, connection: Connection, output: OutputRow, listed: Mapping[Reason, int]
 ) -> dict[Reason, int]:
