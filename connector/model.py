@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class ObservableType(StrEnum):
@@ -138,3 +138,22 @@ class Entry:
     def value(self) -> str:
         """The observable's value."""
         return self.observable.value
+
+
+class Word(NamedTuple):
+    """One thing that context says of an indicator, and the markings of all that led there."""
+
+    kind: str
+    name: str
+    aliases: tuple[str, ...] = ()
+    markings: tuple[str, ...] = ()
+
+
+class Context(NamedTuple):
+    """What is said of an indicator by other objects, as many indicators share it.
+
+    An opinion is its producer, its score from 1 to 5, and the numbers of the feeds that gave it.
+    """
+
+    words: tuple[Word, ...] = ()
+    opinions: tuple[tuple[str, int, tuple[int, ...]], ...] = ()

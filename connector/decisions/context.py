@@ -1,0 +1,93 @@
+"""What a list asks of an indicator's context: who is behind it, and what others think of it."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from connector.model import Context
+
+OPINIONS: Final = ("strongly-disagree", "disagree", "neutral", "agree", "strongly-agree")
+PRODUCER_COUNTRY: Final = "producer_country"
+TRUSTED_FROM: Final = 70
+_DISAGREE: Final = 2
+_AGREE: Final = 4
+
+
+NO_CONTEXT: Final = Context()
+
+
+@dataclass(frozen=True, slots=True)
+class ContextChoice:
+    """What a list selects by context: of every kind named, one of its words; case is ignored."""
+
+    chosen: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def refuses(self, context: Context, countries: Callable[[], Collection[str]]) -> str:
+        """Return why the context is not taken; empty when it is."""
+        for kind, wanted in self.chosen.items():
+            said = (
+                {country.casefold() for country in countries()}
+                if kind == PRODUCER_COUNTRY
+                else _said(context, kind)
+            )
+            if not wanted & said:
+                return f"context: {kind} is none of {', '.join(sorted(wanted))}"
+        return ""
+
+    @property
+    def asks_producers(self) -> bool:
+        """Whether it asks where producers sit."""
+        return PRODUCER_COUNTRY in self.chosen
+
+
+def _said(context: Context, kind: str) -> set[str]:
+    words = (word for word in context.words if word.kind == kind)
+    return {name.casefold() for word in words for name in (word.name, *word.aliases)}
+
+
+@dataclass(frozen=True, slots=True)
+class OpinionRule:
+    """What a list makes of opinions.
+
+    `lowest` is the least score that it takes, and then there has to be one; `gate` asks a block
+    for agreement, for confidence or for a trusted producer.
+    """
+
+    ignore: bool = False
+    lowest: int = 0
+    gate: bool = False
+    trusted: frozenset[str] = frozenset()
+
+    def refuses(self, counted: Sequence[tuple[str, int]], *, blocks: bool) -> str:
+        """Return why these opinions, by producer, keep the indicator off; empty when not."""
+        if self.ignore:
+            return ""
+        if self.lowest and not counted:
+            return f"opinion: there is none, and {OPINIONS[self.lowest - 1]} is asked for"
+        bound = self.lowest or (_DISAGREE + 1 if blocks else 0)
+        worst = min(counted, key=lambda said: (said[1], said[0]), default=("", bound))
+        if worst[1] >= bound:
+            return ""
+        return f"opinion: {OPINIONS[worst[1] - 1]} of {worst[0] or 'an unnamed producer'}"
+
+    def confidence_asked(
+        self, counted: Sequence[tuple[str, int]], producer: str, *, blocks: bool
+    ) -> int:
+        """Return the confidence that the gate asks for; 0 where it is open."""
+        if not self.gate or not blocks or producer in self.trusted:
+            return 0
+        agreed = bool(counted) and min(score for _producer, score in counted) >= _AGREE
+        return 0 if agreed and not self.ignore else TRUSTED_FROM
+
+
+def counted_opinions(
+    context: Context, feed: int, authoritative: Collection[str]
+) -> list[tuple[str, int]]:
+    """Return the opinions that count for a feed's indicator.
+
+    Where the file names authoritative producers, those alone count, whatever feed brought them.
+    Otherwise everybody's do, by the indicator's own feed: another could not undo its blocks.
+    """
+    if authoritative:
+        return [(by, score) for by, score, _ in context.opinions if by in authoritative]
+    return [(by, score) for by, score, feeds in context.opinions if feed in feeds]
