@@ -1,0 +1,385 @@
+"""Lists: what moves an entry, what is counted, and that changed comes to the same as everything."""
+
+import subprocess
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from stix_samples import STRANGER, at, indicator
+
+from connector.decisions.policy import (
+    CODES,
+    ClaimRow,
+    Decision,
+    ListPolicy,
+    Select,
+    Terms,
+    decide,
+    ends,
+)
+from connector.intake import read_version
+from connector.model import Observable, Purpose, Reason, Tlp
+from connector.store.lists import BLOCK, CHUNK, LIST_TALLY, Refreshed, tallies
+from connector.store.store import Store
+
+DAY = 86_400_000_000
+START = 1_767_225_600_000_000  # 2026-01-01
+
+
+class NobodysAllowlist:
+    def protects(self, _observable: Observable, _now: object) -> None:
+        return None
+
+
+@dataclass
+class Hand:
+    """One feed, one list and a clock over a store."""
+
+    store: Store
+    purpose: Purpose = Purpose.BLOCK
+    least: int = 0
+    now: int = START + DAY
+    whole: bool = False
+    name: str = "perimeter"
+    feed: int = 0
+
+    def __post_init__(self) -> None:
+        self.feed = self.store.objects.feed_number("ais")
+        self.collection = self.store.objects.collection(self.feed, "key", "title")
+
+    def give(self, *raw: bytes) -> None:
+        versions = [read_version(each) for each in raw]
+        self.store.objects.store_page(
+            self.feed, self.collection, versions, "c", whole=self.whole, now=self.now
+        )
+
+    def run(self, *raw: bytes) -> None:
+        self.whole = True
+        self.collection = self.store.objects.begin_run(self.collection)
+        self.give(*raw)
+        self.store.objects.finish_run(self.collection)
+
+    @property
+    def policy(self) -> ListPolicy:
+        return ListPolicy(
+            name=self.name, purpose=self.purpose, select=Select(min_confidence=self.least),
+            max_tlp=Tlp.AMBER, rank_by=("confidence", "newest"), terms={self.feed: Terms("ais")},
+            traits=self.store.traits, level=lambda _traits, _feed: (Tlp.GREEN, ""),
+            allowlist=NobodysAllowlist(),
+        )  # fmt: skip
+
+    def refresh(self, *, everything: bool = False, name: str = "") -> Refreshed:
+        policy = self.policy
+
+        def decided(observable: Observable, claims: Sequence[ClaimRow]) -> Decision:
+            return decide(observable, claims, policy, self.now)
+
+        def until(observable: Observable, claim: ClaimRow) -> int:
+            return ends(observable.type, claim, policy.terms[claim.feed])
+
+        number = self.store.lists.open(name or self.name).number
+        return self.store.lists.refresh(number, decided, until, everything=everything, now=self.now)
+
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self.store.database.read() as connection:
+            return [tuple(row) for row in self.store.database.rows(connection, sql, values)]
+
+    @property
+    def number(self) -> int:
+        return self.store.lists.open(self.name).number
+
+    @property
+    def seq(self) -> int:
+        return self.store.lists.open(self.name).seq
+
+    def wanted(self, name: str = "") -> dict[str, tuple[int, int, int]]:
+        """Return value -> carrying claim, rank and stamp."""
+        number = self.store.lists.open(name or self.name).number
+        sql = (
+            "SELECT b.value, e.claim, e.rank, e.stamp FROM entries e JOIN observables b "
+            "ON b.number = e.observable WHERE e.list = ? AND e.wanted = 1"
+        )
+        return {row[0]: row[1:] for row in self.rows(sql, number)}
+
+    def codes(self, name: str = "") -> dict[int, int]:
+        """Return the reason byte of every claim, from the blocks."""
+        number = self.store.lists.open(name or self.name).number
+        blocks = self.rows("SELECT block, packed FROM buckets WHERE list = ?", number)
+        return {
+            block * BLOCK + place: code
+            for block, packed in blocks
+            for place, code in enumerate(zlib.decompress(packed))
+            if code
+        }
+
+    def counts(self) -> dict[Reason, int]:
+        with self.store.database.read() as connection:
+            return self.store.lists.counts(connection, self.number)
+
+    def assert_counted(self) -> None:
+        """Every claim is in one bucket, and the counts are those of the bytes."""
+        with self.store.database.read() as connection:
+            counted = tallies(self.store.database, connection, LIST_TALLY, self.number)
+        assert {code: count for code, count in counted.items() if count} == Counter(
+            self.codes().values()
+        )
+        claims = self.rows("SELECT number FROM claims")
+        assert sorted(self.codes()) == sorted(number for (number,) in claims)
+
+
+@pytest.fixture
+def hand(store: Store) -> Hand:
+    return Hand(store)
+
+
+# ---- what moves an entry -------------------------------------------------------------------------
+
+
+def test_a_first_refresh_lists_what_is_wanted(hand: Hand) -> None:
+    hand.give(indicator(1), indicator(2), indicator(3, revoked=True))
+    done = hand.refresh(everything=True)
+    assert (done.added, done.removed, done.changed) == (2, 0, 0)
+    assert set(hand.wanted()) == {"198.51.100.1", "198.51.100.2"}
+    assert hand.counts() == {Reason.WANTED: 2, Reason.REVOKED: 1}
+    assert hand.seq == 1
+
+
+def test_a_refresh_without_news_changes_nothing(hand: Hand) -> None:
+    hand.give(indicator(1), indicator(2, valid_until=at(20)))
+    hand.refresh(everything=True)
+    before = hand.rows("SELECT * FROM entries ORDER BY observable")
+    for everything in (False, True):
+        hand.now += 1
+        done = hand.refresh(everything=everything)
+        assert (done.added, done.removed, done.changed) == (0, 0, 0)
+    assert hand.rows("SELECT * FROM entries ORDER BY observable") == before
+    assert hand.seq == 1
+
+
+def test_a_changed_refresh_considers_only_what_was_touched(hand: Hand) -> None:
+    hand.give(*(indicator(number) for number in range(1, 201)))
+    hand.refresh(everything=True)
+    hand.give(indicator(7, modified=2), indicator(201))
+    done = hand.refresh()
+    assert (done.added, done.changed, done.considered) == (1, 1, 2)
+
+
+def test_only_what_targets_see_moves_the_sequence_number(hand: Hand) -> None:
+    hand.give(indicator(1, confidence=80))
+    hand.refresh()
+    hand.give(indicator(2, hosts=(1,), confidence=10))
+    done = hand.refresh()
+    assert (done.added, done.changed, hand.seq) == (0, 0, 1), "another claim carries it"
+    hand.give(indicator(2, hosts=(1,), confidence=90, modified=2))
+    done = hand.refresh()
+    assert (done.changed, hand.seq) == (1, 2), "a better claim carries it now"
+    hand.give(indicator(2, modified=3, revoked=True))
+    hand.refresh()
+    assert hand.seq == 3
+    assert hand.counts() == {Reason.WANTED: 1, Reason.REVOKED: 1}
+
+
+def test_time_alone_brings_and_takes_entries(hand: Hand) -> None:
+    hand.give(indicator(1, valid_from=at(5), valid_until=at(9)))
+    seen = []
+    for day in range(3, 12):
+        hand.now = START + (day - 1) * DAY
+        done = hand.refresh()
+        seen.append((day, done.added, done.removed))
+    assert [each for each in seen if any(each[1:])] == [(5, 1, 0), (9, 0, 1)]
+    assert hand.counts() == {Reason.EXPIRED: 1}
+
+
+def test_since_is_when_an_entry_came_or_left(hand: Hand) -> None:
+    def since() -> int:
+        return int(hand.rows("SELECT since FROM entries")[0][0])
+
+    hand.give(indicator(1))
+    hand.refresh()
+    came = since()
+    hand.now += DAY
+    hand.give(indicator(1, modified=2))
+    hand.refresh()
+    assert since() == came
+    hand.now += DAY
+    hand.give(indicator(1, modified=3, revoked=True))
+    hand.refresh()
+    assert since() == came + 2 * DAY
+
+
+def test_an_observable_that_nothing_claims_any_more_leaves(hand: Hand) -> None:
+    hand.give(indicator(1, hosts=(1, 2)))
+    hand.refresh()
+    hand.give(indicator(1, modified=2, hosts=(2,)))
+    done = hand.refresh()
+    assert (done.removed, done.changed) == (1, 1)
+    assert set(hand.wanted()) == {"198.51.100.2"}
+    assert hand.counts() == {Reason.WANTED: 1}
+    assert hand.rows("SELECT reason FROM entries WHERE wanted = 0") == [
+        (CODES[Reason.WITHDRAWN],),
+    ]  # fmt: skip
+    hand.assert_counted()
+
+
+def test_what_never_was_wanted_and_never_will_be_has_no_row(hand: Hand) -> None:
+    hand.give(indicator(1, revoked=True), indicator(2, confidence=0))
+    hand.refresh()
+    assert hand.rows("SELECT count(*) FROM entries") == [(0,)]
+    assert hand.counts() == {Reason.REVOKED: 1, Reason.DESELECTED: 1}
+
+
+def test_claims_without_observable_are_counted_and_taken_out_of_the_count(hand: Hand) -> None:
+    yara = {"pattern": "rule x {}", "pattern_type": "yara"}
+    hand.give(indicator(1, **yara), indicator(2), b"not json")
+    hand.refresh()
+    expected = {Reason.UNSUPPORTED_PATTERN: 1, Reason.WANTED: 1, Reason.UNREADABLE: 1}
+    assert hand.counts() == expected
+    hand.refresh(everything=True)
+    assert hand.counts() == expected
+    hand.give(indicator(1, modified=2))
+    hand.refresh()
+    assert hand.counts() == {Reason.WANTED: 2, Reason.UNREADABLE: 1}
+    hand.assert_counted()
+
+
+def test_a_large_list_is_decided_in_chunks_and_blocks(store: Store) -> None:
+    hand = Hand(store)
+    size = CHUNK + BLOCK + 100
+    raw = [
+        indicator(number, pattern=f"[ipv4-addr:value = '10.{number >> 16}.{number >> 8 & 255}."
+                                  f"{number & 255}']")
+        for number in range(size)
+    ]  # fmt: skip
+    hand.give(*raw)
+    assert hand.refresh(everything=True).added == size
+    assert hand.seq > 1, "more than one transaction"
+    hand.assert_counted()
+    hand.give(*(indicator(number, modified=2, revoked=True) for number in range(0, size, 2)))
+    assert hand.refresh().removed == (size + 1) // 2
+    hand.assert_counted()
+    assert hand.counts() == {Reason.WANTED: size // 2, Reason.REVOKED: (size + 1) // 2}
+
+
+def test_departures_are_forgotten_when_every_list_has_passed_them(hand: Hand) -> None:
+    second = Hand(hand.store, name="watch", purpose=Purpose.WATCH)
+    departures = "SELECT claim FROM departures ORDER BY claim"
+    hand.give(indicator(1, hosts=(1, 2, 3)))
+    hand.refresh()
+    second.refresh()
+    hand.give(indicator(1, modified=2, hosts=(4,)))
+    hand.refresh()
+    hand.give(indicator(2))
+    hand.refresh()
+    assert len(hand.rows(departures)) == 3, "the other list has not passed"
+    second.refresh()
+    second.assert_counted()
+    hand.give(indicator(3))
+    hand.refresh()
+    second.refresh()
+    assert hand.rows(departures) == [(3,)], "the latest keeps numbers fresh"
+    hand.assert_counted()
+
+
+def test_a_list_that_is_dropped_leaves_nothing(hand: Hand) -> None:
+    hand.give(indicator(1))
+    hand.refresh()
+    second = Hand(hand.store, name="watch")
+    second.refresh()
+    number = hand.number
+    with hand.store.database.write() as connection:
+        hand.store.lists.drop(connection, number)
+    for table in ("entries", "buckets", "tallies", "lists"):
+        assert len(hand.rows("SELECT * FROM " + table)) == 1, "the other list's"  # noqa: S608 - our own tables
+    assert set(second.wanted()) == {"198.51.100.1"}
+
+
+def test_a_restart_finds_nothing_changed(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/c.db")
+    store.database.migrate()
+    hand = Hand(store)
+    hand.give(indicator(1), indicator(2, confidence=5), indicator(3, valid_until=at(20)))
+    code = (
+        "import sys; from pathlib import Path; "
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r}); "
+        "from test_lists import Hand, Store; "
+        f"print(Hand(Store('sqlite:///{tmp_path}/c.db')).refresh(everything=True).added)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert ran.stdout == b"3\n"
+    done = hand.refresh(everything=True)
+    assert (done.added, done.removed, done.changed) == (0, 0, 0)
+    store.close()
+
+
+# ---- properties ----------------------------------------------------------------------------------
+
+steps = st.one_of(
+    st.tuples(
+        st.just("page"),
+        st.lists(
+            st.fixed_dictionaries(
+                {
+                    "number": st.integers(1, 6),
+                    "modified": st.integers(1, 9),
+                    "hosts": st.sets(st.integers(1, 8), min_size=1, max_size=3).map(tuple),
+                    "revoked": st.sampled_from([False, False, False, True]),
+                    "confidence": st.sampled_from([None, 0, 30, 90]),
+                    "valid_from": st.sampled_from([at(1), at(4)]),
+                    "valid_until": st.sampled_from([None, at(5), at(8)]),
+                    "by": st.sampled_from(["identity--a", "identity--a", STRANGER]),
+                }
+            ),
+            max_size=4,
+        ),
+    ),
+    st.tuples(st.just("run"), st.sets(st.integers(1, 6))),
+    st.tuples(st.just("yara"), st.integers(1, 9)),
+    st.tuples(st.just("broken"), st.integers(1, 3)),
+    st.tuples(st.just("wait"), st.integers(1, 3)),
+    st.tuples(st.just("refresh"), st.booleans()),
+)
+
+
+def act(hand: Hand, verb: str, what: Any) -> None:
+    if verb == "page":
+        hand.give(*(indicator(**each) for each in what))
+    elif verb == "run":
+        hand.run(*(indicator(number) for number in what))
+    elif verb == "yara":
+        hand.give(indicator(6, modified=what, pattern="rule", pattern_type="yara"))
+    elif verb == "broken":
+        hand.give(b"broken" * what)
+    elif verb == "wait":
+        hand.now += what * DAY
+    else:
+        hand.refresh(everything=what)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(done=st.lists(steps, max_size=14), purpose=st.sampled_from(list(Purpose)))
+def test_what_changed_step_by_step_is_what_everything_would_be(
+    tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, Any]], purpose: Purpose
+) -> None:
+    store = Store(f"sqlite:///{tmp_path_factory.mktemp('lists')}/c.db")
+    try:
+        store.database.migrate()
+        hand = Hand(store, purpose=purpose)
+        hand.refresh(everything=True)
+        for verb, what in done:
+            act(hand, verb, what)
+        hand.refresh()
+        hand.assert_counted()
+        hand.refresh(everything=True, name="anew")
+        assert hand.wanted() == hand.wanted("anew")
+        assert hand.codes() == hand.codes("anew")
+    finally:
+        store.close()
