@@ -60,8 +60,13 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         after = self._within_window(collection, start)
 
         run = self._run(collection, start, after)
+        self.gaps.pop(collection.key, None)
         try:
-            yield from run.pages()
+            for page in run.pages():
+                # Not earlier: our own clock may have stood still, as in a machine that slept.
+                if collection.key not in self.gaps and (gap := self._gap(start)):
+                    self.gaps[collection.key] = gap
+                yield page
         except (UnavailableError, RefusedError):
             self._known_until = 0.0
             raise
@@ -101,17 +106,21 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         return answer
 
     def _within_window(self, collection: Collection, start: Cursor) -> datetime | None:
-        """Return where to start, not before what the server still serves; note what is lost."""
+        """Return where to start, not before what the server still serves."""
         after = start.resume(self.settings.overlap)
-        self.gaps.pop(collection.key, None)
         now = None if self.settings.window is None else self._server_now(collection)
         if self.settings.window is None or now is None:
             return after
         oldest = now - self.settings.window
-        known_to = max((t for t in (start.last, start.read_at) if t), default=None)
-        if known_to is not None and known_to < oldest:
-            self.gaps[collection.key] = Gap(known_to, oldest)
         return oldest if after is None else max(after, oldest)
+
+    def _gap(self, start: Cursor) -> Gap | None:
+        """Return what the server forgot since we last read all, by the time it just told."""
+        known_to = max((t for t in (start.last, start.read_at) if t), default=None)
+        if self.settings.window is None or known_to is None or self._server_clock is None:
+            return None
+        oldest = self._server_clock[0] - self.settings.window
+        return Gap(known_to, oldest) if known_to < oldest else None
 
     def _server_now(self, collection: Collection) -> datetime | None:
         """The server's clock and no other: ours may run ahead of it and skip objects."""
