@@ -63,7 +63,8 @@ def inconsistencies(service: Service, targets: Targets, *, settled: bool = True)
         for name, output in service.outputs.items():
             row = questions.output_rows(database, connection).get(name)
             if row is not None:
-                for problem in _of_output(service, connection, output, row, claims):
+                found = _of_output(service, connection, output, row, claims, settled=settled)
+                for problem in found:
                     yield f"output {name}: {problem}"
     for name, output in service.outputs.items():
         held = targets[name]() if name in targets else _read(output)
@@ -83,7 +84,8 @@ def _of_list(
     counted = tallies(database, connection, LIST_TALLY, listing.number)
     bytes_of = _codes(service, connection, listing.number)
     recounted = Counter(bytes_of.values())
-    if {code: count for code, count in counted.items() if count} != dict(recounted):
+    counted = {code: count for code, count in counted.items() if count}
+    if counted != dict(recounted):
         yield f"tallies say {counted}, its blocks say {dict(recounted)}"
     reasons = questions.list_reasons(database, connection, listing.number, claims)
     yield from _sums(reasons, claims)
@@ -147,6 +149,8 @@ def _of_output(
     output: Output,
     row: questions.OutputRow,
     claims: int,
+    *,
+    settled: bool,
 ) -> Iterator[str]:
     database = service.store.database
     listed = questions.list_reasons(database, connection, output.listing.number, claims)
@@ -162,7 +166,7 @@ def _of_output(
     if counted != recounted:
         yield f"tallies say {counted}, its ledger says {recounted}"
     for reason, count in questions.recount(database, connection, row).items():
-        if reason is not None and count != reasons.get(reason, 0):
+        if settled and reason is not None and count != reasons.get(reason, 0):
             yield f"{reason.value}: status says {reasons.get(reason, 0)}, a recount {count}"
 
 

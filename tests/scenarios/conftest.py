@@ -1,5 +1,7 @@
 """Fixtures of the scenarios: a site in a folder of its own, and a TAXII server."""
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,20 @@ from scenario_site import Site
 
 from connector.testing.taxii_server import TaxiiServer
 
+_MEMORY = Path("/dev/shm")
+
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path)
+def site_folder() -> Iterator[Path]:
+    """An empty folder, in memory where there is one: a kill loses nothing of either."""
+    base = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="connector-", dir=base) as folder:
+        yield Path(folder, "site")
+
+
+@pytest.fixture
+def site(site_folder: Path) -> Iterator[Site]:
+    made = Site(site_folder)
     yield made
     made.close()
 

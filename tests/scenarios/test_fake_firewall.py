@@ -1,0 +1,34 @@
+"""The firewall in a dictionary keeps an adapter's promises, so that scenarios may rely on it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from connector.adapter import Entry, UnavailableError
+from connector.model import Observable, ObservableType
+from connector.testing.adapter_suite import AdapterSuite
+from connector.testing.firewall import FirewallAdapter, FirewallSettings, Rack
+
+
+class TestFirewall(AdapterSuite):
+    @pytest.fixture
+    def adapter(self, tmp_path: Path) -> FirewallAdapter:
+        return Rack(tmp_path).adapter(FirewallSettings(device="edge"))
+
+    @pytest.fixture
+    def foreign(self, adapter: FirewallAdapter) -> Callable[[Entry], None]:
+        return lambda entry: adapter.device.put_by_hand(entry.observable, {})
+
+    @pytest.fixture
+    def break_target(self, adapter: FirewallAdapter) -> Callable[[], None]:
+        def cut_off() -> None:
+            adapter.device.fault = UnavailableError("no route to host")
+
+        return cut_off
+
+
+def test_a_firewall_still_holds_its_table_when_another_process_asks(tmp_path: Path) -> None:
+    entry = Entry(Observable(ObservableType.IPV4_ADDR, "192.0.2.1"), {"comment": "kept"})
+    Rack(tmp_path)["edge"].add([entry])
+    assert Rack(tmp_path)["edge"].entries() == {entry.observable: {"comment": "kept"}}

@@ -1,0 +1,192 @@
+"""A kill at any instant: after a restart the target holds what it should, owned exactly once."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dying_process import Points, cycle, kill_in_cycle
+from scenario_site import Site, forget_state
+from stix_samples import TLP, indicator, revoked
+
+from connector.testing.taxii_server import TaxiiServer
+
+# The steps of carrying out that are named in the code; each is passed at least once.
+STEPS = ("intended", "added", "removed", "published", "written", "finished", "page")
+# Whatever changes the state or a target; a kill anywhere else is the same as one after the last.
+CHANGES = ("after commit", "device half added", "device added", "device removed", "published")
+
+
+def sections(feeds: dict[str, Any]) -> dict[str, Any]:
+    """Two lists on four outputs: by batches, with room for five, as a file, and a watchlist."""
+    comment = {"comment": {"template": "{indicator.id} {feed.name}"}}
+
+    def firewall(listed: str, device: str, **more: Any) -> dict[str, Any]:
+        options = {"device": device, "batch_size": 2}
+        return {"list": listed, "adapter": "firewall", "options": options, **more}
+
+    return {
+        "feeds": feeds,
+        "lists": {"perimeter": {"purpose": "block"}, "hunt": {"purpose": "watch"}},
+        "outputs": {
+            "edge": firewall("perimeter", "edge", mapping=comment),
+            "small": firewall("perimeter", "small", limits={"max_entries": 5}),
+            "file": {"list": "perimeter", "adapter": "edl", "options": {"file": "list.txt"}},
+            "hunt": firewall("hunt", "hunt"),
+        },
+    }
+
+
+FIRST = [indicator(n, f"192.0.2.{n}", confidence=50 + n) for n in range(1, 8)]
+BOTH = "[domain-name:value = 'x.example' AND ipv4-addr:value = '192.0.2.9']"
+# Everything that may happen to an indicator, all at once.
+NEWS = [
+    indicator(1, "192.0.2.1", days=2, confidence=90),
+    indicator(2, "198.51.100.2", days=2),
+    revoked(FIRST[2]),
+    indicator(8, "203.0.113.8", confidence=99),
+    indicator("late", "203.0.113.9", valid_from="2026-03-01T13:00:00.000Z"),
+    indicator("red", "203.0.113.10", object_marking_refs=[TLP["red"]]),
+    indicator("both", pattern=BOTH),
+]
+BUNDLES = {"type": "bundle", "path": "bundles/", "unmarked_tlp": "clear"}
+
+
+def write_first(site: Site) -> None:
+    site.write("one.json", [indicator("b1", "b1.example"), indicator("b2", "b2.example")])
+    site.write("two.json", [indicator("b3", "b3.example"), indicator("b4", "192.0.2.1")])
+
+
+def write_news(site: Site) -> None:
+    site.write("one.json", [indicator("b1", "b1.example"), indicator("b5", "b5.example")])
+    (site.bundles / "two.json").unlink()
+    site.clock.advance(hours=2)
+    site.close()
+
+
+def end_state(site: Site) -> dict[str, Any]:
+    """All that must be the same, however often somebody died on the way."""
+    status = site.status()
+    return {
+        "devices": {name: site.rack[name].entries() for name in ("edge", "small", "hunt")},
+        "file": site.lines("list.txt"),
+        "lists": status["lists"],
+        "outputs": [(part["name"], part["reasons"], part["state"]) for part in status["outputs"]],
+        "objects": [part["objects"] for part in status["feeds"]],
+    }
+
+
+@pytest.fixture
+def ready(site: Site, taxii: TaxiiServer, taxii_feed: Callable[..., dict[str, Any]]) -> Site:
+    """A site in step with a server and a folder, at the moment before everything changes."""
+    site.configure(**sections({"ais": taxii_feed(page_size=4), "files": BUNDLES}))
+    taxii.add_objects(FIRST)
+    write_first(site)
+    site.once()
+    site.consistent()
+    taxii.add_objects(NEWS)
+    write_news(site)
+    return site
+
+
+@pytest.fixture
+def ready_files(site: Site) -> Site:
+    """The same from files alone."""
+    site.configure(**sections({"files": BUNDLES}))
+    write_first(site)
+    site.write("ais.json", FIRST)
+    site.once()
+    site.consistent()
+    site.write("ais.json", [*FIRST, *NEWS])
+    write_news(site)
+    return site
+
+
+def copies(site: Site, folder: Path) -> Iterator[Site]:
+    """Yield the same site again and again, each time in a folder of its own."""
+    number = 0
+    while True:
+        number += 1
+        copied = folder.parent / f"{folder.name}-{number}"
+        shutil.copytree(site.folder, copied)
+        made = Site(copied, type(site.clock)(site.clock.moment))
+        yield made
+        made.close()
+        shutil.rmtree(copied)
+
+
+def test_a_kill_at_any_instant_of_a_cycle_leaves_no_trace_after_the_next(ready_files: Site) -> None:
+    sites = copies(ready_files, ready_files.folder)
+    undisturbed = next(sites)
+    passed = Points()
+    cycle(undisturbed, passed, whole=False)
+    expected = end_state(undisturbed)
+    undisturbed.consistent()
+
+    for point in CHANGES:
+        assert passed.passed[point]
+        for nth in range(1, passed.passed[point] + 1):
+            killed = next(sites)
+            kill_in_cycle(killed, point, nth, whole=False)
+            where = f"killed at {point} {nth}"
+            killed.consistent(settled=False)
+            killed.change()
+            assert end_state(killed) == expected, where
+            killed.consistent()
+            assert killed.idle(), where
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["everything", "changed"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_kill_at_each_step_is_healed_by_a_whole_pass(ready: Site, step: str, whole: bool) -> None:
+    sites = copies(ready, ready.folder)
+    undisturbed = next(sites)
+    undisturbed.once()
+    expected = end_state(undisturbed)
+    killed = next(sites)
+    kill_in_cycle(killed, step, 1, whole=whole)
+    killed.consistent(settled=False)
+    killed.once()
+    assert end_state(killed) == expected
+    killed.consistent()
+    assert killed.idle()
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 4, 5])
+def test_check_1_a_kill_between_two_pages_ends_in_the_same_store(
+    site: Site, taxii: TaxiiServer, taxii_feed: Callable[..., dict[str, Any]], page: int
+) -> None:
+    site.configure(**sections({"ais": taxii_feed(page_size=3)}))
+    taxii.add_objects([indicator(n, f"192.0.2.{n}") for n in range(1, 14)])
+    kill_in_cycle(site, "page", page, whole=True)
+    assert site.feed("ais")["objects"] == min(3 * page, 13)
+    site.once()
+    assert site.feed("ais")["objects"] == 13
+    assert len(site.at()) == 13
+    site.consistent()
+    assert site.idle()
+
+
+def test_a_first_fill_that_is_killed_is_ours_after_the_restart(
+    site: Site, taxii: TaxiiServer, taxii_feed: Callable[..., dict[str, Any]]
+) -> None:
+    site.configure(**sections({"ais": taxii_feed()}))
+    known = [indicator(n, f"192.0.2.{n}") for n in range(1, 8)]
+    taxii.add_objects(known)
+    kill_in_cycle(site, "device half added", 2, whole=True)
+    assert len(site.at()) == 3
+    taxii.add_objects([revoked(one) for one in known[:6]])
+    site.once()
+    assert site.at() == ["192.0.2.7"]
+    site.consistent()
+
+
+def test_a_kill_and_a_lost_ledger_together_leave_entries_that_nobody_touches(ready: Site) -> None:
+    kill_in_cycle(ready, "device half added", 1, whole=False)
+    left = set(ready.at())
+    forget_state(ready)
+    for observable in ready.rack["edge"].entries():
+        ready.rack["edge"].by_hand.add(observable)
+    ready.once()
+    assert left <= set(ready.at())
