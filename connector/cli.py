@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from connector import __version__, answers, feeding, screens
+from connector.allowing import allow_app
 from connector.config.loading import load
 from connector.config.reference import json_schema, reference_page
 from connector.console import (
@@ -46,6 +47,7 @@ app = typer.Typer(
 plugins_app = typer.Typer(no_args_is_help=True, help="Adapters and feeds that are installed.")
 app.add_typer(plugins_app, name="plugins")
 app.add_typer(feeding.app, name="feeds")
+app.add_typer(allow_app, name="allow")
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import structlog
 from connector.carrying import Applied, Carrier
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, ListConfig, OutputConfig
+from connector.decisions.allowlist import Allowlist
 from connector.decisions.plan import Limits
 from connector.decisions.policy import Choice, ListPolicy, Select, Terms, Traits
 from connector.errors import ConnectorError, RefusedError, UnavailableError
@@ -219,7 +220,7 @@ def assemble(
     markings = store.markings()
     terms = _terms(store, config.feeds)
     level = _leveller(feeds, markings)
-    allowlist = loaded.make_allowlist()
+    allowlist = _allowlist(loaded, store, now)
     listings = {}
     for name, listed in config.lists.items():
         policy = ListPolicy(
@@ -237,6 +238,13 @@ def assemble(
         loaded, store, now, feeds, listings, outputs, carrier or Carrier(store, now), markings,
         set(listings),
     )  # fmt: skip
+
+
+def _allowlist(loaded: Loaded, store: Store, now: Callable[[], int]) -> Allowlist:
+    made = loaded.make_allowlist(store.exceptions.rules(now()))
+    for sentence in made.warninglists.unread if made.warninglists else ():
+        log.warning("allowlist.unread", what=sentence)
+    return made
 
 
 def _worst(polled: Polled) -> ConnectorError:

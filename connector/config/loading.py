@@ -59,19 +59,30 @@ class Loaded:
     files: frozenset[Path]
     warnings: tuple[str, ...]
 
-    def make_allowlist(self, exceptions: Iterable[ExceptionRule] = ()) -> Allowlist:
-        """Return the index of all that must never be stopped, with exceptions beside the file's."""
-        allowlist = self.config.allowlist
-        names = tuple(dict.fromkeys(allowlist.warninglists))
+    def make_allowlist(
+        self,
+        exceptions: Iterable[ExceptionRule] = (),
+        warninglists: WarninglistIndex | None = None,
+    ) -> Allowlist:
+        """Return the index of all that must never be stopped.
+
+        `exceptions` stand beside those of the file; an index of warninglists that was made before
+        serves again, where only exceptions have changed.
+        """
         return Allowlist.build(
-            without=allowlist.builtin.except_,
+            without=self.config.allowlist.builtin.except_,
             site=self.site_rules,
             exceptions=(*self.exceptions, *exceptions),
             own_hosts=self.own_hosts,
-            warninglists=WarninglistIndex(read_warninglists(names, installed_folder()))
-            if names
-            else None,
+            warninglists=warninglists or self.read_warninglists(),
         )
+
+    def read_warninglists(self) -> WarninglistIndex | None:
+        """Return the index of the warninglists that the file names; raise ConfigError."""
+        names = tuple(dict.fromkeys(self.config.allowlist.warninglists))
+        if not names:
+            return None
+        return WarninglistIndex(read_warninglists(names, installed_folder()))
 
 
 def load(path: Path, registry: Registry, environ: Mapping[str, str] | None = None) -> Loaded:

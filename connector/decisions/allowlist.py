@@ -122,7 +122,7 @@ class Allowlist:
         self._texts = draft.texts
         self._suffixes = suffixes
         self._shortest_ipv4, self._shortest_ipv6 = shortest
-        self._warninglists = warninglists
+        self.warninglists = warninglists
         self._by_type: dict[str, Callable[[str, datetime], Protection | None]] = {
             ObservableType.IPV4_ADDR: self._of_ipv4,
             ObservableType.IPV6_ADDR: self._of_ipv6,
@@ -178,17 +178,12 @@ class Allowlist:
             warninglists,
         )
 
-    @property
-    def unread(self) -> tuple[str, ...]:
-        """Sentences about what warninglists hold that could not be used."""
-        return self._warninglists.unread if self._warninglists else ()
-
     def protects(self, observable: Observable, now: datetime) -> Protection | None:
         """Return who protects a canonical observable, of several who does so longest."""
         found = self._found(observable, now)
-        if self._warninglists is None or (found is not None and found.until is None):
+        if self.warninglists is None or (found is not None and found.until is None):
             return found
-        return lasting(found, self._warninglists.protects(observable))
+        return lasting(found, self.warninglists.protects(observable))
 
     def _found(self, observable: Observable, now: datetime) -> Protection | None:
         ask = self._by_type.get(observable.type)

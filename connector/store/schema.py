@@ -292,3 +292,20 @@ staged: Final = Table(
     Column("ended", SmallInteger, nullable=False),
     Column("packed", LargeBinary, nullable=False),
 )
+
+# What people added to the allowlist by command; rows stay, so that they also tell its history.
+exceptions: Final = Table(
+    "exceptions",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("key", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("ticket", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("until", BigInteger),
+    Column("created", BigInteger, nullable=False),
+    Column("removed", BigInteger),
+    Column("removed_by", Text),
+    Column("changed", BigInteger, nullable=False),
+)

@@ -1,4 +1,4 @@
-"""The store as one thing: a database and the four sides that the service works with."""
+"""The store as one thing: a database and the sides that the service works with."""
 
 from threading import Lock
 from typing import Final
@@ -8,6 +8,7 @@ from connector.indicators.stix import Unreadable, read_object
 from connector.model import Tlp
 from connector.store.compression import Codec
 from connector.store.database import Database
+from connector.store.exceptions import Exceptions
 from connector.store.interning import known_markings, load_codec, load_traits
 from connector.store.ledger import Ledger
 from connector.store.lists import ListStore
@@ -25,6 +26,7 @@ class Store:
         self.objects = ObjectStore(self.database)
         self.lists = ListStore(self.database)
         self.ledger = Ledger(self.database)
+        self.exceptions = Exceptions(self.database)
         self._traits: dict[int, Traits] = {}
         self._codecs: dict[int, Codec] = {}
         self._unpacking = Lock()  # a codec serves one thread at a time

@@ -1,0 +1,235 @@
+"""The commands about what must never be stopped: exceptions, and what the allowlist costs."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from connector.answers import Json, defang, moment
+from connector.config.loading import Loaded
+from connector.console import (
+    CONFIG,
+    AsJson,
+    ConfigPath,
+    err,
+    leave,
+    load_config,
+    opened,
+    out,
+    print_json,
+    who,
+)
+from connector.daemon import open_store
+from connector.decisions.allow_values import ExceptionRule, end_of_day, read_allow_value
+from connector.indicators.refang import refanged
+from connector.indicators.stix import instant
+from connector.service import Service, microseconds
+from connector.store.exceptions import ExceptionRow
+from connector.store.store import Store
+from connector.store.suppressions import allowlisted
+
+_OK: Final = 0
+_FAILED: Final = 1
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+allow_app = typer.Typer(
+    no_args_is_help=True, help="Exceptions from every list, and what the allowlist costs."
+)
+Value = Annotated[
+    str,
+    typer.Argument(
+        metavar="VALUE",
+        help="Address, prefix, domain (with all below), URL, e-mail address, digest or AS number; "
+        "defanged or plain.",
+    ),
+]
+
+
+@allow_app.command("add")
+def add(
+    value: Value,
+    why: Annotated[str, typer.Option(help="Reason, for whoever reads this in two years.")],
+    ticket: Annotated[str, typer.Option(help="Ticket or change number.")] = "",
+    until: Annotated[
+        str, typer.Option(help="Last day of the exception, in UTC, such as 2027-06-30.")
+    ] = "",
+    owner: Annotated[str, typer.Option(help="Who answers for it; you when left out.")] = "",
+    config: ConfigPath = CONFIG,
+) -> None:
+    """Add an exception: what it covers leaves every list, and comes on none until its end."""
+    now = microseconds()
+    plain, end = _readable(value), _end(until, now)
+    if not why.strip():
+        _refuse("--why: should say why, for whoever reads this in two years")
+    with _store(config) as (_, store):
+        before = store.exceptions.add(
+            plain, why=why.strip(), ticket=ticket.strip(), owner=owner.strip() or who(),
+            until=end, now=now,
+        )  # fmt: skip
+    words = f"until the end of {until} (UTC)" if until else "without end"
+    out.print(f"{defang(plain)}: is never stopped, {words}", markup=False)
+    if before is not None:
+        out.print(f"it replaces the exception of {before.owner}: {before.why}", markup=False)
+    out.print("a running service takes it over at its next look at the lists", markup=False)
+
+
+@allow_app.command("remove")
+def remove(value: Value, config: ConfigPath = CONFIG) -> None:
+    """End an exception that was added by command; feeds decide on the value again."""
+    plain = _readable(value)
+    with _store(config) as (loaded, store):
+        before = store.exceptions.remove(plain, by=who(), now=microseconds())
+    in_file = _in_file(loaded, plain)
+    if before is not None:
+        out.print(f"{defang(plain)}: the exception is ended ({before.why})", markup=False)
+    elif not in_file:
+        _refuse(f"{defang(plain)}: there is no exception for it: see connector allow list")
+    if in_file:
+        _refuse(f"{defang(plain)}: stands in allowlist.exceptions of {config}: take it out there")
+
+
+@allow_app.command("list")
+def list_exceptions(
+    config: ConfigPath = CONFIG,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show those that were removed or have ended, too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the exceptions, and how many observables each part of the allowlist keeps off lists."""
+    now = microseconds()
+    with opened(config) as service:
+        found = [_of_file(rule, now) for rule in service.loaded.exceptions]
+        found += [_of_row(row, now) for row in service.store.exceptions.all(everything=everything)]
+        suppressed = _suppressed(service)
+    shown = [each for each in found if everything or each["state"] == "in force"]
+    if as_json:
+        print_json({"exceptions": shown, "suppressed": suppressed})
+    else:
+        _show_exceptions(shown)
+        _show_suppressed(suppressed)
+    leave(_OK)
+
+
+@contextmanager
+def _store(config: Path) -> Iterator[tuple[Loaded, Store]]:
+    """Yield the file and its store; the lists and outputs are not needed, so not assembled."""
+    loaded = load_config(config)
+    store = open_store(loaded)
+    try:
+        yield loaded, store
+    finally:
+        store.close()
+
+
+def _refuse(text: str) -> None:
+    err.print(f"connector: {text}", markup=False)
+    leave(_FAILED)
+
+
+def _readable(value: str) -> str:
+    plain = refanged(value.strip())
+    try:
+        read_allow_value(plain)
+    except ValueError as error:
+        _refuse(f"{value}: {error}")
+    return plain
+
+
+def _end(until: str, now: int) -> int | None:
+    if not until:
+        return None
+    try:
+        end = end_of_day(date.fromisoformat(until))
+    except ValueError:
+        _refuse(f"--until: should be a day, such as 2027-06-30, is {until}")
+        raise
+    microsecond = (end - _EPOCH) // timedelta(microseconds=1)
+    if microsecond <= now:
+        _refuse(f"--until: {until} is over (UTC), so nothing would be protected")
+    return microsecond
+
+
+def _in_file(loaded: Loaded, plain: str) -> bool:
+    asked = read_allow_value(plain)
+    return any(read_allow_value(rule.value) == asked for rule in loaded.exceptions)
+
+
+def _of_file(rule: ExceptionRule, now: int) -> Json:
+    ended = rule.until is not None and rule.until <= instant(now)
+    return {
+        "value": rule.value,
+        "state": "ended" if ended else "in force",
+        "until": rule.until.strftime("%Y-%m-%dT%H:%M:%SZ") if rule.until else None,
+        "why": rule.why,
+        "ticket": rule.ticket or None,
+        "owner": None,
+        "source": "file",
+        "added": None,
+        "removed": None,
+        "removed_by": None,
+    }
+
+
+def _of_row(row: ExceptionRow, now: int) -> Json:
+    state = "in force" if row.holds(now) else "ended" if row.removed is None else "removed"
+    return {
+        "value": row.value,
+        "state": state,
+        "until": moment(row.until),
+        "why": row.why,
+        "ticket": row.ticket or None,
+        "owner": row.owner,
+        "source": "command",
+        "added": moment(row.created),
+        "removed": moment(row.removed),
+        "removed_by": row.removed_by,
+    }
+
+
+def _suppressed(service: Service) -> list[Json]:
+    """Return how many observables each group keeps off each list, the most first."""
+    answer: list[Json] = []
+    now = instant(service.now())
+    with service.store.database.read() as connection:
+        for name, listing in service.listings.items():
+            protects = listing.policy.allowlist.protects
+            counts = Counter(
+                by.group
+                for observable in allowlisted(service.store.database, connection, listing.number)
+                if (by := protects(observable, now)) is not None
+            )
+            answer += [
+                {"list": name, "group": group, "observables": count}
+                for group, count in counts.most_common()
+            ]
+    return answer
+
+
+def _show_exceptions(found: list[Json]) -> None:
+    if not found:
+        out.print("no exceptions", markup=False)
+        return
+    names = ("value", "until", "owner", "ticket", "why", "state")
+    table = Table(*names, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for each in found:
+        values = {**each, "value": defang(each["value"]), "owner": each["owner"] or "the file"}
+        table.add_row(*(Text(values[name] or "-") for name in names))
+    out.print(table)
+
+
+def _show_suppressed(suppressed: list[Json]) -> None:
+    out.print()
+    if not suppressed:
+        out.print("the allowlist keeps nothing off the lists", markup=False)
+        return
+    table = Table("list", "kept off by", "observables", box=None, pad_edge=False)
+    for each in suppressed:
+        table.add_row(Text(each["list"]), Text(each["group"]), f"{each['observables']:,}")
+    out.print(table)
