@@ -309,7 +309,9 @@ def test_a_secret_or_a_disposal_on_any_part_holds_for_the_object():
     found = verdict(CLEAR, parts=(Marked(["description"], SECRET),))
     assert found.spill == f"{SECRET} (ACS): classification 'S'"
     assert not found.watches
-    assert verdict(CLEAR, parts=(Marked(["labels"], SHORT),)).expired
+    short = verdict(CLEAR, parts=(Marked(["labels"], SHORT),))
+    assert short.refusal(Purpose.WATCH) == short.expired
+    assert short.expired == f"{SHORT} (ACS): its disposition date has come"
 
 
 def test_the_next_turn_of_any_marking_is_told():
@@ -508,11 +510,17 @@ def test_the_order_of_markings_changes_no_verdict(refs, more):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=8), inner, max_size=2)
+    ),
+    max_leaves=4,
 )
 
 
-@given(st.dictionaries(st.sampled_from(sorted(acs()["extensions"][ACS_EXTENSION])), JSON))
+FIELDS = sorted(acs()["extensions"][ACS_EXTENSION])
+
+
+@given(st.dictionaries(st.sampled_from([*FIELDS, "access_privilege"]), JSON, max_size=2))
 def test_a_definition_of_anything_at_all_is_read_and_never_wider_than_it_was(change):
     definition = acs(**change)
     marking = read_marking(json.loads(json.dumps(definition)))
