@@ -217,7 +217,9 @@ def _show_exceptions(found: list[Json]) -> None:
         out.print("no exceptions", markup=False)
         return
     names = ("value", "until", "owner", "ticket", "why", "state")
-    table = Table(*names, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in names:  # what people copy from here stays whole
+        table.add_column(name, no_wrap=name in {"value", "until", "ticket"}, overflow="fold")
     for each in found:
         values = {**each, "value": defang(each["value"]), "owner": each["owner"] or "the file"}
         table.add_row(*(Text(values[name] or "-") for name in names))
