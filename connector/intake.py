@@ -13,6 +13,7 @@ import structlog
 from connector.decisions.policy import State, Traits
 from connector.errors import ConnectorError
 from connector.feed import Collection, Feed, Page
+from connector.indicators.context import CONTEXT_TYPES, read_context
 from connector.indicators.identity import id_of_key, is_marking, key_of_id, key_of_unreadable
 from connector.indicators.marking import restriction_of
 from connector.indicators.pattern import read_pattern
@@ -159,6 +160,7 @@ def read_version(raw: bytes) -> Version:
         _traits(found),
         raw,
         partial(_claims, found),
+        partial(read_context, raw) if found.type in CONTEXT_TYPES else None,
     )
 
 

@@ -41,7 +41,7 @@ def context_of(
     steps: Callable[[bytes], Sequence[Step]],
     nodes: Callable[[bytes], Sequence[Placed]],
 ) -> tuple[Context, int | None]:
-    """Return what is said of an indicator, and when it was last sighted, in whatever order it came."""
+    """Return what is said of an indicator, however it arrived, and when it was last sighted."""
     words: set[Word] = set()
     judged: list[Placed] = []
     sighted: int | None = None

@@ -85,6 +85,9 @@ class Told(NamedTuple):
     edges: tuple[Edge, ...] = ()
 
 
+NOTHING_TOLD: Final = Told(Node(""))
+
+
 class _Body(msgspec.Struct, gc=False):
     type: str
     id: str

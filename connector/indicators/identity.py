@@ -17,6 +17,7 @@ _TYPES: Final = (
 _CODES: Final = {name: bytes((code,)) for code, name in enumerate(_TYPES, 1)}
 _NAMES: Final = {code: name for name, code in _CODES.items()}
 _MARKING: Final = _CODES["marking-definition"]
+_INDICATOR: Final = _CODES["indicator"]
 _WHOLE: Final = b"\xff"
 _UNREADABLE: Final = b"\xfe"
 
@@ -52,6 +53,11 @@ def key_of_unreadable(raw: bytes) -> bytes:
 def is_marking(key: bytes) -> bool:
     """Return whether a key is that of a marking definition."""
     return key[:1] == _MARKING or key.startswith(_WHOLE + b"marking-definition--")
+
+
+def is_indicator(key: bytes) -> bool:
+    """Return whether a key is that of an indicator."""
+    return key[:1] == _INDICATOR or key.startswith(_WHOLE + b"indicator--")
 
 
 def _dashed(packed: bytes) -> str:

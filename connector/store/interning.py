@@ -1,8 +1,8 @@
-"""What many objects share, kept once: kinds of observable, traits, dictionaries, markings."""
+"""What many objects share, kept once: types, traits, contexts, dictionaries, markings."""
 
 from collections.abc import Collection, Sequence
 from hashlib import blake2b
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import msgspec
 from sqlalchemy import Connection
@@ -14,24 +14,27 @@ from connector.store.database import Database, marks, numbers, parts
 
 TYPES: Final[tuple[ObservableType, ...]] = tuple(ObservableType)
 TYPE_CODES: Final = {kind: code for code, kind in enumerate(TYPES, 1)}
-_TRAITS_HELD: Final = 100_000
+_VALUES_HELD: Final = 100_000
+
+T = TypeVar("T")
 
 
-class TraitNumbers:
-    """Gives every traits a number at first sight, and remembers it."""
+class Interned(Generic[T]):
+    """Gives every value of one table a number at first sight, and remembers it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, table: str) -> None:
         self._db = database
-        self._held: dict[Traits, int] = {}
+        self._table = table
+        self._held: dict[T, int] = {}
 
-    def of(self, connection: Connection, wanted: set[Traits]) -> dict[Traits, int]:
-        """Return the numbers of traits; new ones are written."""
-        if len(self._held) > _TRAITS_HELD:
+    def of(self, connection: Connection, wanted: set[T]) -> dict[T, int]:
+        """Return the numbers of values; new ones are written."""
+        if len(self._held) > _VALUES_HELD:
             self._held.clear()
-        found = {traits: self._held[traits] for traits in wanted if traits in self._held}
-        missing = {_digest(traits): traits for traits in wanted if traits not in found}
+        found = {value: self._held[value] for value in wanted if value in self._held}
+        missing = {_digest(value): value for value in wanted if value not in found}
         for part in parts(list(missing)):
-            sql = f"SELECT digest, number FROM traits WHERE digest IN ({marks(part)})"  # noqa: S608 - only marks
+            sql = f"SELECT digest, number FROM {self._table} WHERE digest IN ({marks(part)})"  # noqa: S608 - our own tables
             for digest, number in self._db.rows(connection, sql, part):
                 found[missing.pop(bytes(digest))] = number
         if missing:  # numbers of a transaction that may yet fail are not remembered
@@ -40,14 +43,14 @@ class TraitNumbers:
             self._held.update(found)
         return found
 
-    def _write(self, connection: Connection, fresh: dict[bytes, Traits]) -> dict[Traits, int]:
-        first = (self._db.one(connection, "SELECT max(number) FROM traits") or 0) + 1
-        given = {traits: number for number, traits in enumerate(fresh.values(), first)}
+    def _write(self, connection: Connection, fresh: dict[bytes, T]) -> dict[T, int]:
+        highest = self._db.one(connection, f"SELECT max(number) FROM {self._table}")  # noqa: S608 - our own tables
+        given = {value: number for number, value in enumerate(fresh.values(), (highest or 0) + 1)}
         rows = [
-            (given[traits], digest, msgspec.json.encode(traits).decode())
-            for digest, traits in fresh.items()
+            (given[value], digest, msgspec.json.encode(value).decode())
+            for digest, value in fresh.items()
         ]
-        sql = "INSERT INTO traits (number, digest, body) VALUES (?, ?, ?)"
+        sql = f"INSERT INTO {self._table} (number, digest, body) VALUES (?, ?, ?)"  # noqa: S608 - our own tables
         self._db.many(connection, sql, rows)
         return given
 
@@ -97,11 +100,19 @@ def load_traits(
     database: Database, connection: Connection, wanted: Collection[int]
 ) -> dict[int, Traits]:
     """Return traits by number."""
-    found: dict[int, Traits] = {}
+    return load_interned(database, connection, "traits", Traits, wanted)
+
+
+def load_interned(
+    database: Database, connection: Connection, table: str, kind: type[T], wanted: Collection[int]
+) -> dict[int, T]:
+    """Return the values of a table by number."""
+    found: dict[int, T] = {}
+    decode = msgspec.json.Decoder(kind).decode
     for part in parts(list(wanted)):
-        sql = f"SELECT number, body FROM traits WHERE number IN ({numbers(part)})"  # noqa: S608 - only numbers
+        sql = f"SELECT number, body FROM {table} WHERE number IN ({numbers(part)})"  # noqa: S608 - our own tables, only numbers
         for number, body in database.rows(connection, sql):
-            found[number] = msgspec.json.decode(body, type=Traits)
+            found[number] = decode(body)
     return found
 
 
@@ -123,5 +134,5 @@ def remember_markings(
     return any(database.one(connection, sql, (f'%"{ref}"%',)) for ref in fresh)
 
 
-def _digest(traits: Traits) -> bytes:
-    return blake2b(msgspec.json.encode(traits), digest_size=16).digest()
+def _digest(value: object) -> bytes:
+    return blake2b(msgspec.json.encode(value), digest_size=16).digest()

@@ -11,11 +11,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from connector.decisions.policy import State, Traits
+from connector.indicators.context import NOTHING_TOLD, Told
 from connector.model import Claim, Tlp
 from connector.store.compression import Codec
 from connector.store.database import Database, marks, parts
 from connector.store.gaps import Gaps
-from connector.store.interning import FeedCodecs, TraitNumbers, load_traits, remember_markings
+from connector.store.interning import FeedCodecs, Interned, load_traits, remember_markings
 from connector.store.runs import CollectionState, Runs
 from connector.store.versions import Held, News, Version, news
 
@@ -48,11 +49,23 @@ class _Page:
     replaced: set[int] = field(default_factory=set)
     stirred: set[int] = field(default_factory=set)
     members: list[int] = field(default_factory=list)
+    told: dict[int, tuple[bytes, Told]] = field(default_factory=dict)
+    restated: set[int] = field(default_factory=set)
+    fresh: list[bytes] = field(default_factory=list)
     stored: Stored = field(default_factory=Stored)
 
     def keep_original(self, number: int, version: Version) -> None:
         """Put the bytes as received beside the object."""
         self.originals.append((number, self.dictionary, self.codec.pack(version.raw)))
+
+    def keep_context(self, number: int, version: Version) -> None:
+        """Put what a context object says beside it; its revocation says nothing."""
+        if version.told is None:
+            self.fresh.append(version.key)
+        elif (told := version.told()) is not None and version.state == State.CURRENT:
+            self.told[number] = (version.key, told)
+        else:
+            self.told[number] = (version.key, NOTHING_TOLD)
 
 
 class ObjectStore(Runs):
@@ -61,7 +74,7 @@ class ObjectStore(Runs):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.gaps = Gaps(database)
-        self._traits = TraitNumbers(database)
+        self._traits: Interned[Traits] = Interned(database, "traits")
         self._codecs = FeedCodecs(database)
 
     def feed_number(self, name: str) -> int:
@@ -138,6 +151,7 @@ class ObjectStore(Runs):
         touched = self._claims.next_touch(connection)
         self._claims.put(connection, page.claims, page.replaced, touched)
         self._claims.stir(connection, page.stirred, touched)
+        self._context.take(connection, page.told, page.restated, page.fresh, touched)
 
     def _held(self, connection: Connection, feed: int, keys: Sequence[bytes]) -> dict[bytes, Held]:
         found: dict[bytes, Held] = {}
@@ -173,6 +187,7 @@ def _take_new(number: int, feed: int, version: Version, page: _Page) -> Held:
     page.objects.append((number, feed, version.key, version.state, *version[2:6], traits, page.now))
     page.keep_original(number, version)
     page.claims[number] = version.claims()
+    page.keep_context(number, version)
     page.members.append(number)
     page.stored.new += 1
     return Held(number, version.state, version.modified, version.traits.created_by)
@@ -187,6 +202,8 @@ def _take_news(held: Held, version: Version, page: _Page) -> None:
         page.stored.quarantined += 1
         return
     page.stirred.add(held.number)
+    if version.told is not None:
+        page.restated.add(held.number)
     if what is News.NEWER:
         page.stored.updated += 1
         _rewrite(held, version, page)
@@ -206,5 +223,7 @@ def _rewrite(held: Held, version: Version, page: _Page) -> None:
     page.states.pop(held.number, None)
     page.keep_original(held.number, version)
     page.claims[held.number] = version.claims()
+    if version.told is not None:
+        page.keep_context(held.number, version)
     page.replaced.add(held.number)
     held.state, held.modified = version.state, version.modified

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from connector.decisions.policy import State
 from connector.store.claims import ClaimRows
+from connector.store.context import ContextRows
 from connector.store.database import Database, numbers, parts
 
 
@@ -29,6 +30,7 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._db = database
         self._claims = ClaimRows(database)
+        self._context = ContextRows(database, self._claims)
 
     def collection(self, feed: int, key: str, title: str) -> CollectionState:
         """Return where we stand with a collection, known by its key."""
@@ -120,6 +122,7 @@ class Runs:
         states = (State.WITHDRAWN, State.CURRENT, State.DISPUTED)
         changed = self._db.run(connection, sql, states)
         self._claims.stir(connection, gone, touched)
+        self._context.take(connection, {}, gone, (), touched)
         return changed + len(unreadable)
 
     def _forget(self, connection: Connection, unreadable: Sequence[int], touched: int) -> None:

@@ -75,7 +75,37 @@ objects: Final = Table(
     Column("confidence", SmallInteger),
     Column("traits", Number, nullable=False),
     Column("seen", BigInteger, nullable=False),
+    Column("context", Number, nullable=False, server_default="0"),
+    Column("sighted", BigInteger),
     Index("objects_by_key", "key", "feed", unique=True),
+)
+
+# What context objects say of indicators: the objects, the ways between them, and what comes out.
+nodes: Final = Table(
+    "nodes",
+    metadata,
+    Column("object", Number, primary_key=True, autoincrement=False),
+    Column("key", LargeBinary, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("nodes_by_key", "key"),
+)
+edges: Final = Table(
+    "edges",
+    metadata,
+    Column("source", LargeBinary, primary_key=True),
+    Column("target", LargeBinary, primary_key=True),
+    Column("link", SmallInteger, primary_key=True, autoincrement=False),
+    Column("object", Number, primary_key=True, autoincrement=False),
+    Index("edges_by_target", "target"),
+    Index("edges_by_object", "object"),
+    sqlite_with_rowid=False,
+)
+contexts: Final = Table(
+    "contexts",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("body", Text, nullable=False),
 )
 
 originals: Final = Table(
@@ -159,6 +189,11 @@ entries: Final = Table(
     Column("rank", BigInteger, nullable=False),
     Column("since", BigInteger, nullable=False),
     Column("recheck", BigInteger),
+    # What all claims that are taken say together; the claim only carries the entry.
+    Column("confidence", SmallInteger),
+    Column("until", BigInteger),
+    Column("tlp", SmallInteger, nullable=False, server_default="4"),
+    Column("first_seen", BigInteger),
     Index("entries_by_seq", "list", "seq"),
     sqlite_with_rowid=False,
 )

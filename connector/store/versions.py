@@ -6,6 +6,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from connector.decisions.policy import State, Traits
+from connector.indicators.context import Told
 from connector.model import Claim
 
 
@@ -21,6 +22,7 @@ class Version(NamedTuple):
     traits: Traits
     raw: bytes
     claims: Callable[[], Sequence[Claim]]
+    told: Callable[[], Told | None] | None = None
 
 
 class News(Enum):

@@ -1,0 +1,201 @@
+"""Who is behind an indicator, and who judged it: a graph of what context objects say.
+
+Whatever arrives first: a change finds the indicators that it may speak of, backwards along the
+edges, and what is said of each is gathered anew from what the store then holds.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection
+
+from connector.decisions.policy import State
+from connector.indicators.attribution import DEEPEST, Placed, Step, context_of
+from connector.indicators.context import Link, Node, Told
+from connector.indicators.identity import is_indicator, key_of_id
+from connector.model import Context
+from connector.store.claims import ClaimRows
+from connector.store.database import Database, marks, numbers, parts
+from connector.store.interning import Interned
+
+_PART: Final = 1000
+# A stranger's revocation takes nothing away here: it could unblock what its creator stands by.
+_STANDS: Final = f"o.state IN ({int(State.CURRENT)}, {int(State.DISPUTED)})"
+_ENDS: Final = (Link.JUDGED, Link.SIGHTED, Link.TARGETS)
+_node_of = msgspec.json.Decoder(Node).decode
+
+
+class ContextRows:
+    """Keeps the graph inside a transaction of the caller's, and its meaning beside indicators."""
+
+    def __init__(self, database: Database, claims: ClaimRows) -> None:
+        self._db = database
+        self._claims = claims
+        self._contexts: Interned[Context] = Interned(database, "contexts")
+
+    def take(
+        self,
+        connection: Connection,
+        told: Mapping[int, tuple[bytes, Told]],
+        restated: Collection[int],
+        fresh: Sequence[bytes],
+        touched: int,
+    ) -> None:
+        """Bring indicators in step with new words, taken back ones, and new indicators.
+
+        `told` holds key and words by object, `restated` the objects whose state alone changed.
+        """
+        affected: set[bytes] = set()
+        if told or restated:
+            start = self._sources(connection, [*told, *restated])
+            self._replace(connection, told)
+            start.update(key for key, _ in told.values())
+            start.update(edge.source for _, said in told.values() for edge in said.edges)
+            affected = self._backwards(connection, start)
+        if fresh and self._db.one(connection, "SELECT 1 FROM edges LIMIT 1"):
+            affected |= self._spoken_of(connection, fresh)
+        for part in parts(sorted(affected), _PART):
+            self._settle(connection, part, touched)
+
+    def _sources(self, connection: Connection, objects: Sequence[int]) -> set[bytes]:
+        """Return the keys of objects, and where the edges that they laid begin."""
+        found: set[bytes] = set()
+        for part in parts(objects):
+            held = numbers(part)
+            sql = (
+                f"SELECT key FROM nodes WHERE object IN ({held}) "  # noqa: S608 - only numbers
+                f"UNION SELECT source FROM edges WHERE object IN ({held})"
+            )
+            found.update(bytes(row[0]) for row in self._db.rows(connection, sql))
+        return found
+
+    def _replace(self, connection: Connection, told: Mapping[int, tuple[bytes, Told]]) -> None:
+        for part in parts(list(told)):
+            for table in ("nodes", "edges"):
+                sql = f"DELETE FROM {table} WHERE object IN ({numbers(part)})"  # noqa: S608 - only numbers
+                self._db.run(connection, sql)
+        sql = "INSERT INTO nodes (object, key, body) VALUES (?, ?, ?)"
+        bodies = [
+            (number, key, msgspec.json.encode(said.node).decode())
+            for number, (key, said) in told.items()
+        ]
+        self._db.many(connection, sql, bodies)
+        sql = "INSERT INTO edges (source, target, link, object) VALUES (?, ?, ?, ?)"
+        rows = [(*edge, number) for number, (_, said) in told.items() for edge in said.edges]
+        self._db.many(connection, sql, rows)
+
+    def _backwards(self, connection: Connection, start: set[bytes]) -> set[bytes]:
+        """Return the indicators from which one of these can be reached."""
+        seen, frontier = set(start), start
+        for _depth in range(DEEPEST):
+            reached: set[bytes] = set()
+            for part in parts(list(frontier)):
+                sql = f"SELECT DISTINCT source FROM edges WHERE target IN ({marks(part)})"  # noqa: S608 - only marks
+                reached.update(bytes(row[0]) for row in self._db.rows(connection, sql, part))
+            frontier = reached - seen
+            seen |= frontier
+        return {key for key in seen if is_indicator(key)}
+
+    def _spoken_of(self, connection: Connection, fresh: Sequence[bytes]) -> set[bytes]:
+        found: set[bytes] = set()
+        for part in parts(fresh):
+            sql = f"SELECT DISTINCT source FROM edges WHERE source IN ({marks(part)})"  # noqa: S608 - only marks
+            found.update(bytes(row[0]) for row in self._db.rows(connection, sql, part))
+        return found
+
+    def _settle(self, connection: Connection, keys: Sequence[bytes], touched: int) -> None:
+        """Gather anew what is said of indicators; touch what they claim where it changed."""
+        sql = f"SELECT number, key, context, sighted FROM objects WHERE key IN ({marks(keys)})"  # noqa: S608 - only marks
+        rows = self._db.rows(connection, sql, keys)
+        graph = Graph(self._db, connection, {bytes(row[1]) for row in rows})
+        said = {bytes(row[1]): graph.context_of(bytes(row[1])) for row in rows}
+        given = self._contexts.of(connection, {found for found, _ in said.values() if any(found)})
+        changed = []
+        for number, key, context, sighted in rows:
+            found, seen = said[bytes(key)]
+            news = (given.get(found, 0), seen)
+            if news != (context, sighted):
+                changed.append((*news, number))
+        self._db.many(
+            connection, "UPDATE objects SET context = ?, sighted = ? WHERE number = ?", changed
+        )
+        self._claims.stir(connection, [row[-1] for row in changed], touched)
+
+
+class Graph:
+    """What the store holds of the ways that lead away from some objects."""
+
+    def __init__(self, database: Database, connection: Connection, start: Iterable[bytes]) -> None:
+        self._db = database
+        self._connection = connection
+        self._nodes: dict[bytes, list[Placed]] = {}
+        self._steps: dict[bytes, list[Step]] = {}
+        self._load(set(start))
+
+    def context_of(self, key: bytes) -> tuple[Context, int | None]:
+        """Return what is said of an object."""
+        return context_of(key, self.steps, self.nodes)
+
+    def nodes(self, key: bytes) -> Sequence[Placed]:
+        """Return the versions of a node that feeds stand by."""
+        return self._nodes.get(key, ())
+
+    def steps(self, key: bytes) -> Sequence[Step]:
+        """Return the edges that lead away from an object."""
+        return self._steps.get(key, ())
+
+    def add_nodes(self, keys: Iterable[bytes]) -> None:
+        """Read objects themselves too, beside what they lead to."""
+        self._load_nodes(set(keys) - self._nodes.keys())
+
+    def _load(self, start: set[bytes]) -> None:
+        frontier, seen = start, set(start)
+        for _depth in range(DEEPEST):
+            reached = self._load_steps(frontier)
+            self._load_nodes(reached.keys() - self._nodes.keys())
+            frontier = {key for key, leads in reached.items() if leads and key not in seen}
+            seen |= frontier
+
+    def _load_steps(self, sources: set[bytes]) -> dict[bytes, bool]:
+        """Read the edges from some objects; return their ends, and whether those lead on."""
+        reached: dict[bytes, bool] = {}
+        sql = (
+            "SELECT e.source, e.target, e.link, o.feed, n.body FROM edges e "  # noqa: S608 - only marks
+            f"JOIN objects o ON o.number = e.object AND {_STANDS} "
+            "JOIN nodes n ON n.object = e.object WHERE e.source IN ({keys})"
+        )
+        for source, target, link, feed, body in self._rows(sql, sources):
+            to = bytes(target)
+            step = Step(to, link, feed, _node_of(body).markings)
+            self._steps.setdefault(bytes(source), []).append(step)
+            reached[to] = reached.get(to, False) or link not in _ENDS
+        return reached
+
+    def _load_nodes(self, keys: set[bytes]) -> None:
+        sql = (
+            "SELECT n.key, o.feed, n.body FROM nodes n "  # noqa: S608 - only marks
+            f"JOIN objects o ON o.number = n.object AND {_STANDS} WHERE n.key IN ({{keys}})"
+        )
+        for key, feed, body in self._rows(sql, keys):
+            self._nodes.setdefault(bytes(key), []).append(Placed(feed, _node_of(body)))
+
+    def _rows(self, sql: str, keys: set[bytes]) -> Iterable[Any]:
+        for part in parts(list(keys)):
+            yield from self._db.rows(self._connection, sql.replace("{keys}", marks(part)), part)
+
+
+def countries_of(database: Database, producers: Collection[str]) -> dict[str, frozenset[str]]:
+    """Return where producers sit, by their ids: as they say themselves, or by a relationship."""
+    keys = {producer: key_of_id(producer) for producer in producers if producer}
+    with database.read() as connection:
+        graph = Graph(database, connection, keys.values())
+        graph.add_nodes(keys.values())
+        return {producer: _countries(graph, keys[producer]) for producer in keys}
+
+
+def _countries(graph: Graph, key: bytes) -> frozenset[str]:
+    context, _sighted = graph.context_of(key)
+    own = (at for placed in graph.nodes(key) for at in placed.node.countries)
+    words = (word for word in context.words if word.kind == "country")
+    return frozenset((*own, *(name for word in words for name in (word.name, *word.aliases))))
