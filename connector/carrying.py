@@ -222,7 +222,9 @@ class Carrier:
             if entry.value in rejected
         }
         steps = [(number, digest) for number, digest, _, _ in written]
-        self.store.ledger.confirm(proposal.state, steps, refused, self.now())
+        # A single change that is refused leaves the entry there as it was; a list goes without it.
+        stay = updates and isinstance(output.adapter, EntryAdapter)
+        self.store.ledger.confirm(proposal.state, steps, refused, self.now(), stay=stay)
         took = len(written) - len(refused)
         applied.added += 0 if updates else took
         applied.updated += took if updates else 0

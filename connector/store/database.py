@@ -174,7 +174,8 @@ class Database:
         # Options of the statement: as options of the connection they would last for its life.
         live = {"stream_results": True, "yield_per": 2000}
         marked = self._marks(sql)
-        yield from connection.exec_driver_sql(marked, tuple(values), execution_options=live)
+        with connection.exec_driver_sql(marked, tuple(values), execution_options=live) as found:
+            yield from found  # closed also where the reader takes only the first rows
 
     def one(self, connection: Connection, sql: str, values: Row = ()) -> Any:
         """Return the first column of the first row; None where there is none."""

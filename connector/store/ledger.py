@@ -117,19 +117,22 @@ class Ledger(WantedEntries, Outputs, Plans):
         written: Sequence[tuple[int, int]],
         rejected: Mapping[int, str],
         now: int,
+        *,
+        stay: bool = False,
     ) -> None:
-        """Record what the target took, and what it refused with its words."""
+        """Record what the target took, and what it refused with its words.
+
+        `stay` says that refused entries are there as they were before: they stay ours, or the
+        target would keep them for ever.
+        """
         with self._db.write() as connection:
-            took = [
-                (number, Mark.WRITTEN, digest)
-                for number, digest in written
-                if number not in rejected
-            ]
+            took = [(number, Mark.WRITTEN, digest) for number, digest in written
+                    if number not in rejected]  # fmt: skip
             self._set(connection, output.number, took, now)
-            refused = [
-                (number, Mark.REJECTED, digest) for number, digest in written if number in rejected
-            ]
-            self._set(connection, output.number, refused, now)
+            if not stay:
+                refused = [(number, Mark.REJECTED, digest) for number, digest in written
+                           if number in rejected]  # fmt: skip
+                self._set(connection, output.number, refused, now)
             sql = "UPDATE ledger SET why = ? WHERE output = ? AND observable = ?"
             rows = [(why[:300], output.number, number) for number, why in rejected.items()]
             self._db.many(connection, sql, rows)

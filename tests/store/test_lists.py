@@ -2,136 +2,19 @@
 
 import subprocess
 import sys
-import zlib
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stix_samples import STRANGER, at, indicator
+from list_hand import DAY, START, Hand
+from store_samples import STRANGER, at, indicator
 
-from connector.decisions.policy import (
-    CODES,
-    ClaimRow,
-    Decision,
-    ListPolicy,
-    Select,
-    Terms,
-    decide,
-    ends,
-)
-from connector.intake import read_version
-from connector.model import Observable, Purpose, Reason, Tlp
-from connector.store.lists import BLOCK, CHUNK, LIST_TALLY, Refreshed, tallies
+from connector.decisions.policy import CODES
+from connector.model import Purpose, Reason
+from connector.store.lists import BLOCK, CHUNK
 from connector.store.store import Store
-
-DAY = 86_400_000_000
-START = 1_767_225_600_000_000  # 2026-01-01
-
-
-class NobodysAllowlist:
-    def protects(self, _observable: Observable, _now: object) -> None:
-        return None
-
-
-@dataclass
-class Hand:
-    """One feed, one list and a clock over a store."""
-
-    store: Store
-    purpose: Purpose = Purpose.BLOCK
-    least: int = 0
-    now: int = START + DAY
-    whole: bool = False
-    name: str = "perimeter"
-    feed: int = 0
-
-    def __post_init__(self) -> None:
-        self.feed = self.store.objects.feed_number("ais")
-        self.collection = self.store.objects.collection(self.feed, "key", "title")
-
-    def give(self, *raw: bytes) -> None:
-        versions = [read_version(each) for each in raw]
-        self.store.objects.store_page(
-            self.feed, self.collection, versions, "c", whole=self.whole, now=self.now
-        )
-
-    def run(self, *raw: bytes) -> None:
-        self.whole = True
-        self.collection = self.store.objects.begin_run(self.collection)
-        self.give(*raw)
-        self.store.objects.finish_run(self.collection)
-
-    @property
-    def policy(self) -> ListPolicy:
-        return ListPolicy(
-            name=self.name, purpose=self.purpose, select=Select(min_confidence=self.least),
-            max_tlp=Tlp.AMBER, rank_by=("confidence", "newest"), terms={self.feed: Terms("ais")},
-            traits=self.store.traits, level=lambda _traits, _feed: (Tlp.GREEN, ""),
-            allowlist=NobodysAllowlist(),
-        )  # fmt: skip
-
-    def refresh(self, *, everything: bool = False, name: str = "") -> Refreshed:
-        policy = self.policy
-
-        def decided(observable: Observable, claims: Sequence[ClaimRow]) -> Decision:
-            return decide(observable, claims, policy, self.now)
-
-        def until(observable: Observable, claim: ClaimRow) -> int:
-            return ends(observable.type, claim, policy.terms[claim.feed])
-
-        number = self.store.lists.open(name or self.name).number
-        return self.store.lists.refresh(number, decided, until, everything=everything, now=self.now)
-
-    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self.store.database.read() as connection:
-            return [tuple(row) for row in self.store.database.rows(connection, sql, values)]
-
-    @property
-    def number(self) -> int:
-        return self.store.lists.open(self.name).number
-
-    @property
-    def seq(self) -> int:
-        return self.store.lists.open(self.name).seq
-
-    def wanted(self, name: str = "") -> dict[str, tuple[int, int, int]]:
-        """Return value -> carrying claim, rank and stamp."""
-        number = self.store.lists.open(name or self.name).number
-        sql = (
-            "SELECT b.value, e.claim, e.rank, e.stamp FROM entries e JOIN observables b "
-            "ON b.number = e.observable WHERE e.list = ? AND e.wanted = 1"
-        )
-        return {row[0]: row[1:] for row in self.rows(sql, number)}
-
-    def codes(self, name: str = "") -> dict[int, int]:
-        """Return the reason byte of every claim, from the blocks."""
-        number = self.store.lists.open(name or self.name).number
-        blocks = self.rows("SELECT block, packed FROM buckets WHERE list = ?", number)
-        return {
-            block * BLOCK + place: code
-            for block, packed in blocks
-            for place, code in enumerate(zlib.decompress(packed))
-            if code
-        }
-
-    def counts(self) -> dict[Reason, int]:
-        with self.store.database.read() as connection:
-            return self.store.lists.counts(connection, self.number)
-
-    def assert_counted(self) -> None:
-        """Every claim is in one bucket, and the counts are those of the bytes."""
-        with self.store.database.read() as connection:
-            counted = tallies(self.store.database, connection, LIST_TALLY, self.number)
-        assert {code: count for code, count in counted.items() if count} == Counter(
-            self.codes().values()
-        )
-        claims = self.rows("SELECT number FROM claims")
-        assert sorted(self.codes()) == sorted(number for (number,) in claims)
 
 
 @pytest.fixture
@@ -308,7 +191,7 @@ def test_a_restart_finds_nothing_changed(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; "
         f"sys.path.insert(0, {str(Path(__file__).parent)!r}); "
-        "from test_lists import Hand, Store; "
+        "from list_hand import Hand, Store; "
         f"print(Hand(Store('sqlite:///{tmp_path}/c.db')).refresh(everything=True).added)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)

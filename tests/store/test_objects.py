@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stix_samples import PRODUCER, STRANGER, at, dump, indicator, indicator_id, pattern_of
+from store_samples import PRODUCER, STRANGER, at, dump, indicator, indicator_id, pattern_of
 
 from connector.decisions.policy import Kind, State
 from connector.indicators.identity import key_of_id

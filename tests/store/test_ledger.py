@@ -1,0 +1,385 @@
+"""The ledger: what is ours at a target through refusals, crashes and withdrawals; plans, audit."""
+
+from array import array
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from list_hand import DAY, START, Hand
+from store_samples import at, indicator, indicator_id
+
+from connector.adapter import UnavailableError
+from connector.carrying import Applied, Carrier
+from connector.decisions.mapping import compile_mapping, read_mapping
+from connector.decisions.plan import OURS, Limits, Mark, Plan, Steps, diff
+from connector.indicators.identity import key_of_id
+from connector.model import Observable, ObservableType, Reason
+from connector.reconcile import CHANGED, EVERYTHING, Listing, Output, Scope, propose
+from connector.store.lists import OUTPUT_TALLY, tallies
+from connector.store.outputs import OutputState
+from connector.store.store import Store
+from connector.testing.firewall import FirewallAdapter, FirewallSettings, Rack
+
+FIRST = Observable(ObservableType.IPV4_ADDR, "198.51.100.1")
+
+
+class Edge:
+    """A list, and the firewall that it is kept on."""
+
+    def __init__(self, store: Store, *, capacity: int | None = None) -> None:
+        self.store, self.hand, rack = store, Hand(store), Rack()
+        adapter = rack.adapter(FirewallSettings(device="edge", max_table=capacity, batch_size=2))
+        self.device = rack["edge"]
+        mapper = compile_mapping(
+            read_mapping({"comment": {"template": "{indicator.id} until {valid_until}"}}),
+            FirewallAdapter.fields,
+        )
+        self.hand.refresh()
+        listing = Listing(self.hand.number, self.hand.policy)
+        self.output = Output("edge", listing, adapter, mapper, Limits(), b"setup")
+
+    def sync(self, scope: Scope = CHANGED) -> Applied:
+        """Refresh the list and bring the firewall in step with it, once."""
+        self.hand.refresh()
+        carrier = Carrier(self.store, lambda: self.hand.now, sleep=lambda _seconds: None)
+        return carrier.carry_out(propose(self.output, self.store, scope), self.output)
+
+    def marks(self) -> dict[str, Mark]:
+        sql = "SELECT b.value, l.state FROM ledger l JOIN observables b ON b.number = l.observable"
+        return {value: Mark(mark) for value, mark in self.hand.rows(sql)}
+
+    def assert_counted(self) -> None:
+        with self.store.database.read() as connection:
+            counted = tallies(self.store.database, connection, OUTPUT_TALLY, 1)
+            owned = self.store.ledger.owned(connection, 1)
+        marks = Counter(self.marks().values())
+        assert {mark: count for mark, count in counted.items() if count} == marks
+        assert owned == sum(count for mark, count in marks.items() if mark in OURS)
+
+
+@pytest.fixture
+def edge(store: Store) -> Edge:
+    return Edge(store)
+
+
+# ---- what is ours --------------------------------------------------------------------------------
+
+
+def test_what_is_wanted_is_written_and_what_is_revoked_is_gone(edge: Edge) -> None:
+    edge.hand.give(indicator(1), indicator(2), indicator(3))
+    assert edge.sync().added == 3
+    assert edge.device.values() == ["198.51.100.1", "198.51.100.2", "198.51.100.3"]
+    comment = edge.device.entries()[FIRST]["comment"]
+    assert str(comment).startswith(indicator_id(1))
+    edge.hand.give(indicator(2, modified=2, revoked=True))
+    assert edge.sync().removed == 1
+    assert edge.device.values() == ["198.51.100.1", "198.51.100.3"]
+    edge.assert_counted()
+    assert edge.sync(EVERYTHING) == Applied()
+
+
+def test_an_entry_whose_update_is_refused_stays_ours_and_leaves_with_its_claim(
+    edge: Edge,
+) -> None:
+    edge.hand.give(indicator(1), indicator(2))
+    edge.sync()
+    edge.device.refuses["198.51.100.1"] = "comment too long"
+    edge.hand.give(indicator(1, modified=2, valid_until=at(20)))
+    assert edge.sync().rejected == 1
+    assert edge.marks()["198.51.100.1"] is Mark.WRITTEN
+    assert edge.hand.rows("SELECT why FROM ledger WHERE why IS NOT NULL") == [
+        ("comment too long",),
+    ]  # fmt: skip
+    assert edge.sync(EVERYTHING).rejected == 1, "a full pass tries again"
+    edge.hand.give(indicator(1, modified=3, revoked=True))
+    assert edge.sync().removed == 1
+    assert edge.device.values() == ["198.51.100.2"], "no orphan"
+    edge.assert_counted()
+
+
+def test_a_refused_entry_is_not_ours_and_says_why(edge: Edge) -> None:
+    edge.device.refuses["198.51.100.1"] = "reserved by policy " + "x" * 500
+    edge.hand.give(indicator(1), indicator(2))
+    applied = edge.sync()
+    assert (applied.added, applied.rejected) == (1, 1)
+    assert edge.marks() == {"198.51.100.1": Mark.REJECTED, "198.51.100.2": Mark.WRITTEN}
+    [(why,)] = edge.hand.rows("SELECT why FROM ledger WHERE state = ?", Mark.REJECTED)
+    assert why.startswith("reserved by policy")
+    assert len(why) == 300
+    assert edge.sync() == Applied(), "it is not asked for again"
+    edge.device.refuses.clear()
+    assert edge.sync(EVERYTHING).added == 1
+    edge.assert_counted()
+
+
+def test_what_may_have_been_written_stays_ours_when_the_target_falls_silent(edge: Edge) -> None:
+    edge.hand.give(*(indicator(number) for number in range(1, 5)))
+
+    def cut_off(point: str) -> None:
+        if point == "added":
+            raise UnavailableError("the answer got lost")
+
+    edge.device.hook = cut_off
+    with pytest.raises(UnavailableError):
+        edge.sync()
+    edge.device.hook = lambda _point: None
+    assert len(edge.device.values()) == 2
+    assert Counter(edge.marks().values())[Mark.INTENDED] == 4
+    edge.hand.give(*(indicator(number, modified=2, revoked=True) for number in range(1, 5)))
+    edge.sync()
+    assert edge.device.values() == []
+    assert edge.marks() == {}
+    edge.assert_counted()
+
+
+def test_entries_of_others_are_neither_taken_over_nor_removed(edge: Edge) -> None:
+    edge.device.put_by_hand(FIRST, {"comment": "by Ada"})
+    edge.hand.give(indicator(1), indicator(2))
+    assert edge.sync(EVERYTHING).added == 1
+    assert edge.marks() == {"198.51.100.1": Mark.FOREIGN, "198.51.100.2": Mark.WRITTEN}
+    assert edge.sync() == Applied()
+    edge.hand.give(indicator(1, modified=2, revoked=True))
+    edge.sync()
+    assert edge.device.entries()[FIRST] == {"comment": "by Ada"}
+    edge.assert_counted()
+    with edge.store.database.read() as connection:
+        assert len(edge.store.ledger.foreign_among(connection, 1)) == 1
+
+
+def test_a_full_target_holds_the_best_and_takes_the_next_when_there_is_room(
+    store: Store,
+) -> None:
+    edge = Edge(store, capacity=2)
+    edge.hand.give(
+        *(indicator(number, confidence=number * 10) for number in range(1, 5)),
+    )
+    edge.sync()
+    assert edge.device.values() == ["198.51.100.3", "198.51.100.4"]
+    assert Counter(edge.marks().values()) == {Mark.WRITTEN: 2, Mark.OVER_CAPACITY: 2}
+    edge.hand.give(indicator(4, modified=2, revoked=True))
+    edge.sync()
+    assert edge.device.values() == ["198.51.100.2", "198.51.100.3"]
+    edge.hand.give(indicator(5, confidence=99))
+    edge.sync()
+    assert edge.device.values() == ["198.51.100.3", "198.51.100.5"]
+    assert edge.marks()["198.51.100.2"] is Mark.OVER_CAPACITY
+    edge.assert_counted()
+
+
+def test_reasons_for_leaving_reach_the_plan(edge: Edge) -> None:
+    edge.hand.give(indicator(1, valid_until=at(3)), indicator(2), indicator(3, hosts=(3, 4)))
+    edge.sync()
+    edge.hand.give(indicator(2, modified=2, revoked=True), indicator(3, modified=2, hosts=(3,)))
+    edge.hand.now = START + 5 * DAY
+    edge.hand.refresh()
+    plan = propose(edge.output, edge.store, CHANGED).plan
+    assert plan.reasons == {Reason.EXPIRED: 1, Reason.REVOKED: 1, Reason.WITHDRAWN: 1}
+    with edge.store.database.read() as connection:
+        found = edge.store.ledger.reasons_among(connection, edge.hand.number, [1, 2, 3, 4])
+    assert found == {1: Reason.EXPIRED, 2: Reason.REVOKED, 4: Reason.WITHDRAWN}
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    done=st.lists(
+        st.tuples(
+            st.sampled_from(["say", "revoke", "hand", "sync", "verify", "refuse", "wait"]),
+            st.integers(1, 5),
+        ),
+        max_size=16,
+    )
+)
+def test_whatever_happens_the_target_ends_with_what_is_wanted_and_what_others_put(
+    tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, int]]
+) -> None:
+    store = Store(f"sqlite:///{tmp_path_factory.mktemp('ledger')}/c.db")
+    try:
+        store.database.migrate()
+        edge = Edge(store)
+        for turn, (verb, number) in enumerate(done, 2):
+            act(edge, verb, number, turn)
+        edge.device.refuses.clear()
+        edge.sync()
+        edge.sync(EVERYTHING)
+        by_hand = {each.value for each in edge.device.by_hand}
+        assert set(edge.device.values()) == set(edge.hand.wanted()) | by_hand
+        edge.assert_counted()
+        assert edge.sync() == edge.sync(EVERYTHING) == Applied()
+    finally:
+        store.close()
+
+
+def act(edge: Edge, verb: str, number: int, turn: int) -> None:
+    value = f"198.51.100.{number}"
+    if verb == "say":
+        edge.hand.give(indicator(number, modified=turn, valid_until=at(8 + turn)))
+    elif verb == "revoke":
+        edge.hand.give(indicator(number, modified=turn, revoked=True))
+    elif verb == "hand":
+        if value not in edge.device.values():
+            edge.device.put_by_hand(Observable(ObservableType.IPV4_ADDR, value), {"comment": "x"})
+    elif verb == "refuse":
+        edge.device.refuses[value] = "no"
+    elif verb == "wait":
+        edge.hand.now += DAY
+    else:
+        edge.sync(EVERYTHING if verb == "verify" else CHANGED)
+
+
+# ---- reading what a list wants -------------------------------------------------------------------
+
+
+def test_what_a_list_wants_is_read_in_every_order(edge: Edge) -> None:
+    edge.hand.give(
+        indicator(1, hosts=(9,), confidence=10), indicator(2, hosts=(5,), confidence=90),
+        indicator(3, hosts=(7,), confidence=50), indicator(4, hosts=(3,), revoked=True),
+    )  # fmt: skip
+    edge.hand.refresh()
+    ledger, number = edge.store.ledger, edge.hand.number
+    with edge.store.database.read() as connection:
+        by_number = [row.observable.value for row in ledger.wanted(connection, number, None)]
+        by_key = [row.observable.value for row in ledger.wanted_sorted(connection, number)]
+        values = [found.value for _n, found, _r in ledger.values_sorted(connection, number)]
+        ranked = [found.value for _n, found, _r in ledger.ranks(connection, number)]
+        seq = ledger.list_seq(connection, number)
+        late = list(ledger.wanted(connection, number, seq))
+        [one] = ledger.wanted_among(connection, number, [2, 4, 99])
+        count = ledger.wanted_count(connection, number)
+        observables = dict(ledger.observables_of(connection, [3, 1, 99]))
+    last = [each.rsplit(".", 1)[1] for each in by_number]
+    assert last == ["9", "5", "7"]
+    assert by_key == values == ["198.51.100.5", "198.51.100.7", "198.51.100.9"]
+    assert ranked == ["198.51.100.5", "198.51.100.7", "198.51.100.9"]
+    assert (late, count) == ([], 3)
+    assert one.observable.value == "198.51.100.5"
+    assert one.indicator == key_of_id(indicator_id(2))
+    assert (one.claim.confidence, one.claim.feed) == (90, edge.hand.feed)
+    assert {number: found.value for number, found in observables.items()} == {
+        1: "198.51.100.9", 3: "198.51.100.7",
+    }  # fmt: skip
+
+
+def test_large_lists_are_asked_for_in_parts(edge: Edge) -> None:
+    numbers = range(2500)
+    edge.hand.give(
+        *(
+            indicator(number, pattern=f"[ipv4-addr:value = '10.0.{number >> 8}.{number & 255}']")
+            for number in numbers
+        )
+    )
+    edge.sync()
+    ledger, asked = edge.store.ledger, list(range(1, 2501))
+    with edge.store.database.read() as connection:
+        rows = list(ledger.wanted_among(connection, edge.hand.number, asked))
+        assert [row.number for row in rows] == asked
+        assert len(ledger.numbers_of(connection, [row.observable for row in rows])) == 2500
+        assert ledger.ours_among(connection, 1, asked) == set(asked)
+        assert len(list(ledger.written(connection, 1))) == 2500
+
+
+# ---- where an output stands ----------------------------------------------------------------------
+
+
+def test_an_output_keeps_its_number_and_where_it_stands(edge: Edge) -> None:
+    ledger, listed = edge.store.ledger, edge.hand.number
+    state = ledger.open("edge", listed)
+    assert state == OutputState(1, listed, 0, b"", None, None, None)
+    ledger.finish(replace(state, setup=b"new"), 7, verified=False, now=5)
+    assert ledger.open("edge", listed) == replace(state, seq=7)
+    ledger.finish(replace(state, setup=b"new"), 8, verified=True, now=6)
+    assert ledger.open("edge", listed) == replace(state, seq=8, setup=b"new", verified_at=6)
+    assert ledger.open("other", listed).number == 2
+    assert ledger.open("edge", listed + 1).verified_at is None, "it carries another list now"
+
+
+def test_attempts_are_noted_and_a_pause_lasts_until_it_is_resumed(edge: Edge) -> None:
+    ledger, listed = edge.store.ledger, edge.hand.number
+    number = ledger.open("edge", listed).number
+    ledger.note_attempt(number, 10, None, None)
+    ledger.note_attempt(number, 20, "401", "401")
+    assert ledger.open("edge", listed).paused == "401"
+    sql = "SELECT last_attempt, last_success, error FROM outputs"
+    assert edge.hand.rows(sql) == [(20, 10, "401")]
+    ledger.resume(["edge", "unknown"])
+    assert ledger.open("edge", listed).paused is None
+
+
+def test_an_output_that_the_file_names_no_more_is_told_with_what_it_left(edge: Edge) -> None:
+    edge.hand.give(indicator(1), indicator(2))
+    edge.sync()
+    assert edge.store.ledger.left_behind(["edge"]) == {}
+    assert edge.store.ledger.left_behind([]) == {"edge": 2}
+
+
+# ---- plans and audit -----------------------------------------------------------------------------
+
+
+def planned(*added: int) -> Plan:
+    empty = diff("edge", "changed", [], [], why_not={})
+    steps = Steps(array("q", added), array("q", added))
+    return replace(empty, add=steps)
+
+
+def states(edge: Edge) -> dict[str, str]:
+    return dict(edge.hand.rows("SELECT id, state FROM plans"))
+
+
+def test_a_held_plan_is_news_once_and_gives_way_to_the_next(edge: Edge) -> None:
+    ledger = edge.store.ledger
+    output = ledger.open("edge", edge.hand.number)
+    first, second = planned(1), planned(1, 2)
+    assert ledger.hold(output, first, ["too many"], 10)
+    assert not ledger.hold(output, first, ["too many"], 20)
+    assert ledger.open("edge", output.list).held_plan == first.id
+    assert ledger.hold(output, second, ["too many", "still"], 30)
+    assert states(edge) == {first.id: "replaced", second.id: "held"}
+    assert ledger.hold(output, first, ["too many"], 40), "it is news again"
+    rows = edge.hand.rows("SELECT created, adds, updates, removes, broken FROM plans ORDER BY adds")
+    assert rows == [(10, 1, 0, 0, '["too many"]'), (30, 2, 0, 0, '["too many","still"]')]
+    ledger.finish(output, 1, verified=False, now=50)
+    assert ledger.open("edge", output.list).held_plan is None
+
+
+def test_a_plan_is_accepted_by_its_id_and_done_once(edge: Edge) -> None:
+    ledger = edge.store.ledger
+    output = ledger.open("edge", edge.hand.number)
+    plan = planned(1)
+    ledger.hold(output, plan, ["too many"], 10)
+    with edge.store.database.read() as connection:
+        assert ledger.plan_state(connection, plan.id) == ("edge", "held", "changed")
+        assert ledger.plan_state(connection, "unknown") is None
+    assert ledger.accepted(output.number) == set()
+    ledger.set_plan_state(output.number, plan.id, "accepted", "ada")
+    assert ledger.accepted(output.number) == {plan.id}
+    ledger.set_plan_state(output.number, plan.id, "done")
+    assert ledger.accepted(output.number) == set()
+    assert edge.hand.rows("SELECT state, accepted_by FROM plans") == [("done", "ada")]
+
+
+def test_the_audit_tells_who_did_what_and_why(edge: Edge) -> None:
+    edge.device.refuses["198.51.100.2"] = "no"
+    edge.hand.give(indicator(1), indicator(2))
+    edge.sync()
+    edge.hand.now += 1
+    edge.hand.give(indicator(1, modified=2, revoked=True))
+    edge.sync()
+    rows = edge.hand.rows("SELECT number, output, action, result, count, entries FROM audit")
+    assert [row[:5] for row in sorted(rows)] == [
+        (1, "edge", "write", "done", 2), (2, "edge", "remove", "done", 1),
+    ]  # fmt: skip
+    assert unpacked(rows[0][5]) == [
+        ["ipv4-addr", "198.51.100.1", indicator_id(1), ""],
+        ["ipv4-addr", "198.51.100.2", indicator_id(2), "no"],
+    ]
+    assert unpacked(rows[1][5]) == [["ipv4-addr", "198.51.100.1", "", "revoked"]]
+
+
+def unpacked(body: bytes) -> Any:
+    return msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(bytes(body)))
