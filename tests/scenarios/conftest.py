@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dying_process import Nursery
 from scenario_site import Site
 
 from connector.testing.taxii_server import TaxiiServer
@@ -27,6 +28,12 @@ def site(site_folder: Path) -> Iterator[Site]:
     made = Site(site_folder)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    with Nursery() as forking:
+        yield forking
 
 
 @pytest.fixture

@@ -1,24 +1,24 @@
 """A cycle in a process of its own that kills itself at one exact point, as `kill -9` would."""
 
-import multiprocessing
+import json
 import os
 import signal
+import subprocess
+import sys
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from scenario_site import Clock, Site
 
 from connector.reconcile import EVERYTHING
 from connector.store.database import Database
-
-# One process imports everything once; each that is to die is forked from it in milliseconds.
-_server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(["dying_process"])
 
 
 @dataclass
@@ -70,15 +70,55 @@ def _commits(points: Points) -> Iterator[None]:
         Database.write = write  # type: ignore[method-assign]
 
 
-def _live_and_die(folder: str, moment: datetime, where: str, nth: int, whole: bool) -> None:
-    cycle(Site(Path(folder), Clock(moment)), Points(where, nth), whole=whole)
+class Nursery:
+    """Forks the processes that are to die from one that has imported everything already."""
+
+    def __enter__(self) -> Self:
+        self._forker = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._forker.communicate(timeout=30)
+
+    def kill_in_cycle(self, site: Site, where: str, nth: int, *, whole: bool) -> None:
+        """Run a cycle in a process that dies at the nth `where`; fail when it lives on."""
+        assert self._forker.stdin
+        assert self._forker.stdout
+        job = [str(site.folder), site.clock.moment.isoformat(), where, nth, whole]
+        self._forker.stdin.write(json.dumps(job) + "\n")
+        self._forker.stdin.flush()
+        ended = self._forker.stdout.readline().strip()
+        assert ended == str(-signal.SIGKILL), f"ended with {ended}, not by the kill"
 
 
-def kill_in_cycle(site: Site, where: str, nth: int, *, whole: bool) -> None:
-    """Run a cycle on the site in a process that dies at the nth `where`; fail when it lives on."""
-    arguments = (str(site.folder), site.clock.moment, where, nth, whole)
-    process = _server.Process(target=_live_and_die, args=arguments)
-    process.start()
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL, f"ended with {process.exitcode}, not by the kill"
-    process.close()
+def _serve() -> None:
+    """Fork a process for every job that comes in, and answer how it ended."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a cycle logs goes elsewhere
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            _live_and_die(*json.loads(line))
+        _pid, ended = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(ended), file=answers, flush=True)
+
+
+def _live_and_die(folder: str, moment: str, where: str, nth: int, whole: bool) -> None:
+    try:
+        site = Site(Path(folder), Clock(datetime.fromisoformat(moment)))
+        cycle(site, Points(where, nth), whole=whole)
+    except BaseException:  # noqa: BLE001 - told, and then this process ends
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dying_process import Points, cycle, kill_in_cycle
+from dying_process import Nursery, Points, cycle
 from scenario_site import Site, forget_state
 from stix_samples import TLP, indicator, revoked
 
@@ -116,7 +116,9 @@ def copies(site: Site, folder: Path) -> Iterator[Site]:
         shutil.rmtree(copied)
 
 
-def test_a_kill_at_any_instant_of_a_cycle_leaves_no_trace_after_the_next(ready_files: Site) -> None:
+def test_a_kill_at_any_instant_of_a_cycle_leaves_no_trace_after_the_next(
+    ready_files: Site, nursery: Nursery
+) -> None:
     sites = copies(ready_files, ready_files.folder)
     undisturbed = next(sites)
     passed = Points()
@@ -128,7 +130,7 @@ def test_a_kill_at_any_instant_of_a_cycle_leaves_no_trace_after_the_next(ready_f
         assert passed.passed[point]
         for nth in range(1, passed.passed[point] + 1):
             killed = next(sites)
-            kill_in_cycle(killed, point, nth, whole=False)
+            nursery.kill_in_cycle(killed, point, nth, whole=False)
             where = f"killed at {point} {nth}"
             killed.consistent(settled=False)
             killed.change()
@@ -139,13 +141,15 @@ def test_a_kill_at_any_instant_of_a_cycle_leaves_no_trace_after_the_next(ready_f
 
 @pytest.mark.parametrize("whole", [True, False], ids=["everything", "changed"])
 @pytest.mark.parametrize("step", STEPS)
-def test_a_kill_at_each_step_is_healed_by_a_whole_pass(ready: Site, step: str, whole: bool) -> None:
+def test_a_kill_at_each_step_is_healed_by_a_whole_pass(
+    ready: Site, nursery: Nursery, step: str, whole: bool
+) -> None:
     sites = copies(ready, ready.folder)
     undisturbed = next(sites)
     undisturbed.once()
     expected = end_state(undisturbed)
     killed = next(sites)
-    kill_in_cycle(killed, step, 1, whole=whole)
+    nursery.kill_in_cycle(killed, step, 1, whole=whole)
     killed.consistent(settled=False)
     killed.once()
     assert end_state(killed) == expected
@@ -155,11 +159,15 @@ def test_a_kill_at_each_step_is_healed_by_a_whole_pass(ready: Site, step: str, w
 
 @pytest.mark.parametrize("page", [1, 2, 3, 4, 5])
 def test_check_1_a_kill_between_two_pages_ends_in_the_same_store(
-    site: Site, taxii: TaxiiServer, taxii_feed: Callable[..., dict[str, Any]], page: int
+    site: Site,
+    taxii: TaxiiServer,
+    taxii_feed: Callable[..., dict[str, Any]],
+    nursery: Nursery,
+    page: int,
 ) -> None:
     site.configure(**sections({"ais": taxii_feed(page_size=3)}))
     taxii.add_objects([indicator(n, f"192.0.2.{n}") for n in range(1, 14)])
-    kill_in_cycle(site, "page", page, whole=True)
+    nursery.kill_in_cycle(site, "page", page, whole=True)
     assert site.feed("ais")["objects"] == min(3 * page, 13)
     site.once()
     assert site.feed("ais")["objects"] == 13
@@ -169,12 +177,12 @@ def test_check_1_a_kill_between_two_pages_ends_in_the_same_store(
 
 
 def test_a_first_fill_that_is_killed_is_ours_after_the_restart(
-    site: Site, taxii: TaxiiServer, taxii_feed: Callable[..., dict[str, Any]]
+    site: Site, taxii: TaxiiServer, taxii_feed: Callable[..., dict[str, Any]], nursery: Nursery
 ) -> None:
     site.configure(**sections({"ais": taxii_feed()}))
     known = [indicator(n, f"192.0.2.{n}") for n in range(1, 8)]
     taxii.add_objects(known)
-    kill_in_cycle(site, "device half added", 2, whole=True)
+    nursery.kill_in_cycle(site, "device half added", 2, whole=True)
     assert len(site.at()) == 3
     taxii.add_objects([revoked(one) for one in known[:6]])
     site.once()
@@ -182,8 +190,10 @@ def test_a_first_fill_that_is_killed_is_ours_after_the_restart(
     site.consistent()
 
 
-def test_a_kill_and_a_lost_ledger_together_leave_entries_that_nobody_touches(ready: Site) -> None:
-    kill_in_cycle(ready, "device half added", 1, whole=False)
+def test_a_kill_and_a_lost_ledger_together_leave_entries_that_nobody_touches(
+    ready: Site, nursery: Nursery
+) -> None:
+    nursery.kill_in_cycle(ready, "device half added", 1, whole=False)
     left = set(ready.at())
     forget_state(ready)
     for observable in ready.rack["edge"].entries():
