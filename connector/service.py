@@ -81,13 +81,14 @@ class Service:
     ) -> Polled:
         """Poll one feed once; raises what a failed poll raises, after recording it."""
         feed = self.feeds[name]
+        polled = Polled()
         try:
             polled = poll(feed.feed, feed.number, self.store.objects, self.now, progress)
             if polled.errors:
                 raise _worst(polled)
         except ConnectorError as error:
             self.store.objects.note_attempt(feed.number, self.now(), str(error))
-            self._learn_markings(remarked=False)
+            self._learn_markings(remarked=polled.remarked)  # one collection may bring a marking
             self.warn_of_windows()
             raise
         self.store.objects.note_attempt(feed.number, self.now(), None)
