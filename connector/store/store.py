@@ -7,7 +7,7 @@ from connector.decisions.policy import Traits
 from connector.indicators.stix import Unreadable, read_object
 from connector.model import Tlp
 from connector.store.compression import Codec
-from connector.store.database import Database
+from connector.store.database import Database, marks, parts
 from connector.store.exceptions import Exceptions
 from connector.store.interning import known_markings, load_codec, load_traits
 from connector.store.ledger import Ledger
@@ -58,14 +58,14 @@ class Store:
         """Return the bytes as received of objects by key."""
         found: dict[bytes, bytes] = {}
         with self._unpacking, self.database.read() as connection:
-            marks = ",".join("?" * len(keys))
-            sql = (
-                "SELECT o.key, r.dictionary, r.packed FROM objects o "  # noqa: S608 - only marks
-                f"JOIN originals r ON r.object = o.number WHERE o.key IN ({marks})"
-            )
-            for key, dictionary, packed in self.database.rows(connection, sql, keys):
-                codec = load_codec(self.database, connection, self._codecs, dictionary)
-                found[bytes(key)] = codec.unpack(bytes(packed))
+            for part in parts(keys):
+                sql = (
+                    "SELECT o.key, r.dictionary, r.packed FROM objects o "  # noqa: S608 - only marks
+                    f"JOIN originals r ON r.object = o.number WHERE o.key IN ({marks(part)})"
+                )
+                for key, dictionary, packed in self.database.rows(connection, sql, part):
+                    codec = load_codec(self.database, connection, self._codecs, dictionary)
+                    found[bytes(key)] = codec.unpack(bytes(packed))
         return found
 
     def names(self, keys: list[bytes]) -> dict[bytes, str]:

@@ -64,7 +64,7 @@ class Postgres:
     def create(self, name: str) -> str:
         """Make an empty database; return its URL."""
         self._run(f"CREATE DATABASE {name}")
-        return f"postgresql+psycopg://connector@/{name}?host={self._folder}"
+        return f"postgresql+psycopg://connector@localhost/{name}?host={self._folder}"
 
     def drop(self, name: str) -> None:
         self._run(f"DROP DATABASE {name} WITH (FORCE)")

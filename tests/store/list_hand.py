@@ -13,7 +13,6 @@ from connector.decisions.policy import (
     Select,
     Terms,
     decide,
-    ends,
 )
 from connector.intake import read_version
 from connector.model import Observable, Purpose, Reason, Tlp
@@ -72,11 +71,8 @@ class Hand:
         def decided(observable: Observable, claims: Sequence[ClaimRow]) -> Decision:
             return decide(observable, claims, policy, self.now)
 
-        def until(observable: Observable, claim: ClaimRow) -> int:
-            return ends(observable.type, claim, policy.terms[claim.feed])
-
         number = self.store.lists.open(name or self.name).number
-        return self.store.lists.refresh(number, decided, until, everything=everything, now=self.now)
+        return self.store.lists.refresh(number, decided, everything=everything, now=self.now)
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.store.database.read() as connection:

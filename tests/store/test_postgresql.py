@@ -1,0 +1,98 @@
+"""The whole way on PostgreSQL, by the commands that people type."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from store_samples import indicator
+
+pytestmark = pytest.mark.real_server
+
+CONFIG = """\
+version: 1
+state: {{url: "{url}"}}
+feeds:
+  files: {{type: bundle, path: bundles/, unmarked_tlp: clear}}
+allowlist: {{builtin: {{except: [documentation]}}}}
+lists:
+  perimeter: {{purpose: block, audience: own}}
+  hunting: {{purpose: watch, audience: own}}
+outputs:
+  edge: {{list: perimeter, adapter: edl, options: {{file: edge.txt, format: plain}},
+         mapping: {{comment: {{template: "{{indicator.id}}"}}}}, limits: {{max_add: 5}}}}
+  few: {{list: hunting, adapter: edl, options: {{file: few.txt, format: plain}},
+        limits: {{max_entries: 2}}}}
+publish_folder: published
+"""
+RUN = "from connector.cli import main; main()"
+
+
+class Site:
+    """An installation in a folder, whose state lies on a server."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        (folder / "bundles").mkdir()
+        (folder / "config.yaml").write_text(CONFIG.format(url=url))
+
+    def say(self, *raw: bytes) -> None:
+        body = {"type": "bundle", "id": "bundle--00000000-0000-4000-8000-000000000000"}
+        body |= {"objects": [json.loads(each) for each in raw]}  # type: ignore[dict-item]
+        (self.folder / "bundles" / "all.json").write_text(json.dumps(body))
+
+    def connector(self, *words: str, code: int = 0) -> str:
+        ran = subprocess.run(
+            [sys.executable, "-c", RUN, *words, "-c", self.folder / "config.yaml"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert ran.returncode == code, ran.stdout + ran.stderr
+        return ran.stdout
+
+    def asked(self, *words: str, code: int = 0) -> Any:
+        return json.loads(self.connector(*words, "--json", code=code))
+
+    def lines(self, name: str) -> list[str]:
+        lines = (self.folder / "published" / name).read_text().splitlines()
+        return [line.split("#")[0].strip() for line in lines if not line.startswith("#")]
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    server = request.getfixturevalue("postgres")
+    yield Site(tmp_path, server.create("connector_site"))
+    server.drop("connector_site")
+
+
+def addresses(*hosts: int) -> list[str]:
+    return [f"198.51.100.{host}" for host in hosts]
+
+
+def test_every_command_works_on_a_state_that_lies_on_a_server(site: Site) -> None:
+    site.say(*(indicator(number, confidence=number) for number in range(1, 5)))
+    site.connector("run", "--once")
+    assert site.lines("edge.txt") == addresses(1, 2, 3, 4)
+    assert sorted(site.lines("few.txt")) == addresses(3, 4)
+    status = site.asked("status")
+    assert status["claims"] == 4
+    assert [each["reasons"] for each in status["lists"]] == [{"wanted": 4}, {"wanted": 4}]
+    assert status["outputs"][1]["reasons"] == {"written": 2, "over_capacity": 2}
+
+    site.say(*(indicator(number) for number in range(3, 20)), indicator(1, revoked=True))
+    site.connector("run", "--once", code=3)
+    assert site.lines("edge.txt") == addresses(1, 2, 3, 4), "held: nothing is written"
+    [held] = [each["held_plan"] for each in site.asked("status", code=1)["outputs"][:1]]
+    site.connector("apply", held)
+    assert site.lines("edge.txt") == addresses(*range(3, 20))
+
+    found = site.asked("explain", "198.51.100.2")
+    [observable] = found["observables"]
+    assert {each["reason"] for each in observable["outputs"]} == {"withdrawn"}
+    assert site.asked("feeds", "list")["feeds"]
+    site.connector("allow", "add", "198.51.100.3", "--why", "ours")
+    site.connector("run", "--once")
+    assert site.lines("edge.txt") == addresses(*range(4, 20))
+    assert site.asked("plan")["plans"][0]["unchanged"] == 16
