@@ -122,7 +122,7 @@ def plain_names(entries: list[str]) -> tuple[list[str], list[str]]:
 def _usual(entries: list[str]) -> bool:
     """Return whether entries are plain names, found out without looking at each: there are many."""
     text = "\n" + "\n".join(entries) + "\n"
-    return text.isascii() and text.islower() and not any(mark in text for mark in _UNUSUAL)
+    return text.isascii() and text == text.lower() and not any(mark in text for mark in _UNUSUAL)
 
 
 def _plain(entry: str) -> str:

@@ -197,12 +197,12 @@ class WarninglistIndex:
         if (owner := held.exact.find(name)) is not None:
             return name, "", owner
         parent = name
-        while parent:  # a tree of one label stands for itself: nobody lists a top-level domain
-            if (owner := held.trees.find(parent)) is not None:
-                return parent, "", owner
+        while (owner := held.trees.find(parent)) is None:
             parent = parent.partition(".")[2]
-            if "." not in parent:
+            if "." not in parent:  # nobody lists all of a top-level domain: that is a slip
                 break
+        else:
+            return parent, "", owner
         owner = held.above.find(name)
         return None if owner is None else (name, "what is below it is listed", owner)
 

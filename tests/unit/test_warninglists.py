@@ -119,6 +119,10 @@ def test_a_name_with_letters_beyond_ascii_is_found_by_its_canonical_form():
     assert protected(listed, "domain-name", "xn--bcher-kva.example")
 
 
+def test_a_host_of_digits_that_is_no_address_is_no_fault():
+    assert not protected(of("hostname", "popular.example"), "url", "http://203.0.113/")
+
+
 def test_a_single_label_does_not_free_a_whole_top_level_domain():
     listed = of("hostname", "corona")
     assert not protected(listed, "domain-name", "evil.corona")
@@ -154,9 +158,12 @@ def test_networks_are_held_against_each_other_both_ways(kind, value, expected):
 
 def test_an_entry_that_is_no_network_is_left_out_and_told():
     index = WarninglistIndex(
-        [of("cidr", "203.0.113.0/33", "0.0.0.0/0", "203.0.113.300", "x", "203.0.113.1/24")]
-    )
-    assert len(index.unread) == 4
+        [
+            of("cidr", "203.0.113.0/33", "0.0.0.0/0", "::/0", "203.0.113.300", "1.2.3.x", "x",
+               "203.0.113.1/24")
+        ]
+    )  # fmt: skip
+    assert len(index.unread) == 6
     assert index.unread[0] == "warninglist sample: 203.0.113.0/33: cannot be read, is left out"
     assert protects(index, "ipv4-addr", "203.0.113.9") == ("sample", "203.0.113.0/24")
     assert protects(index, "ipv4-addr", "192.0.2.1") is None
@@ -253,11 +260,18 @@ def test_of_several_lists_the_first_named_is_credited_however_they_are_read(back
             of("string", "both.example", name="first", number=0),
             of("string", "both.example", *many, name="second", number=1),
             of("string", "both.example", "n7.example", name="third", number=2),
+            of(
+                "string",
+                *(f"m{number}.example" for number in range(60_000)),
+                name="fourth",
+                number=3,
+            ),
         ][:: -1 if backwards else 1]
 
     index = WarninglistIndex(lists())
     assert protects(index, "domain-name", "both.example") == ("first", "both.example")
     assert protects(index, "domain-name", "n7.example") == ("second", "n7.example")
+    assert protects(index, "domain-name", "m7.example") == ("fourth", "m7.example")
     networks = [
         of("cidr", "203.0.113.0/24", name="one", number=0),
         of("cidr", "203.0.113.0/24", name="two", number=1),
