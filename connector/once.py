@@ -105,6 +105,9 @@ def accept(service: Service, plan_id: str, by: str, *, waits: bool) -> Acceptanc
     number = ledger.open(output, service.outputs[output].listing.number).number
     if waits:
         return _hand_over(service, plan_id, output, number, by)
+    listed = service.outputs[output].listing.policy.name
+    if listed in service.undecided:  # the file may have changed since: exceptions count at once
+        service.refresh(listed)
     everything = scope == EVERYTHING.name
     proposal = service.propose(output, Scope(everything=everything, verifies=everything))
     if proposal.plan.id != plan_id:
