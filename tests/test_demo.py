@@ -166,5 +166,8 @@ def _shown_until(terminal: int, words: str) -> str:
     while words not in shown:
         ready, _, _ = select.select([terminal], [], [], max(0, deadline - time.monotonic()))
         assert ready, f"nothing more was shown after {shown[-500:]!r}"
-        shown += os.read(terminal, 65536).decode(errors="replace")
+        try:
+            shown += os.read(terminal, 65536).decode(errors="replace")
+        except OSError:  # how Linux says that the other side has ended
+            pytest.fail(f"ended before it showed {words!r}: {shown[-500:]!r}")
     return shown
