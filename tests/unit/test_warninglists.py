@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.config.warninglist_files import (
@@ -283,6 +283,7 @@ LABELS = st.sampled_from(["a", "b", "aa", "ab", "a-b", "z"])
 SOME_NAMES = st.lists(st.lists(LABELS, min_size=1, max_size=4).map(".".join), max_size=300)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(SOME_NAMES, SOME_NAMES)
 def test_a_long_list_kept_as_text_answers_like_a_set(held, asked):
     texts = SortedTexts(list(held))
@@ -290,6 +291,7 @@ def test_a_long_list_kept_as_text_answers_like_a_set(held, asked):
     assert all((name in texts) == (name in set(held)) for name in [*held, *asked])
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(SOME_NAMES)
 def test_parents_are_every_ending_behind_a_dot(names):
     expected = {name[at + 1 :] for name in names for at, c in enumerate(name) if c == "."}
@@ -297,6 +299,7 @@ def test_parents_are_every_ending_behind_a_dot(names):
     assert sorted(parents_of(SortedTexts(list(names)))) == sorted(expected)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(st.text("abc", max_size=6), max_size=8), st.text("abcd", max_size=20))
 def test_substrings_are_found_wherever_they_stand(needles, value):
     index = Needles()
@@ -316,6 +319,7 @@ NETWORKS = _networks(
 )  # 192.0.2.0/24 and what is around it
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(NETWORKS, max_size=12), NETWORKS)
 def test_networks_answer_as_the_standard_library_does(listed, asked):
     ends = [(int(net[0]), int(net[-1]), number) for number, net in enumerate(listed)]
@@ -327,6 +331,7 @@ def test_networks_answer_as_the_standard_library_does(listed, asked):
         assert asked.overlaps(listed[owner])
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(NETWORKS)
 def test_a_network_is_read_quickly_as_the_standard_library_reads_it(net):
     assert read_network(str(net)) == (4, int(net[0]), int(net[-1]))
