@@ -160,6 +160,8 @@ class Service:
         try:
             proposal = self.propose(name, scope)
             agreed = ledger.accepted(state.number) | {accepted}
+            for other in agreed - {accepted, proposal.plan.id}:
+                ledger.set_plan_state(state.number, other, "outdated")
             self._check(proposal, output, agreed)
             applied = self.carrier.carry_out(proposal, output)
         except RefusedError as error:
