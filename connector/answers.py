@@ -363,7 +363,7 @@ def _outcome_json(
     since = questions.listed_since(database, connection, output.listing.number, number)
     if decision.carrier is None:
         reason = reason_of(max(decision.codes, default=1))
-        detail = decision.detail or _first_detail(observable, rows, output.listing, service)
+        detail = decision.detail or _first_detail(observable, claims, output.listing, service)
         until = None
     else:
         reason, detail = _at_target(found, rowed)
@@ -382,10 +382,12 @@ def _outcome_json(
 
 
 def _first_detail(
-    observable: Observable, rows: list[ClaimRow], listing: Listing, service: Service
+    observable: Observable, claims: list[ClaimFound], listing: Listing, service: Service
 ) -> str:
-    details = (_standing(observable, row, listing, service)[1] for row in rows)
-    return next((detail for detail in details if detail), "")
+    """Return the first words there are: of the policy, or of the pattern's reader."""
+    found = ((_standing(observable, claim.row, listing, service)[1], claim) for claim in claims)
+    words = (detail or claim.why for detail, claim in found)
+    return next((detail for detail in words if detail), "")
 
 
 def _at_target(found: questions.EntryFound | None, output: OutputRow | None) -> tuple[Reason, str]:
