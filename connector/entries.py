@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final
 
 from connector.decisions.mapping import Facts, Input, Mapper
-from connector.decisions.policy import NEVER, ListPolicy, Traits, confidence_of, ends
+from connector.decisions.policy import NEVER, ListPolicy, Traits
 from connector.indicators.identity import id_of_key
 from connector.indicators.stix import instant
 from connector.model import Entry
@@ -46,10 +46,8 @@ class Describer:
         return self.store.names(list({row.indicator for row in rows}))
 
     def _facts(self, row: WantedRow, name: str) -> Facts:
-        claim, policy = row.claim, self.policy
-        terms = policy.terms[claim.feed]
+        claim, merged, policy = row.claim, row.merged, self.policy
         traits: Traits = self.store.traits(claim.traits)
-        until = ends(row.observable.type, claim, terms)
         return Facts(
             observable=row.observable,
             indicator_id=id_of_key(row.indicator),
@@ -58,13 +56,13 @@ class Describer:
             labels=traits.labels,
             created_by=traits.created_by,
             modified=instant(claim.modified),
-            confidence=confidence_of(claim, policy),
-            feed=terms.name,
+            confidence=merged.confidence,
+            feed=policy.terms[claim.feed].name,
             list=policy.name,
             output=self.output,
-            marking=policy.tlp_label(claim.traits, claim.feed),
-            valid_from=_instant(claim.valid_from),
-            valid_until=None if until >= NEVER else _instant(until),
+            marking=merged.tlp.label,
+            valid_from=_instant(merged.first_seen),
+            valid_until=None if merged.until >= NEVER else _instant(merged.until),
         )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from connector.adapter import Adapter, ListAdapter
 from connector.decisions.mapping import Mapper, digest
 from connector.decisions.plan import Limits, Mark, Plan, Presence, Wanted, Written, diff, violations
-from connector.decisions.policy import ClaimRow, Decision, ListPolicy, decide, ends
+from connector.decisions.policy import ClaimRow, Decision, ListPolicy, decide
 from connector.entries import Describer
 from connector.errors import PlanRefusedError
 from connector.indicators.keys import key_of
@@ -104,10 +104,7 @@ def refresh(listing: Listing, store: ListStore, *, everything: bool, now: int) -
     def decided(observable: Observable, claims: Sequence[ClaimRow]) -> Decision:
         return decide(observable, claims, policy, now)
 
-    def until(observable: Observable, claim: ClaimRow) -> int:
-        return ends(observable.type, claim, policy.terms[claim.feed])
-
-    return store.refresh(listing.number, decided, until, everything=everything, now=now)
+    return store.refresh(listing.number, decided, everything=everything, now=now)
 
 
 def propose(output: Output, store: Store, scope: Scope) -> Proposal:

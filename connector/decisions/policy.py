@@ -4,14 +4,22 @@ The order of the questions is the order of `Reason`; the first answer counts. Pu
 a value goes out. Instants are whole microseconds since 1970 (UTC).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Final, NamedTuple, Protocol
 
-from connector.model import Observable, ObservableType, Purpose, Reason, Tlp
+from connector.decisions.context import NO_CONTEXT, counted_opinions
+from connector.decisions.selection import Choice, Select, Terms, Traits, refusal
+from connector.model import Context, Observable, ObservableType, Purpose, Reason, Tlp, Word
 
+__all__ = [
+    "CODES", "NEVER", "REASONS", "Choice", "ClaimRow", "Decision", "Kind", "ListPolicy", "Merged",
+    "Select", "State", "Terms", "Traits", "confidence_of", "decide", "ends", "explain", "reason_of",
+]  # fmt: skip
+
+_VERDICTS_HELD: Final = 500_000
 REASONS: Final[tuple[Reason, ...]] = tuple(Reason)
 CODES: Final[Mapping[Reason, int]] = {reason: code for code, reason in enumerate(REASONS, 1)}
 NEVER: Final = (1 << 62) - 1
@@ -56,54 +64,8 @@ class ClaimRow(NamedTuple):
     valid_until: int | None
     confidence: int | None
     traits: int
-
-
-class Traits(NamedTuple):
-    """What many indicators share: creator, labels, types and markings."""
-
-    created_by: str = ""
-    labels: tuple[str, ...] = ()
-    indicator_types: tuple[str, ...] = ()
-    markings: tuple[str, ...] = ()
-    partly: tuple[tuple[str, tuple[str, ...]], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a feed's configuration adds to its indicators: confidence, and age bounds by type."""
-
-    name: str
-    default_confidence: int | None = None
-    max_age: Mapping[ObservableType, int] = field(default_factory=dict)
-    configured: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Words of which one must be present, and words of which none may be."""
-
-    any: frozenset[str] = frozenset()
-    none: frozenset[str] = frozenset()
-
-    def refuses(self, words: Sequence[str]) -> str:
-        """Return why these words are not taken; empty when they are."""
-        if hit := self.none.intersection(words):
-            return f"bears {min(hit)}"
-        if self.any and not self.any.intersection(words):
-            return f"bears none of {', '.join(sorted(self.any))}"
-        return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Select:
-    """What a list takes, of all that its purpose and audience allow."""
-
-    feeds: frozenset[str] = frozenset()
-    types: frozenset[ObservableType] = frozenset()
-    min_confidence: int = 0
-    labels: Choice = Choice()
-    indicator_types: Choice = Choice()
-    producers: Choice = Choice()
+    context: int = 0
+    sighted: int | None = None
 
 
 class Protector(Protocol):
@@ -125,10 +87,11 @@ class ProtectionLike(Protocol):
 
 
 class Verdict(NamedTuple):
-    """What the traits of an indicator mean for a list: a reason against it, or None."""
+    """What traits and context of an indicator mean for a list: a reason against it, or None."""
 
     reason: Reason | None
     detail: str
+    min_confidence: int = 0
 
 
 @dataclass(frozen=True)
@@ -144,57 +107,74 @@ class ListPolicy:
     traits: Callable[[int], Traits]
     level: Callable[[Traits, int], tuple[Tlp, str]]
     allowlist: Protector
-    _verdicts: dict[tuple[int, int], Verdict] = field(default_factory=dict)
-    _labels: dict[tuple[int, int], str] = field(default_factory=dict)
+    contexts: Callable[[int], Context] = lambda _number: NO_CONTEXT
+    countries: Callable[[str], Collection[str]] = lambda _producer: ()
+    _verdicts: dict[tuple[int, int, int], Verdict] = field(default_factory=dict)
+    _levels: dict[tuple[int, int], Tlp] = field(default_factory=dict)
 
-    def verdict(self, traits: int, feed: int) -> Verdict:
-        """Return what an indicator's markings, labels, types and producer mean here."""
-        known = self._verdicts.get((traits, feed))
+    def verdict(self, traits: int, feed: int, context: int = 0) -> Verdict:
+        """Return what an indicator's markings, labels, types, producer and context mean here."""
+        known = self._verdicts.get((traits, feed, context))
         if known is None:
-            known = self._verdicts[traits, feed] = self._judge(self.traits(traits), feed)
+            if len(self._verdicts) > _VERDICTS_HELD:
+                self._verdicts.clear()
+            said = self.contexts(context) if context else NO_CONTEXT
+            known = self._judge(self.traits(traits), feed, said)
+            self._verdicts[traits, feed, context] = known
         return known
 
     def forget_verdicts(self) -> None:
-        """Judge all traits anew: a marking that was unknown has arrived."""
+        """Judge all traits anew: a marking that was unknown has arrived, or a producer moved."""
         self._verdicts.clear()
-        self._labels.clear()
+        self._levels.clear()
 
-    def tlp_label(self, traits: int, feed: int) -> str:
-        """Return the TLP label that holds for indicators with these traits."""
-        known = self._labels.get((traits, feed))
+    def tlp_of(self, traits: int, feed: int) -> Tlp:
+        """Return the TLP level that holds for indicators with these traits."""
+        known = self._levels.get((traits, feed))
         if known is None:
             level, _why = self.level(self.traits(traits), feed)
-            known = self._labels[traits, feed] = level.label
+            known = self._levels[traits, feed] = level
         return known
 
-    def _judge(self, traits: Traits, feed: int) -> Verdict:
+    def words(self, context: int, feed: int, kind: str) -> tuple[str, ...]:
+        """Return what context says of one kind, as far as the list's audience may be told."""
+        if not context:
+            return ()
+        words = (word for word in self.contexts(context).words if word.kind == kind)
+        return tuple(dict.fromkeys(word.name for word in words if self._tells(word, feed)))
+
+    def _tells(self, word: Word, feed: int) -> bool:
+        """Every object that led to a word bears its own markings; one without is its feed's."""
+        for marking in word.markings:
+            _, unmarked, number = marking.partition("unmarked:")
+            bearing = (Traits(), int(number)) if unmarked else (Traits(markings=(marking,)), feed)
+            if self.level(*bearing)[0] > self.max_tlp:
+                return False
+        return True
+
+    def _judge(self, traits: Traits, feed: int, context: Context) -> Verdict:
         level, why = self.level(traits, feed)
         if level > self.max_tlp:
             detail = f"{why or 'TLP:' + level.label} is stricter than TLP:{self.max_tlp.label}"
             return Verdict(Reason.WITHHELD, detail)
-        if refused := self._refused(traits, feed):
+        terms, rule, blocks = self.terms[feed], self.select.opinions, self.purpose is Purpose.BLOCK
+        counted = counted_opinions(context, feed, terms.authoritative)
+        refused = refusal(self.select, self.purpose, terms, traits, context, self.countries)
+        if refused := refused or rule.refuses(counted, blocks=blocks):
             return Verdict(Reason.DESELECTED, refused)
-        return Verdict(None, "")
+        return Verdict(None, "", rule.confidence_asked(counted, traits.created_by, blocks=blocks))
 
-    def _refused(self, traits: Traits, feed: int) -> str:
-        select = self.select
-        if not self.terms[feed].configured:
-            return f"feed {self.terms[feed].name} is no longer configured"
-        if select.feeds and self.terms[feed].name not in select.feeds:
-            return f"feed {self.terms[feed].name} is not selected"
-        kinds = traits.indicator_types or traits.labels  # STIX 2.0 keeps the types in labels
-        if self.purpose is Purpose.BLOCK and "benign" in kinds:
-            return "indicator_types benign never blocks"
-        if self.purpose is Purpose.BLOCK and _not_for_detection(traits.labels):
-            return "labelled as not for detection (misp:to_ids)"
-        for name, choice, words in (
-            ("label", select.labels, traits.labels),
-            ("indicator type", select.indicator_types, kinds),
-            ("producer", select.producers, (traits.created_by,)),
-        ):
-            if refused := choice.refuses(words):
-                return f"{name}: {refused}"
-        return ""
+
+class Merged(NamedTuple):
+    """What all claims that are taken say together.
+
+    The strictest marking, the highest confidence, the earliest first seen, the latest end.
+    """
+
+    confidence: int | None
+    until: int
+    tlp: Tlp
+    first_seen: int | None
 
 
 class Decision(NamedTuple):
@@ -202,7 +182,7 @@ class Decision(NamedTuple):
 
     `codes` holds one reason code a claim, in their order; `carrier` is the claim that puts the
     observable on the list, None where none does; `recheck` is the next instant at which time
-    alone may change the answer (`NEVER` where it cannot).
+    alone may change the answer (`NEVER` where it cannot); `merged` is what a listed entry says.
     """
 
     codes: bytes
@@ -210,6 +190,7 @@ class Decision(NamedTuple):
     rank: int
     recheck: int
     detail: str = ""
+    merged: Merged | None = None
 
 
 _WITHOUT_OBSERVABLE: Final = {
@@ -235,12 +216,14 @@ def decide(
     codes = bytearray(len(claims))
     best: ClaimRow | None = None
     best_rank, at, recheck = -1, -1, NEVER
+    taken: list[ClaimRow] = []
     for index, claim in enumerate(claims):
         code, turn = _standing(observable.type, claim, policy, now)
         codes[index] = code
         recheck = min(recheck, turn)
         if code != _WANTED:
             continue
+        taken.append(claim)
         rank = _rank(claim, policy)
         if rank > best_rank:
             if best is not None:
@@ -250,7 +233,29 @@ def decide(
             codes[index] = _SUPERSEDED
     if best is None:
         return Decision(bytes(codes), None, 0, recheck)
-    return _protected(observable, policy, now, Decision(bytes(codes), best, best_rank, recheck))
+    merged = _merged(observable.type, taken, policy)
+    decision = Decision(bytes(codes), best, best_rank, recheck, "", merged)
+    return _protected(observable, policy, now, decision)
+
+
+def _merged(kind: ObservableType, taken: Sequence[ClaimRow], policy: ListPolicy) -> Merged:
+    said = [
+        Merged(
+            confidence_of(claim, policy),
+            ends(kind, claim, policy.terms[claim.feed]),
+            policy.tlp_of(claim.traits, claim.feed),
+            claim.valid_from,
+        )
+        for claim in taken
+    ]
+    if len(said) == 1:
+        return said[0]
+    return Merged(
+        max((one.confidence for one in said if one.confidence is not None), default=None),
+        max(one.until for one in said),
+        max(one.tlp for one in said),
+        min((one.first_seen for one in said if one.first_seen is not None), default=None),
+    )
 
 
 def _protected(
@@ -282,10 +287,10 @@ def _standing(
     until = ends(kind, claim, policy.terms[claim.feed])
     if until <= now:
         return _EXPIRED, NEVER
-    reason = policy.verdict(claim.traits, claim.feed).reason
-    if reason is not None:
-        return CODES[reason], until
-    if _unselected(kind, claim, policy):
+    verdict = policy.verdict(claim.traits, claim.feed, claim.context)
+    if verdict.reason is not None:
+        return CODES[verdict.reason], until
+    if _unselected(kind, claim, policy, verdict.min_confidence):
         return _DESELECTED, until
     return _WANTED, until
 
@@ -309,7 +314,7 @@ def ends(kind: ObservableType, claim: ClaimRow, terms: Terms) -> int:
     bound = terms.max_age.get(kind)
     if bound is None:
         return NEVER
-    return max(claim.modified, claim.valid_from or 0) + bound
+    return max(claim.modified, claim.valid_from or 0, claim.sighted or 0) + bound
 
 
 def confidence_of(claim: ClaimRow, policy: ListPolicy) -> int | None:
@@ -319,16 +324,19 @@ def confidence_of(claim: ClaimRow, policy: ListPolicy) -> int | None:
     return policy.terms[claim.feed].default_confidence
 
 
-def _unselected(kind: ObservableType, claim: ClaimRow, policy: ListPolicy) -> bool:
+def _unselected(
+    kind: ObservableType, claim: ClaimRow, policy: ListPolicy, min_confidence: int
+) -> bool:
     select = policy.select
     if select.types and kind not in select.types:
         return True
     confidence = confidence_of(claim, policy)
+    asked = max(select.min_confidence, min_confidence)
     if confidence is None:
-        return select.min_confidence > 0
+        return asked > 0
     if confidence == 0 and policy.purpose is Purpose.BLOCK:
         return True  # STIX 2.1 appendix A: the creator gives it no trust
-    return confidence < select.min_confidence
+    return confidence < asked
 
 
 def _rank(claim: ClaimRow, policy: ListPolicy) -> int:
@@ -339,33 +347,30 @@ def _rank(claim: ClaimRow, policy: ListPolicy) -> int:
     return (confidence << _RANK_SECONDS) | seconds
 
 
-def _not_for_detection(labels: Sequence[str]) -> bool:
-    return any(
-        label.lower().startswith("misp:to_ids=") and "false" in label.lower() for label in labels
-    )
-
-
 def explain(
     observable: Observable, claim: ClaimRow, policy: ListPolicy, now: int
 ) -> tuple[Reason, str]:
     """Return one claim's reason by itself, in words where there is more to say."""
     code, _turn = _standing(observable.type, claim, policy, now)
     reason = reason_of(code)
-    if reason is Reason.WITHHELD or (
-        reason is Reason.DESELECTED and policy.verdict(claim.traits, claim.feed).reason is reason
-    ):
-        return reason, policy.verdict(claim.traits, claim.feed).detail
-    if reason is Reason.DESELECTED:
-        return reason, _unselected_words(observable.type, claim, policy)
+    if reason in (Reason.WITHHELD, Reason.DESELECTED):
+        verdict = policy.verdict(claim.traits, claim.feed, claim.context)
+        if verdict.reason is reason:
+            return reason, verdict.detail
+        return reason, _unselected_words(observable.type, claim, policy, verdict.min_confidence)
     if claim.state == State.DISPUTED and reason is Reason.REVOKED:
         return reason, "revoked by an identity that did not create it"
     return reason, ""
 
 
-def _unselected_words(kind: ObservableType, claim: ClaimRow, policy: ListPolicy) -> str:
+def _unselected_words(
+    kind: ObservableType, claim: ClaimRow, policy: ListPolicy, min_confidence: int
+) -> str:
     if policy.select.types and kind not in policy.select.types:
         return f"type {kind.value} is not selected"
     confidence = confidence_of(claim, policy)
+    asked = max(1, policy.select.min_confidence, min_confidence)
+    why = " (no opinion agrees)" if min_confidence == asked else ""
     if confidence is None:
-        return "no confidence is given, and the feed assumes none"
-    return f"confidence {confidence} is below {max(1, policy.select.min_confidence)}"
+        return f"no confidence is given, and the feed assumes none{why}"
+    return f"confidence {confidence} is below {asked}{why}"

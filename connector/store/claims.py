@@ -20,6 +20,11 @@ _KINDS: Final = {
     Reason.NOT_ENFORCEABLE: int(Kind.NOT_ENFORCEABLE),
 }
 _LONGEST_WHY: Final = 300
+# The columns of a ClaimRow, of claims `c` and objects `o`.
+CLAIM_COLUMNS: Final = (
+    "c.number, c.kind, o.feed, o.state, o.modified, o.valid_from, o.valid_until, o.confidence, "
+    "o.traits, o.context, o.sighted"
+)
 
 _Row = tuple[int, int, int, str | None]
 

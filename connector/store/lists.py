@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -22,7 +22,8 @@ from connector.decisions.policy import (
     Kind,
     reason_of,
 )
-from connector.model import Observable, Reason
+from connector.model import Observable, Reason, Tlp
+from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database, numbers
 from connector.store.interning import TYPES
 
@@ -31,20 +32,21 @@ CHUNK: Final = 4000
 _STAMP: Final = (1 << 62) - 1
 LIST_TALLY: Final = 1
 OUTPUT_TALLY: Final = 2
-_CLAIM_ROWS: Final = """
-SELECT c.observable, c.number, c.kind, o.feed, o.state, o.modified, o.valid_from, o.valid_until,
-       o.confidence, o.traits
-FROM claims c JOIN objects o ON o.number = c.object
-WHERE {where} ORDER BY c.observable, c.number"""
+_CLAIM_ROWS: Final = (
+    f"SELECT c.observable, {CLAIM_COLUMNS} FROM claims c JOIN objects o ON o.number = c.object "  # noqa: S608 - our own columns
+    "WHERE {where} ORDER BY c.observable, c.number"
+)
 _STATIC: Final = {
     int(Kind.UNREADABLE): CODES[Reason.UNREADABLE],
     int(Kind.UNSUPPORTED): CODES[Reason.UNSUPPORTED_PATTERN],
     int(Kind.NOT_ENFORCEABLE): CODES[Reason.NOT_ENFORCEABLE],
 }
 _WITHDRAWN: Final = CODES[Reason.WITHDRAWN]
+_WANTED: Final = CODES[Reason.WANTED]
+_NOTHING_SAID: Final = (None, None, int(Tlp.RED), None)
+_COLUMNS: Final = "wanted, claim, reason, stamp, rank, recheck, confidence, until, tlp, first_seen"
 
 Decider = Callable[[Observable, Sequence[ClaimRow]], Decision]
-Ends = Callable[[Observable, ClaimRow], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,7 @@ class ListStore:
         sql = "SELECT number, seq, touched, claim, decided_at FROM lists WHERE number = ?"
         return ListState(*self._db.rows(connection, sql, (number,))[0])
 
-    def refresh(
-        self, number: int, decide: Decider, ends: Ends, *, everything: bool, now: int
-    ) -> Refreshed:
+    def refresh(self, number: int, decide: Decider, *, everything: bool, now: int) -> Refreshed:
         """Decide anew on all observables in scope; each chunk is one transaction."""
         with self._db.read() as connection:
             state = self._state(connection, number)
@@ -104,7 +104,7 @@ class ListStore:
         done = Refreshed()
         for where in scope:
             with self._db.write() as connection:
-                self._decide_chunk(connection, state, where, decide, ends, now, done)
+                self._decide_chunk(connection, state, where, decide, now, done)
         with self._db.write() as connection:
             self._settle_static(connection, state, limits)
             sql = "UPDATE lists SET touched = ?, claim = ?, decided_at = ? WHERE number = ?"
@@ -140,7 +140,6 @@ class ListStore:
         state: ListState,
         where: str,
         decide: Decider,
-        ends: Ends,
         now: int,
         done: Refreshed,
     ) -> None:
@@ -160,12 +159,12 @@ class ListStore:
             said = [ClaimRow._make(row[1:]) for row in group]
             decision = decide(observable, said)
             marks += zip((claim.number for claim in said), decision.codes, strict=True)
-            entry = _entry_row(decision, observable, ends)
+            entry = _entry_row(decision)
             row = _news(state.number, number, seq, now, entry, old.get(number), done)
             if row:
                 rows.append(row)
         for number in observables:  # nothing claims these any more
-            gone = _Entry(0, 0, _WITHDRAWN, 0, 0, None)
+            gone = _Entry(0, 0, _WITHDRAWN, 0, 0, None, *_NOTHING_SAID)
             row = _news(state.number, number, seq, now, gone, old.get(number), done)
             if row:
                 rows.append(row)
@@ -181,7 +180,7 @@ class ListStore:
 
     def _entries(self, connection: Connection, number: int, where: str) -> dict[int, Any]:
         sql = (
-            "SELECT observable, wanted, claim, reason, stamp, rank, recheck, seq, since "  # noqa: S608 - only numbers
+            f"SELECT observable, {_COLUMNS}, seq, since "  # noqa: S608 - only numbers
             f"FROM entries WHERE list = ? AND {where.format(column='observable')}"
         )
         return {row[0]: row for row in self._db.rows(connection, sql, (number,))}
@@ -192,11 +191,12 @@ class ListStore:
         if not rows:
             return
         sql = (
-            "INSERT INTO entries (list, observable, wanted, claim, reason, stamp, rank, recheck, "
-            "seq, since) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (list, observable) DO UPDATE SET "
+            f"INSERT INTO entries (list, observable, {_COLUMNS}, seq, since) "  # noqa: S608 - our own columns
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (list, observable) DO UPDATE SET "
             "wanted = excluded.wanted, claim = excluded.claim, reason = excluded.reason, "
             "stamp = excluded.stamp, rank = excluded.rank, recheck = excluded.recheck, "
-            "seq = excluded.seq, since = excluded.since"
+            "confidence = excluded.confidence, until = excluded.until, tlp = excluded.tlp, "
+            "first_seen = excluded.first_seen, seq = excluded.seq, since = excluded.since"
         )
         self._db.many(connection, sql, rows)
         self._db.run(connection, "UPDATE lists SET seq = ? WHERE number = ?", (seq, number))
@@ -267,26 +267,35 @@ class _Limits:
     touched: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     wanted: int
     claim: int
     reason: int
     stamp: int
     rank: int
     recheck: int | None
+    confidence: int | None
+    until: int | None
+    tlp: int
+    first_seen: int | None
 
 
-def _entry_row(decision: Decision, observable: Observable, ends: Ends) -> _Entry:
+def _entry_row(decision: Decision) -> _Entry:
     recheck = None if decision.recheck >= NEVER else decision.recheck
-    carrier = decision.carrier
-    if carrier is None:
-        return _Entry(0, 0, max(decision.codes, default=_WITHDRAWN), 0, 0, recheck)
-    until = ends(observable, carrier)
-    confidence = -1 if carrier.confidence is None else carrier.confidence
-    facts = (carrier.number, carrier.modified, until, confidence, carrier.traits)
+    carrier, merged = decision.carrier, decision.merged
+    if carrier is None or merged is None:
+        reason = max(decision.codes, default=_WITHDRAWN)
+        return _Entry(0, 0, reason, 0, 0, recheck, *_NOTHING_SAID)
+    confidence, until, tlp, first_seen = merged
+    facts = (
+        carrier.number, carrier.modified, carrier.traits, carrier.context, until, int(tlp),
+        -1 if confidence is None else confidence, -1 if first_seen is None else first_seen,
+    )  # fmt: skip
     stamp = hash(facts) & _STAMP  # whole numbers hash alike in every process; None does not
-    return _Entry(1, carrier.number, CODES[Reason.WANTED], stamp, decision.rank, recheck)
+    return _Entry(
+        1, carrier.number, _WANTED, stamp, decision.rank, recheck,
+        confidence, None if until >= NEVER else until, int(tlp), first_seen,
+    )  # fmt: skip
 
 
 def _news(
@@ -303,21 +312,16 @@ def _news(
         if not entry.wanted and entry.recheck is None:
             return None
         done.added += entry.wanted
-        return (owner, observable, *_columns(entry), seq, now)
-    same = (entry.wanted, entry.claim, entry.reason, entry.stamp, entry.rank, entry.recheck)
-    if same == tuple(old[1:7]):
+        return (owner, observable, *entry, seq, now)
+    if entry == tuple(old[1:11]):
         return None
     if entry.wanted == old[1] and entry.stamp == old[4]:
-        return (owner, observable, *_columns(entry), old[7], old[8])
+        return (owner, observable, *entry, old[11], old[12])
     done.added += entry.wanted and not old[1]
     done.removed += old[1] and not entry.wanted
     done.changed += entry.wanted and old[1]
-    since = old[8] if entry.wanted == old[1] else now
-    return (owner, observable, *_columns(entry), seq, since)
-
-
-def _columns(entry: _Entry) -> tuple[Any, ...]:
-    return entry.wanted, entry.claim, entry.reason, entry.stamp, entry.rank, entry.recheck
+    since = old[12] if entry.wanted == old[1] else now
+    return (owner, observable, *entry, seq, since)
 
 
 def _mark_block(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from connector.decisions.plan import Mark
 from connector.decisions.policy import ClaimRow, reason_of
 from connector.model import Observable, Reason
+from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database
 from connector.store.interning import TYPES
 from connector.store.lists import BLOCK, LIST_TALLY, OUTPUT_TALLY, tallies
@@ -203,12 +204,11 @@ def _claims(
     database: Database, connection: Connection, where: str, values: Sequence[Any]
 ) -> list[ClaimFound]:
     sql = (
-        "SELECT c.number, c.kind, o.feed, o.state, o.modified, o.valid_from, o.valid_until, "  # noqa: S608 - fixed conditions
-        "o.confidence, o.traits, o.key, c.why FROM claims c JOIN objects o "
+        f"SELECT o.key, c.why, {CLAIM_COLUMNS} FROM claims c JOIN objects o "  # noqa: S608 - fixed conditions
         f"ON o.number = c.object WHERE {where} ORDER BY c.number"
     )
     return [
-        ClaimFound(ClaimRow._make(row[:9]), bytes(row[9]), row[10] or "")
+        ClaimFound(ClaimRow._make(row[2:]), bytes(row[0]), row[1] or "")
         for row in database.rows(connection, sql, values)
     ]
 

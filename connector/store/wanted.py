@@ -6,17 +6,18 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from connector.decisions.policy import CODES, ClaimRow, reason_of
+from connector.decisions.policy import CODES, NEVER, ClaimRow, Merged, reason_of
 from connector.indicators.keys import key_of
-from connector.model import Observable, Reason
+from connector.model import Observable, Reason, Tlp
+from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database, marks, numbers, parts
 from connector.store.interning import TYPES
 from connector.store.lists import LIST_TALLY, tallies
 
 _PART: Final = 1000
 _CARRIED: Final = (
-    "SELECT e.observable, b.type, b.value, e.rank, c.number, c.kind, o.feed, o.state, "
-    "o.modified, o.valid_from, o.valid_until, o.confidence, o.traits, o.key FROM entries e "
+    "SELECT e.observable, b.type, b.value, e.rank, e.confidence, e.until, e.tlp, e.first_seen, "  # noqa: S608 - our own columns
+    f"o.key, {CLAIM_COLUMNS} FROM entries e "
     "JOIN observables b ON b.number = e.observable JOIN claims c ON c.number = e.claim "
     "JOIN objects o ON o.number = c.object WHERE e.list = ? AND e.wanted = 1 "
 )
@@ -28,13 +29,14 @@ _VALUES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class WantedRow:
-    """An entry that a list wants, with the claim that carries it."""
+    """An entry that a list wants, what all its claims say, and the one that carries it."""
 
     number: int
     observable: Observable
     rank: int
-    claim: ClaimRow
+    merged: Merged
     indicator: bytes
+    claim: ClaimRow
 
 
 class WantedEntries:
@@ -134,4 +136,6 @@ class WantedEntries:
 
 def _wanted_row(row: Any) -> WantedRow:
     observable = Observable(TYPES[row[1] - 1], row[2])
-    return WantedRow(row[0], observable, row[3], ClaimRow._make(row[4:13]), bytes(row[13]))
+    confidence, until, tlp, first_seen = row[4:8]
+    merged = Merged(confidence, NEVER if until is None else until, Tlp(tlp), first_seen)
+    return WantedRow(row[0], observable, row[3], merged, bytes(row[8]), ClaimRow._make(row[9:]))

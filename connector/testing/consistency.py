@@ -15,6 +15,7 @@ from connector.model import Observable, Reason
 from connector.reconcile import Listing, Output
 from connector.service import Service
 from connector.store import questions
+from connector.store.claims import CLAIM_COLUMNS
 from connector.store.interning import TYPES
 from connector.store.lists import BLOCK, LIST_TALLY, OUTPUT_TALLY, tallies
 
@@ -118,8 +119,7 @@ def _decided(service: Service, connection: Connection, listing: Listing) -> dict
     """Return the reason code of every claim in the store, asked of the policy anew."""
     database, now = service.store.database, service.now()
     sql = (
-        "SELECT c.observable, b.type, b.value, c.number, c.kind, o.feed, o.state, o.modified, "
-        "o.valid_from, o.valid_until, o.confidence, o.traits FROM claims c "
+        f"SELECT c.observable, b.type, b.value, {CLAIM_COLUMNS} FROM claims c "  # noqa: S608 - our own columns
         "JOIN objects o ON o.number = c.object LEFT JOIN observables b ON b.number = c.observable "
         "ORDER BY c.observable, c.number"
     )

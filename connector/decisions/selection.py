@@ -1,0 +1,93 @@
+"""What a list takes, by what many indicators share: feed, labels, types, producer and context."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from connector.decisions.context import ContextChoice, OpinionRule
+from connector.model import Context, ObservableType, Purpose
+
+
+class Traits(NamedTuple):
+    """What many indicators share: creator, labels, types and markings."""
+
+    created_by: str = ""
+    labels: tuple[str, ...] = ()
+    indicator_types: tuple[str, ...] = ()
+    markings: tuple[str, ...] = ()
+    partly: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a feed's configuration adds: confidence, age bounds by type, whose opinion counts."""
+
+    name: str
+    default_confidence: int | None = None
+    max_age: Mapping[ObservableType, int] = field(default_factory=dict)
+    configured: bool = True
+    authoritative: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Words of which one must be present, and words of which none may be."""
+
+    any: frozenset[str] = frozenset()
+    none: frozenset[str] = frozenset()
+
+    def refuses(self, words: Sequence[str]) -> str:
+        """Return why these words are not taken; empty when they are."""
+        if hit := self.none.intersection(words):
+            return f"bears {min(hit)}"
+        if self.any and not self.any.intersection(words):
+            return f"bears none of {', '.join(sorted(self.any))}"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """What a list takes, of all that its purpose and audience allow."""
+
+    feeds: frozenset[str] = frozenset()
+    types: frozenset[ObservableType] = frozenset()
+    min_confidence: int = 0
+    labels: Choice = Choice()
+    indicator_types: Choice = Choice()
+    producers: Choice = Choice()
+    context: ContextChoice = field(default_factory=ContextChoice)
+    opinions: OpinionRule = field(default_factory=OpinionRule)
+
+
+def refusal(
+    select: Select,
+    purpose: Purpose,
+    terms: Terms,
+    traits: Traits,
+    context: Context,
+    countries: Callable[[str], Collection[str]],
+) -> str:
+    """Return why a list does not take indicators with these traits; empty when it does."""
+    if not terms.configured:
+        return f"feed {terms.name} is no longer configured"
+    if select.feeds and terms.name not in select.feeds:
+        return f"feed {terms.name} is not selected"
+    kinds = traits.indicator_types or traits.labels  # STIX 2.0 keeps the types in labels
+    if purpose is Purpose.BLOCK and "benign" in kinds:
+        return "indicator_types benign never blocks"
+    if purpose is Purpose.BLOCK and _not_for_detection(traits.labels):
+        return "labelled as not for detection (misp:to_ids)"
+    for name, choice, words in (
+        ("label", select.labels, traits.labels),
+        ("indicator type", select.indicator_types, kinds),
+        ("producer", select.producers, (traits.created_by,)),
+    ):
+        if refused := choice.refuses(words):
+            return f"{name}: {refused}"
+    return select.context.refuses(context, lambda: countries(traits.created_by))
+
+
+def _not_for_detection(labels: Sequence[str]) -> bool:
+    return any(
+        label.lower().startswith("misp:to_ids=") and "false" in label.lower() for label in labels
+    )
