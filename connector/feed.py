@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Generic, TypeVar
 
 from connector.adapter import Http
@@ -47,11 +47,13 @@ class Collection:
 
     `key` identifies it for ever (a TAXII collection's URL, a bundle's path); `whole` says that
     each run yields all that the collection holds, so what a run no longer shows was withdrawn.
+    `at_once` says that all of it was read before the first page: such a run cannot end half-way.
     """
 
     key: str
     title: str
     whole: bool = False
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +97,12 @@ class Feed(ABC, Generic[S]):
 
     `gaps` is for sources that forget: by collection key, what the latest run could no longer ask
     for. It is set before the run's first page, and a person acknowledges what was lost.
+    `reconcile_every` is for sources that delete: how often `holdings` is compared with the store.
     """
 
     settings_type: ClassVar[type[Settings]]
     gaps: dict[str, Gap]
+    reconcile_every: timedelta | None = None
 
     def __init__(self, settings: S, http: Http | None = None) -> None:
         self.settings = settings
@@ -123,6 +127,13 @@ class Feed(ABC, Generic[S]):
         Yields nothing when there is nothing new. Raises UnavailableError on half an answer; the
         pages yielded before stay good, and the next run goes on after them.
         """
+
+    def holdings(self, collection: Collection) -> Iterator[Sequence[str]]:
+        """Yield the ids of all that a collection holds; asked for where `reconcile_every` is set.
+
+        Raises UnavailableError on half an answer: what is not named counts as deleted.
+        """
+        raise UnavailableError(f"{collection.title}: this kind of feed cannot list what it holds")
 
     def offered(self) -> Sequence[Offered]:
         """Return all that the source shows us, for people who choose; asked anew each time."""

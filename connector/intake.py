@@ -20,6 +20,7 @@ from connector.indicators.pattern import read_pattern
 from connector.indicators.stix import StixObject, Unreadable, micros, read_object
 from connector.model import Claim, Reason, Tlp
 from connector.settings import Settings
+from connector.stocktaking import take_stock
 from connector.store.objects import ObjectStore
 from connector.store.runs import CollectionState
 from connector.store.versions import Version
@@ -51,42 +52,90 @@ def poll(
     store: ObjectStore,
     now: Callable[[], int],
     progress: Progress = lambda _title, _count: None,
+    *,
+    partial_runs: bool = False,
 ) -> Polled:
     """Read what is new in every collection of a feed into the store.
 
-    A collection that fails leaves the others alone; what it gave before it failed is kept. Raises
-    what `Feed.collections` raises; the failures of single collections are in `Polled.errors`.
+    A collection that fails leaves the others alone. What it gave before it failed is set aside
+    until a later run goes on from there and ends well, or counts at once with `partial_runs`.
+    Raises what `Feed.collections` raises; failures of single collections are in `Polled.errors`.
     """
     polled = Polled()
     collections = feed.collections()
     for collection in collections:
+        intake = _Intake(feed, number, collection, store, now, polled, progress, partial_runs)
         try:
-            _read(feed, number, collection, store, now, polled, progress)
+            intake.read()
         except ConnectorError as error:
             polled.errors.append(error)
+            intake.tell_what_waits()
     polled.withdrawn += store.drop_collections(number, {found.key for found in collections})
+    if not polled.errors:
+        polled.withdrawn += take_stock(feed, number, collections, store, now)
     return polled
 
 
-def _read(
-    feed: Feed[Settings],
-    number: int,
-    collection: Collection,
-    store: ObjectStore,
-    now: Callable[[], int],
-    polled: Polled,
-    progress: Progress,
-) -> None:
-    state = store.collection(number, collection.key, collection.title)
-    started = False
-    for page in feed.pages(collection, state.cursor):
-        if not started:  # before the cursor moves past it
-            _note_gap(feed, number, collection, store, now)
-        if collection.whole and not started:
-            state = store.begin_run(state)
-        started = True
-        _take(number, state, page, collection, store, now, polled)
-        progress(collection.title, len(page.objects))
+@dataclass(slots=True)
+class _Intake:
+    """One run over one collection."""
+
+    feed: Feed[Settings]
+    number: int
+    collection: Collection
+    store: ObjectStore
+    now: Callable[[], int]
+    polled: Polled
+    progress: Progress
+    partial_runs: bool
+
+    def read(self) -> None:
+        """Read what is new; a run of several pages counts when it has ended well."""
+        collection, staging = self.collection, self.store.staging
+        state = self.store.collection(self.number, collection.key, collection.title)
+        held = staging.standing(state.number)
+        if held is not None and collection.whole and not held.ended:
+            staging.drop(state.number)  # every run of it starts anew
+            held = None
+        if held is not None and (held.ended or self.partial_runs):
+            state, held = self._apply_staged(state), None
+        at_once = self.partial_runs or collection.at_once
+        again = held is not None
+        started = False
+        for page in self.feed.pages(collection, held.cursor if held else state.cursor):
+            if not started:  # before the cursor moves past it
+                _note_gap(self.feed, self.number, collection, self.store, self.now)
+            if at_once or (page.last and not started and held is None):
+                if collection.whole and not started:
+                    state = self.store.begin_run(state)
+                _take(self.number, state, page, collection, self.store, self.now, self.polled)
+            else:
+                staging.put(state.number, page.objects, page.cursor, ended=page.last, again=again)
+            started = True
+            self.progress(collection.title, len(page.objects))
+        if not at_once and staging.standing(state.number) is not None:
+            self._apply_staged(state)
+
+    def tell_what_waits(self) -> None:
+        """Log what a broken run left: nothing of it counts until it ended well."""
+        state = self.store.collection(self.number, self.collection.key, self.collection.title)
+        if held := self.store.staging.standing(state.number):
+            log.warning(
+                "feed.run_unfinished", collection=self.collection.title, pages_waiting=held.pages
+            )
+
+    def _apply_staged(self, state: CollectionState) -> CollectionState:
+        """Take in the pages of a run that ended; a crash on the way only repeats some of them."""
+        staging, whole = self.store.staging, self.collection.whole
+        if whole:
+            state = self.store.begin_run(state)
+        for staged in staging.pages(state.number):
+            page = Page(staged.objects, staged.cursor, staged.ended)
+            _take(self.number, state, page, self.collection, self.store, self.now, self.polled)
+            if not whole:  # a whole run that is repeated has to show all it holds again
+                staging.drop(state.number, staged.number)
+        staging.drop(state.number)
+        return self.store.collection(self.number, self.collection.key, self.collection.title)
 
 
 def _note_gap(

@@ -11,7 +11,7 @@ import structlog
 
 from connector.carrying import Applied, Carrier
 from connector.config.loading import Loaded
-from connector.config.model import FeedConfig, ListConfig, OutputConfig
+from connector.config.model import FeedConfig, ListConfig, OutputConfig, PartialRuns
 from connector.decisions.allowlist import Allowlist
 from connector.decisions.plan import Limits
 from connector.decisions.policy import Choice, ListPolicy, Select, Terms, Traits
@@ -83,7 +83,10 @@ class Service:
         feed = self.feeds[name]
         polled = Polled()
         try:
-            polled = poll(feed.feed, feed.number, self.store.objects, self.now, progress)
+            polled = poll(
+                feed.feed, feed.number, self.store.objects, self.now, progress,
+                partial_runs=feed.config.partial_runs is PartialRuns.ALLOW,
+            )  # fmt: skip
             if polled.errors:
                 raise _worst(polled)
         except ConnectorError as error:

@@ -17,6 +17,13 @@ from connector.settings import Duration, Field, FilePath, Settings
 Confidence = Annotated[int, Field(ge=0, le=100)]
 
 
+class PartialRuns(StrEnum):
+    """Whether what came before a run broke off counts at once."""
+
+    ALLOW = "allow"
+    REFUSE = "refuse"
+
+
 class FeedConfig(Settings):
     """What every feed has, beside the options of its own type."""
 
@@ -37,6 +44,12 @@ class FeedConfig(Settings):
         default_factory=dict,
         description="How long an indicator without `valid_until` counts: one duration, or one for "
         "each observable type, `file` (every kind of file) and `default`.",
+    )
+
+    partial_runs: PartialRuns = Field(
+        PartialRuns.REFUSE,
+        description="`refuse`: a run of several pages counts when it has ended well, and one that "
+        "broke off is gone on with. `allow`: every page counts as it comes.",
     )
 
     def max_age_of(self, kind: ObservableType) -> timedelta | None:

@@ -61,7 +61,7 @@ class BundleFeed(Feed[BundleSettings]):
                 f"{self.settings.path}: no such file or folder; to withdraw what a file held, "
                 "leave an empty bundle there"
             )
-        return [Collection(str(file), file.name, whole=True) for file in files]
+        return [Collection(str(file), file.name, whole=True, at_once=True) for file in files]
 
     def pages(self, collection: Collection, cursor: str | None) -> Iterator[Page]:
         """Yield the file's objects, or nothing at all when they are those of the cursor."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import msgspec
 import structlog
 
 from connector.answer import Answer
@@ -13,7 +14,7 @@ from connector.feed import Collection, Feed, Gap, Offered, Page
 from connector.feeds.taxii_cursor import Cursor
 from connector.feeds.taxii_discovery import Discovery, choose
 from connector.feeds.taxii_pager import Run
-from connector.feeds.taxii_progress import OBJECTS, Question
+from connector.feeds.taxii_progress import MANIFEST, OBJECTS, Question
 from connector.feeds.taxii_ranges import RangeRun
 from connector.feeds.taxii_settings import Profile, TaxiiSettings
 from connector.http import Http
@@ -23,6 +24,10 @@ __all__ = ["Profile", "TaxiiFeed", "TaxiiSettings"]
 log = structlog.get_logger()
 _DISCOVERY_SECONDS: Final = 3600.0
 _SKEW_WORTH_A_WARNING: Final = timedelta(seconds=60)
+
+
+class _Named(msgspec.Struct):
+    id: str
 
 
 class TaxiiFeed(Feed[TaxiiSettings]):
@@ -40,6 +45,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         self._known_until = 0.0
         self._server_clock: tuple[datetime, float] | None = None
         self._skew_reported = False
+        self.reconcile_every = None if settings.window else settings.reconcile_every
         self.gaps = {}
 
     def collections(self) -> Sequence[Collection]:
@@ -71,6 +77,11 @@ class TaxiiFeed(Feed[TaxiiSettings]):
             self._known_until = 0.0
             raise
 
+    def holdings(self, collection: Collection) -> Iterator[Sequence[str]]:
+        """Yield the ids that the collection's manifest lists, page by page."""
+        for page in self._run(collection, Cursor(), None, MANIFEST).pages():
+            yield [_id_of(entry, collection) for entry in page.objects]
+
     def offered(self) -> Sequence[Offered]:
         """Return every collection of every root that lets us in."""
         found = self._discovery.collections()
@@ -83,12 +94,18 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         """Close the connections."""
         self._client.close()
 
-    def _run(self, collection: Collection, start: Cursor, after: datetime | None) -> Run | RangeRun:
+    def _run(
+        self,
+        collection: Collection,
+        start: Cursor,
+        after: datetime | None,
+        resource: str = OBJECTS,
+    ) -> Run | RangeRun:
         def ask(question: Question) -> Answer:
             return self._ask(collection.key, question)
 
         kind = RangeRun if self._discovery.dialect.ranged else Run
-        return kind(ask, start, after, self.settings.overlap, self.settings.page_size)
+        return kind(ask, start, after, self.settings.overlap, self.settings.page_size, resource)
 
     def _ask(self, collection: str, question: Question) -> Answer:
         dialect = self._discovery.dialect
@@ -140,3 +157,12 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         if abs(skew) > _SKEW_WORTH_A_WARNING and not self._skew_reported:
             self._skew_reported = True
             log.warning("feed.clock_skew", url=self.settings.url, seconds=skew.total_seconds())
+
+
+def _id_of(entry: bytes, collection: Collection) -> str:
+    try:
+        return msgspec.json.decode(entry, type=_Named).id
+    except msgspec.DecodeError as error:
+        raise UnavailableError(
+            f"{collection.key}{MANIFEST}: lists an object without an id: {error}"
+        ) from error

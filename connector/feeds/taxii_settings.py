@@ -91,6 +91,12 @@ class TaxiiSettings(HttpSettings):
         description="How far before the newest object known to read again, for objects that show "
         "up late.",
     )
+    reconcile_every: Duration | None = Field(
+        None,
+        description="How often to compare what the server's manifests list with what was read; "
+        "what two comparisons miss was deleted there and is withdrawn. Off when left out, and "
+        "wherever window is set: what such a server forgets is not deleted.",
+    )
     page_size: int = Field(
         1000, ge=1, le=LARGEST_LIMIT, description="Objects asked for in one page."
     )

@@ -17,7 +17,9 @@ from connector.store.compression import Codec
 from connector.store.database import Database, marks, parts
 from connector.store.gaps import Gaps
 from connector.store.interning import FeedCodecs, Interned, load_traits, remember_markings
+from connector.store.inventory import Inventories
 from connector.store.runs import CollectionState, Runs
+from connector.store.staging import Staging
 from connector.store.versions import Held, News, Version, news
 
 
@@ -74,6 +76,8 @@ class ObjectStore(Runs):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.gaps = Gaps(database)
+        self.staging = Staging(database)
+        self.inventories = Inventories(database, self)
         self._traits: Interned[Traits] = Interned(database, "traits")
         self._codecs = FeedCodecs(database)
 

@@ -96,8 +96,29 @@ class Runs:
                     connection, "SELECT object FROM members WHERE collection = ?", (number,)
                 )
                 left += self._leave(connection, number, [row[0] for row in rows])
-                self._db.run(connection, "DELETE FROM collections WHERE number = ?", (number,))
+                for sql in (
+                    "DELETE FROM staged_pages WHERE collection = ?",
+                    "DELETE FROM collections WHERE number = ?",
+                ):
+                    self._db.run(connection, sql, (number,))
         return left
+
+    def withdraw(self, connection: Connection, gone: Sequence[int]) -> int:
+        """Withdraw objects that their source holds no more; return how many were in force."""
+        if not gone:
+            return 0
+        touched = self._claims.next_touch(connection)
+        return sum(self._withdraw(connection, part, touched) for part in parts(gone))
+
+    def bring_back(self, connection: Connection, returned: Sequence[int]) -> None:
+        """Let objects count again that were withdrawn and that their source holds after all."""
+        if not returned:
+            return
+        touched = self._claims.next_touch(connection)
+        for part in parts(returned):
+            sql = f"UPDATE objects SET state = ? WHERE state = ? AND number IN ({numbers(part)})"  # noqa: S608 - only numbers
+            self._db.run(connection, sql, (State.CURRENT, State.WITHDRAWN))
+            self._claims.stir(connection, part, touched)
 
     def _leave(self, connection: Connection, collection: int, members: Sequence[int]) -> int:
         withdrawn = 0

@@ -158,17 +158,20 @@ def test_a_kill_at_each_step_is_healed_by_a_whole_pass(
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("partial_runs", ["allow", "refuse"])
 def test_check_1_a_kill_between_two_pages_ends_in_the_same_store(
     site: Site,
     taxii: TaxiiServer,
     taxii_feed: Callable[..., dict[str, Any]],
     nursery: Nursery,
     page: int,
+    partial_runs: str,
 ) -> None:
-    site.configure(**sections({"ais": taxii_feed(page_size=3)}))
+    site.configure(**sections({"ais": taxii_feed(page_size=3, partial_runs=partial_runs)}))
     taxii.add_objects([indicator(n, f"192.0.2.{n}") for n in range(1, 14)])
     nursery.kill_in_cycle(site, "page", page, whole=True)
-    assert site.feed("ais")["objects"] == min(3 * page, 13)
+    kept = min(3 * page, 13) if partial_runs == "allow" else 0
+    assert site.feed("ais")["objects"] == kept
     site.once()
     assert site.feed("ais")["objects"] == 13
     assert len(site.at()) == 13
