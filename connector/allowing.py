@@ -121,7 +121,7 @@ def list_exceptions(
 def _store(config: Path) -> Iterator[tuple[Loaded, Store]]:
     """Yield the file and its store; the lists and outputs are not needed, so not assembled."""
     loaded = load_config(config)
-    store = open_store(loaded)
+    store = open_store(loaded, alone=False)  # a running daemon takes the change up
     try:
         yield loaded, store
     finally:

@@ -163,6 +163,7 @@ class Generation:
 
     def _refresh(self) -> None:
         """Decide on what changed; outputs of a list that changed follow at once."""
+        self.service.take_up_exceptions()
         self.service.warn_of_windows()  # also of a paused feed, which nobody polls
         for name in self.service.listings:
             first = name in self.service.undecided

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
@@ -12,7 +12,7 @@ import structlog
 from connector.carrying import Applied, Carrier
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, ListConfig, OutputConfig, PartialRuns
-from connector.decisions.allowlist import Allowlist
+from connector.decisions.allowlist import Allowlist, Protection
 from connector.decisions.plan import Limits
 from connector.decisions.policy import Choice, ListPolicy, Select, Terms, Traits
 from connector.errors import ConnectorError, RefusedError, UnavailableError
@@ -20,7 +20,7 @@ from connector.feed import Feed
 from connector.indicators.marking import audience_limit, level_of
 from connector.indicators.stix import GranularMarking
 from connector.intake import Polled, poll
-from connector.model import Audience, ObservableType, Tlp
+from connector.model import Audience, Observable, ObservableType, Tlp
 from connector.reconcile import (
     CHANGED,
     EVERYTHING,
@@ -62,6 +62,18 @@ class FeedUnderWay:
 
 
 @dataclass(slots=True)
+class AllowlistInForce:
+    """The allowlist that all policies ask; exceptions made by command replace it as a whole."""
+
+    held: Allowlist
+    change: int
+
+    def protects(self, observable: Observable, now: datetime) -> Protection | None:
+        """Return who protects an observable."""
+        return self.held.protects(observable, now)
+
+
+@dataclass(slots=True)
 class Service:
     """Feeds, lists and outputs as the file names them; every cycle of the product is a method."""
 
@@ -73,6 +85,7 @@ class Service:
     outputs: dict[str, Output]
     carrier: Carrier
     markings: dict[str, Tlp | None]
+    allowlist: AllowlistInForce
     undecided: set[str] = field(default_factory=set)
     warned: set[str] = field(default_factory=set)
 
@@ -139,6 +152,17 @@ class Service:
             changed=done.changed,
         )  # fmt: skip
         return done
+
+    def take_up_exceptions(self) -> None:
+        """Take up exceptions that `connector allow` made or ended since; lists follow."""
+        change = self.store.exceptions.change()
+        if change == self.allowlist.change:
+            return
+        rules = self.store.exceptions.rules(self.now())
+        self.allowlist.held = self.loaded.make_allowlist(rules, self.allowlist.held.warninglists)
+        self.allowlist.change = change
+        self.undecided.update(self.listings)
+        log.info("allowlist.changed", exceptions=len(rules))
 
     def scope_of(self, name: str) -> Scope:
         """Return what the next cycle of an output has to look at."""
@@ -242,15 +266,15 @@ def assemble(
     store.ledger.resume(outputs)
     return Service(
         loaded, store, now, feeds, listings, outputs, carrier or Carrier(store, now), markings,
-        set(listings),
+        allowlist, set(listings),
     )  # fmt: skip
 
 
-def _allowlist(loaded: Loaded, store: Store, now: Callable[[], int]) -> Allowlist:
+def _allowlist(loaded: Loaded, store: Store, now: Callable[[], int]) -> AllowlistInForce:
     made = loaded.make_allowlist(store.exceptions.rules(now()))
     for sentence in made.warninglists.unread if made.warninglists else ():
         log.warning("allowlist.unread", what=sentence)
-    return made
+    return AllowlistInForce(made, store.exceptions.change())
 
 
 def _worst(polled: Polled) -> ConnectorError:

@@ -85,6 +85,11 @@ class Exceptions:
         with self._db.read() as connection:
             return [ExceptionRow(*row) for row in self._db.rows(connection, sql)]
 
+    def change(self) -> int:
+        """Return a number that grows with every exception added or removed."""
+        with self._db.read() as connection:
+            return latest_change(connection)
+
     def rules(self, now: int) -> tuple[ExceptionRule, ...]:
         """Return what the allowlist must hold now."""
         return tuple(row.rule() for row in self.all() if row.holds(now))
