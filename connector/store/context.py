@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from connector.decisions.policy import State
 from connector.indicators.attribution import DEEPEST, Placed, Step, context_of
 from connector.indicators.context import Link, Node, Told
-from connector.indicators.identity import is_indicator, key_of_id
+from connector.indicators.identity import is_indicator
 from connector.model import Context
 from connector.store.claims import ClaimRows
 from connector.store.database import Database, marks, numbers, parts
@@ -183,19 +183,3 @@ class Graph:
     def _rows(self, sql: str, keys: set[bytes]) -> Iterable[Any]:
         for part in parts(list(keys)):
             yield from self._db.rows(self._connection, sql.replace("{keys}", marks(part)), part)
-
-
-def countries_of(database: Database, producers: Collection[str]) -> dict[str, frozenset[str]]:
-    """Return where producers sit, by their ids: as they say themselves, or by a relationship."""
-    keys = {producer: key_of_id(producer) for producer in producers if producer}
-    with database.read() as connection:
-        graph = Graph(database, connection, keys.values())
-        graph.add_nodes(keys.values())
-        return {producer: _countries(graph, keys[producer]) for producer in keys}
-
-
-def _countries(graph: Graph, key: bytes) -> frozenset[str]:
-    context, _sighted = graph.context_of(key)
-    own = (at for placed in graph.nodes(key) for at in placed.node.countries)
-    words = (word for word in context.words if word.kind == "country")
-    return frozenset((*own, *(name for word in words for name in (word.name, *word.aliases))))

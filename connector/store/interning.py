@@ -15,6 +15,7 @@ from connector.store.database import Database, marks, numbers, parts
 TYPES: Final[tuple[ObservableType, ...]] = tuple(ObservableType)
 TYPE_CODES: Final = {kind: code for code, kind in enumerate(TYPES, 1)}
 _VALUES_HELD: Final = 100_000
+_AHEAD: Final = 500
 
 T = TypeVar("T")
 
@@ -94,6 +95,28 @@ def load_codec(
         sql = "SELECT body FROM dictionaries WHERE number = ?"
         held[number] = Codec(bytes(database.one(connection, sql, (number,)) or b""))
     return held[number]
+
+
+class Remembered(Generic[T]):
+    """Returns values of one table by number; they never change, so each is read once."""
+
+    def __init__(self, database: Database, table: str, kind: type[T]) -> None:
+        self._db = database
+        self._table, self._kind = table, kind
+        self._held: dict[int, T] = {}
+
+    def __call__(self, number: int) -> T:
+        """Return a value by its number."""
+        found = self._held.get(number)
+        if found is None:
+            if len(self._held) > 2 * _VALUES_HELD:
+                self._held.clear()
+            ahead = range(number, number + _AHEAD)  # a pass over many asks for the next ones soon
+            with self._db.read() as connection:
+                near = load_interned(self._db, connection, self._table, self._kind, ahead)
+            self._held.update(near)
+            found = near[number]
+        return found
 
 
 def load_traits(

@@ -1,21 +1,18 @@
 """The store as one thing: a database and the sides that the service works with."""
 
 from threading import Lock
-from typing import Final
 
 from connector.decisions.policy import Traits
 from connector.indicators.stix import Unreadable, read_object
-from connector.model import Tlp
+from connector.model import Context, Tlp
 from connector.store.compression import Codec
 from connector.store.database import Database, marks, parts
 from connector.store.exceptions import Exceptions
-from connector.store.interning import known_markings, load_codec, load_traits
+from connector.store.interning import Remembered, known_markings, load_codec
 from connector.store.ledger import Ledger
 from connector.store.lists import ListStore
 from connector.store.objects import ObjectStore
-
-_TRAITS_HELD: Final = 200_000
-_AHEAD: Final = 500
+from connector.store.producers import Producers
 
 
 class Store:
@@ -27,21 +24,11 @@ class Store:
         self.lists = ListStore(self.database)
         self.ledger = Ledger(self.database)
         self.exceptions = Exceptions(self.database)
-        self._traits: dict[int, Traits] = {}
+        self.producers = Producers(self.database)
+        self.traits = Remembered(self.database, "traits", Traits)
+        self.contexts = Remembered(self.database, "contexts", Context)
         self._codecs: dict[int, Codec] = {}
         self._unpacking = Lock()  # a codec serves one thread at a time
-
-    def traits(self, number: int) -> Traits:
-        """Return traits by number; they never change, so each is read once."""
-        found = self._traits.get(number)
-        if found is None:
-            if len(self._traits) > _TRAITS_HELD:
-                self._traits.clear()
-            with self.database.read() as connection:  # a pass over many asks for the next ones soon
-                near = load_traits(self.database, connection, range(number, number + _AHEAD))
-            self._traits.update(near)
-            found = near[number]
-        return found
 
     def markings(self) -> dict[str, Tlp | None]:
         """Return every marking definition received, with what it restricts."""

@@ -11,8 +11,10 @@ from connector.decisions.policy import (
     REASONS,
     Choice,
     ClaimRow,
+    Decision,
     Kind,
     ListPolicy,
+    Merged,
     Select,
     State,
     Terms,
@@ -255,6 +257,9 @@ def test_traits_are_judged_once_and_anew_when_a_marking_arrived() -> None:
         ({"modified": 2 * DAY, "valid_from": 4 * DAY}, DAY, 5 * DAY),
         ({"modified": 4 * DAY, "valid_from": 2 * DAY}, DAY, 5 * DAY),
         ({"modified": 2 * DAY, "valid_from": None}, DAY, 3 * DAY),
+        ({"modified": 2 * DAY, "sighted": 6 * DAY}, DAY, 7 * DAY),
+        ({"modified": 2 * DAY, "sighted": 1 * DAY}, DAY, 3 * DAY),
+        ({"sighted": 6 * DAY, "valid_until": 5 * DAY}, DAY, 5 * DAY),
     ],
 )
 def test_a_claim_ends_by_its_own_word_or_else_by_age(
@@ -343,7 +348,7 @@ def test_an_allowlisted_observable_tells_what_each_claim_would_have_been_stopped
 
 
 def test_an_observable_without_claims_is_not_listed() -> None:
-    assert decide(ADDRESS, [], policy(), NOW) == (b"", None, 0, NEVER, "")
+    assert decide(ADDRESS, [], policy(), NOW) == Decision(b"", None, 0, NEVER)
 
 
 # ---- words ---------------------------------------------------------------------------------------
