@@ -351,6 +351,40 @@ def test_an_observable_without_claims_is_not_listed() -> None:
     assert decide(ADDRESS, [], policy(), NOW) == Decision(b"", None, 0, NEVER)
 
 
+def test_an_entry_says_what_all_claims_that_are_taken_say_together() -> None:
+    strict = Traits(markings=("amber",))
+    by = policy(traits={1: Traits(), 2: strict}, levels={strict: Tlp.AMBER})
+    said = [
+        claim(1, confidence=80, valid_from=500, valid_until=NOW + 10),
+        claim(2, confidence=None, valid_from=None, valid_until=NOW + 30, traits=2),
+        claim(3, confidence=20, valid_from=100, valid_until=NOW + 20),
+        claim(4, confidence=100, valid_from=1, valid_until=NOW + 99, state=State.REVOKED),
+    ]
+    together = decide(ADDRESS, said, by, NOW)
+    assert together.merged == Merged(80, NOW + 30, Tlp.AMBER, 100)
+    assert together.carrier == said[0]
+    alone = decide(ADDRESS, said[1:2], by, NOW)
+    assert alone.merged == Merged(None, NOW + 30, Tlp.AMBER, None)
+    later = decide(ADDRESS, said, by, NOW + 10)
+    assert later.merged == Merged(20, NOW + 30, Tlp.AMBER, 100)
+    assert decide(ADDRESS, said[3:], by, NOW).merged is None
+
+
+def test_the_marking_of_traits_is_asked_for_once_until_one_arrives() -> None:
+    asked: list[int] = []
+
+    def level(_traits: Traits, feed: int) -> tuple[Tlp, str]:
+        asked.append(feed)
+        return Tlp.GREEN, ""
+
+    by = policy(level=level)
+    assert [by.tlp_of(1, 1), by.tlp_of(1, 1), by.tlp_of(1, 2)] == [Tlp.GREEN] * 3
+    assert asked == [1, 2]
+    by.forget_verdicts()
+    by.tlp_of(1, 1)
+    assert asked == [1, 2, 1]
+
+
 # ---- words ---------------------------------------------------------------------------------------
 
 

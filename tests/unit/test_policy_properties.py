@@ -43,6 +43,7 @@ claims = st.builds(
     valid_until=instants | st.none(),
     confidence=st.none() | st.sampled_from([0, 1, 50, 100]),
     traits=st.sampled_from(list(TRAITS)),
+    sighted=st.none() | instants,
 )
 policies = st.builds(
     policy,
@@ -79,7 +80,7 @@ def naive(said: ClaimRow, by: ListPolicy, now: int) -> Reason:
     block = by.purpose is Purpose.BLOCK
     terms, traits, select = by.terms[said.feed], TRAITS[said.traits], by.select
     confidence = terms.default_confidence if said.confidence is None else said.confidence
-    started = max(said.modified, said.valid_from or 0)
+    started = max(said.modified, said.valid_from or 0, said.sighted or 0)
     age = terms.max_age.get(ADDRESS.type)
     aged = age is not None and said.valid_until is None and now >= started + age
     kinds = traits.indicator_types or traits.labels
@@ -136,9 +137,9 @@ def test_nothing_changes_before_the_instant_to_ask_again(
     decision = decide(ADDRESS, said, by, now)
     assert decision.recheck > now
     for later in range(now, min(decision.recheck, 90)):
-        assert decide(ADDRESS, said, by, later)[:4] == decision[:4]
+        assert decide(ADDRESS, said, by, later) == decision
     if decision.recheck == NEVER:
-        assert decide(ADDRESS, said, by, 10_000_000)[:4] == decision[:4]
+        assert decide(ADDRESS, said, by, 10_000_000) == decision
 
 
 @given(st.lists(claims, min_size=1, max_size=6), policies, instants, st.data())
@@ -149,4 +150,5 @@ def test_the_order_of_the_claims_decides_only_between_equals(
     turned = data.draw(st.permutations(said))
     other = decide(ADDRESS, turned, by, now)
     assert (other.rank, other.recheck) == (decision.rank, decision.recheck)
+    assert other.merged == decision.merged
     assert sorted(other.codes) == sorted(decision.codes)

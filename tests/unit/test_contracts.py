@@ -1,0 +1,109 @@
+"""What a feed or an adapter gets from its contract without writing it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from connector.adapter import (
+    Entry,
+    EntryAdapter,
+    ListAdapter,
+    Observable,
+    ObservableType,
+    Place,
+    Settings,
+)
+from connector.errors import UnavailableError
+from connector.feed import Collection, Feed, Page
+
+ADDRESS = Observable(ObservableType.IPV4_ADDR, "192.0.2.7")
+
+
+class Options(Settings):
+    size: int = 1
+
+
+class Paper(ListAdapter[Options]):
+    """A list on paper."""
+
+    settings_type = Options
+    supports = frozenset({ObservableType.IPV4_ADDR})
+
+    def read(self) -> Iterable[Entry]:
+        return []
+
+    def publish(self, entries: Iterable[Entry]) -> None:
+        list(entries)
+
+
+class Board(EntryAdapter[Options]):
+    """Single notes on a board."""
+
+    settings_type = Options
+    supports = frozenset({ObservableType.URL})
+
+    def read(self) -> Iterable[Entry]:
+        return []
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        list(entries)
+
+    def remove(self, entries: Sequence[Entry]) -> None:
+        list(entries)
+
+
+class Post(Feed[Options]):
+    """Letters."""
+
+    settings_type = Options
+
+    def collections(self) -> Sequence[Collection]:
+        return [Collection("key", "Letters", whole=True)]
+
+    def pages(self, collection: Collection, cursor: str | None) -> Iterator[Page]:
+        yield Page([], "c", last=True)
+
+
+def test_an_adapter_holds_its_options_and_knows_what_it_supports() -> None:
+    adapter = Paper(Options(size=2))
+    assert adapter.settings.size == 2
+    assert adapter.accepts(ADDRESS)
+    assert not Board(Options()).accepts(ADDRESS)
+    assert (adapter.capacity, adapter.fields, adapter.default_mapping) == (None, frozenset(), {})
+    entry = Entry(ADDRESS)
+    assert adapter.as_held(entry) is entry
+    adapter.close()
+
+
+def test_a_target_without_a_commit_needs_none() -> None:
+    board = Board(Options())
+    board.commit()
+    board.close()
+    assert board.batch_size == 500
+
+
+def test_what_was_not_given_is_told_where_it_is_asked_for() -> None:
+    with pytest.raises(RuntimeError, match="derives its options from HttpSettings"):
+        _ = Paper(Options()).http
+    with pytest.raises(RuntimeError, match="made without its place"):
+        _ = Paper(Options()).place
+    with pytest.raises(RuntimeError, match="derives its options from HttpSettings"):
+        _ = Post(Options()).http
+
+
+def test_what_was_given_is_there() -> None:
+    http, place = object(), Place("edge", Path("published"))
+    adapter = Paper(Options(), http, place)
+    assert adapter.http is http
+    assert (adapter.place.output, adapter.place.publish_folder) == ("edge", Path("published"))
+    assert Post(Options(), http).http is http
+
+
+def test_a_feed_offers_its_collections_and_lists_no_holdings_unless_it_can() -> None:
+    feed = Post(Options())
+    [offered] = feed.offered()
+    assert (offered.key, offered.title) == ("key", "Letters")
+    with pytest.raises(UnavailableError, match="Letters: this kind of feed cannot list"):
+        feed.holdings(feed.collections()[0])
+    feed.close()
