@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from connector.carrying import Applied, Carrier
+from connector.carrying import Applied, Carrier, StoppedError
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, ListConfig, OutputConfig, PartialRuns
 from connector.decisions.allowlist import Allowlist, Protection
@@ -107,6 +107,10 @@ class Service:
             self._learn_markings(remarked=polled.remarked)  # one collection may bring a marking
             self.warn_of_windows()
             raise
+        except Exception as error:  # the edge of a cycle: one feed's bug stops no other
+            log.exception("feed.bug", feed=name)
+            self.store.objects.note_attempt(feed.number, self.now(), _bug(error))
+            raise UnavailableError(_bug(error)) from error
         self.store.objects.note_attempt(feed.number, self.now(), None)
         self._learn_markings(remarked=polled.remarked)
         log.info(
@@ -197,6 +201,12 @@ class Service:
         except ConnectorError as error:
             ledger.note_attempt(state.number, self.now(), str(error), None)
             raise
+        except StoppedError:
+            raise
+        except Exception as error:  # the edge of a cycle: one output's bug stops no other
+            log.exception("output.bug", output=name)
+            ledger.note_attempt(state.number, self.now(), _bug(error), None)
+            raise UnavailableError(_bug(error)) from error
         if proposal.plan.id in agreed:
             ledger.set_plan_state(state.number, proposal.plan.id, "done")
         ledger.note_attempt(state.number, self.now(), None, None)
@@ -275,6 +285,10 @@ def _allowlist(loaded: Loaded, store: Store, now: Callable[[], int]) -> Allowlis
     for sentence in made.warninglists.unread if made.warninglists else ():
         log.warning("allowlist.unread", what=sentence)
     return AllowlistInForce(made, store.exceptions.change())
+
+
+def _bug(error: Exception) -> str:
+    return f"a bug, with its traceback in the log: {error!r}"
 
 
 def _worst(polled: Polled) -> ConnectorError:
