@@ -105,6 +105,7 @@ class Service:
         except ConnectorError as error:
             self.store.objects.note_attempt(feed.number, self.now(), str(error))
             self._learn_markings(remarked=polled.remarked)  # one collection may bring a marking
+            self._learn_producers()
             self.warn_of_windows()
             raise
         except Exception as error:  # the edge of a cycle: one feed's bug stops no other
@@ -113,6 +114,7 @@ class Service:
             raise UnavailableError(_bug(error)) from error
         self.store.objects.note_attempt(feed.number, self.now(), None)
         self._learn_markings(remarked=polled.remarked)
+        self._learn_producers()
         log.info(
             "feed.polled", feed=name, objects=polled.objects, new=polled.new,
             updated=polled.updated, revoked=polled.revoked, withdrawn=polled.withdrawn,
@@ -144,6 +146,18 @@ class Service:
             for listing in self.listings.values():
                 listing.policy.forget_verdicts()
             self.undecided.update(self.listings)
+
+    def _learn_producers(self) -> None:
+        """Judge anew where lists ask for producers' countries, and one of them has moved."""
+        asking = {
+            name: listing.policy
+            for name, listing in self.listings.items()
+            if listing.policy.select.context.asks_producers
+        }
+        if asking and self.store.producers.moved():
+            for policy in asking.values():
+                policy.forget_verdicts()
+            self.undecided.update(asking)
 
     def refresh(self, name: str, *, everything: bool = False) -> Refreshed:
         """Decide one list anew, on what changed or on everything."""
@@ -267,6 +281,7 @@ def assemble(
             name=name, purpose=listed.purpose, select=_select(listed), max_tlp=_max_tlp(listed),
             rank_by=tuple(rank.value for rank in listed.rank_by), terms=terms,
             traits=store.traits, level=level, allowlist=allowlist,
+            contexts=store.contexts, countries=store.producers.countries,
         )  # fmt: skip
         listings[name] = Listing(store.lists.open(name).number, policy)
     outputs = {
@@ -312,7 +327,8 @@ def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:
             for kind, bound in bounds.items()
             if bound is not None
         }
-        terms[number] = Terms(name, feed.default_confidence, ages)
+        authoritative = frozenset(feed.authoritative)
+        terms[number] = Terms(name, feed.default_confidence, ages, authoritative=authoritative)
     return terms
 
 
@@ -339,6 +355,8 @@ def _select(listed: ListConfig) -> Select:
             frozenset(chosen.indicator_types.any), frozenset(chosen.indicator_types.none)
         ),
         producers=Choice(frozenset(chosen.producers.any), frozenset(chosen.producers.none)),
+        context=chosen.context.choice,
+        opinions=chosen.opinions.rule,
     )
 
 

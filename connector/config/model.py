@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
+from connector.config.context import ContextConfig, LeastConfidence, OpinionsConfig
 from connector.config.service import LogConfig, OrganisationConfig, ServerConfig, StateConfig
 from connector.config.values import Day, Interval, MaxAge, Name, Text, TlpName, age_bound
 from connector.config.warninglist_files import installed_folder, installed_names, no_such_list
@@ -46,6 +47,11 @@ class FeedConfig(Settings):
         "each observable type, `file` (every kind of file) and `default`.",
     )
 
+    authoritative: tuple[Text, ...] = Field(
+        (),
+        description="Identities, by STIX id, whose opinions alone count for this feed's "
+        "indicators; without any, all that the feed itself brings count equally.",
+    )
     partial_runs: PartialRuns = Field(
         PartialRuns.REFUSE,
         description="`refuse`: a run of several pages counts when it has ended well, and one that "
@@ -125,8 +131,10 @@ class SelectConfig(Settings):
     types: tuple[ObservableType, ...] | None = Field(
         None, min_length=1, description="Kinds of observable; all when left out."
     )
-    min_confidence: Confidence | None = Field(
-        None, description="Lowest confidence; indicators that have none are then not taken."
+    min_confidence: LeastConfidence | None = Field(
+        None,
+        description="Lowest confidence, as a number or as a word of STIX's scales (low, medium, "
+        "high; unlikely to certain); indicators that have none are then not taken.",
     )
     max_tlp: TlpName | None = Field(None, description="Most restricted marking to take.")
     labels: WordsConfig = Field(default_factory=WordsConfig, description="Labels of the indicator.")
@@ -136,6 +144,13 @@ class SelectConfig(Settings):
     producers: WordsConfig = Field(
         default_factory=WordsConfig,
         description="Identities that created the indicator, by STIX id or by name.",
+    )
+    context: ContextConfig = Field(
+        default_factory=ContextConfig,
+        description="Who is behind it: one word of every kind that is named here.",
+    )
+    opinions: OpinionsConfig = Field(
+        default_factory=OpinionsConfig, description="What others think of it."
     )
 
 

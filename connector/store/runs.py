@@ -119,6 +119,7 @@ class Runs:
             sql = f"UPDATE objects SET state = ? WHERE state = ? AND number IN ({numbers(part)})"  # noqa: S608 - only numbers
             self._db.run(connection, sql, (State.CURRENT, State.WITHDRAWN))
             self._claims.stir(connection, part, touched)
+            self._context.take(connection, {}, part, (), touched)
 
     def _leave(self, connection: Connection, collection: int, members: Sequence[int]) -> int:
         withdrawn = 0
