@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -63,6 +64,7 @@ class Describer:
             marking=merged.tlp.label,
             valid_from=_instant(merged.first_seen),
             valid_until=None if merged.until >= NEVER else _instant(merged.until),
+            context=partial(policy.words, claim.context, claim.feed),
         )
 
 

@@ -55,6 +55,7 @@ class Facts:
     marking: str
     valid_from: datetime | None
     valid_until: datetime | None
+    context: Callable[[str], tuple[str, ...]] = lambda _kind: ()
 
 
 _Reader = Callable[[Facts], FieldValue | None]
@@ -202,7 +203,7 @@ def _raw_text(one: Input) -> _Reader:
 def _clean(one: Input) -> _Reader:
     """Return the function that reads an input, as one line where the feed wrote the text."""
     read = _READERS[one]
-    if not one.startswith("indicator.") or one is Input.INDICATOR_MODIFIED:
+    if not one.startswith(("indicator.", "context.")) or one is Input.INDICATOR_MODIFIED:
         return read
     return lambda facts: _one_line(str(read(facts)))
 
@@ -227,6 +228,12 @@ _READERS: Final[Mapping[Input, _Reader]] = MappingProxyType(
         Input.INDICATOR_LABELS: lambda facts: ",".join(facts.labels),
         Input.INDICATOR_CREATED_BY: lambda facts: facts.created_by,
         Input.INDICATOR_MODIFIED: lambda facts: _iso(facts.modified),
+        Input.CONTEXT_COUNTRY: lambda facts: ",".join(facts.context("country")),
+        Input.CONTEXT_THREAT_ACTOR: lambda facts: ",".join(facts.context("threat_actor")),
+        Input.CONTEXT_MALWARE: lambda facts: ",".join(facts.context("malware")),
+        Input.CONTEXT_CAMPAIGN: lambda facts: ",".join(facts.context("campaign")),
+        Input.CONTEXT_SECTOR: lambda facts: ",".join(facts.context("sector")),
+        Input.CONTEXT_REPORT: lambda facts: ",".join(facts.context("report")),
         Input.FEED_NAME: lambda facts: facts.feed,
         Input.LIST_NAME: lambda facts: facts.list,
         Input.OUTPUT_NAME: lambda facts: facts.output,
