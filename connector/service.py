@@ -100,8 +100,7 @@ class Service:
                 feed.feed, feed.number, self.store.objects, self.now, progress,
                 partial_runs=feed.config.partial_runs is PartialRuns.ALLOW,
             )  # fmt: skip
-            if polled.errors:
-                raise _worst(polled)
+            _raise_worst(polled)
         except ConnectorError as error:
             self.store.objects.note_attempt(feed.number, self.now(), str(error))
             self._learn_markings(remarked=polled.remarked)  # one collection may bring a marking
@@ -306,12 +305,12 @@ def _bug(error: Exception) -> str:
     return f"a bug, with its traceback in the log: {error!r}"
 
 
-def _worst(polled: Polled) -> ConnectorError:
-    """Return what a poll failed of; one closed collection does not pause those that answer."""
-    first = polled.errors[0]
-    if isinstance(first, RefusedError) and polled.objects:
-        return UnavailableError(str(first))
-    return first
+def _raise_worst(polled: Polled) -> None:
+    """Raise what a poll failed of; one closed collection does not pause those that answer."""
+    for first in polled.errors[:1]:
+        if isinstance(first, RefusedError) and polled.objects:
+            raise UnavailableError(str(first))
+        raise first
 
 
 def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:
