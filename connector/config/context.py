@@ -18,7 +18,7 @@ CONFIDENCE_WORDS: Final[Mapping[str, int]] = {
 
 
 def _confidence(value: object) -> object:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or value.isdigit():  # a number in quotes is told as such
         return value
     if value not in CONFIDENCE_WORDS:
         raise refused_word(list(CONFIDENCE_WORDS))

@@ -195,9 +195,9 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
             "lists.perimeter.select.types: should have at least 1 value",
         ),
         (
-            with_list("select: {context: {country: [KP]}}"),
-            "lists.perimeter.select.context: is not a known key (feeds, types, min_confidence, "
-            "max_tlp, labels, indicator_types, producers)",
+            with_list("select: {context: {actor: [KP]}}"),
+            "lists.perimeter.select.context.actor: is not a known key (sector, country, "
+            "threat_actor, malware, campaign, report, producer_country)",
         ),
         (
             with_list("rank_by: [oldest]"),
@@ -250,7 +250,9 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         (
             with_output("mapping: {comment: {from: valu}}"),
             "outputs.edge.mapping.comment.from: valu is not an input: did you mean value? Inputs "
-            "are confidence, feed.name, indicator.confidence, indicator.created_by, "
+            "are confidence, context.campaign, context.country, context.malware, "
+            "context.report, context.sector, context.threat_actor, feed.name, "
+            "indicator.confidence, indicator.created_by, "
             "indicator.id, indicator.labels, indicator.modified, indicator.name, "
             "indicator.type, list.name, marking, output.name, type, valid_from, "
             "valid_from_epoch, valid_until, valid_until_epoch, value",
@@ -305,8 +307,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         ),
         (
             with_section("allowlist: {warninglists: [rfc1918, rfc1981]}"),
-            "allowlist.warninglists[1]: rfc1981 is not an installed warninglist (rfc1918, "
-            "rfc6598)",
+            "allowlist.warninglists[1]: rfc1981 is not an installed warninglist (rfc1918, rfc6598)",
         ),
         (
             with_section("allowlist: {exceptions: [{value: 203.0.113.7/24, why: x}]}"),

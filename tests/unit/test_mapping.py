@@ -36,6 +36,7 @@ FACTS = Facts(
     marking="amber+strict",
     valid_from=datetime(2026, 3, 1, 14, 17, 59, tzinfo=UTC),
     valid_until=datetime(2026, 11, 23, 1, tzinfo=UTC),
+    context=lambda kind: (f"a {kind}", "another"),
 )
 BARE = replace(
     FACTS,
@@ -47,6 +48,7 @@ BARE = replace(
     confidence=None,
     valid_from=None,
     valid_until=None,
+    context=lambda _kind: (),
 )
 
 
@@ -71,6 +73,12 @@ def mapped(spec, facts=FACTS):
         ("indicator.labels", "c2,elevated", ""),
         ("indicator.created_by", FACTS.created_by, ""),
         ("indicator.modified", "2026-03-04T04:16:13Z", ""),
+        ("context.country", "a country,another", ""),
+        ("context.threat_actor", "a threat_actor,another", ""),
+        ("context.malware", "a malware,another", ""),
+        ("context.campaign", "a campaign,another", ""),
+        ("context.sector", "a sector,another", ""),
+        ("context.report", "a report,another", ""),
         ("feed.name", "ais", "ais"),
         ("list.name", "perimeter", "perimeter"),
         ("output.name", "edge", "edge"),
@@ -92,7 +100,7 @@ def test_each_input_reads_one_fact_and_an_absent_one_takes_the_default(name, ful
 
 def test_no_input_is_left_untested():
     assert {Input(name) for name in Input} == set(Input)
-    assert len(Input) == 17
+    assert len(Input) == 23
     assert Input("indicator.confidence") is Input.CONFIDENCE
 
 
