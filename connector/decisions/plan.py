@@ -224,8 +224,7 @@ def _unwanted(
     why_not: Mapping[int, Reason],
     present: Presence | None,
 ) -> None:
-    if had is None:
-        return
+    assert had is not None  # noqa: S101 - a pair has at least one side
     if had.mark not in OURS:
         draft.marks.append((number, GONE))
     elif had.mark == Mark.WRITTEN and present is not None and number not in present:

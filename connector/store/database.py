@@ -74,13 +74,9 @@ class Database:
         """Bring the tables to this version's shape; raise StoreError when they cannot be read."""
         config = AlembicConfig()
         config.set_main_option("script_location", str(_MIGRATIONS))
-        try:
-            with self.write() as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-        except SQLAlchemyError as error:
-            text = _first_line(error)
-            raise StoreError(f"{self.shown}: cannot open the state: {text}") from error
+        with self.write() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
 
     @property
     def shown(self) -> str:

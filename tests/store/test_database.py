@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -241,12 +242,12 @@ def test_a_full_disk_passes(tmp_path: Path) -> None:
         with store.database.write() as connection:
             pages = store.database.one(connection, "PRAGMA page_count")
             store.database.run(connection, f"PRAGMA max_page_count={pages + 2}")
-            rows = [(f"marking-definition--{number:0500}", 1) for number in range(1000)]
-            store.database.many(connection, "INSERT INTO markings (id, tlp) VALUES (?, ?)", rows)
+            rows = [(number, f"{number:0500}") for number in range(1, 1001)]
+            store.database.many(connection, "INSERT INTO feeds (number, name) VALUES (?, ?)", rows)
 
     with pytest.raises(UnavailableError, match="full"):
         fill()
-    assert store.markings() == {}
+    assert names(store) == []
     store.close()
 
 
@@ -290,6 +291,28 @@ def test_a_connection_that_the_server_ends_passes_and_the_next_one_works(
     assert store.objects.feed_number("ais") == 1
     store.close()
     server.drop("connector_ended")
+
+
+def test_a_driver_that_is_not_installed_is_named_with_what_to_install() -> None:
+    with pytest.raises(StoreError, match=r"install threat-feed-connector\[postgresql\]") as told:
+        Database("postgresql+pg8000://me:hunter2@db.example/connector")
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.real_server
+def test_a_wait_for_a_free_connection_in_vain_passes(request: pytest.FixtureRequest) -> None:
+    server = request.getfixturevalue("postgres")
+    database = Database(server.create("connector_busy"))
+    database.engine.pool._timeout = 0.1
+    with ExitStack() as busy:
+        for _ in range(45):
+            busy.enter_context(database.engine.connect())
+        with pytest.raises(UnavailableError, match="limit"), database.read():
+            pass
+    with database.read() as connection:
+        assert database.one(connection, "SELECT 1") == 1
+    database.close()
+    server.drop("connector_busy")
 
 
 # ---- small parts ---------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from connector.indicators.identity import (
     id_of_key,
+    is_indicator,
     is_marking,
     key_of_id,
     key_of_unreadable,
@@ -66,6 +67,21 @@ def test_the_same_unreadable_bytes_are_the_same_object() -> None:
     assert key_of_unreadable(b"x") != key_of_unreadable(b"y")
     assert id_of_key(key_of_unreadable(b"x")).startswith("unreadable--")
     assert len(id_of_key(key_of_unreadable(b"x"))) == len("unreadable--") + 32
+
+
+@pytest.mark.parametrize(
+    ("stix_id", "expected"),
+    [
+        ("indicator--613f2e26-407d-48c7-9eca-b8e91df99dc9", True),
+        ("indicator--homemade", True),
+        ("indicators--homemade", False),
+        ("marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9", False),
+        ("x-indicator--a", False),
+    ],
+)
+def test_indicators_are_known_by_their_key(stix_id: str, expected: bool) -> None:
+    assert is_indicator(key_of_id(stix_id)) is expected
+    assert not is_indicator(key_of_unreadable(stix_id.encode()))
 
 
 @pytest.mark.parametrize(
