@@ -28,6 +28,7 @@ __all__ = [
     "Field",
     "FilePath",
     "Gap",
+    "Http",
     "HttpSettings",
     "Offered",
     "Page",

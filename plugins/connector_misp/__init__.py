@@ -1,0 +1,154 @@
+"""MISP feeds: a manifest and a file for each event, in a folder or below a URL."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+from pydantic import model_validator
+
+from connector.feed import (
+    Collection,
+    Feed,
+    Field,
+    FilePath,
+    Http,
+    HttpSettings,
+    Page,
+    UnavailableError,
+)
+from connector_misp.events import EventReader, is_uuid, read_event
+
+_MANIFEST: Final = "manifest.json"
+_PAGE: Final = 1000
+_MIB: Final = 1 << 20
+_FROM_START: Final = ""
+
+
+class Attributes(StrEnum):
+    """Which attributes of an event are read."""
+
+    TO_IDS = "to_ids"
+    ALL = "all"
+
+
+class MispSettings(HttpSettings):
+    """Options of a MISP feed."""
+
+    path: FilePath | None = Field(None, description="Folder of the feed; this or `url`.")
+    url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
+        description="Address of the feed, the folder that manifest.json lies in; this or `path`.",
+    )
+    attributes: Attributes = Field(
+        Attributes.TO_IDS,
+        description="`to_ids`: those that MISP calls fit for detection. `all`: the rest too, with "
+        'the label `misp:to_ids="False"`, for lists that choose by labels.',
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "MispSettings":
+        if (self.path is None) == (self.url is None):
+            raise ValueError("should have either path or url")
+        return self
+
+
+class MispFeed(Feed[MispSettings]):
+    """Events of a MISP feed, each a collection that is read whole when its manifest entry changed.
+
+    An event that the manifest no longer names was withdrawn, and so was an attribute that its
+    event no longer holds; a deleted attribute is revoked.
+    """
+
+    settings_type = MispSettings
+
+    def __init__(self, settings: MispSettings, http: Http | None = None) -> None:
+        super().__init__(settings, http)
+        self._entries: dict[str, _Entry] = {}
+
+    def collections(self) -> Sequence[Collection]:
+        """Return one collection for each event that the manifest names."""
+        return [
+            Collection(uuid, entry.title or uuid, whole=True, at_once=True)
+            for uuid, entry in self._manifest().items()
+        ]
+
+    def pages(self, collection: Collection, cursor: str | None) -> Iterator[Page]:
+        """Yield an event's objects, or nothing when its manifest entry is that of the cursor."""
+        entry = self._entries.get(collection.key)
+        if entry is None:
+            entry = self._manifest().get(collection.key)
+        if entry is None:
+            raise UnavailableError(f"{self._where(_MANIFEST)}: names no event {collection.key}")
+        fresh = f"{entry.digest} {self.settings.attributes.value}"
+        if cursor == fresh:
+            return
+        name = f"{collection.key}.json"
+        event = read_event(self._content(name), self._where(name))
+        everything = self.settings.attributes is Attributes.ALL
+        objects = list(EventReader(collection.key, event, everything=everything).objects())
+        yield from _paged(objects, fresh)
+
+    def _manifest(self) -> "Mapping[str, _Entry]":
+        """Read the manifest; each entry tells whether its event changed."""
+        where = self._where(_MANIFEST)
+        try:
+            listed = msgspec.json.decode(self._content(_MANIFEST), type=dict[str, msgspec.Raw])
+            entries = {uuid.lower(): _Entry.read(bytes(raw)) for uuid, raw in listed.items()}
+        except msgspec.DecodeError as error:
+            raise UnavailableError(f"{where}: is no whole MISP manifest: {error}") from error
+        if strange := [uuid for uuid in entries if not is_uuid(uuid)]:
+            raise UnavailableError(f"{where}: {strange[0][:80]!r} should be the UUID of an event")
+        self._entries = entries
+        return entries
+
+    def _where(self, name: str) -> str:
+        if self.settings.path is not None:
+            return str(self.settings.path / name)
+        return self._folder_url + name
+
+    @property
+    def _folder_url(self) -> str:
+        return str(self.settings.url).removesuffix(_MANIFEST).rstrip("/") + "/"
+
+    def _content(self, name: str) -> bytes:
+        if self.settings.path is None:
+            return self.http.request("GET", self._folder_url + name).content
+        limit = self.settings.max_body_mib * _MIB
+        path = self.settings.path / name
+        try:
+            with path.open("rb") as file:
+                content = file.read(limit + 1)
+        except OSError as error:
+            raise UnavailableError(f"{path}: cannot be read: {error.strerror}") from error
+        if len(content) > limit:
+            raise UnavailableError(
+                f"{path}: is larger than {self.settings.max_body_mib} MiB: raise max_body_mib"
+            )
+        return content
+
+
+class _Event(msgspec.Struct):
+    info: str | None = None
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """What the manifest says of an event: a title, and a digest of all it says."""
+
+    title: str
+    digest: str
+
+    @classmethod
+    def read(cls, raw: bytes) -> "_Entry":
+        title = msgspec.json.decode(raw, type=_Event).info or ""
+        return cls(title.strip()[:200], blake2b(raw, digest_size=16).hexdigest())
+
+
+def _paged(objects: list[bytes], cursor: str) -> Iterator[Page]:
+    """Until the last page the event does not count as read, so a crash reads it again."""
+    last = max(0, len(objects) - 1) // _PAGE * _PAGE
+    for start in range(0, last, _PAGE):
+        yield Page(objects[start : start + _PAGE], _FROM_START, last=False)
+    yield Page(objects[last:], cursor, last=True)

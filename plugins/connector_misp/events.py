@@ -1,0 +1,192 @@
+"""A MISP event as STIX objects: its producer, and an indicator for each attribute."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+import msgspec
+
+from connector.feed import UnavailableError
+from connector_misp.patterns import RULES, NoPatternError, pattern_of
+
+_IDS: Final = UUID("7d2c7a53-1a0f-5a0e-9d0e-3f1f6f0f9c11")  # of what MISP gave no UUID
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LATEST: Final = 253402300799  # the last second that a timestamp can name
+_TLP: Final = {
+    "white": "94868c89-83c2-464b-929b-a1a8aa3c8487",
+    "clear": "94868c89-83c2-464b-929b-a1a8aa3c8487",
+    "green": "bab4a63c-aed9-4cf5-a766-dfca5abac2bb",
+    "amber": "55d920b0-5e8b-4f79-9ee9-91f868d9b421",
+    "amber+strict": "939a9414-2ddd-4d32-a0cd-375ea402b003",
+    "red": "e828b379-4e03-4974-9ac4-e53a884c97c1",
+}
+_UNKNOWN_TLP: Final = _TLP["red"]  # a word that we do not know may restrict as much as any
+
+Document = dict[str, Any]
+
+
+def is_uuid(text: str) -> bool:
+    """Say whether a text is a UUID in lower case, which is safe as the name of a file too."""
+    return _UUID.fullmatch(text) is not None
+
+
+def read_event(content: bytes, where: str) -> Document:
+    """Return an event; raise when this is none: half an event would withdraw the other half."""
+    try:
+        event = msgspec.json.decode(content)["Event"]
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
+        raise UnavailableError(f"{where}: is no whole MISP event: {error}") from error
+    parts = [event] if isinstance(event, dict) else []
+    parts += _listed(parts[0], "Object", where) if parts else []
+    if not parts:
+        raise UnavailableError(f"{where}: is no MISP event, but {type(event).__name__}")
+    for part in parts:
+        _listed(part, "Attribute", where)
+    return parts[0]
+
+
+def _listed(part: Document, key: str, where: str) -> list[Document]:
+    found = [] if part.get(key) is None else part[key]
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise UnavailableError(f"{where}: {key} should be a list of objects")
+    return found
+
+
+class EventReader:
+    """Makes the STIX objects of one event.
+
+    `modified` is the event's time where that is later than the attribute's: a tag that was added
+    to the event, such as a TLP marking, changes the time of the event alone.
+    """
+
+    def __init__(self, uuid: str, event: Document, *, everything: bool) -> None:
+        self._uuid = uuid
+        self._event = event
+        self._everything = everything
+        self._changed = _seconds(event.get("timestamp"), 0)
+        self._tags = _tags(event)
+        self._producer = _producer(event.get("Orgc"))
+
+    def objects(self) -> Iterator[bytes]:
+        """Yield the producer, then the indicators."""
+        if self._producer is not None:
+            identity, name = self._producer
+            stamp = _stamp(self._changed)
+            yield _written(
+                type="identity", spec_version="2.1", id=identity, created=stamp, modified=stamp,
+                name=name, identity_class="organization",
+            )  # fmt: skip
+        for attribute, tags in self._attributes():
+            if self._everything or attribute.get("to_ids") is not False:
+                yield self._indicator(attribute, tags)
+
+    def _attributes(self) -> Iterator[tuple[Document, Sequence[str]]]:
+        """Yield every attribute with its own tags; what a deleted object holds is deleted."""
+        for attribute in self._event.get("Attribute") or []:
+            yield attribute, _tags(attribute)
+        for owner in self._event.get("Object") or []:
+            for attribute in owner.get("Attribute") or []:
+                deleted = bool(owner.get("deleted")) or bool(attribute.get("deleted"))
+                yield {**attribute, "deleted": deleted}, _tags(attribute)
+
+    def _indicator(self, attribute: Document, own_tags: Sequence[str]) -> bytes:
+        kind, value = str(attribute.get("type")), attribute.get("value")
+        created = _seconds(attribute.get("timestamp"), self._changed)
+        tags = list(dict.fromkeys((*self._tags, *own_tags)))
+        flagged = str(attribute.get("to_ids") is not False)
+        labels = [
+            f'misp:type="{kind}"',
+            f'misp:category="{attribute.get("category") or ""}"',
+            f'misp:to_ids="{flagged}"',
+            *(tag for tag in tags if not tag.lower().startswith("tlp:")),
+        ]
+        return _written(
+            type="indicator",
+            spec_version="2.1",
+            id=f"indicator--{self._uuid_of(attribute, kind, value)}",
+            created=_stamp(created),
+            modified=_stamp(max(created, self._changed)),
+            valid_from=_moment(attribute.get("first_seen")) or _stamp(created),
+            created_by_ref=self._producer and self._producer[0],
+            name=_text(self._event.get("info")),
+            description=_text(attribute.get("comment")),
+            indicator_types=["malicious-activity"],
+            labels=labels,
+            object_marking_refs=_markings(tags) or None,
+            revoked=bool(attribute.get("deleted")) or None,
+            **_pattern(kind, value),
+        )
+
+    def _uuid_of(self, attribute: Document, kind: str, value: object) -> str:
+        given = str(attribute.get("uuid")).lower()
+        return given if is_uuid(given) else str(uuid5(_IDS, f"{self._uuid}|{kind}|{value}"))
+
+
+def _pattern(kind: str, value: object) -> Document:
+    """Return the pattern with its language; a value of the wrong form gets none, and is counted."""
+    if not isinstance(value, str):
+        return {"pattern_type": "stix"}
+    if kind in RULES:
+        return {"pattern": value, "pattern_type": RULES[kind]}
+    try:
+        pattern = pattern_of(kind, value)
+    except NoPatternError:
+        return {"pattern_type": "stix"}
+    if pattern is None:
+        return {"pattern": value, "pattern_type": f"misp-{kind}"}
+    return {"pattern": pattern, "pattern_type": "stix"}
+
+
+def _markings(tags: Sequence[str]) -> list[str]:
+    levels = [tag.lower().removeprefix("tlp:") for tag in tags if tag.lower().startswith("tlp:")]
+    return list(
+        dict.fromkeys(f"marking-definition--{_TLP.get(one, _UNKNOWN_TLP)}" for one in levels)
+    )
+
+
+def _producer(organisation: object) -> tuple[str, str] | None:
+    if not isinstance(organisation, dict) or not _text(organisation.get("name")):
+        return None
+    name = str(organisation["name"])
+    given = str(organisation.get("uuid")).lower()
+    return f"identity--{given if is_uuid(given) else uuid5(_IDS, name)}", name
+
+
+def _tags(part: Document) -> list[str]:
+    found = part.get("Tag")
+    named = [tag.get("name") for tag in found if isinstance(tag, dict)] if found else []
+    return [name for name in named if isinstance(name, str) and name]
+
+
+def _text(value: object) -> str | None:
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _seconds(value: object, otherwise: int) -> int:
+    """MISP writes times as seconds since 1970, as text or as number."""
+    text = str(value)
+    found = int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
+    return found if 0 < found <= _LATEST else otherwise
+
+
+def _stamp(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def _moment(value: object) -> str | None:
+    """Return `first_seen` as STIX writes it; one without a time zone is no moment."""
+    try:
+        moment = datetime.fromisoformat(str(value))
+        return (
+            None
+            if moment.tzinfo is None
+            else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        )
+    except (ValueError, OverflowError):
+        return None
+
+
+def _written(**fields: Any) -> bytes:
+    return msgspec.json.encode({key: value for key, value in fields.items() if value is not None})
