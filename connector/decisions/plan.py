@@ -75,6 +75,8 @@ class Plan:
 
     `before` counts our entries there; `drifted` counts entries on a list of ours that nobody
     wanted there; `renews` asks for a list to be published again though its entries are the same.
+    `readds` and `reremoves` count steps that an earlier plan was already held to its limits for:
+    entries that are ours and not there, removals that were cut short.
     """
 
     output: str
@@ -88,6 +90,8 @@ class Plan:
     before: int
     drifted: int = 0
     renews: bool = False
+    readds: int = 0
+    reremoves: int = 0
 
     @property
     def id(self) -> str:
@@ -151,10 +155,11 @@ class _Draft:
         self.add, self.update, self.remove = Steps(), Steps(), Steps()
         self.marks: list[tuple[int, int]] = []
         self.reasons: dict[Reason, int] = {}
-        self.unchanged = 0
+        self.unchanged = self.readds = self.reremoves = 0
 
-    def take_out(self, number: int, reason: Reason) -> None:
-        self.remove.put(number)
+    def take_out(self, had: Written, reason: Reason) -> None:
+        self.remove.put(had.observable)
+        self.reremoves += had.mark == Mark.REMOVING
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
 
 
@@ -190,6 +195,7 @@ def diff(
     return Plan(
         output, scope, draft.add, draft.update, draft.remove, draft.reasons,
         tuple(draft.marks), draft.unchanged, before, drifted, renews,
+        draft.readds, draft.reremoves,
     )  # fmt: skip
 
 
@@ -230,7 +236,7 @@ def _unwanted(
     elif had.mark == Mark.WRITTEN and present is not None and number not in present:
         draft.marks.append((number, GONE))  # somebody removed it before us
     else:
-        draft.take_out(number, why_not.get(number, Reason.DESELECTED))
+        draft.take_out(had, why_not.get(number, Reason.DESELECTED))
 
 
 def _unfit(draft: _Draft, want: Wanted, had: Written | None) -> None:
@@ -238,7 +244,7 @@ def _unfit(draft: _Draft, want: Wanted, had: Written | None) -> None:
         reason = Reason.UNSUPPORTED_TYPE
         if want.unfit == Mark.OVER_CAPACITY:
             reason = Reason.OVER_CAPACITY
-        draft.take_out(want.observable, reason)
+        draft.take_out(had, reason)
     elif had is None or had.mark != want.unfit:
         draft.marks.append((want.observable, want.unfit))
 
@@ -254,9 +260,11 @@ def _fit(draft: _Draft, want: Wanted, had: Written | None, present: Presence | N
         return
     if mark == Mark.REJECTED and had is not None and had.digest == want.digest and present is None:
         return  # refused as it is; asked again when it changes, or by a full pass
-    if mark != Mark.WRITTEN or had is None or (present is not None and not there):
+    held = mark in OURS and (mark == Mark.WRITTEN if present is None else there)
+    if had is None or not held:
         draft.add.put(want.observable, want.digest)
-    elif had.digest != want.digest or not (
+        draft.readds += mark in OURS
+    elif (mark, had.digest) != (Mark.WRITTEN, want.digest) or not (
         present is None or present.agrees(want.observable, want.digest)
     ):
         draft.update.put(want.observable, want.digest)
@@ -267,7 +275,8 @@ def _fit(draft: _Draft, want: Wanted, had: Written | None, present: Presence | N
 def violations(plan: Plan, limits: Limits) -> tuple[str, ...]:
     """Return every limit that the plan breaks, as a sentence; none for a first fill."""
     broken = []
-    added, removed, before = len(plan.add), len(plan.remove), plan.before
+    added, removed = len(plan.add) - plan.readds, len(plan.remove) - plan.reremoves
+    before = plan.before
     if before and (reason := _empties(plan)):
         broken.append(reason)
     if not before and plan.drifted:
@@ -303,7 +312,7 @@ def _share(verb: str, count: int, before: int, allowed: float) -> str:
 
 def _empties(plan: Plan) -> str:
     left = plan.before - len(plan.remove) + len(plan.add)
-    if left > 0 or not plan.remove:
+    if left > 0 or len(plan.remove) == plan.reremoves:
         return ""
     doubtful = {reason: count for reason, count in plan.reasons.items() if reason not in _EMPTYING}
     if not doubtful:

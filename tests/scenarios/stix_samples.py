@@ -31,8 +31,8 @@ def sid(kind: str, name: object) -> str:
 
 
 def address(number: int) -> str:
-    """One of 65,536 documentation addresses."""
-    return f"2001:db8::{number >> 8:x}:{number & 0xFF:x}"
+    """One of 65,535 documentation addresses."""
+    return f"2001:db8::{number:x}"
 
 
 def pattern(value: str) -> str:

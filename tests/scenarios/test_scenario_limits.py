@@ -1,14 +1,13 @@
 """Emptied feeds empty nothing, mass changes wait for a person, lost ledgers remove nothing."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 from scenario_site import BLOCK_ALL, Site, forget_state, one_firewall
 from stix_samples import address, indicator, revoked
 
-from connector.errors import PlanRefusedError
+from connector.errors import PlanRefusedError, UnavailableError
 from connector.model import Observable, ObservableType
 from connector.once import accept
 from connector.testing.taxii_server import TaxiiServer
@@ -115,11 +114,6 @@ def test_a_list_empties_when_every_producer_revoked(filled: Site) -> None:
     filled.consistent()
 
 
-@pytest.fixture(scope="module")
-def many_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("many")
-
-
 @pytest.fixture
 def full(site: Site) -> Site:
     """A site with 1,200 entries at two targets."""
@@ -195,6 +189,95 @@ def test_a_mass_addition_waits_too(full: Site) -> None:
     assert "add 700 entries, 58% of the 1,200 there" in str(outcome.held["edge"])
     assert len(full.at()) == 1200
     full.consistent(settled=False)
+
+
+def interrupted(site: Site, *, after: str, times: int) -> None:
+    """Let the next cycle fail at a device, after so many batches."""
+    seen: list[str] = []
+
+    def cut_off(point: str) -> None:
+        seen.append(point)
+        if seen.count(after) > times:
+            raise UnavailableError("connection reset")
+
+    site.rack["edge"].hook = cut_off
+    with pytest.raises(UnavailableError):
+        site.change()
+    site.rack["edge"].hook = lambda _point: None
+
+
+def in_batches(site: Site) -> None:
+    site.configure(**one_firewall())
+    site.edit(lambda config: config["outputs"]["edge"]["options"].update(batch_size=100))
+
+
+def test_a_first_fill_that_was_cut_short_goes_on_by_itself(site: Site) -> None:
+    in_batches(site)
+    site.write("many.json", MANY)
+    interrupted(site, after="added", times=3)
+    assert len(site.at()) == 400
+    site.consistent(settled=False)
+    site.open()
+    site.change()
+    assert len(site.at()) == 1200
+    site.consistent()
+
+
+def test_an_accepted_removal_that_was_cut_short_goes_on_by_itself(site: Site) -> None:
+    in_batches(site)
+    site.write("many.json", MANY)
+    site.once()
+    site.write("many.json", [*(revoked(known) for known in MANY[:800]), *MANY[800:]])
+    held = site.once().held["edge"].plan_id
+    seen: list[str] = []
+
+    def cut_off(point: str) -> None:
+        seen.append(point)
+        if seen.count("removed") > 2:
+            raise UnavailableError("connection reset")
+
+    site.rack["edge"].hook = cut_off
+    with pytest.raises(UnavailableError):
+        accept(site.service, held, "me", waits=False)
+    assert 800 < len(site.at()) < 1200
+    site.rack["edge"].hook = lambda _point: None
+    site.open()
+    site.change()
+    assert len(site.at()) == 400
+    site.consistent()
+
+
+def test_a_firewall_that_lost_its_table_gets_it_back_without_a_person(full: Site) -> None:
+    for known in full.rack["edge"].entries():
+        full.rack["edge"].take_by_hand(known)
+    assert not full.once().held
+    assert len(full.at()) == 1200
+    full.consistent()
+
+
+def test_a_full_device_that_refuses_again_what_it_has_does_not_orphan_it(site: Site) -> None:
+    in_batches(site)
+    site.write("few.json", FEW)
+    seen: list[str] = []
+
+    def cut_off(point: str) -> None:
+        seen.append(point)
+        if point == "added":
+            raise UnavailableError("connection reset")
+
+    site.rack["edge"].hook = cut_off
+    with pytest.raises(UnavailableError):
+        site.change()
+    assert site.at() == [ONE, TWO, THREE]
+    site.rack["edge"].hook = lambda _point: None
+    site.rack["edge"].refuses = {TWO: "table full"}
+    site.open()
+    site.once()
+    site.consistent(settled=False)
+    site.write("few.json", [FEW[0]])
+    site.change()
+    assert site.at() == [ONE]
+    site.consistent()
 
 
 def test_a_held_change_does_not_pile_up_with_each_cycle(filled: Site) -> None:

@@ -117,6 +117,16 @@ def test_one_doubtful_removal_holds_an_emptying_plan_and_is_the_one_named() -> N
     assert broken == ("would empty the list: all 7 entries go (1 withdrawn)",)
 
 
+def test_steps_that_were_held_to_the_limits_before_are_not_held_again() -> None:
+    strict = Limits(0, 0, 0, 0, ALWAYS)
+    resumed = plan(add=3, remove=2, before=2, why=Reason.WITHDRAWN)
+    assert violations(replace(resumed, readds=3, reremoves=2), strict) == ()
+    assert len(violations(replace(resumed, readds=2, reremoves=1), strict)) == 4
+    emptied = plan(remove=2, before=2, why=Reason.WITHDRAWN)
+    assert violations(replace(emptied, reremoves=2), strict) == ()
+    assert "would empty the list" in violations(replace(emptied, reremoves=1), Limits())[0]
+
+
 def test_a_list_that_keeps_or_gets_an_entry_is_not_emptied() -> None:
     assert violations(plan(remove=6, before=7), Limits()) == ()
     assert violations(plan(add=1, remove=7, before=7), Limits()) == ()

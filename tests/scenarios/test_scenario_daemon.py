@@ -1,0 +1,334 @@
+"""The daemon: outputs side by side, reload, signals, one instance, and what it serves."""
+
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from scenario_site import FREED, Site
+from stix_samples import indicator, write_bundle
+from structlog.testing import capture_logs
+
+from connector.adapter import RefusedError
+from connector.daemon import AlreadyRunningError, Daemon, Generation, open_store
+from connector.errors import StoreError
+from connector.service import Service
+
+ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
+CONNECTOR = [sys.executable, "-c", "from connector.cli import main; main()"]
+
+
+def until(holds: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until something holds; fail when it never does."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def two_firewalls(**options: Any) -> dict[str, Any]:
+    outputs = {
+        name: {"list": "perimeter", "adapter": "firewall", "options": {"device": name, **options}}
+        for name in ("edge", "core")
+    }
+    return {"lists": {"perimeter": {}}, "outputs": outputs}
+
+
+@contextmanager
+def generation(service: Service) -> Iterator[Generation]:
+    """The workers of a service, without the clock that drives them."""
+    failed: list[BaseException] = []
+    workers = Generation(service, failed.append)
+    workers.start()
+    try:
+        yield workers
+    finally:
+        workers.stop()
+    assert not failed
+
+
+@contextmanager
+def daemon(site: Site) -> Iterator[Daemon]:
+    """The daemon in a thread of this process."""
+    site.close()
+    port = free_port()
+    site.edit(lambda config: config.update(server={"listen": f"127.0.0.1:{port}"}))
+    running = Daemon(site.config_path, site.registry, site.clock)
+    thread = threading.Thread(target=running.run, args=[site.load()])
+    thread.start()
+    try:
+        assert running.started.wait(30)
+        yield running
+    finally:
+        running.end()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_an_output_that_hangs_delays_no_other(site: Site) -> None:
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE)])
+    edge = site.rack["edge"]
+    edge.gate = threading.Event()
+    with generation(site.open()) as workers:
+        until(lambda: edge.waiting.is_set() and site.at("core") == [ONE])
+        for number, more in enumerate((TWO, THREE)):
+            site.write(f"more-{number}.json", [indicator(more, more)])
+            workers.feeds["files"].ask()
+            until(lambda more=more: more in site.at("core"))
+        assert site.at("edge") == []
+        edge.gate.set()
+        until(lambda: len(site.at("edge")) == 3)
+    site.consistent(settled=False)
+    site.open()
+    site.change()
+    assert site.at("edge") == site.at("core") == [ONE, TWO, THREE]
+    site.consistent()
+
+
+def test_an_output_that_hangs_delays_no_poll_and_no_answer(site: Site) -> None:
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE)])
+    edge = site.rack["edge"]
+    edge.gate = threading.Event()
+    try:
+        with daemon(site) as running:
+            until(lambda: edge.waiting.is_set() and site.at("core") == [ONE])
+            answer = requests.get(f"{running.server.url}/healthz", timeout=10)
+            assert answer.status_code in (200, 503)
+            edge.gate.set()
+            until(lambda: site.at("edge") == [ONE])
+    finally:
+        edge.gate.set()
+
+
+def test_the_end_waits_for_the_write_in_hand_and_no_longer(site: Site) -> None:
+    site.configure(**two_firewalls(batch_size=2))
+    site.write("one.json", [indicator(n, f"192.0.2.{n}") for n in range(1, 8)])
+    reached, go_on = threading.Event(), threading.Event()
+
+    def wait_in_first_batch(point: str) -> None:
+        if point == "half added":
+            reached.set()
+            assert go_on.wait(30)
+
+    edge = site.rack["edge"]
+    edge.hook = wait_in_first_batch
+    failed: list[BaseException] = []
+    workers = Generation(site.open(), failed.append)
+    workers.start()
+    assert reached.wait(30)
+    until(lambda: len(site.at("core")) == 7)
+    ending = threading.Thread(target=workers.stop)
+    ending.start()
+    until(workers.service.carrier.stopped)
+    assert ending.is_alive()
+    go_on.set()
+    ending.join(30)
+    assert not failed
+    assert len(site.at("edge")) == 2
+    site.consistent(settled=False)
+    assert site.output("edge")["reasons"] == {"written": 2, "pending": 5}
+    edge.hook = lambda _point: None
+    site.open()
+    site.change()
+    assert len(site.at("edge")) == 7
+    site.consistent()
+
+
+def test_an_output_that_is_refused_pauses_until_reload_and_says_so(site: Site) -> None:
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE)])
+    site.rack["edge"].fault = RefusedError("edge: 403, check the credentials")
+    with daemon(site) as running:
+        until(lambda: site.at("core") == [ONE])
+        until(lambda: site_status(running, "edge")["state"] == "paused")
+        assert "check the credentials" in site_status(running, "edge")["error"]
+        site.rack["edge"].fault = None
+        running.reload()
+        until(lambda: site.at("edge") == [ONE])
+        until(lambda: site_status(running, "edge")["state"] == "ok")
+
+
+def site_status(running: Daemon, output: str) -> dict[str, Any]:
+    assert running.server
+    facts = requests.get(f"{running.server.url}/healthz", timeout=10).json()
+    return next(part for part in facts["outputs"] if part["name"] == output)
+
+
+def test_a_bug_in_one_adapter_stops_no_other_output(site: Site) -> None:
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE)])
+
+    def trip(_point: str) -> None:
+        raise KeyError("a bug")
+
+    site.rack["edge"].hook = trip
+    with capture_logs() as logged, generation(site.open()):
+        until(lambda: site.at("core") == [ONE])
+        until(lambda: any(line["log_level"] == "error" for line in logged))
+    assert site.output("edge")["state"] == "failing"
+    assert "a bug" in site.output("edge")["error"]
+    assert site.output("core")["state"] == "ok"
+    site.consistent(settled=False)
+
+    site.open()
+    outcome = site.once()
+    assert set(outcome.failures) == {"output edge"}
+    assert set(outcome.applied) == {"core"}
+    site.rack["edge"].hook = lambda _point: None
+    assert not site.once().failures
+    site.consistent()
+
+
+def test_a_wrong_file_is_refused_and_a_right_one_taken_up(site: Site) -> None:
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE), indicator("b", "b.example")])
+    with capture_logs() as logged, daemon(site) as running:
+        until(lambda: len(site.at("core")) == 2)
+        right = site.config_path.read_text(encoding="utf-8")
+
+        def logs(event: str) -> list[Any]:
+            return [line for line in logged if line["event"] == event]
+
+        site.config_path.write_text(right.replace("list: perimeter", "list: perimetre"))
+        running.reload()
+        until(lambda: logs("config.refused"))
+        problems = logs("config.refused")[0]["problems"]
+        assert any("config.yaml" in problem and "perimetre" in problem for problem in problems)
+        assert len(logs("service.started")) == 1
+        assert len(site.at("core")) == 2
+        site.config_path.write_text(right)
+        select = {"types": ["ipv4-addr"]}
+        site.edit(lambda config: config["lists"]["perimeter"].update(select=select))
+        running.reload()
+        until(lambda: site.at("core") == site.at("edge") == [ONE])
+        assert len(logs("service.started")) == 2
+
+
+def test_a_state_that_breaks_under_the_daemon_ends_it(site: Site) -> None:
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE)])
+    site.once()
+    site.close()
+    with sqlite3.connect(site.folder / "state" / "connector.db") as other:
+        other.execute("ALTER TABLE ledger RENAME TO gone")
+    other.close()
+    port = free_port()
+    site.edit(lambda config: config.update(server={"listen": f"127.0.0.1:{port}"}))
+    running = Daemon(site.config_path, site.registry, site.clock)
+    with pytest.raises(StoreError, match="ledger"):
+        running.run(site.load())
+    assert site.at("core") == [ONE]
+
+
+def test_a_second_instance_on_the_same_state_is_refused(site: Site) -> None:
+    site.configure(**two_firewalls())
+    with daemon(site), pytest.raises(AlreadyRunningError, match="stop it first"):
+        open_store(site.load())
+
+
+@pytest.fixture
+def installed(site_folder: Path) -> Path:
+    """A configuration that the installed command can run: a folder of bundles and a file."""
+    site_folder.mkdir()
+    write_bundle(site_folder / "bundles" / "one.json", [indicator("a", ONE), indicator("b", TWO)])
+    config = site_folder / "config.yaml"
+    config.write_text(
+        f"""
+version: 1
+feeds:
+  files: {{type: bundle, path: bundles/, unmarked_tlp: clear, every: 10s}}
+allowlist: {{builtin: {{except: {FREED["builtin"]["except"]}}}}}
+lists:
+  perimeter: {{purpose: block}}
+outputs:
+  file: {{list: perimeter, adapter: edl, every: 10s, options: {{file: list.txt}}}}
+server: {{listen: "127.0.0.1:{free_port()}"}}
+log: {{format: json}}
+"""
+    )
+    return config
+
+
+@contextmanager
+def started(config: Path) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """The daemon as a process of its own: itself, its address, and what it logs."""
+    process = subprocess.Popen(
+        [*CONNECTOR, "run", "-c", str(config)], stderr=subprocess.PIPE, text=True
+    )
+    logged: list[str] = []
+    assert process.stderr
+    reading = threading.Thread(target=lambda: logged.extend(iter(process.stderr.readline, "")))
+    reading.start()
+    try:
+        until(lambda: any("service.started" in line for line in logged) or process.poll())
+        assert process.poll() is None, "".join(logged)
+        port = config.read_text().partition("127.0.0.1:")[2].partition('"')[0]
+        yield process, f"http://127.0.0.1:{port}", logged
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        reading.join(30)
+        process.stderr.close()
+
+
+def listed(url: str) -> str:
+    return requests.get(f"{url}/lists/list.txt", timeout=10).text
+
+
+def test_the_daemon_serves_lists_health_and_metrics_and_obeys_signals(installed: Path) -> None:
+    with started(installed) as (process, url, logged):
+        until(lambda: listed(url) == f"{ONE}\n{TWO}\n")
+        until(lambda: requests.get(f"{url}/healthz", timeout=10).status_code == 200)
+        metrics = requests.get(f"{url}/metrics", timeout=10).text
+        assert "connector_claims 2.0" in metrics
+        assert 'connector_list_claims{list="perimeter",reason="wanted"} 2.0' in metrics
+
+        second = subprocess.run(
+            [*CONNECTOR, "run", "-c", str(installed)],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert second.returncode == 1
+        assert "another connector works on" in second.stderr
+
+        right = installed.read_text()
+        installed.write_text(right.replace("purpose: block", "purpose: blok"))
+        process.send_signal(signal.SIGHUP)
+        until(lambda: any("config.refused" in line and "blok" in line for line in logged))
+        assert listed(url) == f"{ONE}\n{TWO}\n"
+        installed.write_text(right.replace("purpose: block", "purpose: block, rank_by: [newest]"))
+        process.send_signal(signal.SIGHUP)
+        until(lambda: sum("service.started" in line for line in logged) == 2)
+
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert any("service.ended" in line for line in logged)
+    assert not any("Traceback" in line for line in logged)
+
+
+def test_a_daemon_killed_with_kill_9_starts_again_and_serves_the_same(installed: Path) -> None:
+    with started(installed) as (process, url, _logged):
+        until(lambda: listed(url) == f"{ONE}\n{TWO}\n")
+        until(lambda: requests.get(f"{url}/healthz", timeout=10).status_code == 200)
+        process.kill()
+        assert process.wait(30) == -signal.SIGKILL
+    with started(installed) as (process, url, _logged):
+        assert listed(url) == f"{ONE}\n{TWO}\n"
+        until(lambda: listed(url) == f"{ONE}\n{TWO}\n")
+        until(lambda: requests.get(f"{url}/healthz", timeout=10).status_code == 200)
