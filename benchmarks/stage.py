@@ -5,10 +5,11 @@ from pathlib import Path
 
 import structlog
 
+from connector.assembly import assemble
 from connector.config.loading import load
 from connector.daemon import open_store
 from connector.registry import Registry
-from connector.service import Service, assemble
+from connector.service import Service
 
 CONFIG = """
 version: 1

@@ -6,15 +6,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from connector.decisions.plan import Mark, violations
-from connector.decisions.policy import (
-    NEVER,
-    ClaimRow,
-    Kind,
-    decide,
-    ends,
-    explain,
-    reason_of,
-)
+from connector.decisions.policy import NEVER, ClaimRow, Kind, decide, ends, explain, reason_of
 from connector.indicators.identity import id_of_key, key_of_id
 from connector.indicators.keys import key_of
 from connector.indicators.observable import UnfitValueError, canonical

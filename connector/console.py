@@ -11,11 +11,12 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 from rich.console import Console
 
+from connector.assembly import assemble
 from connector.config.loading import Loaded, load
 from connector.daemon import open_store
 from connector.logs import set_up_logs
 from connector.registry import Registry
-from connector.service import Service, assemble
+from connector.service import Service
 
 ConfigPath = Annotated[
     Path,

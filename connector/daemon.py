@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from schedule import Scheduler
 
 from connector.answers import healthy, status
+from connector.assembly import assemble
 from connector.carrying import Carrier, StoppedError
 from connector.config.loading import Loaded, load
 from connector.errors import (
@@ -28,7 +29,7 @@ from connector.errors import (
 from connector.metrics import StatusCollector
 from connector.registry import Registry
 from connector.server.listserver import ListServer
-from connector.service import Service, assemble, microseconds
+from connector.service import Service, microseconds
 from connector.store.store import Store
 
 log = structlog.get_logger()

@@ -1,6 +1,6 @@
 """A list's entries as one output's mapping describes them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -8,8 +8,11 @@ from itertools import islice
 from typing import Final
 
 from connector.decisions.mapping import Facts, Input, Mapper
-from connector.decisions.policy import NEVER, ListPolicy, Traits
+from connector.decisions.policy import NEVER
+from connector.decisions.selection import Traits
+from connector.decisions.verdict import ListPolicy
 from connector.indicators.identity import id_of_key
+from connector.indicators.sharing import Part
 from connector.indicators.stix import instant
 from connector.model import Entry
 from connector.store.store import Store
@@ -49,23 +52,36 @@ class Describer:
     def _facts(self, row: WantedRow, name: str) -> Facts:
         claim, merged, policy = row.claim, row.merged, self.policy
         traits: Traits = self.store.traits(claim.traits)
+        hides = policy.verdict(claim.traits, claim.feed, claim.context).hides
+        if hides:
+            traits = _without(traits, hides)
+        told = Part.DATES not in hides
         return Facts(
             observable=row.observable,
             indicator_id=id_of_key(row.indicator),
-            indicator_name=name,
+            indicator_name="" if Part.NAME in hides else name,
             indicator_types=traits.indicator_types or traits.labels,
             labels=traits.labels,
             created_by=traits.created_by,
-            modified=instant(claim.modified),
-            confidence=merged.confidence,
+            modified=instant(claim.modified) if told else None,
+            confidence=None if Part.CONFIDENCE in hides else merged.confidence,
             feed=policy.terms[claim.feed].name,
             list=policy.name,
             output=self.output,
             marking=merged.tlp.label,
-            valid_from=_instant(merged.first_seen),
-            valid_until=None if merged.until >= NEVER else _instant(merged.until),
+            valid_from=_instant(merged.first_seen) if told else None,
+            valid_until=_instant(merged.until) if told and merged.until < NEVER else None,
             context=partial(policy.words, claim.context, claim.feed),
         )
+
+
+def _without(traits: Traits, hides: Collection[str]) -> Traits:
+    """Return traits without what the markings keep out of fields that others read."""
+    return traits._replace(
+        created_by="" if Part.PRODUCER in hides else traits.created_by,
+        labels=() if Part.LABELS in hides else traits.labels,
+        indicator_types=() if Part.TYPES in hides else traits.indicator_types,
+    )
 
 
 def _instant(microseconds: int | None) -> datetime | None:

@@ -6,12 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from connector.answers import Json, plan_json
+from connector.assembly import assemble
 from connector.config.loading import Loaded
 from connector.daemon import state_file
 from connector.errors import StoreError
 from connector.reconcile import Scope
 from connector.registry import Registry
-from connector.service import assemble
 from connector.store.store import Store
 
 _AS_RECORDED = Scope(everything=True, verifies=False)

@@ -10,15 +10,17 @@ from typing import Final
 import msgspec
 import structlog
 
-from connector.decisions.policy import State, Traits
+from connector.clearance import without_spills
+from connector.decisions.policy import State
+from connector.decisions.selection import Traits
 from connector.errors import ConnectorError
 from connector.feed import Collection, Feed, Page
 from connector.indicators.context import CONTEXT_TYPES, read_context
 from connector.indicators.identity import id_of_key, is_marking, key_of_id, key_of_unreadable
-from connector.indicators.marking import restriction_of
+from connector.indicators.known_marking import KnownMarking, read_marking
 from connector.indicators.pattern import read_pattern
 from connector.indicators.stix import StixObject, Unreadable, micros, read_object
-from connector.model import Claim, Reason, Tlp
+from connector.model import Claim, Reason
 from connector.settings import Settings
 from connector.stocktaking import take_stock
 from connector.store.objects import ObjectStore
@@ -43,6 +45,7 @@ class Polled:
     quarantined: int = 0
     unreadable: int = 0
     remarked: bool = False
+    spilled: dict[str, str] = field(default_factory=dict)
     errors: list[ConnectorError] = field(default_factory=list)
 
 
@@ -102,7 +105,8 @@ class _Intake:
         at_once = self.partial_runs or collection.at_once
         again = held is not None
         started = False
-        for page in self.feed.pages(collection, held.cursor if held else state.cursor):
+        for received in self.feed.pages(collection, held.cursor if held else state.cursor):
+            page = without_spills(received, self.store, self.polled.spilled)
             if not started:  # before the cursor moves past it
                 _note_gap(self.feed, self.number, collection, self.store, self.now)
             if at_once or (page.last and not started and held is None):
@@ -166,8 +170,8 @@ def _take(
 ) -> None:
     with _uncollected():
         versions = [read_version(raw) for raw in page.objects]
-        if levels := _markings(versions):
-            polled.remarked |= store.add_markings(levels)
+        if markings := _markings(versions):
+            polled.remarked |= store.add_markings(markings)
         stored = store.store_page(
             number, state, versions, page.cursor, whole=collection.whole, now=now(), last=page.last
         )
@@ -244,11 +248,11 @@ def _unreadable_claims(found: Unreadable) -> Sequence[Claim]:
     return () if claim is None else (claim,)
 
 
-def _markings(versions: Sequence[Version]) -> dict[str, Tlp | None]:
+def _markings(versions: Sequence[Version]) -> dict[str, KnownMarking]:
     """Return what the marking definitions among these objects restrict."""
-    levels: dict[str, Tlp | None] = {}
+    markings: dict[str, KnownMarking] = {}
     for version in versions:
         if is_marking(version.key):
             body = msgspec.json.decode(version.raw)
-            levels[id_of_key(version.key)] = restriction_of(body)
-    return levels
+            markings[id_of_key(version.key)] = read_marking(body)
+    return markings

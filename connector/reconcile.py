@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from connector.adapter import Adapter, ListAdapter
 from connector.decisions.mapping import Mapper, digest
 from connector.decisions.plan import Limits, Mark, Plan, Presence, Wanted, Written, diff, violations
-from connector.decisions.policy import ClaimRow, Decision, ListPolicy, decide
+from connector.decisions.policy import ClaimRow, Decision, decide
+from connector.decisions.verdict import ListPolicy
 from connector.entries import Describer
 from connector.errors import PlanRefusedError
 from connector.indicators.keys import key_of

@@ -1,26 +1,22 @@
 """The configured service: its feeds, lists and outputs over one store, and a cycle of each."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from typing import Any
 
 import structlog
 
 from connector.carrying import Applied, Carrier, StoppedError
 from connector.config.loading import Loaded
-from connector.config.model import FeedConfig, ListConfig, OutputConfig, PartialRuns
+from connector.config.model import FeedConfig, PartialRuns
 from connector.decisions.allowlist import Allowlist, Protection
-from connector.decisions.plan import Limits
-from connector.decisions.policy import Choice, ListPolicy, Select, Terms, Traits
 from connector.errors import ConnectorError, RefusedError, UnavailableError
 from connector.feed import Feed
-from connector.indicators.marking import audience_limit, level_of
-from connector.indicators.stix import GranularMarking
+from connector.indicators.known_marking import KnownMarking
 from connector.intake import Polled, poll
-from connector.model import Audience, Observable, ObservableType, Tlp
+from connector.model import Observable
 from connector.reconcile import (
     CHANGED,
     EVERYTHING,
@@ -32,7 +28,6 @@ from connector.reconcile import (
     propose,
     refresh,
 )
-from connector.registry import Registry
 from connector.store import questions
 from connector.store.lists import Refreshed
 from connector.store.store import Store
@@ -84,7 +79,7 @@ class Service:
     listings: dict[str, Listing]
     outputs: dict[str, Output]
     carrier: Carrier
-    markings: dict[str, Tlp | None]
+    markings: dict[str, KnownMarking]
     allowlist: AllowlistInForce
     undecided: set[str] = field(default_factory=set)
     warned: set[str] = field(default_factory=set)
@@ -254,53 +249,6 @@ class Service:
             output.adapter.close()
 
 
-def assemble(
-    loaded: Loaded,
-    registry: Registry,
-    store: Store,
-    now: Callable[[], int] = microseconds,
-    carrier: Carrier | None = None,
-) -> Service:
-    """Return the service that a configuration describes, on a store that is open and migrated."""
-    config = loaded.config
-    feeds = {
-        name: FeedUnderWay(
-            name, store.objects.feed_number(name),
-            registry.make_feed(feed.type, loaded.feeds[name]), feed,
-        )
-        for name, feed in config.feeds.items()
-    }  # fmt: skip
-    markings = store.markings()
-    terms = _terms(store, config.feeds)
-    level = _leveller(feeds, markings)
-    allowlist = _allowlist(loaded, store, now)
-    listings = {}
-    for name, listed in config.lists.items():
-        policy = ListPolicy(
-            name=name, purpose=listed.purpose, select=_select(listed), max_tlp=_max_tlp(listed),
-            rank_by=tuple(rank.value for rank in listed.rank_by), terms=terms,
-            traits=store.traits, level=level, allowlist=allowlist,
-            contexts=store.contexts, countries=store.producers.countries,
-        )  # fmt: skip
-        listings[name] = Listing(store.lists.open(name).number, policy)
-    outputs = {
-        name: _output(name, output, listings[output.list], loaded, registry)
-        for name, output in config.outputs.items()
-    }
-    store.ledger.resume(outputs)
-    return Service(
-        loaded, store, now, feeds, listings, outputs, carrier or Carrier(store, now), markings,
-        allowlist, set(listings),
-    )  # fmt: skip
-
-
-def _allowlist(loaded: Loaded, store: Store, now: Callable[[], int]) -> AllowlistInForce:
-    made = loaded.make_allowlist(store.exceptions.rules(now()))
-    for sentence in made.warninglists.unread if made.warninglists else ():
-        log.warning("allowlist.unread", what=sentence)
-    return AllowlistInForce(made, store.exceptions.change())
-
-
 def _bug(error: Exception) -> str:
     return f"a bug, with its traceback in the log: {error!r}"
 
@@ -311,78 +259,3 @@ def _raise_worst(polled: Polled) -> None:
         if isinstance(first, RefusedError) and polled.objects:
             raise UnavailableError(str(first))
         raise first
-
-
-def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:
-    terms = {}
-    for number, name in store.feeds().items():
-        feed = feeds.get(name)
-        if feed is None:
-            terms[number] = Terms(name, configured=False)
-            continue
-        bounds = {kind: feed.max_age_of(kind) for kind in ObservableType}
-        ages = {
-            kind: int(bound.total_seconds()) * 1_000_000
-            for kind, bound in bounds.items()
-            if bound is not None
-        }
-        authoritative = frozenset(feed.authoritative)
-        terms[number] = Terms(name, feed.default_confidence, ages, authoritative=authoritative)
-    return terms
-
-
-def _leveller(
-    feeds: Mapping[str, FeedUnderWay], markings: Mapping[str, Tlp | None]
-) -> Callable[[Traits, int], tuple[Tlp, str]]:
-    unmarked = {feed.number: feed.config.unmarked_tlp for feed in feeds.values()}
-
-    def level(traits: Traits, feed: int) -> tuple[Tlp, str]:
-        parts = [GranularMarking(list(selectors), ref) for ref, selectors in traits.partly]
-        return level_of(traits.markings, parts, markings, unmarked.get(feed, Tlp.RED))
-
-    return level
-
-
-def _select(listed: ListConfig) -> Select:
-    chosen = listed.select
-    return Select(
-        feeds=frozenset(chosen.feeds or ()),
-        types=frozenset(chosen.types or ()),
-        min_confidence=chosen.min_confidence or 0,
-        labels=Choice(frozenset(chosen.labels.any), frozenset(chosen.labels.none)),
-        indicator_types=Choice(
-            frozenset(chosen.indicator_types.any), frozenset(chosen.indicator_types.none)
-        ),
-        producers=Choice(frozenset(chosen.producers.any), frozenset(chosen.producers.none)),
-        context=chosen.context.choice,
-        opinions=chosen.opinions.rule,
-    )
-
-
-def _max_tlp(listed: ListConfig) -> Tlp:
-    """Return the bound of the audience; only for ourselves may the file go as far as red."""
-    bound, asked = audience_limit(listed.audience), listed.select.max_tlp
-    if asked is None:
-        return bound
-    return asked if listed.audience is Audience.OWN else min(asked, bound)
-
-
-def _output(
-    name: str, config: OutputConfig, listing: Listing, loaded: Loaded, registry: Registry
-) -> Output:
-    options = loaded.outputs[name]
-    adapter = registry.make_adapter(config.adapter, options, name, loaded.config.publish_folder)
-    mapper = loaded.mappers[name]
-    said = config.model_dump_json() + options.model_dump_json()
-    limits = config.limits
-    always = limits.model_fields_set & {"max_remove_ratio", "max_add_ratio"}
-    return Output(
-        name, listing, adapter, None if mapper.blank else mapper,
-        Limits(
-            limits.max_remove_ratio, limits.max_add_ratio, limits.max_add, limits.max_remove,
-            frozenset(always),
-        ),
-        blake2b(said.encode(), digest_size=16).digest(),
-        limits.max_entries,
-        frozenset(config.types or ()),
-    )  # fmt: skip

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from test_impact import CONFIG, indicator
 
+from connector.assembly import assemble
 from connector.config.loading import load
 from connector.daemon import open_store
 from connector.once import run_once
 from connector.registry import Registry
-from connector.service import Service, assemble
+from connector.service import Service
 from connector.store.store import Store
 
 

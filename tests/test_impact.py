@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from connector.assembly import assemble
 from connector.config.loading import load
 from connector.daemon import open_store, state_file
 from connector.impact import impact
 from connector.once import run_once
 from connector.registry import Registry
-from connector.service import assemble
 
 CONFIG = """
 version: 1

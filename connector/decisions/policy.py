@@ -4,22 +4,15 @@ The order of the questions is the order of `Reason`; the first answer counts. Pu
 a value goes out. Instants are whole microseconds since 1970 (UTC).
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
-from connector.decisions.context import NO_CONTEXT, counted_opinions
-from connector.decisions.selection import Choice, Select, Terms, Traits, refusal
-from connector.model import Context, Observable, ObservableType, Purpose, Reason, Tlp, Word
+from connector.decisions.selection import Terms
+from connector.decisions.verdict import ListPolicy
+from connector.model import Observable, ObservableType, Purpose, Reason, Tlp
 
-__all__ = [
-    "CODES", "NEVER", "REASONS", "Choice", "ClaimRow", "Decision", "Kind", "ListPolicy", "Merged",
-    "Select", "State", "Terms", "Traits", "confidence_of", "decide", "ends", "explain", "reason_of",
-]  # fmt: skip
-
-_VERDICTS_HELD: Final = 500_000
 REASONS: Final[tuple[Reason, ...]] = tuple(Reason)
 CODES: Final[Mapping[Reason, int]] = {reason: code for code, reason in enumerate(REASONS, 1)}
 NEVER: Final = (1 << 62) - 1
@@ -66,103 +59,6 @@ class ClaimRow(NamedTuple):
     traits: int
     context: int = 0
     sighted: int | None = None
-
-
-class Protector(Protocol):
-    """What decide asks of an allowlist."""
-
-    def protects(self, observable: Observable, now: datetime) -> "ProtectionLike | None":
-        """Return who protects it."""
-
-
-class ProtectionLike(Protocol):
-    """Who protects an observable, and until when."""
-
-    @property
-    def group(self) -> str: ...
-    @property
-    def value(self) -> str: ...
-    @property
-    def until(self) -> datetime | None: ...
-
-
-class Verdict(NamedTuple):
-    """What traits and context of an indicator mean for a list: a reason against it, or None."""
-
-    reason: Reason | None
-    detail: str
-    min_confidence: int = 0
-
-
-@dataclass(frozen=True)
-class ListPolicy:
-    """Everything that decides about one list; `terms` and `verdicts` are by feed and traits."""
-
-    name: str
-    purpose: Purpose
-    select: Select
-    max_tlp: Tlp
-    rank_by: tuple[str, ...]
-    terms: Mapping[int, Terms]
-    traits: Callable[[int], Traits]
-    level: Callable[[Traits, int], tuple[Tlp, str]]
-    allowlist: Protector
-    contexts: Callable[[int], Context] = lambda _number: NO_CONTEXT
-    countries: Callable[[str], Collection[str]] = lambda _producer: ()
-    _verdicts: dict[tuple[int, int, int], Verdict] = field(default_factory=dict)
-    _levels: dict[tuple[int, int], Tlp] = field(default_factory=dict)
-
-    def verdict(self, traits: int, feed: int, context: int = 0) -> Verdict:
-        """Return what an indicator's markings, labels, types, producer and context mean here."""
-        known = self._verdicts.get((traits, feed, context))
-        if known is None:
-            if len(self._verdicts) > _VERDICTS_HELD:
-                self._verdicts.clear()
-            said = self.contexts(context) if context else NO_CONTEXT
-            known = self._judge(self.traits(traits), feed, said)
-            self._verdicts[traits, feed, context] = known
-        return known
-
-    def forget_verdicts(self) -> None:
-        """Judge all traits anew: a marking that was unknown has arrived, or a producer moved."""
-        self._verdicts.clear()
-        self._levels.clear()
-
-    def tlp_of(self, traits: int, feed: int) -> Tlp:
-        """Return the TLP level that holds for indicators with these traits."""
-        known = self._levels.get((traits, feed))
-        if known is None:
-            level, _why = self.level(self.traits(traits), feed)
-            known = self._levels[traits, feed] = level
-        return known
-
-    def words(self, context: int, feed: int, kind: str) -> tuple[str, ...]:
-        """Return what context says of one kind, as far as the list's audience may be told."""
-        if not context:
-            return ()
-        words = (word for word in self.contexts(context).words if word.kind == kind)
-        return tuple(dict.fromkeys(word.name for word in words if self._tells(word, feed)))
-
-    def _tells(self, word: Word, feed: int) -> bool:
-        """Every object that led to a word bears its own markings; one without is its feed's."""
-        for marking in word.markings:
-            _, unmarked, number = marking.partition("unmarked:")
-            bearing = (Traits(), int(number)) if unmarked else (Traits(markings=(marking,)), feed)
-            if self.level(*bearing)[0] > self.max_tlp:
-                return False
-        return True
-
-    def _judge(self, traits: Traits, feed: int, context: Context) -> Verdict:
-        level, why = self.level(traits, feed)
-        if level > self.max_tlp:
-            detail = f"{why or 'TLP:' + level.label} is stricter than TLP:{self.max_tlp.label}"
-            return Verdict(Reason.WITHHELD, detail)
-        terms, rule, blocks = self.terms[feed], self.select.opinions, self.purpose is Purpose.BLOCK
-        counted = counted_opinions(context, feed, terms.authoritative)
-        refused = refusal(self.select, self.purpose, terms, traits, context, self.countries)
-        if refused := refused or rule.refuses(counted, blocks=blocks):
-            return Verdict(Reason.DESELECTED, refused)
-        return Verdict(None, "", rule.confidence_asked(counted, traits.created_by, blocks=blocks))
 
 
 class Merged(NamedTuple):
@@ -287,7 +183,8 @@ def _standing(
     until = ends(kind, claim, policy.terms[claim.feed])
     if until <= now:
         return _EXPIRED, NEVER
-    verdict = policy.verdict(claim.traits, claim.feed, claim.context)
+    verdict = policy.verdict(claim.traits, claim.feed, claim.context, now)
+    until = until if verdict.until is None else min(until, verdict.until)
     if verdict.reason is not None:
         return CODES[verdict.reason], until
     if _unselected(kind, claim, policy, verdict.min_confidence):
@@ -354,7 +251,7 @@ def explain(
     code, _turn = _standing(observable.type, claim, policy, now)
     reason = reason_of(code)
     if reason in (Reason.WITHHELD, Reason.DESELECTED):
-        verdict = policy.verdict(claim.traits, claim.feed, claim.context)
+        verdict = policy.verdict(claim.traits, claim.feed, claim.context, now)
         if verdict.reason is reason:
             return reason, verdict.detail
         return reason, _unselected_words(observable.type, claim, policy, verdict.min_confidence)

@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from connector.answers import Json, explain_value
+from connector.assembly import assemble
 from connector.config.loading import Loaded, load
 from connector.daemon import Daemon, open_store
 from connector.errors import ConfigError
 from connector.registry import Registry
-from connector.service import assemble
 from connector.testing import sample_feed
 from connector.testing.taxii_server import ServedCollection, TaxiiServer
 

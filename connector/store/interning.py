@@ -1,14 +1,19 @@
 """What many objects share, kept once: types, traits, contexts, dictionaries, markings."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, Generic, TypeVar
 
 import msgspec
 from sqlalchemy import Connection
 
-from connector.decisions.policy import Traits
-from connector.model import ObservableType, Tlp
+from connector.decisions.selection import Traits
+from connector.indicators.known_marking import (
+    KnownMarking,
+    marking_from_text,
+    marking_to_text,
+)
+from connector.model import ObservableType
 from connector.store.compression import TRAIN_FROM, Codec, train
 from connector.store.database import Database, marks, numbers, parts
 
@@ -139,20 +144,22 @@ def load_interned(
     return found
 
 
-def known_markings(database: Database, connection: Connection) -> dict[str, Tlp | None]:
-    """Return every marking definition received, with the TLP level it stands for, if any."""
-    rows = database.rows(connection, "SELECT id, tlp FROM markings")
-    return {ref: None if tlp is None else Tlp(tlp) for ref, tlp in rows}
+def known_markings(database: Database, connection: Connection) -> dict[str, KnownMarking]:
+    """Return every marking definition received, with what it restricts."""
+    rows = database.rows(connection, "SELECT id, body FROM markings")
+    return {ref: marking_from_text(body) for ref, body in rows}
 
 
 def remember_markings(
-    database: Database, connection: Connection, levels: dict[str, Tlp | None]
+    database: Database, connection: Connection, markings: Mapping[str, KnownMarking]
 ) -> bool:
     """Remember marking definitions; return whether objects already bore one of them."""
-    known = known_markings(database, connection)
-    fresh = {ref: tlp for ref, tlp in levels.items() if ref not in known}
-    rows = [(ref, None if tlp is None else int(tlp)) for ref, tlp in fresh.items()]
-    database.many(connection, "INSERT INTO markings (id, tlp) VALUES (?, ?)", rows)
+    held = ",".join("?" * len(markings))
+    sql = f"SELECT id FROM markings WHERE id IN ({held})"  # noqa: S608 - only marks
+    known = {row[0] for row in database.rows(connection, sql, list(markings))}
+    fresh = {ref: marking for ref, marking in markings.items() if ref not in known}
+    rows = [(ref, marking_to_text(marking)) for ref, marking in fresh.items()]
+    database.many(connection, "INSERT INTO markings (id, body) VALUES (?, ?)", rows)
     sql = "SELECT number FROM traits WHERE body LIKE ? LIMIT 1"
     return any(database.one(connection, sql, (f'%"{ref}"%',)) for ref in fresh)
 

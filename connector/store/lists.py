@@ -14,14 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from connector.decisions.policy import (
-    CODES,
-    NEVER,
-    ClaimRow,
-    Decision,
-    Kind,
-    reason_of,
-)
+from connector.decisions.policy import CODES, NEVER, ClaimRow, Decision, Kind, reason_of
 from connector.model import Observable, Reason, Tlp
 from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database, numbers

@@ -4,19 +4,28 @@ One page and the cursor that follows it are one transaction. The latest read ver
 wins by `(id, modified)`; a revocation is for ever (STIX 2.1 section 3.6).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
 
-from connector.decisions.policy import State, Traits
+from connector.decisions.policy import State
+from connector.decisions.selection import Traits
 from connector.indicators.context import NOTHING_TOLD, Told
-from connector.model import Claim, Tlp
+from connector.indicators.known_marking import KnownMarking, spilling
+from connector.model import Claim
 from connector.store.compression import Codec
 from connector.store.database import Database, marks, parts
 from connector.store.gaps import Gaps
-from connector.store.interning import FeedCodecs, Interned, load_traits, remember_markings
+from connector.store.interning import (
+    FeedCodecs,
+    Interned,
+    known_markings,
+    load_codec,
+    load_traits,
+    remember_markings,
+)
 from connector.store.inventory import Inventories
 from connector.store.runs import CollectionState, Runs
 from connector.store.staging import Staging
@@ -80,6 +89,7 @@ class ObjectStore(Runs):
         self.inventories = Inventories(database, self)
         self._traits: Interned[Traits] = Interned(database, "traits")
         self._codecs = FeedCodecs(database)
+        self._spills: dict[str, str] | None = None
 
     def feed_number(self, name: str) -> int:
         """Return the feed's number, given at first sight and kept for ever."""
@@ -171,10 +181,35 @@ class ObjectStore(Runs):
             found[bytes(key)] = Held(number, state, modified, creators[traits].created_by)
         return found
 
-    def add_markings(self, levels: dict[str, Tlp | None]) -> bool:
+    def add_markings(self, markings: Mapping[str, KnownMarking]) -> bool:
         """Remember marking definitions; return whether objects already bore one of them."""
         with self._db.write() as connection:
-            return remember_markings(self._db, connection, levels)
+            self._spills = None
+            return remember_markings(self._db, connection, markings)
+
+    def spills(self) -> Mapping[str, str]:
+        """Return the markings whose objects may not be held at all, each with the reason."""
+        if self._spills is None:
+            with self._db.read() as connection:
+                known = known_markings(self._db, connection)
+            found = {ref: spilling([ref], known) for ref in known}
+            self._spills = {ref: why for ref, why in found.items() if why}
+        return self._spills
+
+    def purge(self, refs: Collection[str]) -> int:
+        """Remove every trace of objects that bear these markings; return how many there were."""
+        with self._db.write() as connection:
+            borne = [number for number, raw in self._originals(connection) if _names(raw, refs)]
+            self.forget_objects(connection, borne, self._claims.next_touch(connection))
+        return len(borne)
+
+    def _originals(self, connection: Connection) -> Iterator[tuple[int, bytes]]:
+        """Yield everything that is held; slow, for what must not happen and still may."""
+        codecs: dict[int, Codec] = {}
+        sql = "SELECT object, dictionary, packed FROM originals"
+        for number, dictionary, packed in self._db.stream(connection, sql):
+            codec = load_codec(self._db, connection, codecs, dictionary)
+            yield number, codec.unpack(bytes(packed))
 
     def note_attempt(self, feed: int, now: int, error: str | None) -> None:
         """Record how a poll ended."""
@@ -231,3 +266,7 @@ def _rewrite(held: Held, version: Version, page: _Page) -> None:
         page.keep_context(held.number, version)
     page.replaced.add(held.number)
     held.state, held.modified = version.state, version.modified
+
+
+def _names(raw: bytes, refs: Collection[str]) -> bool:
+    return any(ref.encode() in raw for ref in refs)

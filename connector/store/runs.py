@@ -136,7 +136,7 @@ class Runs:
     def _withdraw(self, connection: Connection, gone: Sequence[int], touched: int) -> int:
         sql = f"SELECT number FROM objects WHERE state = ? AND number IN ({numbers(gone)})"  # noqa: S608 - only numbers
         unreadable = [row[0] for row in self._db.rows(connection, sql, (State.UNREADABLE,))]
-        self._forget(connection, unreadable, touched)
+        self.forget_objects(connection, unreadable, touched)
         sql = (
             "UPDATE objects SET state = ? WHERE state IN (?, ?) "  # noqa: S608 - only numbers
             f"AND number IN ({numbers(gone)})"
@@ -147,11 +147,14 @@ class Runs:
         self._context.take(connection, {}, gone, (), touched)
         return changed + len(unreadable)
 
-    def _forget(self, connection: Connection, unreadable: Sequence[int], touched: int) -> None:
-        """Drop unreadable objects that left their file: there is nothing to take back."""
-        held = numbers(unreadable)
-        sql = f"SELECT number FROM claims WHERE object IN ({held})"  # noqa: S608 - only numbers
-        claims = [row[0] for row in self._db.rows(connection, sql)]
-        self._claims.depart(connection, claims, [], touched)
-        self._db.run(connection, f"DELETE FROM originals WHERE object IN ({held})")  # noqa: S608 - only numbers
-        self._db.run(connection, f"DELETE FROM objects WHERE number IN ({held})")  # noqa: S608 - only numbers
+    def forget_objects(self, connection: Connection, objects: Sequence[int], touched: int) -> None:
+        """Drop every trace of objects, as of unreadable ones that left their file."""
+        for part in parts(objects):
+            held = numbers(part)
+            sql = f"SELECT number, observable FROM claims WHERE object IN ({held})"  # noqa: S608 - only numbers
+            rows = self._db.rows(connection, sql)
+            self._claims.depart(
+                connection, [row[0] for row in rows], [row[1] for row in rows], touched
+            )
+            for table, column in (("originals", "object"), ("objects", "number")):
+                self._db.run(connection, f"DELETE FROM {table} WHERE {column} IN ({held})")  # noqa: S608 - our own tables, only numbers

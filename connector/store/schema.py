@@ -128,7 +128,7 @@ markings: Final = Table(
     "markings",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("tlp", SmallInteger),
+    Column("body", Text, nullable=False),
 )
 
 observables: Final = Table(

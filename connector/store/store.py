@@ -2,9 +2,10 @@
 
 from threading import Lock
 
-from connector.decisions.policy import Traits
+from connector.decisions.selection import Traits
+from connector.indicators.known_marking import KnownMarking
 from connector.indicators.stix import Unreadable, read_object
-from connector.model import Context, Tlp
+from connector.model import Context
 from connector.store.compression import Codec
 from connector.store.database import Database, marks, parts
 from connector.store.exceptions import Exceptions
@@ -30,7 +31,7 @@ class Store:
         self._codecs: dict[int, Codec] = {}
         self._unpacking = Lock()  # a codec serves one thread at a time
 
-    def markings(self) -> dict[str, Tlp | None]:
+    def markings(self) -> dict[str, KnownMarking]:
         """Return every marking definition received, with what it restricts."""
         with self.database.read() as connection:
             return known_markings(self.database, connection)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from connector.decisions.policy import State, Traits
+from connector.decisions.policy import State
+from connector.decisions.selection import Traits
 from connector.indicators.context import Told
 from connector.model import Claim
 

@@ -12,6 +12,7 @@ from connector_edl import EdlAdapter
 from stix_samples import START, Object, write_bundle
 
 from connector.answers import status
+from connector.assembly import assemble
 from connector.carrying import Carrier
 from connector.config.loading import Loaded, load
 from connector.daemon import open_store
@@ -22,7 +23,7 @@ from connector.http import Http
 from connector.model import Observable
 from connector.once import Outcome, run_once
 from connector.registry import Registry
-from connector.service import Service, assemble
+from connector.service import Service
 from connector.settings import HttpSettings, Settings
 from connector.testing.consistency import Held, assert_consistent
 from connector.testing.firewall import FakeFirewall, Rack

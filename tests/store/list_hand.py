@@ -6,14 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connector.decisions.policy import (
-    ClaimRow,
-    Decision,
-    ListPolicy,
-    Select,
-    Terms,
-    decide,
-)
+from connector.decisions.policy import ClaimRow, Decision, decide
+from connector.decisions.selection import Select, Terms
+from connector.decisions.verdict import ListPolicy
 from connector.intake import read_version
 from connector.model import Observable, Purpose, Reason, Tlp
 from connector.store.lists import BLOCK, LIST_TALLY, Refreshed, tallies

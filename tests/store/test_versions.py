@@ -2,7 +2,8 @@
 
 import pytest
 
-from connector.decisions.policy import State, Traits
+from connector.decisions.policy import State
+from connector.decisions.selection import Traits
 from connector.store.versions import Held, News, Version, news
 
 CREATOR, STRANGER = "identity--creator", "identity--stranger"

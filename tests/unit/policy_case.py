@@ -5,13 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connector.decisions.policy import (
-    ClaimRow,
-    ListPolicy,
-    Select,
-    Terms,
-    Traits,
-)
+from connector.decisions.policy import ClaimRow
+from connector.decisions.selection import Select, Terms, Traits
+from connector.decisions.verdict import ListPolicy
 from connector.model import Observable, ObservableType, Purpose, Tlp
 
 ADDRESS = Observable(ObservableType.IPV4_ADDR, "198.51.100.7")

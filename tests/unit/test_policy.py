@@ -9,22 +9,19 @@ from connector.decisions.policy import (
     CODES,
     NEVER,
     REASONS,
-    Choice,
     ClaimRow,
     Decision,
     Kind,
-    ListPolicy,
     Merged,
-    Select,
     State,
-    Terms,
-    Traits,
     confidence_of,
     decide,
     ends,
     explain,
     reason_of,
 )
+from connector.decisions.selection import Choice, Select, Terms, Traits
+from connector.decisions.verdict import ListPolicy
 from connector.model import Observable, ObservableType, Purpose, Reason, Tlp
 
 WATCH = Purpose.WATCH

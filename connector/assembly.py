@@ -1,0 +1,183 @@
+"""From a valid configuration to the service that it describes."""
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+
+import structlog
+
+from connector.carrying import Carrier
+from connector.config.loading import Loaded
+from connector.config.model import FeedConfig, ListConfig, OutputConfig
+from connector.decisions.plan import Limits
+from connector.decisions.selection import Choice, Select, Terms, Traits
+from connector.decisions.verdict import ListPolicy
+from connector.indicators.acs_judgement import Organisation
+from connector.indicators.bearing import Viewer
+from connector.indicators.known_marking import KnownMarking
+from connector.indicators.marking import audience_limit, level_of
+from connector.indicators.sharing import Sharing, combine
+from connector.indicators.stix import GranularMarking
+from connector.model import Audience, ObservableType, Tlp
+from connector.reconcile import (
+    Listing,
+    Output,
+)
+from connector.registry import Registry
+from connector.service import AllowlistInForce, FeedUnderWay, Service, microseconds
+from connector.store.store import Store
+
+log = structlog.get_logger()
+
+
+def assemble(
+    loaded: Loaded,
+    registry: Registry,
+    store: Store,
+    now: Callable[[], int] = microseconds,
+    carrier: Carrier | None = None,
+) -> Service:
+    """Return the service that a configuration describes, on a store that is open and migrated."""
+    config = loaded.config
+    feeds = {
+        name: FeedUnderWay(
+            name, store.objects.feed_number(name),
+            registry.make_feed(feed.type, loaded.feeds[name]), feed,
+        )
+        for name, feed in config.feeds.items()
+    }  # fmt: skip
+    markings = store.markings()
+    terms = _terms(store, config.feeds)
+    level = _leveller(feeds, markings)
+    allowlist = _allowlist(loaded, store, now)
+    listings = {}
+    for name, listed in config.lists.items():
+        policy = ListPolicy(
+            name=name, purpose=listed.purpose, select=_select(listed), max_tlp=_max_tlp(listed),
+            rank_by=tuple(rank.value for rank in listed.rank_by), terms=terms,
+            traits=store.traits, level=level, allowlist=allowlist,
+            sharing=_sharing(feeds, markings, _viewer(loaded, listed), now),
+            contexts=store.contexts, countries=store.producers.countries,
+        )  # fmt: skip
+        listings[name] = Listing(store.lists.open(name).number, policy)
+    outputs = {
+        name: _output(name, output, listings[output.list], loaded, registry)
+        for name, output in config.outputs.items()
+    }
+    store.ledger.resume(outputs)
+    return Service(
+        loaded, store, now, feeds, listings, outputs, carrier or Carrier(store, now), markings,
+        allowlist, set(listings),
+    )  # fmt: skip
+
+
+def _allowlist(loaded: Loaded, store: Store, now: Callable[[], int]) -> AllowlistInForce:
+    made = loaded.make_allowlist(store.exceptions.rules(now()))
+    for sentence in made.warninglists.unread if made.warninglists else ():
+        log.warning("allowlist.unread", what=sentence)
+    return AllowlistInForce(made, store.exceptions.change())
+
+
+def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:
+    terms = {}
+    for number, name in store.feeds().items():
+        feed = feeds.get(name)
+        if feed is None:
+            terms[number] = Terms(name, configured=False)
+            continue
+        bounds = {kind: feed.max_age_of(kind) for kind in ObservableType}
+        ages = {
+            kind: int(bound.total_seconds()) * 1_000_000
+            for kind, bound in bounds.items()
+            if bound is not None
+        }
+        authoritative = frozenset(feed.authoritative)
+        terms[number] = Terms(name, feed.default_confidence, ages, authoritative=authoritative)
+    return terms
+
+
+def _leveller(
+    feeds: Mapping[str, FeedUnderWay], markings: Mapping[str, KnownMarking]
+) -> Callable[[Traits, int], tuple[Tlp, str]]:
+    """Return what tells the TLP level of traits: what people are shown, and what is merged."""
+    unmarked = {feed.number: feed.config.unmarked_tlp for feed in feeds.values()}
+
+    def level(traits: Traits, feed: int) -> tuple[Tlp, str]:
+        borne = (*traits.markings, *(ref for ref, _selectors in traits.partly))
+        known = {ref: markings[ref].tlp for ref in borne if ref in markings}
+        return level_of(traits.markings, _parts(traits), known, unmarked.get(feed, Tlp.RED))
+
+    return level
+
+
+def _viewer(loaded: Loaded, listed: ListConfig) -> Viewer:
+    """Return for whom a list is decided: us, its audience, and how far its markings may go."""
+    ours = loaded.config.organisation
+    organisation = Organisation(ours.nationality, frozenset(ours.codes), ours.entity)
+    return Viewer(organisation, listed.audience, _max_tlp(listed))
+
+
+def _sharing(
+    feeds: Mapping[str, FeedUnderWay],
+    markings: Mapping[str, KnownMarking],
+    viewer: Viewer,
+    now: Callable[[], int],
+) -> Callable[[Traits, int], Sharing]:
+    """Return what judges all markings of traits for one viewer."""
+    unmarked = {feed.number: feed.config.unmarked_tlp for feed in feeds.values()}
+
+    def judge(traits: Traits, feed: int) -> Sharing:
+        return combine(
+            traits.markings, _parts(traits), markings, unmarked.get(feed, Tlp.RED), viewer, now(),
+            traits.labels,
+        )  # fmt: skip
+
+    return judge
+
+
+def _parts(traits: Traits) -> list[GranularMarking]:
+    return [GranularMarking(list(selectors), ref) for ref, selectors in traits.partly]
+
+
+def _select(listed: ListConfig) -> Select:
+    chosen = listed.select
+    return Select(
+        feeds=frozenset(chosen.feeds or ()),
+        types=frozenset(chosen.types or ()),
+        min_confidence=chosen.min_confidence or 0,
+        labels=Choice(frozenset(chosen.labels.any), frozenset(chosen.labels.none)),
+        indicator_types=Choice(
+            frozenset(chosen.indicator_types.any), frozenset(chosen.indicator_types.none)
+        ),
+        producers=Choice(frozenset(chosen.producers.any), frozenset(chosen.producers.none)),
+        context=chosen.context.choice,
+        opinions=chosen.opinions.rule,
+    )
+
+
+def _max_tlp(listed: ListConfig) -> Tlp:
+    """Return the bound of the audience; only for ourselves may the file go as far as red."""
+    bound, asked = audience_limit(listed.audience), listed.select.max_tlp
+    if asked is None:
+        return bound
+    return asked if listed.audience is Audience.OWN else min(asked, bound)
+
+
+def _output(
+    name: str, config: OutputConfig, listing: Listing, loaded: Loaded, registry: Registry
+) -> Output:
+    options = loaded.outputs[name]
+    adapter = registry.make_adapter(config.adapter, options, name, loaded.config.publish_folder)
+    mapper = loaded.mappers[name]
+    said = config.model_dump_json() + options.model_dump_json()
+    limits = config.limits
+    always = limits.model_fields_set & {"max_remove_ratio", "max_add_ratio"}
+    return Output(
+        name, listing, adapter, None if mapper.blank else mapper,
+        Limits(
+            limits.max_remove_ratio, limits.max_add_ratio, limits.max_add, limits.max_remove,
+            frozenset(always),
+        ),
+        blake2b(said.encode(), digest_size=16).digest(),
+        limits.max_entries,
+        frozenset(config.types or ()),
+    )  # fmt: skip

@@ -1,0 +1,155 @@
+"""A list's policy: what the traits, markings and context of an indicator mean for it."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NamedTuple, Protocol
+
+from connector.decisions.context import NO_CONTEXT, counted_opinions
+from connector.decisions.selection import Select, Terms, Traits, refusal
+from connector.model import Context, Observable, Purpose, Reason, Tlp, Word
+
+_VERDICTS_HELD: Final = 500_000
+
+
+class Protector(Protocol):
+    """What decide asks of an allowlist."""
+
+    def protects(self, observable: Observable, now: datetime) -> "ProtectionLike | None":
+        """Return who protects it."""
+
+
+class ProtectionLike(Protocol):
+    """Who protects an observable, and until when."""
+
+    @property
+    def group(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+    @property
+    def until(self) -> datetime | None: ...
+
+
+class Shared(Protocol):
+    """What all markings on an object allow for a list's audience."""
+
+    @property
+    def until(self) -> int | None:
+        """The next instant at which time alone changes it."""
+
+    @property
+    def expired(self) -> str:
+        """Why it had to be disposed of by now; empty where it had not."""
+
+    @property
+    def hides(self) -> Collection[str]:
+        """What must not appear in fields, comments and logs."""
+
+    def refusal(self, purpose: Purpose) -> str:
+        """Return which marking keeps it off a list, and why; empty where none does."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ByLevel:
+    """What a TLP level alone allows."""
+
+    why: str
+    until: int | None = None
+    expired: str = ""
+    hides: Collection[str] = ()
+
+    def refusal(self, _purpose: Purpose) -> str:
+        return self.why
+
+
+class Verdict(NamedTuple):
+    """What traits and context of an indicator mean for a list: a reason against it, or None."""
+
+    reason: Reason | None
+    detail: str
+    min_confidence: int = 0
+    until: int | None = None
+    hides: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class ListPolicy:
+    """Everything that decides about one list; `terms` and `verdicts` are by feed and traits."""
+
+    name: str
+    purpose: Purpose
+    select: Select
+    max_tlp: Tlp
+    rank_by: tuple[str, ...]
+    terms: Mapping[int, Terms]
+    traits: Callable[[int], Traits]
+    level: Callable[[Traits, int], tuple[Tlp, str]]
+    allowlist: Protector
+    contexts: Callable[[int], Context] = lambda _number: NO_CONTEXT
+    countries: Callable[[str], Collection[str]] = lambda _producer: ()
+    sharing: Callable[[Traits, int], Shared] | None = None
+    _verdicts: dict[tuple[int, int, int], Verdict] = field(default_factory=dict)
+    _levels: dict[tuple[int, int], Tlp] = field(default_factory=dict)
+
+    def verdict(self, traits: int, feed: int, context: int = 0, now: int = 0) -> Verdict:
+        """Return what an indicator's markings, labels, types, producer and context mean here."""
+        known = self._verdicts.get((traits, feed, context))
+        if known is None or (known.until is not None and known.until <= now):
+            if len(self._verdicts) > _VERDICTS_HELD:
+                self._verdicts.clear()
+            said = self.contexts(context) if context else NO_CONTEXT
+            known = self._judge(self.traits(traits), feed, said)
+            self._verdicts[traits, feed, context] = known
+        return known
+
+    def forget_verdicts(self) -> None:
+        """Judge all traits anew: a marking that was unknown has arrived, or a producer moved."""
+        self._verdicts.clear()
+        self._levels.clear()
+
+    def tlp_of(self, traits: int, feed: int) -> Tlp:
+        """Return the TLP level that holds for indicators with these traits."""
+        known = self._levels.get((traits, feed))
+        if known is None:
+            level, _why = self.level(self.traits(traits), feed)
+            known = self._levels[traits, feed] = level
+        return known
+
+    def words(self, context: int, feed: int, kind: str) -> tuple[str, ...]:
+        """Return what context says of one kind, as far as the list's audience may be told."""
+        if not context:
+            return ()
+        words = (word for word in self.contexts(context).words if word.kind == kind)
+        return tuple(dict.fromkeys(word.name for word in words if self._tells(word, feed)))
+
+    def _tells(self, word: Word, feed: int) -> bool:
+        """Every object that led to a word bears its own markings; one without is its feed's."""
+        for marking in word.markings:
+            _, unmarked, number = marking.partition("unmarked:")
+            bearing = (Traits(), int(number)) if unmarked else (Traits(markings=(marking,)), feed)
+            if self.level(*bearing)[0] > self.max_tlp:
+                return False
+        return True
+
+    def _judge(self, traits: Traits, feed: int, context: Context) -> Verdict:
+        shared = self._shared(traits, feed)
+        until, hides = shared.until, shared.hides
+        if shared.expired:
+            return Verdict(Reason.EXPIRED, shared.expired, 0, until, hides)
+        if words := shared.refusal(self.purpose):
+            return Verdict(Reason.WITHHELD, words, 0, until, hides)
+        terms, rule, blocks = self.terms[feed], self.select.opinions, self.purpose is Purpose.BLOCK
+        counted = counted_opinions(context, feed, terms.authoritative)
+        refused = refusal(self.select, self.purpose, terms, traits, context, self.countries)
+        if refused := refused or rule.refuses(counted, blocks=blocks):
+            return Verdict(Reason.DESELECTED, refused, 0, until, hides)
+        asked = rule.confidence_asked(counted, traits.created_by, blocks=blocks)
+        return Verdict(None, "", asked, until, hides)
+
+    def _shared(self, traits: Traits, feed: int) -> Shared:
+        """Return what all markings allow; where only TLP is asked for, what that allows."""
+        if self.sharing is not None:
+            return self.sharing(traits, feed)
+        level, why = self.level(traits, feed)
+        words = f"{why or 'TLP:' + level.label} is stricter than TLP:{self.max_tlp.label}"
+        return _ByLevel(words if level > self.max_tlp else "")
