@@ -10,6 +10,7 @@ from store_samples import PRODUCER, STRANGER, at, dump, indicator, indicator_id,
 
 from connector.decisions.policy import Kind, State
 from connector.indicators.identity import key_of_id
+from connector.indicators.known_marking import KnownMarking
 from connector.intake import read_version
 from connector.model import Observable, ObservableType, Tlp
 from connector.store.objects import Stored
@@ -308,12 +309,13 @@ def test_traits_of_a_page_that_failed_are_not_remembered(store: Store) -> None:
 
 def test_a_marking_that_comes_after_its_objects_is_told(store: Store) -> None:
     late, early = (f"marking-definition--{n:08x}-0000-4000-8000-000000000000" for n in (1, 2))
+    red, green, other = KnownMarking(Tlp.RED), KnownMarking(Tlp.GREEN), KnownMarking(None)
     FeedHand(store).give(indicator(1, object_marking_refs=[late]))
-    assert store.objects.add_markings({early: Tlp.GREEN}) is False
-    assert store.objects.add_markings({late: Tlp.RED, early: Tlp.GREEN}) is True
-    assert store.objects.add_markings({late: Tlp.RED}) is False, "known by now"
-    assert store.objects.add_markings({f"{late}x": None}) is False
-    assert store.markings() == {early: Tlp.GREEN, late: Tlp.RED, f"{late}x": None}
+    assert store.objects.add_markings({early: green}) is False
+    assert store.objects.add_markings({late: red, early: green}) is True
+    assert store.objects.add_markings({late: red}) is False, "known by now"
+    assert store.objects.add_markings({f"{late}x": other}) is False
+    assert store.markings() == {early: green, late: red, f"{late}x": other}
 
 
 def test_names_come_from_the_originals(store: Store) -> None:
