@@ -99,7 +99,10 @@ class Progress:
         """Take a page into account."""
         self._began = self._began or page.asked.at
         if page.asked.last is not None:
-            self.cursor = self.cursor.past(page.asked.last)
+            # Some servers write another time there, such as `valid_from`: what is later than the
+            # server's own clock is no reason to skip what it adds until then.
+            now = page.asked.answer.date or page.asked.last
+            self.cursor = self.cursor.past(min(page.asked.last, now))
             self._unstamped = None
         elif page.objects:
             self._unstamped = page

@@ -160,3 +160,13 @@ def test_wrong_credentials_are_refused(medallion: Medallion) -> None:
     with pytest.raises(RefusedError, match="check auth"):
         feed.collections()
     feed.close()
+
+
+def test_its_manifest_lists_what_it_holds(
+    medallion: Medallion, objects: list[dict[str, Any]]
+) -> None:
+    feed = _feed(medallion, page_size=100)
+    (collection,) = feed.collections()
+    listed = {given for ids in feed.holdings(collection) for given in ids}
+    feed.close()
+    assert listed == {o["id"] for o in objects}
