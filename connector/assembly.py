@@ -45,7 +45,7 @@ def assemble(
         )
         for name, feed in config.feeds.items()
     }  # fmt: skip
-    markings = store.markings()
+    markings = store.markings
     terms = _terms(store, config.feeds)
     level = _leveller(feeds, markings)
     allowlist = _allowlist(loaded, store, now)
@@ -65,7 +65,7 @@ def assemble(
     }
     store.ledger.resume(outputs)
     return Service(
-        loaded, store, now, feeds, listings, outputs, carrier or Carrier(store, now), markings,
+        loaded, store, now, feeds, listings, outputs, carrier or Carrier(store, now),
         allowlist, set(listings),
     )  # fmt: skip
 

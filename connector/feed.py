@@ -117,6 +117,11 @@ class Feed(ABC, Generic[S]):
             raise RuntimeError("a feed that speaks HTTP derives its options from HttpSettings")
         return self._http
 
+    def find(self, stix_id: str) -> bytes | None:
+        """Return one object by its id, as a marking added long ago; None where there is none."""
+        del stix_id
+        return None
+
     @abstractmethod
     def collections(self) -> Sequence[Collection]:
         """Return every collection to be read; raise UnavailableError when unsure."""

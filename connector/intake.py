@@ -46,6 +46,8 @@ class Polled:
     unreadable: int = 0
     remarked: bool = False
     spilled: dict[str, str] = field(default_factory=dict)
+    marked: set[str] = field(default_factory=set)
+    markings: set[str] = field(default_factory=set)
     errors: list[ConnectorError] = field(default_factory=list)
 
 
@@ -172,9 +174,12 @@ def _take(
         versions = [read_version(raw) for raw in page.objects]
         if markings := _markings(versions):
             polled.remarked |= store.add_markings(markings)
+            polled.markings.update(markings)
         stored = store.store_page(
             number, state, versions, page.cursor, whole=collection.whole, now=now(), last=page.last
         )
+    for traits in {version.traits for version in versions}:
+        polled.marked.update(traits.markings, (ref for ref, _selectors in traits.partly))
     polled.objects += len(versions)
     polled.new += stored.new
     polled.updated += stored.updated

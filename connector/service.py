@@ -14,7 +14,6 @@ from connector.config.model import FeedConfig, PartialRuns
 from connector.decisions.allowlist import Allowlist, Protection
 from connector.errors import ConnectorError, RefusedError, UnavailableError
 from connector.feed import Feed
-from connector.indicators.known_marking import KnownMarking
 from connector.intake import Polled, poll
 from connector.model import Observable
 from connector.reconcile import (
@@ -31,6 +30,7 @@ from connector.reconcile import (
 from connector.store import questions
 from connector.store.lists import Refreshed
 from connector.store.store import Store
+from connector.unresolved import resolve
 
 log = structlog.get_logger()
 
@@ -79,9 +79,9 @@ class Service:
     listings: dict[str, Listing]
     outputs: dict[str, Output]
     carrier: Carrier
-    markings: dict[str, KnownMarking]
     allowlist: AllowlistInForce
     undecided: set[str] = field(default_factory=set)
+    unresolved: dict[str, set[str]] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
 
     def poll(
@@ -98,7 +98,7 @@ class Service:
             _raise_worst(polled)
         except ConnectorError as error:
             self.store.objects.note_attempt(feed.number, self.now(), str(error))
-            self._learn_markings(remarked=polled.remarked)  # one collection may bring a marking
+            self._learn_markings(polled)  # one collection may bring a marking
             self._learn_producers()
             self.warn_of_windows()
             raise
@@ -107,7 +107,12 @@ class Service:
             self.store.objects.note_attempt(feed.number, self.now(), _bug(error))
             raise UnavailableError(_bug(error)) from error
         self.store.objects.note_attempt(feed.number, self.now(), None)
-        self._learn_markings(remarked=polled.remarked)
+        wanted = self.unresolved.get(name, set()) | polled.marked
+        self.unresolved[name] = resolve(
+            feed.feed, wanted, self.store.markings, self.store.objects, polled
+        )
+        self._learn_markings(polled)
+        self._report_spills(name, polled)
         self._learn_producers()
         log.info(
             "feed.polled", feed=name, objects=polled.objects, new=polled.new,
@@ -134,9 +139,13 @@ class Service:
                     window_seconds=int(feed.window.total_seconds()), error=row.error,
                 )  # fmt: skip
 
-    def _learn_markings(self, *, remarked: bool) -> None:
-        self.markings.update(self.store.markings())
-        if remarked:  # a marking came after objects that bear it: their verdicts may change
+    def _report_spills(self, name: str, polled: Polled) -> None:
+        for ref, why in polled.spilled.items():
+            self.store.ledger.record(f"feed {name}", "spill", ref, why, [], self.now())
+
+    def _learn_markings(self, polled: Polled) -> None:
+        self.store.markings.look_again(polled.markings)
+        if polled.remarked:  # a marking came after objects that bear it: their verdicts may change
             for listing in self.listings.values():
                 listing.policy.forget_verdicts()
             self.undecided.update(self.listings)

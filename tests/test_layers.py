@@ -14,8 +14,8 @@ CONNECTOR, PLUGINS = ROOT / "connector", ROOT / "plugins"
 # What stands on which floor: modules, and packages with all that is in them.
 FLOORS = {
     6: {"allowing", "cli", "console", "feeding", "impact", "screens", "daemon", "demo"},
-    5: {"server", "service", "assembly", "once", "answers", "metrics", "logs"},
-    4: {"intake", "stocktaking", "reconcile", "carrying", "entries", "clearance"},
+    5: {"server", "service", "assembly", "once", "answers", "explaining", "metrics", "logs"},
+    4: {"intake", "stocktaking", "reconcile", "carrying", "entries", "clearance", "unresolved"},
     3: {"feeds", "store", "config", "registry", "http", "tls", "answer"},
     2: {"adapter", "feed"},
     1: {"indicators", "decisions"},

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 import structlog
@@ -24,6 +25,13 @@ __all__ = ["Profile", "TaxiiFeed", "TaxiiSettings"]
 log = structlog.get_logger()
 _DISCOVERY_SECONDS: Final = 3600.0
 _SKEW_WORTH_A_WARNING: Final = timedelta(seconds=60)
+
+
+_NOT_THERE: Final = frozenset({403, 404, 406})
+
+
+class _Found(msgspec.Struct):
+    objects: list[msgspec.Raw] = []
 
 
 class _Named(msgspec.Struct):
@@ -81,6 +89,20 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         """Yield the ids that the collection's manifest lists, page by page."""
         for page in self._run(collection, Cursor(), None, MANIFEST).pages():
             yield [_id_of(entry, collection) for entry in page.objects]
+
+    def find(self, stix_id: str) -> bytes | None:
+        """Return one object by its id from the first collection that has it."""
+        for collection in self.collections():
+            answer = self._client.request(
+                "GET",
+                f"{collection.key}objects/{quote(stix_id, safe='')}/",
+                headers={"Accept": self._discovery.dialect.objects},
+                accept_statuses=_NOT_THERE,
+            )
+            if answer.status_code not in _NOT_THERE:
+                for raw in _objects_of(answer):
+                    return raw
+        return None
 
     def offered(self) -> Sequence[Offered]:
         """Return every collection of every root that lets us in."""
@@ -166,3 +188,11 @@ def _id_of(entry: bytes, collection: Collection) -> str:
         raise UnavailableError(
             f"{collection.key}{MANIFEST}: lists an object without an id: {error}"
         ) from error
+
+
+def _objects_of(answer: Answer) -> list[bytes]:
+    try:
+        found = msgspec.json.decode(answer.content, type=_Found)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnavailableError(f"{answer.where}: no objects in the answer: {error}") from error
+    return [bytes(raw) for raw in found.objects]

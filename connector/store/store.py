@@ -3,15 +3,15 @@
 from threading import Lock
 
 from connector.decisions.selection import Traits
-from connector.indicators.known_marking import KnownMarking
 from connector.indicators.stix import Unreadable, read_object
 from connector.model import Context
 from connector.store.compression import Codec
 from connector.store.database import Database, marks, parts
 from connector.store.exceptions import Exceptions
-from connector.store.interning import Remembered, known_markings, load_codec
+from connector.store.interning import Remembered, load_codec
 from connector.store.ledger import Ledger
 from connector.store.lists import ListStore
+from connector.store.markings import KeptMarkings
 from connector.store.objects import ObjectStore
 from connector.store.producers import Producers
 
@@ -25,16 +25,12 @@ class Store:
         self.lists = ListStore(self.database)
         self.ledger = Ledger(self.database)
         self.exceptions = Exceptions(self.database)
+        self.markings = KeptMarkings(self.database)
         self.producers = Producers(self.database)
         self.traits = Remembered(self.database, "traits", Traits)
         self.contexts = Remembered(self.database, "contexts", Context)
         self._codecs: dict[int, Codec] = {}
         self._unpacking = Lock()  # a codec serves one thread at a time
-
-    def markings(self) -> dict[str, KnownMarking]:
-        """Return every marking definition received, with what it restricts."""
-        with self.database.read() as connection:
-            return known_markings(self.database, connection)
 
     def feeds(self) -> dict[int, str]:
         """Return the names of all feeds that ever gave something, by number."""

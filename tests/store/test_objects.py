@@ -315,7 +315,7 @@ def test_a_marking_that_comes_after_its_objects_is_told(store: Store) -> None:
     assert store.objects.add_markings({late: red, early: green}) is True
     assert store.objects.add_markings({late: red}) is False, "known by now"
     assert store.objects.add_markings({f"{late}x": other}) is False
-    assert store.markings() == {early: green, late: red, f"{late}x": other}
+    assert store.markings == {early: green, late: red, f"{late}x": other}
 
 
 def test_names_come_from_the_originals(store: Store) -> None:

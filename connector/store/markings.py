@@ -1,0 +1,51 @@
+"""Marking definitions by id, kept for ever and read when they are asked for."""
+
+from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
+from typing import Final
+
+from connector.indicators.known_marking import KnownMarking, marking_from_text
+from connector.store.database import Database
+
+_HELD: Final = 200_000
+
+# Producers give every object a marking of its own; what they say is nearly always the same.
+_read = lru_cache(maxsize=10_000)(marking_from_text)
+
+
+class KeptMarkings(Mapping[str, KnownMarking]):
+    """Every marking definition received; bounded in memory, however many there are."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._held: dict[str, KnownMarking | None] = {}
+
+    def __getitem__(self, ref: str) -> KnownMarking:
+        if ref not in self._held:
+            if len(self._held) >= _HELD:
+                self._held.clear()
+            self._held[ref] = self._find(ref)
+        found = self._held[ref]
+        if found is None:
+            raise KeyError(ref)
+        return found
+
+    def _find(self, ref: str) -> KnownMarking | None:
+        with self._db.read() as connection:
+            sql = "SELECT body FROM markings WHERE id = ?"
+            body = self._db.one(connection, sql, (ref,))
+        return None if body is None else _read(body)
+
+    def look_again(self, refs: Collection[str]) -> None:
+        """Forget that these were not there: they may have come since."""
+        for ref in refs:
+            self._held.pop(ref, None)
+
+    def __iter__(self) -> Iterator[str]:
+        with self._db.read() as connection:
+            rows = self._db.rows(connection, "SELECT id FROM markings")
+        return iter([row[0] for row in rows])
+
+    def __len__(self) -> int:
+        with self._db.read() as connection:
+            return int(self._db.one(connection, "SELECT count(*) FROM markings"))

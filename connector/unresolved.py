@@ -1,0 +1,58 @@
+"""Markings that objects bear and that never came with them: asked for by id, kept for ever."""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from connector.clearance import without_spills
+from connector.errors import ConnectorError
+from connector.feed import Feed, Page
+from connector.indicators.known_marking import read_marking
+from connector.indicators.marking import tlp_of_id
+from connector.intake import Polled
+from connector.store.markings import KeptMarkings
+from connector.store.objects import ObjectStore
+
+log = structlog.get_logger()
+
+_AT_ONCE: Final = 50
+
+
+def resolve(
+    feed: Feed[Any],
+    wanted: Collection[str],
+    known: KeptMarkings,
+    store: ObjectStore,
+    polled: Polled,
+) -> set[str]:
+    """Ask the feed for markings by id; return those that are still missing, and restrict most.
+
+    At most fifty are asked for at once; a feed that does not answer is asked again next time.
+    """
+    known.look_again(polled.markings)
+    missing = {ref for ref in wanted if tlp_of_id(ref) is None and ref not in known}
+    for ref in sorted(missing)[:_AT_ONCE]:
+        try:
+            raw = feed.find(ref)
+        except ConnectorError as error:
+            log.warning("feed.marking_unresolved", marking=ref, why=str(error))
+            break
+        if raw is not None and _take(raw, ref, store, polled):
+            missing.discard(ref)
+    return missing
+
+
+def _take(raw: bytes, ref: str, store: ObjectStore, polled: Polled) -> bool:
+    """Remember a marking definition that was asked for; return whether it is that one."""
+    for kept in without_spills(Page([raw], "", last=True), store, polled.spilled).objects:
+        try:
+            body = msgspec.json.decode(kept)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        if not isinstance(body, dict) or body.get("id") != ref:
+            return False
+        polled.remarked |= store.add_markings({ref: read_marking(body)})
+    polled.markings.add(ref)
+    return True
