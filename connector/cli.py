@@ -24,6 +24,7 @@ from connector.console import (
 )
 from connector.daemon import AlreadyRunningError, Daemon
 from connector.errors import ConfigError, ConnectorError
+from connector.explaining import explain_value
 from connector.impact import impact
 from connector.logs import set_up_logs
 from connector.once import Outcome, accept, propose_all, run_once
@@ -209,7 +210,7 @@ def explain(
 ) -> None:
     """Show the whole chain for one value: claims, decisions, outputs, since and until when."""
     with opened(config) as service:
-        answer = answers.explain_value(service, value)
+        answer = explain_value(service, value)
     if as_json:
         print_json(answer)
     else:

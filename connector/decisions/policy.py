@@ -260,6 +260,19 @@ def explain(
     return reason, ""
 
 
+def explain_all(
+    observable: Observable, claims: Sequence[ClaimRow], policy: ListPolicy, now: int
+) -> list[tuple[Reason, str]]:
+    """Return each claim's reason beside the others, in words where there is more to say."""
+    decision = decide(observable, claims, policy, now)
+    found = []
+    for claim, code in zip(claims, decision.codes, strict=True):
+        alone, words = explain(observable, claim, policy, now)
+        reason = reason_of(code)
+        found.append((reason, words if reason is alone else decision.detail))
+    return found
+
+
 def _unselected_words(
     kind: ObservableType, claim: ClaimRow, policy: ListPolicy, min_confidence: int
 ) -> str:

@@ -7,9 +7,10 @@ from typing import Final, NamedTuple, Protocol
 
 from connector.decisions.context import NO_CONTEXT, counted_opinions
 from connector.decisions.selection import Select, Terms, Traits, refusal
-from connector.model import Context, Observable, Purpose, Reason, Tlp, Word
+from connector.model import Context, Observable, Purpose, Reason, Tlp
 
 _VERDICTS_HELD: Final = 500_000
+_NAME: Final = "name"  # among the parts that a marking hides
 
 
 class Protector(Protocol):
@@ -90,6 +91,7 @@ class ListPolicy:
     sharing: Callable[[Traits, int], Shared] | None = None
     _verdicts: dict[tuple[int, int, int], Verdict] = field(default_factory=dict)
     _levels: dict[tuple[int, int], Tlp] = field(default_factory=dict)
+    _open: dict[tuple[str, int], bool] = field(default_factory=dict)
 
     def verdict(self, traits: int, feed: int, context: int = 0, now: int = 0) -> Verdict:
         """Return what an indicator's markings, labels, types, producer and context mean here."""
@@ -106,6 +108,7 @@ class ListPolicy:
         """Judge all traits anew: a marking that was unknown has arrived, or a producer moved."""
         self._verdicts.clear()
         self._levels.clear()
+        self._open.clear()
 
     def tlp_of(self, traits: int, feed: int) -> Tlp:
         """Return the TLP level that holds for indicators with these traits."""
@@ -120,16 +123,21 @@ class ListPolicy:
         if not context:
             return ()
         words = (word for word in self.contexts(context).words if word.kind == kind)
-        return tuple(dict.fromkeys(word.name for word in words if self._tells(word, feed)))
+        told = (word.name for word in words if all(self._tells(ref, feed) for ref in word.markings))
+        return tuple(dict.fromkeys(told))
 
-    def _tells(self, word: Word, feed: int) -> bool:
-        """Every object that led to a word bears its own markings; one without is its feed's."""
-        for marking in word.markings:
+    def _tells(self, marking: str, feed: int) -> bool:
+        """Return whether what bears a marking may be named; `unmarked:2` is feed 2's default."""
+        known = self._open.get((marking, feed))
+        if known is None:
             _, unmarked, number = marking.partition("unmarked:")
             bearing = (Traits(), int(number)) if unmarked else (Traits(markings=(marking,)), feed)
-            if self.level(*bearing)[0] > self.max_tlp:
-                return False
-        return True
+            shared = self._shared(*bearing)
+            closed = shared.expired or shared.refusal(Purpose.WATCH) or _NAME in shared.hides
+            known = not closed
+            if shared.until is None:
+                self._open[marking, feed] = known
+        return known
 
     def _judge(self, traits: Traits, feed: int, context: Context) -> Verdict:
         shared = self._shared(traits, feed)

@@ -12,11 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from connector.answers import Json, explain_value
+from connector.answers import Json
 from connector.assembly import assemble
 from connector.config.loading import Loaded, load
 from connector.daemon import Daemon, open_store
 from connector.errors import ConfigError
+from connector.explaining import explain_value
 from connector.registry import Registry
 from connector.testing import sample_feed
 from connector.testing.taxii_server import ServedCollection, TaxiiServer

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from connector.answers import explain_value
 from connector.assembly import assemble
 from connector.config.loading import load
 from connector.daemon import open_store, state_file
+from connector.explaining import explain_value
 from connector.once import Outcome, run_once
 from connector.registry import Registry
 from connector.service import Service

@@ -12,9 +12,10 @@ from scenario_site import Clock, Site
 from stix_samples import START, indicator
 from typer.testing import CliRunner
 
-from connector.answers import explain_value, healthy
+from connector.answers import healthy
 from connector.cli import app
 from connector.errors import ConnectorError
+from connector.explaining import explain_value
 from connector.metrics import StatusCollector
 from connector.testing.taxii_faults import Status
 from connector.testing.taxii_server import TaxiiServer

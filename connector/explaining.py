@@ -1,0 +1,208 @@
+"""The whole chain for one value: claims, decisions, outputs, as the documented JSON."""
+
+from typing import Any, Final
+
+from connector.answers import Json, gap_json, moment
+from connector.decisions.context import NO_CONTEXT, OPINIONS
+from connector.decisions.plan import Mark
+from connector.decisions.policy import (
+    NEVER,
+    ClaimRow,
+    Kind,
+    decide,
+    ends,
+    explain,
+    explain_all,
+    reason_of,
+)
+from connector.indicators.candidates import candidates
+from connector.indicators.identity import id_of_key, key_of_id
+from connector.indicators.keys import key_of
+from connector.indicators.stix import instant
+from connector.model import Context, Observable, Reason
+from connector.reconcile import Listing, Output
+from connector.service import Service
+from connector.store import questions
+from connector.store.questions import ClaimFound, OutputRow
+
+_MARK_REASONS: Final = {
+    Mark.WRITTEN: Reason.WRITTEN,
+    Mark.FOREIGN: Reason.WRITTEN,
+    Mark.REJECTED: Reason.REJECTED,
+    Mark.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
+    Mark.OVER_CAPACITY: Reason.OVER_CAPACITY,
+}
+_FOREIGN: Final = "was there before us, put by others; it stays theirs"
+
+
+def explain_value(service: Service, asked: str) -> Json:
+    """Return the whole chain for a value or an indicator's id: claims, decisions, outputs."""
+    database = service.store.database
+    with database.read() as connection:
+        if "--" in asked and asked.partition("--")[0].replace("-", "").isalpha():
+            key = key_of_id(asked)
+            found = questions.observables_of_object(database, connection, key)
+            bare = questions.bare_claims_of(database, connection, key)
+        else:
+            keys = [key_of(candidate) for candidate in candidates(asked)]
+            found = questions.find_observables(database, connection, keys) if keys else {}
+            bare = []
+        answers = [
+            _observable_json(service, connection, number, observable)
+            for number, observable in sorted(found.items())
+        ]
+    return {
+        "value": asked,
+        "found": bool(answers or bare),
+        "observables": answers,
+        "unread": [_claim_json(service, claim, None) for claim in bare],
+        "protected": _protections(service, asked),
+        "gaps": [{"feed": gap.feed, **gap_json(gap)} for gap in service.store.objects.gaps.found()],
+    }
+
+
+def _protections(service: Service, asked: str) -> list[Json]:
+    """Return who protects the value itself, whether any feed speaks of it or not."""
+    now = instant(service.now())
+    answers = []
+    for listing in list(service.listings.values())[:1]:
+        for observable in candidates(asked):
+            by = listing.policy.allowlist.protects(observable, now)
+            if by is not None and "/" not in observable.value.partition("//")[2]:
+                answers.append(
+                    {"type": observable.type.value, "group": by.group, "value": by.value}
+                )
+    return answers[:1]
+
+
+def _observable_json(
+    service: Service, connection: Any, number: int, observable: Observable
+) -> Json:
+    claims = questions.claims_on(service.store.database, connection, number)
+    standings = {
+        name: _standings(observable, claims, listing, service)
+        for name, listing in service.listings.items()
+    }
+    return {
+        "type": observable.type.value,
+        "value": observable.value,
+        "claims": [
+            {
+                **_claim_json(service, claim, observable),
+                "reasons": {name: found[at] for name, found in standings.items()},
+            }
+            for at, claim in enumerate(claims)
+        ],
+        "outputs": [
+            _outcome_json(service, connection, output, number, observable, claims)
+            for output in service.outputs.values()
+        ],
+    }
+
+
+def _claim_json(service: Service, claim: ClaimFound, observable: Observable | None) -> Json:
+    policy = next(iter(service.listings.values())).policy
+    terms = policy.terms[claim.row.feed]
+    level, _why = policy.level(service.store.traits(claim.row.traits), claim.row.feed)
+    until = NEVER if observable is None else ends(observable.type, claim.row, terms)
+    return {
+        "feed": terms.name,
+        "indicator": id_of_key(claim.object),
+        "enforceable": claim.row.kind == Kind.ENFORCEABLE,
+        "why": claim.why,
+        "valid_until": moment(until),
+        "marking": level.label,
+        "confidence": claim.row.confidence,
+        "sighted": moment(claim.row.sighted),
+        **_context_json(
+            service.store.contexts(claim.row.context) if claim.row.context else NO_CONTEXT
+        ),
+        "reasons": {},
+    }
+
+
+def _context_json(context: Context) -> Json:
+    """Return who is behind an indicator, by kind, and what others think of it, by producer."""
+    words: dict[str, list[str]] = {}
+    for word in context.words:
+        words.setdefault(word.kind, []).append(word.name)
+    opinions = {producer: OPINIONS[score - 1] for producer, score, _feeds in context.opinions}
+    return {"context": words, "opinions": opinions}
+
+
+def _standings(
+    observable: Observable, claims: list[ClaimFound], listing: Listing, service: Service
+) -> list[Json]:
+    """Return why each claim is, or is not, on a list beside the others."""
+    rows = [claim.row for claim in claims]
+    found = explain_all(observable, rows, listing.policy, service.now())
+    carrier = next(
+        (id_of_key(claim.object) for claim, (reason, _) in zip(claims, found, strict=True)
+         if reason is Reason.WANTED), "",
+    )  # fmt: skip
+    return [
+        {
+            "reason": reason.value,
+            "detail": f"{carrier} carries the entry" if reason is Reason.SUPERSEDED else detail,
+        }
+        for reason, detail in found
+    ]
+
+
+def _standing(
+    observable: Observable, claim: ClaimRow, listing: Listing, service: Service
+) -> tuple[str, str]:
+    reason, detail = explain(observable, claim, listing.policy, service.now())
+    return reason.value, detail
+
+
+def _outcome_json(
+    service: Service,
+    connection: Any,
+    output: Output,
+    number: int,
+    observable: Observable,
+    claims: list[ClaimFound],
+) -> Json:
+    policy, database = output.listing.policy, service.store.database
+    rows = [claim.row for claim in claims]
+    decision = decide(observable, rows, policy, service.now())
+    rowed = questions.output_rows(database, connection).get(output.name)
+    found = questions.entry_of(database, connection, rowed.number, number) if rowed else None
+    since = questions.listed_since(database, connection, output.listing.number, number)
+    if decision.carrier is None:
+        reason = reason_of(max(decision.codes, default=1))
+        detail = decision.detail or _first_detail(observable, claims, output.listing, service)
+        until = None
+    else:
+        reason, detail = _at_target(found, rowed)
+        since = found.since if found else since
+        until = moment(decision.merged.until if decision.merged else None)
+    if decision.carrier is None and found is not None and found.mark == Mark.WRITTEN:
+        detail = (detail + "; " if detail else "") + "still at the target until its next cycle"
+    return {
+        "name": output.name,
+        "list": policy.name,
+        "reason": reason.value,
+        "detail": detail,
+        "since": moment(since),
+        "until": until,
+    }
+
+
+def _first_detail(
+    observable: Observable, claims: list[ClaimFound], listing: Listing, service: Service
+) -> str:
+    """Return the first words there are: of the policy, or of the pattern's reader."""
+    found = ((_standing(observable, claim.row, listing, service)[1], claim) for claim in claims)
+    words = (detail or claim.why for detail, claim in found)
+    return next((detail for detail in words if detail), "")
+
+
+def _at_target(found: questions.EntryFound | None, output: OutputRow | None) -> tuple[Reason, str]:
+    if found is not None and found.mark in _MARK_REASONS:
+        detail = _FOREIGN if found.mark == Mark.FOREIGN else found.why
+        return _MARK_REASONS[Mark(found.mark)], detail
+    if output is not None and output.held_plan:
+        return Reason.HELD, f"plan {output.held_plan} waits: connector apply {output.held_plan}"
+    return Reason.PENDING, output.error if output is not None and output.error else ""
