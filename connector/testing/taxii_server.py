@@ -38,9 +38,9 @@ def _now() -> datetime:
 class TaxiiServer:
     """Serves collections between `with` and its end; `faults` may be changed at any time.
 
-    `requests` keeps what was asked. `history` is how far back the server answers. `versions` are
-    those of TAXII that it speaks, told apart by what a client accepts; `ranges` says which forms
-    of a range it understands in 2.0.
+    `requests` keeps what was asked. `history` is how far back listings go; by its id an object is
+    found for ever. `versions` are those of TAXII that it speaks, told apart by what a client
+    accepts; `ranges` says which forms of a range it understands in 2.0.
     """
 
     def __init__(
@@ -200,7 +200,7 @@ class TaxiiServer:
         faults: Sequence[Fault],
     ) -> Reply:
         query = dict(asked.query)
-        if self.history is not None:
+        if self.history is not None and asked.path.rstrip("/").endswith(("objects", "manifest")):
             oldest = write_stamp(self.clock() - self.history)
             query["added_after"] = max(query.get("added_after", oldest), oldest)
         most = min(int(query.get("limit", self.max_page_size)), self.max_page_size)
