@@ -143,7 +143,7 @@ class SelectConfig(Settings):
     )
     producers: WordsConfig = Field(
         default_factory=WordsConfig,
-        description="Identities that created the indicator, by STIX id or by name.",
+        description="Identities that created the indicator, by STIX id.",
     )
     context: ContextConfig = Field(
         default_factory=ContextConfig,
@@ -181,9 +181,6 @@ class ListConfig(Settings):
         (Rank.CONFIDENCE, Rank.NEWEST),
         min_length=1,
         description="What comes first where a target cannot hold all.",
-    )
-    capacity: int | None = Field(
-        None, ge=1, description="Most entries on the list; the rest is ranked below."
     )
 
 

@@ -204,10 +204,6 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
             "lists.perimeter.rank_by[0]: should be confidence or newest, is oldest",
         ),
         (
-            with_list("capacity: 0"),
-            "lists.perimeter.capacity: should be at least 1, is 0",
-        ),
-        (
             with_output("limits: {max_remove_ratio: 20}"),
             "outputs.edge.limits.max_remove_ratio: should be at most 1, is 20",
         ),
