@@ -31,7 +31,7 @@ def without_spills(page: Page, store: ObjectStore, spilled: dict[str, str]) -> P
     fresh = {ref: marking for ref, marking in late.items() if ref not in store.spills()}
     if fresh:
         store.add_markings(fresh)
-        purged = store.purge(fresh)
+        purged = store.purge(fresh) + store.staging.purge(fresh)
         log.error("feed.spill_purged", markings=sorted(fresh), objects=purged)
     spills = store.spills()
     if not spills:

@@ -1,6 +1,6 @@
 """Pages of a run under way, set aside until the run ended well and counts as a whole."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,8 +59,7 @@ class Staging:
 
         A server that always fails at one place gives the pages before it at every poll.
         """
-        compressor = zstandard.ZstdCompressor(level=_LEVEL)
-        packed = compressor.compress(msgspec.msgpack.encode(list(objects)))
+        packed = _packed(objects)
         with self._db.write() as connection:
             if again and not ended:
                 sql = (
@@ -89,9 +88,24 @@ class Staging:
             if not rows:
                 return
             number, packed, cursor, ended = rows[0]
-            content = zstandard.ZstdDecompressor().decompress(bytes(packed))
-            objects = msgspec.msgpack.decode(content, type=list[bytes])
-            yield StagedPage(number, objects, cursor, bool(ended))
+            yield StagedPage(number, _unpacked(packed), cursor, bool(ended))
+
+    def purge(self, refs: Collection[str]) -> int:
+        """Take objects that name any of these out of every page; return how many there were."""
+        marks = [ref.encode() for ref in refs]
+        purged = 0
+        with self._db.write() as connection:
+            sql = "SELECT collection, number FROM staged_pages"
+            for place in self._db.rows(connection, sql):
+                at = "WHERE collection = ? AND number = ?"
+                held = self._db.one(connection, f"SELECT packed FROM staged_pages {at}", place)  # noqa: S608 - a fixed condition
+                objects = _unpacked(held)
+                kept = [raw for raw in objects if not any(mark in raw for mark in marks)]
+                if len(kept) < len(objects):
+                    purged += len(objects) - len(kept)
+                    sql = f"UPDATE staged_pages SET packed = ? {at}"  # noqa: S608 - a fixed condition
+                    self._db.run(connection, sql, (_packed(kept), *place))
+        return purged
 
     def drop(self, collection: int, up_to: int | None = None) -> None:
         """Forget pages that are applied; all of them when no number is given."""
@@ -101,3 +115,12 @@ class Staging:
                 self._db.run(connection, sql, (collection,))
             else:
                 self._db.run(connection, f"{sql} AND number <= ?", (collection, up_to))
+
+
+def _packed(objects: Sequence[bytes]) -> bytes:
+    return zstandard.ZstdCompressor(level=_LEVEL).compress(msgspec.msgpack.encode(list(objects)))
+
+
+def _unpacked(packed: bytes) -> list[bytes]:
+    content = zstandard.ZstdDecompressor().decompress(bytes(packed))
+    return msgspec.msgpack.decode(content, type=list[bytes])

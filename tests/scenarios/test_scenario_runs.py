@@ -153,3 +153,36 @@ def test_whereever_runs_break_the_end_is_the_same(
         assert len(site.at()) == 7
         site.consistent()
     site.close()
+
+
+def classified(number: int) -> dict[str, Any]:
+    """An ACS 3.0 marking of something that may not be held at all."""
+    body = {"extension_type": "property-extension", "control_set": {"classification": "S"}}
+    return {
+        "type": "marking-definition",
+        "spec_version": "2.1",
+        "id": f"marking-definition--{number:08d}-0000-4000-8000-000000000000",
+        "created": "2026-01-05T00:00:00.000Z",
+        "extensions": {"extension-definition--3a65884d-005a-4290-8335-cb2d778a83ce": body},
+    }
+
+
+@pytest.mark.parametrize("breaks", [True, False])
+def test_pages_that_wait_hold_nothing_of_what_proves_to_be_classified(
+    site: Site, taxii: TaxiiServer, taxii_feed: Section, breaks: bool
+) -> None:
+    site.configure(feeds={"ais": taxii_feed(page_size=3)})
+    marking = classified(7)
+    spilled = indicator("spill", "192.0.2.99", object_marking_refs=[marking["id"]])
+    taxii.add_objects([spilled, *KNOWN[:4], marking, *KNOWN[4:]])
+    if breaks:
+        taxii.faults = [Status(code=403, page=3)]
+        poll_breaks(site)
+        objects = site.service.store.objects
+        held = [raw for page in objects.staging.pages(1) for raw in page.objects]
+        assert len(held) == 4
+        assert not any(b"192.0.2.99" in raw for raw in held)
+        taxii.faults = []
+    site.change()
+    assert len(site.at()) == 10
+    assert site.feed("ais")["objects"] == 10
