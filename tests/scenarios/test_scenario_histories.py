@@ -1,0 +1,258 @@
+"""Any history of feeds, clocks, restarts and failing targets ends as if nothing had been broken."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scenario_site import FREED, Clock, Object, Site
+from stix_samples import PRODUCER, START, STRANGER, TLP, indicator, stamp
+
+from connector.errors import ConnectorError, UnavailableError
+from connector.model import Observable, ObservableType
+
+VALUES = ["192.0.2.1", "192.0.2.2", "198.51.100.0/24", "a.example", "b.example", "2001:db8::1"]
+FILES = ("one", "two")
+FEEDS = ("mine", "theirs")
+ANCHOR = indicator("anchor", "203.0.113.1", confidence=100)
+Step = tuple[Any, ...]
+
+names = st.sampled_from(["i1", "i2", "i3", "i4"])
+files = st.sampled_from([(feed, file) for feed in FEEDS for file in FILES])
+versions = st.fixed_dictionaries(
+    {
+        "value": st.sampled_from(VALUES),
+        "creator": st.sampled_from([PRODUCER, PRODUCER, STRANGER]),
+        "confidence": st.sampled_from([None, 0, 40, 80]),
+        "starts": st.sampled_from([0, 0, 5]),
+        "lasts": st.sampled_from([None, None, 3, 12]),
+        "marking": st.sampled_from([None, "clear", "red"]),
+        "watch_only": st.booleans(),
+        "revoked": st.sampled_from([False, False, False, True]),
+        "odd": st.sampled_from([False, False, False, False, True]),
+    }
+)
+outputs = st.sampled_from(["edge", "small", "hunt", "file"])
+steps = st.one_of(
+    st.tuples(st.just("publish"), files, names, versions),
+    st.tuples(st.just("publish"), files, names, versions),
+    st.tuples(st.just("replay"), files, st.integers(0, 20)),
+    st.tuples(st.just("withdraw"), files, names),
+    st.tuples(st.just("turn"), files),
+    st.tuples(st.just("poll"), st.sampled_from(FEEDS)),
+    st.tuples(st.just("refresh"), st.sampled_from(["perimeter", "hunting"])),
+    st.tuples(st.just("sync"), outputs),
+    st.tuples(st.just("cycle")),
+    st.tuples(st.just("tick"), st.integers(1, 8)),
+    st.tuples(st.just("fail"), st.sampled_from(["edge", "small", "hunt"]), st.integers(0, 3)),
+    st.tuples(
+        st.just("refuse"), st.sampled_from(["edge", "small", "hunt"]), st.sampled_from(VALUES)
+    ),
+    st.tuples(st.just("by hand"), st.sampled_from(["edge", "hunt"]), st.sampled_from(VALUES)),
+    st.tuples(st.just("mend")),
+    st.tuples(st.just("restart")),
+)
+
+
+def config() -> dict[str, Any]:
+    def firewall(listed: str, device: str, **more: Any) -> dict[str, Any]:
+        options = {"device": device, "batch_size": 2}
+        return {"list": listed, "adapter": "firewall", "options": options, **more}
+
+    bundle = {"type": "bundle", "unmarked_tlp": "clear", "max_age": "40d"}
+    exception = {"value": "198.51.100.7", "why": "ours", "until": "2026-03-02"}
+    comment = {"comment": {"template": "{indicator.id} {confidence}"}}
+    return {
+        "feeds": {name: {**bundle, "path": f"{name}/"} for name in FEEDS},
+        "allowlist": {**FREED, "exceptions": [exception]},
+        "lists": {
+            "perimeter": {"purpose": "block", "rank_by": ["newest"]},
+            "hunting": {"purpose": "watch", "select": {"min_confidence": 30}},
+        },
+        "outputs": {
+            "edge": firewall("perimeter", "edge", mapping=comment),
+            "small": firewall("perimeter", "small", limits={"max_entries": 3}),
+            "hunt": firewall("hunting", "hunt"),
+            "file": {"list": "perimeter", "adapter": "edl", "options": {"file": "list.txt"}},
+        },
+    }
+
+
+@dataclass
+class History:
+    """A site, what its feeds publish, and every state of them that was polled."""
+
+    site: Site
+    published: dict[tuple[str, str], dict[str, Object]] = field(default_factory=dict)
+    said: list[tuple[str, Object]] = field(default_factory=list)
+    polled: list[tuple[datetime, str, dict[str, list[Object]]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.site.configure(**config())
+        self.published = {(feed, file): {} for feed in FEEDS for file in FILES}
+        self.published["mine", "one"]["anchor"] = ANCHOR
+        self.published["theirs", "two"]["anchor"] = ANCHOR
+
+    def take(self, step: Step) -> None:
+        verb, *details = step
+        getattr(self, f"_{verb.replace(' ', '_')}")(*details)
+        self.site.consistent(settled=False)
+
+    def _publish(self, where: tuple[str, str], name: str, said: dict[str, Any]) -> None:
+        made = version(name, said, len(self.said))
+        self.said.append((name, made))
+        self.published[where][name] = made
+
+    def _replay(self, where: tuple[str, str], number: int) -> None:
+        if self.said:
+            name, made = self.said[number % len(self.said)]
+            self.published[where][name] = made
+
+    def _withdraw(self, where: tuple[str, str], name: str) -> None:
+        self.published[where].pop(name, None)
+
+    def _turn(self, where: tuple[str, str]) -> None:
+        self.published[where] = dict(reversed(self.published[where].items()))
+
+    def _poll(self, feed: str) -> None:
+        shown = {file: list(self.published[feed, file].values()) for file in FILES}
+        self.polled.append((self.site.clock.moment, feed, shown))
+        poll(self.site, feed, shown)
+
+    def _refresh(self, name: str) -> None:
+        self.site.service.refresh(name)
+
+    def _sync(self, name: str) -> None:
+        try:
+            self.site.service.sync(name)
+        except ConnectorError:
+            assert self.site.output(name)["state"] in ("failing", "held")
+
+    def _cycle(self) -> None:
+        for feed in FEEDS:
+            self._poll(feed)
+        for name in self.site.service.listings:
+            self._refresh(name)
+        for name in self.site.service.outputs:
+            self._sync(name)
+
+    def _tick(self, hours: int) -> None:
+        self.site.clock.advance(hours=hours)
+
+    def _fail(self, device: str, after: int) -> None:
+        """The device goes away after so many points of the writes to come."""
+        left = after
+
+        def breaks(_point: str) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise UnavailableError("no answer")
+
+        self.site.rack[device].hook = breaks
+
+    def _refuse(self, device: str, value: str) -> None:
+        self.site.rack[device].refuses = {value: "reserved"}
+
+    def _by_hand(self, device: str, value: str) -> None:
+        observable = Observable(ObservableType.DOMAIN_NAME, f"hand-{value[0]}.example")
+        if value.endswith("example"):
+            observable = Observable(ObservableType.DOMAIN_NAME, value)
+        if observable not in self.site.rack[device].entries():
+            self.site.rack[device].put_by_hand(observable, {})
+
+    def _mend(self) -> None:
+        for device in ("edge", "small", "hunt"):
+            self.site.rack[device].hook = lambda _point: None
+            self.site.rack[device].refuses = {}
+
+    def _restart(self) -> None:
+        self.site.open()
+
+
+def version(name: str, said: dict[str, Any], number: int) -> Object:
+    """One version of an indicator; later ones have a later `modified`."""
+    begins = START + timedelta(hours=said["starts"])
+    ends = None if said["lasts"] is None else stamp(begins + timedelta(hours=said["lasts"]))
+    made = indicator(name, said["value"], created_by_ref=said["creator"])
+    made |= {"modified": stamp(START - timedelta(days=29) + timedelta(minutes=number))}
+    if said["watch_only"]:
+        made["pattern"] = made["pattern"][:-1] + " AND file:name = 'x.exe']"
+    extra = {"valid_from": stamp(begins), "valid_until": ends, "confidence": said["confidence"]}
+    made |= {key: kept for key, kept in extra.items() if kept is not None}
+    if said["marking"]:
+        made["object_marking_refs"] = [TLP[said["marking"]]]
+    if said["odd"]:
+        made["pattern"] = "[ipv4-addr:value LIKE '192.%'"
+    return {**made, "revoked": True} if said["revoked"] else made
+
+
+def poll(site: Site, feed: str, shown: dict[str, list[Object]]) -> None:
+    for file, objects in shown.items():
+        site.write(f"../{feed}/{file}.json", objects)
+    site.service.poll(feed)
+
+
+def in_memory(test: Callable[[Path], None]) -> None:
+    base = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="connector-", dir=base) as folder:
+        test(Path(folder))
+
+
+def settle(history: History) -> None:
+    history._mend()
+    history._cycle()
+    for _ in range(2):
+        outcome = history.site.once()
+        assert not outcome.failures
+        assert not outcome.held
+
+
+def from_scratch(history: History, folder: Path) -> Site:
+    """A site that polled the same, in one go, and decided and wrote only at the end."""
+    site = Site(folder, Clock())
+    site.configure(**config())
+    for moment, feed, shown in history.polled:
+        site.clock.moment = moment
+        poll(site, feed, shown)
+    site.clock.moment = history.site.clock.moment
+    site.once()
+    return site
+
+
+def check(folder: Path, taken: list[Step]) -> None:
+    history = History(Site(folder / "lived"))
+    try:
+        for step in taken:
+            history.take(step)
+        settle(history)
+        history.site.consistent()
+        assert history.site.idle()
+        compare(history, folder)
+    finally:
+        history.site.close()
+
+
+def compare(history: History, folder: Path) -> None:
+    fresh = from_scratch(history, folder / "fresh")
+    try:
+        fresh.consistent()
+        assert history.site.status()["lists"] == fresh.status()["lists"]
+        assert history.site.lines("list.txt") == fresh.lines("list.txt")
+        for device in ("edge", "hunt"):
+            by_hand = {observable.value for observable in history.site.rack[device].by_hand}
+            ours = set(history.site.at(device)) - by_hand
+            assert ours == set(fresh.at(device)) - by_hand
+        assert history.site.at("small") == fresh.at("small")
+    finally:
+        fresh.close()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(taken=st.lists(steps, min_size=3, max_size=25))
+def test_every_history_ends_as_if_nothing_had_been_broken(taken: list[Step]) -> None:
+    in_memory(lambda folder: check(folder, taken))
