@@ -19,11 +19,14 @@ from connector.settings import Auth, SecretValue
 from connector.testing.feed_suite import read_ids, sample_objects
 
 PYTHON = os.environ.get("CONNECTOR_OPENTAXII")
-pytestmark = pytest.mark.skipif(
-    not PYTHON,
-    reason="install opentaxii==0.10.0b1 into an environment of its own (python -m venv DIR; "
-    "DIR/bin/pip install opentaxii==0.10.0b1) and set CONNECTOR_OPENTAXII=DIR/bin/python",
-)
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.skipif(
+        not PYTHON,
+        reason="install opentaxii==0.10.0b1 into an environment of its own (python -m venv DIR; "
+        "DIR/bin/pip install opentaxii==0.10.0b1) and set CONNECTOR_OPENTAXII=DIR/bin/python",
+    ),
+]
 AUTH = Auth(username="soc", password=SecretValue("pass"))
 
 
