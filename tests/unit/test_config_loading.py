@@ -187,6 +187,11 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
             "feeds.isac.proxy: holds a literal secret: take user and password out of the URL",
         ),
         (
+            with_list("select: {min_confidence: hihg}"),
+            "lists.perimeter.select.min_confidence: should be one of high, low, medium, unlikely, "
+            "even, likely, highly-likely, certain, is hihg",
+        ),
+        (
             with_list("purpose: 5"),
             "lists.perimeter.purpose: should be block or watch, is 5",
         ),
