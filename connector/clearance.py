@@ -4,7 +4,6 @@ A feed of unclassified data that carries one has a spill: nothing of it is store
 marking's id, and an alarm is raised (`reference/feed.md` section 2.3, rule 1).
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -19,7 +18,9 @@ from connector.store.objects import ObjectStore
 
 log = structlog.get_logger()
 
-_ACS: Final = re.compile(rb"x-isa-acs|" + re.escape(ACS_EXTENSION.encode()))
+# Two plain searches: every object passes here, and a pattern with a choice takes ten times as long.
+_ACS: Final = ACS_EXTENSION.encode()
+_OLD_ACS: Final = b"x-isa-acs"
 
 
 def without_spills(page: Page, store: ObjectStore, spilled: dict[str, str]) -> Page:
@@ -51,7 +52,7 @@ def without_spills(page: Page, store: ObjectStore, spilled: dict[str, str]) -> P
 def _spilling_markings(objects: Sequence[bytes]) -> dict[str, KnownMarking]:
     found = {}
     for raw in objects:
-        if not _ACS.search(raw):
+        if _ACS not in raw and _OLD_ACS not in raw:
             continue
         try:
             body = msgspec.json.decode(raw)
