@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from sqlalchemy import Connection
+
 from connector.adapter import EntryAdapter, ListAdapter
 from connector.decisions.plan import Mark, Steps
 from connector.errors import BatchTooLargeError, EntryRejectedError, UnavailableError
@@ -26,6 +28,10 @@ Written = tuple[int, int, Entry, str]
 
 class StoppedError(Exception):
     """The service is ending: the write in hand is done and recorded, the rest waits."""
+
+
+class ListMovedError(Exception):
+    """The list changed since the plan was made: nothing was published, the plan is void."""
 
 
 @dataclass(slots=True)
@@ -84,6 +90,7 @@ class Carrier:
             rejected.clear()
             try:
                 with self.store.database.read() as connection:
+                    self._check_unmoved(proposal, connection)
                     adapter.publish(listed_entries(output, self.store, connection, proposal))
             except EntryRejectedError as error:
                 rejected.update(error.rejected)
@@ -184,6 +191,11 @@ class Carrier:
                 if wait > _LONGEST_WAIT:
                     raise
                 self.sleep(wait * self._random.uniform(0.75, 1.25))
+
+    def _check_unmoved(self, proposal: Proposal, connection: Connection) -> None:
+        """What is published is the list as it is now, so that must be what the limits allowed."""
+        if self.store.ledger.list_seq(connection, proposal.state.list) != proposal.seq:
+            raise ListMovedError
 
     def _check_stopped(self) -> None:
         if self.stopped():

@@ -13,7 +13,7 @@ from connector.decisions.plan import Limits, Mark, Plan, Presence, Wanted, Writt
 from connector.decisions.policy import ClaimRow, Decision, decide
 from connector.decisions.verdict import ListPolicy
 from connector.entries import Describer
-from connector.errors import PlanRefusedError
+from connector.errors import PlanRefusedError, UnavailableError
 from connector.indicators.keys import key_of
 from connector.model import Entry, Observable, ObservableType
 from connector.settings import Settings
@@ -109,13 +109,20 @@ def refresh(listing: Listing, store: ListStore, *, everything: bool, now: int) -
 
 
 def propose(output: Output, store: Store, scope: Scope) -> Proposal:
-    """Return the plan from what the target holds to what the list wants; write nothing."""
+    """Return the plan from what the target holds to what the list wants; write nothing.
+
+    Raises UnavailableError while the list is being decided: half a list would pass the limits
+    piece by piece.
+    """
     ledger = store.ledger
     state = ledger.open(output.name, output.listing.number)
     present, foreign = (None, None)
     if scope.verifies:
         present, foreign = read_target(output, state, store)
     with store.database.read() as connection:
+        if not ledger.is_decided(connection, state.list):
+            listed = output.listing.policy.name
+            raise UnavailableError(f"list {listed} is being decided; {output.name} follows it")
         seq = ledger.list_seq(connection, state.list)
         allowed = _within_capacity(output, connection, ledger, state)
         if allowed is not None and not scope.everything:

@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
-from connector.carrying import Applied, Carrier, StoppedError
+from connector.carrying import Applied, Carrier, ListMovedError, StoppedError
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, PartialRuns
 from connector.decisions.allowlist import Allowlist, Protection
@@ -33,6 +33,8 @@ from connector.store.store import Store
 from connector.unresolved import resolve
 
 log = structlog.get_logger()
+
+_PLANS: Final = 5
 
 
 def microseconds() -> int:
@@ -206,12 +208,7 @@ class Service:
         output, ledger = self.outputs[name], self.store.ledger
         state = ledger.open(name, output.listing.number)
         try:
-            proposal = self.propose(name, scope)
-            agreed = ledger.accepted(state.number) | {accepted}
-            for other in agreed - {accepted, proposal.plan.id}:
-                ledger.set_plan_state(state.number, other, "outdated")
-            self._check(proposal, output, agreed)
-            applied = self.carrier.carry_out(proposal, output)
+            proposal, applied = self._in_step(output, scope, accepted)
         except RefusedError as error:
             ledger.note_attempt(state.number, self.now(), str(error), str(error))
             raise
@@ -224,8 +221,6 @@ class Service:
             log.exception("output.bug", output=name)
             ledger.note_attempt(state.number, self.now(), _bug(error), None)
             raise UnavailableError(_bug(error)) from error
-        if proposal.plan.id in agreed:
-            ledger.set_plan_state(state.number, proposal.plan.id, "done")
         ledger.note_attempt(state.number, self.now(), None, None)
         log.info(
             "output.applied", output=name, plan=proposal.plan.id, scope=proposal.scope.name,
@@ -233,6 +228,28 @@ class Service:
             rejected=applied.rejected, kept=proposal.plan.unchanged,
         )  # fmt: skip
         return applied
+
+    def _in_step(
+        self, output: Output, scope: Scope | None, accepted: str
+    ) -> tuple[Proposal, Applied]:
+        """Plan, check and carry out; again from the plan when the list moved under it."""
+        ledger = self.store.ledger
+        for _ in range(_PLANS):
+            proposal = self.propose(output.name, scope)
+            number, plan_id = proposal.state.number, proposal.plan.id
+            agreed = ledger.accepted(number) | {accepted}
+            for other in agreed - {accepted, plan_id}:
+                ledger.set_plan_state(number, other, "outdated")
+            self._check(proposal, output, agreed)
+            try:
+                applied = self.carrier.carry_out(proposal, output)
+            except ListMovedError:
+                continue
+            if plan_id in agreed:
+                ledger.set_plan_state(number, plan_id, "done")
+            return proposal, applied
+        listed = output.listing.policy.name
+        raise UnavailableError(f"list {listed} changed while it was published; tried again later")
 
     def _check(self, proposal: Proposal, output: Output, agreed: set[str]) -> None:
         try:

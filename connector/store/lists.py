@@ -85,7 +85,10 @@ class ListStore:
         return ListState(*self._db.rows(connection, sql, (number,))[0])
 
     def refresh(self, number: int, decide: Decider, *, everything: bool, now: int) -> Refreshed:
-        """Decide anew on all observables in scope; each chunk is one transaction."""
+        """Decide anew on all observables in scope; each chunk is one transaction.
+
+        From the first change to the end the list has no `decided_at`: nobody plans from half of it.
+        """
         with self._db.read() as connection:
             state = self._state(connection, number)
             limits = self._limits(connection)
@@ -192,7 +195,11 @@ class ListStore:
             "first_seen = excluded.first_seen, seq = excluded.seq, since = excluded.since"
         )
         self._db.many(connection, sql, rows)
-        self._db.run(connection, "UPDATE lists SET seq = ? WHERE number = ?", (seq, number))
+        self._db.run(
+            connection,
+            "UPDATE lists SET seq = ?, decided_at = NULL WHERE number = ?",
+            (seq, number),
+        )
 
     def _mark(self, connection: Connection, number: int, marks: Sequence[tuple[int, int]]) -> None:
         """Write the claims' reason bytes and bring the counts along."""

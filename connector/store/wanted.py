@@ -50,6 +50,11 @@ class WantedEntries:
         sql = "SELECT seq FROM lists WHERE number = ?"
         return int(self._db.one(connection, sql, (list_number,)) or 0)
 
+    def is_decided(self, connection: Connection, list_number: int) -> bool:
+        """Return whether a list is whole: no refresh of it is under way or was cut short."""
+        sql = "SELECT decided_at FROM lists WHERE number = ?"
+        return self._db.one(connection, sql, (list_number,)) is not None
+
     def wanted_count(self, connection: Connection, list_number: int) -> int:
         """Return how many entries a list wants."""
         found = tallies(self._db, connection, LIST_TALLY, list_number)

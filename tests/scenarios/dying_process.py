@@ -37,7 +37,7 @@ class Points:
 
 def cycle(site: Site, points: Points, *, whole: bool) -> None:
     """Poll, refresh and sync everything, passing every point at which one may die."""
-    with _commits(points):
+    with commits(points):
         service = site.open(fault=points)
         for name, output in service.outputs.items():
             if hasattr(output.adapter, "device"):
@@ -52,18 +52,18 @@ def cycle(site: Site, points: Points, *, whole: bool) -> None:
 
 
 @contextmanager
-def _commits(points: Points) -> Iterator[None]:
-    """Pass a point before and after every commit, whoever writes."""
+def commits(told: Callable[[str], None]) -> Iterator[None]:
+    """Be told before and after every commit, whoever writes."""
     write: Callable[[Database], Any] = Database.write
 
     @contextmanager
-    def told(database: Database, **options: Any) -> Iterator[Any]:
+    def telling(database: Database, **options: Any) -> Iterator[Any]:
         with write(database, **options) as connection:
             yield connection
-            points("before commit")
-        points("after commit")
+            told("before commit")
+        told("after commit")
 
-    Database.write = told  # type: ignore[method-assign]
+    Database.write = telling  # type: ignore[method-assign]
     try:
         yield
     finally:

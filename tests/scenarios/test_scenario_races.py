@@ -1,0 +1,100 @@
+"""Feeds, lists and outputs at work at once: no plan is made or published from half a list."""
+
+from collections.abc import Callable
+
+import pytest
+from dying_process import commits
+from scenario_site import Site
+from stix_samples import address, indicator
+
+from connector.errors import PlanRefusedError, UnavailableError
+from connector.store import lists
+
+ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
+
+
+def to_a_file(site: Site) -> None:
+    output = {"list": "perimeter", "adapter": "edl", "options": {"file": "list.txt"}}
+    site.configure(lists={"perimeter": {}}, outputs={"file": output})
+    site.write("one.json", [indicator("a", ONE), indicator("b", TWO)])
+    site.once()
+    assert site.lines("list.txt") == [ONE, TWO]
+
+
+def at_first_intent(site: Site, happens: Callable[[], None]) -> None:
+    """Let something happen after the next plan was made and before it is written."""
+    seen: list[str] = []
+
+    def fault(point: str) -> None:
+        if point == "intended" and not seen:
+            seen.append(point)
+            happens()
+
+    site.open(fault)
+
+
+def publishes(site: Site, *values: str) -> Callable[[], None]:
+    """The feed and the list move on, as their workers let them at any time."""
+
+    def happens() -> None:
+        site.write("one.json", [indicator(value, value) for value in values])
+        site.service.poll("files")
+        site.service.refresh("perimeter")
+
+    return happens
+
+
+def test_a_list_that_is_emptied_between_plan_and_publication_is_not_published(site: Site) -> None:
+    to_a_file(site)
+    at_first_intent(site, publishes(site))
+    site.write("two.json", [indicator("c", THREE)])
+    site.service.poll("files")
+    site.service.refresh("perimeter")
+    (site.bundles / "two.json").unlink()
+    with pytest.raises(PlanRefusedError, match="would empty the list"):
+        site.service.sync("file")
+    assert site.lines("list.txt") == [ONE, TWO]
+    site.consistent(settled=False)
+
+
+def test_a_list_that_moves_between_plan_and_publication_is_planned_anew(site: Site) -> None:
+    to_a_file(site)
+    at_first_intent(site, publishes(site, "198.51.100.1"))
+    site.write("two.json", [indicator("c", THREE)])
+    site.change()
+    assert site.lines("list.txt") == [THREE, "198.51.100.1"]
+    site.consistent()
+    assert site.idle()
+
+
+def test_no_output_takes_a_list_of_which_half_is_decided(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Piece by piece each part of a mass withdrawal would be small enough for the limits."""
+    monkeypatch.setattr(lists, "CHUNK", 100)
+    site.configure()
+    many = [indicator(n, address(n)) for n in range(1, 1201)]
+    site.write("many.json", many)
+    site.once()
+    site.write("many.json", many[:600])
+    site.service.poll("files")
+    tried: list[str] = []
+
+    def between(point: str) -> None:
+        if point == "after commit" and not tried:
+            with site.service.store.database.read() as connection:
+                sql = "SELECT count(*) FROM entries WHERE wanted = 0"
+                half = site.service.store.database.one(connection, sql)
+            if half:
+                tried.append(str(half))
+                with pytest.raises(UnavailableError, match="is being decided"):
+                    site.service.sync("edge")
+
+    with commits(between):
+        site.service.refresh("perimeter")
+    assert tried == ["100"]
+    assert len(site.at()) == 1200
+    with pytest.raises(PlanRefusedError, match="remove 600 entries"):
+        site.service.sync("edge")
+    assert len(site.at()) == 1200
+    site.consistent(settled=False)
