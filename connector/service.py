@@ -83,6 +83,7 @@ class Service:
     carrier: Carrier
     allowlist: AllowlistInForce
     undecided: set[str] = field(default_factory=set)
+    deciding: set[str] = field(default_factory=set)
     unresolved: dict[str, set[str]] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
 
@@ -167,14 +168,27 @@ class Service:
     def refresh(self, name: str, *, everything: bool = False) -> Refreshed:
         """Decide one list anew, on what changed or on everything."""
         everything = everything or name in self.undecided
-        done = refresh(self.listings[name], self.store.lists, everything=everything, now=self.now())
-        self.undecided.discard(name)
+        self.deciding.add(name)
+        self.undecided.discard(name)  # what makes it undecided from here on counts for the next time
+        try:
+            done = refresh(
+                self.listings[name], self.store.lists, everything=everything, now=self.now()
+            )
+        except BaseException:
+            self.undecided.add(name)
+            raise
+        finally:
+            self.deciding.discard(name)
         log.info(
             "list.refreshed", list=name, scope="everything" if everything else "changed",
             considered=done.considered, added=done.added, removed=done.removed,
             changed=done.changed,
         )  # fmt: skip
         return done
+
+    def is_decided(self, name: str) -> bool:
+        """Return whether a list is whole, and by what the file, markings and exceptions say."""
+        return name not in self.undecided and name not in self.deciding
 
     def take_up_exceptions(self) -> None:
         """Take up exceptions that `connector allow` made or ended since; lists follow."""
