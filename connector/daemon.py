@@ -177,7 +177,7 @@ class Generation:
     def _syncing(self, name: str) -> Callable[[], None]:
         def syncing() -> None:
             listed = self.service.loaded.config.outputs[name].list
-            if listed not in self.service.undecided:
+            if self.service.is_decided(listed):
                 self.service.sync(name)
 
         return syncing
