@@ -216,19 +216,35 @@ class Daemon:
 
     def _run(self, loaded: Loaded, store: Store) -> None:
         current: Loaded | None = loaded
+        proven: Loaded | None = None
         while current is not None and not self._ending.is_set():
-            generation = self._assembled(current, store)
-            self.server = self._serve(current)
-            log.info("service.started", config=str(self._path), lists=self.server.url)
+            try:
+                generation, server = self._begun(current, store)
+            except ConfigError as error:
+                if proven in (None, current):
+                    raise
+                _refuse(error)  # what only shows when it is taken up, as a port that is taken
+                current = proven
+                continue
+            proven, self.server = current, server
+            log.info("service.started", config=str(self._path), lists=server.url)
             generation.start()
             self.started.set()
             try:
                 following = self._watch(generation, current)
             finally:
                 generation.stop()
-                self.server.stop()
+                server.stop()
             current = following
         log.info("service.ended")
+
+    def _begun(self, loaded: Loaded, store: Store) -> tuple[Generation, ListServer]:
+        generation = self._assembled(loaded, store)
+        try:
+            return generation, self._serve(loaded)
+        except ConnectorError:
+            generation.service.close()
+            raise
 
     def _assembled(self, loaded: Loaded, store: Store) -> Generation:
         for warning in loaded.warnings:
@@ -286,9 +302,7 @@ class Daemon:
         try:
             loaded = load(self._path, self._registry)
         except ConfigError as error:
-            log.error(  # noqa: TRY400 - the operator's fault lines, not ours
-                "config.refused", problems=list(error.problems), kept="the running configuration"
-            )
+            _refuse(error)
             return None
         log.info("config.reloaded", config=str(self._path))
         return loaded
@@ -318,6 +332,11 @@ class Daemon:
         signal.signal(signal.SIGTERM, ends)
         signal.signal(signal.SIGINT, ends)
         signal.signal(signal.SIGHUP, reloads)
+
+
+def _refuse(error: ConfigError) -> None:
+    problems = list(error.problems)
+    log.error("config.refused", problems=problems, kept="the running configuration")
 
 
 def open_store(loaded: Loaded, *, alone: bool = True) -> Store:
