@@ -169,7 +169,7 @@ class Service:
         """Decide one list anew, on what changed or on everything."""
         everything = everything or name in self.undecided
         self.deciding.add(name)
-        self.undecided.discard(name)  # what makes it undecided from here on counts for the next time
+        self.undecided.discard(name)  # whatever calls for it from here on, calls for the next time
         try:
             done = refresh(
                 self.listings[name], self.store.lists, everything=everything, now=self.now()
