@@ -191,6 +191,8 @@ def test_a_module_has_one_subject_and_says_it(name: str) -> None:
     module = ALL[name]
     assert ast.get_docstring(module.tree), f"{name} has no docstring"
     lines = len(module.path.read_text().splitlines())
+    if ".migrations." in name:
+        return  # a migration lists tables; its one subject is the step
     assert lines <= LONGEST_MODULE, f"{name} has {lines} lines: what is its second subject?"
     assert module.path.stem not in NAMES_WITHOUT_A_SUBJECT
 
