@@ -220,6 +220,26 @@ def test_a_wrong_file_is_refused_and_a_right_one_taken_up(site: Site) -> None:
         assert len(logs("service.started")) == 2
 
 
+def test_a_file_that_fails_only_when_it_is_taken_up_is_refused_as_well(site: Site) -> None:
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE)])
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        capture_logs() as logged,
+        daemon(site) as running,
+    ):
+        until(lambda: site.at("core") == [ONE])
+        served = running.server.url if running.server else ""
+        server = {"listen": f"127.0.0.1:{taken.getsockname()[1]}"}
+        site.edit(lambda config: config.update(server=server))
+        running.reload()
+        until(lambda: any(line["event"] == "config.refused" for line in logged))
+        until(lambda: sum(line["event"] == "service.started" for line in logged) == 2)
+        assert running.server
+        assert running.server.url == served
+        assert requests.get(f"{served}/healthz", timeout=10).status_code in (200, 503)
+
+
 def test_a_state_that_breaks_under_the_daemon_ends_it(site: Site) -> None:
     site.configure(**two_firewalls())
     site.write("one.json", [indicator("a", ONE)])

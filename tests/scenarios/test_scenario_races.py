@@ -1,14 +1,16 @@
 """Feeds, lists and outputs at work at once: no plan is made or published from half a list."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from dying_process import commits
-from scenario_site import Site
-from stix_samples import address, indicator
+from scenario_site import Site, one_firewall
+from stix_samples import address, indicator, sid
 
 from connector.errors import PlanRefusedError, UnavailableError
 from connector.store import lists
+from connector.testing.taxii_server import TaxiiServer
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 
@@ -98,3 +100,29 @@ def test_no_output_takes_a_list_of_which_half_is_decided(
         site.service.sync("edge")
     assert len(site.at()) == 1200
     site.consistent(settled=False)
+
+
+def test_a_marking_that_arrives_while_a_list_is_decided_is_not_forgotten(
+    site: Site, taxii: TaxiiServer, taxii_feed: Callable[..., dict[str, Any]]
+) -> None:
+    site.configure(feeds={"ais": taxii_feed()}, **one_firewall())
+    marking = sid("marking-definition", "late")
+    taxii.add_objects([indicator("a", ONE, object_marking_refs=[marking]), indicator("b", TWO)])
+    site.once()
+    assert site.at() == [TWO]
+    body = {"type": "marking-definition", "spec_version": "2.1", "id": marking}
+    body |= {"created": "2026-01-01T00:00:00Z", "definition_type": "tlp"}
+    came: list[str] = []
+
+    def arrives(point: str) -> None:
+        if not came:
+            came.append(point)
+            taxii.add_objects([{**body, "definition": {"tlp": "green"}}])
+            site.service.poll("ais")
+
+    with commits(lambda point: arrives(point) if point == "after commit" else None):
+        site.service.refresh("perimeter", everything=True)
+    assert came
+    site.change()
+    assert site.at() == [ONE, TWO]
+    site.consistent()
