@@ -41,25 +41,32 @@ Targets = Mapping[str, Callable[[], Held]]
 
 
 def assert_consistent(
-    service: Service, targets: Targets | None = None, *, settled: bool = True
+    service: Service,
+    targets: Targets | None = None,
+    *,
+    settled: bool = True,
+    decided: bool | None = None,
 ) -> None:
     """Fail with every contradiction between records, decisions and targets.
 
     `targets` tells by output what its target holds; where it says nothing the adapter is asked.
-    `settled` says that all cycles ended well: every claim is decided as of now, and every target
-    holds what its list wants. Otherwise only what must hold at any instant is checked.
+    `decided` says that every claim is decided as of now, and `settled` that every target holds
+    what its list wants as well. Otherwise only what must hold at any instant is checked.
     """
-    found = list(inconsistencies(service, targets or {}, settled=settled))
+    decided = settled if decided is None else decided
+    found = list(inconsistencies(service, targets or {}, settled=settled, decided=decided))
     assert not found, "\n".join(found)  # noqa: S101 - that is what this function is for
 
 
-def inconsistencies(service: Service, targets: Targets, *, settled: bool = True) -> Iterator[str]:
+def inconsistencies(
+    service: Service, targets: Targets, *, settled: bool, decided: bool
+) -> Iterator[str]:
     """Yield every contradiction as a sentence."""
     database = service.store.database
     with database.read() as connection:
         claims = questions.claim_count(database, connection)
         for name, listing in service.listings.items():
-            for problem in _of_list(service, connection, listing, claims, settled=settled):
+            for problem in _of_list(service, connection, listing, claims, decided=decided):
                 yield f"list {name}: {problem}"
         for name, output in service.outputs.items():
             row = questions.output_rows(database, connection).get(name)
@@ -79,7 +86,7 @@ def _read(output: Output) -> Held:
 
 
 def _of_list(
-    service: Service, connection: Connection, listing: Listing, claims: int, *, settled: bool
+    service: Service, connection: Connection, listing: Listing, claims: int, *, decided: bool
 ) -> Iterator[str]:
     database = service.store.database
     counted = tallies(database, connection, LIST_TALLY, listing.number)
@@ -90,15 +97,15 @@ def _of_list(
         yield f"tallies say {counted}, its blocks say {dict(recounted)}"
     reasons = questions.list_reasons(database, connection, listing.number, claims)
     yield from _sums(reasons, claims)
-    if not settled:
+    if not decided:
         return
     sql = "SELECT count(*) FROM entries WHERE list = ? AND wanted = 1"
     wanted = database.one(connection, sql, (listing.number,))
     if wanted != reasons.get(Reason.WANTED, 0):
         yield f"{wanted} entries are wanted, the claims say {reasons.get(Reason.WANTED, 0)}"
-    decided = _decided(service, connection, listing)
-    for claim in sorted(decided.keys() | bytes_of.keys()):
-        kept, should = bytes_of.get(claim), decided.get(claim)
+    anew = _decided(service, connection, listing)
+    for claim in sorted(anew.keys() | bytes_of.keys()):
+        kept, should = bytes_of.get(claim), anew.get(claim)
         if kept != should:
             yield f"claim {claim} is kept as {kept}, and is {should} when decided anew"
 

@@ -147,9 +147,9 @@ class Site:
         for output in self.service.outputs:
             self.service.sync(output)
 
-    def consistent(self, *, settled: bool = True) -> None:
+    def consistent(self, *, settled: bool = True, decided: bool | None = None) -> None:
         """Fail where records, decisions and targets contradict each other."""
-        assert_consistent(self.service, self.targets(), settled=settled)
+        assert_consistent(self.service, self.targets(), settled=settled, decided=decided)
 
     def targets(self) -> dict[str, Callable[[], Held]]:
         """What each target holds, seen with other eyes than the adapter's."""
