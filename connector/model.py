@@ -31,8 +31,7 @@ class ObservableType(StrEnum):
     PROCESS_COMMAND = "process-command"
 
 
-@dataclass(frozen=True, slots=True)
-class Observable:
+class Observable(NamedTuple):
     """One typed value in its canonical form (`connector.indicators.observable` makes them).
 
     A domain name means exactly that name; `*.bad.example` means every name below it and not the
@@ -72,8 +71,7 @@ class Reason(StrEnum):
     WRITTEN = "written"
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """An indicator's word on one observable.
 
     `enforceable` means that seeing this observable alone makes the whole pattern true. Otherwise
