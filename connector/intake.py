@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -25,10 +25,12 @@ from connector.settings import Settings
 from connector.stocktaking import take_stock
 from connector.store.objects import ObjectStore
 from connector.store.runs import CollectionState
+from connector.store.staging import StagedPage
 from connector.store.versions import Version
 
 log = structlog.get_logger()
 _BARE: Final = Traits()
+_TAKEN_AT_ONCE: Final = 5000
 
 Progress = Callable[[str, int], None]
 
@@ -135,13 +137,26 @@ class _Intake:
         staging, whole = self.store.staging, self.collection.whole
         if whole:
             state = self.store.begin_run(state)
-        for staged in staging.pages(state.number):
+        for staged in _gathered(staging.pages(state.number)):
             page = Page(staged.objects, staged.cursor, staged.ended)
             _take(self.number, state, page, self.collection, self.store, self.now, self.polled)
             if not whole:  # a whole run that is repeated has to show all it holds again
                 staging.drop(state.number, staged.number)
         staging.drop(state.number)
         return self.store.collection(self.number, self.collection.key, self.collection.title)
+
+
+def _gathered(pages: Iterator[StagedPage]) -> Iterator[StagedPage]:
+    """Yield pages joined to thousands of objects: one transaction touches an index leaf once."""
+    held: list[bytes] = []
+    last: StagedPage | None = None
+    for page in pages:
+        held, last = [*held, *page.objects], page
+        if len(held) >= _TAKEN_AT_ONCE:
+            yield replace(page, objects=held)
+            held, last = [], None
+    if last is not None:
+        yield replace(last, objects=held)
 
 
 def _note_gap(

@@ -6,6 +6,7 @@ from typing import Final
 import zstandard
 
 TRAIN_FROM: Final = 200
+_SAMPLES: Final = 1000
 _DICTIONARY_BYTES: Final = 32 * 1024
 _LEVEL: Final = 3
 _LARGEST_ORIGINAL: Final = 1 << 21
@@ -16,7 +17,9 @@ def train(samples: Sequence[bytes]) -> bytes:
     if len(samples) < TRAIN_FROM:
         return b""
     try:
-        trained = zstandard.train_dictionary(_DICTIONARY_BYTES, list(samples), level=_LEVEL)
+        trained = zstandard.train_dictionary(
+            _DICTIONARY_BYTES, list(samples[:_SAMPLES]), level=_LEVEL
+        )
     except zstandard.ZstdError:
         return b""
     return bytes(trained.as_bytes())

@@ -156,10 +156,10 @@ class Database:
             self._lock_file = None
         self.engine.dispose()
 
-    def many(self, connection: Connection, sql: str, rows: Sequence[Row]) -> None:
+    def many(self, connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run one statement with `?` marks over many rows."""
         if rows:
-            connection.exec_driver_sql(self._marks(sql), [tuple(row) for row in rows])
+            connection.exec_driver_sql(self._marks(sql), list(rows))
 
     def rows(self, connection: Connection, sql: str, values: Row = ()) -> list[Any]:
         """Return all rows of a query with `?` marks."""
