@@ -27,6 +27,7 @@ from connector.errors import (
     UnavailableError,
 )
 from connector.metrics import StatusCollector
+from connector.reconcile import UndecidedError
 from connector.registry import Registry
 from connector.server.listserver import ListServer
 from connector.service import Service, microseconds
@@ -114,6 +115,7 @@ class Generation:
         self.service = service
         self.scheduler = Scheduler()
         self._stopping = threading.Event()
+        self._waiting: set[str] = set()  # outputs that were asked while their list was decided
         service.carrier.stopped = self._stopping.is_set
         self.lists = Worker(_LISTS, self._refresh, fatal)
         self.feeds = {
@@ -169,16 +171,24 @@ class Generation:
         for name in self.service.listings:
             first = name in self.service.undecided
             done = self.service.refresh(name)
-            if first or done.added or done.removed or done.changed:
-                for output, worker in self.outputs.items():
-                    if self.service.loaded.config.outputs[output].list == name:
-                        worker.ask()
+            moved = first or done.added or done.removed or done.changed
+            for output, worker in self.outputs.items():
+                listed = self.service.loaded.config.outputs[output].list
+                if listed == name and (moved or output in self._waiting):
+                    worker.ask()
 
     def _syncing(self, name: str) -> Callable[[], None]:
         def syncing() -> None:
-            listed = self.service.loaded.config.outputs[name].list
-            if self.service.is_decided(listed):
-                self.service.sync(name)
+            self._waiting.add(name)  # before looking: a refresh that ends meanwhile asks again
+            decided = self.service.is_decided(self.service.loaded.config.outputs[name].list)
+            try:
+                if decided:
+                    self.service.sync(name)
+            except UndecidedError:
+                decided = False
+            finally:
+                if decided:
+                    self._waiting.discard(name)
 
         return syncing
 

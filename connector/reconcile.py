@@ -27,6 +27,10 @@ T = TypeVar("T")
 _READ_PART: Final = 1000
 
 
+class UndecidedError(UnavailableError):
+    """A list is being decided: its outputs wait for it, and nothing is wrong with them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a cycle looks at: what changed, or everything; and whether it asks the target."""
@@ -111,7 +115,7 @@ def refresh(listing: Listing, store: ListStore, *, everything: bool, now: int) -
 def propose(output: Output, store: Store, scope: Scope) -> Proposal:
     """Return the plan from what the target holds to what the list wants; write nothing.
 
-    Raises UnavailableError while the list is being decided: half a list would pass the limits
+    Raises UndecidedError while the list is being decided: half a list would pass the limits
     piece by piece.
     """
     ledger = store.ledger
@@ -122,7 +126,7 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
     with store.database.read() as connection:
         if not ledger.is_decided(connection, state.list):
             listed = output.listing.policy.name
-            raise UnavailableError(f"list {listed} is being decided; {output.name} follows it")
+            raise UndecidedError(f"list {listed} is being decided; {output.name} follows it")
         seq = ledger.list_seq(connection, state.list)
         allowed = _within_capacity(output, connection, ledger, state)
         if allowed is not None and not scope.everything:

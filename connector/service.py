@@ -23,6 +23,7 @@ from connector.reconcile import (
     Output,
     Proposal,
     Scope,
+    UndecidedError,
     check,
     propose,
     refresh,
@@ -223,6 +224,8 @@ class Service:
         state = ledger.open(name, output.listing.number)
         try:
             proposal, applied = self._in_step(output, scope, accepted)
+        except UndecidedError:
+            raise
         except RefusedError as error:
             ledger.note_attempt(state.number, self.now(), str(error), str(error))
             raise

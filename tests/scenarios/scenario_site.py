@@ -1,6 +1,7 @@
 """A site as an operator has it: a configuration file, a state, feeds and targets, and a clock."""
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,6 @@ from connector.feed import Feed
 from connector.feeds.bundle import BundleFeed
 from connector.feeds.taxii import TaxiiFeed
 from connector.http import Http
-from connector.model import Observable
 from connector.once import Outcome, run_once
 from connector.registry import Registry
 from connector.service import Service
@@ -186,9 +186,12 @@ class Site:
         return all(self.service.propose(name).plan.empty for name in self.service.outputs)
 
 
-def device_only(site: Site, device: str, *values: Observable) -> None:
-    for value in values:
-        site.rack[device].put_by_hand(value, {})
+def until(holds: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until something holds; fail when it never does."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.01)
 
 
 def forget_state(site: Site) -> None:
@@ -198,4 +201,4 @@ def forget_state(site: Site) -> None:
         os.unlink(path)
 
 
-__all__ = ["BLOCK_ALL", "FREED", "Clock", "Object", "Site", "forget_state", "one_firewall"]
+__all__ = ["BLOCK_ALL", "FREED", "Clock", "Object", "Site", "forget_state", "one_firewall", "until"]

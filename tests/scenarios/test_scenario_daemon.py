@@ -6,15 +6,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from scenario_site import FREED, Site
+from scenario_site import FREED, Site, until
 from stix_samples import indicator, write_bundle
 from structlog.testing import capture_logs
 
@@ -25,14 +24,6 @@ from connector.service import Service
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 CONNECTOR = [sys.executable, "-c", "from connector.cli import main; main()"]
-
-
-def until(holds: Callable[[], object], seconds: float = 30) -> None:
-    """Wait until something holds; fail when it never does."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to hold"
-        time.sleep(0.01)
 
 
 def free_port() -> int:

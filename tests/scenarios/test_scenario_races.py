@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from dying_process import commits
-from scenario_site import Site, one_firewall
+from scenario_site import Site, one_firewall, until
 from stix_samples import address, indicator, sid
 
+from connector.daemon import Generation
 from connector.errors import PlanRefusedError, UnavailableError
 from connector.store import lists
 from connector.testing.taxii_server import TaxiiServer
@@ -91,6 +92,7 @@ def test_no_output_takes_a_list_of_which_half_is_decided(
                 tried.append(str(half))
                 with pytest.raises(UnavailableError, match="is being decided"):
                     site.service.sync("edge")
+                assert site.output()["state"] == "ok", "nothing is wrong with the target"
 
     with commits(between):
         site.service.refresh("perimeter")
@@ -126,3 +128,27 @@ def test_a_marking_that_arrives_while_a_list_is_decided_is_not_forgotten(
     site.change()
     assert site.at() == [ONE, TWO]
     site.consistent()
+
+
+def test_an_output_that_was_asked_while_its_list_was_decided_is_not_forgotten(site: Site) -> None:
+    """Also when nothing came of deciding, so that there is no other reason to ask it."""
+    site.configure()
+    site.write("one.json", [indicator("a", ONE)])
+    site.open()
+    site.service.poll("files")
+    site.service.refresh("perimeter")
+    site.service.deciding.add("perimeter")  # as while the lists' worker is at it
+    failed: list[BaseException] = []
+    workers = Generation(site.service, failed.append)
+    output = workers.outputs["edge"]
+    output.start()
+    output.ask()
+    until(lambda: "edge" in workers._waiting)
+    assert site.at() == []
+    site.service.deciding.discard("perimeter")
+    workers.lists.start()
+    workers.lists.ask()
+    until(lambda: site.at() == [ONE])
+    until(lambda: not workers._waiting)
+    workers.stop()
+    assert not failed
