@@ -13,6 +13,7 @@ from connector.decisions.selection import Choice, Select, Terms, Traits
 from connector.decisions.verdict import ListPolicy
 from connector.indicators.acs_judgement import Organisation
 from connector.indicators.bearing import Viewer
+from connector.indicators.confidence import readings
 from connector.indicators.known_marking import KnownMarking
 from connector.indicators.marking import audience_limit, level_of
 from connector.indicators.sharing import Sharing, combine
@@ -91,7 +92,10 @@ def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:
             if bound is not None
         }
         authoritative = frozenset(feed.authoritative)
-        terms[number] = Terms(name, feed.default_confidence, ages, authoritative=authoritative)
+        terms[number] = Terms(
+            name, feed.default_confidence, ages, authoritative=authoritative,
+            scale=readings(feed.confidence_scale),
+        )  # fmt: skip
     return terms
 
 

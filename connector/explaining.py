@@ -15,7 +15,9 @@ from connector.decisions.policy import (
     explain_all,
     reason_of,
 )
+from connector.decisions.selection import Terms
 from connector.indicators.candidates import candidates
+from connector.indicators.confidence import words_of
 from connector.indicators.identity import id_of_key, key_of_id
 from connector.indicators.keys import key_of
 from connector.indicators.stix import instant
@@ -112,13 +114,21 @@ def _claim_json(service: Service, claim: ClaimFound, observable: Observable | No
         "why": claim.why,
         "valid_until": moment(until),
         "marking": level.label,
-        "confidence": claim.row.confidence,
+        "confidence": terms.reads(claim.row.confidence),
+        "confidence_said": _said(claim.row.confidence, terms),
         "sighted": moment(claim.row.sighted),
         **_context_json(
             service.store.contexts(claim.row.context) if claim.row.context else NO_CONTEXT
         ),
         "reasons": {},
     }
+
+
+def _said(confidence: int | None, terms: Terms) -> str | None:
+    """Return the confidence in the producer's words; None where it is what STIX asks for."""
+    if confidence is None or (confidence >= 0 and terms.scale is None):
+        return None
+    return words_of(confidence)
 
 
 def _context_json(context: Context) -> Json:

@@ -1,7 +1,7 @@
 """One cycle of a feed: pages, objects, claims, store."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -46,11 +46,23 @@ class Polled:
     withdrawn: int = 0
     quarantined: int = 0
     unreadable: int = 0
+    off_scale: int = 0
     remarked: bool = False
     spilled: dict[str, str] = field(default_factory=dict)
     marked: set[str] = field(default_factory=set)
     markings: set[str] = field(default_factory=set)
     errors: list[ConnectorError] = field(default_factory=list)
+    scale: Container[int] | None = None
+
+    def count(self, versions: Sequence[Version]) -> None:
+        """Count what came, and what of it cannot be read."""
+        self.objects += len(versions)
+        self.unreadable += sum(version.state == State.UNREADABLE for version in versions)
+        said = [version.confidence for version in versions if version.confidence is not None]
+        if self.scale is None:
+            self.unreadable += sum(confidence < 0 for confidence in said)
+        else:
+            self.off_scale += sum(confidence not in self.scale for confidence in said)
 
 
 def poll(
@@ -61,14 +73,16 @@ def poll(
     progress: Progress = lambda _title, _count: None,
     *,
     partial_runs: bool = False,
+    scale: Container[int] | None = None,
 ) -> Polled:
     """Read what is new in every collection of a feed into the store.
 
     A collection that fails leaves the others alone. What it gave before it failed is set aside
     until a later run goes on from there and ends well, or counts at once with `partial_runs`.
+    `scale` is what the feed's producers may write as confidence, where that is not STIX's own.
     Raises what `Feed.collections` raises; failures of single collections are in `Polled.errors`.
     """
-    polled = Polled()
+    polled = Polled(scale=scale)
     collections = feed.collections()
     for collection in collections:
         intake = _Intake(feed, number, collection, store, now, polled, progress, partial_runs)
@@ -195,13 +209,12 @@ def _take(
         )
     for traits in {version.traits for version in versions}:
         polled.marked.update(traits.markings, (ref for ref, _selectors in traits.partly))
-    polled.objects += len(versions)
+    polled.count(versions)
     polled.new += stored.new
     polled.updated += stored.updated
     polled.revoked += stored.revoked
     polled.withdrawn += stored.withdrawn
     polled.quarantined += stored.quarantined
-    polled.unreadable += sum(version.state == State.UNREADABLE for version in versions)
 
 
 @contextmanager

@@ -203,6 +203,10 @@ def _claim(claim: Json) -> str:
     parts = [f"{claim['indicator']} of {claim['feed']}"]
     parts.append("enforceable" if claim["enforceable"] else "not enforceable")
     parts.append(f"TLP:{claim['marking']}")
+    if claim["confidence_said"]:
+        meant = claim["confidence"]
+        means = "nothing" if meant is None else str(meant)
+        parts.append(f"confidence {claim['confidence_said']}, which means {means}")
     if claim["valid_until"]:
         parts.append(f"until {claim['valid_until']}")
     if claim["why"]:

@@ -14,6 +14,7 @@ from connector.config.model import FeedConfig, PartialRuns
 from connector.decisions.allowlist import Allowlist, Protection
 from connector.errors import ConnectorError, RefusedError, UnavailableError
 from connector.feed import Feed
+from connector.indicators.confidence import readings
 from connector.intake import Polled, poll
 from connector.model import Observable
 from connector.reconcile import (
@@ -98,6 +99,7 @@ class Service:
             polled = poll(
                 feed.feed, feed.number, self.store.objects, self.now, progress,
                 partial_runs=feed.config.partial_runs is PartialRuns.ALLOW,
+                scale=readings(feed.config.confidence_scale),
             )  # fmt: skip
             _raise_worst(polled)
         except ConnectorError as error:
@@ -123,6 +125,12 @@ class Service:
             updated=polled.updated, revoked=polled.revoked, withdrawn=polled.withdrawn,
             unreadable=polled.unreadable, quarantined=polled.quarantined,
         )  # fmt: skip
+        if polled.off_scale:
+            log.warning(
+                "feed.confidence_off_scale", feed=name, objects=polled.off_scale,
+                scale=feed.config.confidence_scale.value,
+                what="their confidence counts as not given",
+            )  # fmt: skip
         return polled
 
     def warn_of_windows(self) -> None:

@@ -12,6 +12,7 @@ from connector.config.values import Day, Interval, MaxAge, Name, Text, TlpName, 
 from connector.config.warninglist_files import installed_folder, installed_names, no_such_list
 from connector.decisions.allowlist import BuiltinGroup, read_allow_value
 from connector.decisions.mapping import FieldSpec
+from connector.indicators.confidence import Scale
 from connector.model import Audience, ObservableType, Purpose, Tlp
 from connector.settings import Duration, Field, FilePath, Settings
 
@@ -35,6 +36,12 @@ class FeedConfig(Settings):
     )
     default_confidence: Confidence | None = Field(
         None, description="Confidence of indicators that give none; without it they have none."
+    )
+    confidence_scale: Scale = Field(
+        Scale.STIX,
+        description="How its producers write confidence: from 0 to 100 as STIX has it, or on "
+        "another scale of STIX's appendix A, by its numbers or words. What is on no step of that "
+        "scale counts as not given.",
     )
     window: Duration | None = Field(
         None,

@@ -94,6 +94,7 @@ _WITHOUT_OBSERVABLE: Final = {
     Kind.UNSUPPORTED: CODES[Reason.UNSUPPORTED_PATTERN],
     Kind.NOT_ENFORCEABLE: CODES[Reason.NOT_ENFORCEABLE],
 }
+_UNREADABLE: Final = CODES[Reason.UNREADABLE]
 _NOT_ENFORCEABLE: Final = CODES[Reason.NOT_ENFORCEABLE]
 _REVOKED: Final = CODES[Reason.REVOKED]
 _WITHDRAWN: Final = CODES[Reason.WITHDRAWN]
@@ -103,6 +104,7 @@ _DESELECTED: Final = CODES[Reason.DESELECTED]
 _ALLOWLISTED: Final = CODES[Reason.ALLOWLISTED]
 _SUPERSEDED: Final = CODES[Reason.SUPERSEDED]
 _WANTED: Final = CODES[Reason.WANTED]
+_OFF_SCALE: Final = "the confidence given says nothing on the feed's scale"
 
 
 def decide(
@@ -172,6 +174,9 @@ def _standing(
     kind: ObservableType, claim: ClaimRow, policy: ListPolicy, now: int
 ) -> tuple[int, int]:
     """Return the reason code of one claim by itself, and when time alone may change it."""
+    terms = policy.terms[claim.feed]
+    if claim.confidence is not None and claim.confidence < 0 and terms.scale is None:
+        return _UNREADABLE, NEVER
     if claim.kind and (code := _kind_code(claim.kind, policy.purpose)):
         return code, NEVER
     if claim.state:
@@ -180,7 +185,7 @@ def _standing(
             return code, NEVER
     if claim.valid_from is not None and claim.valid_from > now:
         return _NOT_YET_VALID, claim.valid_from
-    until = ends(kind, claim, policy.terms[claim.feed])
+    until = ends(kind, claim, terms)
     if until <= now:
         return _EXPIRED, NEVER
     verdict = policy.verdict(claim.traits, claim.feed, claim.context, now)
@@ -216,9 +221,9 @@ def ends(kind: ObservableType, claim: ClaimRow, terms: Terms) -> int:
 
 def confidence_of(claim: ClaimRow, policy: ListPolicy) -> int | None:
     """Return the indicator's confidence, or what its feed assumes; None where neither says."""
-    if claim.confidence is not None:
-        return claim.confidence
-    return policy.terms[claim.feed].default_confidence
+    terms = policy.terms[claim.feed]
+    said = terms.reads(claim.confidence)
+    return terms.default_confidence if said is None else said
 
 
 def _unselected(
@@ -257,6 +262,11 @@ def explain(
         return reason, _unselected_words(observable.type, claim, policy, verdict.min_confidence)
     if claim.state == State.DISPUTED and reason is Reason.REVOKED:
         return reason, "revoked by an identity that did not create it"
+    if reason is Reason.UNREADABLE and not claim.kind:
+        return reason, (
+            "its confidence is no whole number from 0 to 100: if the feed writes another scale, "
+            "name it as the feed's confidence_scale"
+        )
     return reason, ""
 
 
@@ -282,5 +292,6 @@ def _unselected_words(
     asked = max(1, policy.select.min_confidence, min_confidence)
     why = " (no opinion agrees)" if min_confidence == asked else ""
     if confidence is None:
-        return f"no confidence is given, and the feed assumes none{why}"
+        given = "no confidence is given" if claim.confidence is None else _OFF_SCALE
+        return f"{given}, and the feed assumes none{why}"
     return f"confidence {confidence} is below {asked}{why}"

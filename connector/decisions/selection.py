@@ -20,13 +20,24 @@ class Traits(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a feed's configuration adds: confidence, age bounds by type, whose opinion counts."""
+    """What a feed's configuration adds: confidence, age bounds by type, whose opinion counts.
+
+    `scale` holds what its producers may write as confidence, each with what that means from 0 to
+    100; None where they write just that.
+    """
 
     name: str
     default_confidence: int | None = None
     max_age: Mapping[ObservableType, int] = field(default_factory=dict)
     configured: bool = True
     authoritative: frozenset[str] = frozenset()
+    scale: Mapping[int, int | None] | None = None
+
+    def reads(self, said: int | None) -> int | None:
+        """Return a confidence from 0 to 100; None where none is given, or none on the scale."""
+        if said is None or self.scale is None:
+            return said
+        return self.scale.get(said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from connector.indicators.confidence import code_of
 from connector.model import Claim, Reason
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,7 +35,10 @@ class GranularMarking(msgspec.Struct, gc=False):
 
 
 class StixObject(msgspec.Struct, gc=False):
-    """The fields of a STIX object that decisions and mappings use; absent ones are None."""
+    """The fields of a STIX object that decisions and mappings use; absent ones are None.
+
+    A `confidence` below zero is a code for what is no whole number from 0 to 100.
+    """
 
     type: str
     id: str
@@ -101,10 +105,25 @@ def read_object(raw: bytes) -> StixObject | Unreadable:
     try:
         found = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if str(error).endswith("`$.confidence`"):
+            return _read_besides_confidence(raw)
         shortened, ends = _END_OF_TIME.subn(rb"\1\2", raw)
         return read_object(shortened) if ends else _unreadable(raw, str(error))
     why = _common_fault(found) or (_indicator_fault(found) if found.type == "indicator" else "")
     return Unreadable(found.type, found.id[:_LONGEST_ID], why) if why else found
+
+
+def _read_besides_confidence(raw: bytes) -> StixObject | Unreadable:
+    """Read all else; on which scale the confidence is, the feed's configuration may know."""
+    try:
+        fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        said = msgspec.json.decode(fields.pop("confidence"))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _unreadable(raw, str(error))
+    found = read_object(msgspec.json.encode(fields))
+    if isinstance(found, StixObject):
+        found.confidence = code_of(said)
+    return found
 
 
 def _unreadable(raw: bytes, why: str) -> Unreadable:

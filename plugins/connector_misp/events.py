@@ -22,6 +22,19 @@ _TLP: Final = {
     "amber+strict": "939a9414-2ddd-4d32-a0cd-375ea402b003",
     "red": "e828b379-4e03-4974-9ac4-e53a884c97c1",
 }
+# Two scales that MISP's own taxonomies write as tags, from 0 to 100: theirs, and STIX 2.1's reading
+# of the Admiralty's (appendix A). Of both, the last step judges nothing.
+_CONFIDENCE: Final = {
+    'misp:confidence-level="completely-confident"': 100,
+    'misp:confidence-level="usually-confident"': 75,
+    'misp:confidence-level="fairly-confident"': 50,
+    'misp:confidence-level="rarely-confident"': 25,
+    'misp:confidence-level="unconfident"': 0,
+    **{
+        f'admiralty-scale:information-credibility="{step}"': value
+        for step, value in enumerate((90, 70, 50, 30, 10), 1)
+    },
+}
 _UNKNOWN_TLP: Final = _TLP["red"]  # a word that we do not know may restrict as much as any
 
 Document = dict[str, Any]
@@ -113,6 +126,7 @@ class EventReader:
             name=_text(self._event.get("info")),
             description=_text(attribute.get("comment")),
             indicator_types=["malicious-activity"],
+            confidence=min(_confidences(own_tags) or _confidences(self._tags), default=None),
             labels=labels,
             object_marking_refs=_markings(tags) or None,
             revoked=bool(attribute.get("deleted")) or None,
@@ -144,6 +158,12 @@ def _markings(tags: Sequence[str]) -> list[str]:
     return list(
         dict.fromkeys(f"marking-definition--{_TLP.get(one, _UNKNOWN_TLP)}" for one in levels)
     )
+
+
+def _confidences(tags: Sequence[str]) -> list[int]:
+    """Return what tags say of confidence; an attribute's own come before its event's."""
+    found = (_CONFIDENCE.get(tag.lower()) for tag in tags)
+    return [value for value in found if value is not None]
 
 
 def _producer(organisation: object) -> tuple[str, str] | None:

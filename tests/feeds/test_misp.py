@@ -300,6 +300,29 @@ def test_reads_the_attributes_of_objects(misp: MispFolder) -> None:
 
 
 @pytest.mark.parametrize(
+    ("own", "of_event", "means"),
+    [
+        (['misp:confidence-level="usually-confident"'], [], 75),
+        (['admiralty-scale:information-credibility="2"'], [], 70),
+        (['admiralty-scale:information-credibility="6"'], [], None),
+        ([], ['misp:confidence-level="unconfident"'], 0),
+        (['admiralty-scale:information-credibility="1"'],
+         ['misp:confidence-level="rarely-confident"'], 90),
+        (['admiralty-scale:information-credibility="1"',
+          'misp:confidence-level="fairly-confident"'], [], 50),
+        (['admiralty-scale:source-reliability="a"'], ["confidence"], None),
+    ],
+)  # fmt: skip
+def test_tags_of_a_scale_are_the_confidence(
+    misp: MispFolder, own: list[str], of_event: list[str], means: int | None
+) -> None:
+    tags = [{"name": tag} for tag in own]
+    misp.put(attribute("domain", "bad.example", Tag=tags), Tag=[{"name": tag} for tag in of_event])
+    (found,) = indicators(feed_of(misp))
+    assert found.get("confidence") == means
+
+
+@pytest.mark.parametrize(
     ("tag", "marking"),
     [
         ("tlp:amber", TLP_AMBER),

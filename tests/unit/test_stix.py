@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.indicators.confidence import code_of, words_of
 from connector.indicators.stix import (
     EPOCH,
     StixObject,
@@ -227,9 +228,24 @@ def test_confidence_is_a_whole_number_up_to_100(confidence: int | None) -> None:
     assert read(confidence=confidence).confidence == confidence
 
 
-@pytest.mark.parametrize("confidence", [-1, 101, 2**70, "50", 50.5, True, [50]])
+@pytest.mark.parametrize("confidence", [-1, 101, 2**70, "fine", "", 50.5, True, [50], {"a": 1}])
 def test_another_confidence_is_not_guessed_at(confidence: object) -> None:
-    assert "$.confidence" in why_not(confidence=confidence)
+    found = read(confidence=confidence)
+    assert found.confidence == code_of(confidence) == code_of(object())
+    assert words_of(found.confidence) == "something else"
+
+
+@pytest.mark.parametrize("said", ["High", "highly-likely", "Roughly even chance", "7", "2 - x"])
+def test_a_word_of_confidence_is_kept_and_all_else_is_read(said: str) -> None:
+    found = read(confidence=said, name="Beacon")
+    assert found.confidence is not None
+    assert found.confidence < 0
+    assert found.name == "Beacon"
+
+
+def test_a_confidence_that_is_none_hides_no_other_fault() -> None:
+    assert "$.valid_from" in why_not(confidence="high", valid_from=7)
+    assert "`pattern` is required" in why_not(confidence="high", pattern=ABSENT)
 
 
 @pytest.mark.parametrize(
