@@ -1,6 +1,5 @@
 """The commands about what must never be stopped: exceptions, and what the allowlist costs."""
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -31,8 +30,8 @@ from connector.indicators.refang import refanged
 from connector.indicators.stix import instant
 from connector.service import Service, microseconds
 from connector.store.exceptions import ExceptionRow
+from connector.store.questions import suppressed
 from connector.store.store import Store
-from connector.store.suppressions import allowlisted
 
 _OK: Final = 0
 _FAILED: Final = 1
@@ -102,18 +101,18 @@ def list_exceptions(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the exceptions, and how many observables each part of the allowlist keeps off lists."""
+    """Show the exceptions, and how many claims each part of the allowlist keeps off lists."""
     now = microseconds()
     with opened(config) as service:
         found = [_of_file(rule, now) for rule in service.loaded.exceptions]
         found += [_of_row(row, now) for row in service.store.exceptions.all(everything=everything)]
-        suppressed = _suppressed(service)
+        costs = _suppressed(service)
     shown = [each for each in found if everything or each["state"] == "in force"]
     if as_json:
-        print_json({"exceptions": shown, "suppressed": suppressed})
+        print_json({"exceptions": shown, "suppressed": costs})
     else:
         _show_exceptions(shown)
-        _show_suppressed(suppressed)
+        _show_suppressed(costs)
     leave(_OK)
 
 
@@ -194,22 +193,14 @@ def _of_row(row: ExceptionRow, now: int) -> Json:
 
 
 def _suppressed(service: Service) -> list[Json]:
-    """Return how many observables each group keeps off each list, the most first."""
-    answer: list[Json] = []
-    now = instant(service.now())
-    with service.store.database.read() as connection:
-        for name, listing in service.listings.items():
-            protects = listing.policy.allowlist.protects
-            counts = Counter(
-                by.group
-                for observable in allowlisted(service.store.database, connection, listing.number)
-                if (by := protects(observable, now)) is not None
-            )
-            answer += [
-                {"list": name, "group": group, "observables": count}
-                for group, count in counts.most_common()
-            ]
-    return answer
+    """Return how many claims each group keeps off each list, as of its latest refresh."""
+    database = service.store.database
+    with database.read() as connection:
+        return [
+            {"list": name, "group": group, "claims": count}
+            for name, listing in service.listings.items()
+            for group, count in suppressed(database, connection, listing.number).items()
+        ]
 
 
 def _show_exceptions(found: list[Json]) -> None:
@@ -226,12 +217,12 @@ def _show_exceptions(found: list[Json]) -> None:
     out.print(table)
 
 
-def _show_suppressed(suppressed: list[Json]) -> None:
+def _show_suppressed(costs: list[Json]) -> None:
     out.print()
-    if not suppressed:
+    if not costs:
         out.print("the allowlist keeps nothing off the lists", markup=False)
         return
-    table = Table("list", "kept off by", "observables", box=None, pad_edge=False)
-    for each in suppressed:
-        table.add_row(Text(each["list"]), Text(each["group"]), f"{each['observables']:,}")
+    table = Table("list", "kept off by", "claims", box=None, pad_edge=False)
+    for each in costs:
+        table.add_row(Text(each["list"]), Text(each["group"]), f"{each['claims']:,}")
     out.print(table)

@@ -14,6 +14,7 @@ from connector.reconcile import Output, Proposal
 from connector.service import Service
 from connector.store import questions
 from connector.store.gaps import GapRow
+from connector.store.notes import notes_of
 from connector.store.questions import FeedRow, OutputRow
 
 _STALE_AFTER: Final = 3
@@ -44,6 +45,10 @@ def status(service: Service) -> Json:
             name: questions.list_reasons(database, connection, listing.number, claims)
             for name, listing in service.listings.items()
         }
+        suppressed = {
+            name: questions.suppressed(database, connection, listing.number)
+            for name, listing in service.listings.items()
+        }
         output_reasons = {
             name: questions.output_reasons(
                 database, connection, outputs[name], reasons[output.listing.policy.name]
@@ -51,13 +56,20 @@ def status(service: Service) -> Json:
             for name, output in service.outputs.items()
             if name in outputs
         }
+        notes = {
+            name: notes_of(database, connection, feed.number)
+            for name, feed in service.feeds.items()
+        }
         there = {
             name: questions.entries_there(database, connection, row)
             for name, row in outputs.items()
         }
     gaps = service.store.objects.gaps.found()
     return {
-        "feeds": [_feed_json(service, name, feeds.get(name), gaps, now) for name in service.feeds],
+        "feeds": [
+            _feed_json(service, name, feeds.get(name), gaps, notes[name], now)
+            for name in service.feeds
+        ],
         "claims": claims,
         "lists": [
             {
@@ -65,6 +77,7 @@ def status(service: Service) -> Json:
                 "purpose": service.listings[name].policy.purpose.value,
                 "wanted": counts.get(Reason.WANTED, 0),
                 "reasons": _counts(counts),
+                "suppressed": suppressed[name],
             }
             for name, counts in reasons.items()
         ],
@@ -102,7 +115,12 @@ def gap_json(gap: GapRow) -> Json:
 
 
 def _feed_json(
-    service: Service, name: str, row: FeedRow | None, gaps: list[GapRow], now: int
+    service: Service,
+    name: str,
+    row: FeedRow | None,
+    gaps: list[GapRow],
+    notes: dict[str, int],
+    now: int,
 ) -> Json:
     every = service.feeds[name].config.every.total_seconds()
     last = row.last_success if row else None
@@ -116,6 +134,7 @@ def _feed_json(
         "objects": row.objects if row else 0,
         "gaps": [gap_json(gap) for gap in gaps if gap.feed == name],
         "error": row.error if row else None,
+        "notes": notes,
     }
 
 

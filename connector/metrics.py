@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -39,7 +39,22 @@ class StatusCollector(Collector):
         for feed in facts["feeds"]:
             gaps.add_metric([feed["name"]], len(feed["gaps"]))
         yield gaps
+        notes = CounterMetricFamily(
+            "connector_feed_notes", "Values read in spite of their form.", labels=["feed", "note"]
+        )
+        for feed in facts["feeds"]:
+            for note, count in feed["notes"].items():
+                notes.add_metric([feed["name"], note], count)
+        yield notes
         yield _buckets("list", "claims", facts["lists"])
+        suppressed = GaugeMetricFamily(
+            "connector_list_suppressed", "Claims that the allowlist keeps off, by what protects.",
+            labels=["list", "group"],
+        )  # fmt: skip
+        for listed in facts["lists"]:
+            for group, count in listed["suppressed"].items():
+                suppressed.add_metric([listed["name"], group], count)
+        yield suppressed
         yield _buckets("output", "entries", facts["outputs"])
 
 

@@ -90,12 +90,16 @@ def show_status(console: Console, answer: Json) -> None:
         ((f["name"], lost(f["name"], g)) for f in answer["feeds"] for g in f["gaps"]),
         "yellow",
     )
+    _tell(console, ((f["name"], _notes(f["notes"])) for f in answer["feeds"]))
     console.print(f"\n{answer['claims']:,} claims\n")
     lists = _columns("list", "purpose", "wanted")
     for listed in answer["lists"]:
         lists.add_row(listed["name"], listed["purpose"], f"{listed['wanted']:,}")
     console.print(lists)
     _tell(console, ((listed["name"], _reasons(listed["reasons"])) for listed in answer["lists"]))
+    _tell(
+        console, ((listed["name"], _kept_off(listed["suppressed"])) for listed in answer["lists"])
+    )
     console.print()
     outputs = _columns("output", "list", "state", "last success", "written")
     for output in answer["outputs"]:
@@ -149,6 +153,14 @@ def _age(part: Json) -> str:
 
 def _reasons(reasons: dict[str, int]) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
+
+
+def _kept_off(suppressed: dict[str, int]) -> str:
+    return f"kept off by {_reasons(suppressed)}" if suppressed else ""
+
+
+def _notes(notes: dict[str, int]) -> str:
+    return f"values put right: {_reasons(notes)}" if notes else ""
 
 
 def show_plans(console: Console, plans: Sequence[Json]) -> None:

@@ -44,7 +44,7 @@ def test_the_list_says_who_why_until_when_and_what_it_costs(site: Site) -> None:
     assert found["owner"] == "ana"
     assert found["until"] == "2100-01-02T00:00:00Z"
     assert (found["state"], found["source"]) == ("in force", "command")
-    assert listed["suppressed"] == [{"list": "perimeter", "group": "exception", "observables": 2}]
+    assert listed["suppressed"] == [{"list": "perimeter", "group": "exception", "claims": 2}]
     shown = site.run("allow", "list").out
     for word in ("198[.]51[.]100[.]0/24", "NET-112", "ana", "perimeter", "exception"):
         assert word in shown
@@ -59,7 +59,16 @@ def test_suppressions_are_counted_by_warninglist(site: Site) -> None:
     assert site.published == ["192.169.7.7"]
     counted = site.run("allow", "list", "--json").json["suppressed"]
     # Of lists that overlap the first named is counted: it is the one that decides.
-    assert counted == [{"list": "perimeter", "group": "warninglist:rfc5735", "observables": 5}]
+    assert counted == [{"list": "perimeter", "group": "warninglist:rfc5735", "claims": 5}]
+    assert site.run("status", "--json").json["lists"][0]["suppressed"] == {"warninglist:rfc5735": 5}
+    assert "perimeter: kept off by warninglist:rfc5735 5\n" in site.run("status").out
+
+
+def test_status_tells_how_many_values_had_to_be_put_right(site: Site) -> None:
+    site.bring(ONE, "198[.]51[.]100[.]9")
+    site.run("run", "--once")
+    assert site.published == [ONE, "198.51.100.9"]
+    assert "values put right: refanged 1\n" in site.run("status").out
 
 
 def test_what_was_removed_is_shown_on_request_only(site: Site) -> None:

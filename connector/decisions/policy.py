@@ -15,6 +15,8 @@ from connector.model import Observable, ObservableType, Purpose, Reason, Tlp
 
 REASONS: Final[tuple[Reason, ...]] = tuple(Reason)
 CODES: Final[Mapping[Reason, int]] = {reason: code for code, reason in enumerate(REASONS, 1)}
+# Stored bytes from here on say which group of the allowlist protects an observable.
+ALLOWLISTED_FROM: Final = 32
 NEVER: Final = (1 << 62) - 1
 _RANK_SECONDS: Final = 40
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,7 +24,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def reason_of(code: int) -> Reason:
     """Return the reason that a stored byte stands for."""
-    return REASONS[code - 1]
+    return Reason.ALLOWLISTED if code >= ALLOWLISTED_FROM else REASONS[code - 1]
 
 
 class Kind(IntEnum):
@@ -78,7 +80,8 @@ class Decision(NamedTuple):
 
     `codes` holds one reason code a claim, in their order; `carrier` is the claim that puts the
     observable on the list, None where none does; `recheck` is the next instant at which time
-    alone may change the answer (`NEVER` where it cannot); `merged` is what a listed entry says.
+    alone may change the answer (`NEVER` where it cannot); `merged` is what a listed entry says;
+    `protector` is the group of the allowlist that keeps it off.
     """
 
     codes: bytes
@@ -87,6 +90,7 @@ class Decision(NamedTuple):
     recheck: int
     detail: str = ""
     merged: Merged | None = None
+    protector: str = ""
 
 
 _WITHOUT_OBSERVABLE: Final = {
@@ -167,7 +171,7 @@ def _protected(
     )
     until = NEVER if by.until is None else (by.until - _EPOCH) // timedelta(microseconds=1)
     detail = f"{by.group} protects {by.value}"
-    return Decision(codes, None, 0, min(decision.recheck, until), detail)
+    return Decision(codes, None, 0, min(decision.recheck, until), detail, None, by.group)
 
 
 def _standing(

@@ -6,7 +6,7 @@ the new one is also the change of the count, so the sums are exact without count
 
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -19,12 +19,14 @@ from connector.model import Observable, Reason, Tlp
 from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database, numbers
 from connector.store.interning import TYPES
+from connector.store.suppressions import Protectors
 
 BLOCK: Final = 4096
 CHUNK: Final = 4000
 _STAMP: Final = (1 << 62) - 1
 LIST_TALLY: Final = 1
 OUTPUT_TALLY: Final = 2
+FEED_TALLY: Final = 3
 _CLAIM_ROWS: Final = (
     f"SELECT c.observable, {CLAIM_COLUMNS} FROM claims c JOIN objects o ON o.number = c.object "  # noqa: S608 - our own columns
     "WHERE {where} ORDER BY c.observable, c.number"
@@ -68,6 +70,7 @@ class ListStore:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._protectors = Protectors(database)
 
     def open(self, name: str) -> ListState:
         """Return where a list stands; at first sight it is made."""
@@ -154,7 +157,8 @@ class ListStore:
             observable = observables.pop(number)
             said = [ClaimRow._make(row[1:]) for row in group]
             decision = decide(observable, said)
-            marks += zip((claim.number for claim in said), decision.codes, strict=True)
+            codes = self._protectors.codes(connection, decision)
+            marks += zip((claim.number for claim in said), codes, strict=True)
             entry = _entry_row(decision)
             row = _news(state.number, number, seq, now, entry, old.get(number), done)
             if row:
@@ -249,7 +253,7 @@ class ListStore:
     def counts(self, connection: Connection, number: int) -> dict[Reason, int]:
         """Return how many claims stand in each bucket of a list."""
         found = tallies(self._db, connection, LIST_TALLY, number)
-        return {reason_of(code): count for code, count in found.items() if count}
+        return reasons_of(found)
 
     def drop(self, connection: Connection, number: int) -> None:
         """Forget a list that the configuration no longer names."""
@@ -341,6 +345,16 @@ def _mark_block(
 def _ranges(highest: int) -> Iterator[str]:
     for at in range(0, highest, CHUNK):
         yield f"{{column}} > {at} AND {{column}} <= {at + CHUNK}"
+
+
+def reasons_of(counts: Mapping[int, int]) -> dict[Reason, int]:
+    """Return counts by reason from counts by stored byte, without those of nothing."""
+    reasons: dict[Reason, int] = {}
+    for code, count in sorted(counts.items()):
+        if count:
+            reason = reason_of(code)
+            reasons[reason] = reasons.get(reason, 0) + count
+    return reasons
 
 
 def add_to_tallies(

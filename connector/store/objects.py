@@ -27,6 +27,7 @@ from connector.store.interning import (
     remember_markings,
 )
 from connector.store.inventory import Inventories
+from connector.store.notes import count_notes
 from connector.store.runs import CollectionState, Runs
 from connector.store.staging import Staging
 from connector.store.versions import Held, News, Version, news
@@ -119,6 +120,7 @@ class ObjectStore(Runs):
         with self._db.write() as connection:
             page = self._sort(connection, feed, versions, now)
             self._write(connection, page)
+            count_notes(self._db, connection, feed, page.claims.values())
             if whole:
                 self.remember_members(connection, collection, page.members)
             if whole and last:

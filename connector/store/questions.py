@@ -10,12 +10,13 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from connector.decisions.plan import Mark
-from connector.decisions.policy import ClaimRow, reason_of
+from connector.decisions.policy import ClaimRow
 from connector.model import Observable, Reason
 from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database
 from connector.store.interning import TYPES
-from connector.store.lists import BLOCK, LIST_TALLY, OUTPUT_TALLY, tallies
+from connector.store.lists import BLOCK, LIST_TALLY, OUTPUT_TALLY, reasons_of, tallies
+from connector.store.suppressions import by_protector
 
 _BUCKET_OF: Final[Mapping[int, Reason]] = {
     Mark.WRITTEN: Reason.WRITTEN,
@@ -85,16 +86,26 @@ def claim_count(database: Database, connection: Connection) -> int:
     return int(database.one(connection, "SELECT count(*) FROM claims") or 0)
 
 
+def suppressed(database: Database, connection: Connection, number: int) -> dict[str, int]:
+    """Return how many claims each group of the allowlist keeps off a list, the most first."""
+    return by_protector(database, connection, _counted(database, connection, number))
+
+
 def list_reasons(
     database: Database, connection: Connection, number: int, claims: int
 ) -> dict[Reason, int]:
     """Return the buckets of a list; claims that wait for its next refresh are `pending`."""
-    found = Counter(tallies(database, connection, LIST_TALLY, number))
-    found.subtract(_departed(database, connection, number))
-    reasons = {reason_of(code): count for code, count in sorted(found.items()) if count}
+    reasons = reasons_of(_counted(database, connection, number))
     if waiting := claims - sum(reasons.values()):
         reasons[Reason.PENDING] = waiting
     return reasons
+
+
+def _counted(database: Database, connection: Connection, number: int) -> Counter[int]:
+    """Return how many of the claims that are there bear each reason byte of a list."""
+    found = Counter(tallies(database, connection, LIST_TALLY, number))
+    found.subtract(_departed(database, connection, number))
+    return found
 
 
 def _departed(database: Database, connection: Connection, number: int) -> Counter[int]:

@@ -214,7 +214,7 @@ buckets: Final = Table(
     Column("packed", LargeBinary, nullable=False),
 )
 
-# How many claims of a list, or entries of an output, stand in each bucket.
+# How many claims of a list, entries of an output or notes on a feed stand in each bucket.
 tallies: Final = Table(
     "tallies",
     metadata,
@@ -222,6 +222,14 @@ tallies: Final = Table(
     Column("owner", SmallInteger, primary_key=True, autoincrement=False),
     Column("bucket", SmallInteger, primary_key=True, autoincrement=False),
     Column("count", BigInteger, nullable=False),
+)
+
+# The groups of the allowlist that ever kept something off a list, by their reason byte's place.
+protectors: Final = Table(
+    "protectors",
+    metadata,
+    Column("number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
 )
 
 outputs: Final = Table(

@@ -1,39 +1,58 @@
-"""Which observables a list leaves out because something protects them."""
+"""Which part of the allowlist keeps how many claims off each list.
 
-import zlib
-from collections.abc import Iterator
+A claim's reason byte says it: those from `ALLOWLISTED_FROM` on are one for each group of the
+allowlist, so that the tallies of a list count them like any other reason.
+"""
+
+from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy import Connection
 
-from connector.decisions.policy import CODES
-from connector.model import Observable, Reason
-from connector.store.database import Database, numbers, parts
-from connector.store.interning import TYPES
-from connector.store.lists import BLOCK
+from connector.decisions.policy import ALLOWLISTED_FROM, CODES, Decision
+from connector.model import Reason
+from connector.store.database import Database
 
+# Of groups that no byte is left for only the sum is known.
+OTHERS: Final = "others"
 _ALLOWLISTED: Final = CODES[Reason.ALLOWLISTED]
+_MOST: Final = 256 - ALLOWLISTED_FROM
 
 
-def allowlisted(database: Database, connection: Connection, number: int) -> Iterator[Observable]:
-    """Yield every observable that a list would hold were it not on the allowlist, each once."""
-    seen: set[int] = set()
-    for claims in parts(list(_claims(database, connection, number))):
-        sql = (
-            "SELECT DISTINCT o.number, o.type, o.value FROM claims c "  # noqa: S608 - only numbers
-            f"JOIN observables o ON o.number = c.observable WHERE c.number IN ({numbers(claims)})"
-        )
-        for observable, code, value in database.rows(connection, sql):
-            if observable not in seen:
-                seen.add(observable)
-                yield Observable(TYPES[code - 1], value)
+class Protectors:
+    """Gives every group of the allowlist a number at first sight."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._held: dict[str, int] = {}
+
+    def codes(self, connection: Connection, decision: Decision) -> bytes:
+        """Return the reason bytes of a decision, with what protects its observable in them."""
+        if not decision.protector:
+            return decision.codes
+        code = self._code(connection, decision.protector)
+        return bytes(code if held == _ALLOWLISTED else held for held in decision.codes)
+
+    def _code(self, connection: Connection, group: str) -> int:
+        if group not in self._held:
+            rows = self._db.rows(connection, "SELECT name, number FROM protectors")
+            known = dict(map(tuple, rows))
+            self._held.update(known)
+            if group not in known:  # remembered once it is read: this transaction may yet fail
+                number = max(known.values(), default=-1) + 1
+                if number >= _MOST:
+                    return _ALLOWLISTED
+                sql = "INSERT INTO protectors (number, name) VALUES (?, ?)"
+                self._db.run(connection, sql, (number, group))
+                return ALLOWLISTED_FROM + number
+        return ALLOWLISTED_FROM + self._held[group]
 
 
-def _claims(database: Database, connection: Connection, number: int) -> Iterator[int]:
-    sql = "SELECT block, packed FROM buckets WHERE list = ? ORDER BY block"
-    for block, packed in database.rows(connection, sql, (number,)):
-        codes = zlib.decompress(packed)
-        at = codes.find(_ALLOWLISTED)
-        while at >= 0:
-            yield block * BLOCK + at
-            at = codes.find(_ALLOWLISTED, at + 1)
+def by_protector(
+    database: Database, connection: Connection, counts: Mapping[int, int]
+) -> dict[str, int]:
+    """Return how many claims each group keeps off a list, by its counts; the most first."""
+    rows = database.rows(connection, "SELECT number, name FROM protectors")
+    names = {ALLOWLISTED_FROM + number: name for number, name in rows} | {_ALLOWLISTED: OTHERS}
+    found = {name: counts[code] for code, name in names.items() if counts.get(code)}
+    return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))

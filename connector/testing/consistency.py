@@ -10,7 +10,7 @@ from operator import itemgetter
 from sqlalchemy import Connection
 
 from connector.decisions.plan import OURS, Mark
-from connector.decisions.policy import CODES, ClaimRow, Kind, decide
+from connector.decisions.policy import CODES, ClaimRow, Kind, decide, reason_of
 from connector.model import Observable, Reason
 from connector.reconcile import Listing, Output
 from connector.service import Service
@@ -26,6 +26,7 @@ _STATIC = {
     Kind.UNSUPPORTED: Reason.UNSUPPORTED_PATTERN,
     Kind.NOT_ENFORCEABLE: Reason.NOT_ENFORCEABLE,
 }
+_ALLOWLISTED = CODES[Reason.ALLOWLISTED]
 _ABSENT = frozenset({Mark.REJECTED, Mark.UNSUPPORTED, Mark.OVER_CAPACITY})
 
 
@@ -103,11 +104,14 @@ def _of_list(
     wanted = database.one(connection, sql, (listing.number,))
     if wanted != reasons.get(Reason.WANTED, 0):
         yield f"{wanted} entries are wanted, the claims say {reasons.get(Reason.WANTED, 0)}"
-    anew = _decided(service, connection, listing)
+    anew, protectors = _decided(service, connection, listing)
     for claim in sorted(anew.keys() | bytes_of.keys()):
         kept, should = bytes_of.get(claim), anew.get(claim)
-        if kept != should:
+        if (kept and reason_of(kept)) != (should and reason_of(should)):
             yield f"claim {claim} is kept as {kept}, and is {should} when decided anew"
+    kept_off = questions.suppressed(database, connection, listing.number)
+    if kept_off != dict(protectors):
+        yield f"kept off by {kept_off}, when decided anew by {dict(protectors)}"
 
 
 def _codes(service: Service, connection: Connection, number: int) -> dict[int, int]:
@@ -122,8 +126,13 @@ def _codes(service: Service, connection: Connection, number: int) -> dict[int, i
     }
 
 
-def _decided(service: Service, connection: Connection, listing: Listing) -> dict[int, int]:
-    """Return the reason code of every claim in the store, asked of the policy anew."""
+def _decided(
+    service: Service, connection: Connection, listing: Listing
+) -> tuple[dict[int, int], Counter[str]]:
+    """Return the reason code of every claim in the store, asked of the policy anew.
+
+    And how many claims each group of the allowlist keeps off.
+    """
     database, now = service.store.database, service.now()
     sql = (
         f"SELECT c.observable, b.type, b.value, {CLAIM_COLUMNS} FROM claims c "  # noqa: S608 - our own columns
@@ -131,6 +140,7 @@ def _decided(service: Service, connection: Connection, listing: Listing) -> dict
         "ORDER BY c.observable, c.number"
     )
     codes: dict[int, int] = {}
+    protectors: Counter[str] = Counter()
     for number, group in groupby(database.rows(connection, sql), itemgetter(0)):
         rows = list(group)
         claims = [ClaimRow._make(row[3:]) for row in rows]
@@ -138,9 +148,11 @@ def _decided(service: Service, connection: Connection, listing: Listing) -> dict
             observable = Observable(TYPES[rows[0][1] - 1], rows[0][2])
             decision = decide(observable, claims, listing.policy, now)
             codes |= dict(zip((claim.number for claim in claims), decision.codes, strict=True))
+            if decision.protector:
+                protectors[decision.protector] += decision.codes.count(_ALLOWLISTED)
         else:
             codes |= {claim.number: CODES[_STATIC[Kind(claim.kind)]] for claim in claims}
-    return codes
+    return codes, +protectors
 
 
 def _sums(reasons: Mapping[Reason, int], claims: int) -> Iterator[str]:

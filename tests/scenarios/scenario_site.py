@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 from connector_edl import EdlAdapter
+from prometheus_client import CollectorRegistry, generate_latest
 from stix_samples import START, Object, write_bundle
 
 from connector.answers import status
@@ -21,6 +22,7 @@ from connector.feed import Feed
 from connector.feeds.bundle import BundleFeed
 from connector.feeds.taxii import TaxiiFeed
 from connector.http import Http
+from connector.metrics import StatusCollector
 from connector.once import Outcome, run_once
 from connector.registry import Registry
 from connector.service import Service
@@ -170,6 +172,12 @@ class Site:
 
     def status(self) -> dict[str, Any]:
         return status(self.service)
+
+    def metrics(self) -> str:
+        """What monitoring reads."""
+        registry = CollectorRegistry()
+        registry.register(StatusCollector(self.status))
+        return generate_latest(registry).decode()
 
     def reasons(self, listed: str = "perimeter") -> dict[str, int]:
         """The buckets of a list."""

@@ -7,16 +7,14 @@ from typing import Any
 
 import pytest
 import structlog
-from prometheus_client import CollectorRegistry, generate_latest
 from scenario_site import Clock, Site
-from stix_samples import START, indicator
+from stix_samples import START, indicator, revoked
 from typer.testing import CliRunner
 
 from connector.answers import healthy
 from connector.cli import app
 from connector.errors import ConnectorError
 from connector.explaining import explain_value
-from connector.metrics import StatusCollector
 from connector.testing.taxii_faults import Status
 from connector.testing.taxii_server import TaxiiServer
 
@@ -78,16 +76,32 @@ def test_an_outage_longer_than_the_window_leaves_a_gap_until_it_is_acknowledged(
     assert [gap.acknowledged_by for gap in gaps.found(everything=True)] == ["operator"]
 
 
-def test_age_bounds_remove_what_can_be_neither_renewed_nor_revoked_any_more(
-    polled: Site,
+def test_check_10_after_52_hours_of_48_a_gap_is_told_and_age_still_removes_what_is_stale(
+    polled: Site, ais: TaxiiServer
 ) -> None:
+    """Its revocation came and went while nobody asked, so only its age can take it off."""
     assert polled.at() == ["192.0.2.1"]
-    outage(polled, hours=52)
+    ais.faults = [Status(code=503, path="")]
+    outage(polled, hours=1)
+    ais.add_objects([revoked(indicator("old", "192.0.2.1"), days=31)])
+    outage(polled, hours=51)
+    with pytest.raises(ConnectorError):
+        polled.service.poll("ais")
+    ais.faults = []
+    with structlog.testing.capture_logs() as logs:
+        polled.change()
+    assert [line["event"] for line in logs].count("feed.gap") == 1
+    assert len(polled.feed("ais")["gaps"]) == 1
+    assert not healthy(polled.status())
+    assert polled.at() == ["192.0.2.1"], "nothing was lost that is still believed"
+    outage(polled, days=27, hours=19)
     polled.change()
     assert polled.at() == ["192.0.2.1"]
-    outage(polled, days=30)
+    outage(polled, hours=1)
     polled.change()
     assert polled.at() == []
+    assert polled.reasons() == {"expired": 1}
+    polled.consistent()
 
 
 def test_a_gap_is_on_record_before_the_cursor_moves_past_it(polled: Site, ais: TaxiiServer) -> None:
@@ -114,9 +128,7 @@ def test_a_gap_that_grows_is_open_again(polled: Site) -> None:
 def test_metrics_and_explain_speak_of_a_gap(polled: Site) -> None:
     outage(polled, hours=52)
     polled.change()
-    registry = CollectorRegistry()
-    registry.register(StatusCollector(polled.status))
-    assert 'connector_feed_gaps{feed="ais"} 1.0' in generate_latest(registry).decode()
+    assert 'connector_feed_gaps{feed="ais"} 1.0' in polled.metrics()
     (gap,) = explain_value(polled.service, "192.0.2.1")["gaps"]
     assert (gap["feed"], gap["until"]) == ("ais", "2026-03-01T17:00:00Z")
 

@@ -77,6 +77,29 @@ def end_state(site: Site) -> dict[str, Any]:
     }
 
 
+def held(site: Site) -> dict[bytes, tuple[Any, ...]]:
+    """Every object of the store by key: where it stands, its original, and what it claims."""
+    store = site.service.store
+    with store.database.read() as connection:
+        objects = store.database.rows(
+            connection, "SELECT number, key, state, modified, valid_from, seen FROM objects"
+        )
+        claims = store.database.rows(
+            connection,
+            "SELECT c.object, c.kind, b.type, b.value FROM claims c "
+            "JOIN observables b ON b.number = c.observable",
+        )
+    keys = {row[0]: bytes(row[1]) for row in objects}
+    originals = store.originals(list(keys.values()))
+    said: dict[int, list[tuple[Any, ...]]] = {}
+    for number, *claim in claims:
+        said.setdefault(number, []).append(tuple(claim))
+    return {
+        keys[number]: (*standing, originals[keys[number]], sorted(said[number]))
+        for number, _key, *standing in objects
+    }
+
+
 @pytest.fixture
 def ready(site: Site, taxii: TaxiiServer, taxii_feed: Callable[..., dict[str, Any]]) -> Site:
     """A site in step with a server and a folder, at the moment before everything changes."""
@@ -169,13 +192,19 @@ def test_check_1_a_kill_between_two_pages_ends_in_the_same_store(
 ) -> None:
     site.configure(**sections({"ais": taxii_feed(page_size=3, partial_runs=partial_runs)}))
     taxii.add_objects([indicator(n, f"192.0.2.{n}") for n in range(1, 14)])
+    sites = copies(site, site.folder)
+    undisturbed = next(sites)
+    undisturbed.once()
     nursery.kill_in_cycle(site, "page", page, whole=True)
     kept = min(3 * page, 13) if partial_runs == "allow" else 0
     assert site.feed("ais")["objects"] == kept
     site.once()
-    assert site.feed("ais")["objects"] == 13
+    assert end_state(site) == end_state(undisturbed)
+    assert held(site) == held(undisturbed)
+    assert len(held(site)) == 13
     assert len(site.at()) == 13
     site.consistent()
+    sites.close()
     assert site.idle()
 
 

@@ -1,19 +1,23 @@
 """Feeds and targets that fail: what is enforced stays as it is, it shows, and it recovers."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from scenario_site import BLOCK_ALL, Site, one_firewall
 from stix_samples import indicator, revoked
 
+from connector.answers import healthy
 from connector.errors import RefusedError, UnavailableError
 from connector.testing.taxii_faults import (
     Body,
     CutConnection,
     CutJson,
     EmptyPage,
+    Envelope,
     Fault,
+    Header,
     NewTokens,
     NoNext,
     SameToken,
@@ -66,11 +70,15 @@ def test_check_12_a_feed_that_answers_badly_leaves_lists_alone_and_recovers(
     assert feed["state"] == "failing"
     assert feed["error"]
     assert word in feed["error"]
+    assert not healthy(polled.status())
+    assert 'connector_feed_ok{feed="ais"} 0.0' in polled.metrics()
     polled.consistent()
     taxii.faults = []
     assert not polled.once().failures
     assert polled.at() == [TWO, THREE]
     assert polled.feed("ais")["state"] == "ok"
+    assert healthy(polled.status())
+    assert 'connector_feed_ok{feed="ais"} 1.0' in polled.metrics()
     polled.consistent()
 
 
@@ -142,6 +150,14 @@ def test_a_marking_that_came_before_the_failure_is_not_forgotten(
     site.consistent()
 
 
+@dataclass(kw_only=True)
+class MoreForEver(NoNext):
+    """Says `more` on every page, and `next` on none."""
+
+    def envelope(self, envelope: Envelope) -> Envelope:
+        return replace(envelope, more=True, next=None)
+
+
 def served(taxii: TaxiiServer) -> list[str]:
     return [row.id for row in taxii.collections[0].rows]
 
@@ -171,7 +187,7 @@ def test_check_3_an_object_that_appears_with_an_earlier_stamp_is_read_at_the_nex
     polled.consistent()
 
 
-@pytest.mark.parametrize("fault", [SameToken, NewTokens, EmptyPage])
+@pytest.mark.parametrize("fault", [SameToken, NewTokens, EmptyPage, MoreForEver])
 def test_check_11_a_server_that_pages_in_circles_ends_the_poll_and_nothing_else(
     polled: Site, taxii: TaxiiServer, fault: type[Fault]
 ) -> None:
@@ -181,6 +197,19 @@ def test_check_11_a_server_that_pages_in_circles_ends_the_poll_and_nothing_else(
     assert polled.at() == [ONE, TWO]
     taxii.faults = []
     assert not polled.once().failures
+    polled.consistent()
+
+
+@pytest.mark.parametrize("dated", [True, False], ids=["with its date", "without"])
+def test_check_11_more_without_next_is_read_to_its_end(
+    polled: Site, taxii: TaxiiServer, dated: bool
+) -> None:
+    polled.edit(lambda config: config["feeds"]["ais"].update(page_size=2))
+    polled.open()
+    taxii.add_objects([indicator(n, f"198.51.100.{n}") for n in range(1, 8)])
+    taxii.faults = [NoNext(), *([] if dated else [Header()])]
+    assert not polled.once().failures
+    assert len(polled.at()) == 9
     polled.consistent()
 
 

@@ -3,10 +3,15 @@
 from typing import Any
 
 import pytest
-from scenario_site import FREED, Site, one_firewall
+from connector_splunk_kvstore import SplunkKvstoreAdapter
+from scenario_site import FREED, QuickRegistry, Site, one_firewall
 from stix_samples import PRODUCER, STRANGER, TLP, indicator, sid
 
 from connector.decisions import policy
+from connector.explaining import explain_value
+from connector.feeds.bundle import BundleFeed
+from connector.testing.splunk import SplunkEmulator
+from connector.testing.taxii_faults import Status
 from connector.testing.taxii_server import TaxiiServer
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
@@ -107,6 +112,65 @@ def test_check_7_a_marking_that_arrives_later_is_taken_at_its_word(
     site.consistent()
 
 
+def test_check_7_a_marking_that_cannot_be_fetched_goes_to_nobody(
+    site: Site, taxii: TaxiiServer, taxii_feed: Any
+) -> None:
+    site.configure(
+        **lists_at_firewalls(
+            {name: {"audience": name} for name in AUDIENCES}, feeds={"ais": taxii_feed()}
+        )
+    )
+    marking = sid("marking-definition", "nowhere")
+    green = [TLP["clear"]]
+    taxii.add_objects(
+        [
+            indicator("a", ONE, object_marking_refs=[marking]),
+            indicator("b", TWO, object_marking_refs=[marking, *green]),
+            indicator("c", THREE, object_marking_refs=green),
+        ]
+    )
+    taxii.faults = [Status(code=500, path=marking)]
+    for _ in range(2):
+        site.once()
+        assert taken(site) == {audience: [THREE] for audience in AUDIENCES}
+    assert any(marking in request.path for request in taxii.requests), "it was asked for by its id"
+    site.consistent()
+
+
+def test_check_9_amber_strict_is_in_our_own_siem_and_at_nothing_that_a_vendor_hosts(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = {"firewall": site.rack.adapter, "splunk_kvstore": SplunkKvstoreAdapter}
+    site.registry = QuickRegistry(parts, {"bundle": BundleFeed})
+    monkeypatch.setenv("SPLUNK_TOKEN", "a-long-token")
+    lists = {"own": {"purpose": "watch"}, "hosted": {"audience": "operator"}}
+    with SplunkEmulator(tokens={"a-long-token"}) as splunk:
+        options = {"url": splunk.url, "app": "threat_lists", "collection": "seen"}
+        options |= {"auth": {"token": {"env": "SPLUNK_TOKEN"}}}
+        configured = lists_at_firewalls(lists)
+        siem = {"list": "own", "adapter": "splunk_kvstore", "options": options}
+        configured["outputs"]["siem"] = siem
+        site.configure(**configured)
+        site.write(
+            "one.json",
+            [
+                indicator("strict", ONE, object_marking_refs=[TLP["amber+strict"]]),
+                indicator("amber", TWO, object_marking_refs=[TLP["amber"]]),
+            ],
+        )
+        assert not site.once().failures
+        documents = splunk.collection("threat_lists", "seen").documents.values()
+        assert sorted(document["value"] for document in documents) == [ONE, TWO]
+        assert (site.at("own"), site.at("hosted")) == ([ONE, TWO], [TWO])
+        assert site.output("hosted")["reasons"] == {"written": 1, "withheld": 1}
+        (found,) = explain_value(site.service, ONE)["observables"]
+        assert {each["name"]: each["reason"] for each in found["outputs"]} == {
+            "own": "written", "siem": "written", "hosted": "withheld",
+        }  # fmt: skip
+        site.consistent()
+        site.close()
+
+
 def test_what_bears_no_marking_is_as_restricted_as_its_feed_says(site: Site) -> None:
     site.configure(**lists_at_firewalls({"own": {}, "public": {"audience": "public"}}))
     site.write("one.json", [indicator("a", ONE)])
@@ -204,6 +268,42 @@ def test_what_is_allowlisted_is_blocked_by_no_list(site: Site) -> None:
     site.once()
     assert site.at("block") == ["192.0.2.2"]
     assert site.reasons("block") == {"wanted": 1, "allowlisted": 3}
+    site.consistent()
+
+
+def test_each_list_tells_which_part_of_the_allowlist_costs_it_what(site: Site) -> None:
+    exceptions = [{"value": "192.0.2.0/30", "why": "ours", "until": "2026-03-01"}]
+    builtin = {"except": ["documentation", "special_purpose"]}
+    site.configure(
+        **lists_at_firewalls({"block": {}, "names": {"select": {"types": ["domain-name"]}}}),
+        allowlist={"builtin": builtin, "exceptions": exceptions},
+    )
+    objects = [indicator(n, f"192.0.2.{n}") for n in range(1, 6)]
+    objects += [indicator("again", ONE), indicator("resolver", "8.8.8.8")]
+    objects += [indicator("mail", "gmail.com"), indicator("name", "bad.example")]
+    site.write("one.json", objects)
+    site.once()
+
+    def suppressed() -> dict[str, dict[str, int]]:
+        return {listed["name"]: listed["suppressed"] for listed in site.status()["lists"]}
+
+    assert suppressed() == {
+        "block": {"exception": 4, "mail_providers": 1, "public_resolvers": 1},
+        "names": {"mail_providers": 1},
+    }
+    assert site.reasons("block")["allowlisted"] == 6
+    told = site.metrics()
+    assert 'connector_list_suppressed{group="exception",list="block"} 4.0' in told
+    assert 'connector_list_suppressed{group="mail_providers",list="names"} 1.0' in told
+    site.consistent()
+    site.write("one.json", [*objects[1:-2], objects[-1]])
+    site.change()
+    assert suppressed() == {"block": {"exception": 3, "public_resolvers": 1}, "names": {}}
+    site.consistent()
+    site.clock.advance(days=1)
+    site.change()
+    assert suppressed() == {"block": {"public_resolvers": 1}, "names": {}}
+    assert site.at("block") == [*(f"192.0.2.{n}" for n in range(1, 6)), "bad.example"]
     site.consistent()
 
 

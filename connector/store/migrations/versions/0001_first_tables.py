@@ -399,6 +399,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", "output"),
     )
     op.create_table(
+        "protectors",
+        sa.Column("number", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+        sa.UniqueConstraint("name"),
+    )
+    op.create_table(
         "staged_pages",
         sa.Column(
             "collection",
@@ -439,6 +446,7 @@ def downgrade() -> None:
     op.drop_table("traits")
     op.drop_table("tallies")
     op.drop_table("staged_pages")
+    op.drop_table("protectors")
     op.drop_table("plans")
     op.drop_table("outputs")
     op.drop_table("originals")

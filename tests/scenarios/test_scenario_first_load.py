@@ -1,0 +1,58 @@
+"""The first load of a whole feed by the program itself: how long, and how much memory."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+from scenario_site import FREED, Site
+
+from connector.testing.ais_like import indicators
+from connector.testing.taxii_server import TaxiiServer
+
+SIZE = 100_000
+CONNECTOR = [sys.executable, "-c", "from connector.cli import main; main()"]
+
+
+def test_check_13_100000_indicators_are_loaded_within_a_minute_and_a_gigabyte(
+    site: Site, taxii: TaxiiServer
+) -> None:
+    """From the first request to the lists that firewalls fetch, with the feed on this machine."""
+    taxii.add_objects(indicators(SIZE))
+    kinds = {"names": ["domain-name"], "hashes": ["file-sha256"], "addresses": ["ipv4-addr"]}
+    site.folder.mkdir(exist_ok=True)
+    feed = {"type": "taxii", "url": taxii.url, "page_size": 1000, "unmarked_tlp": "green"}
+    config = {
+        "version": 1,
+        "feeds": {"ais": feed},
+        "allowlist": FREED,
+        "lists": {"perimeter": {"purpose": "block"}},
+        "outputs": {
+            name: {
+                "list": "perimeter", "adapter": "edl", "types": types,
+                "options": {"file": f"{name}.txt"},
+            }
+            for name, types in kinds.items()
+        },
+    }  # fmt: skip
+    site.config_path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    seconds, mebibytes = run_once(site.config_path)
+    listed = [line for name in kinds for line in site.lines(f"{name}.txt")]
+    assert len(listed) > 80_000
+    reasons = site.reasons()
+    assert sum(reasons.values()) == site.status()["claims"] >= SIZE
+    assert seconds < 60
+    assert mebibytes < 1024
+
+
+def run_once(config: Path) -> tuple[float, float]:
+    """Run `connector run --once` to its end; return its seconds and its peak memory in MiB."""
+    began = time.monotonic()
+    command = [*CONNECTOR, "run", "--once", "-c", str(config)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _pid, ended, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(ended)
+    assert process.returncode == 0
+    return time.monotonic() - began, used.ru_maxrss / 1024
