@@ -16,8 +16,11 @@ from connector.store import questions
 from connector.store.gaps import GapRow
 from connector.store.notes import notes_of
 from connector.store.questions import FeedRow, OutputRow
+from connector.store.tallies import ENFORCE_TALLY, REMOVAL_TALLY
+from connector.store.timings import BOUNDS, Histogram, times_of
 
 _STALE_AFTER: Final = 3
+_TIMES: Final = {REMOVAL_TALLY: "removal_seconds", ENFORCE_TALLY: "enforce_seconds"}
 
 Json = dict[str, Any]
 
@@ -60,6 +63,10 @@ def status(service: Service) -> Json:
             name: notes_of(database, connection, feed.number)
             for name, feed in service.feeds.items()
         }
+        times = {
+            name: {kind: times_of(database, connection, kind, row.number) for kind in _TIMES}
+            for name, row in outputs.items()
+        }
         there = {
             name: questions.entries_there(database, connection, row)
             for name, row in outputs.items()
@@ -87,6 +94,10 @@ def status(service: Service) -> Json:
                     service, output, outputs.get(name), output_reasons.get(name), reasons, now
                 ),
                 "written": there.get(name, 0),
+                **{
+                    key: _times_json(times.get(name, {}).get(kind, {}))
+                    for kind, key in _TIMES.items()
+                },
             }
             for name, output in service.outputs.items()
         ],
@@ -135,6 +146,18 @@ def _feed_json(
         "gaps": [gap_json(gap) for gap in gaps if gap.feed == name],
         "error": row.error if row else None,
         "notes": notes,
+    }
+
+
+def _times_json(found: dict[Reason, Histogram]) -> Json:
+    """Return by reason how often it took at most so many seconds, how often in all, and the sum."""
+    return {
+        reason.value: {
+            "count": times.count,
+            "sum": round(times.seconds, 6),
+            "within": dict(zip(map(str, BOUNDS), times.within, strict=True)),
+        }
+        for reason, times in found.items()
     }
 
 

@@ -236,7 +236,9 @@ class Carrier:
         steps = [(number, digest) for number, digest, _, _ in written]
         # A single change that is refused leaves the entry there as it was; a list goes without it.
         stay = updates and isinstance(output.adapter, EntryAdapter)
-        self.store.ledger.confirm(proposal.state, steps, refused, self.now(), stay=stay)
+        self.store.ledger.confirm(
+            proposal.state, steps, refused, self.now(), stay=stay, fresh=not updates
+        )
         took = len(written) - len(refused)
         applied.added += 0 if updates else took
         applied.updated += took if updates else 0

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -55,6 +55,8 @@ class StatusCollector(Collector):
             for group, count in listed["suppressed"].items():
                 suppressed.add_metric([listed["name"], group], count)
         yield suppressed
+        yield _removals(facts["outputs"])
+        yield _additions(facts["outputs"])
         yield _buckets("output", "entries", facts["outputs"])
 
 
@@ -69,6 +71,33 @@ def _parts(kind: str, parts: list[dict[str, Any]]) -> Iterator[Metric]:
             success.add_metric([part["name"]], _epoch(part["last_success"]))
     yield healthy
     yield success
+
+
+def _removals(outputs: list[dict[str, Any]]) -> Metric:
+    family = HistogramMetricFamily(
+        "connector_removal_seconds", "From when an entry had to go to when it was gone.",
+        labels=["output", "reason"],
+    )  # fmt: skip
+    for output in outputs:
+        for reason, times in output["removal_seconds"].items():
+            family.add_metric([output["name"], reason], _cumulated(times), times["sum"])
+    return family
+
+
+def _additions(outputs: list[dict[str, Any]]) -> Metric:
+    family = HistogramMetricFamily(
+        "connector_enforce_seconds", "From when an entry was due to when it was written.",
+        labels=["output"],
+    )  # fmt: skip
+    for output in outputs:
+        for times in output["enforce_seconds"].values():
+            family.add_metric([output["name"]], _cumulated(times), times["sum"])
+    return family
+
+
+def _cumulated(times: dict[str, Any]) -> list[tuple[str, float]]:
+    within = [(f"{float(bound)}", count) for bound, count in times["within"].items()]
+    return [*within, ("+Inf", times["count"])]
 
 
 def _buckets(kind: str, what: str, parts: list[dict[str, Any]]) -> Metric:

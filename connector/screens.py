@@ -109,6 +109,7 @@ def show_status(console: Console, answer: Json) -> None:
         )  # fmt: skip
     console.print(outputs)
     _tell(console, ((output["name"], _reasons(output["reasons"])) for output in answer["outputs"]))
+    _tell(console, ((output["name"], _gone_after(output)) for output in answer["outputs"]))
     _tell(console, ((output["name"], _problem(output)) for output in answer["outputs"]), "yellow")
 
 
@@ -153,6 +154,15 @@ def _age(part: Json) -> str:
 
 def _reasons(reasons: dict[str, int]) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
+
+
+def _gone_after(output: Json) -> str:
+    means = (
+        f"{reason} {times['sum'] / times['count']:,.1f} s ({times['count']:,})"
+        for reason, times in output["removal_seconds"].items()
+    )
+    words = ", ".join(means)
+    return f"gone on average after: {words}" if words else ""
 
 
 def _kept_off(suppressed: dict[str, int]) -> str:

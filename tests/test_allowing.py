@@ -1,5 +1,6 @@
 """Exceptions by command, as an operator uses them: what they take off a list and give back."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ def test_an_exception_takes_what_it_covers_off_the_list_and_gives_it_back(site: 
     assert add(site, "198[.]51.100.0/24", "--ticket", "NET-112", "--until", "2100-01-01") == 0
     assert site.run("run", "--once").code == 0
     assert site.published == [THREE]
+    assert re.search(r"gone on average after: allowlisted [0-9.]+ s \(2\)", site.run("status").out)
     explained = site.run("explain", ONE, "--json").json
     assert explained["observables"][0]["outputs"][0]["reason"] == "allowlisted"
     assert site.run("allow", "remove", "198.51.100.0/24").code == 0

@@ -13,9 +13,16 @@ from connector.decisions.plan import GONE, OURS, Mark, Plan, Written
 from connector.decisions.policy import reason_of
 from connector.model import Reason
 from connector.store.database import numbers, parts
-from connector.store.lists import OUTPUT_TALLY, add_to_tallies, tallies
 from connector.store.outputs import Outputs, OutputState
 from connector.store.plans import Plans
+from connector.store.tallies import (
+    ENFORCE_TALLY,
+    OUTPUT_TALLY,
+    REMOVAL_TALLY,
+    add_to_tallies,
+    tallies,
+)
+from connector.store.timings import add_times
 from connector.store.wanted import WantedEntries
 
 _PART: Final = 1000
@@ -119,13 +126,19 @@ class Ledger(WantedEntries, Outputs, Plans):
         now: int,
         *,
         stay: bool = False,
+        fresh: bool = False,
     ) -> None:
         """Record what the target took, and what it refused with its words.
 
         `stay` says that refused entries are there as they were before: they stay ours, or the
-        target would keep them for ever.
+        target would keep them for ever. `fresh` says that they were not there: what came onto the
+        list since the output was last in step has its time counted.
         """
         with self._db.write() as connection:
+            if fresh and output.seq:  # a first fill says how long a list was there, nothing else
+                took_up = [number for number, _digest in written if number not in rejected]
+                late = f"wanted = 1 AND seq > {int(output.seq)}"
+                self._count_times(connection, ENFORCE_TALLY, output, took_up, late, now)
             took = [(number, Mark.WRITTEN, digest) for number, digest in written
                     if number not in rejected]  # fmt: skip
             self._set(connection, output.number, took, now)
@@ -142,9 +155,31 @@ class Ledger(WantedEntries, Outputs, Plans):
     ) -> None:
         """Record that entries are gone; those that do not fit keep the mark that says so."""
         with self._db.write() as connection:
+            ours = list(self._marks(connection, output.number, removed))
+            self._count_times(connection, REMOVAL_TALLY, output, ours, "wanted = 0", now)
             self._delete(connection, output.number, removed)
             marked = [(number, unfit[number], 0) for number in removed if number in unfit]
             self._set(connection, output.number, marked, now)
+
+    def _count_times(
+        self,
+        connection: Connection,
+        kind: int,
+        output: OutputState,
+        observables: Sequence[int],
+        which: str,
+        now: int,
+    ) -> None:
+        """Count how long after the list's word the target followed it."""
+        times: list[tuple[int, int]] = []
+        for part in parts(observables, _PART):
+            sql = (
+                "SELECT reason, since FROM entries "  # noqa: S608 - only numbers
+                f"WHERE list = ? AND {which} AND observable IN ({numbers(part)})"
+            )
+            rows = self._db.rows(connection, sql, (output.list,))
+            times += [(reason, now - since) for reason, since in rows]
+        add_times(self._db, connection, kind, output.number, times)
 
     def _set(
         self, connection: Connection, output: int, rows: Sequence[tuple[int, int, int]], now: int

@@ -6,7 +6,7 @@ the new one is also the change of the count, so the sums are exact without count
 
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -14,19 +14,18 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from connector.decisions.policy import CODES, NEVER, ClaimRow, Decision, Kind, reason_of
+from connector.decisions.policy import CODES, NEVER, ClaimRow, Decision, Kind
 from connector.model import Observable, Reason, Tlp
 from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database, numbers
 from connector.store.interning import TYPES
 from connector.store.suppressions import Protectors
+from connector.store.tallies import LIST_TALLY, add_to_tallies, reasons_of, tallies
+from connector.store.touches import Learned
 
 BLOCK: Final = 4096
 CHUNK: Final = 4000
 _STAMP: Final = (1 << 62) - 1
-LIST_TALLY: Final = 1
-OUTPUT_TALLY: Final = 2
-FEED_TALLY: Final = 3
 _CLAIM_ROWS: Final = (
     f"SELECT c.observable, {CLAIM_COLUMNS} FROM claims c JOIN objects o ON o.number = c.object "  # noqa: S608 - our own columns
     "WHERE {where} ORDER BY c.observable, c.number"
@@ -38,6 +37,7 @@ _STATIC: Final = {
 }
 _WITHDRAWN: Final = CODES[Reason.WITHDRAWN]
 _WANTED: Final = CODES[Reason.WANTED]
+_EXPIRED: Final = CODES[Reason.EXPIRED]
 _NOTHING_SAID: Final = (None, None, int(Tlp.RED), None)
 _COLUMNS: Final = "wanted, claim, reason, stamp, rank, recheck, confidence, until, tlp, first_seen"
 
@@ -95,6 +95,7 @@ class ListStore:
         with self._db.read() as connection:
             state = self._state(connection, number)
             limits = self._limits(connection)
+            onsets = _Onsets(Learned(self._db, connection, state.touched), now)
             scope = (
                 _ranges(limits.observable)
                 if everything
@@ -103,7 +104,7 @@ class ListStore:
         done = Refreshed()
         for where in scope:
             with self._db.write() as connection:
-                self._decide_chunk(connection, state, where, decide, now, done)
+                self._decide_chunk(connection, state, where, decide, onsets, done)
         with self._db.write() as connection:
             self._settle_static(connection, state, limits)
             sql = "UPDATE lists SET touched = ?, claim = ?, decided_at = ? WHERE number = ?"
@@ -139,7 +140,7 @@ class ListStore:
         state: ListState,
         where: str,
         decide: Decider,
-        now: int,
+        onsets: "_Onsets",
         done: Refreshed,
     ) -> None:
         observables = self._observables(connection, where)
@@ -154,28 +155,32 @@ class ListStore:
         for number, group in groupby(self._db.rows(connection, claims), itemgetter(0)):
             if number not in observables:
                 continue
-            observable = observables.pop(number)
+            observable, touched = observables.pop(number)
             said = [ClaimRow._make(row[1:]) for row in group]
             decision = decide(observable, said)
             codes = self._protectors.codes(connection, decision)
             marks += zip((claim.number for claim in said), codes, strict=True)
-            entry = _entry_row(decision)
-            row = _news(state.number, number, seq, now, entry, old.get(number), done)
+            entry, held = _entry_row(decision), old.get(number)
+            row = _news(state.number, number, seq, entry, held, done, onsets, touched)
             if row:
                 rows.append(row)
-        for number in observables:  # nothing claims these any more
-            gone = _Entry(0, 0, _WITHDRAWN, 0, 0, None, *_NOTHING_SAID)
-            row = _news(state.number, number, seq, now, gone, old.get(number), done)
+        for number, (_observable, touched) in observables.items():  # nothing claims these any more
+            gone, held = _Entry(0, 0, _WITHDRAWN, 0, 0, None, *_NOTHING_SAID), old.get(number)
+            row = _news(state.number, number, seq, gone, held, done, onsets, touched)
             if row:
                 rows.append(row)
         self._put(connection, state.number, seq, rows)
         self._mark(connection, state.number, marks)
 
-    def _observables(self, connection: Connection, where: str) -> dict[int, Observable]:
-        sql = f"SELECT number, type, value FROM observables WHERE {where.format(column='number')}"  # noqa: S608 - only numbers
+    def _observables(self, connection: Connection, where: str) -> dict[int, tuple[Observable, int]]:
+        """Return observables by number, each with the number of its latest change."""
+        sql = (
+            "SELECT number, type, value, touched FROM observables "  # noqa: S608 - only numbers
+            f"WHERE {where.format(column='number')}"
+        )
         return {
-            number: Observable(TYPES[code - 1], value)
-            for number, code, value in self._db.rows(connection, sql)
+            number: (Observable(TYPES[code - 1], value), touched)
+            for number, code, value, touched in self._db.rows(connection, sql)
         }
 
     def _entries(self, connection: Connection, number: int, where: str) -> dict[int, Any]:
@@ -302,21 +307,39 @@ def _entry_row(decision: Decision) -> _Entry:
     )  # fmt: skip
 
 
+class _Onsets(NamedTuple):
+    """Tells since when what a refresh finds has been so."""
+
+    learned: Learned
+    now: int
+
+    def since(self, entry: _Entry, old: Any, touched: int) -> int:
+        """Return when a feed told it, or when it was due; the time of this refresh for the rest."""
+        recheck, until = (old[6], old[8]) if old is not None else (None, None)
+        if entry.reason == _EXPIRED and until is not None and until <= self.now:
+            return int(until)
+        told = self.learned.at(touched)
+        if told is not None:
+            return min(told, self.now)
+        return self.now if recheck is None else min(recheck, self.now)
+
+
 def _news(
     owner: int,
     observable: int,
     seq: int,
-    now: int,
     entry: _Entry,
     old: Any,
     done: Refreshed,
+    onsets: _Onsets,
+    touched: int,
 ) -> tuple[Any, ...] | None:
     """Return the row to write where anything changed; only what targets see moves `seq`."""
     if old is None:
         if not entry.wanted and entry.recheck is None:
             return None
         done.added += entry.wanted
-        return (owner, observable, *entry, seq, now)
+        return (owner, observable, *entry, seq, onsets.since(entry, old, touched))
     if entry == tuple(old[1:11]):
         return None
     if entry.wanted == old[1] and entry.stamp == old[4]:
@@ -324,7 +347,7 @@ def _news(
     done.added += entry.wanted and not old[1]
     done.removed += old[1] and not entry.wanted
     done.changed += entry.wanted and old[1]
-    since = old[12] if entry.wanted == old[1] else now
+    since = old[12] if entry.wanted == old[1] else onsets.since(entry, old, touched)
     return (owner, observable, *entry, seq, since)
 
 
@@ -345,31 +368,3 @@ def _mark_block(
 def _ranges(highest: int) -> Iterator[str]:
     for at in range(0, highest, CHUNK):
         yield f"{{column}} > {at} AND {{column}} <= {at + CHUNK}"
-
-
-def reasons_of(counts: Mapping[int, int]) -> dict[Reason, int]:
-    """Return counts by reason from counts by stored byte, without those of nothing."""
-    reasons: dict[Reason, int] = {}
-    for code, count in sorted(counts.items()):
-        if count:
-            reason = reason_of(code)
-            reasons[reason] = reasons.get(reason, 0) + count
-    return reasons
-
-
-def add_to_tallies(
-    database: Database, connection: Connection, kind: int, owner: int, changes: dict[int, int]
-) -> None:
-    """Bring counts along with what changed; bucket 0 is not counted."""
-    sql = (
-        "INSERT INTO tallies (kind, owner, bucket, count) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT (kind, owner, bucket) DO UPDATE SET count = tallies.count + excluded.count"
-    )
-    rows = [(kind, owner, code, by) for code, by in changes.items() if code and by]
-    database.many(connection, sql, rows)
-
-
-def tallies(database: Database, connection: Connection, kind: int, owner: int) -> dict[int, int]:
-    """Return counts by bucket."""
-    sql = "SELECT bucket, count FROM tallies WHERE kind = ? AND owner = ?"
-    return {bucket: count for bucket, count in database.rows(connection, sql, (kind, owner))}

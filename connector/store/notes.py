@@ -10,7 +10,7 @@ from connector.indicators.names import FRAGMENT_DROPPED, USERINFO_DROPPED
 from connector.indicators.observable import HASH_NAME_MISMATCH, REFANGED, RETYPED
 from connector.model import Claim, ObservableType
 from connector.store.database import Database
-from connector.store.lists import FEED_TALLY, add_to_tallies, tallies
+from connector.store.tallies import FEED_TALLY, add_to_tallies, tallies
 
 SCHEMELESS: Final = "schemeless"
 # A note's place is the number it is kept under: new ones come last.

@@ -30,6 +30,7 @@ from connector.store.inventory import Inventories
 from connector.store.notes import count_notes
 from connector.store.runs import CollectionState, Runs
 from connector.store.staging import Staging
+from connector.store.touches import note_touches
 from connector.store.versions import Held, News, Version, news
 
 
@@ -218,6 +219,7 @@ class ObjectStore(Runs):
         with self._db.write() as connection:
             sql = "UPDATE feeds SET last_attempt = ?, error = ? WHERE number = ?"
             self._db.run(connection, sql, (now, error, feed))
+            note_touches(self._db, connection, self._claims.next_touch(connection) - 1, now)
             if error is None:
                 sql = "UPDATE feeds SET last_success = ? WHERE number = ?"
                 self._db.run(connection, sql, (now, feed))

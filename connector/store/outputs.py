@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from connector.decisions.plan import OURS
 from connector.store.database import Database, numbers
-from connector.store.lists import OUTPUT_TALLY
+from connector.store.tallies import OUTPUT_TALLY
 
 
 @dataclass(frozen=True, slots=True)

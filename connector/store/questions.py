@@ -15,8 +15,9 @@ from connector.model import Observable, Reason
 from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database
 from connector.store.interning import TYPES
-from connector.store.lists import BLOCK, LIST_TALLY, OUTPUT_TALLY, reasons_of, tallies
+from connector.store.lists import BLOCK
 from connector.store.suppressions import by_protector
+from connector.store.tallies import LIST_TALLY, OUTPUT_TALLY, reasons_of, tallies
 
 _BUCKET_OF: Final[Mapping[int, Reason]] = {
     Mark.WRITTEN: Reason.WRITTEN,

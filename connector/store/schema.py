@@ -214,7 +214,7 @@ buckets: Final = Table(
     Column("packed", LargeBinary, nullable=False),
 )
 
-# How many claims of a list, entries of an output or notes on a feed stand in each bucket.
+# How many claims of a list, entries of an output, notes on a feed or times stand in each bucket.
 tallies: Final = Table(
     "tallies",
     metadata,
@@ -222,6 +222,14 @@ tallies: Final = Table(
     Column("owner", SmallInteger, primary_key=True, autoincrement=False),
     Column("bucket", SmallInteger, primary_key=True, autoincrement=False),
     Column("count", BigInteger, nullable=False),
+)
+
+# The highest number of a change that each poll brought, and when; until all lists have passed it.
+touches: Final = Table(
+    "touches",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
 )
 
 # The groups of the allowlist that ever kept something off a list, by their reason byte's place.

@@ -12,7 +12,7 @@ from connector.model import Observable, Reason, Tlp
 from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database, marks, numbers, parts
 from connector.store.interning import TYPES
-from connector.store.lists import LIST_TALLY, tallies
+from connector.store.tallies import LIST_TALLY, tallies
 
 _PART: Final = 1000
 _CARRIED: Final = (

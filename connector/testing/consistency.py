@@ -17,7 +17,8 @@ from connector.service import Service
 from connector.store import questions
 from connector.store.claims import CLAIM_COLUMNS
 from connector.store.interning import TYPES
-from connector.store.lists import BLOCK, LIST_TALLY, OUTPUT_TALLY, tallies
+from connector.store.lists import BLOCK
+from connector.store.tallies import LIST_TALLY, OUTPUT_TALLY, tallies
 
 __all__ = ["Held", "assert_consistent", "inconsistencies"]
 

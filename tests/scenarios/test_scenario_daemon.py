@@ -1,5 +1,6 @@
 """The daemon: outputs side by side, reload, signals, one instance, and what it serves."""
 
+import re
 import signal
 import socket
 import sqlite3
@@ -23,6 +24,7 @@ from connector.errors import StoreError
 from connector.service import Service
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
+WATCHED = (Path(__file__).parents[2] / "docs" / "running-as-a-service.md").read_text("utf-8")
 CONNECTOR = [sys.executable, "-c", "from connector.cli import main; main()"]
 
 
@@ -310,6 +312,10 @@ def test_the_daemon_serves_lists_health_and_metrics_and_obeys_signals(installed:
         metrics = requests.get(f"{url}/metrics", timeout=10).text
         assert "connector_claims 2.0" in metrics
         assert 'connector_list_claims{list="perimeter",reason="wanted"} 2.0' in metrics
+        told = {
+            name.removesuffix("_created") for name in re.findall("^# TYPE ([a-z_]+)", metrics, re.M)
+        }
+        assert told == set(re.findall(r"`(connector_[a-z_]+)`", WATCHED)), "the page on watching it"
 
         second = subprocess.run(
             [*CONNECTOR, "run", "-c", str(installed)],

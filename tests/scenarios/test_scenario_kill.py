@@ -72,7 +72,10 @@ def end_state(site: Site) -> dict[str, Any]:
         "devices": {name: site.rack[name].entries() for name in ("edge", "small", "hunt")},
         "file": site.lines("list.txt"),
         "lists": status["lists"],
-        "outputs": [(part["name"], part["reasons"], part["state"]) for part in status["outputs"]],
+        "outputs": [
+            (part["name"], part["reasons"], part["state"], part["removal_seconds"])
+            for part in status["outputs"]
+        ],
         "objects": [part["objects"] for part in status["feeds"]],
     }
 

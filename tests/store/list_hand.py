@@ -11,8 +11,9 @@ from connector.decisions.selection import Select, Terms
 from connector.decisions.verdict import ListPolicy
 from connector.intake import read_version
 from connector.model import Observable, Purpose, Reason, Tlp
-from connector.store.lists import BLOCK, LIST_TALLY, Refreshed, tallies
+from connector.store.lists import BLOCK, Refreshed
 from connector.store.store import Store
+from connector.store.tallies import LIST_TALLY, tallies
 
 DAY = 86_400_000_000
 START = 1_767_225_600_000_000  # 2026-01-01

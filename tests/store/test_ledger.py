@@ -20,9 +20,9 @@ from connector.decisions.plan import OURS, Limits, Mark, Plan, Steps, diff
 from connector.indicators.identity import key_of_id
 from connector.model import Observable, ObservableType, Reason
 from connector.reconcile import CHANGED, EVERYTHING, Listing, Output, Scope, propose
-from connector.store.lists import OUTPUT_TALLY, tallies
 from connector.store.outputs import OutputState
 from connector.store.store import Store
+from connector.store.tallies import OUTPUT_TALLY, tallies
 from connector.testing.firewall import FirewallAdapter, FirewallSettings, Rack
 
 FIRST = Observable(ObservableType.IPV4_ADDR, "198.51.100.1")

@@ -428,6 +428,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "owner", "bucket"),
     )
     op.create_table(
+        "touches",
+        sa.Column(
+            "number",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_table(
         "traits",
         sa.Column(
             "number",
@@ -444,6 +455,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("traits")
+    op.drop_table("touches")
     op.drop_table("tallies")
     op.drop_table("staged_pages")
     op.drop_table("protectors")
