@@ -8,6 +8,7 @@ import structlog
 from connector.carrying import Carrier
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, ListConfig, OutputConfig
+from connector.decisions.mapping import Input
 from connector.decisions.plan import Limits
 from connector.decisions.selection import Choice, Select, Terms, Traits
 from connector.decisions.verdict import ListPolicy
@@ -56,8 +57,9 @@ def assemble(
             name=name, purpose=listed.purpose, select=_select(listed), max_tlp=_max_tlp(listed),
             rank_by=tuple(rank.value for rank in listed.rank_by), terms=terms,
             traits=store.traits, level=level, allowlist=allowlist,
-            sharing=_sharing(feeds, markings, _viewer(loaded, listed), now),
+            sharing=_sharing(feeds, store, _viewer(loaded, listed), now),
             contexts=store.contexts, countries=store.producers.countries,
+            producer=store.producers.of, shows=_shown(loaded, name),
         )  # fmt: skip
         listings[name] = Listing(store.lists.open(name).number, policy)
     outputs = {
@@ -120,19 +122,25 @@ def _viewer(loaded: Loaded, listed: ListConfig) -> Viewer:
     return Viewer(organisation, listed.audience, _max_tlp(listed))
 
 
+def _shown(loaded: Loaded, listed: str) -> frozenset[str]:
+    """Return what the mappings of a list's outputs tell of context and producers."""
+    outputs = loaded.config.outputs
+    mappers = (loaded.mappers[name] for name in outputs if outputs[name].list == listed)
+    needs = frozenset(one for mapper in mappers for one in mapper.needs)
+    kinds = (one.removeprefix("context.") for one in needs if one.startswith("context."))
+    return frozenset((*kinds, *(("producer",) if Input.PRODUCER_NAME in needs else ())))
+
+
 def _sharing(
-    feeds: Mapping[str, FeedUnderWay],
-    markings: Mapping[str, KnownMarking],
-    viewer: Viewer,
-    now: Callable[[], int],
+    feeds: Mapping[str, FeedUnderWay], store: Store, viewer: Viewer, now: Callable[[], int]
 ) -> Callable[[Traits, int], Sharing]:
-    """Return what judges all markings of traits for one viewer."""
+    """Return what judges all markings of traits, and their producer's consent, for one viewer."""
     unmarked = {feed.number: feed.config.unmarked_tlp for feed in feeds.values()}
 
     def judge(traits: Traits, feed: int) -> Sharing:
         return combine(
-            traits.markings, _parts(traits), markings, unmarked.get(feed, Tlp.RED), viewer, now(),
-            traits.labels,
+            traits.markings, _parts(traits), store.markings, unmarked.get(feed, Tlp.RED), viewer,
+            now(), traits.labels, store.producers.of(traits.created_by, feed).labels,
         )  # fmt: skip
 
     return judge

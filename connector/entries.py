@@ -8,17 +8,22 @@ from itertools import islice
 from typing import Final
 
 from connector.decisions.mapping import Facts, Input, Mapper
-from connector.decisions.policy import NEVER
+from connector.decisions.policy import NEVER, ClaimRow
 from connector.decisions.selection import Traits
 from connector.decisions.verdict import ListPolicy
 from connector.indicators.identity import id_of_key
 from connector.indicators.sharing import Part
 from connector.indicators.stix import instant
-from connector.model import Entry
+from connector.model import Entry, ObservableType
 from connector.store.store import Store
 from connector.store.wanted import WantedRow
 
 _PART: Final = 500
+_VICTIMS: Final = "sector"
+_PERSONAL: Final = {
+    ObservableType.EMAIL_ADDR: Part.EMAIL,
+    ObservableType.EMAIL_SUBJECT: Part.SUBJECT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +58,15 @@ class Describer:
         claim, merged, policy = row.claim, row.merged, self.policy
         traits: Traits = self.store.traits(claim.traits)
         hides = policy.verdict(claim.traits, claim.feed, claim.context).hides
-        if hides:
-            traits = _without(traits, hides)
+        shown = _without(traits, hides) if hides else traits
         told = Part.DATES not in hides
         return Facts(
             observable=row.observable,
             indicator_id=id_of_key(row.indicator),
             indicator_name="" if Part.NAME in hides else name,
-            indicator_types=traits.indicator_types or traits.labels,
-            labels=traits.labels,
-            created_by=traits.created_by,
+            indicator_types=shown.indicator_types or shown.labels,
+            labels=shown.labels,
+            created_by=shown.created_by,
             modified=instant(claim.modified) if told else None,
             confidence=None if Part.CONFIDENCE in hides else merged.confidence,
             feed=policy.terms[claim.feed].name,
@@ -71,8 +75,16 @@ class Describer:
             marking=merged.tlp.label,
             valid_from=_instant(merged.first_seen) if told else None,
             valid_until=_instant(merged.until) if told and merged.until < NEVER else None,
-            context=partial(policy.words, claim.context, claim.feed),
+            context=partial(self._words, claim, hides),
+            producer=partial(policy.producer_name, traits, claim.feed, hides),
+            hides_value=_PERSONAL.get(row.observable.type) in hides,
         )
+
+    def _words(self, claim: ClaimRow, hides: Collection[str], kind: str) -> tuple[str, ...]:
+        """Return what context says, but not who the victims are where that is not to be told."""
+        if kind == _VICTIMS and Part.VICTIM in hides:
+            return ()
+        return self.policy.words(claim.context, claim.feed, kind)
 
 
 def _without(traits: Traits, hides: Collection[str]) -> Traits:

@@ -117,6 +117,7 @@ def _claim_json(service: Service, claim: ClaimFound, observable: Observable | No
         "confidence": terms.reads(claim.row.confidence),
         "confidence_said": _said(claim.row.confidence, terms),
         "sighted": moment(claim.row.sighted),
+        **_kept_back(service, claim),
         **_context_json(
             service.store.contexts(claim.row.context) if claim.row.context else NO_CONTEXT
         ),
@@ -129,6 +130,18 @@ def _said(confidence: int | None, terms: Terms) -> str | None:
     if confidence is None or (confidence >= 0 and terms.scale is None):
         return None
     return words_of(confidence)
+
+
+def _kept_back(service: Service, claim: ClaimFound) -> Json:
+    """Return what stays out of the fields of which list and why, and what contradicts itself."""
+    traits, feed = service.store.traits(claim.row.traits), claim.row.feed
+    policies = {name: listing.policy for name, listing in service.listings.items()}
+    hidden = {name: dict(policy.hidden(traits, feed)) for name, policy in policies.items()}
+    notes = [note for policy in policies.values() for note in policy.notes(traits, feed)]
+    return {
+        "hidden": {name: parts for name, parts in hidden.items() if parts},
+        "notes": list(dict.fromkeys(notes)),
+    }
 
 
 def _context_json(context: Context) -> Json:

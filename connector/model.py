@@ -155,3 +155,18 @@ class Context(NamedTuple):
 
     words: tuple[Word, ...] = ()
     opinions: tuple[tuple[str, int, tuple[int, ...]], ...] = ()
+
+
+class Producer(NamedTuple):
+    """Who created indicators: the labels of that identity, None while it is not at hand.
+
+    The labels hold its consent to be named; its name is told only as its markings allow.
+    """
+
+    id: str = ""
+    labels: tuple[str, ...] | None = ()
+    name: str = ""
+    markings: tuple[str, ...] = ()
+
+
+NOBODY: Final = Producer()

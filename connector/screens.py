@@ -206,6 +206,8 @@ def show_explanation(console: Console, answer: Json) -> None:
         _line(console, f"{observable['type']} {defang(observable['value'])}")
         for claim in observable["claims"]:
             _line(console, f"  claimed by {_claim(claim)}")
+            for words in _kept_back(claim):
+                _line(console, f"    {words}")
         for output in observable["outputs"]:
             _line(console, f"  {output['name']} ({output['list']}): {_outcome(output)}")
     for claim in answer["unread"]:
@@ -234,6 +236,18 @@ def _claim(claim: Json) -> str:
     if claim["why"]:
         parts.append(defang(claim["why"]))
     return ", ".join(parts)
+
+
+def _kept_back(claim: Json) -> Iterator[str]:
+    """Yield what markings and consent keep out of which list's fields, and what contradicts."""
+    for listed, parts in claim["hidden"].items():
+        reasons: dict[str, list[str]] = {}
+        for part, why in parts.items():
+            reasons.setdefault(why, []).append(part)
+        for why, names in reasons.items():
+            yield f"{listed} does not tell its {', '.join(names)}: {why}"
+    for note in claim["notes"]:
+        yield f"note: {note}: the stricter side was taken"
 
 
 def _outcome(output: Json) -> str:

@@ -16,7 +16,7 @@ from connector.errors import ConnectorError, RefusedError, UnavailableError
 from connector.feed import Feed
 from connector.indicators.confidence import readings
 from connector.intake import Polled, poll
-from connector.model import Observable
+from connector.model import Audience, Observable
 from connector.reconcile import (
     CHANGED,
     EVERYTHING,
@@ -163,7 +163,8 @@ class Service:
             self.undecided.update(self.listings)
 
     def _learn_producers(self) -> None:
-        """Judge anew where lists ask for producers' countries, and one of them has moved."""
+        """Judge anew what producers created of whom other things hold, and where they moved."""
+        self._learn_consents()
         asking = {
             name: listing.policy
             for name, listing in self.listings.items()
@@ -173,6 +174,24 @@ class Service:
             for policy in asking.values():
                 policy.forget_verdicts()
             self.undecided.update(asking)
+
+    def _learn_consents(self) -> None:
+        asking = {
+            name for name, listing in self.listings.items()
+            if self.loaded.config.lists[name].audience is not Audience.OWN
+            or "producer" in listing.policy.shows
+        }  # fmt: skip
+        changed = self.store.producers.changed()
+        if not changed:
+            return
+        for listing in self.listings.values():
+            listing.policy.forget_verdicts()
+        stirred = False
+        try:
+            stirred = not asking or self.store.objects.stir_created_by(changed)
+        finally:
+            if not stirred:
+                self.undecided.update(asking)
 
     def refresh(self, name: str, *, everything: bool = False) -> Refreshed:
         """Decide one list anew, on what changed or on everything."""

@@ -50,6 +50,7 @@ class Input(StrEnum):
     CONTEXT_CAMPAIGN = "context.campaign"
     CONTEXT_SECTOR = "context.sector"
     CONTEXT_REPORT = "context.report"
+    PRODUCER_NAME = "producer.name"
     FEED_NAME = "feed.name"
     LIST_NAME = "list.name"
     OUTPUT_NAME = "output.name"

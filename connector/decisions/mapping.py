@@ -35,11 +35,15 @@ __all__ = [
 ]
 
 _LONGEST_TEXT: Final = 255
+_WRITTEN_BY_FEEDS: Final = ("indicator.", "context.", "producer.")
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the inputs of a mapping read, for one entry; times are in UTC."""
+    """What the inputs of a mapping read, for one entry; times are in UTC.
+
+    `hides_value` keeps a value that is personal information out of comments beside the entry.
+    """
 
     observable: Observable
     indicator_id: str
@@ -56,6 +60,8 @@ class Facts:
     valid_from: datetime | None
     valid_until: datetime | None
     context: Callable[[str], tuple[str, ...]] = lambda _kind: ()
+    producer: Callable[[], str] = lambda: ""
+    hides_value: bool = False
 
 
 _Reader = Callable[[Facts], FieldValue | None]
@@ -203,7 +209,7 @@ def _raw_text(one: Input) -> _Reader:
 def _clean(one: Input) -> _Reader:
     """Return the function that reads an input, as one line where the feed wrote the text."""
     read = _READERS[one]
-    if not one.startswith(("indicator.", "context.")) or one is Input.INDICATOR_MODIFIED:
+    if not one.startswith(_WRITTEN_BY_FEEDS) or one is Input.INDICATOR_MODIFIED:
         return read
     return lambda facts: _one_line(str(read(facts)))
 
@@ -220,7 +226,7 @@ def _epoch(moment: datetime | None) -> int | None:
 _READERS: Final[Mapping[Input, _Reader]] = MappingProxyType(
     {
         Input.TYPE: lambda facts: str(facts.observable.type),
-        Input.VALUE: lambda facts: facts.observable.value,
+        Input.VALUE: lambda facts: "" if facts.hides_value else facts.observable.value,
         Input.CONFIDENCE: lambda facts: facts.confidence,
         Input.INDICATOR_ID: lambda facts: facts.indicator_id,
         Input.INDICATOR_NAME: lambda facts: facts.indicator_name,
@@ -234,6 +240,7 @@ _READERS: Final[Mapping[Input, _Reader]] = MappingProxyType(
         Input.CONTEXT_CAMPAIGN: lambda facts: ",".join(facts.context("campaign")),
         Input.CONTEXT_SECTOR: lambda facts: ",".join(facts.context("sector")),
         Input.CONTEXT_REPORT: lambda facts: ",".join(facts.context("report")),
+        Input.PRODUCER_NAME: lambda facts: facts.producer(),
         Input.FEED_NAME: lambda facts: facts.feed,
         Input.LIST_NAME: lambda facts: facts.list,
         Input.OUTPUT_NAME: lambda facts: facts.output,

@@ -80,8 +80,9 @@ class Decision(NamedTuple):
 
     `codes` holds one reason code a claim, in their order; `carrier` is the claim that puts the
     observable on the list, None where none does; `recheck` is the next instant at which time
-    alone may change the answer (`NEVER` where it cannot); `merged` is what a listed entry says;
-    `protector` is the group of the allowlist that keeps it off.
+    alone may change the answer (`NEVER` where it cannot); `merged` is what a listed entry says,
+    `told` changes with what it may tell of its carrier, and `protector` is the group of the
+    allowlist that keeps it off.
     """
 
     codes: bytes
@@ -91,6 +92,7 @@ class Decision(NamedTuple):
     detail: str = ""
     merged: Merged | None = None
     protector: str = ""
+    told: int = 0
 
 
 _WITHOUT_OBSERVABLE: Final = {
@@ -136,7 +138,8 @@ def decide(
     if best is None:
         return Decision(bytes(codes), None, 0, recheck)
     merged = _merged(observable.type, taken, policy)
-    decision = Decision(bytes(codes), best, best_rank, recheck, "", merged)
+    told = policy.verdict(best.traits, best.feed, best.context, now).told
+    decision = Decision(bytes(codes), best, best_rank, recheck, "", merged, told=told)
     return _protected(observable, policy, now, decision)
 
 

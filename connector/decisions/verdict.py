@@ -1,16 +1,20 @@
 """A list's policy: what the traits, markings and context of an indicator mean for it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple, Protocol
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple, Protocol
 
 from connector.decisions.context import NO_CONTEXT, counted_opinions
 from connector.decisions.selection import Select, Terms, Traits, refusal
-from connector.model import Context, Observable, Purpose, Reason, Tlp
+from connector.model import NOBODY, Context, Observable, Producer, Purpose, Reason, Tlp
 
 _VERDICTS_HELD: Final = 500_000
-_NAME: Final = "name"  # among the parts that a marking hides
+# Among the parts that a marking hides.
+_NAME: Final = "name"
+_PRODUCER_NAME: Final = "producer_name"
+_PRODUCER: Final = "producer"  # among what mappings show
 
 
 class Protector(Protocol):
@@ -46,6 +50,14 @@ class Shared(Protocol):
     def hides(self) -> Collection[str]:
         """What must not appear in fields, comments and logs."""
 
+    @property
+    def hidden(self) -> Mapping[Any, str]:
+        """The same with the reason of each."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Contradictions to report, where the stricter side was taken."""
+
     def refusal(self, purpose: Purpose) -> str:
         """Return which marking keeps it off a list, and why; empty where none does."""
 
@@ -58,6 +70,8 @@ class _ByLevel:
     until: int | None = None
     expired: str = ""
     hides: Collection[str] = ()
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     def refusal(self, _purpose: Purpose) -> str:
         return self.why
@@ -71,11 +85,25 @@ class Verdict(NamedTuple):
     min_confidence: int = 0
     until: int | None = None
     hides: Collection[str] = ()
+    told: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was judged by the markings and producers that are at hand now."""
+
+    verdicts: dict[tuple[int, int, int], Verdict] = field(default_factory=dict)
+    levels: dict[tuple[int, int], Tlp] = field(default_factory=dict)
+    opened: dict[tuple[str, int], bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ListPolicy:
-    """Everything that decides about one list; `terms` and `verdicts` are by feed and traits."""
+    """Everything that decides about one list; `terms` and `verdicts` are by feed and traits.
+
+    `shows` names what the mappings of its outputs tell of context and producers: when that
+    changes, the entries do.
+    """
 
     name: str
     purpose: Purpose
@@ -89,33 +117,35 @@ class ListPolicy:
     contexts: Callable[[int], Context] = lambda _number: NO_CONTEXT
     countries: Callable[[str], Collection[str]] = lambda _producer: ()
     sharing: Callable[[Traits, int], Shared] | None = None
-    _verdicts: dict[tuple[int, int, int], Verdict] = field(default_factory=dict)
-    _levels: dict[tuple[int, int], Tlp] = field(default_factory=dict)
-    _open: dict[tuple[str, int], bool] = field(default_factory=dict)
+    producer: Callable[[str, int], Producer] = lambda _producer, _feed: NOBODY
+    shows: frozenset[str] = frozenset()
+    _known: list["_Known"] = field(default_factory=lambda: [_Known()])
 
     def verdict(self, traits: int, feed: int, context: int = 0, now: int = 0) -> Verdict:
         """Return what an indicator's markings, labels, types, producer and context mean here."""
-        known = self._verdicts.get((traits, feed, context))
+        verdicts = self._known[0].verdicts
+        known = verdicts.get((traits, feed, context))
         if known is None or (known.until is not None and known.until <= now):
-            if len(self._verdicts) > _VERDICTS_HELD:
-                self._verdicts.clear()
-            said = self.contexts(context) if context else NO_CONTEXT
-            known = self._judge(self.traits(traits), feed, said)
-            self._verdicts[traits, feed, context] = known
+            if len(verdicts) > _VERDICTS_HELD:
+                verdicts.clear()
+            known = self._judge(self.traits(traits), feed, context)
+            verdicts[traits, feed, context] = known
         return known
 
     def forget_verdicts(self) -> None:
-        """Judge all traits anew: a marking that was unknown has arrived, or a producer moved."""
-        self._verdicts.clear()
-        self._levels.clear()
-        self._open.clear()
+        """Judge all traits anew: a marking that was unknown has arrived, or a producer moved.
+
+        Another thread may be judging by what was known before: that stays with what is forgotten.
+        """
+        self._known[0] = _Known()
 
     def tlp_of(self, traits: int, feed: int) -> Tlp:
         """Return the TLP level that holds for indicators with these traits."""
-        known = self._levels.get((traits, feed))
+        levels = self._known[0].levels
+        known = levels.get((traits, feed))
         if known is None:
             level, _why = self.level(self.traits(traits), feed)
-            known = self._levels[traits, feed] = level
+            known = levels[traits, feed] = level
         return known
 
     def words(self, context: int, feed: int, kind: str) -> tuple[str, ...]:
@@ -126,9 +156,25 @@ class ListPolicy:
         told = (word.name for word in words if all(self._tells(ref, feed) for ref in word.markings))
         return tuple(dict.fromkeys(told))
 
+    def producer_name(self, traits: Traits, feed: int, hides: Collection[str]) -> str:
+        """Return the name of who created an indicator, where its consent and markings open it."""
+        if _PRODUCER_NAME in hides:
+            return ""
+        found = self.producer(traits.created_by, feed)
+        return found.name if all(self._tells(ref, feed) for ref in found.markings) else ""
+
+    def hidden(self, traits: Traits, feed: int) -> Mapping[str, str]:
+        """Return what stays out of the fields of this list's entries, each with the reason."""
+        return self._shared(traits, feed).hidden
+
+    def notes(self, traits: Traits, feed: int) -> Sequence[str]:
+        """Return what contradicts itself among the markings; the stricter side was taken."""
+        return self._shared(traits, feed).notes
+
     def _tells(self, marking: str, feed: int) -> bool:
         """Return whether what bears a marking may be named; `unmarked:2` is feed 2's default."""
-        known = self._open.get((marking, feed))
+        opened = self._known[0].opened
+        known = opened.get((marking, feed))
         if known is None:
             _, unmarked, number = marking.partition("unmarked:")
             bearing = (Traits(), int(number)) if unmarked else (Traits(markings=(marking,)), feed)
@@ -136,10 +182,11 @@ class ListPolicy:
             closed = shared.expired or shared.refusal(Purpose.WATCH) or _NAME in shared.hides
             known = not closed
             if shared.until is None:
-                self._open[marking, feed] = known
+                opened[marking, feed] = known
         return known
 
-    def _judge(self, traits: Traits, feed: int, context: Context) -> Verdict:
+    def _judge(self, traits: Traits, feed: int, number: int) -> Verdict:
+        context = self.contexts(number) if number else NO_CONTEXT
         shared = self._shared(traits, feed)
         until, hides = shared.until, shared.hides
         if shared.expired:
@@ -152,7 +199,18 @@ class ListPolicy:
         if refused := refused or rule.refuses(counted, blocks=blocks):
             return Verdict(Reason.DESELECTED, refused, 0, until, hides)
         asked = rule.confidence_asked(counted, traits.created_by, blocks=blocks)
-        return Verdict(None, "", asked, until, hides)
+        return Verdict(None, "", asked, until, hides, self._told(traits, feed, number, hides))
+
+    def _told(self, traits: Traits, feed: int, context: int, hides: Collection[str]) -> int:
+        """Return bits that change when entries tell something else of the same indicator."""
+        said = sorted(hides)
+        if _PRODUCER in self.shows:
+            said.append(self.producer_name(traits, feed, hides))
+        for kind in sorted(self.shows - {_PRODUCER}) if context else ():
+            said += self.words(context, feed, kind)
+        if not said:
+            return 0
+        return int.from_bytes(blake2b("\n".join(said).encode(), digest_size=7).digest(), "big")
 
     def _shared(self, traits: Traits, feed: int) -> Shared:
         """Return what all markings allow; where only TLP is asked for, what that allows."""

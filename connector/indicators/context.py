@@ -22,6 +22,8 @@ CONTEXT_TYPES: Final = frozenset(
 SCORES: Final[Mapping[str, int]] = {
     "strongly-disagree": 1, "disagree": 2, "neutral": 3, "agree": 4, "strongly-agree": 5,
 }  # fmt: skip
+# What an identity says of how it may be named, and of what refers to it (AIS).
+_OF_CONSENT: Final = ("ais-consent-", "cisa-proprietary")
 _MOST_REFS: Final = 20_000
 _MOST_NAMES: Final = 64
 _LONGEST_NAME: Final = 200
@@ -66,7 +68,10 @@ class Edge(NamedTuple):
 
 
 class Node(NamedTuple):
-    """What a context object says: its names, where it sits, how it may be shared, its judgement."""
+    """What a context object says: its names, where it sits, how it may be shared, its judgement.
+
+    `labels` are an identity's own words on consent.
+    """
 
     type: str
     names: tuple[str, ...] = ()
@@ -76,6 +81,7 @@ class Node(NamedTuple):
     producer: str = ""
     score: int = 0
     at: int = 0
+    labels: tuple[str, ...] = ()
 
 
 class Told(NamedTuple):
@@ -94,6 +100,7 @@ class _Body(msgspec.Struct, gc=False):
     modified: Instant | None = None
     created_by_ref: str | None = None
     name: str | None = None
+    labels: list[str] | None = None
     aliases: list[str] | None = None
     x_mitre_aliases: list[str] | None = None
     x_opencti_aliases: list[str] | None = None
@@ -133,15 +140,23 @@ def read_context(raw: bytes) -> Told | None:
         body.created_by_ref or "",
         SCORES.get(body.opinion or "", 0),
         seen if body.type == "sighting" else modified,
+        _consent(body),
     )
     return Told(node, tuple(dict.fromkeys(_edges(body))))
 
 
 def _names(body: _Body) -> tuple[str, ...]:
+    if body.type == "identity":  # never a word of context: only its consent opens it
+        return _clean((body.name or "",))
     if body.type not in NAMED:
         return ()
     lists = (body.aliases, body.x_mitre_aliases, body.x_opencti_aliases)
     return _clean((body.name or "", *(name for names in lists for name in names or ())))
+
+
+def _consent(body: _Body) -> tuple[str, ...]:
+    words = (label.strip().casefold() for label in body.labels or () if body.type == "identity")
+    return _clean(sorted(word for word in words if word.startswith(_OF_CONSENT)))
 
 
 def _countries(body: _Body) -> tuple[str, ...]:

@@ -16,7 +16,9 @@ from connector.indicators.known_marking import KnownMarking, spilling
 from connector.indicators.marking import PartMarking, level_of
 from connector.model import Audience, Purpose, Tlp
 
-__all__ = ["Part", "Sharing", "Viewer", "combine"]
+__all__ = ["CONSENTS_TO_NOTHING", "Part", "Sharing", "Viewer", "combine", "is_proprietary"]
+
+CONSENTS_TO_NOTHING: Final = f"{CONSENT}none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ def combine(
 ) -> Sharing:
     """Return the verdict on an object with these markings, labels and producer.
 
-    `producer` holds the labels of the identity that created it, None when that is not at hand;
+    `producer` holds the labels of the identity that created it, None when that is not at hand:
+    what bears an ACS marking is then handed to nobody, unless it says itself that it may be;
     `now` is in microseconds since 1970. Unresolved means red, and watching at most.
     """
     borne = {ref: bear(ref, known, viewer, now) for ref in all_refs(refs, granular)}
@@ -141,15 +144,31 @@ def _withheld(
     if audience is not Audience.OWN:
         for said in (*_proprietary(labels, "label"), *_proprietary(producer or (), "producer")):
             yield f"{said} withholds it from {audience}: it stays within our own systems"
+        if producer is None and _may_be_proprietary(labels, whole):
+            yield (
+                f"the identity that created it is not at hand, and its consent may withhold it "
+                f"from {audience}"
+            )
+
+
+def _may_be_proprietary(labels: Collection[str], whole: Sequence[Borne]) -> bool:
+    """Return whether the unknown consent of a producer may keep it with us: in AIS, by default."""
+    cleared = any(label.strip().lower() == f"{_PROPRIETARY}-false" for label in labels)
+    return not cleared and any(one.judgement is not None for one in whole)
 
 
 def _proprietary(labels: Collection[str], where: str) -> Iterator[str]:
     """Yield labels of an object or its producer that keep it with whoever received it."""
     for label in labels:
-        word = label.strip().lower()
-        flagged = word.startswith(_PROPRIETARY) and word != f"{_PROPRIETARY}-false"
-        if flagged or (word.startswith(CONSENT) and word.endswith("proprietary")):
-            yield f"{where} {word[:40]!r}"
+        if is_proprietary(label):
+            yield f"{where} {label.strip().lower()[:40]!r}"
+
+
+def is_proprietary(label: str) -> bool:
+    """Return whether a label keeps what bears it, or whose producer does, with who received it."""
+    word = label.strip().lower()
+    flagged = word.startswith(_PROPRIETARY) and word != f"{_PROPRIETARY}-false"
+    return flagged or (word.startswith(CONSENT) and word.endswith("proprietary"))
 
 
 def _expired(borne: Collection[Borne]) -> str:

@@ -299,6 +299,7 @@ def _entry_row(decision: Decision) -> _Entry:
     facts = (
         carrier.number, carrier.modified, carrier.traits, carrier.context, until, int(tlp),
         -1 if confidence is None else confidence, -1 if first_seen is None else first_seen,
+        decision.told,
     )  # fmt: skip
     stamp = hash(facts) & _STAMP  # whole numbers hash alike in every process; None does not
     return _Entry(

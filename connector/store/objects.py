@@ -6,7 +6,7 @@ wins by `(id, modified)`; a revocation is for ever (STIX 2.1 section 3.6).
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -16,7 +16,7 @@ from connector.indicators.context import NOTHING_TOLD, Told
 from connector.indicators.known_marking import KnownMarking, spilling
 from connector.model import Claim
 from connector.store.compression import Codec
-from connector.store.database import Database, marks, parts
+from connector.store.database import Database, marks, numbers, parts
 from connector.store.gaps import Gaps
 from connector.store.interning import (
     FeedCodecs,
@@ -32,6 +32,9 @@ from connector.store.runs import CollectionState, Runs
 from connector.store.staging import Staging
 from connector.store.touches import note_touches
 from connector.store.versions import Held, News, Version, news
+
+_MOST_PRODUCERS: Final = 100
+_MOST_STIRRED: Final = 50_000
 
 
 @dataclass(slots=True)
@@ -213,6 +216,29 @@ class ObjectStore(Runs):
         for number, dictionary, packed in self._db.stream(connection, sql):
             codec = load_codec(self._db, connection, codecs, dictionary)
             yield number, codec.unpack(bytes(packed))
+
+    def stir_created_by(self, producers: Collection[str]) -> bool:
+        """Touch all that producers' indicators claim; False where that is no less than everything.
+
+        No index leads there: what is said of a producer late is said once, and each object would
+        have to pay for it.
+        """
+        if len(producers) > _MOST_PRODUCERS:
+            return False
+        said = " OR ".join("body LIKE ?" for _ in producers)
+        heads = [f'["{producer}",%' for producer in producers]
+        with self._db.write() as connection:
+            sql = f"SELECT number FROM traits WHERE {said} LIMIT {_MOST_STIRRED + 1}"  # noqa: S608 - only marks
+            borne = [row[0] for row in self._db.rows(connection, sql, heads)]
+            if len(borne) > _MOST_STIRRED:
+                return False
+            limit = f"LIMIT {_MOST_STIRRED + 1}"
+            sql = f"SELECT number FROM objects WHERE traits IN ({numbers(borne)}) {limit}"  # noqa: S608 - only numbers
+            objects = [row[0] for row in self._db.rows(connection, sql)]
+            if len(objects) > _MOST_STIRRED:
+                return False
+            self._claims.stir(connection, objects, self._claims.next_touch(connection))
+        return True
 
     def note_attempt(self, feed: int, now: int, error: str | None) -> None:
         """Record how a poll ended."""

@@ -255,7 +255,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
             "context.report, context.sector, context.threat_actor, feed.name, "
             "indicator.confidence, indicator.created_by, "
             "indicator.id, indicator.labels, indicator.modified, indicator.name, "
-            "indicator.type, list.name, marking, output.name, type, valid_from, "
+            "indicator.type, list.name, marking, output.name, producer.name, type, valid_from, "
             "valid_from_epoch, valid_until, valid_until_epoch, value",
         ),
         (

@@ -342,4 +342,4 @@ def test_verdicts_do_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> No
     by = replace(policy(), contexts=lambda number: Context((Word("malware", str(number)),)))
     for number in range(9):
         assert by.verdict(1, 1, number).reason is None
-    assert len(by._verdicts) <= 3
+    assert len(by._known[0].verdicts) <= 3

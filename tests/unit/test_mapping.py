@@ -37,6 +37,7 @@ FACTS = Facts(
     valid_from=datetime(2026, 3, 1, 14, 17, 59, tzinfo=UTC),
     valid_until=datetime(2026, 11, 23, 1, tzinfo=UTC),
     context=lambda kind: (f"a {kind}", "another"),
+    producer=lambda: "Example CERT",
 )
 BARE = replace(
     FACTS,
@@ -49,6 +50,7 @@ BARE = replace(
     valid_from=None,
     valid_until=None,
     context=lambda _kind: (),
+    producer=lambda: "",
 )
 
 
@@ -73,6 +75,7 @@ def mapped(spec, facts=FACTS):
         ("indicator.labels", "c2,elevated", ""),
         ("indicator.created_by", FACTS.created_by, ""),
         ("indicator.modified", "2026-03-04T04:16:13Z", ""),
+        ("producer.name", "Example CERT", ""),
         ("context.country", "a country,another", ""),
         ("context.threat_actor", "a threat_actor,another", ""),
         ("context.malware", "a malware,another", ""),
@@ -100,7 +103,7 @@ def test_each_input_reads_one_fact_and_an_absent_one_takes_the_default(name, ful
 
 def test_no_input_is_left_untested():
     assert {Input(name) for name in Input} == set(Input)
-    assert len(Input) == 23
+    assert len(Input) == 24
     assert Input("indicator.confidence") is Input.CONFIDENCE
 
 
