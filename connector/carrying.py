@@ -14,7 +14,7 @@ from connector.decisions.plan import Mark, Steps
 from connector.errors import BatchTooLargeError, EntryRejectedError, UnavailableError
 from connector.indicators.identity import id_of_key
 from connector.model import Entry, Reason
-from connector.reconcile import Output, Proposal, listed_entries
+from connector.reconcile import Output, Proposal, digest_held, listed_entries
 from connector.settings import Settings
 from connector.store.store import Store
 
@@ -121,7 +121,7 @@ class Carrier:
         for steps, updates in ((plan.add, False), (plan.update, True)):
             for part in _parts(steps, size):
                 self._check_stopped()
-                written = self._entries(output, proposal, part)
+                written = self._entries(output, proposal, part, renewed=True)
                 rejected = self._add(adapter, [entry for _, _, entry, _ in written])
                 confirm = partial(
                     self._confirm, output, proposal, written, rejected, applied, updates=updates
@@ -201,15 +201,26 @@ class Carrier:
         if self.stopped():
             raise StoppedError
 
-    def _entries(self, output: Output, proposal: Proposal, steps: Steps) -> list[Written]:
-        """Return number, digest, entry and indicator id of the entries a step names."""
+    def _entries(
+        self, output: Output, proposal: Proposal, steps: Steps, *, renewed: bool = False
+    ) -> list[Written]:
+        """Return number, digest, entry and indicator id of the entries a step names.
+
+        `renewed` asks for the digest of the entry as it is now: where the feed moved on since the
+        plan, that is what is written.
+        """
         digests = dict(steps)
         with self.store.database.read() as connection:
             rows = self.store.ledger.wanted_among(
                 connection, proposal.state.list, list(steps.numbers)
             )
             return [
-                (row.number, digests[row.number], entry, id_of_key(row.indicator))
+                (
+                    row.number,
+                    digest_held(output, entry) if renewed else digests[row.number],
+                    entry,
+                    id_of_key(row.indicator),
+                )
                 for row, entry in output.describer(self.store).entries(rows)
             ]
 

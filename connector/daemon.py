@@ -23,14 +23,13 @@ from connector.errors import (
     ConnectorError,
     PlanRefusedError,
     RefusedError,
-    StoreError,
     UnavailableError,
+    UndecidedError,
 )
 from connector.metrics import StatusCollector
-from connector.reconcile import UndecidedError
 from connector.registry import Registry
 from connector.server.listserver import ListServer
-from connector.service import Service, microseconds
+from connector.service import Service, edge, microseconds
 from connector.store.store import Store
 
 log = structlog.get_logger()
@@ -84,28 +83,20 @@ class Worker:
         while self._asked.wait() and not self._ending.is_set():
             self._asked.clear()
             try:
-                self._guarded()
+                with edge(worker=self.name):
+                    self.run()
+            except StoppedError:
+                log.info("worker.stopped", worker=self.name)
+            except PlanRefusedError:
+                pass  # told when the plan was held
+            except RefusedError as error:
+                self.paused = True
+                log.error("worker.paused", worker=self.name, why=str(error), until="reload")  # noqa: TRY400 - a known fault needs no traceback
+            except (UnavailableError, ConfigError) as error:
+                log.warning("worker.failed", worker=self.name, why=str(error))
             except BaseException as error:  # noqa: BLE001 - handed to the main thread, which ends
                 self.fatal(error)
                 return
-
-    def _guarded(self) -> None:
-        """Run once; what we know how to act on never leaves this worker."""
-        try:
-            self.run()
-        except StoppedError:
-            log.info("worker.stopped", worker=self.name)
-        except PlanRefusedError:
-            return  # told when the plan was held
-        except RefusedError as error:
-            self.paused = True
-            log.error("worker.paused", worker=self.name, why=str(error), until="reload")  # noqa: TRY400 - a known fault needs no traceback
-        except (UnavailableError, ConfigError) as error:
-            log.warning("worker.failed", worker=self.name, why=str(error))
-        except StoreError:
-            raise
-        except Exception:
-            log.exception("worker.bug", worker=self.name)
 
 
 class Generation:
@@ -165,17 +156,24 @@ class Generation:
         return polling
 
     def _refresh(self) -> None:
-        """Decide on what changed; outputs of a list that changed follow at once."""
+        """Decide on what changed; a list that fails keeps no other from it."""
         self.service.take_up_exceptions()
         self.service.warn_of_windows()  # also of a paused feed, which nobody polls
         for name in self.service.listings:
-            first = name in self.service.undecided
-            done = self.service.refresh(name)
-            moved = first or done.added or done.removed or done.changed
-            for output, worker in self.outputs.items():
-                listed = self.service.loaded.config.outputs[output].list
-                if listed == name and (moved or output in self._waiting):
-                    worker.ask()
+            try:
+                self._refresh_list(name)
+            except UnavailableError as error:
+                log.warning("list.failed", list=name, why=str(error))
+
+    def _refresh_list(self, name: str) -> None:
+        """Decide on one list; its outputs follow at once where it changed, or they waited."""
+        first = name in self.service.undecided
+        done = self.service.refresh(name)
+        moved = first or done.added or done.removed or done.changed
+        for output, worker in self.outputs.items():
+            listed = self.service.loaded.config.outputs[output].list
+            if listed == name and (moved or output in self._waiting):
+                worker.ask()
 
     def _syncing(self, name: str) -> Callable[[], None]:
         def syncing() -> None:

@@ -23,6 +23,10 @@ class UnavailableError(ConnectorError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class UndecidedError(UnavailableError):
+    """A list is being decided, or is yet to be: its outputs wait; nothing is wrong with them."""
+
+
 class RefusedError(ConnectorError):
     """Credentials, rights or licence: that feed or output pauses until reload; others go on."""
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from connector.carrying import Applied
@@ -53,8 +54,13 @@ def take_in(service: Service, outcome: Outcome, progress: Progress) -> None:
         except ConnectorError as error:
             outcome.failures[f"feed {name}"] = str(error)
     for name in service.listings:
-        progress(f"list {name}", 0, None)
-        service.refresh(name, everything=True)
+        shown = partial(_count, progress, f"list {name}")
+        shown(0)
+        service.refresh(name, everything=True, progress=shown)
+
+
+def _count(progress: Progress, what: str, done: int) -> None:
+    progress(what, done, None)
 
 
 def run_once(service: Service, progress: Progress) -> Outcome:

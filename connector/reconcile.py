@@ -1,6 +1,6 @@
 """One cycle of a list (refresh) and of an output (propose, carry out)."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, TypeVar
@@ -13,7 +13,7 @@ from connector.decisions.plan import Limits, Mark, Plan, Presence, Wanted, Writt
 from connector.decisions.policy import ClaimRow, Decision, decide
 from connector.decisions.verdict import ListPolicy
 from connector.entries import Describer
-from connector.errors import PlanRefusedError, UnavailableError
+from connector.errors import PlanRefusedError, UndecidedError
 from connector.indicators.keys import key_of
 from connector.model import Entry, Observable, ObservableType
 from connector.settings import Settings
@@ -25,10 +25,6 @@ from connector.store.wanted import WantedRow
 
 T = TypeVar("T")
 _READ_PART: Final = 1000
-
-
-class UndecidedError(UnavailableError):
-    """A list is being decided: its outputs wait for it, and nothing is wrong with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +98,28 @@ class Proposal:
     foreign: frozenset[bytes] | None
 
 
-def refresh(listing: Listing, store: ListStore, *, everything: bool, now: int) -> Refreshed:
+def refresh(
+    listing: Listing,
+    store: ListStore,
+    *,
+    everything: bool,
+    now: int,
+    progress: Callable[[int], None] = lambda _considered: None,
+) -> Refreshed:
     """Decide anew on what changed, or on everything; return what came and went."""
     policy = listing.policy
 
     def decided(observable: Observable, claims: Sequence[ClaimRow]) -> Decision:
         return decide(observable, claims, policy, now)
 
-    return store.refresh(listing.number, decided, everything=everything, now=now)
+    return store.refresh(listing.number, decided, everything=everything, now=now, progress=progress)
 
 
 def propose(output: Output, store: Store, scope: Scope) -> Proposal:
     """Return the plan from what the target holds to what the list wants; write nothing.
 
-    Raises UndecidedError while the list is being decided: half a list would pass the limits
-    piece by piece.
+    Raises UndecidedError while the list is being decided, as half a list would pass the limits
+    piece by piece, and where a feed moved on under an entry that others may still claim.
     """
     ledger = store.ledger
     state = ledger.open(output.name, output.listing.number)
@@ -174,8 +177,13 @@ def _wanted(
         elif theirs and key_of(row.observable) in theirs:
             yield Wanted(number, 0, Mark.FOREIGN)
         else:
-            held = output.adapter.as_held(entry) if entry.fields else entry
-            yield Wanted(number, digest(held.fields))
+            yield Wanted(number, digest_held(output, entry))
+
+
+def digest_held(output: Output, entry: Entry) -> int:
+    """Return the digest of an entry's fields as the target will show them."""
+    held = output.adapter.as_held(entry) if entry.fields else entry
+    return digest(held.fields)
 
 
 def _within_capacity(

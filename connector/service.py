@@ -1,7 +1,8 @@
 """The configured service: its feeds, lists and outputs over one store, and a cycle of each."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,7 +13,7 @@ from connector.carrying import Applied, Carrier, ListMovedError, StoppedError
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, PartialRuns
 from connector.decisions.allowlist import Allowlist, Protection
-from connector.errors import ConnectorError, RefusedError, UnavailableError
+from connector.errors import ConnectorError, RefusedError, UnavailableError, UndecidedError
 from connector.feed import Feed
 from connector.indicators.confidence import readings
 from connector.intake import Polled, poll
@@ -24,7 +25,6 @@ from connector.reconcile import (
     Output,
     Proposal,
     Scope,
-    UndecidedError,
     check,
     propose,
     refresh,
@@ -38,10 +38,25 @@ log = structlog.get_logger()
 
 _PLANS: Final = 5
 
+FeedProgress = Callable[[str, int], None]
+
 
 def microseconds() -> int:
     """Return the time now in microseconds since 1970 (UTC)."""
     return time.time_ns() // 1000
+
+
+@contextmanager
+def edge(**what: str) -> Iterator[None]:
+    """Make of a bug in a cycle a failure of that cycle alone: it stops no other."""
+    try:
+        yield
+    except (ConnectorError, StoppedError):
+        raise
+    except Exception as error:
+        log.exception("cycle.bug", **what)
+        words = f"a bug, with its traceback in the log: {error!r}"
+        raise UnavailableError(words) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,37 +104,17 @@ class Service:
     unresolved: dict[str, set[str]] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
 
-    def poll(
-        self, name: str, progress: Callable[[str, int], None] = lambda _title, _count: None
-    ) -> Polled:
+    def poll(self, name: str, progress: FeedProgress = lambda _title, _count: None) -> Polled:
         """Poll one feed once; raises what a failed poll raises, after recording it."""
         feed = self.feeds[name]
-        polled = Polled()
         try:
-            polled = poll(
-                feed.feed, feed.number, self.store.objects, self.now, progress,
-                partial_runs=feed.config.partial_runs is PartialRuns.ALLOW,
-                scale=readings(feed.config.confidence_scale),
-            )  # fmt: skip
-            _raise_worst(polled)
+            with edge(feed=name):
+                polled = self._polled(name, progress)
         except ConnectorError as error:
             self.store.objects.note_attempt(feed.number, self.now(), str(error))
-            self._learn_markings(polled)  # one collection may bring a marking
-            self._learn_producers()
             self.warn_of_windows()
             raise
-        except Exception as error:  # the edge of a cycle: one feed's bug stops no other
-            log.exception("feed.bug", feed=name)
-            self.store.objects.note_attempt(feed.number, self.now(), _bug(error))
-            raise UnavailableError(_bug(error)) from error
         self.store.objects.note_attempt(feed.number, self.now(), None)
-        wanted = self.unresolved.get(name, set()) | polled.marked
-        self.unresolved[name] = resolve(
-            feed.feed, wanted, self.store.markings, self.store.objects, polled
-        )
-        self._learn_markings(polled)
-        self._report_spills(name, polled)
-        self._learn_producers()
         log.info(
             "feed.polled", feed=name, objects=polled.objects, new=polled.new,
             updated=polled.updated, revoked=polled.revoked, withdrawn=polled.withdrawn,
@@ -132,6 +127,35 @@ class Service:
                 what="their confidence counts as not given",
             )  # fmt: skip
         return polled
+
+    def _polled(self, name: str, progress: FeedProgress) -> Polled:
+        """Take in what a feed has, and what that means for what was decided before."""
+        feed = self.feeds[name]
+
+        def told(title: str, count: int) -> None:
+            progress(title, count)
+            self._go_on()  # the page is kept; the next run goes on behind it
+
+        polled = poll(
+            feed.feed, feed.number, self.store.objects, self.now, told,
+            partial_runs=feed.config.partial_runs is PartialRuns.ALLOW,
+            scale=readings(feed.config.confidence_scale),
+        )  # fmt: skip
+        try:
+            _raise_worst(polled)
+            wanted = self.unresolved.get(name, set()) | polled.marked
+            self.unresolved[name] = resolve(
+                feed.feed, wanted, self.store.markings, self.store.objects, polled
+            )
+        finally:  # of several collections, one may bring a marking before another fails
+            self._learn_markings(polled)
+            self._report_spills(name, polled)
+            self._learn_producers()
+        return polled
+
+    def _go_on(self) -> None:
+        if self.carrier.stopped():
+            raise StoppedError
 
     def warn_of_windows(self) -> None:
         """Warn once of each feed that was not read for half of what its server remembers."""
@@ -193,15 +217,29 @@ class Service:
             if not stirred:
                 self.undecided.update(asking)
 
-    def refresh(self, name: str, *, everything: bool = False) -> Refreshed:
+    def refresh(
+        self,
+        name: str,
+        *,
+        everything: bool = False,
+        progress: Callable[[int], None] = lambda _considered: None,
+    ) -> Refreshed:
         """Decide one list anew, on what changed or on everything."""
-        everything = everything or name in self.undecided
+
+        def told(considered: int) -> None:
+            progress(considered)
+            self._go_on()
+
         self.deciding.add(name)
-        self.undecided.discard(name)  # whatever calls for it from here on, calls for the next time
+        if name in self.undecided:  # whatever calls for it from here on, calls for the next time
+            self.undecided.discard(name)
+            everything = True
         try:
-            done = refresh(
-                self.listings[name], self.store.lists, everything=everything, now=self.now()
-            )
+            with edge(list=name):
+                done = refresh(
+                    self.listings[name], self.store.lists, everything=everything, now=self.now(),
+                    progress=told,
+                )  # fmt: skip
         except BaseException:
             self.undecided.add(name)
             raise
@@ -250,21 +288,14 @@ class Service:
         output, ledger = self.outputs[name], self.store.ledger
         state = ledger.open(name, output.listing.number)
         try:
-            proposal, applied = self._in_step(output, scope, accepted)
+            with edge(output=name):
+                proposal, applied = self._in_step(output, scope, accepted)
         except UndecidedError:
             raise
-        except RefusedError as error:
-            ledger.note_attempt(state.number, self.now(), str(error), str(error))
-            raise
         except ConnectorError as error:
-            ledger.note_attempt(state.number, self.now(), str(error), None)
+            paused = str(error) if isinstance(error, RefusedError) else None
+            ledger.note_attempt(state.number, self.now(), str(error), paused)
             raise
-        except StoppedError:
-            raise
-        except Exception as error:  # the edge of a cycle: one output's bug stops no other
-            log.exception("output.bug", output=name)
-            ledger.note_attempt(state.number, self.now(), _bug(error), None)
-            raise UnavailableError(_bug(error)) from error
         ledger.note_attempt(state.number, self.now(), None, None)
         log.info(
             "output.applied", output=name, plan=proposal.plan.id, scope=proposal.scope.name,
@@ -317,10 +348,6 @@ class Service:
             feed.feed.close()
         for output in self.outputs.values():
             output.adapter.close()
-
-
-def _bug(error: Exception) -> str:
-    return f"a bug, with its traceback in the log: {error!r}"
 
 
 def _raise_worst(polled: Polled) -> None:

@@ -57,9 +57,7 @@ NAMES_WITHOUT_A_SUBJECT = {
 }
 # (module, function): the places that catch everything, and why they may.
 CATCHES_EVERYTHING = {
-    ("connector.daemon", "_guarded"): "a worker: a bug of the lists does not end the daemon",
-    ("connector.service", "poll"): "the edge of a cycle: one feed's bug stops no other",
-    ("connector.service", "sync"): "the edge of a cycle: one output's bug stops no other",
+    ("connector.service", "edge"): "the edge of a cycle: one feed's or output's bug stops no other",
     ("connector.daemon", "_work"): "a thread hands what ends it to the main thread",
     ("connector.registry", "_load"): "a plugin may fail to import in any way; others go on",
     ("connector.demo.stage", "_run"): "a thread hands what ends it to the screen",

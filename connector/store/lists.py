@@ -87,7 +87,15 @@ class ListStore:
         sql = "SELECT number, seq, touched, claim, decided_at FROM lists WHERE number = ?"
         return ListState(*self._db.rows(connection, sql, (number,))[0])
 
-    def refresh(self, number: int, decide: Decider, *, everything: bool, now: int) -> Refreshed:
+    def refresh(
+        self,
+        number: int,
+        decide: Decider,
+        *,
+        everything: bool,
+        now: int,
+        progress: Callable[[int], None] = lambda _considered: None,
+    ) -> Refreshed:
         """Decide anew on all observables in scope; each chunk is one transaction.
 
         From the first change to the end the list has no `decided_at`: nobody plans from half of it.
@@ -105,6 +113,7 @@ class ListStore:
         for where in scope:
             with self._db.write() as connection:
                 self._decide_chunk(connection, state, where, decide, onsets, done)
+            progress(done.considered)
         with self._db.write() as connection:
             self._settle_static(connection, state, limits)
             sql = "UPDATE lists SET touched = ?, claim = ?, decided_at = ? WHERE number = ?"

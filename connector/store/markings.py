@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
+from threading import Lock
 from typing import Final
 
 from connector.indicators.known_marking import KnownMarking, marking_from_text
@@ -19,15 +20,27 @@ class KeptMarkings(Mapping[str, KnownMarking]):
     def __init__(self, database: Database) -> None:
         self._db = database
         self._held: dict[str, KnownMarking | None] = {}
+        self._looks = 0
+        self._keeping = Lock()
 
     def __getitem__(self, ref: str) -> KnownMarking:
-        if ref not in self._held:
-            if len(self._held) >= _HELD:
-                self._held.clear()
-            self._held[ref] = self._find(ref)
-        found = self._held[ref]
+        try:
+            found = self._held[ref]
+        except KeyError:
+            found = self._look(ref)
         if found is None:
             raise KeyError(ref)
+        return found
+
+    def _look(self, ref: str) -> KnownMarking | None:
+        """Find a marking and remember the answer, unless it may have come since."""
+        looks = self._looks
+        found = self._find(ref)
+        with self._keeping:
+            if looks == self._looks:
+                if len(self._held) >= _HELD:
+                    self._held.clear()
+                self._held[ref] = found
         return found
 
     def _find(self, ref: str) -> KnownMarking | None:
@@ -38,8 +51,10 @@ class KeptMarkings(Mapping[str, KnownMarking]):
 
     def look_again(self, refs: Collection[str]) -> None:
         """Forget that these were not there: they may have come since."""
-        for ref in refs:
-            self._held.pop(ref, None)
+        with self._keeping:
+            self._looks += 1
+            for ref in refs:
+                self._held.pop(ref, None)
 
     def __iter__(self) -> Iterator[str]:
         with self._db.read() as connection:

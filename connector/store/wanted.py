@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from connector.decisions.policy import CODES, NEVER, ClaimRow, Merged, reason_of
+from connector.errors import UndecidedError
 from connector.indicators.keys import key_of
 from connector.model import Observable, Reason, Tlp
 from connector.store.claims import CLAIM_COLUMNS
@@ -15,11 +16,12 @@ from connector.store.interning import TYPES
 from connector.store.tallies import LIST_TALLY, tallies
 
 _PART: Final = 1000
+_CLAIM: Final = 9  # the column with the claim's number
 _CARRIED: Final = (
     "SELECT e.observable, b.type, b.value, e.rank, e.confidence, e.until, e.tlp, e.first_seen, "  # noqa: S608 - our own columns
     f"o.key, {CLAIM_COLUMNS} FROM entries e "
-    "JOIN observables b ON b.number = e.observable JOIN claims c ON c.number = e.claim "
-    "JOIN objects o ON o.number = c.object WHERE e.list = ? AND e.wanted = 1 "
+    "JOIN observables b ON b.number = e.observable LEFT JOIN claims c ON c.number = e.claim "
+    "LEFT JOIN objects o ON o.number = c.object WHERE e.list = ? AND e.wanted = 1 "
 )
 _VALUES: Final = (
     "SELECT e.observable, b.type, b.value, e.rank FROM entries e "
@@ -63,23 +65,37 @@ class WantedEntries:
     def wanted(
         self, connection: Connection, list_number: int, after: int | None
     ) -> Iterator[WantedRow]:
-        """Yield what the list wants, sorted by number; of late changes only, given `after`."""
+        """Yield what the list wants, sorted by number; of late changes only, given `after`.
+
+        Raises UndecidedError where the claim that carried an entry is gone.
+        """
         late = "" if after is None else f"AND e.seq > {int(after)} "
-        sql = _CARRIED + late + "ORDER BY e.observable"
-        return map(_wanted_row, self._db.stream(connection, sql, (list_number,)))
+        return self._carried(connection, list_number, late + "ORDER BY e.observable")
 
     def wanted_among(
         self, connection: Connection, list_number: int, observables: Sequence[int]
     ) -> Iterator[WantedRow]:
-        """Yield what the list wants of these observables, sorted by number."""
+        """Yield what the list wants of these observables, sorted by number, as far as it can."""
         for part in parts(observables, _PART):
             sql = _CARRIED + f"AND e.observable IN ({numbers(part)}) ORDER BY e.observable"
-            yield from map(_wanted_row, self._db.rows(connection, sql, (list_number,)))
+            rows = self._db.rows(connection, sql, (list_number,))
+            yield from (_wanted_row(row) for row in rows if row[_CLAIM] is not None)
 
     def wanted_sorted(self, connection: Connection, list_number: int) -> Iterator[WantedRow]:
-        """Yield all that the list wants in the order of the observables' keys."""
-        sql = _CARRIED + "ORDER BY b.key"
-        return map(_wanted_row, self._db.stream(connection, sql, (list_number,)))
+        """Yield all that the list wants in the order of the observables' keys.
+
+        Raises UndecidedError where the claim that carried an entry is gone.
+        """
+        return self._carried(connection, list_number, "ORDER BY b.key")
+
+    def _carried(self, connection: Connection, list_number: int, rest: str) -> Iterator[WantedRow]:
+        """Yield wanted entries with their claims; without its claim one would seem unwanted."""
+        for row in self._db.stream(connection, _CARRIED + rest, (list_number,)):
+            if row[_CLAIM] is None:
+                sql = "SELECT name FROM lists WHERE number = ?"
+                name = self._db.one(connection, sql, (list_number,))
+                raise UndecidedError(f"list {name} has to be decided anew: a feed has moved on")
+            yield _wanted_row(row)
 
     def values_sorted(
         self, connection: Connection, list_number: int
@@ -143,4 +159,6 @@ def _wanted_row(row: Any) -> WantedRow:
     observable = Observable(TYPES[row[1] - 1], row[2])
     confidence, until, tlp, first_seen = row[4:8]
     merged = Merged(confidence, NEVER if until is None else until, Tlp(tlp), first_seen)
-    return WantedRow(row[0], observable, row[3], merged, bytes(row[8]), ClaimRow._make(row[9:]))
+    return WantedRow(
+        row[0], observable, row[3], merged, bytes(row[8]), ClaimRow._make(row[_CLAIM:])
+    )

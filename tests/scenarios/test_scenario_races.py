@@ -8,8 +8,10 @@ from dying_process import commits
 from scenario_site import Site, one_firewall, until
 from stix_samples import address, indicator, sid
 
+from connector.carrying import StoppedError
 from connector.daemon import Generation
-from connector.errors import PlanRefusedError, UnavailableError
+from connector.errors import PlanRefusedError, UnavailableError, UndecidedError
+from connector.reconcile import EVERYTHING
 from connector.store import lists
 from connector.testing.taxii_server import TaxiiServer
 
@@ -152,3 +154,133 @@ def test_an_output_that_was_asked_while_its_list_was_decided_is_not_forgotten(si
     until(lambda: not workers._waiting)
     workers.stop()
     assert not failed
+
+
+def test_an_entry_whose_claim_was_replaced_stays_until_its_list_is_decided(site: Site) -> None:
+    """Another indicator still claims the value, though not the one that carried its entry."""
+    site.configure()
+    site.write("one.json", [indicator("a", ONE, confidence=90), indicator("b", ONE, confidence=50)])
+    site.once()
+    site.write(
+        "one.json",
+        [indicator("a", TWO, confidence=90, days=1), indicator("b", ONE, confidence=50)],
+    )
+    site.service.poll("files")
+    with pytest.raises(UndecidedError, match="perimeter"):
+        site.service.sync("edge", EVERYTHING)
+    assert site.at() == [ONE]
+    assert site.output()["state"] == "ok"
+    site.change()
+    assert site.at() == [ONE, TWO]
+    site.consistent()
+
+
+def test_a_published_list_keeps_an_entry_whose_claim_was_replaced(site: Site) -> None:
+    output = {"list": "perimeter", "adapter": "edl", "options": {"file": "list.txt"}}
+    output["mapping"] = {"comment": {"template": "{indicator.id}"}}
+    site.configure(outputs={"file": output})
+    a, b = indicator("a", ONE, confidence=90), indicator("b", ONE, confidence=50)
+    site.write("one.json", [a, b])
+    site.once()
+    written = site.lines("list.txt")
+    site.write("one.json", [indicator("a", TWO, confidence=90, days=1), b])
+    site.service.poll("files")
+    with pytest.raises(UndecidedError, match="perimeter"):
+        site.service.sync("file", EVERYTHING)
+    assert site.lines("list.txt") == written
+
+
+def test_what_calls_for_deciding_anew_is_not_lost_where_deciding_begins(site: Site) -> None:
+    site.configure()
+    site.write("one.json", [indicator("a", ONE)])
+    site.once()
+
+    class Asked(set[str]):
+        """As when a marking arrives right after it was asked whether any had."""
+
+        def __contains__(self, name: object) -> bool:
+            found = super().__contains__(name)
+            self.update(site.service.listings)
+            return found
+
+    site.service.undecided = Asked()
+    site.service.refresh("perimeter")
+    site.service.undecided = set(site.service.undecided)
+    assert not site.service.is_decided("perimeter")
+
+
+def test_fields_that_change_while_they_are_written_are_recorded_as_written(site: Site) -> None:
+    """From A to B under the write and back to A after it: the target must not keep B."""
+    edge = one_firewall()["outputs"]["edge"]
+    edge["mapping"] = {"comment": {"template": "{confidence}"}}
+    site.configure(outputs={"edge": edge})
+
+    def says(confidence: int, days: int) -> None:
+        site.write("one.json", [indicator("a", ONE, confidence=confidence, days=days)])
+        site.service.poll("files")
+        site.service.refresh("perimeter")
+
+    def comments() -> list[Any]:
+        return [fields["comment"] for fields in site.rack["edge"].entries().values()]
+
+    at_first_intent(site, lambda: says(60, 1))
+    says(50, 0)
+    site.service.sync("edge")
+    assert comments() == ["60"]
+    says(50, 2)
+    site.service.sync("edge")
+    assert comments() == ["50"]
+    site.consistent()
+
+
+def test_a_list_that_cannot_be_decided_keeps_no_other_from_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.configure(
+        lists={"broken": {}, "perimeter": {}},
+        outputs={
+            name: {"list": name, "adapter": "firewall", "options": {"device": name}}
+            for name in ("broken", "perimeter")
+        },
+    )
+    site.write("one.json", [indicator("a", ONE)])
+    service = site.open()
+
+    def trip(*_: object) -> None:
+        raise KeyError("a bug")
+
+    object.__setattr__(service.listings["broken"].policy, "_judge", trip)
+    failed: list[BaseException] = []
+    workers = Generation(service, failed.append)
+    workers.start()
+    try:
+        until(lambda: site.at("perimeter") == [ONE])
+    finally:
+        workers.stop()
+    assert not failed
+    assert site.at("broken") == []
+
+
+def test_the_end_waits_for_no_more_than_a_page_or_a_part_of_a_list(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "CHUNK", 100)
+    site.configure()
+    site.write("many.json", [indicator(n, address(n)) for n in range(1, 1201)])
+    site.open().poll("files")
+    site.service.carrier.stopped = lambda: True
+    with pytest.raises(StoppedError):
+        site.service.refresh("perimeter")
+    with site.service.store.database.read() as connection:
+        wanted = site.service.store.database.one(connection, "SELECT count(*) FROM entries")
+    assert wanted == 100
+    with pytest.raises(UndecidedError):
+        site.service.sync("edge")
+    site.write("more.json", [indicator("more", ONE)])
+    with pytest.raises(StoppedError):
+        site.service.poll("files")
+    assert site.feed()["error"] is None, "nothing is wrong with the feed"
+    site.open()
+    site.change()
+    assert len(site.at()) == 1201
+    site.consistent()

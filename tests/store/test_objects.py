@@ -13,6 +13,7 @@ from connector.indicators.identity import key_of_id
 from connector.indicators.known_marking import KnownMarking
 from connector.intake import read_version
 from connector.model import Observable, ObservableType, Tlp
+from connector.store.markings import KeptMarkings
 from connector.store.objects import Stored
 from connector.store.store import Store
 
@@ -436,3 +437,22 @@ def test_pattern_samples_mean_what_the_tests_think() -> None:
         "198.51.100.1", "198.51.100.2",
     ]  # fmt: skip
     assert read_version(indicator(1, valid_until=at(2))).valid_until is not None
+
+
+def test_a_marking_that_arrives_while_it_is_looked_for_is_found_the_next_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = "marking-definition--00000000-0000-4000-8000-000000000001"
+    green = KnownMarking(Tlp.GREEN)
+    find = KeptMarkings._find
+
+    def arrives_after(kept: KeptMarkings, asked: str) -> KnownMarking | None:
+        found = find(kept, asked)
+        if found is None:
+            store.objects.add_markings({asked: green})
+            kept.look_again([asked])
+        return found
+
+    monkeypatch.setattr(KeptMarkings, "_find", arrives_after)
+    assert ref not in store.markings
+    assert store.markings[ref] == green

@@ -443,3 +443,19 @@ def test_explain_says_one_claims_reason_in_words(
 def test_instants_of_the_cases_are_what_they_seem() -> None:
     assert (at(NOW) - EPOCH).total_seconds() == 1
     assert Observable(ObservableType.IPV4_ADDR, "198.51.100.7") == ADDRESS
+
+
+def test_a_verdict_found_while_verdicts_are_forgotten_is_forgotten_as_well() -> None:
+    """A marking arrives just as its objects are judged without it."""
+    strict: list[Tlp] = [Tlp.RED]
+
+    def level(_traits: Traits, _feed: int) -> tuple[Tlp, str]:
+        found = strict[-1]
+        if len(strict) == 1:
+            strict.append(Tlp.GREEN)
+            by.forget_verdicts()
+        return found, ""
+
+    by = policy(level=level)
+    assert by.verdict(1, 1).reason is Reason.WITHHELD
+    assert by.verdict(1, 1).reason is None
