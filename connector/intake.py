@@ -16,14 +16,15 @@ from connector.decisions.selection import Traits
 from connector.errors import ConnectorError
 from connector.feed import Collection, Feed, Page
 from connector.indicators.context import CONTEXT_TYPES, read_context
-from connector.indicators.identity import id_of_key, is_marking, key_of_id, key_of_unreadable
+from connector.indicators.identity import key_of_id, key_of_unreadable
 from connector.indicators.known_marking import KnownMarking, read_marking
 from connector.indicators.pattern import read_pattern
 from connector.indicators.stix import StixObject, Unreadable, micros, read_object
 from connector.model import Claim, Reason
 from connector.settings import Settings
 from connector.stocktaking import take_stock
-from connector.store.objects import ObjectStore
+from connector.store.database import parts
+from connector.store.objects import READ_AT_ONCE, ObjectStore
 from connector.store.runs import CollectionState
 from connector.store.staging import StagedPage
 from connector.store.versions import Version
@@ -190,33 +191,6 @@ def _note_gap(
         )  # fmt: skip
 
 
-def _take(
-    number: int,
-    state: CollectionState,
-    page: Page,
-    collection: Collection,
-    store: ObjectStore,
-    now: Callable[[], int],
-    polled: Polled,
-) -> None:
-    with _uncollected():
-        versions = [read_version(raw) for raw in page.objects]
-        if markings := _markings(versions):
-            polled.remarked |= store.add_markings(markings)
-            polled.markings.update(markings)
-        stored = store.store_page(
-            number, state, versions, page.cursor, whole=collection.whole, now=now(), last=page.last
-        )
-    for traits in {version.traits for version in versions}:
-        polled.marked.update(traits.markings, (ref for ref, _selectors in traits.partly))
-    polled.count(versions)
-    polled.new += stored.new
-    polled.updated += stored.updated
-    polled.revoked += stored.revoked
-    polled.withdrawn += stored.withdrawn
-    polled.quarantined += stored.quarantined
-
-
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """Keep the cycle collector out of one page: its thousands of values make no cycles."""
@@ -227,6 +201,38 @@ def _uncollected() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+@_uncollected()  # the page's values are freed before the collector may look at them
+def _take(
+    number: int,
+    state: CollectionState,
+    page: Page,
+    collection: Collection,
+    store: ObjectStore,
+    now: Callable[[], int],
+    polled: Polled,
+) -> None:
+    stored = store.store_page(
+        number, state, _read(page.objects, polled), page.cursor,
+        whole=collection.whole, now=now(), last=page.last,
+    )  # fmt: skip
+    polled.remarked |= stored.remarked
+    polled.markings |= stored.markings
+    polled.marked |= stored.borne
+    polled.new += stored.new
+    polled.updated += stored.updated
+    polled.revoked += stored.revoked
+    polled.withdrawn += stored.withdrawn
+    polled.quarantined += stored.quarantined
+
+
+def _read(objects: Sequence[bytes], polled: Polled) -> Iterator[Version]:
+    """Yield a page's objects as the store takes them, read a part at a time."""
+    for part in parts(objects, READ_AT_ONCE):
+        versions = [read_version(raw) for raw in part]
+        polled.count(versions)
+        yield from versions
 
 
 def read_version(raw: bytes) -> Version:
@@ -247,22 +253,32 @@ def read_version(raw: bytes) -> Version:
         raw,
         partial(_claims, found),
         partial(read_context, raw) if found.type in CONTEXT_TYPES else None,
+        _marking(raw) if found.type == "marking-definition" else None,
     )
 
 
+def _marking(raw: bytes) -> KnownMarking:
+    return read_marking(msgspec.json.decode(raw))
+
+
 def _traits(found: StixObject) -> Traits:
+    created_by = found.created_by_ref or ""
     if found.type != "indicator":
-        return Traits(found.created_by_ref or "")
+        return Traits(created_by)
+    labels, types, refs = found.labels, found.indicator_types, found.object_marking_refs
+    parts = found.granular_markings
     return Traits(
-        found.created_by_ref or "",
-        tuple(found.labels or ()),
-        tuple(found.indicator_types or ()),
-        tuple(found.object_marking_refs or ()),
+        created_by,
+        tuple(labels) if labels else (),
+        tuple(types) if types else (),
+        tuple(refs) if refs else (),
         tuple(
             (part.marking_ref, tuple(part.selectors))
-            for part in found.granular_markings or ()
+            for part in parts
             if part.marking_ref is not None
-        ),
+        )
+        if parts
+        else (),
     )
 
 
@@ -279,13 +295,3 @@ def _claims(found: StixObject) -> Sequence[Claim]:
 def _unreadable_claims(found: Unreadable) -> Sequence[Claim]:
     claim = found.claim
     return () if claim is None else (claim,)
-
-
-def _markings(versions: Sequence[Version]) -> dict[str, KnownMarking]:
-    """Return what the marking definitions among these objects restrict."""
-    markings: dict[str, KnownMarking] = {}
-    for version in versions:
-        if is_marking(version.key):
-            body = msgspec.json.decode(version.raw)
-            markings[id_of_key(version.key)] = read_marking(body)
-    return markings

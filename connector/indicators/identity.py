@@ -26,12 +26,13 @@ def key_of_id(stix_id: str) -> bytes:
     """Return the key of an object's id; `id_of_key` gives the id back."""
     kind, _, rest = stix_id.partition("--")
     code = _CODES.get(kind)
-    if code is not None and len(rest) == 36:
+    if code is not None and len(rest) == 36 and rest[8:24:5] == "----":
+        digits = rest.replace("-", "")  # other spellings of a number are other ids
         try:
-            packed = bytes.fromhex(rest.replace("-", ""))
+            packed = bytes.fromhex(digits)
         except ValueError:
             packed = b""
-        if len(packed) == 16 and _dashed(packed) == rest:
+        if len(packed) == 16 and packed.hex() == digits:
             return code + packed
     return _WHOLE + stix_id.encode("utf-8", "surrogatepass")
 

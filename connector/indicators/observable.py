@@ -18,6 +18,7 @@ __all__ = [
     "UnfitValueError",
     "canonical",
     "key_of",
+    "plain_form",
     "read_host",
     "read_observable",
 ]
@@ -42,6 +43,11 @@ def canonical(type: ObservableType, text: str) -> Observable:
     Its type may differ from the one asked for: an address written into a domain name is one.
     """
     return read_observable(type, text)[0]
+
+
+def plain_form(kind: ObservableType) -> Callable[[str], object] | None:
+    """Return what tells that a text is in canonical form already; None where nothing quick does."""
+    return _FORMS[kind].is_plain
 
 
 def read_observable(kind: ObservableType, text: str) -> Reading:

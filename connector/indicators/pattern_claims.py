@@ -37,6 +37,8 @@ def claim_of(comparison: Comparison) -> Claim:
 
 def claim_of_text(known: Property, text: str) -> Claim:
     """Return what the equality of a known property with a text claims by itself."""
+    if known.plain is not None and known.plain[1](text):
+        return Claim(Observable(known.plain[0], text), True)
     try:
         observable, notes = known.read(text)
     except UnfitValueError as error:

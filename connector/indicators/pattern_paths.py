@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from connector.indicators.observable import read_host, read_observable
+from connector.indicators.observable import plain_form, read_host, read_observable
 from connector.model import Observable, ObservableType
 
 _T = ObservableType
@@ -16,7 +16,8 @@ class Property:
     """How an equality with one property is read as an observable.
 
     `caution` says why it never is enough by itself, where that is so: the value belongs to
-    something beside the object that is seen.
+    something beside the object that is seen. `plain` is the short way: the type of all texts that
+    a test finds canonical already, which are enough by themselves.
     """
 
     path: str
@@ -24,6 +25,7 @@ class Property:
     caution: str = ""
     is_number: bool = False
     is_address: bool = False
+    plain: tuple[ObservableType, Callable[[str], object]] | None = None
 
 
 # Paths that name a victim or a bystander.
@@ -40,11 +42,17 @@ _DIGESTS: Final = {
 
 
 def _text(path: str, kind: ObservableType, caution: str = "") -> Property:
-    return Property(path, partial(read_observable, kind), caution)
+    read = partial(read_observable, kind)
+    return Property(path, read, caution, plain=None if caution else _plain(kind))
 
 
 def _address(path: str, kind: ObservableType) -> Property:
-    return Property(path, partial(read_observable, kind), is_address=True)
+    return Property(path, partial(read_observable, kind), is_address=True, plain=_plain(kind))
+
+
+def _plain(kind: ObservableType) -> tuple[ObservableType, Callable[[str], object]] | None:
+    form = plain_form(kind)
+    return None if form is None else (kind, form)
 
 
 def _host(path: str, caution: str = "") -> Property:

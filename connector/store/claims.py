@@ -19,6 +19,8 @@ _KINDS: Final = {
     Reason.UNSUPPORTED_PATTERN: int(Kind.UNSUPPORTED),
     Reason.NOT_ENFORCEABLE: int(Kind.NOT_ENFORCEABLE),
 }
+_ENFORCEABLE: Final = int(Kind.ENFORCEABLE)
+_WATCH_ONLY: Final = int(Kind.WATCH_ONLY)
 _LONGEST_WHY: Final = 300
 # The columns of a ClaimRow, of claims `c` and objects `o`.
 CLAIM_COLUMNS: Final = (
@@ -54,14 +56,13 @@ class ClaimRows:
         number = self._db.one(connection, "SELECT max(number) FROM claims") or 0
         departed = self._db.one(connection, "SELECT max(claim) FROM departures") or 0
         number = max(number, departed)
-        rows: list[tuple[Any, ...]] = []
-        for owner, said in claims.items():
-            for row in dict.fromkeys(_row_of(owner, claim, observed) for claim in said):
-                if row not in kept:
-                    number += 1
-                    rows.append((number, *row))
+        rows = dict.fromkeys(
+            [_row_of(owner, claim, observed) for owner, said in claims.items() for claim in said]
+        )
+        for row in kept:
+            rows.pop(row, None)
         sql = "INSERT INTO claims (number, object, observable, kind, why) VALUES (?, ?, ?, ?, ?)"
-        self._db.many(connection, sql, rows)
+        self._db.many(connection, sql, [(at, *row) for at, row in enumerate(rows, number + 1)])
 
     def depart(
         self, connection: Connection, claims: Sequence[int], left: Sequence[int], touched: int
@@ -87,29 +88,20 @@ class ClaimRows:
         self, connection: Connection, claims: Mapping[int, Sequence[Claim]], touched: int
     ) -> dict[Observable, int]:
         """Return the number of every observable claimed; new ones are given one."""
-        keys: dict[Observable, bytes] = {}
-        for said in claims.values():
-            for claim in said:
-                if claim.observable is not None and claim.observable not in keys:
-                    keys[claim.observable] = key_of(claim.observable)
-        known = self._numbers_of(connection, list(keys.values()))
-        number = self._db.one(connection, "SELECT max(number) FROM observables") or 0
+        spoken = dict.fromkeys([claim.observable for said in claims.values() for claim in said])
+        spoken.pop(None, None)
+        keys = {key_of(observable): observable for observable in spoken if observable is not None}
+        known = self._numbers_of(connection, list(keys))
+        found = {keys[key]: number for key, number in known.items()}
+        self._touch(connection, list(known.values()), touched)
+        first = (self._db.one(connection, "SELECT max(number) FROM observables") or 0) + 1
         fresh: list[tuple[Any, ...]] = []
-        found: dict[Observable, int] = {}
-        old: list[int] = []
-        for observable, key in keys.items():
-            at = known.get(key)
-            if at is None:
-                number = at = number + 1
-                known[key] = at
-                code = TYPE_CODES[observable.type]
-                fresh.append((at, key, code, observable.value, touched))
-            else:
-                old.append(at)
-            found[observable] = at
+        for key, observable in keys.items():
+            if key not in known:
+                number = found[observable] = first + len(fresh)
+                fresh.append((number, key, TYPE_CODES[observable.type], observable.value, touched))
         sql = "INSERT INTO observables (number, key, type, value, touched) VALUES (?,?,?,?,?)"
         self._db.many(connection, sql, fresh)
-        self._touch(connection, old, touched)
         return found
 
     def _numbers_of(self, connection: Connection, keys: Sequence[bytes]) -> dict[bytes, int]:
@@ -156,8 +148,8 @@ class ClaimRows:
 
 def _row_of(owner: int, claim: Claim, observed: Mapping[Observable, int]) -> _Row:
     """Return what makes a claim the same claim when its object's next version says it again."""
-    why = claim.why[:_LONGEST_WHY] or None
-    if claim.observable is None:
-        return owner, 0, _KINDS[claim.reason or Reason.UNREADABLE], why
-    kind = Kind.ENFORCEABLE if claim.enforceable else Kind.WATCH_ONLY
-    return owner, observed[claim.observable], int(kind), why
+    observable, enforceable, reason, why = claim
+    said = why[:_LONGEST_WHY] if why else None
+    if observable is None:
+        return owner, 0, _KINDS[reason or Reason.UNREADABLE], said
+    return owner, observed[observable], _ENFORCEABLE if enforceable else _WATCH_ONLY, said

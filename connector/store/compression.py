@@ -8,7 +8,7 @@ import zstandard
 TRAIN_FROM: Final = 200
 _SAMPLES: Final = 1000
 _DICTIONARY_BYTES: Final = 32 * 1024
-_LEVEL: Final = 3
+_LEVEL: Final = 1
 _LARGEST_ORIGINAL: Final = 1 << 21
 
 

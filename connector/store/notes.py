@@ -26,13 +26,13 @@ def count_notes(
     """Add what had to be put right in these claims to the counts of their feed."""
     found: Counter[int] = Counter()
     for said in claims:
-        for claim in said:
-            observable = claim.observable
+        for observable, _enforceable, _reason, why in said:
             if observable is None:
                 continue
-            if claim.why:
-                found.update(_CODES[word] for word in claim.why.split("; ") if word in _CODES)
-            if observable.type is ObservableType.URL and "://" not in observable.value:
+            if why:
+                found.update(_CODES[word] for word in why.split("; ") if word in _CODES)
+            kind, value = observable
+            if kind is ObservableType.URL and "://" not in value:
                 found[_CODES[SCHEMELESS]] += 1
     add_to_tallies(database, connection, FEED_TALLY, feed, found)
 

@@ -4,8 +4,9 @@ One page and the cursor that follows it are one transaction. The latest read ver
 wins by `(id, modified)`; a revocation is for ever (STIX 2.1 section 3.6).
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -13,6 +14,7 @@ from sqlalchemy import Connection
 from connector.decisions.policy import State
 from connector.decisions.selection import Traits
 from connector.indicators.context import NOTHING_TOLD, Told
+from connector.indicators.identity import id_of_key
 from connector.indicators.known_marking import KnownMarking, spilling
 from connector.model import Claim
 from connector.store.compression import Codec
@@ -33,6 +35,7 @@ from connector.store.staging import Staging
 from connector.store.touches import note_touches
 from connector.store.versions import Held, News, Version, news
 
+READ_AT_ONCE: Final = 500
 _MOST_PRODUCERS: Final = 100
 _MOST_STIRRED: Final = 50_000
 
@@ -47,16 +50,26 @@ class Stored:
     withdrawn: int = 0
     repeated: int = 0
     quarantined: int = 0
+    borne: set[str] = field(default_factory=set)
+    """The markings that the page's objects bear."""
+    markings: set[str] = field(default_factory=set)
+    """The marking definitions that the page held."""
+    remarked: bool = False
+    """Whether objects already bore one of them."""
 
 
 @dataclass(slots=True)
 class _Page:
     """The rows of one transaction, gathered before they are written."""
 
+    feed: int
     now: int
-    traits: dict[Traits, int]
+    first: int
     codec: Codec
-    dictionary: int
+    dictionary: int = 0
+    traits: dict[Traits, int] = field(default_factory=dict)
+    numbers: dict[bytes, int] = field(default_factory=dict)
+    held: dict[bytes, Held] = field(default_factory=dict)
     objects: list[tuple[Any, ...]] = field(default_factory=list)
     rewritten: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     states: dict[int, int] = field(default_factory=dict)
@@ -76,9 +89,8 @@ class _Page:
 
     def keep_context(self, number: int, version: Version) -> None:
         """Put what a context object says beside it; its revocation says nothing."""
-        if version.told is None:
-            self.fresh.append(version.key)
-        elif (told := version.told()) is not None and version.state == State.CURRENT:
+        told = version.told() if version.told is not None else None
+        if told is not None and version.state == State.CURRENT:
             self.told[number] = (version.key, told)
         else:
             self.told[number] = (version.key, NOTHING_TOLD)
@@ -110,7 +122,7 @@ class ObjectStore(Runs):
         self,
         feed: int,
         collection: CollectionState,
-        versions: Sequence[Version],
+        versions: Iterable[Version],
         cursor: str,
         *,
         whole: bool,
@@ -133,27 +145,40 @@ class ObjectStore(Runs):
             if page.stored.new:
                 sql = "UPDATE feeds SET objects = objects + ? WHERE number = ?"
                 self._db.run(connection, sql, (page.stored.new, feed))
+        if page.stored.markings:
+            self._spills = None
         return page.stored
 
     def _sort(
-        self, connection: Connection, feed: int, versions: Sequence[Version], now: int
+        self, connection: Connection, feed: int, versions: Iterable[Version], now: int
     ) -> _Page:
         """Sort a page's versions into new objects, changes, and repeats."""
-        known = self._held(connection, feed, [version.key for version in versions])
-        samples = [version.raw for version in versions]
-        codec, dictionary = self._codecs.of(connection, feed, samples)
-        traits = self._traits.of(connection, {version.traits for version in versions})
-        page = _Page(now, traits, codec, dictionary)
-        number = self._db.one(connection, "SELECT max(number) FROM objects") or 0
-        for version in versions:
-            held = known.get(version.key)
-            if held is None:
-                number += 1
-                known[version.key] = _take_new(number, feed, version, page)
-            else:
-                page.members.append(held.number)
-                _take_news(held, version, page)
+        highest = self._db.one(connection, "SELECT max(number) FROM objects") or 0
+        page = _Page(feed, now, highest + 1, Codec())
+        coming = iter(versions)
+        while part := list(islice(coming, READ_AT_ONCE)):
+            self._sort_part(connection, part, page)
+        page.stored.borne.update(*(_borne(traits) for traits in page.traits))
         return page
+
+    def _sort_part(self, connection: Connection, part: Sequence[Version], page: _Page) -> None:
+        """Sort what the processor's cache holds together with all that is made of it."""
+        markings = {id_of_key(version.key): version.marking for version in part if version.marking}
+        if markings:
+            page.stored.markings.update(markings)
+            page.stored.remarked |= remember_markings(self._db, connection, markings)
+        traits = {version.traits for version in part}
+        page.traits |= self._traits.of(connection, traits - page.traits.keys())
+        samples = [version.raw for version in part]
+        page.codec, page.dictionary = self._codecs.of(connection, page.feed, samples)
+        page.held |= self._held(connection, page.feed, [version.key for version in part])
+        again = _take_new(part, page)
+        for version in again:
+            if version.key not in page.held:
+                page.held[version.key] = _held_now(version.key, page)
+            held = page.held[version.key]
+            page.members.append(held.number)
+            _take_news(held, version, page)
 
     def _write(self, connection: Connection, page: _Page) -> None:
         many = self._db.many
@@ -251,15 +276,45 @@ class ObjectStore(Runs):
                 self._db.run(connection, sql, (now, feed))
 
 
-def _take_new(number: int, feed: int, version: Version, page: _Page) -> Held:
-    traits = page.traits[version.traits]
-    page.objects.append((number, feed, version.key, version.state, *version[2:6], traits, page.now))
-    page.keep_original(number, version)
-    page.claims[number] = version.claims()
-    page.keep_context(number, version)
-    page.members.append(number)
-    page.stored.new += 1
-    return Held(number, version.state, version.modified, version.traits.created_by)
+def _take_new(part: Sequence[Version], page: _Page) -> list[Version]:
+    """Take objects that were never seen, which nearly all are; return the others."""
+    again = []
+    known, numbers, number = page.held, page.numbers, page.first + len(page.objects)
+    pack, dictionary, given, feed, now = (
+        page.codec.pack, page.dictionary, page.traits, page.feed, page.now
+    )  # fmt: skip
+    for version in part:
+        key, state, modified, start, end, confidence, traits, raw, claims, told, _marking = version
+        if key in known or key in numbers:
+            again.append(version)
+            continue
+        numbers[key] = number
+        page.objects.append(
+            (number, feed, key, state, modified, start, end, confidence, given[traits], now)
+        )
+        page.originals.append((number, dictionary, pack(raw)))
+        page.claims[number] = claims()
+        if told is None:
+            page.fresh.append(key)
+        else:
+            page.keep_context(number, version)
+        number += 1
+    page.members.extend(range(number - len(part) + len(again), number))
+    page.stored.new += len(part) - len(again)
+    return again
+
+
+def _held_now(key: bytes, page: _Page) -> Held:
+    """Return what the page itself brought first under a key."""
+    number = page.numbers[key]
+    _number, _feed, _key, state, modified, *_more, traits, _seen = page.objects[number - page.first]
+    creator = next(had.created_by for had, given in page.traits.items() if given == traits)
+    return Held(number, state, modified, creator)
+
+
+def _borne(traits: Traits) -> Iterator[str]:
+    yield from traits.markings
+    yield from (ref for ref, _selectors in traits.partly)
 
 
 def _take_news(held: Held, version: Version, page: _Page) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from connector.decisions.policy import State
 from connector.decisions.selection import Traits
 from connector.indicators.context import Told
+from connector.indicators.known_marking import KnownMarking
 from connector.model import Claim
 
 
@@ -24,6 +25,7 @@ class Version(NamedTuple):
     raw: bytes
     claims: Callable[[], Sequence[Claim]]
     told: Callable[[], Told | None] | None = None
+    marking: KnownMarking | None = None
 
 
 class News(Enum):
