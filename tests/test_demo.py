@@ -1,5 +1,6 @@
 """The demo, seen from outside: what it prints, what can be asked of it, and what it leaves."""
 
+import json
 import os
 import pty
 import re
@@ -9,14 +10,30 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from http.client import HTTPConnection
+from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from connector.demo.stage import INDICATORS
+from connector.indicators.pattern import read_pattern
 from connector.model import Reason
+from connector.testing.ais_like import whole_feed
+from connector.testing.sample_feed import (
+    MARKED_FOR_REVOCATION,
+    NEVER_STOPPED,
+    SHORT_LIVED,
+    Indicators,
+)
 
+DOCUMENTATION = [
+    ip_network(text)
+    for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+]
 PROGRAM = Path(sys.executable).with_name("connector")
 LAST_LINE = "That was all."
 
@@ -69,20 +86,25 @@ def test_shows_the_whole_way_of_an_indicator_and_ends_by_ctrl_c(tmp_path, demos)
     told = demo.read_until(LAST_LINE)
 
     assert "\x1b" not in told
-    assert re.search(r"TAXII 2\.1 server with \d+ objects: http://localhost:\d+/taxii2/", told)
+    assert re.search(r"TAXII 2\.1 server with [\d,]+ objects: http://localhost:\d+/taxii2/", told)
     assert "8[.]8[.]8[.]8      allowlisted: public_resolvers protects 8[.]8[.]8[.]8" in told
-    gets = told.index("firewall   gets addresses.txt, 42 entries with 198[.]51[.]100[.]23")
+    gets = re.search(
+        r"firewall   gets addresses\.txt, (\d+) entries with 198\[\.]51\[\.]100\[\.]23", told
+    )
+    assert gets
     revokes = told.index("producer   revokes indicator--")
     gone = told.index("firewall   198[.]51[.]100[.]23 is gone")
-    assert gets < revokes < gone
+    assert gets.start() < revokes < gone
     assert "explain    198[.]51[.]100[.]23: revoked" in told
     assert "explain    flash[.]phish[.]example: expired" in told
 
     port = int(re.search(r"curl http://127\.0\.0\.1:(\d+)/lists/addresses\.txt", told)[1])
     fetched = _fetch(port, "/lists/addresses.txt").split()
-    assert "198.51.100.22" in fetched
+    assert "198.51.100.30" in fetched
     assert "198.51.100.23" not in fetched
-    assert len(fetched) == 41
+    assert len(fetched) == int(gets[1]) - 1
+    assert 20 < len(fetched) < 100, "a list to look at, of documentation addresses only"
+    assert all(_documentation(value) for value in fetched)
 
     demo.process.send_signal(signal.SIGINT)
     ending, complaints = demo.rest()
@@ -92,6 +114,37 @@ def test_shows_the_whole_way_of_an_indicator_and_ends_by_ctrl_c(tmp_path, demos)
     assert demo.left_behind == []
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def _documentation(value: str) -> bool:
+    network = ip_network(value)
+    return any(network.version == of.version and network.subnet_of(of) for of in DOCUMENTATION)
+
+
+def test_nothing_else_in_its_feed_speaks_of_what_the_story_is_about() -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    story = _values(found for found in Indicators(now).all() if found["type"] == "indicator")
+    rest = _values(map(json.loads, whole_feed(INDICATORS, start=now)))
+    assert {MARKED_FOR_REVOCATION, SHORT_LIVED, NEVER_STOPPED, "192.0.2.14"} <= story
+    assert len(rest) > INDICATORS * 0.9
+    assert not story & rest
+    networks = [ip_network(value) for value in story if "/" in value and value[0].isdigit()]
+    assert not [
+        value
+        for value in rest
+        if re.fullmatch(r"[\d.]+", value) and any(ip_address(value) in net for net in networks)
+    ]
+
+
+def _values(objects: Iterable[Any]) -> set[str]:
+    patterns = (found.get("pattern") for found in objects)
+    return {
+        claim.observable.value
+        for pattern in patterns
+        if isinstance(pattern, str)
+        for claim in read_pattern(pattern)
+        if claim.observable is not None
+    }
 
 
 def test_counts_every_reason_and_every_list_adds_up(tmp_path, demos):

@@ -20,9 +20,13 @@ from connector.errors import ConfigError
 from connector.explaining import explain_value
 from connector.registry import Registry
 from connector.testing import sample_feed
+from connector.testing.ais_like import whole_feed
 from connector.testing.taxii_server import ServedCollection, TaxiiServer
 
 POLL: Final = timedelta(seconds=2)
+# Few enough that their IPv4 addresses, of the documentation ranges, are not those of the story.
+INDICATORS: Final = 1500
+_OLDEST: Final = timedelta(days=20)
 _LOOK_SECONDS: Final = 0.05
 _ANSWER_SECONDS: Final = 10.0
 _PORTS_TRIED: Final = 5
@@ -64,11 +68,13 @@ class Stage:
         self.config = folder / "config.yaml"
         self.failure: BaseException | None = None
         now = datetime.now(UTC)
-        self.objects = sample_feed.Indicators(now, short_life).all()
+        self._told_of = sample_feed.Indicators(now, short_life).all()
         self.short_lived_until = now + short_life
         self.collection = ServedCollection(alias="indicators")
         self.taxii = TaxiiServer([self.collection])
-        self.taxii.add_objects(map(_raw, self.objects))
+        self.taxii.add_objects(whole_feed(INDICATORS, start=now - _OLDEST))
+        self.taxii.add_objects(map(_raw, self._told_of))
+        self.objects = len(self.collection.rows)
         self._port = port
         self.listening = port
         self._registry = Registry.installed()
@@ -153,7 +159,7 @@ class Stage:
 
     def revoke(self, value: str) -> str:
         """Take back the indicator on a value at the TAXII server; return its id."""
-        found = sample_feed.on(value, self.objects)[0]
+        found = sample_feed.on(value, self._told_of)[0]
         self.taxii.add_objects([_raw(sample_feed.revoked(found, datetime.now(UTC)))])
         return str(found.id)
 

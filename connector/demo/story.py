@@ -72,8 +72,8 @@ class Story:
 
     def _begin(self) -> None:
         stage, screen = self._stage, self._screen
-        count = len(stage.objects)
-        screen.line("producer", f"a TAXII 2.1 server with {count} objects: {stage.taxii.url}")
+        count = stage.objects
+        screen.line("producer", f"a TAXII 2.1 server with {count:,} objects: {stage.taxii.url}")
         config = stage.start().config
         screen.line(
             "connector",

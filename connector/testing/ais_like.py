@@ -1,22 +1,31 @@
-"""A feed as CISA AIS gives one: its mix of patterns, markings, opinions and dirt; seed and size.
+"""A feed as CISA AIS gives one: indicators, markings, opinions, revocations, updates and dirt.
 
-Every value is reserved: addresses of 240.0.0.0/4 and 2001:db8::/32, names under .example. Lists
-that are to hold them except the groups `special_purpose` and `documentation` of the allowlist.
+The same seed, size and start give the same bytes.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-_FIRST_IPV4: Final = int(IPv4Address("240.0.0.0"))
-_FIRST_IPV6: Final = int(IPv6Address("2001:db8::"))
+from connector.testing.ais_patterns import Patterns
+
+_START: Final = datetime(2025, 1, 1, tzinfo=UTC)
+_SPREAD_SECONDS: Final = 20_000_000
 _PRODUCERS: Final = 40
 _TLP: Final = (
     "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9",
     "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da",
     "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82",
+)
+# What a whole feed also bears: TLP 2.0, and now and then what no list may take.
+_TLP_TOO: Final = (
+    *_TLP * 30,
+    "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb",
+    "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421",
+    "marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003",
+    "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1",
+    "marking-definition--00000000-0000-4000-8000-00000000dead",
 )
 _TYPES: Final = ("malicious-activity", "anomalous-activity", "compromised", "attribution")
 _ACS_ID: Final = "75ad3822-3fbe-4de8-ac94-f02f01bf778b"
@@ -44,6 +53,10 @@ _INDICATES: Final = (
     b'"modified":"%s","relationship_type":"indicates","source_ref":"%s",'
     b'"target_ref":"malware--%s"}'
 )
+_SIGHTING: Final = (
+    b'{"type":"sighting","spec_version":"2.1","id":"sighting--%s","created":"%s","modified":"%s",'
+    b'"last_seen":"%s","sighting_of_ref":"%s"}'
+)
 _OBJECT: Final = (
     '{"type":"indicator","spec_version":"2.1","id":"indicator--%s",'
     '"created_by_ref":"identity--%s","created":"%s","modified":"%s",'
@@ -57,69 +70,104 @@ _OBJECT: Final = (
 
 
 def indicators(
-    size: int, seed: int = 1, *, kinds: str = "mixed", start: datetime | None = None
+    size: int, seed: int = 1, *, kinds: str = "mixed", start: datetime = _START
 ) -> Iterator[bytes]:
-    """Yield indicators as raw JSON; `kinds` is `mixed`, `ipv4` or `ipv6`.
+    """Yield indicators as raw JSON, a second apart; `kinds` is `mixed`, `ipv4` or `ipv6`.
 
-    The mix is that of real feeds: mostly single equalities of domains, file hashes, URLs and
-    addresses, one in a hundred a combination. Each bears one observable that no other has.
+    The mix is that of real feeds: of a hundred patterns 99 are a single equality, mostly of a
+    domain or a file's SHA-256. No two speak of the same observable.
     """
     draw = random.Random(seed)  # noqa: S311 - the same feed for the same seed, no secret
-    first = start or datetime(2026, 1, 1, tzinfo=UTC)
-    pattern = _PATTERNS[kinds]
+    pattern = Patterns(seed).of_kind(kinds)
     for number in range(size):
-        at = _text(first + timedelta(seconds=number % 20_000_000))
-        yield (
-            _OBJECT
-            % (
-                _uuid(draw.getrandbits(128)),
-                _uuid(draw.randrange(_PRODUCERS) << 8),
-                at,
-                at,
-                number,
-                _TYPES[0 if draw.random() < 0.9 else draw.randrange(1, len(_TYPES))],
-                pattern(draw, number),
-                at,
-                draw.randrange(30, 100),
-                _TLP[draw.randrange(len(_TLP))],
-                "",
-            )
-        ).encode()
+        yield _indicator(draw, number, pattern(), _at(start, number), _TLP)
 
 
-def whole_feed(size: int, seed: int = 1) -> Iterator[bytes]:
+def whole_feed(size: int, seed: int = 1, *, start: datetime = _START) -> Iterator[bytes]:
     """Yield a feed of so many indicators with all that comes with them, in order of arrival.
 
-    Identities and an ACS marking first. Of a hundred indicators every one bears the marking, fifty
-    have an opinion, ten point to malware, three come again in a newer version, one is taken back,
-    and one is dirt: not JSON of STIX's form, or a file name where a domain should be.
+    Identities, families and an ACS marking first. Of a hundred indicators every one bears the
+    marking beside its TLP, fifty have an opinion, ten point to malware, five say what another
+    said, three come again in a newer version, one is seen, one is taken back, one has an end, one
+    is dirt, and one in two hundred is of a shape that only hand-written content has. Now and then
+    a revocation comes before its indicator.
     """
     draw = random.Random(seed)  # noqa: S311 - the same feed for the same seed, no secret
+    patterns = Patterns(seed)
     yield from (_identity(number) for number in range(_PRODUCERS))
     yield from (_malware(number) for number in range(1, 20))
     yield _ACS
-    marking = b'","marking-definition--' + _ACS_ID.encode() + b'"]'
-    for number, plain in enumerate(indicators(size, seed)):
-        raw = plain.replace(b'"]}', marking + b"}") if plain.endswith(b'"]}') else plain
-        yield _dirt(draw, number) if draw.random() < 0.01 else raw
-        yield from _company(draw, raw, number)
+    told = patterns.mixed()
+    for number in range(size):
+        at = _at(start, number)
+        chance = draw.random()
+        if chance < 0.005:
+            yield _malformed(draw, number, at)
+            continue
+        pattern = _drawn(patterns, told, chance)
+        told = pattern if chance > 0.1 else told
+        ends = _at(start, number + _SPREAD_SECONDS) if draw.random() < 0.01 else ""
+        raw = _indicator(draw, number, pattern, at, _TLP_TOO, ends, acs=True)
+        if draw.random() < 0.001:
+            yield revoked(raw, start + timedelta(seconds=number + 1))
+        yield raw
+        yield from _company(draw, raw, start + timedelta(seconds=number))
 
 
-def _company(draw: random.Random, raw: bytes, number: int) -> Iterator[bytes]:
-    """Yield what follows an indicator: opinion, relationship, newer version, revocation."""
+def _drawn(patterns: Patterns, told: str, chance: float) -> str:
+    if chance < 0.01:
+        return patterns.dirty()
+    if chance < 0.015:
+        return patterns.composed()
+    return told if chance < 0.065 else patterns.mixed()
+
+
+def _indicator(
+    draw: random.Random,
+    number: int,
+    pattern: str,
+    at: str,
+    markings: tuple[str, ...],
+    ends: str = "",
+    *,
+    acs: bool = False,
+) -> bytes:
+    if "\\" in pattern:
+        pattern = pattern.replace("\\", "\\\\")
+    borne = markings[draw.randrange(len(markings))]
+    raw = _OBJECT % (
+        _uuid(draw.getrandbits(128)),
+        _uuid(draw.randrange(_PRODUCERS) << 8),
+        at,
+        at,
+        number,
+        _TYPES[0 if draw.random() < 0.9 else draw.randrange(1, len(_TYPES))],
+        pattern,
+        at,
+        draw.randrange(30, 100),
+        f'{borne}","marking-definition--{_ACS_ID}' if acs else borne,
+        f',"valid_until":"{ends}"' if ends else "",
+    )
+    return raw.encode()
+
+
+def _company(draw: random.Random, raw: bytes, when: datetime) -> Iterator[bytes]:
+    """Yield what follows an indicator: opinion, relationship, sighting, newer version, end."""
     subject = raw.partition(b'"id":"')[2].partition(b'"')[0]
-    when = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(seconds=number)
-    stamp = _text(when).encode()
+    stamp = _text(when + timedelta(seconds=2)).encode()
     if draw.random() < 0.5:
         word = (b"agree", b"neutral", b"strongly-agree", b"disagree")[draw.randrange(4)]
         yield _OPINION % (_uuid(draw.getrandbits(128)).encode(), stamp, stamp, word, subject)
     if draw.random() < 0.1:
         target = _uuid(draw.randrange(1, 20)).encode()
         yield _INDICATES % (_uuid(draw.getrandbits(128)).encode(), stamp, stamp, subject, target)
+    if draw.random() < 0.01:
+        seen = _uuid(draw.getrandbits(128)).encode()
+        yield _SIGHTING % (seen, stamp, stamp, stamp, subject)
     if draw.random() < 0.03:
         yield raw.replace(raw[raw.index(b'"modified"') :][:37], b'"modified":"' + stamp + b'"', 1)
     if draw.random() < 0.01:
-        yield revoked(raw, when + timedelta(seconds=1))
+        yield revoked(raw, when + timedelta(seconds=3))
 
 
 def _identity(number: int) -> bytes:
@@ -140,16 +188,21 @@ def _malware(number: int) -> bytes:
     ).encode()
 
 
-def _dirt(draw: random.Random, number: int) -> bytes:
-    if draw.random() < 0.5:
+def _malformed(draw: random.Random, number: int, at: str) -> bytes:
+    """Return an indicator that is not valid STIX, or whose pattern is of another language."""
+    head = '{"type":"indicator","spec_version":"2.1","id":"indicator--%s","created":"%s"'
+    head = head % (_uuid(draw.getrandbits(128)), at)
+    kind = draw.randrange(4)
+    if kind == 0:
         return b'{"type":"indicator","id":"indicator--%d","pattern":17}' % number
-    return (
-        b'{"type":"indicator","spec_version":"2.1","id":"indicator--'
-        + _uuid(draw.getrandbits(128)).encode()
-        + b'","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z",'
-        b'"pattern":"[domain-name:value = \'setup%d.exe\']","pattern_type":"stix",'
-        b'"valid_from":"2026-01-01T00:00:00Z"}' % number
-    )
+    if kind == 1:
+        return f'{head},"modified":"yesterday","pattern_type":"stix"}}'.encode()
+    pattern = f"[domain-name:value = 'm{number:x}.bad.example']"
+    if kind == 2:  # without its valid_from
+        rest = f'"modified":"{at}","pattern":"{pattern}","pattern_type":"stix"'
+        return f"{head},{rest}}}".encode()
+    rest = f'"modified":"{at}","valid_from":"{at}","pattern_type":"yara"'
+    return f'{head},{rest},"pattern":"rule r{number} {{condition: true}}"}}'.encode()
 
 
 def revoked(raw: bytes, when: datetime) -> bytes:
@@ -160,37 +213,8 @@ def revoked(raw: bytes, when: datetime) -> bytes:
     return head + b'"modified":"' + stamp + b'"' + tail[:-1] + b',"revoked":true}'
 
 
-def _mixed(draw: random.Random, number: int) -> str:
-    kind = draw.random()
-    if kind < 0.43:
-        return f"[domain-name:value = 'h{number:x}.bad{draw.randrange(1 << 20):x}.example']"
-    if kind < 0.80:
-        return f"[file:hashes.'SHA-256' = '{draw.getrandbits(232):058x}{number:06x}']"
-    if kind < 0.89:
-        return f"[url:value = 'http://h{number:x}.example/a/{draw.randrange(1 << 20):x}']"
-    if kind < 0.96:
-        return _ipv4(draw, number)
-    if kind < 0.99:
-        return _ipv6(draw, number)
-    return (
-        f"[file:name = 'f{number}.exe' AND file:hashes.MD5 = '{draw.getrandbits(104):026x}"
-        f"{number:06x}']"
-    )
-
-
-def _ipv4(_draw: random.Random, number: int) -> str:
-    return f"[ipv4-addr:value = '{IPv4Address(_FIRST_IPV4 + number * 7 + 1)}']"
-
-
-def _ipv6(_draw: random.Random, number: int) -> str:
-    return f"[ipv6-addr:value = '{IPv6Address(_FIRST_IPV6 + (number << 16) + 1)}']"
-
-
-_PATTERNS: Final[dict[str, Callable[[random.Random, int], str]]] = {
-    "mixed": _mixed,
-    "ipv4": _ipv4,
-    "ipv6": _ipv6,
-}
+def _at(start: datetime, number: int) -> str:
+    return _text(start + timedelta(seconds=number % (2 * _SPREAD_SECONDS)))
 
 
 def _uuid(bits: int) -> str:

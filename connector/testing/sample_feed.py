@@ -1,10 +1,10 @@
-"""A small feed of our own making, in which every reason why a claim is not enforced appears.
+"""The indicators of which the demo tells: one for each reason why a claim is not enforced.
 
-Addresses and names are reserved ones, so that an allowlist has to leave out its `documentation`
-group. The few that are not stand for what an allowlist must refuse.
+They stand among those of `ais_like`, and no other speaks of their values. Addresses and names are
+reserved ones, so that an allowlist has to leave out its `documentation` group. The few that are
+not stand for what an allowlist must refuse.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,11 +22,6 @@ _IDS: Final = UUID("7c7a3d38-6f0c-4f0a-9d39-2f5a3c1f1a5e")
 _TLP_2_0_RED: Final = "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1"
 _TLP_2_0_GREEN: Final = "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"
 _YARA: Final = 'rule sample { strings: $a = "sample" condition: $a }'
-_COMMANDERS: Final = 40
-_PHISHERS: Final = 30
-_DROPPERS: Final = 12
-_FILES: Final = 20
-_SENDERS: Final = 6
 
 
 def _identifier(kind: str, name: str) -> str:
@@ -43,7 +38,7 @@ def _domain(value: str) -> str:
 
 
 class Indicators:
-    """Makes the objects of the sample feed as of an instant; they have the same ids each time."""
+    """Makes these indicators as of an instant; they have the same ids each time."""
 
     def __init__(self, now: datetime, short_life: timedelta = timedelta(seconds=12)) -> None:
         self._now = now
@@ -54,7 +49,7 @@ class Indicators:
         )  # fmt: skip
 
     def all(self) -> list[stix2.Indicator | stix2.Identity | dict[str, Any]]:
-        """Return the whole feed: what is to be enforced, and one of each kind that is not."""
+        """Return what is to be enforced, and one of each kind that is not."""
         return [self._producer, *self._enforced(), *self._refused(), *self._unread()]
 
     def _ago(self, days: float) -> datetime:
@@ -72,20 +67,10 @@ class Indicators:
         )  # fmt: skip
 
     def _enforced(self) -> Iterator[stix2.Indicator]:
-        for n in range(_COMMANDERS):
-            yield self._make("command and control", _address(f"198.51.100.{n + 10}"))
+        for value in (MARKED_FOR_REVOCATION, "198.51.100.30"):
+            yield self._make("command and control", _address(value))
         yield self._make("hijacked range", _address("203.0.113.128/26"))
         yield self._make("command and control", _address("2001:db8:bad::7"))
-        for n in range(_PHISHERS):
-            yield self._make("phishing", _domain(f"login-{n:02}.phish.example"))
-        for n in range(_DROPPERS):
-            yield self._make("dropper", f"[url:value = 'http://files.bad.example/{n}/setup.exe']")
-        for n in range(_FILES):
-            digest = hashlib.sha256(b"sample %d" % n).hexdigest()
-            yield self._make("malware", f"[file:hashes.'SHA-256' = '{digest}']")
-        for n in range(_SENDERS):
-            sender = f"invoice-{n}@bad.example"
-            yield self._make("fraud", f"[email-message:sender_ref.value = '{sender}']")
         yield self._make(
             "short campaign", _domain(SHORT_LIVED), valid_until=self._now + self._short_life
         )
