@@ -38,6 +38,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
+    @property
+    def places(self) -> frozenset[tuple[object, ...]] | None:
+        """What an output keeps to itself at its target; None where all its options name that.
+
+        Two outputs of one adapter that share a place would each take the other's entries for
+        foreign or lost, so `connector check` refuses them.
+        """
+        return None
+
 
 def _duration(value: object) -> timedelta:
     if isinstance(value, timedelta):

@@ -142,23 +142,31 @@ def _check_mapping(
 
 
 def _check_targets(sections: Sections, parts: Parts) -> None:
-    """Two outputs at one target would each take the other's entries for foreign or lost."""
-    seen: dict[tuple[str, str], list[str]] = {}
+    """Two outputs at one place would each take the other's entries for foreign or lost."""
+    seen: dict[tuple[object, ...], list[str]] = {}
     for name, options in parts.options.items():
         if (output := parts.sound_outputs.get(name)) is None:
             continue
-        # A secret's repr hides it, so equal keys still have to be compared.
-        alike = seen.setdefault((output.adapter, repr(options)), [])
-        for other in alike:
-            if parts.options[other] == options:
-                line = sections.file.position(("outputs", other)).line
-                text = (
-                    f"are those of outputs.{other} in line {line}, so both would keep a list at "
-                    "one place: give each its own"
-                )
-                sections.note(("outputs", name, "options"), text)
-                break
-        alike.append(name)
+        places = options.places
+        # A secret's repr hides it, so options that print alike still have to be compared.
+        keys = {(repr(options),)} if places is None else places
+        alike = [seen.setdefault((output.adapter, *key), []) for key in sorted(keys, key=repr)]
+        taken = {
+            other
+            for others in alike
+            for other in others
+            if places is not None or parts.options[other] == options
+        }
+        for other in (known for known in parts.options if known in taken):
+            line = sections.file.position(("outputs", other)).line
+            text = (
+                f"name the same place as those of outputs.{other} in line {line}, where both "
+                "would keep a list: give each its own"
+            )
+            sections.note(("outputs", name, "options"), text)
+            break
+        for others in alike:
+            others.append(name)
 
 
 def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:

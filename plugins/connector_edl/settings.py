@@ -62,6 +62,11 @@ class EdlSettings(Settings):
         default = Empty.SERVE_EMPTY if self.format is Format.PLAIN else Empty.SENTINEL
         return self.empty or default
 
+    @property
+    def places(self) -> frozenset[tuple[object, ...]]:
+        """The file, in whatever dialect."""
+        return frozenset({(self.file,)})
+
     @field_validator("file")
     @classmethod
     def _inside_the_folder(cls, file: str) -> str:

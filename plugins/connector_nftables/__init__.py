@@ -64,6 +64,11 @@ class NftablesSettings(Settings):
     )
     nft: Path = Field(Path("nft"), description="The nft command.")
 
+    @property
+    def places(self) -> frozenset[tuple[object, ...]]:
+        """The sets, whatever happens to packets that match them."""
+        return frozenset({(self.netns, self.family, self.table, self.set)})
+
 
 class NftablesAdapter(EntryAdapter[NftablesSettings]):
     """Keeps named sets in a table of our own; the kernel is the only memory."""

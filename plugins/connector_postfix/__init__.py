@@ -72,6 +72,12 @@ class PostfixSettings(Settings):
         "names below it: refuse it, or stop these as well.",
     )
 
+    @property
+    def places(self) -> frozenset[tuple[object, ...]]:
+        """Each of the maps."""
+        stems = (self.senders, self.domains, self.clients)
+        return frozenset((self.folder, stem.lower()) for stem in stems if stem)
+
     @model_validator(mode="after")
     def _check_maps(self) -> Self:
         named = [stem for stem in (self.senders, self.domains, self.clients) if stem]

@@ -53,6 +53,13 @@ class SplunkSettings(HttpSettings):
         "installations that share a collection need different ones.",
     )
 
+    @property
+    def places(self) -> frozenset[tuple[object, ...]]:
+        """The documents under one tag; without one each output has its own name for it."""
+        if self.owner_tag is None:
+            return frozenset()
+        return frozenset({(self.url, self.app, self.collection, self.owner_tag)})
+
     @field_validator("url")
     @classmethod
     def _management_port(cls, url: str) -> str:

@@ -403,8 +403,8 @@ def test_a_file_that_is_not_there_or_not_text_is_one_sentence(folder):
 def test_two_outputs_at_one_place_are_refused_with_the_line_of_the_first(folder):
     other = "  twin: {list: perimeter, adapter: text, options: {file: ./edge.txt}}\n"
     assert problems(SMALLEST + other) == [
-        "c.yaml:8: outputs.twin.options: are those of outputs.edge in line 7, so both would keep "
-        "a list at one place: give each its own"
+        "c.yaml:8: outputs.twin.options: name the same place as those of outputs.edge in line 7, "
+        "where both would keep a list: give each its own"
     ]
 
 

@@ -1,0 +1,64 @@
+"""Two outputs that would keep a list at one place are refused, whatever else tells them apart."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from connector.config.loading import load
+from connector.errors import ConfigError
+from connector.registry import Registry
+
+KVSTORE = {
+    "url": "https://splunk.example:8089", "app": "search", "collection": "threats",
+    "auth": {"token": {"env": "TOKEN"}},
+}  # fmt: skip
+ALIKE = {
+    "edl": ({"file": "a.txt"}, {"file": "a.txt", "format": "panos", "types": ["url"]}),
+    "nftables": ({"set": "bad"}, {"set": "bad", "drop": False}),
+    "postfix": (
+        {"folder": "maps", "senders": "from", "clients": "hosts"},
+        {"folder": "./maps", "domains": "From", "action": "WARN"},
+    ),
+    "splunk_kvstore": (
+        {**KVSTORE, "owner_tag": "us"},
+        {**KVSTORE, "owner_tag": "us", "read_timeout": "5s"},
+    ),
+}
+APART = {
+    "edl": ({"file": "a.txt"}, {"file": "b.txt"}),
+    "nftables": ({"set": "bad"}, {"set": "bad", "netns": "lab"}),
+    "postfix": ({"folder": "maps", "senders": "from"}, {"folder": "maps", "clients": "hosts"}),
+    "splunk_kvstore": (KVSTORE, KVSTORE),
+}
+
+
+def check(folder: Path, adapter: str, *options: dict[str, object]) -> None:
+    outputs = {
+        name: {"list": "perimeter", "adapter": adapter, "options": given}
+        for name, given in zip(("one", "two"), options, strict=True)
+    }
+    lines = [
+        "version: 1",
+        "feeds: {files: {type: bundle, path: bundles/}}",
+        "lists: {perimeter: {}}",
+        "outputs:",
+        *(f"  {name}: {json.dumps(output)}" for name, output in outputs.items()),
+    ]
+    path = folder / "config.yaml"
+    path.write_text("\n".join(lines))
+    load(path, Registry.installed(), {"TOKEN": "t"})
+
+
+@pytest.mark.parametrize("adapter", ALIKE)
+def test_two_outputs_at_one_place_are_refused_with_both_lines(adapter: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(tmp_path, adapter, *ALIKE[adapter])
+    [problem] = caught.value.problems
+    assert "config.yaml:6: outputs.two.options: name the same place" in problem
+    assert "outputs.one in line 5" in problem
+
+
+@pytest.mark.parametrize("adapter", APART)
+def test_two_outputs_at_different_places_are_taken(adapter: str, tmp_path: Path) -> None:
+    check(tmp_path, adapter, *APART[adapter])
