@@ -66,7 +66,6 @@ def assemble(
         name: _output(name, output, listings[output.list], loaded, registry)
         for name, output in config.outputs.items()
     }
-    store.ledger.resume(outputs)
     return Service(
         loaded, store, now, feeds, listings, outputs, carrier or Carrier(store, now),
         allowlist, set(listings),

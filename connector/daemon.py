@@ -208,13 +208,14 @@ class Daemon:
         self._ending = threading.Event()
         self._reload = threading.Event()
         self._fatal: BaseException | None = None
+        self._address = ""
         self._generation: Generation | None = None
         self.server: ListServer | None = None
         self.started = threading.Event()
 
     def run(self, loaded: Loaded) -> None:
         """Run until `end`; raise AlreadyRunningError, or what ended the service unasked."""
-        store = open_store(loaded)
+        store, self._address = open_store(loaded), _address(loaded)
         try:
             self._run(loaded, store)
         finally:
@@ -236,6 +237,8 @@ class Daemon:
                 continue
             proven, self.server = current, server
             log.info("service.started", config=str(self._path), lists=server.url)
+            if retired := store.lists.retire(current.config.lists):
+                log.info("list.retired", lists=retired)
             generation.start()
             self.started.set()
             try:
@@ -262,8 +265,14 @@ class Daemon:
                 "output.left_behind", output=name, entries=count,
                 what="the configuration names it no more, and its entries are still at the target",
             )  # fmt: skip
+        if _address(loaded) != self._address:
+            log.warning(
+                "state.url_changed", kept=store.database.shown,
+                what="state.url changed: the state that is open stays in use until a restart",
+            )  # fmt: skip
         carrier = self._carrier(store) if self._carrier else None
         service = assemble(loaded, self._registry, store, self._now, carrier)
+        store.ledger.resume(service.outputs)
         self._generation = Generation(service, self._fail)
         return self._generation
 

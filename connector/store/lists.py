@@ -6,7 +6,7 @@ the new one is also the change of the count, so the sums are exact without count
 
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -25,6 +25,7 @@ from connector.store.touches import Learned
 
 BLOCK: Final = 4096
 CHUNK: Final = 4000
+_RETIRED: Final = 1 << 62  # a list that the file names no more has nothing left to consider
 _STAMP: Final = (1 << 62) - 1
 _CLAIM_ROWS: Final = (
     f"SELECT c.observable, {CLAIM_COLUMNS} FROM claims c JOIN objects o ON o.number = c.object "  # noqa: S608 - our own columns
@@ -81,6 +82,8 @@ class ListStore:
                 number = (self._db.one(connection, "SELECT max(number) FROM lists") or 0) + 1
                 sql = "INSERT INTO lists (number, name) VALUES (?, ?)"
                 self._db.run(connection, sql, (number, name))
+            sql = "UPDATE lists SET touched = -1 WHERE number = ? AND touched = ?"
+            self._db.run(connection, sql, (number, _RETIRED))
             return self._state(connection, number)
 
     def _state(self, connection: Connection, number: int) -> ListState:
@@ -269,13 +272,24 @@ class ListStore:
         found = tallies(self._db, connection, LIST_TALLY, number)
         return reasons_of(found)
 
-    def drop(self, connection: Connection, number: int) -> None:
-        """Forget a list that the configuration no longer names."""
-        for table in ("entries", "buckets"):
-            self._db.run(connection, f"DELETE FROM {table} WHERE list = ?", (number,))  # noqa: S608 - our own tables
-        sql = "DELETE FROM tallies WHERE kind = ? AND owner = ?"
-        self._db.run(connection, sql, (LIST_TALLY, number))
-        self._db.run(connection, "DELETE FROM lists WHERE number = ?", (number,))
+    def retire(self, names: Collection[str]) -> list[str]:
+        """Forget what lists hold that the file names no more; return those it was done for.
+
+        Number and sequence stay: to an output that carries such a list again, all of it is news.
+        """
+        with self._db.write() as connection:
+            sql = "SELECT number, name FROM lists WHERE touched < ?"
+            rows = self._db.rows(connection, sql, (_RETIRED,))
+            gone = {name: number for number, name in rows if name not in names}
+            for number in gone.values():
+                for table in ("entries", "buckets"):
+                    sql = f"DELETE FROM {table} WHERE list = ?"  # noqa: S608 - our own tables
+                    self._db.run(connection, sql, (number,))
+                sql = "DELETE FROM tallies WHERE kind = ? AND owner = ?"
+                self._db.run(connection, sql, (LIST_TALLY, number))
+                sql = "UPDATE lists SET touched = ?, claim = 0, decided_at = NULL WHERE number = ?"
+                self._db.run(connection, sql, (_RETIRED, number))
+        return sorted(gone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class Outputs:
         """Let paused outputs go on: the file was read anew, so what refused us may be mended."""
         with self._db.write() as connection:
             for name in names:
-                sql = "UPDATE outputs SET paused = NULL WHERE name = ?"
+                sql = "UPDATE outputs SET paused = NULL WHERE name = ? AND paused IS NOT NULL"
                 self._db.run(connection, sql, (name,))
 
     def left_behind(self, names: Collection[str]) -> dict[str, int]:

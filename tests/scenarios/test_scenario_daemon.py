@@ -157,6 +157,52 @@ def test_an_output_that_is_refused_pauses_until_reload_and_says_so(site: Site) -
         until(lambda: site_status(running, "edge")["state"] == "ok")
 
 
+def test_looking_at_the_status_lets_no_paused_output_go_on(site: Site) -> None:
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE)])
+    site.rack["edge"].fault = RefusedError("edge: 403, check the credentials")
+    with pytest.raises(RefusedError):
+        site.change()
+    site.open()  # as every command does
+    assert site.output("edge")["state"] == "paused"
+
+
+def test_a_state_that_is_named_anew_is_taken_up_at_a_restart_and_the_log_says_so(
+    site: Site,
+) -> None:
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE)])
+    with capture_logs() as logged, daemon(site) as running:
+        until(lambda: site.at("core") == [ONE])
+        site.edit(lambda config: config.update(state={"url": "sqlite:///elsewhere.db"}))
+        site.write("two.json", [indicator("b", TWO)])
+        running.reload()
+        until(lambda: site.at("core") == [ONE, TWO])
+        [told] = [line for line in logged if line["event"] == "state.url_changed"]
+    assert "until a restart" in told["what"]
+    assert "connector.db" in told["kept"]
+    assert not (site.folder / "elsewhere.db").exists()
+
+
+def test_a_list_that_the_file_names_no_more_is_retired(site: Site) -> None:
+    site.configure(**two_firewalls())
+    site.edit(lambda config: config["lists"].update(spare={}))
+    site.write("one.json", [indicator("a", ONE)])
+    site.once()
+    with daemon(site) as running:
+        until(lambda: site.at("core") == [ONE])
+        site.edit(lambda config: config["lists"].pop("spare"))
+        with capture_logs() as logged:
+            running.reload()
+            until(lambda: any(line["event"] == "list.retired" for line in logged))
+    site.open()
+    site.change()
+    site.consistent()
+    with site.service.store.database.read() as connection:
+        sql = "SELECT count(DISTINCT list) FROM entries"
+        assert site.service.store.database.one(connection, sql) == 1
+
+
 def site_status(running: Daemon, output: str) -> dict[str, Any]:
     assert running.server
     facts = requests.get(f"{running.server.url}/healthz", timeout=10).json()

@@ -170,17 +170,38 @@ def test_departures_are_forgotten_when_every_list_has_passed_them(hand: Hand) ->
     hand.assert_counted()
 
 
-def test_a_list_that_is_dropped_leaves_nothing(hand: Hand) -> None:
-    hand.give(indicator(1))
+def test_a_list_that_the_file_names_no_more_leaves_nothing_and_keeps_nothing(hand: Hand) -> None:
+    hand.run(b"unreadable", indicator(1))
     hand.refresh()
     second = Hand(hand.store, name="watch")
     second.refresh()
-    number = hand.number
-    with hand.store.database.write() as connection:
-        hand.store.lists.drop(connection, number)
-    for table in ("entries", "buckets", "tallies", "lists"):
-        assert len(hand.rows("SELECT * FROM " + table)) == 1, "the other list's"  # noqa: S608 - our own tables
+    assert hand.store.lists.retire(["watch"]) == ["perimeter"]
+    assert hand.store.lists.retire(["watch"]) == []
+    for table, column in (("entries", "list"), ("buckets", "list"), ("tallies", "owner")):
+        assert hand.rows(f"SELECT * FROM {table} WHERE {column} = 1") == []  # noqa: S608 - our own tables
+    for turn in range(3):
+        hand.run(b"unreadable" * (turn + 2), indicator(1))
+        second.refresh()
+    assert len(hand.rows("SELECT * FROM departures")) == 1, "the latest keeps numbers fresh"
+    second.assert_counted()
     assert set(second.wanted()) == {"198.51.100.1"}
+
+
+def test_a_list_that_comes_back_is_decided_as_new_and_news_to_its_outputs(hand: Hand) -> None:
+    hand.run(b"unreadable", indicator(1), indicator(2))
+    hand.refresh()
+    seq = hand.seq
+    hand.store.lists.retire([])
+    second = Hand(hand.store, name="watch")
+    hand.run(indicator(1), indicator(2))
+    second.refresh()
+    hand.refresh(everything=True)
+    hand.assert_counted()
+    assert set(hand.wanted()) == {"198.51.100.1", "198.51.100.2"}
+    assert hand.seq > seq
+    hand.give(indicator(3))
+    hand.refresh()
+    hand.assert_counted()
 
 
 def test_a_restart_finds_nothing_changed(tmp_path: Path) -> None:
