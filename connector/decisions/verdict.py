@@ -191,9 +191,9 @@ class ListPolicy:
         until, hides = shared.until, shared.hides
         if shared.expired:
             return Verdict(Reason.EXPIRED, shared.expired, 0, until, hides)
-        if words := shared.refusal(self.purpose):
-            return Verdict(Reason.WITHHELD, words, 0, until, hides)
         terms, rule, blocks = self.terms[feed], self.select.opinions, self.purpose is Purpose.BLOCK
+        if words := shared.refusal(self.purpose) if terms.configured else "":
+            return Verdict(Reason.WITHHELD, words, 0, until, hides)
         counted = counted_opinions(context, feed, terms.authoritative)
         refused = refusal(self.select, self.purpose, terms, traits, context, self.countries)
         if refused := refused or rule.refuses(counted, blocks=blocks):

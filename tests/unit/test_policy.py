@@ -184,7 +184,10 @@ def test_a_choice_says_why_it_refuses(words: tuple[str, ...], choice: Choice, wh
 
 
 def test_a_feed_that_is_no_longer_configured_gives_nothing() -> None:
-    gone = policy(terms={1: Terms("ais", configured=False)})
+    """What it bore no marking on is not withheld: nobody says any more what to assume."""
+    gone = policy(
+        terms={1: Terms("ais", configured=False)}, level=lambda _traits, _feed: (Tlp.RED, "")
+    )
     assert explain(ADDRESS, claim(), gone, NOW) == (
         Reason.DESELECTED, "feed ais is no longer configured",
     )  # fmt: skip
