@@ -1,7 +1,8 @@
-"""What may not be held at all never enters: objects marked as classified (ACS 3.0).
+"""What may not be held at all never enters: what is classified, and what is past its date.
 
-A feed of unclassified data that carries one has a spill: nothing of it is stored or logged but the
-marking's id, and an alarm is raised (`reference/feed.md` section 2.3, rule 1).
+A feed of unclassified data that carries a classified object (ACS 3.0) has a spill: nothing of it
+is stored or logged but the marking's id, and an alarm is raised (`reference/feed.md` section 2.3,
+rule 1). What a marking told us to dispose of by now (rule 7) is as if it had never been sent.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,12 @@ import structlog
 
 from connector.feed import Page
 from connector.indicators.acs import ACS_EXTENSION
-from connector.indicators.known_marking import KnownMarking, read_marking, spilling
+from connector.indicators.known_marking import (
+    KnownMarking,
+    markings_in,
+    read_marking,
+    spilling,
+)
 from connector.store.objects import ObjectStore
 
 log = structlog.get_logger()
@@ -23,33 +29,47 @@ _ACS: Final = ACS_EXTENSION.encode()
 _OLD_ACS: Final = b"x-isa-acs"
 
 
-def without_spills(page: Page, store: ObjectStore, spilled: dict[str, str]) -> Page:
-    """Return the page without objects that may not be held; `spilled` gathers why.
+def cleared(page: Page, store: ObjectStore, spilled: dict[str, str], now: int) -> Page:
+    """Return the page without objects that may not be held; `spilled` gathers what is classified.
 
     A marking that arrives after objects that bear it takes these out of the store again.
     """
-    late = _spilling_markings(page.objects)
-    fresh = {ref: marking for ref, marking in late.items() if ref not in store.spills()}
-    if fresh:
-        store.add_markings(fresh)
-        purged = store.purge(fresh) + store.staging.purge(fresh)
-        log.error("feed.spill_purged", markings=sorted(fresh), objects=purged)
-    spills = store.spills()
-    if not spills:
+    _learn(page.objects, store, now)
+    spills, past = store.spills(), store.disposals.past(now)
+    if not spills and not past:
         return page
-    marks = {ref.encode(): ref for ref in spills}
     kept = []
+    classified = 0
     for raw in page.objects:
-        borne = [ref for mark, ref in marks.items() if mark in raw]
-        spilled.update((ref, spills[ref]) for ref in borne)
-        if not borne:
+        borne = markings_in(raw)
+        if found := borne & spills.keys():
+            spilled.update((ref, spills[ref]) for ref in found)
+            classified += 1
+        elif borne.isdisjoint(past):
             kept.append(raw)
-    if dropped := len(page.objects) - len(kept):
-        log.error("feed.spill", markings=sorted(spilled), objects=dropped)
+    if classified:
+        log.error("feed.spill", markings=sorted(spilled), objects=classified)
+    if late := len(page.objects) - len(kept) - classified:
+        log.info("feed.past_disposition", objects=late)
     return replace(page, objects=kept)
 
 
-def _spilling_markings(objects: Sequence[bytes]) -> dict[str, KnownMarking]:
+def _learn(objects: Sequence[bytes], store: ObjectStore, now: int) -> None:
+    """Take markings in that close the door, before what bears them can pass it."""
+    found = _closing_markings(objects, now)
+    if not found:
+        return
+    known = store.spills().keys() | store.disposals.past(now)
+    fresh = {ref: marking for ref, marking in found.items() if ref not in known}
+    if not fresh:
+        return
+    store.add_markings(fresh)
+    if classified := {ref for ref in fresh if spilling([ref], fresh)}:
+        purged = store.disposals.purge(classified)
+        log.error("feed.spill_purged", markings=sorted(classified), objects=purged)
+
+
+def _closing_markings(objects: Sequence[bytes], now: int) -> dict[str, KnownMarking]:
     found = {}
     for raw in objects:
         if _ACS not in raw and _OLD_ACS not in raw:
@@ -61,6 +81,11 @@ def _spilling_markings(objects: Sequence[bytes]) -> dict[str, KnownMarking]:
         ref = body.get("id") if isinstance(body, dict) else None
         if isinstance(ref, str) and body.get("type") == "marking-definition":
             marking = read_marking(body)
-            if spilling([ref], {ref: marking}):
+            if spilling([ref], {ref: marking}) or _is_past(marking, now):
                 found[ref] = marking
     return found
+
+
+def _is_past(marking: KnownMarking, now: int) -> bool:
+    disposal = None if marking.acs is None else marking.acs.disposal
+    return disposal is not None and disposal <= now

@@ -38,6 +38,8 @@ _TICK_SECONDS: Final = 0.5
 _LISTS_EVERY_SECONDS: Final = 10
 _FILES_EVERY_SECONDS: Final = 5
 _LISTS: Final = "lists"
+_DISPOSAL: Final = "disposal"
+_DISPOSAL_EVERY_SECONDS: Final = 60
 
 
 class AlreadyRunningError(ConnectorError):
@@ -109,6 +111,7 @@ class Generation:
         self._waiting: set[str] = set()  # outputs that were asked while their list was decided
         service.carrier.stopped = self._stopping.is_set
         self.lists = Worker(_LISTS, self._refresh, fatal)
+        self.disposal = Worker(_DISPOSAL, self._dispose, fatal)
         self.feeds = {
             name: Worker(f"feed {name}", self._polling(name), fatal) for name in service.feeds
         }
@@ -119,7 +122,7 @@ class Generation:
     @property
     def workers(self) -> list[Worker]:
         """All workers."""
-        return [self.lists, *self.feeds.values(), *self.outputs.values()]
+        return [self.lists, self.disposal, *self.feeds.values(), *self.outputs.values()]
 
     def start(self) -> None:
         """Decide every list, then go on at the configured intervals."""
@@ -128,6 +131,8 @@ class Generation:
         config = self.service.loaded.config
         self.lists.ask()
         self.scheduler.every(_LISTS_EVERY_SECONDS).seconds.do(self.lists.ask)
+        self.disposal.ask()
+        self.scheduler.every(_DISPOSAL_EVERY_SECONDS).seconds.do(self.disposal.ask)
         for name, feed in self.feeds.items():
             feed.ask()
             self._every(config.feeds[name].every, feed)
@@ -154,6 +159,10 @@ class Generation:
                 self.lists.ask()  # what came before a failure counts too
 
         return polling
+
+    def _dispose(self) -> None:
+        if self.service.dispose():
+            self.lists.ask()
 
     def _refresh(self) -> None:
         """Decide on what changed; a list that fails keeps no other from it."""

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from connector.clearance import without_spills
+from connector.clearance import cleared
 from connector.decisions.policy import State
 from connector.decisions.selection import Traits
 from connector.errors import ConnectorError
@@ -125,7 +125,7 @@ class _Intake:
         again = held is not None
         started = False
         for received in self.feed.pages(collection, held.cursor if held else state.cursor):
-            page = without_spills(received, self.store, self.polled.spilled)
+            page = cleared(received, self.store, self.polled.spilled, self.now())
             if not started:  # before the cursor moves past it
                 _note_gap(self.feed, self.number, collection, self.store, self.now)
             if at_once or (page.last and not started and held is None):

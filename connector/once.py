@@ -53,6 +53,7 @@ def take_in(service: Service, outcome: Outcome, progress: Progress) -> None:
             raise
         except ConnectorError as error:
             outcome.failures[f"feed {name}"] = str(error)
+    service.dispose()
     for name in service.listings:
         shown = partial(_count, progress, f"list {name}")
         shown(0)
@@ -77,6 +78,7 @@ def run_once(service: Service, progress: Progress) -> Outcome:
             raise
         except ConnectorError as error:
             outcome.failures[f"output {name}"] = str(error)
+    service.dispose()  # values that were held at a target until now
     return outcome
 
 

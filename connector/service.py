@@ -13,6 +13,7 @@ from connector.carrying import Applied, Carrier, ListMovedError, StoppedError
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, PartialRuns
 from connector.decisions.allowlist import Allowlist, Protection
+from connector.disposal import Disposal
 from connector.errors import ConnectorError, RefusedError, UnavailableError, UndecidedError
 from connector.feed import Feed
 from connector.indicators.confidence import readings
@@ -103,6 +104,7 @@ class Service:
     deciding: set[str] = field(default_factory=set)
     unresolved: dict[str, set[str]] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
+    disposal: Disposal = field(default_factory=Disposal)
 
     def poll(self, name: str, progress: FeedProgress = lambda _title, _count: None) -> Polled:
         """Poll one feed once; raises what a failed poll raises, after recording it."""
@@ -145,7 +147,7 @@ class Service:
             _raise_worst(polled)
             wanted = self.unresolved.get(name, set()) | polled.marked
             self.unresolved[name] = resolve(
-                feed.feed, wanted, self.store.markings, self.store.objects, polled
+                feed.feed, wanted, self.store.markings, self.store.objects, polled, self.now()
             )
         finally:  # of several collections, one may bring a marking before another fails
             self._learn_markings(polled)
@@ -251,6 +253,10 @@ class Service:
             changed=done.changed,
         )  # fmt: skip
         return done
+
+    def dispose(self) -> int:
+        """Purge what markings let us hold no longer; return how many objects."""
+        return self.disposal.carry_out(self.store, self.now())
 
     def is_decided(self, name: str) -> bool:
         """Return whether a list is whole, and by what the file, markings and exceptions say."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from connector.clearance import without_spills
+from connector.clearance import cleared
 from connector.errors import ConnectorError
 from connector.feed import Feed, Page
 from connector.indicators.known_marking import read_marking
@@ -26,6 +26,7 @@ def resolve(
     known: KeptMarkings,
     store: ObjectStore,
     polled: Polled,
+    now: int,
 ) -> set[str]:
     """Ask the feed for markings by id; return those that are still missing, and restrict most.
 
@@ -39,14 +40,14 @@ def resolve(
         except ConnectorError as error:
             log.warning("feed.marking_unresolved", marking=ref, why=str(error))
             break
-        if raw is not None and _take(raw, ref, store, polled):
+        if raw is not None and _take(raw, ref, store, polled, now):
             missing.discard(ref)
     return missing
 
 
-def _take(raw: bytes, ref: str, store: ObjectStore, polled: Polled) -> bool:
+def _take(raw: bytes, ref: str, store: ObjectStore, polled: Polled, now: int) -> bool:
     """Remember a marking definition that was asked for; return whether it is that one."""
-    for kept in without_spills(Page([raw], "", last=True), store, polled.spilled).objects:
+    for kept in cleared(Page([raw], "", last=True), store, polled.spilled, now).objects:
         try:
             body = msgspec.json.decode(kept)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -15,12 +15,13 @@ CONNECTOR, PLUGINS = ROOT / "connector", ROOT / "plugins"
 FLOORS = {
     6: {"allowing", "cli", "console", "feeding", "impact", "screens", "daemon", "demo"},
     5: {"server", "service", "assembly", "once", "answers", "explaining", "metrics", "logs"},
-    4: {"intake", "stocktaking", "reconcile", "carrying", "entries", "clearance", "unresolved"},
+    4: {"intake", "stocktaking", "reconcile", "carrying", "entries", "clearance", "disposal",
+        "unresolved"},
     3: {"feeds", "store", "config", "registry", "http", "tls", "answer"},
     2: {"adapter", "feed"},
     1: {"indicators", "decisions"},
     0: {"__init__", "model", "settings", "errors"},
-}
+}  # fmt: skip
 # Ships with the package for the authors of plugins and for `connector demo`; nothing else uses it.
 APART = "testing"
 MAY_IMPORT_TESTING = {"demo"}

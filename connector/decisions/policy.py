@@ -45,6 +45,7 @@ class State(IntEnum):
     WITHDRAWN = 2
     UNREADABLE = 3
     DISPUTED = 4
+    DISPOSED = 5
 
 
 class ClaimRow(NamedTuple):
@@ -213,6 +214,8 @@ def _kind_code(kind: int, purpose: Purpose) -> int:
 def _state_code(state: int, purpose: Purpose) -> int:
     if state == State.DISPUTED:  # revoked by somebody who did not create it: watch, do not block
         return _REVOKED if purpose is Purpose.BLOCK else 0
+    if state == State.DISPOSED:
+        return _EXPIRED
     return _WITHDRAWN if state == State.WITHDRAWN else _REVOKED
 
 
@@ -269,6 +272,8 @@ def explain(
         return reason, _unselected_words(observable.type, claim, policy, verdict.min_confidence)
     if claim.state == State.DISPUTED and reason is Reason.REVOKED:
         return reason, "revoked by an identity that did not create it"
+    if claim.state == State.DISPOSED and reason is Reason.EXPIRED:
+        return reason, "purged: the disposition date of its marking has come"
     if reason is Reason.UNREADABLE and not claim.kind:
         return reason, (
             "its confidence is no whole number from 0 to 100: if the feed writes another scale, "

@@ -1,6 +1,8 @@
 """A marking definition at hand, read once, and as compact text to keep it by its id for ever."""
 
+import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -14,10 +16,12 @@ __all__ = [
     "find_marking",
     "marking_from_text",
     "marking_to_text",
+    "markings_in",
     "read_marking",
     "spilling",
 ]
 
+_REF: Final = re.compile(rb'"(marking-definition--[^"]{1,256})"')
 _UNDERSTOOD: Final = frozenset((ACS_EXTENSION, TLP_2_0_EXTENSION))
 
 
@@ -61,6 +65,14 @@ def spilling(refs: Iterable[str], known: Mapping[str, KnownMarking]) -> str:
         if marking is not None and marking.acs is not None and marking.acs.spill:
             return f"{ref} (ACS): {marking.acs.spill}"
     return ""
+
+
+def markings_in(raw: bytes) -> set[str]:
+    """Return the markings that an object names, however its text is escaped."""
+    if b"\\u" in raw:
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raw = msgspec.json.encode(msgspec.json.decode(raw))
+    return {found.decode("utf-8", "replace") for found in _REF.findall(raw)}
 
 
 def marking_to_text(marking: KnownMarking) -> str:

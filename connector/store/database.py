@@ -19,9 +19,11 @@ from connector.errors import StoreError, UnavailableError
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK: Final = 0x434F4E4E
+_BUSY_MS: Final = 60_000
+_PATIENCE_MS: Final = 500
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
-    "PRAGMA busy_timeout=60000",
+    f"PRAGMA busy_timeout={_BUSY_MS}",
     "PRAGMA cache_size=-65536",
     "PRAGMA wal_autocheckpoint=16384",
     "PRAGMA foreign_keys=OFF",
@@ -90,14 +92,16 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[Connection]:
+    def write(self, *, durable: bool = False, erases: bool = False) -> Iterator[Connection]:
         """Yield a connection whose changes are kept together, or not at all.
 
         A `durable` change outlives a power cut, as an intent must: an entry that is written and
         forgotten would have no owner. All else may be lost with its whole transaction and is then
-        done again.
+        done again. One that `erases` overwrites in the file what it deletes.
         """
-        options = {"connector_write": True, "connector_durable": durable}
+        options = {
+            "connector_write": True, "connector_durable": durable, "connector_erases": erases,
+        }  # fmt: skip
         engine = self.engine.execution_options(**options)
         with self._guarded(), self._writing, engine.connect() as connection, connection.begin():
             yield connection
@@ -118,6 +122,23 @@ class Database:
             return False
         text = _first_line(error)
         return not self.sqlite or "locked" in text or "full" in text
+
+    def fold_log(self) -> None:
+        """Empty SQLite's log into the file, so that nothing erased is left in it.
+
+        While others read that is not possible; the log is then overwritten as it goes on.
+        """
+        if self.path is None:
+            return
+        with self._guarded(), self._writing:
+            raw = self.engine.raw_connection()
+            try:
+                cursor = raw.cursor()
+                cursor.execute(f"PRAGMA busy_timeout={_PATIENCE_MS}")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+            finally:
+                raw.close()
 
     def claim_instance(self) -> bool:
         """Return whether we are now the only instance on this state; held until `close`."""
@@ -226,4 +247,6 @@ def _begin_sqlite(connection: Connection) -> None:
         return
     level = "FULL" if options.get("connector_durable") else "NORMAL"
     connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+    erases = "ON" if options.get("connector_erases") else "OFF"
+    connection.exec_driver_sql(f"PRAGMA secure_delete={erases}")
     connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -49,6 +49,13 @@ class Interned(Generic[T]):
             self._held.update(found)
         return found
 
+    def forget(self, connection: Connection, given: Collection[int]) -> None:
+        """Overwrite values; their numbers are never given again, and nobody may bear them."""
+        self._held.clear()
+        sql = f"UPDATE {self._table} SET digest = ?, body = '[]' WHERE number = ?"  # noqa: S608 - our own tables
+        rows = [(bytes(8) + number.to_bytes(8, "big"), number) for number in given]
+        self._db.many(connection, sql, rows)
+
     def _write(self, connection: Connection, fresh: dict[bytes, T]) -> dict[T, int]:
         highest = self._db.one(connection, f"SELECT max(number) FROM {self._table}")  # noqa: S608 - our own tables
         given = {value: number for number, value in enumerate(fresh.values(), (highest or 0) + 1)}

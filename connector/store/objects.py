@@ -19,12 +19,12 @@ from connector.indicators.known_marking import KnownMarking, spilling
 from connector.model import Claim
 from connector.store.compression import Codec
 from connector.store.database import Database, marks, numbers, parts
+from connector.store.disposals import Disposals
 from connector.store.gaps import Gaps
 from connector.store.interning import (
     FeedCodecs,
     Interned,
     known_markings,
-    load_codec,
     load_traits,
     remember_markings,
 )
@@ -52,6 +52,8 @@ class Stored:
     quarantined: int = 0
     borne: set[str] = field(default_factory=set)
     """The markings that the page's objects bear."""
+    closing: bool = False
+    """Whether a marking came that says what may not be held, now or one day."""
     markings: set[str] = field(default_factory=set)
     """The marking definitions that the page held."""
     remarked: bool = False
@@ -105,6 +107,7 @@ class ObjectStore(Runs):
         self.staging = Staging(database)
         self.inventories = Inventories(database, self)
         self._traits: Interned[Traits] = Interned(database, "traits")
+        self.disposals = Disposals(database, self, self.staging, self._traits)
         self._codecs = FeedCodecs(database)
         self._spills: dict[str, str] | None = None
 
@@ -145,8 +148,8 @@ class ObjectStore(Runs):
             if page.stored.new:
                 sql = "UPDATE feeds SET objects = objects + ? WHERE number = ?"
                 self._db.run(connection, sql, (page.stored.new, feed))
-        if page.stored.markings:
-            self._spills = None
+        if page.stored.closing:
+            self._look_again()
         return page.stored
 
     def _sort(
@@ -166,7 +169,8 @@ class ObjectStore(Runs):
         markings = {id_of_key(version.key): version.marking for version in part if version.marking}
         if markings:
             page.stored.markings.update(markings)
-            page.stored.remarked |= remember_markings(self._db, connection, markings)
+            page.stored.remarked |= self._remember(connection, markings)
+            page.stored.closing |= any(map(_closes, markings.values()))
         traits = {version.traits for version in part}
         page.traits |= self._traits.of(connection, traits - page.traits.keys())
         samples = [version.raw for version in part]
@@ -215,8 +219,18 @@ class ObjectStore(Runs):
     def add_markings(self, markings: Mapping[str, KnownMarking]) -> bool:
         """Remember marking definitions; return whether objects already bore one of them."""
         with self._db.write() as connection:
-            self._spills = None
-            return remember_markings(self._db, connection, markings)
+            borne = self._remember(connection, markings)
+        self._look_again()
+        return borne
+
+    def _remember(self, connection: Connection, markings: Mapping[str, KnownMarking]) -> bool:
+        self.disposals.expect(connection, markings)
+        return remember_markings(self._db, connection, markings)
+
+    def _look_again(self) -> None:
+        """Read anew what may not be held; before the commit others could not see it."""
+        self._spills = None
+        self.disposals.look_again()
 
     def spills(self) -> Mapping[str, str]:
         """Return the markings whose objects may not be held at all, each with the reason."""
@@ -226,21 +240,6 @@ class ObjectStore(Runs):
             found = {ref: spilling([ref], known) for ref in known}
             self._spills = {ref: why for ref, why in found.items() if why}
         return self._spills
-
-    def purge(self, refs: Collection[str]) -> int:
-        """Remove every trace of objects that bear these markings; return how many there were."""
-        with self._db.write() as connection:
-            borne = [number for number, raw in self._originals(connection) if _names(raw, refs)]
-            self.forget_objects(connection, borne, self._claims.next_touch(connection))
-        return len(borne)
-
-    def _originals(self, connection: Connection) -> Iterator[tuple[int, bytes]]:
-        """Yield everything that is held; slow, for what must not happen and still may."""
-        codecs: dict[int, Codec] = {}
-        sql = "SELECT object, dictionary, packed FROM originals"
-        for number, dictionary, packed in self._db.stream(connection, sql):
-            codec = load_codec(self._db, connection, codecs, dictionary)
-            yield number, codec.unpack(bytes(packed))
 
     def stir_created_by(self, producers: Collection[str]) -> bool:
         """Touch all that producers' indicators claim; False where that is no less than everything.
@@ -353,5 +352,6 @@ def _rewrite(held: Held, version: Version, page: _Page) -> None:
     held.state, held.modified = version.state, version.modified
 
 
-def _names(raw: bytes, refs: Collection[str]) -> bool:
-    return any(ref.encode() in raw for ref in refs)
+def _closes(marking: KnownMarking) -> bool:
+    acs = marking.acs
+    return acs is not None and (bool(acs.spill) or acs.disposal is not None)

@@ -333,6 +333,23 @@ absences: Final = Table(
     Index("absences_by_feed", "feed"),
 )
 
+# Markings with a disposition date, and when the store is next searched for what bears them.
+disposals: Final = Table(
+    "disposals",
+    metadata,
+    Column("marking", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("turn", BigInteger),
+    Index("disposals_by_turn", "turn"),
+)
+
+# Observables whose value is to be forgotten once no target holds them.
+disposed_values: Final = Table(
+    "disposed_values",
+    metadata,
+    Column("observable", Number, primary_key=True, autoincrement=False),
+)
+
 # Pages of runs under way, where a run counts only as a whole.
 staged: Final = Table(
     "staged_pages",

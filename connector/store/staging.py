@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 import zstandard
 
+from connector.indicators.known_marking import markings_in
 from connector.store.database import Database
 
 _LEVEL: Final = -3  # quick: a page waits here for seconds
@@ -92,15 +93,15 @@ class Staging:
 
     def purge(self, refs: Collection[str]) -> int:
         """Take objects that name any of these out of every page; return how many there were."""
-        marks = [ref.encode() for ref in refs]
+        wanted = frozenset(refs)
         purged = 0
-        with self._db.write() as connection:
+        with self._db.write(erases=True) as connection:
             sql = "SELECT collection, number FROM staged_pages"
             for place in self._db.rows(connection, sql):
                 at = "WHERE collection = ? AND number = ?"
                 held = self._db.one(connection, f"SELECT packed FROM staged_pages {at}", place)  # noqa: S608 - a fixed condition
                 objects = _unpacked(held)
-                kept = [raw for raw in objects if not any(mark in raw for mark in marks)]
+                kept = [raw for raw in objects if wanted.isdisjoint(markings_in(raw))]
                 if len(kept) < len(objects):
                     purged += len(objects) - len(kept)
                     sql = f"UPDATE staged_pages SET packed = ? {at}"  # noqa: S608 - a fixed condition

@@ -164,7 +164,14 @@ def test_check_8_nothing_classified_is_stored_and_an_alarm_is_raised(
 
 def test_a_classification_that_comes_late_takes_the_object_out_again(site: Site) -> None:
     marking = acs(1, classification="TS")
-    site.receive("a", indicator(77, marking["id"], GREEN), indicator(2, GREEN))
+    rat = {
+        "type": "malware", "spec_version": "2.1", "name": "Hidden Rat", "is_family": False,
+        "id": "malware--00000001-0000-4000-8000-000000000000",
+        "created": "2026-01-06T00:00:00.000Z", "modified": "2026-01-06T00:00:00.000Z",
+        "object_marking_refs": [marking["id"]],
+    }  # fmt: skip
+    site.receive("a", indicator(77, marking["id"], GREEN), indicator(2, GREEN), rat)
+    assert site.holds("Hidden Rat")
     site.receive("b", marking)
     loaded = load(site.config, Registry.installed())
     state = state_file(loaded)
@@ -172,5 +179,9 @@ def test_a_classification_that_comes_late_takes_the_object_out_again(site: Site)
     held = sqlite3.connect(state)
     assert held.execute("SELECT count(*) FROM objects").fetchone() == (1,)
     assert held.execute("SELECT count(*) FROM originals").fetchone() == (1,)
+    found = held.execute("SELECT value FROM observables ORDER BY number").fetchall()
+    assert found == [("",), ("192.0.2.2",)]
+    assert held.execute("SELECT count(*) FROM nodes WHERE body LIKE '%Hidden%'").fetchone() == (0,)
     held.close()
+    assert not site.holds("Hidden Rat")
     assert site.published("own") == ["192.0.2.2"]

@@ -406,6 +406,26 @@ def upgrade() -> None:
         sa.UniqueConstraint("name"),
     )
     op.create_table(
+        "disposals",
+        sa.Column("marking", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("turn", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("marking"),
+    )
+    with op.batch_alter_table("disposals", schema=None) as batch_op:
+        batch_op.create_index("disposals_by_turn", ["turn"], unique=False)
+
+    op.create_table(
+        "disposed_values",
+        sa.Column(
+            "observable",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("observable"),
+    )
+    op.create_table(
         "staged_pages",
         sa.Column(
             "collection",
@@ -458,6 +478,11 @@ def downgrade() -> None:
     op.drop_table("touches")
     op.drop_table("tallies")
     op.drop_table("staged_pages")
+    op.drop_table("disposed_values")
+    with op.batch_alter_table("disposals", schema=None) as batch_op:
+        batch_op.drop_index("disposals_by_turn")
+
+    op.drop_table("disposals")
     op.drop_table("protectors")
     op.drop_table("plans")
     op.drop_table("outputs")
