@@ -5,18 +5,22 @@ as sorted text in blocks, for a binary search and one look into a block: exact, 
 the text itself. Of several lists that bear an entry, the one with the lowest number stands for all.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from operator import itemgetter
 from typing import Final
 
-__all__ = ["Needles", "Networks", "SortedTexts", "Texts", "parents_of"]
+__all__ = ["Needles", "Networks", "Parents", "SortedTexts", "Texts", "parents_of"]
 
 _BLOCK: Final = 48
 _MANY: Final = 50_000
 _LONGEST_STEM: Final = 4
 _AFTER_ALL: Final = "\x7f"
+# In lines, what is after the first dot where there is a second one; and after `www` not at once.
+_ABOVE: Final = re.compile(r"\.([^.\n]*\..+)")
+_ABOVE_WWW: Final = re.compile(r"\n(?>(?:www\.)?)[^.\n]*\.([^.\n]*\..+)")
 
 
 class SortedTexts:
@@ -41,6 +45,28 @@ class SortedTexts:
 
     def __iter__(self) -> Iterator[str]:
         return chain.from_iterable(block[1:-1].split("\n") for block in self._blocks)
+
+    def parents(self) -> list[str]:
+        """Return every name above these, each once, but for what `holds_below` tells."""
+        # Most names have only a top-level domain above them, and are passed over in C.
+        found = new = dict.fromkeys(chain.from_iterable(map(_above, self._blocks)))
+        while new:
+            new = {each: None for each in _parents(new) if "." in each and each not in found}
+            found |= new
+        return list(found)
+
+    def holds_below(self, name: str) -> bool:
+        """Return whether any of these is below a name that `parents` leaves out."""
+        if f"www.{name}" in self:  # a third of a long list: finding them costs less than keeping
+            return True
+        if "." in name:
+            return False
+        line_end = f".{name}\n"  # whether one is below `com` is asked too seldom to be kept
+        return any(line_end in block for block in self._blocks)
+
+
+def _above(block: str) -> list[str]:
+    return (_ABOVE_WWW if block.startswith("\nwww.") else _ABOVE).findall(block)
 
 
 class Texts:
@@ -74,6 +100,34 @@ class Texts:
             if text in texts:
                 return owner
         return best
+
+
+class Parents:
+    """What is above the entries of many lists: names by their names, and URLs by their steps."""
+
+    __slots__ = ("_long", "_texts")
+
+    def __init__(self) -> None:
+        self._texts = Texts()
+        self._long: list[tuple[int, SortedTexts]] = []
+
+    def add(self, steps: list[str], owner: int) -> None:
+        """Add what is above an entry."""
+        self._texts.add(steps, owner)
+
+    def add_above(self, names: Iterable[str], owner: int) -> None:
+        """Add every name above these."""
+        if isinstance(names, SortedTexts):
+            self._long.append((owner, names))
+            self._texts.add(names.parents(), owner)
+        else:
+            self._texts.add(parents_of(names), owner)
+
+    def find(self, text: str) -> int | None:
+        """Return the first list that has an entry below a text."""
+        best = self._texts.find(text)
+        owners = (owner for owner, names in self._long if names.holds_below(text))
+        return min((*owners, *(() if best is None else (best,))), default=None)
 
 
 def parents_of(names: Iterable[str]) -> list[str]:

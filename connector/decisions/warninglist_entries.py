@@ -1,7 +1,8 @@
 """A MISP warninglist as it was read: what it is about, and its entries in canonical form."""
 
 import re
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address, ip_network
@@ -26,6 +27,7 @@ __all__ = [
     "plain_names",
     "read_network",
     "read_pattern",
+    "read_plain_networks",
     "types_of",
 ]
 
@@ -138,6 +140,10 @@ def _plain(entry: str) -> str:
         return ""
 
 
+_OCTETS: Final = r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+(?:/[0-9]+)?"
+_IPV4_LINES: Final = re.compile(rf"(?:{_OCTETS}\n)*{_OCTETS}")
+
+
 class Span(NamedTuple):
     """The addresses of a network, as numbers."""
 
@@ -162,6 +168,33 @@ def read_network(entry: str) -> Span | None:
         return None
     start = (first << 24 | second << 16 | third << 8 | fourth) & -size
     return Span(4, start, start + size - 1)
+
+
+def read_plain_networks(entries: list[str]) -> list[tuple[int, int]] | None:
+    """Return first and last address of IPv4 networks, read all at once; None where one is not."""
+    lines = "\n".join(entries)
+    if not _IPV4_LINES.fullmatch(lines):
+        return None
+    hosts = [entry for entry in entries if "/" not in entry]
+    networks = [entry for entry in entries if "/" in entry]
+    try:
+        found = [(number, number) for number in _numbers(hosts)]
+        lengths = [int(entry.partition("/")[2]) for entry in networks]
+        firsts = _numbers([entry.partition("/")[0] for entry in networks])
+    except ValueError:  # an octet beyond 255
+        return None
+    for number, length in zip(firsts, lengths, strict=True):
+        if not 0 < length <= 32:
+            return None
+        size = 1 << 32 - length
+        first = number & -size
+        found.append((first, first + size - 1))
+    return found
+
+
+def _numbers(addresses: list[str]) -> Sequence[int]:
+    octets = bytes(map(int, ".".join(addresses).split("."))) if addresses else b""
+    return struct.unpack(f">{len(addresses)}I", octets)
 
 
 def _read_network(entry: str) -> Span | None:

@@ -19,7 +19,7 @@ from typing import Final
 
 from connector.decisions.allow_values import split_url, url_steps
 from connector.decisions.containment import Protection
-from connector.decisions.listed import Needles, Networks, Texts, parents_of
+from connector.decisions.listed import Needles, Networks, Parents, Texts
 from connector.decisions.warninglist_entries import (
     ADDRESSES,
     CERTIFICATES,
@@ -33,6 +33,7 @@ from connector.decisions.warninglist_entries import (
     plain_names,
     read_network,
     read_pattern,
+    read_plain_networks,
     types_of,
 )
 from connector.model import Observable, ObservableType
@@ -54,7 +55,7 @@ class _Contents:
         self.exact = Texts()
         self.trees = Texts()
         self.mail_trees = Texts()
-        self.above = Texts()
+        self.above = Parents()
         self.files = Texts()
         self.certificates = Texts()
         self.words = Texts()
@@ -82,7 +83,12 @@ class _Contents:
                 self._add_texts(listed, types, owner)
 
     def _add_networks(self, listed: Warninglist, owner: int) -> None:
-        for entry in listed.entries:
+        entries = list(listed.entries)
+        plain = read_plain_networks(entries)
+        if plain is not None:
+            self.spans[4].extend((first, last, owner) for first, last in plain)
+            return
+        for entry in entries:
             if span := read_network(entry):
                 self.spans[span.version].append((span.first, span.last, owner))
             else:
@@ -104,7 +110,7 @@ class _Contents:
         if types & ADDRESSES:
             self._add_addresses(entries, owner)
         if types & NAMES:
-            self._add_parents(plain_names(needles)[0], owner)
+            self.above.add_above(plain_names(needles)[0], owner)
 
     def _add_texts(self, listed: Warninglist, types: _Types, owner: int) -> None:
         below = listed.kind is ListKind.HOSTNAME
@@ -131,13 +137,10 @@ class _Contents:
         for url in urls:
             *above, _ = url_steps(url)
             self.above.add(above, owner)
-            self._add_parents(above[:1], owner)
+            self.above.add_above(above[:1], owner)
         held = (self.trees if below else self.exact).add(names, owner)
         del names  # a million of them: for their parents the compact form will do
-        self._add_parents(held, owner)
-
-    def _add_parents(self, names: Iterable[str], owner: int) -> None:
-        self.above.add(parents_of(names), owner)
+        self.above.add_above(held, owner)
 
     def _add_addresses(self, entries: Iterable[str], owner: int) -> None:
         for entry in entries:

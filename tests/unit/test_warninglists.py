@@ -17,7 +17,7 @@ from connector.config.warninglist_files import (
     warning_about,
 )
 from connector.decisions.allowlist import Allowlist, BuiltinGroup, ExceptionRule
-from connector.decisions.listed import Needles, Networks, SortedTexts, Texts, parents_of
+from connector.decisions.listed import Needles, Networks, Parents, SortedTexts, Texts, parents_of
 from connector.decisions.warninglist_entries import (
     ListKind,
     Warninglist,
@@ -25,6 +25,7 @@ from connector.decisions.warninglist_entries import (
     plain_names,
     read_network,
     read_pattern,
+    read_plain_networks,
     types_of,
 )
 from connector.decisions.warninglists import WarninglistIndex
@@ -279,7 +280,8 @@ def test_of_several_lists_the_first_named_is_credited_however_they_are_read(back
     assert protects(WarninglistIndex(networks), "ipv4-addr", "203.0.113.1")[0] == "one"
 
 
-LABELS = st.sampled_from(["a", "b", "aa", "ab", "a-b", "z"])
+LABEL_ALONE = ["a", "b", "aa", "www", "a-b", "z"]
+LABELS = st.sampled_from(LABEL_ALONE)
 SOME_NAMES = st.lists(st.lists(LABELS, min_size=1, max_size=4).map(".".join), max_size=300)
 
 
@@ -296,7 +298,21 @@ def test_a_long_list_kept_as_text_answers_like_a_set(held, asked):
 def test_parents_are_every_ending_behind_a_dot(names):
     expected = {name[at + 1 :] for name in names for at, c in enumerate(name) if c == "."}
     assert sorted(parents_of(names)) == sorted(expected)
-    assert sorted(parents_of(SortedTexts(list(names)))) == sorted(expected)
+    long = SortedTexts(list(names))
+    kept = set(long.parents())
+    assert kept <= expected
+    assert all(long.holds_below(name) for name in expected - kept)
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(st.lists(st.tuples(SOME_NAMES, st.booleans()), max_size=4), SOME_NAMES)
+def test_what_is_above_many_lists_is_found_in_the_first_that_has_something_below(lists, asked):
+    above, expected = Parents(), {}
+    for owner, (names, long) in reversed(list(enumerate(lists))):
+        above.add_above(SortedTexts(list(names)) if long else names, owner)
+        expected |= dict.fromkeys(parents_of(names), owner)
+    for name in {*asked, *expected, *LABEL_ALONE}:
+        assert above.find(name) == expected.get(name), name
 
 
 @settings(deadline=None)  # a busy machine is no fault
@@ -335,6 +351,25 @@ def test_networks_answer_as_the_standard_library_does(listed, asked):
 @given(NETWORKS)
 def test_a_network_is_read_quickly_as_the_standard_library_reads_it(net):
     assert read_network(str(net)) == (4, int(net[0]), int(net[-1]))
+    assert read_plain_networks([str(net)]) == [(int(net[0]), int(net[-1]))]
+
+
+ENTRIES = st.one_of(
+    NETWORKS.map(str),
+    NETWORKS.map(lambda net: str(net[0])),
+    st.sampled_from(["192.0.2.256", "192.0.2.7/33", "192.0.2.1/0", "2001:db8::/32", "192.0.2", ""]),
+)
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(st.lists(ENTRIES, max_size=20))
+def test_networks_read_all_at_once_are_those_read_one_by_one(entries):
+    alone = [read_network(entry) for entry in entries]
+    found = read_plain_networks(entries)
+    if found is None:
+        assert not entries or not all(span and span.version == 4 for span in alone)
+    else:
+        assert sorted(found) == sorted((span.first, span.last) for span in alone)
 
 
 def test_texts_of_no_list_find_nothing():
