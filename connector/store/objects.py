@@ -20,6 +20,7 @@ from connector.model import Claim
 from connector.store.compression import Codec
 from connector.store.database import Database, marks, numbers, parts
 from connector.store.disposals import Disposals
+from connector.store.disputes import keep_disputes
 from connector.store.gaps import Gaps
 from connector.store.interning import (
     FeedCodecs,
@@ -75,6 +76,7 @@ class _Page:
     objects: list[tuple[Any, ...]] = field(default_factory=list)
     rewritten: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     states: dict[int, int] = field(default_factory=dict)
+    disputes: dict[int, int | None] = field(default_factory=dict)
     originals: list[tuple[Any, ...]] = field(default_factory=list)
     claims: dict[int, Sequence[Claim]] = field(default_factory=dict)
     replaced: set[int] = field(default_factory=set)
@@ -197,6 +199,9 @@ class ObjectStore(Runs):
         many(connection, "INSERT INTO originals (object, dictionary, packed) VALUES (?, ?, ?) "
              "ON CONFLICT (object) DO UPDATE SET dictionary = excluded.dictionary, "
              "packed = excluded.packed", page.originals)  # fmt: skip
+        # Who revoked what nobody had seen may not have created it.
+        unseen = {row[0]: row[4] for row in page.objects if row[3] == State.REVOKED}
+        keep_disputes(self._db, connection, unseen | page.disputes)
         touched = self._claims.next_touch(connection)
         self._claims.put(connection, page.claims, page.replaced, touched)
         self._claims.stir(connection, page.stirred, touched)
@@ -207,13 +212,15 @@ class ObjectStore(Runs):
         rows: list[Any] = []
         for part in parts(keys):
             sql = (
-                "SELECT key, number, state, modified, traits FROM objects "  # noqa: S608 - only marks
-                f"WHERE feed = ? AND key IN ({marks(part)})"
+                "SELECT o.key, o.number, o.state, o.modified, d.modified, o.traits "  # noqa: S608 - only marks
+                "FROM objects o LEFT JOIN disputes d ON d.object = o.number "
+                f"WHERE o.feed = ? AND o.key IN ({marks(part)})"
             )
             rows += self._db.rows(connection, sql, (feed, *part))
-        creators = load_traits(self._db, connection, {row[4] for row in rows})
-        for key, number, state, modified, traits in rows:
-            found[bytes(key)] = Held(number, state, modified, creators[traits].created_by)
+        creators = load_traits(self._db, connection, {row[-1] for row in rows})
+        for key, number, state, modified, disputed, traits in rows:
+            creator = creators[traits].created_by
+            found[bytes(key)] = Held(number, state, modified, creator, disputed)
         return found
 
     def add_markings(self, markings: Mapping[str, KnownMarking]) -> bool:
@@ -308,7 +315,8 @@ def _held_now(key: bytes, page: _Page) -> Held:
     number = page.numbers[key]
     _number, _feed, _key, state, modified, *_more, traits, _seen = page.objects[number - page.first]
     creator = next(had.created_by for had, given in page.traits.items() if given == traits)
-    return Held(number, state, modified, creator)
+    disputed = modified if state == State.REVOKED else None
+    return Held(number, state, modified, creator, disputed)
 
 
 def _borne(traits: Traits) -> Iterator[str]:
@@ -327,29 +335,40 @@ def _take_news(held: Held, version: Version, page: _Page) -> None:
     page.stirred.add(held.number)
     if version.told is not None:
         page.restated.add(held.number)
-    if what is News.NEWER:
+    if what in (News.NEWER, News.CLAIMED):
         page.stored.updated += 1
         _rewrite(held, version, page)
+        return
+    before = held.state
+    if what is News.RETURNED:
+        held.state = held.standing
+    else:
+        revokes = what in (News.REVOKED, News.CONFIRMED)
+        held.disputed = page.disputes[held.number] = None if revokes else version.modified
+        if revokes:
+            held.state = State.REVOKED
+        elif before == State.CURRENT:
+            held.state = held.standing
+    if held.state == before:
+        page.stored.repeated += 1
     elif what is News.RETURNED:
         page.stored.updated += 1
-        held.state = State.CURRENT
-        page.states[held.number] = held.state
     else:
         page.stored.revoked += 1
-        held.state = State.REVOKED if what is News.REVOKED else State.DISPUTED
-        page.states[held.number] = held.state
+    page.states[held.number] = held.state
 
 
 def _rewrite(held: Held, version: Version, page: _Page) -> None:
+    held.modified, held.created_by = version.modified, version.traits.created_by
+    held.state = held.standing
     traits = page.traits[version.traits]
-    page.rewritten[held.number] = (version.state, *version[2:6], traits, held.number)
+    page.rewritten[held.number] = (held.state, *version[2:6], traits, held.number)
     page.states.pop(held.number, None)
     page.keep_original(held.number, version)
     page.claims[held.number] = version.claims()
     if version.told is not None:
         page.keep_context(held.number, version)
     page.replaced.add(held.number)
-    held.state, held.modified = version.state, version.modified
 
 
 def _closes(marking: KnownMarking) -> bool:

@@ -13,6 +13,7 @@ from connector.decisions.policy import State
 from connector.store.claims import ClaimRows
 from connector.store.context import ContextRows
 from connector.store.database import Database, numbers, parts
+from connector.store.disputes import STANDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,11 @@ class Runs:
             return
         touched = self._claims.next_touch(connection)
         for part in parts(returned):
-            sql = f"UPDATE objects SET state = ? WHERE state = ? AND number IN ({numbers(part)})"  # noqa: S608 - only numbers
-            self._db.run(connection, sql, (State.CURRENT, State.WITHDRAWN))
+            sql = (
+                f"UPDATE objects AS o SET state = {STANDING} "  # noqa: S608 - only numbers
+                f"WHERE state = ? AND number IN ({numbers(part)})"
+            )
+            self._db.run(connection, sql, (State.WITHDRAWN,))
             self._claims.stir(connection, part, touched)
             self._context.take(connection, {}, part, (), touched)
 
@@ -156,5 +160,6 @@ class Runs:
             self._claims.depart(
                 connection, [row[0] for row in rows], [row[1] for row in rows], touched
             )
-            for table, column in (("originals", "object"), ("objects", "number")):
+            tables = (("originals", "object"), ("disputes", "object"), ("objects", "number"))
+            for table, column in tables:
                 self._db.run(connection, f"DELETE FROM {table} WHERE {column} IN ({held})")  # noqa: S608 - our own tables, only numbers

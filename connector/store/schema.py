@@ -80,6 +80,14 @@ objects: Final = Table(
     Index("objects_by_key", "key", "feed", unique=True),
 )
 
+# Revocations by others than the creator, as far as is known: the latest of each object.
+disputes: Final = Table(
+    "disputes",
+    metadata,
+    Column("object", Number, primary_key=True, autoincrement=False),
+    Column("modified", BigInteger, nullable=False),
+)
+
 # What context objects say of indicators: the objects, the ways between them, and what comes out.
 nodes: Final = Table(
     "nodes",

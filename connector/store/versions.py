@@ -37,34 +37,46 @@ class News(Enum):
     DISPUTED = "disputed"
     RETURNED = "returned"
     FOREIGN = "foreign"
+    CLAIMED = "claimed"
+    CONFIRMED = "confirmed"
 
 
 @dataclass(slots=True)
 class Held:
-    """What the store holds of an object that a page mentions again."""
+    """What the store holds of an object that a page mentions again.
+
+    `disputed` is the time of the latest revocation by another than its creator; of an object
+    that was revoked before anything else was seen of it, that revocation's own.
+    """
 
     number: int
     state: int
     modified: int
     created_by: str
+    disputed: int | None = None
+
+    @property
+    def standing(self) -> State:
+        """The state of the latest version that was not revoked by its creator."""
+        doubted = self.disputed is not None and self.disputed >= self.modified
+        return State.DISPUTED if doubted else State.CURRENT
 
 
 def news(held: Held, version: Version) -> News:
     """Return what a version means, by STIX 2.1 section 3.6 and its rule on object creators."""
-    if held.state == State.REVOKED:
-        return News.NONE
     ours = held.created_by == version.traits.created_by
-    if version.state == State.REVOKED:
-        return News.REVOKED if ours else _dispute(held, version)
+    revokes = version.state == State.REVOKED
+    if held.state == State.REVOKED:
+        if held.disputed is None or (revokes and ours):
+            return News.NONE
+        # Of two who revoke what nobody had seen, one may be its creator.
+        return News.CONFIRMED if ours or revokes else News.CLAIMED
+    if revokes:
+        if ours:
+            return News.REVOKED
+        later = held.disputed is None or version.modified > held.disputed
+        return News.DISPUTED if later else News.NONE
     if version.modified > held.modified:
         return News.NEWER if ours else News.FOREIGN
-    if ours and version.modified == held.modified and held.state == State.WITHDRAWN:
-        return News.RETURNED
-    return News.NONE
-
-
-def _dispute(held: Held, version: Version) -> News:
-    """A stranger's revocation counts until its creator says the object anew."""
-    if held.state == State.CURRENT and version.modified >= held.modified:
-        return News.DISPUTED
-    return News.NONE
+    # The latest version counts also where the source now shows an older one of what it withdrew.
+    return News.RETURNED if ours and held.state == State.WITHDRAWN else News.NONE

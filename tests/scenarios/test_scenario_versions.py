@@ -1,5 +1,7 @@
 """What versions, revocations and withdrawals of indicators do to a list, over whole cycles."""
 
+from itertools import permutations
+
 import pytest
 from scenario_site import Site, one_firewall
 from stix_samples import STRANGER, indicator, revoked
@@ -197,3 +199,31 @@ def test_unreadable_and_unsupported_objects_are_counted_and_never_enforced(site)
     site.change()
     assert site.reasons().get("unreadable", 0) == 0
     site.consistent()
+
+
+def test_an_older_version_shows_again_that_a_withdrawn_object_is_there(site):
+    """What counts is the latest version that was read, as if the file had never gone."""
+    site.configure()
+    kept = indicator("b", TWO)
+    site.write("one.json", [indicator("a", ONE, days=5), kept])
+    site.once()
+    site.write("one.json", [kept])
+    site.change()
+    assert site.at() == [TWO]
+    site.write("one.json", [indicator("a", THREE, days=3), kept])
+    site.change()
+    assert site.at() == [ONE, TWO]
+    site.consistent()
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_what_somebody_else_revokes_is_watched_only_in_whatever_order_it_arrives(site, order):
+    site.configure(**watch_and_block())
+    known = indicator("a", ONE)
+    said = [known, indicator("a", TWO, days=1), revoked(known, days=2, created_by_ref=STRANGER)]
+    for at, each in enumerate(order):
+        site.write(f"{at}.json", [said[each]])
+        site.change()
+        site.consistent()
+    assert site.at("block") == []
+    assert site.at("watch") == [TWO]

@@ -368,21 +368,31 @@ def histories(draw: st.DrawFn) -> list[tuple[int, int, bool, tuple[int, ...]]]:
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(history=histories(), data=st.data())
+@given(
+    history=histories(),
+    disputes=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9)), max_size=3),
+    data=st.data(),
+)
 def test_any_order_and_repetition_of_pages_comes_to_the_same(
-    store: Store, history: list[tuple[int, int, bool, tuple[int, ...]]], data: st.DataObject
+    store: Store,
+    history: list[tuple[int, int, bool, tuple[int, ...]]],
+    disputes: list[tuple[int, int]],
+    data: st.DataObject,
 ) -> None:
+    """Also where somebody else revokes what may not have come yet."""
     feed = FeedHand(store)
-    order = data.draw(st.permutations(history))
-    order += data.draw(st.lists(st.sampled_from(history), max_size=6))
+    told = [
+        indicator(number, modified=time, hosts=hosts, revoked=revoked)
+        for number, time, revoked, hosts in history
+    ]
+    told += [
+        indicator(number, modified=time, by=STRANGER, revoked=True) for number, time in disputes
+    ]
+    order = data.draw(st.permutations(told))
+    order += data.draw(st.lists(st.sampled_from(told), max_size=6))
     while order:
         size = data.draw(st.integers(1, len(order)))
-        feed.give(
-            *(
-                indicator(number, modified=time, hosts=hosts, revoked=revoked)
-                for number, time, revoked, hosts in order[:size]
-            )
-        )
+        feed.give(*order[:size])
         order = order[size:]
     for number in {version[0] for version in history}:
         key = key_of_id(indicator_id(number))
@@ -396,7 +406,9 @@ def test_any_order_and_repetition_of_pages_comes_to_the_same(
             assert state == State.REVOKED
             continue
         expected = read_version(indicator(number, modified=newest[1]))
-        assert (state, modified) == (State.CURRENT, expected.modified)
+        doubts = [time for disputed, time in disputes if disputed == number]
+        standing = State.DISPUTED if max(doubts, default=0) >= newest[1] else State.CURRENT
+        assert (state, modified) == (standing, expected.modified)
         said = rows(
             store, "SELECT b.value FROM claims c JOIN observables b ON b.number = c.observable "
             "WHERE c.object = ? ORDER BY b.value", held,

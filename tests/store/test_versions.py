@@ -23,7 +23,7 @@ TABLE = [
     (CURRENT, REVOKED, -1, CREATOR, News.REVOKED),
     (CURRENT, REVOKED, 1, STRANGER, News.DISPUTED),
     (CURRENT, REVOKED, 0, STRANGER, News.DISPUTED),
-    (CURRENT, REVOKED, -1, STRANGER, News.NONE),
+    (CURRENT, REVOKED, -1, STRANGER, News.DISPUTED),
     (REVOKED, CURRENT, 1, CREATOR, News.NONE),
     (REVOKED, CURRENT, -1, CREATOR, News.NONE),
     (REVOKED, REVOKED, 1, CREATOR, News.NONE),
@@ -32,14 +32,15 @@ TABLE = [
     (WITHDRAWN, CURRENT, 0, CREATOR, News.RETURNED),
     (WITHDRAWN, CURRENT, 0, STRANGER, News.NONE),
     (WITHDRAWN, CURRENT, 1, CREATOR, News.NEWER),
-    (WITHDRAWN, CURRENT, -1, CREATOR, News.NONE),
+    (WITHDRAWN, CURRENT, -1, CREATOR, News.RETURNED),
     (WITHDRAWN, CURRENT, 1, STRANGER, News.FOREIGN),
     (WITHDRAWN, REVOKED, 1, CREATOR, News.REVOKED),
-    (WITHDRAWN, REVOKED, 1, STRANGER, News.NONE),
+    (WITHDRAWN, REVOKED, 1, STRANGER, News.DISPUTED),
     (DISPUTED, CURRENT, 0, CREATOR, News.NONE),
     (DISPUTED, CURRENT, 1, CREATOR, News.NEWER),
     (DISPUTED, REVOKED, 1, CREATOR, News.REVOKED),
-    (DISPUTED, REVOKED, 1, STRANGER, News.NONE),
+    (DISPUTED, REVOKED, 0, STRANGER, News.NONE),
+    (DISPUTED, REVOKED, 1, STRANGER, News.DISPUTED),
     (DISPUTED, CURRENT, 1, STRANGER, News.FOREIGN),
 ]
 
@@ -49,7 +50,8 @@ def test_a_version_is_news_by_time_creator_and_what_is_held(
     held: State, state: State, later: int, creator: str, expected: News
 ) -> None:
     version = Version(b"k", state, 1000 + later, None, None, None, Traits(creator), b"", tuple)
-    assert news(Held(1, held, 1000, CREATOR), version) is expected
+    disputed = 1000 if held == DISPUTED else None
+    assert news(Held(1, held, 1000, CREATOR, disputed), version) is expected
 
 
 def test_nothing_brings_a_revoked_object_back() -> None:
@@ -57,3 +59,18 @@ def test_nothing_brings_a_revoked_object_back() -> None:
         for later in (-1, 0, 1):
             version = Version(b"k", state, 1000 + later, None, None, None, Traits(), b"", tuple)
             assert news(Held(1, State.REVOKED, 1000, ""), version) is News.NONE
+
+
+def test_a_revocation_of_what_nobody_had_seen_is_its_creators_only_when_that_shows() -> None:
+    held = Held(1, REVOKED, 1000, CREATOR, 1000)
+    for later in (-1, 0, 1):
+        said = {
+            creator: Version(
+                b"k", CURRENT, 1000 + later, None, None, None, Traits(creator), b"", tuple
+            )
+            for creator in (CREATOR, STRANGER)
+        }
+        assert news(held, said[CREATOR]) is News.CONFIRMED
+        assert news(held, said[STRANGER]) is News.CLAIMED
+        assert news(held, said[CREATOR]._replace(state=REVOKED)) is News.NONE
+        assert news(held, said[STRANGER]._replace(state=REVOKED)) is News.CONFIRMED

@@ -129,6 +129,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number"),
     )
     op.create_table(
+        "disputes",
+        sa.Column(
+            "object",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("modified", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("object"),
+    )
+    op.create_table(
         "edges",
         sa.Column("source", sa.LargeBinary(), nullable=False),
         sa.Column("target", sa.LargeBinary(), nullable=False),
@@ -525,6 +536,7 @@ def downgrade() -> None:
         batch_op.drop_index("edges_by_object")
 
     op.drop_table("edges")
+    op.drop_table("disputes")
     op.drop_table("dictionaries")
     with op.batch_alter_table("departures", schema=None) as batch_op:
         batch_op.drop_index("departures_by_touch")
