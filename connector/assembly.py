@@ -1,6 +1,7 @@
 """From a valid configuration to the service that it describes."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from hashlib import blake2b
 
 import structlog
@@ -15,8 +16,7 @@ from connector.decisions.verdict import ListPolicy
 from connector.indicators.acs_judgement import Organisation
 from connector.indicators.bearing import Viewer
 from connector.indicators.confidence import readings
-from connector.indicators.known_marking import KnownMarking
-from connector.indicators.marking import audience_limit, level_of
+from connector.indicators.marking import audience_limit
 from connector.indicators.sharing import Sharing, combine
 from connector.indicators.stix import GranularMarking
 from connector.model import Audience, ObservableType, Tlp
@@ -47,18 +47,17 @@ def assemble(
         )
         for name, feed in config.feeds.items()
     }  # fmt: skip
-    markings = store.markings
     terms = _terms(store, config.feeds)
-    level = _leveller(feeds, markings)
     allowlist = _allowlist(loaded, store, now)
     listings = {}
     for name, listed in config.lists.items():
+        sharing = _sharing(feeds, store, _viewer(loaded, listed), now)
         policy = ListPolicy(
             name=name, purpose=listed.purpose, select=_select(listed), max_tlp=_max_tlp(listed),
             rank_by=tuple(rank.value for rank in listed.rank_by), terms=terms,
-            traits=store.traits, level=level, allowlist=allowlist,
-            sharing=_sharing(feeds, store, _viewer(loaded, listed), now),
-            contexts=store.contexts, countries=store.producers.countries,
+            traits=store.traits, level=partial(_level, sharing), sharing=sharing,
+            allowlist=allowlist, contexts=store.contexts,
+            countries=store.producers.countries,
             producer=store.producers.of, shows=_shown(loaded, name),
         )  # fmt: skip
         listings[name] = Listing(store.lists.open(name).number, policy)
@@ -100,18 +99,10 @@ def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:
     return terms
 
 
-def _leveller(
-    feeds: Mapping[str, FeedUnderWay], markings: Mapping[str, KnownMarking]
-) -> Callable[[Traits, int], tuple[Tlp, str]]:
-    """Return what tells the TLP level of traits: what people are shown, and what is merged."""
-    unmarked = {feed.number: feed.config.unmarked_tlp for feed in feeds.values()}
-
-    def level(traits: Traits, feed: int) -> tuple[Tlp, str]:
-        borne = (*traits.markings, *(ref for ref, _selectors in traits.partly))
-        known = {ref: markings[ref].tlp for ref in borne if ref in markings}
-        return level_of(traits.markings, _parts(traits), known, unmarked.get(feed, Tlp.RED))
-
-    return level
+def _level(sharing: Callable[[Traits, int], Sharing], traits: Traits, feed: int) -> tuple[Tlp, str]:
+    """Return the level that people are told, with its reason: the same that decides."""
+    shared = sharing(traits, feed)
+    return shared.level, shared.level_why
 
 
 def _viewer(loaded: Loaded, listed: ListConfig) -> Viewer:

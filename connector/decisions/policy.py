@@ -138,18 +138,20 @@ def decide(
             codes[index] = _SUPERSEDED
     if best is None:
         return Decision(bytes(codes), None, 0, recheck)
-    merged = _merged(observable.type, taken, policy)
+    merged = _merged(observable.type, taken, policy, now)
     told = policy.verdict(best.traits, best.feed, best.context, now).told
     decision = Decision(bytes(codes), best, best_rank, recheck, "", merged, told=told)
     return _protected(observable, policy, now, decision)
 
 
-def _merged(kind: ObservableType, taken: Sequence[ClaimRow], policy: ListPolicy) -> Merged:
+def _merged(
+    kind: ObservableType, taken: Sequence[ClaimRow], policy: ListPolicy, now: int
+) -> Merged:
     said = [
         Merged(
             confidence_of(claim, policy),
             ends(kind, claim, policy.terms[claim.feed]),
-            policy.tlp_of(claim.traits, claim.feed),
+            policy.verdict(claim.traits, claim.feed, claim.context, now).level,
             claim.valid_from,
         )
         for claim in taken

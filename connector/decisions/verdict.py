@@ -39,6 +39,10 @@ class Shared(Protocol):
     """What all markings on an object allow for a list's audience."""
 
     @property
+    def level(self) -> Tlp:
+        """The TLP level that holds for it."""
+
+    @property
     def until(self) -> int | None:
         """The next instant at which time alone changes it."""
 
@@ -67,6 +71,7 @@ class _ByLevel:
     """What a TLP level alone allows."""
 
     why: str
+    level: Tlp
     until: int | None = None
     expired: str = ""
     hides: Collection[str] = ()
@@ -86,6 +91,7 @@ class Verdict(NamedTuple):
     until: int | None = None
     hides: Collection[str] = ()
     told: int = 0
+    level: Tlp = Tlp.RED
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,6 @@ class _Known:
     """What was judged by the markings and producers that are at hand now."""
 
     verdicts: dict[tuple[int, int, int], Verdict] = field(default_factory=dict)
-    levels: dict[tuple[int, int], Tlp] = field(default_factory=dict)
     opened: dict[tuple[str, int], bool] = field(default_factory=dict)
 
 
@@ -139,15 +144,6 @@ class ListPolicy:
         """
         self._known[0] = _Known()
 
-    def tlp_of(self, traits: int, feed: int) -> Tlp:
-        """Return the TLP level that holds for indicators with these traits."""
-        levels = self._known[0].levels
-        known = levels.get((traits, feed))
-        if known is None:
-            level, _why = self.level(self.traits(traits), feed)
-            known = levels[traits, feed] = level
-        return known
-
     def words(self, context: int, feed: int, kind: str) -> tuple[str, ...]:
         """Return what context says of one kind, as far as the list's audience may be told."""
         if not context:
@@ -186,20 +182,21 @@ class ListPolicy:
         return known
 
     def _judge(self, traits: Traits, feed: int, number: int) -> Verdict:
-        context = self.contexts(number) if number else NO_CONTEXT
         shared = self._shared(traits, feed)
-        until, hides = shared.until, shared.hides
+        judged = Verdict(None, "", 0, shared.until, shared.hides, 0, shared.level)
         if shared.expired:
-            return Verdict(Reason.EXPIRED, shared.expired, 0, until, hides)
+            return judged._replace(reason=Reason.EXPIRED, detail=shared.expired)
         terms, rule, blocks = self.terms[feed], self.select.opinions, self.purpose is Purpose.BLOCK
         if words := shared.refusal(self.purpose) if terms.configured else "":
-            return Verdict(Reason.WITHHELD, words, 0, until, hides)
+            return judged._replace(reason=Reason.WITHHELD, detail=words)
+        context = self.contexts(number) if number else NO_CONTEXT
         counted = counted_opinions(context, feed, terms.authoritative)
         refused = refusal(self.select, self.purpose, terms, traits, context, self.countries)
         if refused := refused or rule.refuses(counted, blocks=blocks):
-            return Verdict(Reason.DESELECTED, refused, 0, until, hides)
+            return judged._replace(reason=Reason.DESELECTED, detail=refused)
         asked = rule.confidence_asked(counted, traits.created_by, blocks=blocks)
-        return Verdict(None, "", asked, until, hides, self._told(traits, feed, number, hides))
+        told = self._told(traits, feed, number, shared.hides)
+        return judged._replace(min_confidence=asked, told=told)
 
     def _told(self, traits: Traits, feed: int, context: int, hides: Collection[str]) -> int:
         """Return bits that change when entries tell something else of the same indicator."""
@@ -218,4 +215,4 @@ class ListPolicy:
             return self.sharing(traits, feed)
         level, why = self.level(traits, feed)
         words = f"{why or 'TLP:' + level.label} is stricter than TLP:{self.max_tlp.label}"
-        return _ByLevel(words if level > self.max_tlp else "")
+        return _ByLevel(words if level > self.max_tlp else "", level)

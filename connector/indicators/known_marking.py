@@ -19,9 +19,11 @@ __all__ = [
     "markings_in",
     "read_marking",
     "spilling",
+    "strictest_of",
 ]
 
 _REF: Final = re.compile(rb'"(marking-definition--[^"]{1,256})"')
+_TWO_WORDS: Final = "two definitions of it contradict each other"
 _UNDERSTOOD: Final = frozenset((ACS_EXTENSION, TLP_2_0_EXTENSION))
 
 
@@ -56,6 +58,25 @@ def find_marking(ref: str, known: Mapping[str, KnownMarking]) -> KnownMarking | 
     """
     level = tlp_of_id(ref)
     return known.get(ref) if level is None else KnownMarking(level)
+
+
+def strictest_of(one: KnownMarking, other: KnownMarking) -> KnownMarking:
+    """Return what two definitions under one id allow together; equal ones are one.
+
+    Definitions never change (STIX 2.1 section 7.2.1), so one of the two is false, and nobody
+    knows which: another feed must not loosen what the first restricts.
+    """
+    levels = [level for level in (one.tlp, other.tlp) if level is not None]
+    return KnownMarking(max(levels, default=None), _strictest_acs(one.acs, other.acs))
+
+
+def _strictest_acs(one: AcsMarking | None, other: AcsMarking | None) -> AcsMarking | None:
+    if one is None or other is None or one == other:
+        return one or other
+    dates = [date for date in (one.disposal, other.disposal) if date is not None]
+    return AcsMarking(
+        fault=_TWO_WORDS, spill=one.spill or other.spill, disposal=min(dates, default=None)
+    )
 
 
 def spilling(refs: Iterable[str], known: Mapping[str, KnownMarking]) -> str:

@@ -45,7 +45,7 @@ class Disposals:
         self._next = 0
 
     def expect(self, connection: Connection, markings: Mapping[str, KnownMarking]) -> None:
-        """Note the dates of markings that have one; the first word on a marking counts."""
+        """Note the dates of markings that have one; of two, the earlier counts."""
         rows = [
             (ref, marking.acs.disposal, marking.acs.disposal)
             for ref, marking in markings.items()
@@ -53,7 +53,8 @@ class Disposals:
         ]
         sql = (
             "INSERT INTO disposals (marking, at, turn) VALUES (?, ?, ?) "
-            "ON CONFLICT (marking) DO NOTHING"
+            "ON CONFLICT (marking) DO UPDATE SET at = excluded.at, turn = excluded.turn "
+            "WHERE excluded.at < disposals.at"
         )
         self._db.many(connection, sql, rows)
 

@@ -12,6 +12,7 @@ from connector.indicators.known_marking import (
     KnownMarking,
     marking_from_text,
     marking_to_text,
+    strictest_of,
 )
 from connector.model import ObservableType
 from connector.store.compression import TRAIN_FROM, Codec, train
@@ -160,13 +161,25 @@ def known_markings(database: Database, connection: Connection) -> dict[str, Know
 def remember_markings(
     database: Database, connection: Connection, markings: Mapping[str, KnownMarking]
 ) -> bool:
-    """Remember marking definitions; return whether objects already bore one of them."""
+    """Remember marking definitions; return whether objects already bore one that is news.
+
+    Of two definitions under one id, the stricter of everything counts.
+    """
     held = ",".join("?" * len(markings))
-    sql = f"SELECT id FROM markings WHERE id IN ({held})"  # noqa: S608 - only marks
-    known = {row[0] for row in database.rows(connection, sql, list(markings))}
-    fresh = {ref: marking for ref, marking in markings.items() if ref not in known}
-    rows = [(ref, marking_to_text(marking)) for ref, marking in fresh.items()]
-    database.many(connection, "INSERT INTO markings (id, body) VALUES (?, ?)", rows)
+    sql = f"SELECT id, body FROM markings WHERE id IN ({held})"  # noqa: S608 - only marks
+    known = dict(map(tuple, database.rows(connection, sql, list(markings))))
+    fresh = {}
+    for ref, marking in markings.items():
+        text = marking_to_text(marking)
+        if ref in known and text != known[ref]:
+            text = marking_to_text(strictest_of(marking_from_text(known[ref]), marking))
+        if text != known.get(ref):
+            fresh[ref] = text
+    sql = (
+        "INSERT INTO markings (id, body) VALUES (?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET body = excluded.body"
+    )
+    database.many(connection, sql, list(fresh.items()))
     sql = "SELECT number FROM traits WHERE body LIKE ? LIMIT 1"
     return any(database.one(connection, sql, (f'%"{ref}"%',)) for ref in fresh)
 

@@ -185,3 +185,30 @@ def test_a_classification_that_comes_late_takes_the_object_out_again(site: Site)
     held.close()
     assert not site.holds("Hidden Rat")
     assert site.published("own") == ["192.0.2.2"]
+
+
+def test_a_second_definition_of_a_marking_loosens_nothing(site: Site) -> None:
+    marking = acs(1, action="DSPLY")
+    looser = {**acs(1), "created": "2026-01-06T00:00:00.000Z"}
+    site.receive("a", marking, indicator(1, marking["id"], GREEN), indicator(2, GREEN))
+    assert site.published("watched") == ["192.0.2.1", "192.0.2.2"]
+    site.receive("b", looser)
+    assert site.published("own") == ["192.0.2.2"]
+    assert site.published("watched") == ["192.0.2.2"]
+    service = site.service()
+    (observable,) = explain_value(service, "192.0.2.1")["observables"]
+    service.store.close()
+    assert "two definitions of it contradict each other" in observable["outputs"][0]["detail"]
+
+
+def test_a_statement_in_the_place_of_a_marking_that_is_awaited_frees_nothing(site: Site) -> None:
+    marking = acs(1, action="DSPLY")
+    statement = {
+        "type": "marking-definition", "spec_version": "2.1", "id": marking["id"],
+        "created": "2026-01-01T00:00:00.000Z", "definition_type": "statement",
+        "definition": {"statement": "free for all"},
+    }  # fmt: skip
+    site.receive("a", statement)
+    site.receive("b", marking, indicator(1, marking["id"], GREEN), indicator(2, GREEN))
+    assert site.published("own") == ["192.0.2.2"]
+    assert site.published("watched") == ["192.0.2.1", "192.0.2.2"]

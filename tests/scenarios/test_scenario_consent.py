@@ -217,7 +217,24 @@ def test_explain_reports_markings_that_contradict_each_other(fed: Site, taxii: T
     fed.change()
     (observable,) = explain_value(fed.service, "192.0.2.1")["observables"]
     (claim,) = observable["claims"]
+    assert claim["marking"] == "green", "the stricter side"
     assert claim["notes"] == [f"{SHAREABLE} (ACS) says FOUO, which contradicts TLP:CLEAR"]
+
+
+def test_a_mapping_tells_the_marking_that_decided(fed: Site, taxii: TaxiiServer) -> None:
+    said = {"comment": {"template": "{marking}"}}
+    fed.edit(lambda config: config["outputs"]["edge"].update(mapping=said))
+    fed.open()
+    official = acs(formal_determination=["FOUO"])
+    odd = [{"selectors": ["Pattern"], "marking_ref": TLP["amber"]}]
+    both = {"object_marking_refs": [SHAREABLE, TLP["clear"]]}
+    taxii.add_objects([
+        official, indicator(1, "192.0.2.1", **both),
+        indicator(2, "192.0.2.2", object_marking_refs=[TLP["clear"]], granular_markings=odd),
+    ])  # fmt: skip
+    fed.change()
+    assert comment(fed) == "green", "FOUO contradicts clear"
+    assert comment(fed, value="192.0.2.2") == "amber", "no selector of STIX: taken for the whole"
 
 
 def test_personal_information_stays_out_of_comments_and_the_entry_stays(

@@ -370,21 +370,6 @@ def test_an_entry_says_what_all_claims_that_are_taken_say_together() -> None:
     assert decide(ADDRESS, said[3:], by, NOW).merged is None
 
 
-def test_the_marking_of_traits_is_asked_for_once_until_one_arrives() -> None:
-    asked: list[int] = []
-
-    def level(_traits: Traits, feed: int) -> tuple[Tlp, str]:
-        asked.append(feed)
-        return Tlp.GREEN, ""
-
-    by = policy(level=level)
-    assert [by.tlp_of(1, 1), by.tlp_of(1, 1), by.tlp_of(1, 2)] == [Tlp.GREEN] * 3
-    assert asked == [1, 2]
-    by.forget_verdicts()
-    by.tlp_of(1, 1)
-    assert asked == [1, 2, 1]
-
-
 # ---- words ---------------------------------------------------------------------------------------
 
 

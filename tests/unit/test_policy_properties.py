@@ -82,7 +82,8 @@ def naive(said: ClaimRow, by: ListPolicy, now: int) -> Reason:
         Reason.WITHDRAWN: said.state == State.WITHDRAWN,
         Reason.NOT_YET_VALID: said.valid_from is not None and now < said.valid_from,
         Reason.EXPIRED: aged or (said.valid_until is not None and now >= said.valid_until),
-        Reason.WITHHELD: LEVELS.get(traits, Tlp.GREEN) > by.max_tlp,
+        Reason.WITHHELD: by.terms[said.feed].configured
+        and LEVELS.get(traits, Tlp.GREEN) > by.max_tlp,
         Reason.DESELECTED: not terms.configured
         or (bool(select.feeds) and terms.name not in select.feeds)
         or (bool(select.types) and ADDRESS.type not in select.types)

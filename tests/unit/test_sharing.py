@@ -13,6 +13,7 @@ from connector.indicators.known_marking import (
     marking_to_text,
     read_marking,
     spilling,
+    strictest_of,
 )
 from connector.indicators.marking import TLP_2_0_EXTENSION, audience_limit
 from connector.indicators.sharing import Part, Sharing, Viewer, combine
@@ -527,3 +528,20 @@ def test_a_definition_of_anything_at_all_is_read_and_never_wider_than_it_was(cha
     assert marking_from_text(marking_to_text(marking)) == marking
     before = verdict(CLEAR, FREE)
     assert never_wider(before, verdict(CLEAR, FREE, AIS, known={**KNOWN, AIS: marking}))
+
+
+@given(st.sampled_from(sorted(KNOWN)), st.sampled_from(sorted(KNOWN)), st.sampled_from(Audience))
+def test_two_definitions_of_one_marking_allow_no_more_than_either(one, other, audience):
+    both = strictest_of(KNOWN[one], KNOWN[other])
+    assert both == strictest_of(KNOWN[other], KNOWN[one])
+    assert strictest_of(both, KNOWN[one]) == both
+    told = [verdict(FREE, known={FREE: each}, audience=audience) for each in (
+        KNOWN[one], KNOWN[other], both,
+    )]  # fmt: skip
+    *each, merged = told
+    said = [one.level for one in each if "default" not in one.level_why]
+    assert merged.level >= max(said, default=Tlp.CLEAR)
+    assert merged.use >= max(one.use for one in each)
+    assert len(merged.withheld) > 0 or not any(one.withheld for one in each)
+    assert bool(merged.spill) == any(one.spill for one in each)
+    assert bool(merged.expired) == any(one.expired for one in each)
