@@ -4,7 +4,7 @@ Every change touches its observables with a rising number; lists consider what w
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -91,18 +91,22 @@ class ClaimRows:
         spoken = dict.fromkeys([claim.observable for said in claims.values() for claim in said])
         spoken.pop(None, None)
         keys = {key_of(observable): observable for observable in spoken if observable is not None}
-        known = self._numbers_of(connection, list(keys))
-        found = {keys[key]: number for key, number in known.items()}
-        self._touch(connection, list(known.values()), touched)
         first = (self._db.one(connection, "SELECT max(number) FROM observables") or 0) + 1
-        fresh: list[tuple[Any, ...]] = []
-        for key, observable in keys.items():
-            if key not in known:
-                number = found[observable] = first + len(fresh)
-                fresh.append((number, key, TYPE_CODES[observable.type], observable.value, touched))
-        sql = "INSERT INTO observables (number, key, type, value, touched) VALUES (?,?,?,?,?)"
-        self._db.many(connection, sql, fresh)
-        return found
+        given = dict(zip(keys, range(first, first + len(keys)), strict=True))
+        rows = [
+            (number, key, TYPE_CODES[keys[key].type], keys[key].value, touched)
+            for key, number in given.items()
+        ]
+        sql = (
+            "INSERT INTO observables (number, key, type, value, touched) VALUES (?,?,?,?,?) "
+            "ON CONFLICT (key) DO NOTHING"
+        )
+        if self._db.many(connection, sql, rows) < len(rows):
+            known = self._numbers_of(connection, list(keys))
+            old = [number for key, number in known.items() if number != given[key]]
+            self._touch(connection, old, touched)
+            given = known
+        return {keys[key]: number for key, number in given.items()}
 
     def _numbers_of(self, connection: Connection, keys: Sequence[bytes]) -> dict[bytes, int]:
         found: dict[bytes, int] = {}

@@ -177,10 +177,11 @@ class Database:
             self._lock_file = None
         self.engine.dispose()
 
-    def many(self, connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Run one statement with `?` marks over many rows."""
-        if rows:
-            connection.exec_driver_sql(self._marks(sql), list(rows))
+    def many(self, connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Run one statement with `?` marks over many rows; return how many rows it changed."""
+        if not rows:
+            return 0
+        return connection.exec_driver_sql(self._marks(sql), list(rows)).rowcount
 
     def rows(self, connection: Connection, sql: str, values: Row = ()) -> list[Any]:
         """Return all rows of a query with `?` marks."""

@@ -37,6 +37,7 @@ from connector.store.touches import note_touches
 from connector.store.versions import Held, News, Version, news
 
 READ_AT_ONCE: Final = 500
+_REVOKED: Final = int(State.REVOKED)
 _MOST_PRODUCERS: Final = 100
 _MOST_STIRRED: Final = 50_000
 
@@ -67,13 +68,11 @@ class _Page:
 
     feed: int
     now: int
-    first: int
+    next_number: int
     codec: Codec
     dictionary: int = 0
     traits: dict[Traits, int] = field(default_factory=dict)
-    numbers: dict[bytes, int] = field(default_factory=dict)
     held: dict[bytes, Held] = field(default_factory=dict)
-    objects: list[tuple[Any, ...]] = field(default_factory=list)
     rewritten: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     states: dict[int, int] = field(default_factory=dict)
     disputes: dict[int, int | None] = field(default_factory=dict)
@@ -177,20 +176,44 @@ class ObjectStore(Runs):
         page.traits |= self._traits.of(connection, traits - page.traits.keys())
         samples = [version.raw for version in part]
         page.codec, page.dictionary = self._codecs.of(connection, page.feed, samples)
-        page.held |= self._held(connection, page.feed, [version.key for version in part])
-        again = _take_new(part, page)
-        for version in again:
-            if version.key not in page.held:
-                page.held[version.key] = _held_now(version.key, page)
-            held = page.held[version.key]
-            page.members.append(held.number)
-            _take_news(held, version, page)
+        given = range(page.next_number, page.next_number + len(part))
+        page.next_number += len(part)
+        known = self._insert(connection, given, part, page)
+        if not known:
+            _take_new(given, part, page)
+            return
+        for number, version in zip(given, part, strict=True):
+            held = known[version.key]
+            if held.number == number:
+                _take_new((number,), (version,), page)
+            else:
+                held.disputed = page.disputes.get(held.number, held.disputed)
+                held = page.held.setdefault(version.key, held)
+                page.members.append(held.number)
+                _take_news(held, version, page)
+
+    def _insert(
+        self, connection: Connection, given: range, part: Sequence[Version], page: _Page
+    ) -> dict[bytes, Held]:
+        """Insert objects as if all were new, which nearly all are; else return all as held now.
+
+        An object that stands under another number than it was given here was held before.
+        """
+        rows = [
+            (number, page.feed, version.key, *version[1:6], page.traits[version.traits], page.now)
+            for number, version in zip(given, part, strict=True)
+        ]
+        inserted = self._db.many(
+            connection, "INSERT INTO objects (number, feed, key, state, modified, valid_from, "
+            "valid_until, confidence, traits, seen) VALUES (?,?,?,?,?,?,?,?,?,?) "
+            "ON CONFLICT (key, feed) DO NOTHING", rows,
+        )  # fmt: skip
+        if inserted == len(part):
+            return {}
+        return self._held(connection, page.feed, [version.key for version in part])
 
     def _write(self, connection: Connection, page: _Page) -> None:
         many = self._db.many
-        many(connection, "INSERT INTO objects (number, feed, key, state, modified, valid_from, "
-             "valid_until, confidence, traits, seen) VALUES (?,?,?,?,?,?,?,?,?,?)",
-             page.objects)  # fmt: skip
         many(connection, "UPDATE objects SET state = ?, modified = ?, valid_from = ?, "
              "valid_until = ?, confidence = ?, traits = ? WHERE number = ?",
              list(page.rewritten.values()))  # fmt: skip
@@ -199,9 +222,7 @@ class ObjectStore(Runs):
         many(connection, "INSERT INTO originals (object, dictionary, packed) VALUES (?, ?, ?) "
              "ON CONFLICT (object) DO UPDATE SET dictionary = excluded.dictionary, "
              "packed = excluded.packed", page.originals)  # fmt: skip
-        # Who revoked what nobody had seen may not have created it.
-        unseen = {row[0]: row[4] for row in page.objects if row[3] == State.REVOKED}
-        keep_disputes(self._db, connection, unseen | page.disputes)
+        keep_disputes(self._db, connection, page.disputes)
         touched = self._claims.next_touch(connection)
         self._claims.put(connection, page.claims, page.replaced, touched)
         self._claims.stir(connection, page.stirred, touched)
@@ -282,41 +303,20 @@ class ObjectStore(Runs):
                 self._db.run(connection, sql, (now, feed))
 
 
-def _take_new(part: Sequence[Version], page: _Page) -> list[Version]:
-    """Take objects that were never seen, which nearly all are; return the others."""
-    again = []
-    known, numbers, number = page.held, page.numbers, page.first + len(page.objects)
-    pack, dictionary, given, feed, now = (
-        page.codec.pack, page.dictionary, page.traits, page.feed, page.now
-    )  # fmt: skip
-    for version in part:
-        key, state, modified, start, end, confidence, traits, raw, claims, told, _marking = version
-        if key in known or key in numbers:
-            again.append(version)
-            continue
-        numbers[key] = number
-        page.objects.append(
-            (number, feed, key, state, modified, start, end, confidence, given[traits], now)
-        )
-        page.originals.append((number, dictionary, pack(raw)))
-        page.claims[number] = claims()
-        if told is None:
-            page.fresh.append(key)
+def _take_new(given: Sequence[int], part: Sequence[Version], page: _Page) -> None:
+    """Take what comes with objects that were never seen; nearly all are, so this is quick."""
+    pack, dictionary = page.codec.pack, page.dictionary
+    for number, version in zip(given, part, strict=True):
+        page.originals.append((number, dictionary, pack(version.raw)))
+        page.claims[number] = version.claims()
+        if version.state == _REVOKED:  # by whom nobody knows: it need not be its creator
+            page.disputes[number] = version.modified
+        if version.told is None:
+            page.fresh.append(version.key)
         else:
             page.keep_context(number, version)
-        number += 1
-    page.members.extend(range(number - len(part) + len(again), number))
-    page.stored.new += len(part) - len(again)
-    return again
-
-
-def _held_now(key: bytes, page: _Page) -> Held:
-    """Return what the page itself brought first under a key."""
-    number = page.numbers[key]
-    _number, _feed, _key, state, modified, *_more, traits, _seen = page.objects[number - page.first]
-    creator = next(had.created_by for had, given in page.traits.items() if given == traits)
-    disputed = modified if state == State.REVOKED else None
-    return Held(number, state, modified, creator, disputed)
+    page.members.extend(given)
+    page.stored.new += len(given)
 
 
 def _borne(traits: Traits) -> Iterator[str]:
