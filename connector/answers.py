@@ -1,6 +1,6 @@
 """Answers for people and scripts: status, plans and explanations, as the documented JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any, Final
 
@@ -8,6 +8,7 @@ from connector.decisions.plan import violations
 from connector.decisions.policy import (
     NEVER,
 )
+from connector.first_polls import awaited
 from connector.indicators.stix import instant
 from connector.model import Reason
 from connector.reconcile import Output, Proposal
@@ -93,6 +94,7 @@ def status(service: Service) -> Json:
                 **_output_json(
                     service, output, outputs.get(name), output_reasons.get(name), reasons, now
                 ),
+                "waits_for": _waits_for(service, name, feeds, outputs.get(name)),
                 "written": there.get(name, 0),
                 **{
                     key: _times_json(times.get(name, {}).get(kind, {}))
@@ -197,6 +199,14 @@ def _output_json(
         "error": row.error if row else None,
         "reasons": _counts(counts),
     }
+
+
+def _waits_for(
+    service: Service, name: str, feeds: Mapping[str, FeedRow], row: OutputRow | None
+) -> list[str]:
+    """Return the feeds whose first poll has to end before an output is written."""
+    in_step = row is not None and row.last_success is not None
+    return list(awaited(service.feeds_of(name), feeds, in_step=in_step))
 
 
 def _all_pending(listed: dict[Reason, int]) -> dict[Reason, int]:

@@ -10,7 +10,7 @@ from connector.assembly import assemble
 from connector.config.loading import Loaded
 from connector.daemon import state_file
 from connector.errors import StoreError
-from connector.reconcile import Scope
+from connector.reconcile import Scope, propose
 from connector.registry import Registry
 from connector.store.store import Store
 
@@ -37,8 +37,8 @@ def impact(loaded: Loaded, registry: Registry) -> list[Json]:
             for name in service.listings:
                 service.refresh(name, everything=True)
             return [
-                plan_json(service, service.propose(name, _AS_RECORDED), output)
-                for name, output in service.outputs.items()
+                plan_json(service, propose(output, store, _AS_RECORDED), output)
+                for output in service.outputs.values()
             ]
         finally:
             store.close()

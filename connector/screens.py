@@ -135,6 +135,8 @@ def _tell(console: Console, told: Iterable[tuple[str, str | None]], style: str =
 def _problem(output: Json) -> str:
     if output["held_plan"]:
         return f"{output['error'] or ''} (accept: connector apply {output['held_plan']})".strip()
+    if output["waits_for"]:
+        return f"waiting for the first poll of feed {', '.join(output['waits_for'])}"
     return output["error"] or ""
 
 

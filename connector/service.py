@@ -16,6 +16,7 @@ from connector.decisions.allowlist import Allowlist, Protection
 from connector.disposal import Disposal
 from connector.errors import ConnectorError, RefusedError, UnavailableError, UndecidedError
 from connector.feed import Feed
+from connector.first_polls import awaited
 from connector.indicators.confidence import readings
 from connector.intake import Polled, poll
 from connector.model import Audience, Observable
@@ -281,8 +282,22 @@ class Service:
         stale = state.verified_at is None or self.now() - state.verified_at >= every
         return EVERYTHING if stale or state.setup != output.setup else CHANGED
 
+    def feeds_of(self, output: str) -> tuple[str, ...]:
+        """Return the feeds that an output's list takes, in the order of the file."""
+        chosen = self.outputs[output].listing.policy.select.feeds or self.feeds
+        return tuple(name for name in self.feeds if name in chosen)
+
     def propose(self, name: str, scope: Scope | None = None) -> Proposal:
-        """Return what one output would write; writes nothing to its target."""
+        """Return what one output would write; writes nothing to its target.
+
+        Raises UndecidedError while its list is being decided, or was never read.
+        """
+        with self.store.database.read() as connection:
+            rows = questions.feed_rows(self.store.database, connection)
+            output = questions.output_rows(self.store.database, connection).get(name)
+        in_step = output is not None and output.last_success is not None
+        if feeds := awaited(self.feeds_of(name), rows, in_step=in_step):
+            raise UndecidedError(f"{name} waits for the first poll of feed {', '.join(feeds)}")
         return propose(self.outputs[name], self.store, scope or self.scope_of(name))
 
     def sync(self, name: str, scope: Scope | None = None, accepted: str = "") -> Applied:

@@ -16,7 +16,7 @@ FLOORS = {
     6: {"allowing", "cli", "console", "feeding", "impact", "screens", "daemon", "demo"},
     5: {"server", "service", "assembly", "once", "answers", "explaining", "metrics", "logs"},
     4: {"intake", "stocktaking", "reconcile", "carrying", "entries", "clearance", "disposal",
-        "unresolved"},
+        "unresolved", "first_polls"},
     3: {"feeds", "store", "config", "registry", "http", "tls", "answer"},
     2: {"adapter", "feed"},
     1: {"indicators", "decisions"},

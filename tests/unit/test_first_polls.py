@@ -1,0 +1,34 @@
+"""Which feeds an output waits for before it is written."""
+
+import pytest
+
+from connector.first_polls import awaited
+from connector.store.questions import FeedRow
+
+NEW = FeedRow("new", None, None, None, 0)
+FAILED = FeedRow("failed", 10, None, "no answer", 0)
+PARTLY = FeedRow("partly", 10, None, "no answer", 5)
+READ = FeedRow("read", 10, 10, None, 0)
+ROWS = {row.name: row for row in (NEW, FAILED, PARTLY, READ)}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "at_first", "in_step"),
+    [
+        ([], [], []),
+        (["new"], ["new"], ["new"]),
+        (["never seen"], ["never seen"], ["never seen"]),
+        (["failed"], ["failed"], ["failed"]),
+        (["failed", "new"], ["failed", "new"], ["failed", "new"]),
+        (["read"], [], []),
+        (["partly"], [], []),
+        (["read", "failed"], [], []),
+        (["read", "new", "never seen"], ["new", "never seen"], []),
+        (["partly", "new"], ["new"], []),
+    ],
+)
+def test_an_output_waits_for_what_was_never_read(
+    chosen: list[str], at_first: list[str], in_step: list[str]
+) -> None:
+    assert awaited(chosen, ROWS, in_step=False) == tuple(at_first)
+    assert awaited(chosen, ROWS, in_step=True) == tuple(in_step)
