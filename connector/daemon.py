@@ -226,6 +226,7 @@ class Daemon:
         """Run until `end`; raise AlreadyRunningError, or what ended the service unasked."""
         store, self._address = open_store(loaded), _address(loaded)
         try:
+            store.objects.sweep()
             self._run(loaded, store)
         finally:
             store.close()

@@ -67,6 +67,7 @@ def _count(progress: Progress, what: str, done: int) -> None:
 def run_once(service: Service, progress: Progress) -> Outcome:
     """Poll every feed, decide every list and sync every output once."""
     outcome = Outcome()
+    service.store.objects.sweep()
     take_in(service, outcome, progress)
     service.carrier.progress = lambda output, done, total: progress(f"output {output}", done, total)
     for name in service.outputs:

@@ -58,6 +58,10 @@ class ContextRows:
         for part in parts(sorted(affected), _PART):
             self._settle(connection, part, touched)
 
+    def sweep(self, connection: Connection) -> int:
+        """Drop what is said of no indicator any more."""
+        return self._contexts.sweep(connection)
+
     def _sources(self, connection: Connection, objects: Sequence[int]) -> set[bytes]:
         """Return the keys of objects, and where the edges that they laid begin."""
         found: set[bytes] = set()

@@ -23,6 +23,8 @@ TYPE_CODES: Final = {kind: code for code, kind in enumerate(TYPES, 1)}
 _VALUES_HELD: Final = 100_000
 _AHEAD: Final = 500
 
+_COLUMN: Final = {"traits": "traits", "contexts": "context"}  # where objects name their number
+
 T = TypeVar("T")
 
 
@@ -56,6 +58,16 @@ class Interned(Generic[T]):
         sql = f"UPDATE {self._table} SET digest = ?, body = '[]' WHERE number = ?"  # noqa: S608 - our own tables
         rows = [(bytes(8) + number.to_bytes(8, "big"), number) for number in given]
         self._db.many(connection, sql, rows)
+
+    def sweep(self, connection: Connection) -> int:
+        """Drop values that no object bears any more, but for the latest: numbers stay fresh."""
+        self._held.clear()
+        table, column = self._table, _COLUMN[self._table]
+        sql = (
+            f"DELETE FROM {table} WHERE number < (SELECT max(number) FROM {table}) AND number IN "  # noqa: S608 - our own tables
+            f"(SELECT number FROM {table} EXCEPT SELECT {column} FROM objects)"
+        )
+        return self._db.run(connection, sql)
 
     def _write(self, connection: Connection, fresh: dict[bytes, T]) -> dict[T, int]:
         highest = self._db.one(connection, f"SELECT max(number) FROM {self._table}")  # noqa: S608 - our own tables

@@ -269,6 +269,15 @@ class ObjectStore(Runs):
             self._spills = {ref: why for ref, why in found.items() if why}
         return self._spills
 
+    def sweep(self) -> int:
+        """Drop what objects said of themselves, or context of them, and say no more.
+
+        No index leads from what is said to who says it, so this reads all objects: it is meant
+        for a start, when all lists are decided anew as well.
+        """
+        with self._db.write() as connection:
+            return self._traits.sweep(connection) + self._context.sweep(connection)
+
     def stir_created_by(self, producers: Collection[str]) -> bool:
         """Touch all that producers' indicators claim; False where that is no less than everything.
 

@@ -258,3 +258,24 @@ def test_producers_sit_where_they_say_or_where_others_say(store: Store) -> None:
     assert store.producers.moved()
     assert store.producers.countries(sid("identity")) == {"JP", "KR"}
     assert not store.producers.moved()
+
+
+def test_what_was_said_before_and_is_no_more_is_dropped(store: Store) -> None:
+    feed = store.objects.feed_number("ais")
+    for raw in WORLD:
+        give(store, feed, raw)
+    before = contexts(store)
+    assert before == EXPECTED
+
+    def held() -> int:
+        with store.database.read() as connection:
+            return int(store.database.one(connection, "SELECT count(*) FROM contexts"))
+
+    grown = held()
+    dropped = store.objects.sweep()
+    assert 0 < held() < grown
+    assert dropped >= grown - held()
+    assert contexts(store) == before
+    give(store, feed, said("opinion", 3, opinion="agree", object_refs=[SECOND], by=OTHER, day=3))
+    give(store, feed, said("opinion", 3, opinion="neutral", object_refs=[SECOND], by=OTHER, day=4))
+    assert contexts(store) == before

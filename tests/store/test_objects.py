@@ -468,3 +468,20 @@ def test_a_marking_that_arrives_while_it_is_looked_for_is_found_the_next_time(
     monkeypatch.setattr(KeptMarkings, "_find", arrives_after)
     assert ref not in store.markings
     assert store.markings[ref] == green
+
+
+def test_what_objects_said_before_and_say_no_more_is_dropped(store: Store) -> None:
+    feed = FeedHand(store)
+    feed.give(indicator(1, labels=["x"]), indicator(2, labels=["shared"]))
+    feed.give(indicator(1, labels=["shared"], modified=2), indicator(3, labels=["kept"]))
+    assert store.objects.sweep() == 1
+    assert store.objects.sweep() == 0
+    feed.give(indicator(4, labels=["x"]), indicator(5, labels=["kept"]))
+    feed.give(indicator(6, labels=["late"]), indicator(6, labels=["shared"], modified=2))
+    store.objects.sweep()
+    labels = {
+        bytes(key): store.traits(number).labels
+        for key, number in rows(store, "SELECT key, traits FROM objects")
+    }
+    said = {1: "shared", 2: "shared", 3: "kept", 4: "x", 5: "kept", 6: "shared"}
+    assert labels == {key_of_id(indicator_id(n)): (word,) for n, word in said.items()}
