@@ -12,7 +12,8 @@ from connector.errors import (
     RefusedError,
     UnavailableError,
 )
-from connector.model import Entry, FieldValue, Observable, ObservableType
+from connector.model import Entry, FieldValue, Observable, ObservableType, Rule, RuleLanguage
+from connector.published import Draft, Published, PublishedName, failures_typed
 from connector.settings import (
     Auth,
     Duration,
@@ -29,6 +30,7 @@ __all__ = [
     "Auth",
     "BatchTooLargeError",
     "ConfigError",
+    "Draft",
     "Duration",
     "Entry",
     "EntryAdapter",
@@ -42,12 +44,18 @@ __all__ = [
     "Observable",
     "ObservableType",
     "Place",
+    "Published",
+    "PublishedName",
     "RefusedError",
     "Response",
+    "Rule",
+    "RuleAdapter",
+    "RuleLanguage",
     "Secret",
     "SecretValue",
     "Settings",
     "UnavailableError",
+    "failures_typed",
 ]
 
 S = TypeVar("S", bound=Settings)
@@ -90,7 +98,7 @@ class Place:
 
 
 class Adapter(ABC, Generic[S]):
-    """Keeps one list at one target; subclass `ListAdapter` or `EntryAdapter`.
+    """Keeps one list at one target; subclass `ListAdapter`, `EntryAdapter` or `RuleAdapter`.
 
     `supports` names the observables that the target can hold; an adapter whose options narrow
     that overrides `accepts`. `fields` names what a mapping may fill beside the value, and
@@ -99,6 +107,7 @@ class Adapter(ABC, Generic[S]):
 
     settings_type: ClassVar[type[Settings]]
     supports: ClassVar[frozenset[ObservableType]]
+    takes_rules: ClassVar[frozenset[RuleLanguage]] = frozenset()
     capacity: ClassVar[int | None] = None
     fields: ClassVar[frozenset[str]] = frozenset()
     default_mapping: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -131,7 +140,7 @@ class Adapter(ABC, Generic[S]):
         return entry
 
     @abstractmethod
-    def read(self) -> Iterable[Entry]:
+    def read(self) -> Iterable[Entry] | Iterable[Rule]:
         """Return what the target holds now; raise UnavailableError when unsure."""
 
     def close(self) -> None:
@@ -140,6 +149,10 @@ class Adapter(ABC, Generic[S]):
 
 class ListAdapter(Adapter[S]):
     """For targets that take the whole list at once: a file, a lookup, a hosted list."""
+
+    @abstractmethod
+    def read(self) -> Iterable[Entry]:
+        """Return what the target holds now; raise UnavailableError when unsure."""
 
     @abstractmethod
     def publish(self, entries: Iterable[Entry]) -> None:
@@ -155,6 +168,10 @@ class EntryAdapter(Adapter[S]):
     batch_size: ClassVar[int] = 500
 
     @abstractmethod
+    def read(self) -> Iterable[Entry]:
+        """Return what the target holds now; raise UnavailableError when unsure."""
+
+    @abstractmethod
     def add(self, entries: Sequence[Entry]) -> None:
         """Add or update entries; adding one that is there is no error."""
 
@@ -164,3 +181,29 @@ class EntryAdapter(Adapter[S]):
 
     def commit(self) -> None:
         """Make staged changes live, where the target has such a step."""
+
+
+class RuleAdapter(Adapter[S]):
+    """For targets that take detection rules: Snort, Suricata, YARA, Sigma; always the whole set.
+
+    An output of such an adapter gets rules and no entries. `takes_rules` names the languages; an
+    adapter whose options narrow that overrides `takes`.
+    """
+
+    supports: ClassVar[frozenset[ObservableType]] = frozenset()
+
+    def takes(self, language: RuleLanguage) -> bool:
+        """Return whether the target takes rules of this language, as configured."""
+        return language in self.takes_rules
+
+    @abstractmethod
+    def read(self) -> Iterable[Rule]:
+        """Return what the target holds now; raise UnavailableError when unsure."""
+
+    @abstractmethod
+    def publish(self, rules: Iterable[Rule]) -> None:
+        """Replace the set in one step, from a sorted stream; readers see the old or the new.
+
+        Raise EntryRejectedError, by the rules' indicators, after publishing the rest when some
+        rules cannot be written: name all of them, also those refused before.
+        """

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import blake2b
+from typing import Any
 
 import structlog
 
+from connector.adapter import Adapter, RuleAdapter
 from connector.carrying import Carrier
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, ListConfig, OutputConfig
@@ -19,7 +21,7 @@ from connector.indicators.confidence import readings
 from connector.indicators.marking import audience_limit
 from connector.indicators.sharing import Sharing, combine
 from connector.indicators.stix import GranularMarking
-from connector.model import Audience, ObservableType, Tlp
+from connector.model import Audience, ObservableType, RuleLanguage, Tlp
 from connector.reconcile import (
     Listing,
     Output,
@@ -49,6 +51,12 @@ def assemble(
     }  # fmt: skip
     terms = _terms(store, config.feeds)
     allowlist = _allowlist(loaded, store, now)
+    adapters = {
+        name: registry.make_adapter(
+            output.adapter, loaded.outputs[name], name, config.publish_folder
+        )
+        for name, output in config.outputs.items()
+    }
     listings = {}
     for name, listed in config.lists.items():
         sharing = _sharing(feeds, store, _viewer(loaded, listed), now)
@@ -59,16 +67,31 @@ def assemble(
             allowlist=allowlist, contexts=store.contexts,
             countries=store.producers.countries,
             producer=store.producers.of, shows=_shown(loaded, name),
+            rules=_rules(config.outputs, adapters, name),
         )  # fmt: skip
         listings[name] = Listing(store.lists.open(name).number, policy)
     outputs = {
-        name: _output(name, output, listings[output.list], loaded, registry)
+        name: _output(name, output, listings[output.list], loaded, adapters[name])
         for name, output in config.outputs.items()
     }
     return Service(
         loaded, store, now, feeds, listings, outputs, carrier or Carrier(store, now),
         allowlist, set(listings),
     )  # fmt: skip
+
+
+def _rules(
+    outputs: Mapping[str, OutputConfig], adapters: Mapping[str, Adapter[Any]], listed: str
+) -> frozenset[RuleLanguage]:
+    """Return the languages of rules that a list takes: those that its outputs take."""
+    takers = [adapters[name] for name, output in outputs.items() if output.list == listed]
+    return frozenset(
+        language
+        for adapter in takers
+        if isinstance(adapter, RuleAdapter)
+        for language in RuleLanguage
+        if adapter.takes(language)
+    )
 
 
 def _allowlist(loaded: Loaded, store: Store, now: Callable[[], int]) -> AllowlistInForce:
@@ -85,7 +108,7 @@ def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:
         if feed is None:
             terms[number] = Terms(name, configured=False)
             continue
-        bounds = {kind: feed.max_age_of(kind) for kind in ObservableType}
+        bounds = {kind: feed.max_age_of(kind) for kind in (*ObservableType, *RuleLanguage)}
         ages = {
             kind: int(bound.total_seconds()) * 1_000_000
             for kind, bound in bounds.items()
@@ -165,10 +188,9 @@ def _max_tlp(listed: ListConfig) -> Tlp:
 
 
 def _output(
-    name: str, config: OutputConfig, listing: Listing, loaded: Loaded, registry: Registry
+    name: str, config: OutputConfig, listing: Listing, loaded: Loaded, adapter: Adapter[Any]
 ) -> Output:
     options = loaded.outputs[name]
-    adapter = registry.make_adapter(config.adapter, options, name, loaded.config.publish_folder)
     mapper = loaded.mappers[name]
     said = config.model_dump_json() + options.model_dump_json()
     limits = config.limits

@@ -3,18 +3,26 @@
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from connector.adapter import EntryAdapter, ListAdapter
-from connector.decisions.plan import Mark, Steps
+from connector.adapter import EntryAdapter, ListAdapter, RuleAdapter
+from connector.decisions.plan import Mark, Plan, Steps
 from connector.errors import BatchTooLargeError, EntryRejectedError, UnavailableError
 from connector.indicators.identity import id_of_key
-from connector.model import Entry, Reason
-from connector.reconcile import Output, Proposal, digest_held, listed_entries
+from connector.model import Entry, Observable, Reason, Subject
+from connector.reconcile import (
+    Line,
+    Output,
+    Proposal,
+    check_decided,
+    digest_held,
+    listed_entries,
+    listed_rules,
+)
 from connector.settings import Settings
 from connector.store.store import Store
 
@@ -23,7 +31,15 @@ _TRIES: Final = 3
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0
 
-Written = tuple[int, int, Entry, str]
+
+class Written(NamedTuple):
+    """A line that was written: its number and digest, and the indicator that carries it."""
+
+    number: int
+    digest: int
+    subject: Subject
+    line: Line
+    indicator: str
 
 
 class StoppedError(Exception):
@@ -64,15 +80,19 @@ class Carrier:
             ledger.remember_foreign(state.number, proposal.foreign)
         ledger.mark(state, plan, self.now())
         if not plan.empty:
-            ledger.intend(state, plan, self.now(), verifying=proposal.scope.verifies)
-            self.fault("intended")
             adapter = output.adapter
-            if isinstance(adapter, ListAdapter):
+            again = _judged_anew(plan) if isinstance(adapter, RuleAdapter) else frozenset()
+            ledger.intend(
+                state, plan, self.now(),
+                verifying=proposal.scope.verifies or bool(again), judged_anew=again,
+            )  # fmt: skip
+            self.fault("intended")
+            if isinstance(adapter, ListAdapter | RuleAdapter):
                 self._publish(proposal, output, adapter, applied)
             elif isinstance(adapter, EntryAdapter):
                 self._change(proposal, output, adapter, applied)
             self.fault("written")
-        done = type(state)(state.number, state.list, proposal.seq, output.setup, None, None, None)
+        done = replace(state, seq=proposal.seq, setup=output.setup)
         ledger.finish(done, proposal.seq, verified=proposal.scope.verifies, now=self.now())
         self.fault("finished")
         return applied
@@ -81,7 +101,7 @@ class Carrier:
         self,
         proposal: Proposal,
         output: Output,
-        adapter: ListAdapter[Settings],
+        adapter: ListAdapter[Settings] | RuleAdapter[Settings],
         applied: Applied,
     ) -> None:
         rejected: dict[str, str] = {}
@@ -90,8 +110,11 @@ class Carrier:
             rejected.clear()
             try:
                 with self.store.database.read() as connection:
-                    self._check_unmoved(proposal, connection)
-                    adapter.publish(listed_entries(output, self.store, connection, proposal))
+                    self._check_unmoved(output, proposal, connection)
+                    if isinstance(adapter, RuleAdapter):
+                        adapter.publish(listed_rules(output, self.store, connection, proposal))
+                    else:
+                        adapter.publish(listed_entries(output, self.store, connection, proposal))
             except EntryRejectedError as error:
                 rejected.update(error.rejected)
 
@@ -100,10 +123,21 @@ class Carrier:
         plan = proposal.plan
         for steps, updates in ((plan.add, False), (plan.update, True)):
             for part in _parts(steps, _CONFIRMED_AT_ONCE):
-                written = self._entries(output, proposal, part)
+                written = self._lines(output, proposal, part)
                 self._confirm(output, proposal, written, rejected, applied, updates=updates)
         for part in _parts(plan.remove, _CONFIRMED_AT_ONCE):
             self._confirm_removed(output, proposal, part.numbers, applied)
+        if isinstance(adapter, RuleAdapter):
+            self._settle(output, proposal, rejected, applied)
+
+    def _settle(
+        self, output: Output, proposal: Proposal, rejected: Mapping[str, str], applied: Applied
+    ) -> None:
+        """Record what became of rules that the plan does not name."""
+        with self.store.database.read() as connection:
+            turned = self.store.ledger.turned(connection, proposal.state.number, rejected)
+        written = self._lines(output, proposal, turned)
+        self._confirm(output, proposal, written, rejected, applied, updates=False)
 
     def _change(
         self,
@@ -121,8 +155,9 @@ class Carrier:
         for steps, updates in ((plan.add, False), (plan.update, True)):
             for part in _parts(steps, size):
                 self._check_stopped()
-                written = self._entries(output, proposal, part, renewed=True)
-                rejected = self._add(adapter, [entry for _, _, entry, _ in written])
+                written = self._lines(output, proposal, part, renewed=True)
+                lines = [one.line for one in written if isinstance(one.line, Entry)]
+                rejected = self._add(adapter, lines)
                 confirm = partial(
                     self._confirm, output, proposal, written, rejected, applied, updates=updates
                 )
@@ -192,19 +227,20 @@ class Carrier:
                     raise
                 self.sleep(wait * self._random.uniform(0.75, 1.25))
 
-    def _check_unmoved(self, proposal: Proposal, connection: Connection) -> None:
+    def _check_unmoved(self, output: Output, proposal: Proposal, connection: Connection) -> None:
         """What is published is the list as it is now, so that must be what the limits allowed."""
         if self.store.ledger.list_seq(connection, proposal.state.list) != proposal.seq:
             raise ListMovedError
+        check_decided(output, self.store, connection)
 
     def _check_stopped(self) -> None:
         if self.stopped():
             raise StoppedError
 
-    def _entries(
+    def _lines(
         self, output: Output, proposal: Proposal, steps: Steps, *, renewed: bool = False
     ) -> list[Written]:
-        """Return number, digest, entry and indicator id of the entries a step names.
+        """Return the entries or rules that steps name, as they are written.
 
         `renewed` asks for the digest of the entry as it is now: where the feed moved on since the
         plan, that is what is written.
@@ -215,19 +251,22 @@ class Carrier:
                 connection, proposal.state.list, list(steps.numbers)
             )
             return [
-                (
+                Written(
                     row.number,
-                    digest_held(output, entry) if renewed else digests[row.number],
-                    entry,
+                    digest_held(output, line) if renewed else digests[row.number],
+                    row.observable,
+                    line,
                     id_of_key(row.indicator),
                 )
-                for row, entry in output.describer(self.store).entries(rows)
+                for row, line in output.lines(
+                    self.store, connection, (row for row in rows if output.fits(row.observable))
+                )
             ]
 
     def _observables(self, gone: Sequence[int]) -> list[Entry]:
         with self.store.database.read() as connection:
             found = self.store.ledger.observables_of(connection, gone)
-            return [Entry(observable) for _number, observable in found]
+            return [Entry(one) for _number, one in found if isinstance(one, Observable)]
 
     def _confirm(
         self,
@@ -240,11 +279,11 @@ class Carrier:
         updates: bool,
     ) -> None:
         refused = {
-            number: rejected[entry.value]
-            for number, _digest, entry, _ in written
-            if entry.value in rejected
+            one.number: rejected[one.subject.value]
+            for one in written
+            if one.subject.value in rejected
         }
-        steps = [(number, digest) for number, digest, _, _ in written]
+        steps = [(one.number, one.digest) for one in written]
         # A single change that is refused leaves the entry there as it was; a list goes without it.
         stay = updates and isinstance(output.adapter, EntryAdapter)
         self.store.ledger.confirm(
@@ -255,8 +294,8 @@ class Carrier:
         applied.updated += took if updates else 0
         applied.rejected += len(refused)
         lines: list[list[Any]] = [
-            [entry.type.value, entry.value, indicator, refused.get(number, "")]
-            for number, _digest, entry, indicator in written
+            [one.subject.type.value, one.subject.value, one.indicator, refused.get(one.number, "")]
+            for one in written
         ]
         if lines:
             self.store.ledger.record(
@@ -287,6 +326,15 @@ class Carrier:
             row.number: Mark.OVER_CAPACITY if output.fits(row.observable) else Mark.UNSUPPORTED
             for row in rows
         }
+
+
+def _judged_anew(plan: Plan) -> frozenset[Mark]:
+    """Return the marks of rules that a target which takes them all decides on with each plan.
+
+    Two rules of one name cannot both be there: as one goes, one that was rejected may come. Under
+    other options even one that is there may be rejected.
+    """
+    return frozenset({Mark.REJECTED, Mark.WRITTEN} if plan.renews else {Mark.REJECTED})
 
 
 def _parts(steps: Steps, size: int) -> Iterator[Steps]:

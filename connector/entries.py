@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, cast
 
 from connector.decisions.mapping import Facts, Input, Mapper
 from connector.decisions.policy import NEVER, ClaimRow
@@ -14,7 +14,7 @@ from connector.decisions.verdict import ListPolicy
 from connector.indicators.identity import id_of_key
 from connector.indicators.sharing import Part
 from connector.indicators.stix import instant
-from connector.model import Entry, ObservableType
+from connector.model import Entry, Observable, ObservableType
 from connector.store.store import Store
 from connector.store.wanted import WantedRow
 
@@ -36,18 +36,18 @@ class Describer:
     store: Store
 
     def entries(self, rows: Iterable[WantedRow]) -> Iterator[tuple[WantedRow, Entry]]:
-        """Yield each wanted row with its entry."""
+        """Yield each wanted row with its entry; none may stand for a rule."""
         mapper = self.mapper
         if mapper is None:
             for row in rows:
-                yield row, Entry(row.observable)
+                yield row, Entry(cast(Observable, row.observable))
             return
         iterator = iter(rows)
         while part := list(islice(iterator, _PART)):
             names = self._names(part, mapper)
             for row in part:
                 facts = self._facts(row, names.get(row.indicator, ""))
-                yield row, Entry(row.observable, mapper(facts))
+                yield row, Entry(facts.observable, mapper(facts))
 
     def _names(self, rows: list[WantedRow], mapper: Mapper) -> dict[bytes, str]:
         if Input.INDICATOR_NAME not in mapper.needs:
@@ -60,8 +60,9 @@ class Describer:
         hides = policy.verdict(claim.traits, claim.feed, claim.context).hides
         shown = _without(traits, hides) if hides else traits
         told = Part.DATES not in hides
+        observable = cast(Observable, row.observable)
         return Facts(
-            observable=row.observable,
+            observable=observable,
             indicator_id=id_of_key(row.indicator),
             indicator_name="" if Part.NAME in hides else name,
             indicator_types=shown.indicator_types or shown.labels,
@@ -77,7 +78,7 @@ class Describer:
             valid_until=_instant(merged.until) if told and merged.until < NEVER else None,
             context=partial(self._words, claim, hides),
             producer=partial(policy.producer_name, traits, claim.feed, hides),
-            hides_value=_PERSONAL.get(row.observable.type) in hides,
+            hides_value=_PERSONAL.get(observable.type) in hides,
         )
 
     def _words(self, claim: ClaimRow, hides: Collection[str], kind: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from connector.indicators.confidence import words_of
 from connector.indicators.identity import id_of_key, key_of_id
 from connector.indicators.keys import key_of
 from connector.indicators.stix import instant
-from connector.model import Context, Observable, Reason
+from connector.model import Context, Reason, Subject
 from connector.reconcile import Listing, Output
 from connector.service import Service
 from connector.store import questions
@@ -77,9 +77,7 @@ def _protections(service: Service, asked: str) -> list[Json]:
     return answers[:1]
 
 
-def _observable_json(
-    service: Service, connection: Any, number: int, observable: Observable
-) -> Json:
+def _observable_json(service: Service, connection: Any, number: int, observable: Subject) -> Json:
     claims = questions.claims_on(service.store.database, connection, number)
     standings = {
         name: _standings(observable, claims, listing, service)
@@ -102,7 +100,7 @@ def _observable_json(
     }
 
 
-def _claim_json(service: Service, claim: ClaimFound, observable: Observable | None) -> Json:
+def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None) -> Json:
     policy = next(iter(service.listings.values())).policy
     terms = policy.terms[claim.row.feed]
     level, _why = policy.level(service.store.traits(claim.row.traits), claim.row.feed)
@@ -110,7 +108,7 @@ def _claim_json(service: Service, claim: ClaimFound, observable: Observable | No
     return {
         "feed": terms.name,
         "indicator": id_of_key(claim.object),
-        "enforceable": claim.row.kind == Kind.ENFORCEABLE,
+        "enforceable": claim.row.kind in (Kind.ENFORCEABLE, Kind.RULE),
         "why": claim.why,
         "valid_until": moment(until),
         "marking": level.label,
@@ -154,7 +152,7 @@ def _context_json(context: Context) -> Json:
 
 
 def _standings(
-    observable: Observable, claims: list[ClaimFound], listing: Listing, service: Service
+    observable: Subject, claims: list[ClaimFound], listing: Listing, service: Service
 ) -> list[Json]:
     """Return why each claim is, or is not, on a list beside the others."""
     rows = [claim.row for claim in claims]
@@ -173,7 +171,7 @@ def _standings(
 
 
 def _standing(
-    observable: Observable, claim: ClaimRow, listing: Listing, service: Service
+    observable: Subject, claim: ClaimRow, listing: Listing, service: Service
 ) -> tuple[str, str]:
     reason, detail = explain(observable, claim, listing.policy, service.now())
     return reason.value, detail
@@ -184,7 +182,7 @@ def _outcome_json(
     connection: Any,
     output: Output,
     number: int,
-    observable: Observable,
+    observable: Subject,
     claims: list[ClaimFound],
 ) -> Json:
     policy, database = output.listing.policy, service.store.database
@@ -214,7 +212,7 @@ def _outcome_json(
 
 
 def _first_detail(
-    observable: Observable, claims: list[ClaimFound], listing: Listing, service: Service
+    observable: Subject, claims: list[ClaimFound], listing: Listing, service: Service
 ) -> str:
     """Return the first words there are: of the policy, or of the pattern's reader."""
     found = ((_standing(observable, claim.row, listing, service)[1], claim) for claim in claims)

@@ -20,7 +20,7 @@ from connector.indicators.identity import key_of_id, key_of_unreadable
 from connector.indicators.known_marking import KnownMarking, read_marking
 from connector.indicators.pattern import read_pattern
 from connector.indicators.stix import StixObject, Unreadable, micros, read_object
-from connector.model import Claim, Reason
+from connector.model import Claim, Reason, RuleLanguage, RuleRef
 from connector.settings import Settings
 from connector.stocktaking import take_stock
 from connector.store.database import parts
@@ -31,6 +31,7 @@ from connector.store.versions import Version
 
 log = structlog.get_logger()
 _BARE: Final = Traits()
+_LANGUAGES: Final = {language.value: language for language in RuleLanguage}
 _TAKEN_AT_ONCE: Final = 5000
 
 Progress = Callable[[str, int], None]
@@ -286,6 +287,9 @@ def _claims(found: StixObject) -> Sequence[Claim]:
     if found.type != "indicator" or found.pattern is None:
         return ()
     if found.pattern_type not in (None, "stix"):
+        if language := _LANGUAGES.get(found.pattern_type):
+            why = f"a {language} rule, kept whole and never read for observables"
+            return (Claim(RuleRef(language, found.id), enforceable=True, why=why),)
         why = f"pattern type {found.pattern_type[:32]!r} is not read for observables"
         reason = Reason.UNSUPPORTED_PATTERN
         return (Claim(None, enforceable=False, reason=reason, why=why),)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -48,6 +49,30 @@ class Observable(NamedTuple):
         return self.type is ObservableType.DOMAIN_NAME and self.value.startswith("*.")
 
 
+class RuleLanguage(StrEnum):
+    """Languages of detection rules, as STIX names them (2.1 section 10.19, pattern types)."""
+
+    YARA = "yara"
+    SIGMA = "sigma"
+    SNORT = "snort"
+    SURICATA = "suricata"
+
+
+class RuleRef(NamedTuple):
+    """A detection rule by its name here: its language, and the id of the indicator that bears it.
+
+    It stands where an observable stands: a list decides on it, a ledger knows whether it is
+    written. Its text is never read for observables.
+    """
+
+    type: RuleLanguage
+    value: str
+
+
+Subject = Observable | RuleRef
+SubjectType = ObservableType | RuleLanguage
+
+
 class Reason(StrEnum):
     """Why a claim is, or is not, on a list; the same word in JSON, metrics, audit and log."""
 
@@ -72,14 +97,14 @@ class Reason(StrEnum):
 
 
 class Claim(NamedTuple):
-    """An indicator's word on one observable.
+    """An indicator's word on one observable, or the rule that it bears.
 
     `enforceable` means that seeing this observable alone makes the whole pattern true. Otherwise
     `reason` is `not_enforceable` (watchlists may take the observable), or, where there is no
     observable, also `unreadable` or `unsupported_pattern`. `why` says it in words.
     """
 
-    observable: Observable | None
+    observable: Subject | None
     enforceable: bool
     reason: Reason | None = None
     why: str = ""
@@ -136,6 +161,26 @@ class Entry:
     def value(self) -> str:
         """The observable's value."""
         return self.observable.value
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A detection rule as its indicator bears it: one text, kept whole.
+
+    `name` is the indicator's, empty where a marking hides it; `modified` is its version's.
+    """
+
+    indicator: str
+    language: RuleLanguage
+    text: str
+    name: str = ""
+    feed: str = ""
+    modified: datetime | None = None
+
+    @property
+    def ref(self) -> RuleRef:
+        """What lists and ledgers know the rule by."""
+        return RuleRef(self.language, self.indicator)
 
 
 class Word(NamedTuple):

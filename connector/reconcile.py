@@ -3,19 +3,20 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from sqlalchemy import Connection
 
-from connector.adapter import Adapter, ListAdapter
-from connector.decisions.mapping import Mapper, digest
+from connector.adapter import Adapter, EntryAdapter, ListAdapter, RuleAdapter
+from connector.decisions.mapping import Mapper, digest, digest_of_rule
 from connector.decisions.plan import Limits, Mark, Plan, Presence, Wanted, Written, diff, violations
 from connector.decisions.policy import ClaimRow, Decision, decide
 from connector.decisions.verdict import ListPolicy
 from connector.entries import Describer
 from connector.errors import PlanRefusedError, UndecidedError
 from connector.indicators.keys import key_of
-from connector.model import Entry, Observable, ObservableType
+from connector.model import Entry, Observable, ObservableType, Rule, RuleRef, Subject
+from connector.rules import RuleReader
 from connector.settings import Settings
 from connector.store.ledger import Ledger
 from connector.store.lists import ListStore, Refreshed
@@ -24,7 +25,9 @@ from connector.store.store import Store
 from connector.store.wanted import WantedRow
 
 T = TypeVar("T")
+Line = Entry | Rule
 _READ_PART: Final = 1000
+_WANTED_PART: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +78,32 @@ class Output:
         bounds = [bound for bound in (self.adapter.capacity, self.max_entries) if bound]
         return min(bounds, default=None)
 
-    def fits(self, observable: Observable) -> bool:
-        """Return whether the target can hold this observable."""
+    @property
+    def publishes(self) -> bool:
+        """Whether the target takes everything at once, and is ours alone."""
+        return isinstance(self.adapter, ListAdapter | RuleAdapter)
+
+    def fits(self, observable: Subject) -> bool:
+        """Return whether the target can hold this observable, or this rule."""
+        if isinstance(observable, RuleRef):
+            return isinstance(self.adapter, RuleAdapter) and self.adapter.takes(observable.type)
+        if self.adapter.takes_rules:
+            return False
         if self.types and observable.type not in self.types:
             return False
         return self.adapter.accepts(observable)
 
-    def describer(self, store: Store) -> Describer:
-        """Return what turns the list's entries into this output's."""
-        return Describer(self.name, self.listing.policy, self.mapper, store)
+    def lines(
+        self, store: Store, connection: Connection, rows: Iterable[WantedRow]
+    ) -> Iterator[tuple[WantedRow, Line]]:
+        """Yield each wanted row with what this output says of it: an entry or a rule.
+
+        Every row must fit.
+        """
+        policy = self.listing.policy
+        if isinstance(self.adapter, RuleAdapter):
+            return RuleReader(policy, store, connection).rules(rows)
+        return Describer(self.name, policy, self.mapper, store).entries(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +129,7 @@ def refresh(
     """Decide anew on what changed, or on everything; return what came and went."""
     policy = listing.policy
 
-    def decided(observable: Observable, claims: Sequence[ClaimRow]) -> Decision:
+    def decided(observable: Subject, claims: Sequence[ClaimRow]) -> Decision:
         return decide(observable, claims, policy, now)
 
     return store.refresh(listing.number, decided, everything=everything, now=now, progress=progress)
@@ -127,14 +147,12 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
     if scope.verifies:
         present, foreign = read_target(output, state, store)
     with store.database.read() as connection:
-        if not ledger.is_decided(connection, state.list):
-            listed = output.listing.policy.name
-            raise UndecidedError(f"list {listed} is being decided; {output.name} follows it")
+        check_decided(output, store, connection)
         seq = ledger.list_seq(connection, state.list)
         allowed = _within_capacity(output, connection, ledger, state)
         if allowed is not None and not scope.everything:
             scope = replace(scope, everything=True)  # the rank that still fits may have moved
-        renews = isinstance(output.adapter, ListAdapter) and state.setup != output.setup
+        renews = output.publishes and state.setup != output.setup
         theirs: Collection[bytes] = ()
         if present is None:
             theirs = ledger.foreign_among(connection, state.number)
@@ -142,7 +160,7 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
         plan = diff(
             output.name,
             scope.name,
-            _wanted(output, store, ledger.wanted(connection, state.list, after), allowed, theirs),
+            _wanted(output, store, connection, after, allowed, theirs),
             _written(ledger, connection, state, after),
             why_not=ledger.dropped(connection, state, everything=scope.everything),
             present=present,
@@ -150,6 +168,21 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
             renews=renews and scope.verifies,
         )
     return Proposal(plan, state, seq, scope, allowed, foreign)
+
+
+def check_decided(output: Output, store: Store, connection: Connection) -> None:
+    """Raise UndecidedError unless the list is whole, and knows the rules as they are now.
+
+    A rule's text is read when it is written: a version that the list has not considered yet may
+    bear a marking that withholds it.
+    """
+    number, ledger = output.listing.number, store.ledger
+    decided = ledger.is_decided(connection, number)
+    if decided and isinstance(output.adapter, RuleAdapter):
+        decided = ledger.rules_are_decided(connection, number)
+    if not decided:
+        listed = output.listing.policy.name
+        raise UndecidedError(f"list {listed} is being decided; {output.name} follows it")
 
 
 def _written(
@@ -163,27 +196,37 @@ def _written(
 def _wanted(
     output: Output,
     store: Store,
-    rows: Iterable[WantedRow],
+    connection: Connection,
+    after: int | None,
     allowed: Collection[int] | None,
     theirs: Collection[bytes],
 ) -> Iterator[Wanted]:
     """Yield what the output should hold, each with its digest or the mark that says why not."""
-    for row, entry in output.describer(store).entries(rows):
-        number = row.number
+
+    def unfit(row: WantedRow) -> int:
         if not output.fits(row.observable):
-            yield Wanted(number, 0, Mark.UNSUPPORTED)
-        elif allowed is not None and number not in allowed:
-            yield Wanted(number, 0, Mark.OVER_CAPACITY)
-        elif theirs and key_of(row.observable) in theirs:
-            yield Wanted(number, 0, Mark.FOREIGN)
-        else:
-            yield Wanted(number, digest_held(output, entry))
+            return Mark.UNSUPPORTED
+        if allowed is not None and row.number not in allowed:
+            return Mark.OVER_CAPACITY
+        return Mark.FOREIGN if theirs and key_of(row.observable) in theirs else 0
+
+    rows = store.ledger.wanted(connection, output.listing.number, after)
+    for part in _parts(rows, _WANTED_PART):
+        marks = {row.number: unfit(row) for row in part}
+        fitting = (row for row in part if not marks[row.number])
+        digests = {
+            row.number: digest_held(output, line)
+            for row, line in output.lines(store, connection, fitting)
+        }
+        for number, mark in marks.items():
+            yield Wanted(number, digests.get(number, 0), mark)
 
 
-def digest_held(output: Output, entry: Entry) -> int:
-    """Return the digest of an entry's fields as the target will show them."""
-    held = output.adapter.as_held(entry) if entry.fields else entry
-    return digest(held.fields)
+def digest_held(output: Output, line: Line) -> int:
+    """Return the digest of an entry's fields as the target will show them, or of a rule."""
+    if isinstance(line, Rule):
+        return digest_of_rule(line)
+    return digest((output.adapter.as_held(line) if line.fields else line).fields)
 
 
 def _within_capacity(
@@ -212,21 +255,31 @@ def read_target(
 
     Raises UnavailableError when the target gives no complete answer.
     """
-    present = Presence(ours_alone=isinstance(output.adapter, ListAdapter))
+    present = Presence(ours_alone=output.publishes)
     foreign: set[bytes] = set()
-    for part in _parts(output.adapter.read(), _READ_PART):
+    for part in _parts(_found(output), _READ_PART):
         with store.database.read() as connection:
-            known = store.ledger.numbers_of(connection, [entry.observable for entry in part])
+            known = store.ledger.numbers_of(connection, [subject for subject, _digest in part])
             ours = store.ledger.ours_among(connection, state.number, list(known.values()))
-        for entry in part:
-            number = known.get(entry.observable)
+        for subject, held in part:
+            number = known.get(subject)
             if number is None:
                 present.unknown += 1
             else:
-                present.put(number, digest(entry.fields) if entry.fields else None)
+                present.put(number, held)
             if number not in ours:
-                foreign.add(key_of(entry.observable))
+                foreign.add(key_of(subject))
     return present, frozenset(() if present.ours_alone else foreign)
+
+
+def _found(output: Output) -> Iterator[tuple[Subject, int | None]]:
+    """Yield what the target holds, each with its digest where the target tells more than that."""
+    if isinstance(output.adapter, RuleAdapter):
+        for rule in output.adapter.read():
+            yield rule.ref, digest_of_rule(rule)
+    elif isinstance(output.adapter, ListAdapter | EntryAdapter):
+        for entry in output.adapter.read():
+            yield entry.observable, digest(entry.fields) if entry.fields else None
 
 
 def check(proposal: Proposal, output: Output, accepted: Collection[str]) -> None:
@@ -240,16 +293,35 @@ def listed_entries(
     output: Output, store: Store, connection: Connection, proposal: Proposal
 ) -> Iterator[Entry]:
     """Yield all that the output should hold, sorted, as `ListAdapter.publish` takes it."""
-    allowed = proposal.allowed
+    allowed, ledger = proposal.allowed, store.ledger
     if output.mapper is not None:
-        rows = store.ledger.wanted_sorted(connection, proposal.state.list)
-        for row, entry in output.describer(store).entries(rows):
-            if output.fits(row.observable) and (allowed is None or row.number in allowed):
-                yield entry
+        rows = _held(output, ledger.wanted_sorted(connection, proposal.state.list), allowed)
+        for _row, line in output.lines(store, connection, rows):
+            if isinstance(line, Entry):
+                yield line
         return
-    for number, observable, _rank in store.ledger.values_sorted(connection, proposal.state.list):
+    for number, observable, _rank in ledger.values_sorted(connection, proposal.state.list):
         if output.fits(observable) and (allowed is None or number in allowed):
-            yield Entry(observable)
+            yield Entry(cast(Observable, observable))
+
+
+def listed_rules(
+    output: Output, store: Store, connection: Connection, proposal: Proposal
+) -> Iterator[Rule]:
+    """Yield all rules that the output should hold, sorted, as `RuleAdapter.publish` takes them."""
+    rows = store.ledger.wanted_sorted(connection, proposal.state.list)
+    rows = _held(output, rows, proposal.allowed)
+    for _row, line in output.lines(store, connection, rows):
+        if isinstance(line, Rule):
+            yield line
+
+
+def _held(
+    output: Output, rows: Iterable[WantedRow], allowed: Collection[int] | None
+) -> Iterator[WantedRow]:
+    for row in rows:
+        if output.fits(row.observable) and (allowed is None or row.number in allowed):
+            yield row
 
 
 def _parts(values: Iterable[T], size: int) -> Iterator[list[T]]:

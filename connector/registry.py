@@ -8,12 +8,12 @@ from inspect import isabstract
 from pathlib import Path
 from typing import Any, Final
 
-from connector.adapter import Adapter, EntryAdapter, Http, ListAdapter, Place
+from connector.adapter import Adapter, EntryAdapter, Http, ListAdapter, Place, RuleAdapter
 from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.errors import ConfigError
 from connector.feed import Feed
 from connector.http import Http as Client
-from connector.model import ObservableType
+from connector.model import ObservableType, RuleLanguage
 from connector.settings import HttpSettings, Settings
 
 ADAPTERS: Final = "connector.outputs"
@@ -30,6 +30,7 @@ class PluginInfo:
     summary: str = ""
     writes: str = ""
     supports: frozenset[ObservableType] = frozenset()
+    takes_rules: frozenset[RuleLanguage] = frozenset()
     capacity: int | None = None
     fields: frozenset[str] = frozenset()
     error: str | None = None
@@ -91,10 +92,13 @@ class Registry:
     def adapter(self, name: str) -> type[Adapter[Any]]:
         """Return the adapter of that name; raise ConfigError when it is unknown or broken."""
         kind: type[Any] = _load("adapter", name, self._adapters)
-        if not issubclass(kind, ListAdapter | EntryAdapter):
-            raise ConfigError([_broken("adapter", name, "is neither ListAdapter nor EntryAdapter")])
-        if not isinstance(getattr(kind, "supports", None), frozenset) or not kind.supports:
-            raise ConfigError([_broken("adapter", name, "names nothing in `supports`")])
+        if not issubclass(kind, ListAdapter | EntryAdapter | RuleAdapter):
+            reason = "is neither ListAdapter, EntryAdapter nor RuleAdapter"
+            raise ConfigError([_broken("adapter", name, reason)])
+        naming = "takes_rules" if issubclass(kind, RuleAdapter) else "supports"
+        named = getattr(kind, naming, None)
+        if not isinstance(named, frozenset) or not named:
+            raise ConfigError([_broken("adapter", name, f"names nothing in `{naming}`")])
         try:
             compile_mapping(read_mapping(kind.default_mapping), kind.fields)
         except ConfigError as error:
@@ -138,8 +142,9 @@ class Registry:
             ADAPTERS,
             origin,
             summary=_summary(kind),
-            writes="whole list" if issubclass(kind, ListAdapter) else "batches",
+            writes=_writes(kind),
             supports=kind.supports,
+            takes_rules=kind.takes_rules,
             capacity=kind.capacity,
             fields=kind.fields,
         )
@@ -202,6 +207,12 @@ def _broken(what: str, name: str, reason: str) -> str:
 
 def _summary(kind: type[Any]) -> str:
     return (kind.__doc__ or "").strip().partition("\n")[0]
+
+
+def _writes(kind: type[Adapter[Any]]) -> str:
+    if issubclass(kind, RuleAdapter):
+        return "whole set of rules"
+    return "whole list" if issubclass(kind, ListAdapter) else "batches"
 
 
 def _http(settings: Settings) -> Http | None:

@@ -272,6 +272,7 @@ def plugin_json(plugin: PluginInfo) -> dict[str, Any]:
         "summary": plugin.summary,
         "writes": plugin.writes,
         "supports": sorted(kind.value for kind in plugin.supports),
+        "takes_rules": sorted(language.value for language in plugin.takes_rules),
         "capacity": plugin.capacity,
         "fields": sorted(plugin.fields),
         "error": plugin.error,

@@ -412,9 +412,12 @@ def test_plugins_tells_what_each_adapter_can_do(site: Site) -> None:
     ran = site.run("plugins", "list", "--json", config=False)
     assert ran.code == 0
     plugins = {plugin["name"]: plugin for plugin in ran.json["plugins"]}
-    assert {"edl", "nftables", "postfix", "splunk_kvstore", "taxii", "bundle"} <= plugins.keys()
+    assert {"edl", "nftables", "postfix", "rules", "splunk_kvstore"} <= plugins.keys()
+    assert {"taxii", "bundle"} <= plugins.keys()
     assert plugins["edl"]["kind"] == "adapter"
     assert set(plugins["edl"]["supports"]) == set(ObservableType)
+    assert plugins["edl"]["takes_rules"] == []
+    assert plugins["rules"]["takes_rules"] == ["sigma", "snort", "suricata", "yara"]
     assert plugins["taxii"]["kind"] == "feed"
     assert "nftables" in site.run("plugins", "list", config=False).out
 

@@ -15,10 +15,10 @@ CONNECTOR, PLUGINS = ROOT / "connector", ROOT / "plugins"
 FLOORS = {
     6: {"allowing", "cli", "console", "feeding", "impact", "screens", "daemon", "demo"},
     5: {"server", "service", "assembly", "once", "answers", "explaining", "metrics", "logs"},
-    4: {"intake", "stocktaking", "reconcile", "carrying", "entries", "clearance", "disposal",
-        "unresolved", "first_polls"},
+    4: {"intake", "stocktaking", "reconcile", "carrying", "entries", "rules", "clearance",
+        "disposal", "unresolved", "first_polls"},
     3: {"feeds", "store", "config", "registry", "http", "tls", "answer"},
-    2: {"adapter", "feed"},
+    2: {"adapter", "feed", "published"},
     1: {"indicators", "decisions"},
     0: {"__init__", "model", "settings", "errors"},
 }  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connector.adapter import Adapter
+from connector.adapter import Adapter, RuleAdapter
 from connector.config.model import Config, ListConfig, OutputConfig
 from connector.config.problems import Path, Problem
 from connector.config.sections import Sections
@@ -120,6 +120,11 @@ def _check_types(
     listed: ListConfig,
     adapter: type[Adapter[Any]],
 ) -> None:
+    if issubclass(adapter, RuleAdapter):
+        if output.types:
+            text = f"the {output.adapter} adapter takes rules and no observables: leave `types` out"
+            sections.note((*path, "types"), text)
+        return
     wanted = output.types or listed.select.types or tuple(ObservableType)
     if adapter.supports.isdisjoint(wanted):
         held = ", ".join(kind for kind in ObservableType if kind in adapter.supports)

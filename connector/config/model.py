@@ -13,7 +13,7 @@ from connector.config.warninglist_files import installed_folder, installed_names
 from connector.decisions.allowlist import BuiltinGroup, read_allow_value
 from connector.decisions.mapping import FieldSpec
 from connector.indicators.confidence import Scale
-from connector.model import Audience, ObservableType, Purpose, Tlp
+from connector.model import Audience, ObservableType, Purpose, SubjectType, Tlp
 from connector.settings import Duration, Field, FilePath, Settings
 
 Confidence = Annotated[int, Field(ge=0, le=100)]
@@ -51,7 +51,8 @@ class FeedConfig(Settings):
     max_age: MaxAge = Field(
         default_factory=dict,
         description="How long an indicator without `valid_until` counts: one duration, or one for "
-        "each observable type, `file` (every kind of file) and `default`.",
+        "each observable type, `file` (every kind of file), `rule` (detection "
+        "rules) and `default`.",
     )
 
     authoritative: tuple[Text, ...] = Field(
@@ -65,7 +66,7 @@ class FeedConfig(Settings):
         "broke off is gone on with. `allow`: every page counts as it comes.",
     )
 
-    def max_age_of(self, kind: ObservableType) -> timedelta | None:
+    def max_age_of(self, kind: SubjectType) -> timedelta | None:
         """Return how long an indicator of this type counts where it says nothing itself."""
         return age_bound(self.max_age, kind)
 

@@ -85,7 +85,7 @@ class _Page:
 
     def _adapter(self, info: PluginInfo) -> Iterator[str]:
         options = _chosen(self._definitions["OutputConfig"], info.name)["properties"]["options"]
-        held = "every type" if len(info.supports) == len(ObservableType) else _listed(info.supports)
+        held = f"rules ({_listed(info.takes_rules)})" if info.takes_rules else _types(info)
         facts = [f"- Holds: {held}", f"- Takes: {info.writes}"]
         if info.capacity:
             facts.append(f"- Capacity: {info.capacity:,} entries")
@@ -142,7 +142,7 @@ class _Page:
         if not isinstance(below, dict):
             return "mapping"
         keys = schema.get("propertyNames", {}).get("enum", [])
-        what = "text" if not keys else "observable type, `file` or `default`"
+        what = "text" if not keys else "observable type, `file`, `rule` or `default`"
         return f"mapping of {what} to {self._type(path, below)}"
 
 
@@ -168,6 +168,10 @@ def _anchor(title: str) -> str:
 
 def _words(words: list[Any]) -> str:
     return ", ".join(f"`{word}`" for word in words)
+
+
+def _types(info: PluginInfo) -> str:
+    return "every type" if len(info.supports) == len(ObservableType) else _listed(info.supports)
 
 
 def _listed(words: frozenset[Any]) -> str:

@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from connector.model import ObservableType, Tlp
+from connector.model import ObservableType, RuleLanguage, SubjectType, Tlp
 from connector.settings import Duration, write_duration
 
 WORD_ERROR: Final = "refused_word"
@@ -26,8 +26,9 @@ DURATION_PATTERN: Final = "^[1-9][0-9]{0,8}[smhdw]$"
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LISTEN: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})")
 FILES: Final = "file"
+RULES: Final = "rule"
 DEFAULT: Final = "default"
-AGE_KEYS: Final = (*(kind.value for kind in ObservableType), FILES, DEFAULT)
+AGE_KEYS: Final = (*(kind.value for kind in ObservableType), FILES, RULES, DEFAULT)
 
 
 def _name(value: str) -> str:
@@ -168,8 +169,10 @@ MaxAge = Annotated[
 """One duration for all types, or one for each."""
 
 
-def age_bound(ages: Mapping[str, timedelta], kind: ObservableType) -> timedelta | None:
-    """Return the bound for one type: its own, else that of all files, else the default."""
+def age_bound(ages: Mapping[str, timedelta], kind: SubjectType) -> timedelta | None:
+    """Return the bound for one type: its own, else that of all files or rules, else the default."""
+    if isinstance(kind, RuleLanguage):
+        return ages.get(RULES, ages.get(DEFAULT))
     if kind in ages:
         return ages[kind]
     if kind.startswith(FILES) and FILES in ages:

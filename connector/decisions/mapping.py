@@ -20,7 +20,7 @@ from connector.decisions.field_spec import (
     template_parts,
 )
 from connector.errors import ConfigError
-from connector.model import FieldValue, Observable
+from connector.model import FieldValue, Observable, Rule
 
 __all__ = [
     "Facts",
@@ -123,7 +123,15 @@ def digest(fields: Mapping[str, FieldValue]) -> int:
     """Return 63 bits that change when the fields do, the same on every run; 0 for no fields."""
     if not fields:
         return 0
-    encoded = msgspec.json.encode(dict(fields), order="sorted")
+    return _hashed(msgspec.json.encode(dict(fields), order="sorted"))
+
+
+def digest_of_rule(rule: Rule) -> int:
+    """Return 63 bits that change when anything of a rule does, the same on every run."""
+    return _hashed(msgspec.json.encode(rule))
+
+
+def _hashed(encoded: bytes) -> int:
     return int.from_bytes(blake2b(encoded, digest_size=8).digest(), "big") >> 1 or 1
 
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from connector.decisions.selection import Terms
 from connector.decisions.verdict import ListPolicy
-from connector.model import Observable, ObservableType, Purpose, Reason, Tlp
+from connector.model import Purpose, Reason, RuleLanguage, RuleRef, Subject, SubjectType, Tlp
 
 REASONS: Final[tuple[Reason, ...]] = tuple(Reason)
 CODES: Final[Mapping[Reason, int]] = {reason: code for code, reason in enumerate(REASONS, 1)}
@@ -28,13 +28,17 @@ def reason_of(code: int) -> Reason:
 
 
 class Kind(IntEnum):
-    """What a claim can do: block and watch, only watch, or nothing (with the reason)."""
+    """What a claim can do: block and watch, only watch, or nothing (with the reason).
+
+    A rule can do whatever the engine does that takes it; only outputs that take rules have it.
+    """
 
     ENFORCEABLE = 0
     WATCH_ONLY = 1
     UNREADABLE = 2
     UNSUPPORTED = 3
     NOT_ENFORCEABLE = 4
+    RULE = 5
 
 
 class State(IntEnum):
@@ -102,6 +106,7 @@ _WITHOUT_OBSERVABLE: Final = {
     Kind.NOT_ENFORCEABLE: CODES[Reason.NOT_ENFORCEABLE],
 }
 _UNREADABLE: Final = CODES[Reason.UNREADABLE]
+_UNSUPPORTED: Final = CODES[Reason.UNSUPPORTED_PATTERN]
 _NOT_ENFORCEABLE: Final = CODES[Reason.NOT_ENFORCEABLE]
 _REVOKED: Final = CODES[Reason.REVOKED]
 _WITHDRAWN: Final = CODES[Reason.WITHDRAWN]
@@ -115,7 +120,7 @@ _OFF_SCALE: Final = "the confidence given says nothing on the feed's scale"
 
 
 def decide(
-    observable: Observable, claims: Sequence[ClaimRow], policy: ListPolicy, now: int
+    observable: Subject, claims: Sequence[ClaimRow], policy: ListPolicy, now: int
 ) -> Decision:
     """Return each claim's reason, the claim that carries the entry, and when to ask again."""
     codes = bytearray(len(claims))
@@ -144,9 +149,7 @@ def decide(
     return _protected(observable, policy, now, decision)
 
 
-def _merged(
-    kind: ObservableType, taken: Sequence[ClaimRow], policy: ListPolicy, now: int
-) -> Merged:
+def _merged(kind: SubjectType, taken: Sequence[ClaimRow], policy: ListPolicy, now: int) -> Merged:
     said = [
         Merged(
             confidence_of(claim, policy),
@@ -166,9 +169,9 @@ def _merged(
     )
 
 
-def _protected(
-    observable: Observable, policy: ListPolicy, now: int, decision: Decision
-) -> Decision:
+def _protected(observable: Subject, policy: ListPolicy, now: int, decision: Decision) -> Decision:
+    if isinstance(observable, RuleRef):  # what it would stop cannot be told without running it
+        return decision
     by = policy.allowlist.protects(observable, _EPOCH + timedelta(microseconds=now))
     if by is None:
         return decision
@@ -180,14 +183,12 @@ def _protected(
     return Decision(codes, None, 0, min(decision.recheck, until), detail, None, by.group)
 
 
-def _standing(
-    kind: ObservableType, claim: ClaimRow, policy: ListPolicy, now: int
-) -> tuple[int, int]:
+def _standing(kind: SubjectType, claim: ClaimRow, policy: ListPolicy, now: int) -> tuple[int, int]:
     """Return the reason code of one claim by itself, and when time alone may change it."""
     terms = policy.terms[claim.feed]
     if claim.confidence is not None and claim.confidence < 0 and terms.scale is None:
         return _UNREADABLE, NEVER
-    if claim.kind and (code := _kind_code(claim.kind, policy.purpose)):
+    if claim.kind and (code := _kind_code(kind, claim.kind, policy)):
         return code, NEVER
     if claim.state:
         code = _state_code(claim.state, policy.purpose)
@@ -207,9 +208,11 @@ def _standing(
     return _WANTED, until
 
 
-def _kind_code(kind: int, purpose: Purpose) -> int:
+def _kind_code(subject: SubjectType, kind: int, policy: ListPolicy) -> int:
     if kind == Kind.WATCH_ONLY:
-        return _NOT_ENFORCEABLE if purpose is Purpose.BLOCK else 0
+        return _NOT_ENFORCEABLE if policy.purpose is Purpose.BLOCK else 0
+    if kind == Kind.RULE:
+        return 0 if subject in policy.rules else _UNSUPPORTED
     return _WITHOUT_OBSERVABLE[Kind(kind)]
 
 
@@ -221,7 +224,7 @@ def _state_code(state: int, purpose: Purpose) -> int:
     return _WITHDRAWN if state == State.WITHDRAWN else _REVOKED
 
 
-def ends(kind: ObservableType, claim: ClaimRow, terms: Terms) -> int:
+def ends(kind: SubjectType, claim: ClaimRow, terms: Terms) -> int:
     """Return the instant a claim ends by `valid_until`, or by age where there is none."""
     if claim.valid_until is not None:
         return claim.valid_until
@@ -239,10 +242,10 @@ def confidence_of(claim: ClaimRow, policy: ListPolicy) -> int | None:
 
 
 def _unselected(
-    kind: ObservableType, claim: ClaimRow, policy: ListPolicy, min_confidence: int
+    kind: SubjectType, claim: ClaimRow, policy: ListPolicy, min_confidence: int
 ) -> bool:
     select = policy.select
-    if select.types and kind not in select.types:
+    if _of_other_type(kind, policy):
         return True
     confidence = confidence_of(claim, policy)
     asked = max(select.min_confidence, min_confidence)
@@ -251,6 +254,12 @@ def _unselected(
     if confidence == 0 and policy.purpose is Purpose.BLOCK:
         return True  # STIX 2.1 appendix A: the creator gives it no trust
     return confidence < asked
+
+
+def _of_other_type(kind: SubjectType, policy: ListPolicy) -> bool:
+    """Return whether `types` leaves it out; that speaks of observables, and of rules it cannot."""
+    types = policy.select.types
+    return bool(types) and kind not in types and not isinstance(kind, RuleLanguage)
 
 
 def _rank(claim: ClaimRow, policy: ListPolicy) -> int:
@@ -262,7 +271,7 @@ def _rank(claim: ClaimRow, policy: ListPolicy) -> int:
 
 
 def explain(
-    observable: Observable, claim: ClaimRow, policy: ListPolicy, now: int
+    observable: Subject, claim: ClaimRow, policy: ListPolicy, now: int
 ) -> tuple[Reason, str]:
     """Return one claim's reason by itself, in words where there is more to say."""
     code, _turn = _standing(observable.type, claim, policy, now)
@@ -272,6 +281,8 @@ def explain(
         if verdict.reason is reason:
             return reason, verdict.detail
         return reason, _unselected_words(observable.type, claim, policy, verdict.min_confidence)
+    if reason is Reason.UNSUPPORTED_PATTERN and claim.kind == Kind.RULE:
+        return reason, f"no output of this list takes {observable.type} rules"
     if claim.state == State.DISPUTED and reason is Reason.REVOKED:
         return reason, "revoked by an identity that did not create it"
     if claim.state == State.DISPOSED and reason is Reason.EXPIRED:
@@ -285,7 +296,7 @@ def explain(
 
 
 def explain_all(
-    observable: Observable, claims: Sequence[ClaimRow], policy: ListPolicy, now: int
+    observable: Subject, claims: Sequence[ClaimRow], policy: ListPolicy, now: int
 ) -> list[tuple[Reason, str]]:
     """Return each claim's reason beside the others, in words where there is more to say."""
     decision = decide(observable, claims, policy, now)
@@ -298,9 +309,9 @@ def explain_all(
 
 
 def _unselected_words(
-    kind: ObservableType, claim: ClaimRow, policy: ListPolicy, min_confidence: int
+    kind: SubjectType, claim: ClaimRow, policy: ListPolicy, min_confidence: int
 ) -> str:
-    if policy.select.types and kind not in policy.select.types:
+    if _of_other_type(kind, policy):
         return f"type {kind.value} is not selected"
     confidence = confidence_of(claim, policy)
     asked = max(1, policy.select.min_confidence, min_confidence)

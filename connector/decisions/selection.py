@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from connector.decisions.context import ContextChoice, OpinionRule
-from connector.model import Context, ObservableType, Purpose
+from connector.model import Context, ObservableType, Purpose, SubjectType
 
 
 class Traits(NamedTuple):
@@ -28,7 +28,7 @@ class Terms:
 
     name: str
     default_confidence: int | None = None
-    max_age: Mapping[ObservableType, int] = field(default_factory=dict)
+    max_age: Mapping[SubjectType, int] = field(default_factory=dict)
     configured: bool = True
     authoritative: frozenset[str] = frozenset()
     scale: Mapping[int, int | None] | None = None

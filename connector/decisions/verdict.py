@@ -8,7 +8,16 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from connector.decisions.context import NO_CONTEXT, counted_opinions
 from connector.decisions.selection import Select, Terms, Traits, refusal
-from connector.model import NOBODY, Context, Observable, Producer, Purpose, Reason, Tlp
+from connector.model import (
+    NOBODY,
+    Context,
+    Observable,
+    Producer,
+    Purpose,
+    Reason,
+    RuleLanguage,
+    Tlp,
+)
 
 _VERDICTS_HELD: Final = 500_000
 # Among the parts that a marking hides.
@@ -107,7 +116,7 @@ class ListPolicy:
     """Everything that decides about one list; `terms` and `verdicts` are by feed and traits.
 
     `shows` names what the mappings of its outputs tell of context and producers: when that
-    changes, the entries do.
+    changes, the entries do. `rules` are the languages that its outputs take.
     """
 
     name: str
@@ -124,6 +133,7 @@ class ListPolicy:
     sharing: Callable[[Traits, int], Shared] | None = None
     producer: Callable[[str, int], Producer] = lambda _producer, _feed: NOBODY
     shows: frozenset[str] = frozenset()
+    rules: frozenset[RuleLanguage] = frozenset()
     _known: list["_Known"] = field(default_factory=lambda: [_Known()])
 
     def verdict(self, traits: int, feed: int, context: int = 0, now: int = 0) -> Verdict:

@@ -5,13 +5,14 @@ from hashlib import blake2b
 from ipaddress import IPv6Address
 from typing import Final
 
-from connector.model import Observable, ObservableType
+from connector.model import ObservableType, RuleLanguage, Subject, SubjectType
 
 LONGEST_KEY: Final = 64
 _T = ObservableType
+_L = RuleLanguage
 
 # The numbers are kept in stores: never change one, never use one again.
-_TYPE_BYTES: Final = {
+_TYPE_BYTES: Final[dict[SubjectType, bytes]] = {
     _T.IPV4_ADDR: b"\x01",
     _T.IPV6_ADDR: b"\x02",
     _T.ENDPOINT: b"\x03",
@@ -31,14 +32,18 @@ _TYPE_BYTES: Final = {
     _T.MUTEX: b"\x11",
     _T.REGISTRY_KEY: b"\x12",
     _T.PROCESS_COMMAND: b"\x13",
+    _L.YARA: b"\x80",
+    _L.SIGMA: b"\x81",
+    _L.SNORT: b"\x82",
+    _L.SURICATA: b"\x83",
 }
 _LONGEST_WHOLE: Final = 55
 _KEPT: Final = 31
 _SHORTENED: Final = b"\xff"  # no byte of UTF-8, so that no short value can look like this
 
 
-def key_of(observable: Observable) -> bytes:
-    """Return the observable's key: unique, stable, at most 64 bytes, addresses in their order."""
+def key_of(observable: Subject) -> bytes:
+    """Return the key of an observable or rule: unique, stable, short, addresses in their order."""
     kind = observable.type
     return _TYPE_BYTES[kind] + _PACKINGS[kind](observable.value)
 
@@ -67,7 +72,8 @@ def _shortened(whole: bytes) -> bytes:
     return whole[:_KEPT] + _SHORTENED + blake2b(whole, digest_size=24).digest()
 
 
-_PACKINGS: Final[dict[ObservableType, Callable[[str], bytes]]] = dict.fromkeys(_T, _text) | {
+_PACKINGS: Final[dict[SubjectType, Callable[[str], bytes]]] = {
+    **dict.fromkeys((*_T, *_L), _text),
     _T.IPV4_ADDR: _ipv4,
     _T.IPV6_ADDR: _ipv6,
     _T.FILE_MD5: bytes.fromhex,

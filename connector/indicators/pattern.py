@@ -15,7 +15,7 @@ from connector.indicators.pattern_comparisons import HASH_NAMES, PatternTooLarge
 from connector.indicators.pattern_grammar import LONGEST, parse
 from connector.indicators.pattern_paths import PROPERTIES, Property
 from connector.indicators.pattern_tokens import PatternSyntaxError
-from connector.model import Claim, Observable, Reason
+from connector.model import Claim, Reason, Subject
 
 _EQUALITY: Final = re.compile(r"\[ ?([a-z0-9-]+:[\w.'-]+) ?= ?'([^'\\]*)' ?\]", re.ASCII)
 
@@ -70,7 +70,7 @@ _SPELLED: Final = _spelled()
 
 def _gathered(found: Iterable[Placed]) -> tuple[Claim, ...]:
     """Return the claims in the order of the pattern, then one for each way in which some failed."""
-    best: dict[Observable, Placed] = {}
+    best: dict[Subject, Placed] = {}
     failed: dict[Reason, list[str]] = {}
     for placed in found:
         claim = placed.claim

@@ -41,7 +41,8 @@ class _Read(NamedTuple):
 
     @property
     def observable(self) -> Observable | None:
-        return self.claim.observable
+        found = self.claim.observable
+        return found if isinstance(found, Observable) else None
 
     @property
     def is_equality(self) -> bool:

@@ -59,7 +59,8 @@ class Lists:
             return answers.unavailable()
         tag = edition.digest if zipped is None else edition.digest + _ZIPPED
         try:
-            await _whole(edition, tag, zipped or body, send, head=scope["method"] == "HEAD")
+            head, kind = scope["method"] == "HEAD", _content_type(name)
+            await _whole(edition, tag, zipped or body, kind, send, head=head)
         except (TimeoutError, asyncio.CancelledError):
             return None  # a reader that stalled, or was not done when the server had to stop
         self._log.note(client, name, 200, tag)
@@ -96,6 +97,12 @@ def accepts_gzip(headers: Headers) -> bool:
     return False
 
 
+def _content_type(name: str) -> bytes:
+    """Return what a published file is: Sigma rules are YAML (RFC 9512), all else is plain text."""
+    kind = b"application/yaml" if name.endswith((".yml", ".yaml")) else b"text/plain"
+    return kind + b"; charset=utf-8"
+
+
 def _validators(edition: Edition, tag: str) -> list[tuple[bytes, bytes]]:
     return [
         (b"etag", b'"%s"' % tag.encode()),
@@ -112,12 +119,12 @@ async def _not_modified(edition: Edition, tag: str, send: Send) -> None:
 
 
 async def _whole(
-    edition: Edition, tag: str, body: bytes | IO[bytes], send: Send, *, head: bool
+    edition: Edition, tag: str, body: bytes | IO[bytes], kind: bytes, send: Send, *, head: bool
 ) -> None:
     size = len(body) if isinstance(body, bytes) else edition.size
     headers = [
         *_validators(edition, tag),
-        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-type", kind),
         (b"content-length", b"%d" % size),
         (b"x-content-type-options", b"nosniff"),
     ]

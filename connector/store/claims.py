@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from connector.decisions.policy import Kind
 from connector.indicators.keys import key_of
-from connector.model import Claim, Observable, Reason
+from connector.model import Claim, Reason, RuleRef, Subject
 from connector.store.database import Database, marks, numbers, parts
 from connector.store.interning import TYPE_CODES
 
@@ -21,6 +21,7 @@ _KINDS: Final = {
 }
 _ENFORCEABLE: Final = int(Kind.ENFORCEABLE)
 _WATCH_ONLY: Final = int(Kind.WATCH_ONLY)
+_RULE: Final = int(Kind.RULE)
 _LONGEST_WHY: Final = 300
 # The columns of a ClaimRow, of claims `c` and objects `o`.
 CLAIM_COLUMNS: Final = (
@@ -86,7 +87,7 @@ class ClaimRows:
 
     def _observables(
         self, connection: Connection, claims: Mapping[int, Sequence[Claim]], touched: int
-    ) -> dict[Observable, int]:
+    ) -> dict[Subject, int]:
         """Return the number of every observable claimed; new ones are given one."""
         spoken = dict.fromkeys([claim.observable for said in claims.values() for claim in said])
         spoken.pop(None, None)
@@ -121,7 +122,7 @@ class ClaimRows:
         connection: Connection,
         claims: Mapping[int, Sequence[Claim]],
         replaced: Collection[int],
-        observed: Mapping[Observable, int],
+        observed: Mapping[Subject, int],
         touched: int,
     ) -> set[_Row]:
         """Delete the claims that new versions no longer make; return those that stay."""
@@ -150,10 +151,12 @@ class ClaimRows:
             self._db.run(connection, sql, (touched,))
 
 
-def _row_of(owner: int, claim: Claim, observed: Mapping[Observable, int]) -> _Row:
+def _row_of(owner: int, claim: Claim, observed: Mapping[Subject, int]) -> _Row:
     """Return what makes a claim the same claim when its object's next version says it again."""
     observable, enforceable, reason, why = claim
     said = why[:_LONGEST_WHY] if why else None
     if observable is None:
         return owner, 0, _KINDS[reason or Reason.UNREADABLE], said
+    if type(observable) is RuleRef:
+        return owner, observed[observable], _RULE, said
     return owner, observed[observable], _ENFORCEABLE if enforceable else _WATCH_ONLY, said

@@ -14,18 +14,30 @@ from connector.indicators.known_marking import (
     marking_to_text,
     strictest_of,
 )
-from connector.model import ObservableType
+from connector.model import Observable, ObservableType, RuleLanguage, RuleRef, Subject, SubjectType
 from connector.store.compression import TRAIN_FROM, Codec, train
 from connector.store.database import Database, marks, numbers, parts
 
 TYPES: Final[tuple[ObservableType, ...]] = tuple(ObservableType)
-TYPE_CODES: Final = {kind: code for code, kind in enumerate(TYPES, 1)}
+LANGUAGES: Final[tuple[RuleLanguage, ...]] = tuple(RuleLanguage)
+FIRST_LANGUAGE: Final = 1000
+TYPE_CODES: Final[Mapping[SubjectType, int]] = {
+    **{kind: code for code, kind in enumerate(TYPES, 1)},
+    **{language: code for code, language in enumerate(LANGUAGES, FIRST_LANGUAGE)},
+}
 _VALUES_HELD: Final = 100_000
 _AHEAD: Final = 500
 
 _COLUMN: Final = {"traits": "traits", "contexts": "context"}  # where objects name their number
 
 T = TypeVar("T")
+
+
+def subject(code: int, value: str) -> Subject:
+    """Return the observable or the rule that a row stands for."""
+    if code < FIRST_LANGUAGE:
+        return Observable(TYPES[code - 1], value)
+    return RuleRef(LANGUAGES[code - FIRST_LANGUAGE], value)
 
 
 class Interned(Generic[T]):

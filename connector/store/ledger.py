@@ -4,12 +4,12 @@ An intent is recorded before it is carried out, so that whatever may have been w
 after a crash. Only what this ledger calls ours is ever removed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection
 
-from connector.decisions.plan import GONE, OURS, Mark, Plan, Written
+from connector.decisions.plan import GONE, OURS, Mark, Plan, Steps, Written
 from connector.decisions.policy import reason_of
 from connector.model import Reason
 from connector.store.database import numbers, parts
@@ -97,9 +97,40 @@ class Ledger(WantedEntries, Outputs, Plans):
             sql = "INSERT INTO foreign_entries (output, key) VALUES (?, ?)"
             self._db.many(connection, sql, rows)
 
-    def intend(self, output: OutputState, plan: Plan, now: int, *, verifying: bool) -> None:
-        """Record what is about to be written and removed, before it is."""
+    def turned(self, connection: Connection, output: int, rejected: Collection[str]) -> Steps:
+        """Return what was intended, and what stands as written and was rejected now."""
+        sql = (
+            "SELECT l.observable, l.digest, l.state, b.value FROM ledger l "
+            "JOIN observables b ON b.number = l.observable WHERE l.output = ? "
+            "AND l.state IN (?, ?) ORDER BY l.observable"
+        )
+        steps = Steps()
+        values = (output, int(Mark.INTENDED), int(Mark.WRITTEN))
+        for number, digest, mark, value in self._db.stream(connection, sql, values):
+            if mark == Mark.INTENDED or value in rejected:
+                steps.put(number, digest)
+        return steps
+
+    def intend(
+        self,
+        output: OutputState,
+        plan: Plan,
+        now: int,
+        *,
+        verifying: bool,
+        judged_anew: frozenset[Mark] = frozenset(),
+    ) -> None:
+        """Record what is about to be written and removed, before it is.
+
+        What bears a mark of `judged_anew` the target decides on once more, beside what the plan
+        names; then updates are intended as well, since they may leave nothing behind.
+        """
         with self._db.write(durable=True) as connection:
+            if judged_anew:
+                again = self._marked(connection, output.number, judged_anew)
+                self._set(connection, output.number, again, now)
+                marked = [(number, Mark.INTENDED, digest) for number, digest in plan.update]
+                self._set(connection, output.number, marked, now)
             marked = [(number, Mark.INTENDED, digest) for number, digest in plan.add]
             self._set(connection, output.number, marked, now)
             marked = [(number, Mark.REMOVING, 0) for number in plan.remove.numbers]
@@ -107,6 +138,17 @@ class Ledger(WantedEntries, Outputs, Plans):
             if verifying:  # until it ended well, the next cycle looks at everything again
                 sql = "UPDATE outputs SET verified_at = NULL WHERE number = ?"
                 self._db.run(connection, sql, (output.number,))
+
+    def _marked(
+        self, connection: Connection, output: int, marks: frozenset[Mark]
+    ) -> list[tuple[int, int, int]]:
+        """Return what bears one of these marks, as intended."""
+        sql = (
+            "SELECT observable, digest FROM ledger WHERE output = ? "  # noqa: S608 - only numbers
+            f"AND state IN ({numbers(sorted(marks))})"
+        )
+        rows = self._db.rows(connection, sql, (output,))
+        return [(number, Mark.INTENDED, digest) for number, digest in rows]
 
     def mark(self, output: OutputState, plan: Plan, now: int) -> None:
         """Record what the target cannot have, and forget what it never had."""

@@ -15,10 +15,10 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection
 
 from connector.decisions.policy import CODES, NEVER, ClaimRow, Decision, Kind
-from connector.model import Observable, Reason, Tlp
+from connector.model import Reason, Subject, Tlp
 from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database, numbers
-from connector.store.interning import TYPES
+from connector.store.interning import subject
 from connector.store.suppressions import Protectors
 from connector.store.tallies import LIST_TALLY, add_to_tallies, reasons_of, tallies
 from connector.store.touches import Learned
@@ -42,7 +42,7 @@ _EXPIRED: Final = CODES[Reason.EXPIRED]
 _NOTHING_SAID: Final = (None, None, int(Tlp.RED), None)
 _COLUMNS: Final = "wanted, claim, reason, stamp, rank, recheck, confidence, until, tlp, first_seen"
 
-Decider = Callable[[Observable, Sequence[ClaimRow]], Decision]
+Decider = Callable[[Subject, Sequence[ClaimRow]], Decision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +184,14 @@ class ListStore:
         self._put(connection, state.number, seq, rows)
         self._mark(connection, state.number, marks)
 
-    def _observables(self, connection: Connection, where: str) -> dict[int, tuple[Observable, int]]:
+    def _observables(self, connection: Connection, where: str) -> dict[int, tuple[Subject, int]]:
         """Return observables by number, each with the number of its latest change."""
         sql = (
             "SELECT number, type, value, touched FROM observables "  # noqa: S608 - only numbers
             f"WHERE {where.format(column='number')}"
         )
         return {
-            number: (Observable(TYPES[code - 1], value), touched)
+            number: (subject(code, value), touched)
             for number, code, value, touched in self._db.rows(connection, sql)
         }
 

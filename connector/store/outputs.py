@@ -71,12 +71,15 @@ class Outputs:
 
     def finish(self, output: OutputState, seq: int, *, verified: bool, now: int) -> None:
         """Record that the output is in step with its list up to a sequence number."""
+        at = now if verified else output.verified_at
         with self._db.write() as connection:
             sql = "UPDATE outputs SET seq = ?, held_plan = NULL, list = ? WHERE number = ?"
             self._db.run(connection, sql, (seq, output.list, output.number))
+            sql = "UPDATE outputs SET verified_at = ? WHERE number = ?"
+            self._db.run(connection, sql, (at, output.number))
             if verified:
-                sql = "UPDATE outputs SET verified_at = ?, setup = ? WHERE number = ?"
-                self._db.run(connection, sql, (now, output.setup, output.number))
+                sql = "UPDATE outputs SET setup = ? WHERE number = ?"
+                self._db.run(connection, sql, (output.setup, output.number))
 
     def note_attempt(self, output: int, now: int, error: str | None, paused: str | None) -> None:
         """Record how a cycle ended."""

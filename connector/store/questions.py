@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 
 from connector.decisions.plan import Mark
 from connector.decisions.policy import ClaimRow
-from connector.model import Observable, Reason
+from connector.model import Reason, Subject
 from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database
-from connector.store.interning import TYPES
+from connector.store.interning import subject
 from connector.store.lists import BLOCK
 from connector.store.suppressions import by_protector
 from connector.store.tallies import LIST_TALLY, OUTPUT_TALLY, reasons_of, tallies
@@ -178,26 +178,26 @@ def _marks_of_wanted(
 
 def find_observables(
     database: Database, connection: Connection, keys: Sequence[bytes]
-) -> dict[int, Observable]:
+) -> dict[int, Subject]:
     """Return the observables that the store knows of these keys."""
     marks = ",".join("?" * len(keys))
     sql = f"SELECT number, type, value FROM observables WHERE key IN ({marks})"  # noqa: S608 - only marks
     return {
-        number: Observable(TYPES[code - 1], value)
+        number: subject(code, value)
         for number, code, value in database.rows(connection, sql, list(keys))
     }
 
 
 def observables_of_object(
     database: Database, connection: Connection, key: bytes
-) -> dict[int, Observable]:
-    """Return the observables that an object claims."""
+) -> dict[int, Subject]:
+    """Return the observables that an object claims, and the rule it bears."""
     sql = (
         "SELECT b.number, b.type, b.value FROM objects o JOIN claims c ON c.object = o.number "
         "JOIN observables b ON b.number = c.observable WHERE o.key = ?"
     )
     return {
-        number: Observable(TYPES[code - 1], value)
+        number: subject(code, value)
         for number, code, value in database.rows(connection, sql, (key,))
     }
 

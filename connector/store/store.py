@@ -2,11 +2,13 @@
 
 from threading import Lock
 
+from sqlalchemy import Connection
+
 from connector.decisions.selection import Traits
 from connector.indicators.stix import Unreadable, read_object
 from connector.model import Context
 from connector.store.compression import Codec
-from connector.store.database import Database, marks, parts
+from connector.store.database import Database, marks, numbers, parts
 from connector.store.exceptions import Exceptions
 from connector.store.interning import Remembered, load_codec
 from connector.store.ledger import Ledger
@@ -50,6 +52,20 @@ class Store:
                 for key, dictionary, packed in self.database.rows(connection, sql, part):
                     codec = load_codec(self.database, connection, self._codecs, dictionary)
                     found[bytes(key)] = codec.unpack(bytes(packed))
+        return found
+
+    def originals_of_claims(self, connection: Connection, claims: list[int]) -> dict[int, bytes]:
+        """Return the bytes as received of the objects that make these claims."""
+        found: dict[int, bytes] = {}
+        with self._unpacking:
+            for part in parts(claims):
+                sql = (
+                    "SELECT c.number, r.dictionary, r.packed FROM claims c "  # noqa: S608 - only numbers
+                    f"JOIN originals r ON r.object = c.object WHERE c.number IN ({numbers(part)})"
+                )
+                for number, dictionary, packed in self.database.rows(connection, sql):
+                    codec = load_codec(self.database, connection, self._codecs, dictionary)
+                    found[number] = codec.unpack(bytes(packed))
         return found
 
     def names(self, keys: list[bytes]) -> dict[bytes, str]:

@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 from connector.decisions.policy import CODES, NEVER, ClaimRow, Merged, reason_of
 from connector.errors import UndecidedError
 from connector.indicators.keys import key_of
-from connector.model import Observable, Reason, Tlp
+from connector.model import Reason, Subject, Tlp
 from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database, marks, numbers, parts
-from connector.store.interning import TYPES
+from connector.store.interning import FIRST_LANGUAGE, subject
 from connector.store.tallies import LIST_TALLY, tallies
 
 _PART: Final = 1000
@@ -34,7 +34,7 @@ class WantedRow:
     """An entry that a list wants, what all its claims say, and the one that carries it."""
 
     number: int
-    observable: Observable
+    observable: Subject
     rank: int
     merged: Merged
     indicator: bytes
@@ -56,6 +56,14 @@ class WantedEntries:
         """Return whether a list is whole: no refresh of it is under way or was cut short."""
         sql = "SELECT decided_at FROM lists WHERE number = ?"
         return self._db.one(connection, sql, (list_number,)) is not None
+
+    def rules_are_decided(self, connection: Connection, list_number: int) -> bool:
+        """Return whether the list has considered the latest version of every rule."""
+        sql = (
+            "SELECT 1 FROM observables WHERE type >= ? AND touched > "
+            "(SELECT touched FROM lists WHERE number = ?) LIMIT 1"
+        )
+        return self._db.one(connection, sql, (FIRST_LANGUAGE, list_number)) is None
 
     def wanted_count(self, connection: Connection, list_number: int) -> int:
         """Return how many entries a list wants."""
@@ -99,22 +107,20 @@ class WantedEntries:
 
     def values_sorted(
         self, connection: Connection, list_number: int
-    ) -> Iterator[tuple[int, Observable, int]]:
+    ) -> Iterator[tuple[int, Subject, int]]:
         """Yield number, observable and rank of all that the list wants, sorted by key."""
         return self._values(connection, list_number, "ORDER BY b.key")
 
-    def ranks(
-        self, connection: Connection, list_number: int
-    ) -> Iterator[tuple[int, Observable, int]]:
+    def ranks(self, connection: Connection, list_number: int) -> Iterator[tuple[int, Subject, int]]:
         """Yield number, observable and rank of all that the list wants, best first."""
         return self._values(connection, list_number, "ORDER BY e.rank DESC, e.observable")
 
     def _values(
         self, connection: Connection, list_number: int, order: str
-    ) -> Iterator[tuple[int, Observable, int]]:
+    ) -> Iterator[tuple[int, Subject, int]]:
         rows = self._db.stream(connection, _VALUES + order, (list_number,))
         for number, code, value, rank in rows:
-            yield number, Observable(TYPES[code - 1], value), rank
+            yield number, subject(code, value), rank
 
     def reasons_among(
         self, connection: Connection, list_number: int, observables: Sequence[int]
@@ -131,11 +137,11 @@ class WantedEntries:
         return found
 
     def numbers_of(
-        self, connection: Connection, observables: Sequence[Observable]
-    ) -> dict[Observable, int]:
+        self, connection: Connection, observables: Sequence[Subject]
+    ) -> dict[Subject, int]:
         """Return the numbers of those observables that the store knows."""
         keys = {key_of(observable): observable for observable in observables}
-        found: dict[Observable, int] = {}
+        found: dict[Subject, int] = {}
         for part in parts(list(keys), _PART):
             sql = f"SELECT key, number FROM observables WHERE key IN ({marks(part)})"  # noqa: S608 - only marks
             rows = self._db.rows(connection, sql, part)
@@ -144,7 +150,7 @@ class WantedEntries:
 
     def observables_of(
         self, connection: Connection, wanted: Sequence[int]
-    ) -> Iterator[tuple[int, Observable]]:
+    ) -> Iterator[tuple[int, Subject]]:
         """Yield observables by number."""
         for part in parts(wanted, _PART):
             sql = (
@@ -152,13 +158,17 @@ class WantedEntries:
                 f"WHERE number IN ({numbers(part)}) ORDER BY number"
             )
             for number, code, value in self._db.rows(connection, sql):
-                yield number, Observable(TYPES[code - 1], value)
+                yield number, subject(code, value)
 
 
 def _wanted_row(row: Any) -> WantedRow:
-    observable = Observable(TYPES[row[1] - 1], row[2])
     confidence, until, tlp, first_seen = row[4:8]
     merged = Merged(confidence, NEVER if until is None else until, Tlp(tlp), first_seen)
     return WantedRow(
-        row[0], observable, row[3], merged, bytes(row[8]), ClaimRow._make(row[_CLAIM:])
+        row[0],
+        subject(row[1], row[2]),
+        row[3],
+        merged,
+        bytes(row[8]),
+        ClaimRow._make(row[_CLAIM:]),
     )

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from connector.adapter import Adapter, Entry, EntryAdapter, EntryRejectedError, ListAdapter
+from connector.adapter import Entry, EntryAdapter, EntryRejectedError, ListAdapter
 
-AnyAdapter = Adapter[Any]
+AnyAdapter = ListAdapter[Any] | EntryAdapter[Any]
 Key = tuple[str, str]
 
 

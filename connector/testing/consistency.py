@@ -11,12 +11,12 @@ from sqlalchemy import Connection
 
 from connector.decisions.plan import OURS, Mark
 from connector.decisions.policy import CODES, ClaimRow, Kind, decide, reason_of
-from connector.model import Observable, Reason
+from connector.model import Reason, Rule, Subject
 from connector.reconcile import Listing, Output
 from connector.service import Service
 from connector.store import questions
 from connector.store.claims import CLAIM_COLUMNS
-from connector.store.interning import TYPES
+from connector.store.interning import subject
 from connector.store.lists import BLOCK
 from connector.store.tallies import LIST_TALLY, OUTPUT_TALLY, tallies
 
@@ -35,8 +35,8 @@ _ABSENT = frozenset({Mark.REJECTED, Mark.UNSUPPORTED, Mark.OVER_CAPACITY})
 class Held:
     """What a target holds in truth, and what of it was put there by other hands than ours."""
 
-    entries: Collection[Observable]
-    by_hand: Collection[Observable] = ()
+    entries: Collection[Subject]
+    by_hand: Collection[Subject] = ()
 
 
 Targets = Mapping[str, Callable[[], Held]]
@@ -84,7 +84,8 @@ def inconsistencies(
 
 
 def _read(output: Output) -> Held:
-    return Held([entry.observable for entry in output.adapter.read()])
+    lines = output.adapter.read()
+    return Held([line.ref if isinstance(line, Rule) else line.observable for line in lines])
 
 
 def _of_list(
@@ -146,7 +147,7 @@ def _decided(
         rows = list(group)
         claims = [ClaimRow._make(row[3:]) for row in rows]
         if number:
-            observable = Observable(TYPES[rows[0][1] - 1], rows[0][2])
+            observable = subject(rows[0][1], rows[0][2])
             decision = decide(observable, claims, listing.policy, now)
             codes |= dict(zip((claim.number for claim in claims), decision.codes, strict=True))
             if decision.protector:
@@ -216,15 +217,15 @@ def _of_target(
         yield f"{left.value} is at the target, and not wanted"
 
 
-def _ledger(service: Service, connection: Connection, output: str) -> dict[Observable, int]:
+def _ledger(service: Service, connection: Connection, output: str) -> dict[Subject, int]:
     sql = (
         "SELECT b.type, b.value, l.state FROM ledger l JOIN outputs o ON o.number = l.output "
         "JOIN observables b ON b.number = l.observable WHERE o.name = ?"
     )
     rows = service.store.database.rows(connection, sql, (output,))
-    return {Observable(TYPES[code - 1], value): mark for code, value, mark in rows}
+    return {subject(code, value): mark for code, value, mark in rows}
 
 
-def _wanted(service: Service, connection: Connection, number: int) -> set[Observable]:
+def _wanted(service: Service, connection: Connection, number: int) -> set[Subject]:
     rows = service.store.ledger.values_sorted(connection, number)
     return {observable for _number, observable, _rank in rows}

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import ClassVar, Final
 
 from connector.adapter import (
+    Draft,
     Entry,
     EntryRejectedError,
     Http,
@@ -12,11 +13,12 @@ from connector.adapter import (
     Observable,
     ObservableType,
     Place,
+    Published,
+    failures_typed,
 )
 from connector_edl import record
 from connector_edl.forms import Format, NotWritableError, comment, folds, writers
 from connector_edl.found import entry_on
-from connector_edl.published import Draft, Published, failures_typed
 from connector_edl.settings import EdlSettings, Empty
 
 __all__ = ["EdlAdapter", "EdlSettings", "Empty", "Format"]

@@ -1,15 +1,12 @@
 """Options of a polled list."""
 
-import re
 from enum import StrEnum
-from typing import Final, Self
+from typing import Self
 
-from pydantic import field_validator, model_validator
+from pydantic import model_validator
 
-from connector.adapter import Field, ObservableType, Settings
+from connector.adapter import Field, ObservableType, PublishedName, Settings
 from connector_edl.forms import KINDS, Format, has_room_for_comments
-
-_PART: Final = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,99}")
 
 
 class Empty(StrEnum):
@@ -24,7 +21,7 @@ class Empty(StrEnum):
 class EdlSettings(Settings):
     """Where a list is published and in which dialect."""
 
-    file: str = Field(
+    file: PublishedName = Field(
         description="Name inside publish_folder, such as perimeter.txt or edge/perimeter.txt."
     )
     format: Format = Field(
@@ -66,16 +63,6 @@ class EdlSettings(Settings):
     def places(self) -> frozenset[tuple[object, ...]]:
         """The file, in whatever dialect."""
         return frozenset({(self.file,)})
-
-    @field_validator("file")
-    @classmethod
-    def _inside_the_folder(cls, file: str) -> str:
-        if not all(_PART.fullmatch(part) for part in file.split("/")):
-            raise ValueError(
-                "should be a name inside publish_folder, such as perimeter.txt or edge/list.txt: "
-                "letters, digits, dash, underscore and dot, no part starting with a dot or dash"
-            )
-        return file
 
     @model_validator(mode="after")
     def _one_kind_for_devices(self) -> Self:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 from connector_edl import EdlAdapter
+from connector_rules import RulesAdapter
 from prometheus_client import CollectorRegistry, generate_latest
 from stix_samples import START, Object, write_bundle
 
@@ -77,7 +78,7 @@ class Site:
         (folder / "devices").mkdir(parents=True, exist_ok=True)
         self.rack = Rack(folder / "devices")
         self.registry = QuickRegistry(
-            {"firewall": self.rack.adapter, "edl": EdlAdapter},
+            {"firewall": self.rack.adapter, "edl": EdlAdapter, "rules": RulesAdapter},
             {"bundle": BundleFeed, "taxii": TaxiiFeed},
         )
         self._service: Service | None = None

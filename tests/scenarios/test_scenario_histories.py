@@ -20,6 +20,12 @@ VALUES = ["192.0.2.1", "192.0.2.2", "198.51.100.0/24", "a.example", "b.example",
 FILES = ("one", "two")
 FEEDS = ("mine", "theirs")
 ANCHOR = indicator("anchor", "203.0.113.1", confidence=100)
+RULE = indicator(
+    "anchored",
+    pattern="rule anchored { condition: true }",
+    pattern_type="yara",
+    confidence=100,
+)
 Step = tuple[Any, ...]
 
 names = st.sampled_from(["i1", "i2", "i3", "i4"])
@@ -35,6 +41,7 @@ versions = st.fixed_dictionaries(
         "watch_only": st.booleans(),
         "revoked": st.sampled_from([False, False, False, True]),
         "odd": st.sampled_from([False, False, False, False, True]),
+        "rule": st.sampled_from([None, None, None, "a", "b"]),
     }
 )
 devices = st.sampled_from(["edge", "small", "hunt"])
@@ -49,7 +56,7 @@ news = st.one_of(
 trouble = st.one_of(
     st.tuples(st.just("poll"), st.sampled_from(FEEDS)),
     st.tuples(st.just("refresh"), st.sampled_from(["perimeter", "hunting"])),
-    st.tuples(st.just("sync"), st.sampled_from(["edge", "small", "hunt", "file"])),
+    st.tuples(st.just("sync"), st.sampled_from(["edge", "small", "hunt", "file", "detect"])),
     st.tuples(st.just("fail"), devices, st.integers(0, 3)),
     st.tuples(st.just("refuse"), devices, st.sampled_from(VALUES)),
     st.tuples(st.just("by hand"), devices, st.sampled_from(VALUES)),
@@ -70,6 +77,7 @@ def config() -> dict[str, Any]:
 
     bundle = {"type": "bundle", "unmarked_tlp": "clear", "max_age": "40d"}
     exception = {"value": "198.51.100.7", "why": "ours", "until": "2026-03-02"}
+    rules = {"file": "detect.yar", "language": "yara", "compile": False}
     comment = {"comment": {"template": "{indicator.id} {confidence}"}}
     return {
         "feeds": {name: {**bundle, "path": f"{name}/"} for name in FEEDS},
@@ -83,6 +91,7 @@ def config() -> dict[str, Any]:
             "small": firewall("perimeter", "small", limits={"max_entries": 3}),
             "hunt": firewall("hunting", "hunt"),
             "file": {"list": "perimeter", "adapter": "edl", "options": {"file": "list.txt"}},
+            "detect": {"list": "hunting", "adapter": "rules", "options": rules},
         },
     }
 
@@ -101,6 +110,7 @@ class History:
         self.published = {(feed, file): {} for feed in FEEDS for file in FILES}
         self.published["mine", "one"]["anchor"] = ANCHOR
         self.published["theirs", "two"]["anchor"] = ANCHOR
+        self.published["mine", "one"]["anchored"] = RULE
 
     def take(self, step: Step) -> None:
         verb, *details = step
@@ -120,7 +130,7 @@ class History:
     def _withdraw(self, number: int) -> None:
         shown = [(where, name) for where in self.published for name in self.published[where]]
         where, name = shown[number % len(shown)]
-        if name != "anchor":
+        if not name.startswith("anchor"):
             del self.published[where][name]
 
     def _turn(self, where: tuple[str, str]) -> None:
@@ -199,6 +209,9 @@ def version(name: str, said: dict[str, Any], number: int) -> Object:
     made |= {key: kept for key, kept in extra.items() if kept is not None}
     if said["marking"]:
         made["object_marking_refs"] = [TLP[said["marking"]]]
+    if said["rule"]:
+        text = f"rule {said['rule']} {{ condition: filesize > {number} }}"
+        made |= {"pattern": text, "pattern_type": "yara"}
     if said["odd"]:
         made["pattern"] = "[ipv4-addr:value LIKE '192.%'"
     return {**made, "revoked": True} if said["revoked"] else made
@@ -258,12 +271,19 @@ def compare(history: History, folder: Path) -> None:
         fresh.consistent()
         assert history.site.status()["lists"] == fresh.status()["lists"]
         assert history.site.lines("list.txt") == fresh.lines("list.txt")
+        assert called(history.site) == called(fresh)
         for device in ("edge", "small", "hunt"):
             by_hand = {observable.value for observable in history.site.rack[device].by_hand}
             ours = set(history.site.at(device)) - by_hand
             assert ours == set(fresh.at(device)) - by_hand
     finally:
         fresh.close()
+
+
+def called(site: Site) -> list[str]:
+    """The names of the published rules: of two with one name, either may be there."""
+    rules = (line for line in site.lines("detect.yar") if line.startswith("rule "))
+    return sorted(line.split()[1] for line in rules)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -32,6 +32,19 @@ def test_a_list_is_served_to_the_byte_with_its_validators(serve, tmp_path):
     assert "server" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.yar", "text/plain"), ("a.rules", "text/plain"), ("a.yml", "application/yaml")],
+)
+def test_rules_are_served_as_what_they_are(serve, tmp_path, name, kind):
+    put(tmp_path, name, b"title: a\n")
+    answer = serve()(f"/lists/{name}")
+    assert (answer.status, answer.body) == (200, b"title: a\n")
+    assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
+    again = serve()(f"/lists/{name}", if_none_match=answer.headers["etag"])
+    assert again.status == 304
+
+
 def test_a_list_in_a_sub_folder_is_served(serve, tmp_path):
     (tmp_path / "edge").mkdir()
     put(tmp_path / "edge", "list.txt", b"192.0.2.7\n")

@@ -10,7 +10,7 @@ from connector.decisions.policy import ClaimRow, Decision, decide
 from connector.decisions.selection import Select, Terms
 from connector.decisions.verdict import ListPolicy
 from connector.intake import read_version
-from connector.model import Observable, Purpose, Reason, Tlp
+from connector.model import Observable, Purpose, Reason, RuleLanguage, Subject, Tlp
 from connector.store.lists import BLOCK, Refreshed
 from connector.store.store import Store
 from connector.store.tallies import LIST_TALLY, tallies
@@ -35,6 +35,7 @@ class Hand:
     whole: bool = False
     name: str = "perimeter"
     feed: int = 0
+    rules: frozenset[RuleLanguage] = frozenset()
 
     def __post_init__(self) -> None:
         self.feed = self.store.objects.feed_number("ais")
@@ -58,13 +59,13 @@ class Hand:
             name=self.name, purpose=self.purpose, select=Select(min_confidence=self.least),
             max_tlp=Tlp.AMBER, rank_by=("confidence", "newest"), terms={self.feed: Terms("ais")},
             traits=self.store.traits, level=lambda _traits, _feed: (Tlp.GREEN, ""),
-            allowlist=NobodysAllowlist(),
+            allowlist=NobodysAllowlist(), rules=self.rules,
         )  # fmt: skip
 
     def refresh(self, *, everything: bool = False, name: str = "") -> Refreshed:
         policy = self.policy
 
-        def decided(observable: Observable, claims: Sequence[ClaimRow]) -> Decision:
+        def decided(observable: Subject, claims: Sequence[ClaimRow]) -> Decision:
             return decide(observable, claims, policy, self.now)
 
         number = self.store.lists.open(name or self.name).number

@@ -12,7 +12,7 @@ from list_hand import DAY, START, Hand
 from store_samples import STRANGER, at, indicator
 
 from connector.decisions.policy import CODES
-from connector.model import Purpose, Reason
+from connector.model import Purpose, Reason, RuleLanguage
 from connector.store.lists import BLOCK, CHUNK
 from connector.store.store import Store
 
@@ -119,8 +119,8 @@ def test_what_never_was_wanted_and_never_will_be_has_no_row(hand: Hand) -> None:
 
 
 def test_claims_without_observable_are_counted_and_taken_out_of_the_count(hand: Hand) -> None:
-    yara = {"pattern": "rule x {}", "pattern_type": "yara"}
-    hand.give(indicator(1, **yara), indicator(2), b"not json")
+    pcre = {"pattern": "x+", "pattern_type": "pcre"}
+    hand.give(indicator(1, **pcre), indicator(2), b"not json")
     hand.refresh()
     expected = {Reason.UNSUPPORTED_PATTERN: 1, Reason.WANTED: 1, Reason.UNREADABLE: 1}
     assert hand.counts() == expected
@@ -130,6 +130,60 @@ def test_claims_without_observable_are_counted_and_taken_out_of_the_count(hand: 
     hand.refresh()
     assert hand.counts() == {Reason.WANTED: 2, Reason.UNREADABLE: 1}
     hand.assert_counted()
+
+
+def test_rules_are_decided_for_a_list_that_takes_them(hand: Hand) -> None:
+    yara = {"pattern": "rule x {condition: true}", "pattern_type": "yara"}
+    sigma = {"pattern": "title: x", "pattern_type": "sigma"}
+    hand.rules = frozenset([RuleLanguage.YARA])
+    hand.give(indicator(1, **yara), indicator(2, **sigma), indicator(3), indicator(4, **yara))
+    hand.refresh()
+    assert hand.counts() == {Reason.WANTED: 3, Reason.UNSUPPORTED_PATTERN: 1}
+    [first, other] = [value for value in hand.wanted() if value.startswith("indicator--")]
+    before = hand.wanted()[first]
+    hand.give(indicator(1, modified=2, **{**yara, "pattern": "rule y {condition: true}"}))
+    assert hand.refresh().changed == 1
+    assert hand.wanted()[first][2] != before[2], "a new version is news for whoever holds it"
+    hand.give(indicator(4, modified=2, revoked=True, **yara))
+    assert hand.refresh().removed == 1
+    assert other not in hand.wanted()
+    assert hand.counts()[Reason.REVOKED] == 1
+    hand.assert_counted()
+    hand.rules = frozenset()
+    hand.refresh(everything=True)
+    assert hand.counts() == {Reason.WANTED: 1, Reason.UNSUPPORTED_PATTERN: 3}
+    hand.assert_counted()
+
+
+def test_a_list_knows_whether_it_has_seen_the_latest_rules(hand: Hand) -> None:
+    yara = {"pattern": "rule x {condition: true}", "pattern_type": "yara"}
+    hand.rules = frozenset([RuleLanguage.YARA])
+    hand.give(indicator(1, **yara))
+    hand.refresh()
+
+    def decided() -> bool:
+        with hand.store.database.read() as connection:
+            return hand.store.ledger.rules_are_decided(connection, hand.number)
+
+    assert decided()
+    hand.give(indicator(2))
+    assert decided(), "an observable has no text that could have changed"
+    hand.give(indicator(1, modified=2, **yara))
+    assert not decided()
+    hand.refresh()
+    assert decided()
+
+
+def test_a_rule_is_read_as_the_object_says_it_that_carries_the_entry(hand: Hand) -> None:
+    yara = {"pattern": "rule x {condition: true}", "pattern_type": "yara"}
+    hand.rules = frozenset([RuleLanguage.YARA])
+    given = indicator(1, **yara), indicator(2)
+    hand.give(*given)
+    hand.refresh()
+    claims = [claim for claim, _rank, _stamp in hand.wanted().values()]
+    with hand.store.database.read() as connection:
+        found = hand.store.originals_of_claims(connection, claims)
+    assert sorted(found.values()) == sorted(given)
 
 
 def test_a_large_list_is_decided_in_chunks_and_blocks(store: Store) -> None:
@@ -245,6 +299,7 @@ steps = st.one_of(
     ),
     st.tuples(st.just("run"), st.sets(st.integers(1, 6))),
     st.tuples(st.just("yara"), st.integers(1, 9)),
+    st.tuples(st.just("pcre"), st.integers(1, 9)),
     st.tuples(st.just("broken"), st.integers(1, 3)),
     st.tuples(st.just("wait"), st.integers(1, 3)),
     st.tuples(st.just("refresh"), st.booleans()),
@@ -258,6 +313,8 @@ def act(hand: Hand, verb: str, what: Any) -> None:
         hand.run(*(indicator(number) for number in what))
     elif verb == "yara":
         hand.give(indicator(6, modified=what, pattern="rule", pattern_type="yara"))
+    elif verb == "pcre":
+        hand.give(indicator(6, modified=what, pattern="rule", pattern_type="pcre"))
     elif verb == "broken":
         hand.give(b"broken" * what)
     elif verb == "wait":
@@ -269,14 +326,21 @@ def act(hand: Hand, verb: str, what: Any) -> None:
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(done=st.lists(steps, max_size=14), purpose=st.sampled_from(list(Purpose)))
+@given(
+    done=st.lists(steps, max_size=14),
+    purpose=st.sampled_from(list(Purpose)),
+    rules=st.sampled_from([frozenset(), frozenset(RuleLanguage)]),
+)
 def test_what_changed_step_by_step_is_what_everything_would_be(
-    tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, Any]], purpose: Purpose
+    tmp_path_factory: pytest.TempPathFactory,
+    done: list[tuple[str, Any]],
+    purpose: Purpose,
+    rules: frozenset[RuleLanguage],
 ) -> None:
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('lists')}/c.db")
     try:
         store.database.migrate()
-        hand = Hand(store, purpose=purpose)
+        hand = Hand(store, purpose=purpose, rules=rules)
         hand.refresh(everything=True)
         for verb, what in done:
             act(hand, verb, what)

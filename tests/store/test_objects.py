@@ -130,15 +130,35 @@ def test_a_claim_whose_words_changed_says_the_new_words(store: Store) -> None:
 
 def test_claims_without_observable_are_kept_while_said(store: Store) -> None:
     feed = FeedHand(store)
-    yara = {"pattern": "rule x {}", "pattern_type": "yara"}
-    feed.give(indicator(1, **yara))
+    pcre = {"pattern": "x+", "pattern_type": "pcre"}
+    feed.give(indicator(1, **pcre))
     before = rows(store, "SELECT number, observable, kind FROM claims")
     assert before == [(1, 0, Kind.UNSUPPORTED)]
-    feed.give(indicator(1, modified=2, **yara))
+    feed.give(indicator(1, modified=2, **pcre))
     assert rows(store, "SELECT number, observable, kind FROM claims") == before
     feed.give(indicator(1, modified=3, hosts=(1,)))
     assert rows(store, "SELECT kind FROM claims") == [(Kind.ENFORCEABLE,)]
     assert rows(store, "SELECT claim FROM departures") == [(1,)]
+
+
+def test_a_rule_is_one_claim_for_all_its_versions(store: Store) -> None:
+    feed = FeedHand(store)
+    yara = {"pattern": "rule x {}", "pattern_type": "yara"}
+    feed.give(indicator(1, **yara))
+    said = "SELECT c.number, c.kind, b.type, b.value FROM claims c JOIN observables b "
+    said += "ON b.number = c.observable"
+    before = rows(store, said)
+    [(number, kind, _type, value)] = before
+    assert (number, kind) == (1, Kind.RULE)
+    assert value.startswith("indicator--")
+    touched = rows(store, "SELECT touched FROM observables")
+    feed.give(indicator(1, modified=2, **{**yara, "pattern": "rule y {}"}))
+    assert rows(store, said) == before
+    assert rows(store, "SELECT touched FROM observables") > touched
+    feed.give(indicator(1, modified=3, **{**yara, "pattern_type": "sigma"}))
+    [(other, kind, _type, same)] = rows(store, said)
+    assert (kind, same) == (Kind.RULE, value)
+    assert other != number
 
 
 def test_every_change_touches_its_observables_and_a_repeat_touches_none(store: Store) -> None:

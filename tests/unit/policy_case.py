@@ -8,7 +8,7 @@ from typing import Any
 from connector.decisions.policy import ClaimRow
 from connector.decisions.selection import Select, Terms, Traits
 from connector.decisions.verdict import ListPolicy
-from connector.model import Observable, ObservableType, Purpose, Tlp
+from connector.model import Observable, ObservableType, Purpose, RuleLanguage, Tlp
 
 ADDRESS = Observable(ObservableType.IPV4_ADDR, "198.51.100.7")
 NOW = 1_000_000
@@ -61,6 +61,7 @@ def policy(
     levels: Mapping[Traits, Tlp] | None = None,
     level: Callable[[Traits, int], tuple[Tlp, str]] | None = None,
     allowlist: Allowlist | None = None,
+    rules: frozenset[RuleLanguage] = frozenset(),
 ) -> ListPolicy:
     """Return a policy that takes everything, but for what is given."""
     known = traits or {1: Traits()}
@@ -70,5 +71,5 @@ def policy(
         rank_by=rank_by, terms=terms or {1: Terms("ais"), 2: Terms("isac")},
         traits=known.__getitem__,
         level=level or (lambda each, _feed: (found.get(each, Tlp.GREEN), "")),
-        allowlist=allowlist or Allowlist(),
+        allowlist=allowlist or Allowlist(), rules=rules,
     )  # fmt: skip

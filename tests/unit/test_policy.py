@@ -22,15 +22,24 @@ from connector.decisions.policy import (
 )
 from connector.decisions.selection import Choice, Select, Terms, Traits
 from connector.decisions.verdict import ListPolicy
-from connector.model import Observable, ObservableType, Purpose, Reason, Tlp
+from connector.model import (
+    Observable,
+    ObservableType,
+    Purpose,
+    Reason,
+    RuleLanguage,
+    RuleRef,
+    Subject,
+    Tlp,
+)
 
 WATCH = Purpose.WATCH
 DAY = 86_400_000_000
 
 
-def reason(said: ClaimRow, by: ListPolicy, now: int = NOW) -> Reason:
+def reason(said: ClaimRow, by: ListPolicy, now: int = NOW, subject: Subject = ADDRESS) -> Reason:
     """Return what decide answers on a single claim."""
-    decision = decide(ADDRESS, [said], by, now)
+    decision = decide(subject, [said], by, now)
     [code] = decision.codes
     assert (decision.carrier is said) == (reason_of(code) is Reason.WANTED)
     return reason_of(code)
@@ -447,3 +456,44 @@ def test_a_verdict_found_while_verdicts_are_forgotten_is_forgotten_as_well() -> 
     by = policy(level=level)
     assert by.verdict(1, 1).reason is Reason.WITHHELD
     assert by.verdict(1, 1).reason is None
+
+
+RULE = RuleRef(RuleLanguage.YARA, "indicator--1")
+TAKEN = frozenset([RuleLanguage.YARA])
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_a_rule_is_taken_where_an_output_of_the_list_takes_its_language(purpose: Purpose) -> None:
+    said = claim(kind=Kind.RULE)
+    assert reason(said, policy(purpose=purpose, rules=TAKEN), subject=RULE) is Reason.WANTED
+    for others in (frozenset(), frozenset([RuleLanguage.SIGMA])):
+        by = policy(purpose=purpose, rules=others)
+        assert reason(said, by, subject=RULE) is Reason.UNSUPPORTED_PATTERN
+        words = "no output of this list takes yara rules"
+        assert explain(RULE, said, by, NOW) == (Reason.UNSUPPORTED_PATTERN, words)
+
+
+@pytest.mark.parametrize(("expected", "fault"), FAULTS[3:9], ids=[each for each, _ in FAULTS[3:9]])
+def test_policy_speaks_of_rules_as_of_observables(expected: Reason, fault: dict[str, Any]) -> None:
+    by = policy(rules=TAKEN, traits=TRAITS, levels={TRAITS[3]: Tlp.RED})
+    assert reason(claim(kind=Kind.RULE, **fault), by, subject=RULE) is expected
+
+
+def test_types_speak_of_observables_and_leave_rules_alone() -> None:
+    by = policy(rules=TAKEN, select=Select(types=frozenset([ObservableType.URL])))
+    assert reason(claim(kind=Kind.RULE), by, subject=RULE) is Reason.WANTED
+    assert reason(claim(), by) is Reason.DESELECTED
+
+
+def test_a_rule_ages_by_its_own_bound() -> None:
+    terms = Terms("ais", max_age={RuleLanguage.YARA: DAY, ObservableType.IPV4_ADDR: 2 * DAY})
+    said = claim(kind=Kind.RULE, modified=0)
+    assert ends(RULE.type, said, terms) == DAY
+    by = policy(rules=TAKEN, terms={1: terms})
+    assert reason(said, by, DAY - 1, RULE) is Reason.WANTED
+    assert reason(said, by, DAY, RULE) is Reason.EXPIRED
+
+
+def test_no_allowlist_looks_into_a_rule() -> None:
+    by = policy(rules=TAKEN, allowlist=Allowlist(for_ever=True))
+    assert reason(claim(kind=Kind.RULE), by, subject=RULE) is Reason.WANTED

@@ -75,7 +75,7 @@ def naive(said: ClaimRow, by: ListPolicy, now: int) -> Reason:
     kinds = traits.indicator_types or traits.labels
     answers = {
         Reason.UNREADABLE: said.kind == Kind.UNREADABLE,
-        Reason.UNSUPPORTED_PATTERN: said.kind == Kind.UNSUPPORTED,
+        Reason.UNSUPPORTED_PATTERN: said.kind in (Kind.UNSUPPORTED, Kind.RULE),
         Reason.NOT_ENFORCEABLE: said.kind == Kind.NOT_ENFORCEABLE
         or (block and said.kind == Kind.WATCH_ONLY),
         Reason.REVOKED: said.state == State.REVOKED or (block and said.state == State.DISPUTED),

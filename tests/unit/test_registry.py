@@ -14,7 +14,13 @@ from config_plugins import (
     registry,
 )
 
-from connector.adapter import EntryAdapter, ListAdapter, ObservableType
+from connector.adapter import (
+    EntryAdapter,
+    ListAdapter,
+    ObservableType,
+    RuleAdapter,
+    RuleLanguage,
+)
 from connector.config.model import FeedConfig
 from connector.errors import ConfigError
 from connector.registry import Registry, nearest
@@ -151,14 +157,31 @@ class BadMapping(NoOptions):
     default_mapping: ClassVar[Mapping[str, Mapping[str, str]]] = {"coment": {"from": "value"}}
 
 
+class NoLanguages(RuleAdapter[TextSettings]):
+    settings_type = TextSettings
+
+    def read(self):
+        return []
+
+    def publish(self, rules):
+        pass
+
+
+class Signatures(NoLanguages):
+    """Keeps signatures."""
+
+    takes_rules = frozenset({RuleLanguage.SNORT})
+
+
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
+        (NoLanguages, "names nothing in `takes_rules`"),
         (BadMapping, r"default_mapping\.coment: is not a field of this target \(comment\)"),
         (NoOptions, "has no `settings_type` derived from Settings"),
         (NoSupport, "names nothing in `supports`"),
         (Unfinished, "lacks add, read, remove"),
-        (PagesFeed, "is neither ListAdapter nor EntryAdapter"),
+        (PagesFeed, "is neither ListAdapter, EntryAdapter nor RuleAdapter"),
     ],
 )
 def test_an_adapter_that_could_not_work_is_refused(kind, reason):
@@ -177,6 +200,13 @@ def test_describes_adapters_and_feeds():
     assert (infos["text"].writes, infos["remote"].writes) == ("whole list", "batches")
     assert (infos["text"].capacity, infos["text"].fields) == (1000, {"comment", "severity"})
     assert [info.summary for info in registry().feeds()] == ["Pages from a server."]
+
+
+def test_describes_an_adapter_that_takes_rules():
+    [info] = Registry({"ids": Signatures}, {}).adapters()
+    assert (info.error, info.writes) == (None, "whole set of rules")
+    assert info.takes_rules == {RuleLanguage.SNORT}
+    assert info.supports == frozenset()
 
 
 def test_makes_an_adapter_that_knows_its_place(tmp_path):

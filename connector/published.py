@@ -1,22 +1,40 @@
 """A file that others poll, replaced in one step, and a hidden record of what it stands for.
 
-A line may say less than its entry: PAN-OS URLs lose their scheme, a plain line its type. So each
+A line may say less than its entry: PAN-OS URLs lose their scheme, a plain line its type, a rule
+the indicator that bore it. So each
 file has a record beside it, named after the digest of the file's bytes. Which of the two was
 renamed last before a crash then does not matter, and a file changed by other hands has none.
 """
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import IO, Annotated, Final, Self
 
-from connector.adapter import UnavailableError
+from pydantic import AfterValidator
+
+from connector.errors import UnavailableError
 
 _FILE_MODE: Final = 0o640
 _FOLDER_MODE: Final = 0o750
+_PART: Final = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,99}")
+
+
+def _inside_the_folder(file: str) -> str:
+    if not all(_PART.fullmatch(part) for part in file.split("/")):
+        raise ValueError(
+            "should be a name inside publish_folder, such as perimeter.txt or edge/list.txt: "
+            "letters, digits, dash, underscore and dot, no part starting with a dot or dash"
+        )
+    return file
+
+
+PublishedName = Annotated[str, AfterValidator(_inside_the_folder)]
+"""Name of a file below `publish_folder`."""
 
 
 @contextmanager

@@ -1,0 +1,243 @@
+"""The promises of an adapter that takes rules: subclass the suite and give it an `adapter`."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from connector.adapter import (
+    EntryRejectedError,
+    Rule,
+    RuleAdapter,
+    RuleLanguage,
+    Settings,
+    UnavailableError,
+)
+from connector.testing.sample_rules import HOSTILE_RULES, sample_rule
+
+AnyRuleAdapter = RuleAdapter[Any]
+_SOME = 4
+_MANY = 200
+
+
+class RuleAdapterSuite:
+    """The five promises, as far as a whole set of rules knows them, plus hostile rules.
+
+    A plugin's tests are one class with an `adapter` fixture whose target holds no rules. A test
+    that needs `foreign`, `engine` or `break_target` is skipped with a sentence as long as the
+    class does not say how that is done at this target.
+    """
+
+    @pytest.fixture
+    def adapter(self) -> AnyRuleAdapter:
+        """The adapter under test, on a target of its own."""
+        pytest.fail("define a fixture `adapter` in your subclass of RuleAdapterSuite")
+
+    @pytest.fixture
+    def fresh(self, adapter: AnyRuleAdapter) -> Callable[[], AnyRuleAdapter]:
+        """Makes another adapter on the same target, as after a restart."""
+        return lambda: type(adapter)(adapter.settings, adapter._http, adapter._place)
+
+    @pytest.fixture
+    def languages(self, adapter: AnyRuleAdapter) -> Sequence[RuleLanguage]:
+        """Languages that the adapter, as configured, takes."""
+        return [language for language in RuleLanguage if adapter.takes(language)]
+
+    @pytest.fixture
+    def sample_rules(self, languages: Sequence[RuleLanguage]) -> Sequence[Rule]:
+        """Some rules of every language taken."""
+        return [sample_rule(language, n) for language in languages for n in range(_SOME)]
+
+    @pytest.fixture
+    def more_rules(self, languages: Sequence[RuleLanguage]) -> Sequence[Rule]:
+        """Other rules of every language taken."""
+        return [sample_rule(language, n) for language in languages for n in range(_SOME, 2 * _SOME)]
+
+    @pytest.fixture
+    def engine(self) -> Callable[[], Collection[str]] | None:
+        """Loads the target's set as its engine does, and returns what the rules are called."""
+        return None
+
+    @pytest.fixture
+    def foreign(self) -> Callable[[], None] | None:
+        """Changes the set by other hands than ours, leaving our rules in it."""
+        return None
+
+    @pytest.fixture
+    def break_target(self) -> Callable[[], None] | None:
+        """Makes the target unreachable."""
+        return None
+
+    def test_declares_what_it_can_do(
+        self, adapter: AnyRuleAdapter, languages: Sequence[RuleLanguage]
+    ) -> None:
+        if not issubclass(adapter.settings_type, Settings):
+            pytest.fail("settings_type should be a subclass of connector.adapter.Settings")
+        if not isinstance(adapter.takes_rules, frozenset) or not adapter.takes_rules:
+            pytest.fail("takes_rules should be a frozenset with at least one RuleLanguage")
+        if not languages or not adapter.takes_rules.issuperset(languages):
+            pytest.fail("takes() should narrow `takes_rules`, and leave something")
+        if adapter.supports:
+            pytest.fail("an adapter that takes rules gets no observables: leave `supports` empty")
+
+    def test_read_gives_back_what_was_published(
+        self, adapter: AnyRuleAdapter, sample_rules: Sequence[Rule]
+    ) -> None:
+        if rejected := publish(adapter, sample_rules):
+            pytest.fail(f"plain samples were rejected: {rejected}")
+        expect_held(adapter, sample_rules, "read() should give back what we published")
+
+    def test_a_fresh_adapter_reads_the_same(
+        self,
+        adapter: AnyRuleAdapter,
+        fresh: Callable[[], AnyRuleAdapter],
+        sample_rules: Sequence[Rule],
+    ) -> None:
+        publish(adapter, sample_rules)
+        again = fresh()
+        try:
+            expect_held(again, sample_rules, "after a restart read() should agree")
+        finally:
+            again.close()
+
+    def test_a_large_set_arrives_whole(
+        self, adapter: AnyRuleAdapter, languages: Sequence[RuleLanguage]
+    ) -> None:
+        rules = [sample_rule(language, n) for language in languages for n in range(_MANY)]
+        publish(adapter, rules)
+        expect_held(adapter, rules, f"{len(rules)} rules should arrive whole")
+
+    def test_publishing_the_same_again_changes_nothing(
+        self, adapter: AnyRuleAdapter, sample_rules: Sequence[Rule]
+    ) -> None:
+        publish(adapter, sample_rules)
+        publish(adapter, sample_rules)
+        expect_held(adapter, sample_rules, "publishing the same again should change nothing")
+
+    def test_publishing_replaces_the_whole_set(
+        self, adapter: AnyRuleAdapter, sample_rules: Sequence[Rule], more_rules: Sequence[Rule]
+    ) -> None:
+        publish(adapter, [*sample_rules, *more_rules])
+        publish(adapter, more_rules)
+        expect_held(adapter, more_rules, "what is no longer published should be gone")
+        publish(adapter, [])
+        expect_held(adapter, [], "after the last rule is gone none should remain")
+
+    def test_a_rule_may_be_replaced_by_its_next_version(
+        self, adapter: AnyRuleAdapter, languages: Sequence[RuleLanguage]
+    ) -> None:
+        first = [sample_rule(language, 1) for language in languages]
+        later = [
+            sample_rule(rule.language, 1, text=sample_rule(rule.language, 2).text) for rule in first
+        ]
+        publish(adapter, first)
+        publish(adapter, later)
+        expect_held(adapter, later, "a rule should be held as its latest version says it")
+
+    def test_what_others_change_is_seen_and_replaced(
+        self,
+        adapter: AnyRuleAdapter,
+        foreign: Callable[[], None] | None,
+        sample_rules: Sequence[Rule],
+    ) -> None:
+        if foreign is None:
+            pytest.skip("override the fixture `foreign` to change the set by other hands")
+        publish(adapter, sample_rules)
+        foreign()
+        if held(adapter) == {rule.indicator: rule for rule in sample_rules}:
+            pytest.fail("read() should show that the set is not as we left it")
+        publish(adapter, sample_rules)
+        expect_held(adapter, sample_rules, "publishing should replace what others did")
+
+    def test_a_stream_that_breaks_off_leaves_a_whole_set(
+        self, adapter: AnyRuleAdapter, sample_rules: Sequence[Rule], more_rules: Sequence[Rule]
+    ) -> None:
+        publish(adapter, sample_rules)
+        try:
+            adapter.publish(_breaking_off(more_rules))
+        except _BrokenOffError:
+            pass
+        else:
+            pytest.fail("publish() swallowed an error of its stream: half a set looks whole")
+        expect_held(adapter, sample_rules, "half a set should replace nothing")
+
+    def test_an_unreachable_target_is_neither_read_as_empty_nor_written_in_silence(
+        self,
+        adapter: AnyRuleAdapter,
+        break_target: Callable[[], None] | None,
+        sample_rules: Sequence[Rule],
+    ) -> None:
+        if break_target is None:
+            pytest.skip("override the fixture `break_target` to make the target unreachable")
+        publish(adapter, sample_rules)
+        break_target()
+        for verb, act in (
+            ("read", lambda: list(adapter.read())),
+            ("publish", lambda: publish(adapter, sample_rules)),
+        ):
+            try:
+                act()
+            except UnavailableError:
+                continue
+            pytest.fail(f"{verb}() on a target out of reach should raise UnavailableError")
+
+    def test_hostile_rules_are_refused_and_leave_the_others_alone(
+        self,
+        adapter: AnyRuleAdapter,
+        languages: Sequence[RuleLanguage],
+        sample_rules: Sequence[Rule],
+        engine: Callable[[], Collection[str]] | None,
+    ) -> None:
+        publish(adapter, sample_rules)
+        before = None if engine is None else sorted(engine())
+        for language in languages:
+            for at, text in enumerate(HOSTILE_RULES[language]):
+                hostile = sample_rule(language, 1000 + at, text=text)
+                rejected = publish(adapter, [*sample_rules, hostile])
+                if rejected.keys() != {hostile.indicator}:
+                    pytest.fail(f"{text[:60]!r} should be rejected, and nothing else: {rejected}")
+                expect_held(adapter, sample_rules, f"{text[:60]!r} should change no other rule")
+                if engine is not None and sorted(engine()) != before:
+                    pytest.fail(f"{text[:60]!r} changed what the engine loads")
+
+
+def publish(adapter: AnyRuleAdapter, rules: Iterable[Rule]) -> dict[str, str]:
+    """Publish rules, and return what was rejected, with the words."""
+    try:
+        adapter.publish(iter(sorted(rules, key=lambda rule: rule.ref)))
+    except EntryRejectedError as refusal:
+        return refusal.rejected
+    return {}
+
+
+def held(adapter: AnyRuleAdapter) -> dict[str, Rule]:
+    """Return what the target holds; a rule shown twice is a failure."""
+    found: dict[str, Rule] = {}
+    for rule in adapter.read():
+        if rule.indicator in found:
+            pytest.fail(f"read() shows the rule of {rule.indicator} twice")
+        found[rule.indicator] = rule
+    return found
+
+
+def expect_held(adapter: AnyRuleAdapter, expected: Iterable[Rule], promise: str) -> None:
+    """Fail unless read() shows exactly these rules, each as it was written."""
+    found, wanted = held(adapter), {rule.indicator: rule for rule in expected}
+    problems = [f"  missing: {wanted[one].text[:60]!r}" for one in wanted.keys() - found.keys()]
+    problems += [f"  never written: {found[one]}" for one in found.keys() - wanted.keys()]
+    problems += [
+        f"  {found[one]} was written as {wanted[one]}"
+        for one in found.keys() & wanted.keys()
+        if found[one] != wanted[one]
+    ]
+    if problems:
+        pytest.fail("\n".join([promise, *sorted(problems)[:20]]))
+
+
+class _BrokenOffError(Exception):
+    """Stands for any failure inside the stream that a set is made from."""
+
+
+def _breaking_off(rules: Sequence[Rule]) -> Iterator[Rule]:
+    yield from rules
+    raise _BrokenOffError

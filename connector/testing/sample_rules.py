@@ -1,0 +1,103 @@
+"""Detection rules for tests: plain ones by number, and ones that would harm a file they are in."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import NAMESPACE_URL, uuid5
+
+from connector.adapter import Rule, RuleLanguage
+
+_L: Final = RuleLanguage
+_PLAIN: Final[Mapping[RuleLanguage, str]] = {
+    _L.YARA: 'rule sample_{n} {{\n  strings:\n    $a = "sample {n}"\n  condition:\n    $a\n}}',
+    _L.SIGMA: (
+        "title: Sample {n}\nid: 00000000-0000-4000-8000-{n:012d}\nlogsource:\n  product: windows\n"
+        "detection:\n  selection:\n    Image|endswith: sample{n}.exe\n  condition: selection\n"
+    ),
+    _L.SNORT: (
+        'alert tcp $EXTERNAL_NET any -> $HOME_NET any (msg:"sample {n}"; content:"sample {n}"; '
+        "sid:{sid}; rev:1;)"
+    ),
+    _L.SURICATA: (
+        'alert http $HOME_NET any -> $EXTERNAL_NET any (msg:"sample {n}"; http.uri; '
+        'content:"/sample{n}"; sid:{sid}; rev:1;)'
+    ),
+}
+# Each would add a rule, lose one, open a file or spoil the set, if it were written as it is.
+HOSTILE_RULES: Final[Mapping[RuleLanguage, Sequence[str]]] = {
+    _L.YARA: (
+        "",
+        "rule half {",
+        "rule half { condition: true /* }",
+        'rule half { strings: $a = "x condition: $a }',
+        "rule half { strings: $a = /x condition: $a }",
+        "rule more { condition: true } }",
+        "rule more { condition: true } rule",
+        'include "/etc/passwd"',
+        'rule inner { include "/etc/passwd" condition: true }',
+        "global rule all_off { condition: false }",
+        'import "cuckoo" rule needs { condition: cuckoo.network.http_get(/x/) }',
+        "rule twice { condition: true } rule twice { condition: true }",
+        "rule nul { condition: true }\x00",
+        "rule unseen { condition: true } \u202e",
+        "rule for { condition: true }",
+        "condition: true",
+        "<html>404 not found</html>",
+    ),
+    _L.SIGMA: (
+        "",
+        "- a list",
+        "title: no more than that",
+        "title: [broken",
+        "title: a\nlogsource: {product: a}\ndetection: {condition: a}\n---\ntitle: b\n",
+        "title: &x a\nlogsource: {product: *x}\ndetection: {condition: a}\n",
+        "title: !!python/name:os.system a\nlogsource: {a: b}\ndetection: {condition: a}\n",
+        "action: global\ntitle: a\nlogsource: {product: a}\ndetection: {condition: a}\n",
+        "%YAML 1.1\n---\ntitle: a\nlogsource: {product: a}\ndetection: {condition: a}\n",
+        "title: " + "[" * 200 + "]" * 200,
+        "<html>404 not found</html>",
+    ),
+    _L.SNORT: (
+        "",
+        'alert tcp any any -> any any (msg:"a"; sid:1;)\nalert tcp any any -> any any (sid:2;)',
+        "include /etc/passwd",
+        "var HOME_NET any",
+        'drop tcp any any -> any any (msg:"stops everything"; sid:1;)',
+        'pass tcp any any -> any any (msg:"looks away"; sid:1;)',
+        'alert tcp any any -> any any (msg:"no id";)',
+        'alert tcp any any -> any any (msg:"two ids"; sid:1; sid:2;)',
+        'alert tcp any any -> any any (msg:"open; sid:1;)',
+        'alert tcp any any -> any any (msg:"a"; logto:"/etc/cron.d/a"; sid:1;)',
+        'alert tcp $UNHEARD_OF any -> any any (msg:"a"; sid:1;)',
+        'alert tcp any any -> any any (msg:"a"; sid:1;) drop tcp any any -> any any (sid:2;)',
+        "<html>404 not found</html>",
+    ),
+    _L.SURICATA: (
+        "",
+        'alert tcp any any -> any any (msg:"a"; sid:1;)\rdrop tcp any any -> any any (sid:2;)',
+        'alert tcp any any -> any any (msg:"a"; sid:1;)\u2028drop tcp any any -> any any (sid:2;)',
+        'reject tcp any any -> any any (msg:"answers"; sid:1;)',
+        'config logging any any -> any any (config:logging disable, type tx; sid:1;)',
+        'alert tcp any any -> any any (msg:"a"; lua:/tmp/evil.lua; sid:1;)',
+        'alert dns any any -> any any (dns.query; dataset:set,x,state /etc/a.lst; sid:1;)',
+        'alert tcp any any -> any any (msg:"a"; bypass; sid:1;)',
+        'alert tcp any any -> any any (msg:"a; b"; sid:1;)',
+        'alert tcp any any -> any any (msg:"a"; sid:99999999999;)',
+        'alert tcp any any -> any any (msg:"a"; sid:1)',
+        "alert tcp any any -> any any",
+        "# only a comment",
+    ),
+}  # fmt: skip
+
+
+def sample_rule(language: RuleLanguage, number: int, *, text: str | None = None) -> Rule:
+    """Return the plain rule of a number; `text` stands in for its own."""
+    own = _PLAIN[language].format(n=number, sid=9_000_000 + number)
+    return Rule(
+        f"indicator--{uuid5(NAMESPACE_URL, f'https://feed.example/{language}/{number}')}",
+        language,
+        own if text is None else text,
+        f"Sample {number}",
+        "sample",
+        datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=number),
+    )

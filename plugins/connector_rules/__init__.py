@@ -1,0 +1,181 @@
+"""File of detection rules that an engine loads: YARA, Sigma, Snort or Suricata."""
+
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final, NamedTuple
+
+from connector.adapter import (
+    ConfigError,
+    Draft,
+    EntryRejectedError,
+    Http,
+    Place,
+    Published,
+    Rule,
+    RuleAdapter,
+    RuleLanguage,
+    failures_typed,
+)
+from connector_rules import record, sigma_rules, signatures, yara_rules
+from connector_rules.settings import RulesSettings
+from connector_rules.signatures import Action
+from connector_rules.texts import NotWritableError, plain, refuse_hostile
+
+__all__ = ["Action", "RulesAdapter", "RulesSettings"]
+
+_COMMENTS: Final = dict.fromkeys(RuleLanguage, "#") | {RuleLanguage.YARA: "//"}
+_VERSION: Final = 1  # of our checks: a file judged by others is judged anew
+_KEPT: Final = "Kept by Connector: what is changed here by hand is replaced."
+
+
+class RulesAdapter(RuleAdapter[RulesSettings]):
+    """Publishes rules of one language as a file, for the list server or the engine itself."""
+
+    settings_type = RulesSettings
+    takes_rules = frozenset(RuleLanguage)
+
+    def __init__(
+        self, settings: RulesSettings, http: Http | None = None, place: Place | None = None
+    ) -> None:
+        super().__init__(settings, http, place)
+        self._published = Published(self.place.publish_folder / settings.file)
+        self._comment = _COMMENTS[settings.language]
+        self._yara = _yara(settings)
+        engine = getattr(self._yara, "YARA_VERSION", "")
+        self._checks = f"{_VERSION} {engine} {settings.model_dump_json()}"
+
+    def takes(self, language: RuleLanguage) -> bool:
+        """Return whether this file holds rules of the language."""
+        return language is self.settings.language
+
+    def read(self) -> Iterator[Rule]:
+        """Yield what the file holds: by its record when the file is as we left it."""
+        with failures_typed(self._published.path):
+            digest = self._published.digest()
+            if digest is None:
+                return
+            own = self._published.record(digest)
+            if own.exists():
+                yield from (rule for rule, _names in record.rules(own))
+            else:
+                yield from self._found()
+
+    def publish(self, rules: Iterable[Rule]) -> None:
+        """Replace the file and its record; the engine sees the old rules or the new ones."""
+        rejected: dict[str, str] = {}
+        with failures_typed(self._published.path), Draft(self._published) as draft:
+            first = record.first_line(self._checks)
+            draft.write(f"{self._comment} {_KEPT}\n".encode(), first.encode())
+            for rule, names in self._writable(rules, rejected):
+                draft.write(self._block(rule).encode(), record.line_of(rule, names).encode())
+            draft.publish(held_back=False)
+        if rejected:
+            raise EntryRejectedError(rejected)
+
+    def _writable(
+        self, rules: Iterable[Rule], rejected: dict[str, str]
+    ) -> Iterator[tuple[Rule, frozenset[str]]]:
+        """Yield the rules that may be written; of two with one name, the one that is there.
+
+        Otherwise a feed could push another's rule out by sending one that is called alike.
+        """
+        judged = self._judged()
+        taken: dict[str, str] = {}
+        waiting: list[tuple[Rule, frozenset[str]]] = []
+        for rule in rules:
+            try:
+                names = judged.names.get(_mark(rule)) or self._names(rule)
+            except NotWritableError as refusal:
+                rejected[rule.indicator] = str(refusal)
+                continue
+            if any(judged.holders.get(name, rule.indicator) != rule.indicator for name in names):
+                waiting.append((rule, names))
+            elif _take(rule, names, taken, rejected):
+                yield rule, names
+        for rule, names in waiting:
+            if _take(rule, names, taken, rejected):
+                yield rule, names
+
+    def _judged(self) -> "_Judged":
+        """Return what is known of the rules in the file that is there."""
+        digest = self._published.digest()
+        own = None if digest is None else self._published.record(digest)
+        known = _Judged({}, {})
+        if own is None or not own.exists():
+            return known
+        same = record.checks_of(own) == self._checks
+        for rule, names in record.rules(own):
+            known.holders.update(dict.fromkeys(names, rule.indicator))
+            if same:
+                known.names[_mark(rule)] = names
+        return known
+
+    def _names(self, rule: Rule) -> frozenset[str]:
+        """Return the names that a rule takes up; raise NotWritableError for what may not stand."""
+        refuse_hostile(rule.text)
+        settings = self.settings
+        if rule.language is RuleLanguage.YARA:
+            names = yara_rules.names_of(rule.text, settings.modules)
+            if self._yara is not None:
+                yara_rules.compile_alone(self._yara, rule.text)
+            return names
+        if rule.language is RuleLanguage.SIGMA:
+            return sigma_rules.names_of(rule.text)
+        short = rule.language is RuleLanguage.SNORT
+        return signatures.names_of(rule.text, settings.actions, settings.variables, short=short)
+
+    def _block(self, rule: Rule) -> str:
+        """Return a rule as it stands in the file, under a line that says where it comes from."""
+        name = f": {plain(rule.name)}" if rule.name else ""
+        header = f"{self._comment} {plain(rule.indicator)} from {plain(rule.feed)}{name}"
+        if rule.language is not RuleLanguage.SIGMA:
+            return f"{header}\n{rule.text.strip()}\n"
+        text = rule.text.strip("\r\n")
+        begins = "" if text.startswith("---") else "---\n"  # or the document before would go on
+        return f"{header}\n{begins}{text}\n"
+
+    def _found(self) -> Iterator[Rule]:
+        """Yield what the file holds after others changed it: our rules, and one for all else."""
+        text = self._published.path.read_bytes().decode("utf-8", "replace")
+        for newest in self._published.records()[:1]:
+            for rule, _names in record.rules(newest):
+                if self._block(rule) in text:
+                    yield rule
+        yield Rule(f"text of others in {self.settings.file}", self.settings.language, "")
+
+
+class _Judged(NamedTuple):
+    """Names that rules take up, by the rule's mark, and whose rule bears each in the file."""
+
+    names: dict[tuple[str, bytes], frozenset[str]]
+    holders: dict[str, str]
+
+
+def _mark(rule: Rule) -> tuple[str, bytes]:
+    return rule.language, blake2b(rule.text.encode(), digest_size=16).digest()
+
+
+def _take(
+    rule: Rule, names: frozenset[str], taken: dict[str, str], rejected: dict[str, str]
+) -> bool:
+    for name in sorted(names & taken.keys()):
+        rejected[rule.indicator] = f"is called {name}, as the rule of {taken[name]} is"
+        return False
+    taken.update(dict.fromkeys(names, rule.indicator))
+    return True
+
+
+def _yara(settings: RulesSettings) -> Any:
+    """Return the package that compiles YARA rules; None where it is not to be asked."""
+    if settings.language is not RuleLanguage.YARA or settings.compile is False:
+        return None
+    if find_spec("yara") is None:
+        if settings.compile:
+            text = (
+                "compile: needs the package yara-python (pip install threat-feed-connector[yara])"
+            )
+            raise ConfigError([text])
+        return None
+    return import_module("yara")

@@ -1,0 +1,445 @@
+"""Rules of other languages, end to end: kept whole, in step with their feed, never torn or lost."""
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yara
+from dying_process import Nursery, Points, cycle
+from scenario_site import Site
+from stix_samples import START, STRANGER, TLP, Object, indicator, revoked, sid, stamp
+
+from connector.answers import plan_json
+from connector.errors import ConfigError, PlanRefusedError
+from connector.explaining import explain_value
+from connector.impact import impact
+from connector.reconcile import EVERYTHING
+
+FEED = "rules.json"
+
+
+def yara_rule(called: str, body: str = "true", *, titled: str = "", **fields: Any) -> Object:
+    text = f"rule {called} {{ condition: {body} }}"
+    made = indicator(called, pattern=text, pattern_type="yara", **fields)
+    return {**made, "name": titled} if titled else made
+
+
+def suricata(number: int, **fields: Any) -> Object:
+    text = f'alert tcp any any -> any any (msg:"s {number}"; sid:{number}; rev:1;)'
+    return indicator(f"s{number}", pattern=text, pattern_type="suricata", **fields)
+
+
+def detect(language: str = "yara", file: str = "detect.yar", **more: Any) -> dict[str, Any]:
+    options = {"file": file, "language": language}
+    return {"list": "hunt", "adapter": "rules", "options": options, **more}
+
+
+def configure(site: Site, **more: Any) -> None:
+    """Two lists; rules are kept as files of two languages from the one that is for hunting."""
+    edge = {"list": "perimeter", "adapter": "firewall", "options": {"device": "edge"}}
+    outputs = {"detect": detect(), "ids": detect("suricata", "local.rules"), "edge": edge}
+    lists = {"perimeter": {"purpose": "block"}, "hunt": {"purpose": "watch"}}
+    site.configure(lists=lists, outputs=outputs, **more)
+
+
+def names(site: Site) -> list[str]:
+    """What YARA itself finds in the published file."""
+    path = site.folder / "published" / "detect.yar"
+    return sorted(rule.identifier for rule in yara.compile(source=path.read_text()))
+
+
+def text(site: Site, file: str = "detect.yar") -> str:
+    return (site.folder / "published" / file).read_text(encoding="utf-8")
+
+
+def plan(site: Site, output: str = "detect") -> dict[str, Any]:
+    service = site.service
+    return plan_json(service, service.propose(output), service.outputs[output])
+
+
+@pytest.fixture
+def ready(site: Site) -> Site:
+    """A site that keeps three YARA rules and two of Suricata, beside a firewall."""
+    configure(site)
+    site.write("others.json", [indicator("a", "192.0.2.1"), indicator("b", "b.example")])
+    site.write(FEED, [*map(yara_rule, ("one", "two", "three")), suricata(1), suricata(2)])
+    site.once()
+    site.consistent()
+    return site
+
+
+def test_rules_arrive_at_the_outputs_that_take_them_and_nowhere_else(ready: Site) -> None:
+    assert names(ready) == ["one", "three", "two"]
+    assert text(ready, "local.rules").count("alert tcp") == 2
+    assert ready.at() == ["192.0.2.1", "b.example"]
+    assert ready.reasons("perimeter") == {"unsupported_pattern": 5, "wanted": 2}
+    assert ready.reasons("hunt") == {"wanted": 7}
+    assert ready.output("detect")["reasons"] == {"unsupported_type": 4, "written": 3}
+    assert ready.output("ids")["reasons"] == {"unsupported_type": 5, "written": 2}
+    assert ready.output("detect")["written"] == 3
+    assert ready.output("edge")["reasons"] == {"unsupported_pattern": 5, "written": 2}
+    assert ready.idle()
+
+
+def test_a_new_version_replaces_the_text(ready: Site) -> None:
+    changed = yara_rule("one", "filesize < 10", days=2)
+    ready.write(FEED, [changed, *map(yara_rule, ("two", "three")), suricata(1), suricata(2)])
+    ready.service.poll("files")
+    ready.service.refresh("hunt")
+    assert plan(ready)["update"] == [{"type": "yara", "value": changed["id"]}]
+    assert plan(ready, "ids")["update"] == []
+    ready.change()
+    assert "rule one { condition: filesize < 10 }" in text(ready)
+    assert names(ready) == ["one", "three", "two"]
+    ready.consistent()
+    assert ready.idle()
+
+
+def test_a_new_version_in_another_language_moves_to_the_other_file(ready: Site) -> None:
+    moved = suricata(9, id=sid("indicator", "one"), days=2)
+    ready.write(FEED, [moved, *map(yara_rule, ("two", "three")), suricata(1), suricata(2)])
+    ready.change()
+    assert names(ready) == ["three", "two"]
+    assert "sid:9" in text(ready, "local.rules")
+    ready.consistent()
+
+
+def test_a_new_version_that_becomes_a_pattern_is_a_rule_no_more(ready: Site) -> None:
+    pattern = indicator("one", "203.0.113.9", days=2)
+    ready.write(FEED, [pattern, *map(yara_rule, ("two", "three")), suricata(1), suricata(2)])
+    ready.change()
+    assert names(ready) == ["three", "two"]
+    assert "203.0.113.9" in ready.at()
+    ready.consistent()
+
+
+def test_revoked_and_expired_rules_leave_the_file(site: Site) -> None:
+    configure(site)
+    ends = stamp(START + timedelta(hours=5))
+    begins = stamp(START + timedelta(hours=9))
+    one, two = yara_rule("one"), yara_rule("two", valid_until=ends)
+    three, late = yara_rule("three"), yara_rule("late", valid_from=begins)
+    site.write(FEED, [one, two, three, late])
+    site.once()
+    assert names(site) == ["one", "three", "two"]
+    site.write(FEED, [revoked(one), two, three, late])
+    site.change()
+    assert names(site) == ["three", "two"]
+    site.clock.advance(hours=5)
+    site.change()
+    assert names(site) == ["three"]
+    site.clock.advance(hours=4)
+    site.change()
+    assert names(site) == ["late", "three"]
+    site.consistent()
+    counts = {"revoked": 1, "expired": 1, "written": 2}
+    assert site.output("detect")["reasons"] == counts
+
+
+def test_policy_decides_on_rules_as_on_all_else(site: Site) -> None:
+    configure(site)
+    select = {"min_confidence": 50, "labels": {"none": ["noisy"]}, "types": ["ipv4-addr"]}
+    site.edit(lambda config: config["lists"]["hunt"].update(select=select))
+    site.write(
+        FEED,
+        [
+            yara_rule("good", confidence=80),
+            yara_rule("weak", confidence=20),
+            yara_rule("noisy", confidence=80, labels=["noisy"]),
+            yara_rule("red", confidence=80, object_marking_refs=[TLP["red"]]),
+            {**revoked(yara_rule("gone", confidence=80)), "created_by_ref": STRANGER},
+        ],
+    )
+    site.once()
+    assert names(site) == ["good"]
+    counts = {"revoked": 1, "withheld": 1, "deselected": 2}
+    assert site.output("detect")["reasons"] == {**counts, "written": 1}
+    site.edit(lambda config: config["lists"]["hunt"]["select"].update(min_confidence=10))
+    site.close()
+    site.once()
+    assert names(site) == ["good", "weak"]
+    site.consistent()
+
+
+def test_a_name_that_its_marking_hides_is_not_published(site: Site) -> None:
+    configure(site)
+    site.edit(lambda config: config["lists"]["hunt"].update(audience="community"))
+    partly = [{"marking_ref": TLP["red"], "selectors": ["description"]}]
+    site.write(
+        FEED,
+        [
+            yara_rule("open", titled="Open name"),
+            yara_rule("closed", titled="A name", granular_markings=partly),
+            yara_rule("amber", titled="Amber name", object_marking_refs=[TLP["amber"]]),
+        ],
+    )
+    site.once()
+    assert "Open name" in text(site)
+    assert "Amber name" not in text(site)
+    assert "amber" not in names(site)
+    site.consistent()
+
+
+def test_no_feed_no_change(ready: Site) -> None:
+    before = text(ready)
+    (ready.bundles / FEED).write_text('{"type": "bundle", "objects": [')
+    ready.once()
+    assert text(ready) == before
+    ready.consistent(settled=False)
+
+
+def test_a_feed_that_loses_all_its_rules_does_not_empty_the_file(ready: Site) -> None:
+    before = text(ready)
+    ready.write(FEED, [suricata(1), suricata(2)])
+    outcome = ready.once()
+    assert outcome.held
+    assert text(ready) == before
+    held = ready.output("detect")
+    assert (held["state"], held["written"]) == ("held", 3)
+    assert "would empty the list" in plan(ready)["broken_limits"][0]
+    ready.service.sync("detect", EVERYTHING, accepted=held["held_plan"])
+    assert names(ready) == []
+    ready.once()
+    assert ready.output("detect")["state"] == "ok"
+    ready.consistent()
+
+
+def test_limits_hold_a_plan_that_changes_too_many_rules(ready: Site) -> None:
+    ready.edit(lambda config: config["outputs"]["detect"].update(limits={"max_add": 1}))
+    ready.close()
+    more = [yara_rule(f"more_{n}") for n in range(3)]
+    ready.write("more.json", more)
+    ready.service.poll("files")
+    ready.service.refresh("hunt")
+    with pytest.raises(PlanRefusedError):
+        ready.service.sync("detect")
+    assert names(ready) == ["one", "three", "two"]
+
+
+def test_a_rule_that_would_spoil_the_file_is_rejected_and_says_why(ready: Site) -> None:
+    broken = yara_rule("broken", "$nowhere")
+    ready.write("more.json", [broken, yara_rule("fine")])
+    ready.change()
+    assert names(ready) == ["fine", "one", "three", "two"]
+    reasons = ready.output("detect")["reasons"]
+    assert reasons == {"unsupported_type": 4, "written": 4, "rejected": 1}
+    [found] = explain_value(ready.service, broken["id"])["observables"]
+    assert (found["type"], found["value"]) == ("yara", broken["id"])
+    outcomes = {each["name"]: each for each in found["outputs"]}
+    assert outcomes["detect"]["reason"] == "rejected"
+    assert "does not compile" in outcomes["detect"]["detail"]
+    assert outcomes["ids"]["reason"] == "unsupported_type"
+    assert outcomes["edge"]["reason"] == "unsupported_pattern"
+    assert outcomes["edge"]["detail"] == "no output of this list takes yara rules"
+    ready.consistent()
+    mended = yara_rule("broken", "filesize > 1", days=2)
+    ready.write("more.json", [mended, yara_rule("fine")])
+    ready.change()
+    assert "broken" in names(ready)
+    ready.consistent()
+
+
+def same(number: int, **fields: Any) -> Object:
+    """One of several rules that all bear one name."""
+    text = f"rule same {{ condition: filesize > {number} }}"
+    return indicator(f"same {number}", pattern=text, pattern_type="yara", **fields)
+
+
+def test_when_a_rule_goes_another_of_its_name_takes_its_place(ready: Site) -> None:
+    ready.write("same.json", [same(1)])
+    ready.change()
+    others = [same(n) for n in range(2, 6)]
+    ready.write("same.json", [same(1), *others])
+    ready.change()
+    assert "filesize > 1 " in text(ready), "the one that is there stays"
+    assert ready.output("detect")["reasons"]["rejected"] == 4
+    ready.consistent()
+    ready.write("same.json", [revoked(same(1)), *others])
+    ready.change()
+    counts = ready.output("detect")["reasons"]
+    assert (counts["written"], counts["rejected"], counts["revoked"]) == (4, 3, 1)
+    ready.consistent()
+    for gone in range(2, 6):  # the ledger knows which one is there, so it can be taken out
+        ready.write("same.json", [revoked(same(n)) if n <= gone else same(n) for n in range(1, 6)])
+        ready.change()
+        ready.consistent()
+    assert names(ready) == ["one", "three", "two"]
+    assert ready.idle()
+
+
+def test_one_rule_from_two_feeds_stays_until_the_last_one_takes_it_back(site: Site) -> None:
+    configure(site)
+    feed = {"type": "bundle", "unmarked_tlp": "clear"}
+    feeds = {"files": {**feed, "path": "bundles/"}, "other": {**feed, "path": "other/"}}
+    site.edit(lambda config: config.update(feeds=feeds))
+    (site.folder / "other").mkdir()
+    mine, theirs = yara_rule("one", confidence=10), yara_rule("one", "filesize > 7", confidence=90)
+    site.write(FEED, [mine, yara_rule("two")])
+    site.write("../other/rules.json", [theirs])
+    site.once()
+    assert names(site) == ["one", "two"]
+    assert "filesize > 7" in text(site), "the text is that of the claim that carries it"
+    assert site.output("detect")["reasons"] == {"superseded": 1, "written": 2}
+    site.write("../other/rules.json", [revoked(theirs)])
+    site.once()
+    assert "filesize > 7" not in text(site)
+    assert names(site) == ["one", "two"]
+    site.consistent()
+
+
+def test_a_list_takes_rules_as_long_as_one_of_its_outputs_does(ready: Site) -> None:
+    ready.edit(lambda config: config["outputs"].pop("ids"))
+    ready.close()
+    ready.once()
+    assert ready.reasons("hunt") == {"unsupported_pattern": 2, "wanted": 5}
+    ready.edit(lambda config: config["outputs"].update(ids=detect("suricata", "local.rules")))
+    ready.close()
+    [found] = [each for each in impact(ready.load(), ready.registry) if each["output"] == "ids"]
+    assert found["remove"] == []
+    ready.once()
+    assert ready.reasons("hunt") == {"wanted": 7}
+    ready.consistent()
+
+
+def test_what_others_write_into_the_file_is_replaced_at_the_next_full_pass(ready: Site) -> None:
+    path = ready.folder / "published" / "detect.yar"
+    path.write_text(text(ready) + "rule by_hand { condition: true }\n")
+    assert ready.service.propose("detect", EVERYTHING).plan.drifted == 1
+    ready.once()
+    assert names(ready) == ["one", "three", "two"]
+    path.unlink()
+    ready.once()
+    assert names(ready) == ["one", "three", "two"]
+    ready.consistent()
+
+
+def test_a_file_of_others_is_not_replaced_unasked(site: Site) -> None:
+    configure(site)
+    (site.folder / "published").mkdir()
+    theirs = "rule by_hand { condition: true }\n"
+    (site.folder / "published" / "detect.yar").write_text(theirs)
+    site.write(FEED, [yara_rule("one")])
+    assert site.once().held
+    assert text(site) == theirs
+
+
+def test_a_version_that_the_list_has_not_seen_is_not_published(ready: Site) -> None:
+    """Its marking may withhold it: the text waits for the decision."""
+    secret = yara_rule("one", "filesize > 99", days=2, object_marking_refs=[TLP["red"]])
+    others = [*map(yara_rule, ("two", "three")), suricata(1), suricata(2)]
+    ready.write(FEED, [secret, *others])
+    proposal = ready.service.propose("detect", EVERYTHING)
+    ready.service.poll("files")
+    with pytest.raises(Exception, match="is being decided"):
+        ready.service.propose("detect", EVERYTHING)
+    path = ready.folder / "published" / "detect.yar"
+    path.unlink()
+    assert proposal.plan.empty
+    ready.service.refresh("hunt")
+    ready.service.sync("detect", EVERYTHING)
+    assert names(ready) == ["three", "two"]
+    ready.consistent(settled=False)
+
+
+def test_a_cycle_without_news_reads_no_rule(ready: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    store = ready.service.store
+    originals = type(store).originals_of_claims
+
+    def counted(self: Any, connection: Any, claims: list[int]) -> dict[int, bytes]:
+        read.extend(claims)
+        return originals(self, connection, claims)
+
+    monkeypatch.setattr(type(store), "originals_of_claims", counted)
+    ready.change()
+    assert read == []
+    ready.write("others.json", [indicator("a", "192.0.2.1"), indicator("c", "c.example")])
+    ready.change()
+    assert read == [], "news of observables are no news of rules"
+
+
+def test_an_output_of_rules_names_no_types_of_observables(site: Site) -> None:
+    configure(site)
+    site.edit(lambda config: config["outputs"]["detect"].update(types=["url"]))
+    with pytest.raises(ConfigError, match="takes rules and no observables: leave `types` out"):
+        site.load()
+    site.edit(lambda config: config["outputs"]["detect"].pop("types"))
+    mapping = {"comment": {"template": "{indicator.id}"}}
+    site.edit(lambda config: config["outputs"]["detect"].update(mapping=mapping))
+    with pytest.raises(ConfigError, match="is not a field of the rules adapter"):
+        site.load()
+
+
+def test_rules_age_by_a_bound_of_their_own(site: Site) -> None:
+    configure(site)
+    ages = {"default": "20d", "rule": "40d"}
+    site.edit(lambda config: config["feeds"]["files"].update(max_age=ages))
+    site.write(FEED, [yara_rule("one"), indicator("a", "192.0.2.1")])
+    site.once()
+    assert names(site) == ["one"]
+    assert site.at() == []
+    site.clock.advance(days=10)
+    site.change()
+    assert names(site) == []
+    site.consistent()
+
+
+STEPS = ("intended", "published", "written", "finished")
+NEWS = [
+    yara_rule("one", "filesize > 1", days=2),
+    revoked(yara_rule("two")),
+    yara_rule("four"),
+    yara_rule("three", "$nowhere", days=2),
+    suricata(2),
+    suricata(3),
+]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["everything", "changed"])
+def test_a_kill_at_any_instant_ends_in_the_same_files(
+    ready: Site, nursery: Nursery, whole: bool
+) -> None:
+    ready.write("same.json", [same(1), same(2)])
+    ready.change()
+    ready.write(FEED, NEWS)
+    holder = 1 if "filesize > 1 " in text(ready) else 2
+    ready.write("same.json", [revoked(same(holder)), same(3 - holder)])
+    ready.close()
+    undisturbed = copied(ready, "undisturbed")
+    passed = Points()
+    cycle(undisturbed, passed, whole=whole)
+    expected = end(undisturbed)
+    assert names(undisturbed) == ["four", "one", "same"]
+    undisturbed.consistent()
+    undisturbed.close()
+
+    points = ("after commit", *STEPS)
+    for point in points:
+        assert passed.passed[point], point
+        for nth in range(1, passed.passed[point] + 1):
+            killed = copied(ready, f"killed-{point}-{nth}".replace(" ", "-"))
+            nursery.kill_in_cycle(killed, point, nth, whole=whole)
+            where = f"killed at {point} {nth}"
+            killed.consistent(settled=False)
+            killed.change()
+            assert end(killed) == expected, where
+            killed.consistent()
+            killed.close()
+            shutil.rmtree(killed.folder)
+
+
+def copied(site: Site, name: str) -> Site:
+    folder = Path(site.folder.parent, name)
+    shutil.copytree(site.folder, folder)
+    return Site(folder, type(site.clock)(site.clock.moment))
+
+
+def end(site: Site) -> dict[str, Any]:
+    status = site.status()
+    return {
+        "files": [sorted(text(site, file).splitlines()) for file in ("detect.yar", "local.rules")],
+        "lists": status["lists"],
+        "outputs": [(part["name"], part["reasons"], part["state"]) for part in status["outputs"]],
+    }
