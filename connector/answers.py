@@ -49,6 +49,7 @@ def status(service: Service) -> Json:
             name: questions.list_reasons(database, connection, listing.number, claims)
             for name, listing in service.listings.items()
         }
+        decided = questions.decided_at(database, connection)
         suppressed = {
             name: questions.suppressed(database, connection, listing.number)
             for name, listing in service.listings.items()
@@ -84,6 +85,7 @@ def status(service: Service) -> Json:
                 "name": name,
                 "purpose": service.listings[name].policy.purpose.value,
                 "wanted": counts.get(Reason.WANTED, 0),
+                "decided_at": moment(decided.get(name)),
                 "reasons": _counts(counts),
                 "suppressed": suppressed[name],
             }

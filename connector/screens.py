@@ -92,9 +92,10 @@ def show_status(console: Console, answer: Json) -> None:
     )
     _tell(console, ((f["name"], _notes(f["notes"])) for f in answer["feeds"]))
     console.print(f"\n{answer['claims']:,} claims\n")
-    lists = _columns("list", "purpose", "wanted")
+    lists = _columns("list", "purpose", "wanted", "decided")
     for listed in answer["lists"]:
-        lists.add_row(listed["name"], listed["purpose"], f"{listed['wanted']:,}")
+        decided = listed["decided_at"] or "being decided"
+        lists.add_row(listed["name"], listed["purpose"], f"{listed['wanted']:,}", decided)
     console.print(lists)
     _tell(console, ((listed["name"], _reasons(listed["reasons"])) for listed in answer["lists"]))
     _tell(

@@ -92,6 +92,12 @@ def suppressed(database: Database, connection: Connection, number: int) -> dict[
     return by_protector(database, connection, _counted(database, connection, number))
 
 
+def decided_at(database: Database, connection: Connection) -> dict[str, int | None]:
+    """Return when each list was decided last; None while it is, or where that was cut short."""
+    rows = database.rows(connection, "SELECT name, decided_at FROM lists")
+    return dict(map(tuple, rows))
+
+
 def list_reasons(
     database: Database, connection: Connection, number: int, claims: int
 ) -> dict[Reason, int]:

@@ -9,9 +9,11 @@ from scenario_site import Site, one_firewall, until
 from stix_samples import address, indicator, sid
 
 from connector.carrying import StoppedError
+from connector.console import out
 from connector.daemon import Generation
 from connector.errors import PlanRefusedError, UnavailableError, UndecidedError
 from connector.reconcile import EVERYTHING
+from connector.screens import show_status
 from connector.store import lists
 from connector.testing.taxii_server import TaxiiServer
 
@@ -262,7 +264,7 @@ def test_a_list_that_cannot_be_decided_keeps_no_other_from_it(
 
 
 def test_the_end_waits_for_no_more_than_a_page_or_a_part_of_a_list(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(lists, "CHUNK", 100)
     site.configure()
@@ -276,11 +278,15 @@ def test_the_end_waits_for_no_more_than_a_page_or_a_part_of_a_list(
     assert wanted == 100
     with pytest.raises(UndecidedError):
         site.service.sync("edge")
+    assert site.status()["lists"][0]["decided_at"] is None
+    show_status(out, site.status())
+    assert "being decided" in capsys.readouterr().out
     site.write("more.json", [indicator("more", ONE)])
     with pytest.raises(StoppedError):
         site.service.poll("files")
     assert site.feed()["error"] is None, "nothing is wrong with the feed"
     site.open()
     site.change()
+    assert site.status()["lists"][0]["decided_at"] == "2026-03-01T12:00:00Z"
     assert len(site.at()) == 1201
     site.consistent()
