@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from rich.console import Console
 from scenario_site import Site
 from stix_samples import indicator
 
 from connector.errors import ConfigError
 from connector.explaining import explain_value
+from connector.screens import show_explanation
 
 FILES = {"type": "bundle", "path": "bundles/", "unmarked_tlp": "clear"}
 SURE = {"purpose": "block", "select": {"min_confidence": 60}}
@@ -65,7 +67,9 @@ def test_a_scale_that_the_file_names_later_is_held_against_what_is_there(site: S
     site.consistent()
 
 
-def test_explain_tells_what_was_said_beside_what_it_means(site: Site) -> None:
+def test_explain_tells_what_was_said_beside_what_it_means(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
     scaled(site, confidence_scale="admiralty")
     site.write("all.json", [indicator(value, value, confidence=said) for said, value in SAID])
     site.once()
@@ -79,6 +83,11 @@ def test_explain_tells_what_was_said_beside_what_it_means(site: Site) -> None:
     assert told("192.0.2.7") == (70, "probably true")
     assert told("192.0.2.70") == (None, "70")
     assert told("192.0.2.6") == (None, "6")
+    for value in ("192.0.2.7", "192.0.2.70"):
+        show_explanation(Console(width=500), explain_value(site.service, value))
+    shown = capsys.readouterr().out
+    assert "confidence probably true, which means 70" in shown
+    assert "confidence 70, which means nothing" in shown
 
 
 def test_a_scale_that_there_is_not_is_answered_with_those_that_there_are(site: Site) -> None:

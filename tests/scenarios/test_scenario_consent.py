@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from rich.console import Console
 from scenario_site import Site
 from stix_samples import (
     PRODUCER,
@@ -21,6 +22,7 @@ from stix_samples import (
 
 from connector.explaining import explain_value
 from connector.indicators.acs import ACS_EXTENSION
+from connector.screens import show_explanation
 from connector.store import objects as objects_store
 from connector.testing.taxii_server import TaxiiServer
 
@@ -208,6 +210,19 @@ def test_explain_says_what_stays_out_of_comments_and_why(fed: Site, taxii: Taxii
     (claim,) = observable["claims"]
     words = {"producer_name": "the producer's consent is 'usg'"}
     assert claim["hidden"] == {"own": words, "shared": words}
+
+
+def test_explain_tells_people_too(
+    fed: Site, taxii: TaxiiServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    official = acs(formal_determination=["FOUO"])
+    marked = {"object_marking_refs": [SHAREABLE, TLP["clear"]]}
+    taxii.add_objects([official, identity("ais-consent-none"), indicator(1, "192.0.2.1", **marked)])
+    fed.change()
+    show_explanation(Console(width=500), explain_value(fed.service, "192.0.2.1"))
+    told = capsys.readouterr().out
+    assert "own does not tell its producer_name: the producer's consent is 'none'" in told
+    assert f"note: {SHAREABLE} (ACS) says FOUO" in told
 
 
 def test_explain_reports_markings_that_contradict_each_other(fed: Site, taxii: TaxiiServer) -> None:
