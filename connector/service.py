@@ -183,8 +183,8 @@ class Service:
             self.store.ledger.record(f"feed {name}", "spill", ref, why, [], self.now())
 
     def _learn_markings(self, polled: Polled) -> None:
-        self.store.markings.look_again(polled.markings)
-        if polled.remarked:  # a marking came after objects that bear it: their verdicts may change
+        asked = self.store.markings.look_again(polled.markings)
+        if asked or polled.remarked:  # verdicts were made without these, or by what they were
             for listing in self.listings.values():
                 listing.policy.forget_verdicts()
             self.undecided.update(self.listings)

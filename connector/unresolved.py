@@ -32,7 +32,7 @@ def resolve(
 
     At most fifty are asked for at once; a feed that does not answer is asked again next time.
     """
-    known.look_again(polled.markings)
+    polled.remarked |= known.look_again(polled.markings)
     missing = {ref for ref in wanted if tlp_of_id(ref) is None and ref not in known}
     for ref in sorted(missing)[:_AT_ONCE]:
         try:

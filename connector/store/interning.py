@@ -185,7 +185,7 @@ def known_markings(database: Database, connection: Connection) -> dict[str, Know
 def remember_markings(
     database: Database, connection: Connection, markings: Mapping[str, KnownMarking]
 ) -> bool:
-    """Remember marking definitions; return whether objects already bore one that is news.
+    """Remember marking definitions; return whether one says other than what was known of it.
 
     Of two definitions under one id, the stricter of everything counts.
     """
@@ -204,8 +204,7 @@ def remember_markings(
         "ON CONFLICT (id) DO UPDATE SET body = excluded.body"
     )
     database.many(connection, sql, list(fresh.items()))
-    sql = "SELECT number FROM traits WHERE body LIKE ? LIMIT 1"
-    return any(database.one(connection, sql, (f'%"{ref}"%',)) for ref in fresh)
+    return not known.keys().isdisjoint(fresh)
 
 
 def _digest(value: object) -> bytes:

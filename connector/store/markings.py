@@ -20,6 +20,7 @@ class KeptMarkings(Mapping[str, KnownMarking]):
     def __init__(self, database: Database) -> None:
         self._db = database
         self._held: dict[str, KnownMarking | None] = {}
+        self._missed: set[int] = set()
         self._looks = 0
         self._keeping = Lock()
 
@@ -35,8 +36,13 @@ class KeptMarkings(Mapping[str, KnownMarking]):
     def _look(self, ref: str) -> KnownMarking | None:
         """Find a marking and remember the answer, unless it may have come since."""
         looks = self._looks
+        missed = hash(ref)  # of many that never come; two alike only cost a judgement too many
+        with self._keeping:  # before looking: one that comes meanwhile has been asked for in vain
+            self._missed.add(missed)
         found = self._find(ref)
         with self._keeping:
+            if found is not None:
+                self._missed.discard(missed)
             if looks == self._looks:
                 if len(self._held) >= _HELD:
                     self._held.clear()
@@ -49,12 +55,15 @@ class KeptMarkings(Mapping[str, KnownMarking]):
             body = self._db.one(connection, sql, (ref,))
         return None if body is None else _read(body)
 
-    def look_again(self, refs: Collection[str]) -> None:
-        """Forget that these were not there: they may have come since."""
+    def look_again(self, refs: Collection[str]) -> bool:
+        """Forget that these were not there; return whether somebody had asked for one in vain."""
         with self._keeping:
             self._looks += 1
             for ref in refs:
                 self._held.pop(ref, None)
+            asked = self._missed.intersection(map(hash, refs))
+            self._missed -= asked
+        return bool(asked)
 
     def __iter__(self) -> Iterator[str]:
         with self._db.read() as connection:

@@ -59,7 +59,7 @@ class Stored:
     markings: set[str] = field(default_factory=set)
     """The marking definitions that the page held."""
     remarked: bool = False
-    """Whether objects already bore one of them."""
+    """Whether one of them says other than what was known of it."""
 
 
 @dataclass(slots=True)
@@ -245,7 +245,7 @@ class ObjectStore(Runs):
         return found
 
     def add_markings(self, markings: Mapping[str, KnownMarking]) -> bool:
-        """Remember marking definitions; return whether objects already bore one of them."""
+        """Remember marking definitions; return whether one was known as another."""
         with self._db.write() as connection:
             borne = self._remember(connection, markings)
         self._look_again()

@@ -328,15 +328,28 @@ def test_traits_of_a_page_that_failed_are_not_remembered(store: Store) -> None:
     assert '"y"' in labels[key_of_id(indicator_id(1))]
 
 
-def test_a_marking_that_comes_after_its_objects_is_told(store: Store) -> None:
+def test_a_marking_that_was_asked_for_in_vain_is_told_when_it_comes(store: Store) -> None:
     late, early = (f"marking-definition--{n:08x}-0000-4000-8000-000000000000" for n in (1, 2))
-    red, green, other = KnownMarking(Tlp.RED), KnownMarking(Tlp.GREEN), KnownMarking(None)
-    FeedHand(store).give(indicator(1, object_marking_refs=[late]))
-    assert store.objects.add_markings({early: green}) is False
-    assert store.objects.add_markings({late: red, early: green}) is True
-    assert store.objects.add_markings({late: red}) is False, "known by now"
-    assert store.objects.add_markings({f"{late}x": other}) is False
-    assert store.markings == {early: green, late: red, f"{late}x": other}
+    red, green = KnownMarking(Tlp.RED), KnownMarking(Tlp.GREEN)
+    kept = store.markings
+    assert late not in kept
+    store.objects.add_markings({early: green})
+    assert kept.look_again([early]) is False
+    assert kept[early] == green
+    store.objects.add_markings({late: red, early: green})
+    assert kept.look_again([late, early]) is True
+    assert kept.look_again([late, early]) is False
+    assert kept == {early: green, late: red}
+
+
+def test_a_marking_that_is_known_as_another_is_told_and_the_stricter_counts(store: Store) -> None:
+    ref = "marking-definition--00000001-0000-4000-8000-000000000000"
+    red, green = KnownMarking(Tlp.RED), KnownMarking(Tlp.GREEN)
+    assert store.objects.add_markings({ref: green}) is False
+    assert store.objects.add_markings({ref: green}) is False
+    assert store.objects.add_markings({ref: red}) is True
+    assert store.objects.add_markings({ref: green}) is False
+    assert store.markings == {ref: red}
 
 
 def test_names_come_from_the_originals(store: Store) -> None:
