@@ -33,14 +33,20 @@ class Disposals:
     """When markings let go of what bears them, and how it leaves the store."""
 
     def __init__(
-        self, database: Database, runs: Runs, staging: Staging, traits: Interned[Traits]
+        self,
+        database: Database,
+        runs: Runs,
+        staging: Staging,
+        traits: Interned[Traits],
+        claims: ClaimRows,
+        context: ContextRows,
     ) -> None:
         self._db = database
         self._runs = runs
         self._staging = staging
         self._traits = traits
-        self._claims = ClaimRows(database)
-        self._context = ContextRows(database, self._claims)
+        self._claims = claims
+        self._context = context
         self._past: frozenset[str] = frozenset()
         self._next = 0
 

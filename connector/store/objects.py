@@ -108,7 +108,9 @@ class ObjectStore(Runs):
         self.staging = Staging(database)
         self.inventories = Inventories(database, self)
         self._traits: Interned[Traits] = Interned(database, "traits")
-        self.disposals = Disposals(database, self, self.staging, self._traits)
+        self.disposals = Disposals(
+            database, self, self.staging, self._traits, self._claims, self._context
+        )
         self._codecs = FeedCodecs(database)
         self._spills: dict[str, str] | None = None
 
