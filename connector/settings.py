@@ -42,8 +42,9 @@ class Settings(BaseModel):
     def places(self) -> frozenset[tuple[object, ...]] | None:
         """What an output keeps to itself at its target; None where all its options name that.
 
-        Two outputs of one adapter that share a place would each take the other's entries for
-        foreign or lost, so `connector check` refuses them.
+        Each begins with a word for its kind, such as `published file`. Two outputs that share a
+        place would each take the other's entries for foreign or lost: `connector check` refuses
+        them, whatever their adapters are.
         """
         return None
 

@@ -154,8 +154,8 @@ def _check_targets(sections: Sections, parts: Parts) -> None:
             continue
         places = options.places
         # A secret's repr hides it, so options that print alike still have to be compared.
-        keys = {(repr(options),)} if places is None else places
-        alike = [seen.setdefault((output.adapter, *key), []) for key in sorted(keys, key=repr)]
+        keys = {(output.adapter, repr(options))} if places is None else places
+        alike = [seen.setdefault(key, []) for key in sorted(keys, key=repr)]
         taken = {
             other
             for others in alike

@@ -62,7 +62,7 @@ class EdlSettings(Settings):
     @property
     def places(self) -> frozenset[tuple[object, ...]]:
         """The file, in whatever dialect."""
-        return frozenset({(self.file,)})
+        return frozenset({("published file", self.file)})
 
     @model_validator(mode="after")
     def _one_kind_for_devices(self) -> Self:

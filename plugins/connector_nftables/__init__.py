@@ -67,7 +67,7 @@ class NftablesSettings(Settings):
     @property
     def places(self) -> frozenset[tuple[object, ...]]:
         """The sets, whatever happens to packets that match them."""
-        return frozenset({(self.netns, self.family, self.table, self.set)})
+        return frozenset({("nftables set", self.netns, self.family, self.table, self.set)})
 
 
 class NftablesAdapter(EntryAdapter[NftablesSettings]):

@@ -76,7 +76,7 @@ class PostfixSettings(Settings):
     def places(self) -> frozenset[tuple[object, ...]]:
         """Each of the maps."""
         stems = (self.senders, self.domains, self.clients)
-        return frozenset((self.folder, stem.lower()) for stem in stems if stem)
+        return frozenset(("postfix map", self.folder, stem.lower()) for stem in stems if stem)
 
     @model_validator(mode="after")
     def _check_maps(self) -> Self:

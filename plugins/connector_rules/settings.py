@@ -40,4 +40,4 @@ class RulesSettings(Settings):
     @property
     def places(self) -> frozenset[tuple[object, ...]]:
         """The file, whatever it may hold."""
-        return frozenset({(self.file,)})
+        return frozenset({("published file", self.file)})

@@ -58,7 +58,7 @@ class SplunkSettings(HttpSettings):
         """The documents under one tag; without one each output has its own name for it."""
         if self.owner_tag is None:
             return frozenset()
-        return frozenset({(self.url, self.app, self.collection, self.owner_tag)})
+        return frozenset({("kvstore", self.url, self.app, self.collection, self.owner_tag)})
 
     @field_validator("url")
     @classmethod

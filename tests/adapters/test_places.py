@@ -15,6 +15,7 @@ KVSTORE = {
 }  # fmt: skip
 ALIKE = {
     "edl": ({"file": "a.txt"}, {"file": "a.txt", "format": "panos", "types": ["url"]}),
+    "edl and rules": ({"file": "a.txt"}, {"file": "a.txt", "language": "yara"}),
     "nftables": ({"set": "bad"}, {"set": "bad", "drop": False}),
     "postfix": (
         {"folder": "maps", "senders": "from", "clients": "hosts"},
@@ -33,10 +34,11 @@ APART = {
 }
 
 
-def check(folder: Path, adapter: str, *options: dict[str, object]) -> None:
+def check(folder: Path, adapters: str, *options: dict[str, object]) -> None:
+    one, _, two = adapters.partition(" and ")
     outputs = {
         name: {"list": "perimeter", "adapter": adapter, "options": given}
-        for name, given in zip(("one", "two"), options, strict=True)
+        for name, adapter, given in zip(("one", "two"), (one, two or one), options, strict=True)
     }
     lines = [
         "version: 1",
