@@ -116,6 +116,7 @@ _DESELECTED: Final = CODES[Reason.DESELECTED]
 _ALLOWLISTED: Final = CODES[Reason.ALLOWLISTED]
 _SUPERSEDED: Final = CODES[Reason.SUPERSEDED]
 _WANTED: Final = CODES[Reason.WANTED]
+_TAKEN_BACK: Final = (State.REVOKED, State.WITHDRAWN)
 _OFF_SCALE: Final = "the confidence given says nothing on the feed's scale"
 
 
@@ -186,7 +187,8 @@ def _protected(observable: Subject, policy: ListPolicy, now: int, decision: Deci
 def _standing(kind: SubjectType, claim: ClaimRow, policy: ListPolicy, now: int) -> tuple[int, int]:
     """Return the reason code of one claim by itself, and when time alone may change it."""
     terms = policy.terms[claim.feed]
-    if claim.confidence is not None and claim.confidence < 0 and terms.scale is None:
+    said = claim.confidence
+    if said is not None and said < 0 and terms.scale is None and claim.state not in _TAKEN_BACK:
         return _UNREADABLE, NEVER
     if claim.kind and (code := _kind_code(kind, claim.kind, policy)):
         return code, NEVER

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from policy_case import ADDRESS, NOW, claim, policy
 
-from connector.decisions.policy import confidence_of, decide, explain, reason_of
+from connector.decisions.policy import State, confidence_of, decide, explain, reason_of
 from connector.decisions.selection import Select, Terms
 from connector.indicators.confidence import Scale, code_of, readings, words_of
 from connector.model import Reason
@@ -70,6 +70,13 @@ def test_without_a_scale_only_whole_numbers_from_0_to_100_are_read() -> None:
     reason, words = explain(ADDRESS, said, by, NOW)
     assert reason is Reason.UNREADABLE
     assert "confidence_scale" in words
+
+
+def test_what_was_taken_back_is_that_whatever_its_confidence() -> None:
+    for state, reason in ((State.REVOKED, Reason.REVOKED), (State.WITHDRAWN, Reason.WITHDRAWN)):
+        said = claim(confidence=kept("high"), state=state)
+        code = decide(ADDRESS, [said], policy(terms={1: Terms("ais")}), NOW).codes[0]
+        assert reason_of(code) is reason
 
 
 def test_no_trust_never_blocks_on_any_scale() -> None:
