@@ -7,15 +7,10 @@ from typing import Final
 
 from connector_rules.texts import NotWritableError
 
-_ADDRESS: Final = r"""!?(?:\[[^()"';\\]*\]|[^\s()\[\]"';\\]+)"""
-_HEADER: Final = (
-    rf"(?P<action>[a-z]+)\s+(?P<protocol>[a-z0-9_.+-]+)\s+"
-    rf"(?P<ends>{_ADDRESS}\s+{_ADDRESS}\s+(?:->|<>|=>)\s+{_ADDRESS}\s+{_ADDRESS})"
-)
-# Snort 3 knows rules of a service or a file, which name no addresses.
-_SHORT: Final = r"(?P<action>[a-z]+)(?:\s+(?P<protocol>[a-z0-9_]+))?(?P<ends>)"
-_RULE: Final = re.compile(rf"{_HEADER}\s*\((?P<options>.*)\)")
-_SHORT_RULE: Final = re.compile(rf"{_SHORT}\s*\((?P<options>.*)\)")
+_ACTION: Final = re.compile(r"[a-z]+")
+_PROTOCOL: Final = re.compile(r"[a-z0-9_.+-]+")
+_PLACE: Final = re.compile(r"[]A-Za-z0-9_.,:/!$ \t[-]+")
+_DIRECTIONS: Final = frozenset({"->", "<>", "=>"})
 # Suricata ends an option at the first semicolon that no backslash precedes, quoted or not.
 _OPTION: Final = re.compile(
     r"""\s*(?P<key>[A-Za-z0-9_.-]+)\s*(?::(?P<value>(?:[^;"\\]|\\.|"(?:[^";\\]|\\.)*")*))?;"""
@@ -49,16 +44,46 @@ def names_of(
     line = text.strip()
     if _BREAK.search(line):
         raise NotWritableError("holds a line break: each line would be a rule of its own")
-    found = _RULE.fullmatch(line) or (_SHORT_RULE.fullmatch(line) if short else None)
-    if found is None:
+    before, opened, after = line.partition("(")
+    if not opened or not after.endswith(")"):
         raise NotWritableError("is not one rule: action, protocol, addresses, (options)")
-    if found["action"] not in actions:
-        allowed = ", ".join(sorted(actions))
-        raise NotWritableError(f"would {found['action']}; `actions` allows {allowed}")
-    for name in _VARIABLE.findall(found["ends"]):
+    action, *places = _header(before, short=short)
+    if action not in actions:
+        raise NotWritableError(f"would {action}; `actions` allows {', '.join(sorted(actions))}")
+    for name in _VARIABLE.findall(" ".join(places)):
         if name not in variables:
             raise NotWritableError(f"needs ${name}, which `variables` does not name")
-    return frozenset([_id(_options(found["options"]))])
+    return frozenset([_id(_options(after[:-1]))])
+
+
+def _header(text: str, *, short: bool) -> list[str]:
+    """Return the action of a rule, then its addresses and ports."""
+    words = list(_words(text))
+    if words and _ACTION.fullmatch(words[0]) and all(map(_PROTOCOL.fullmatch, words[1:2])):
+        if short and len(words) < 3:  # Snort 3 knows rules of a service or a file
+            return words[:1]
+        places = [*words[2:4], *words[5:]]
+        if len(words) == 7 and words[4] in _DIRECTIONS and all(map(_PLACE.fullmatch, places)):
+            return [words[0], *places]
+    raise NotWritableError("is not one rule: action, protocol, addresses, (options)")
+
+
+def _words(text: str) -> Iterator[str]:
+    """Yield what stands between blanks; a bracket holds together what is in it."""
+    word, depth = [], 0
+    for sign in text:
+        depth += (sign == "[") - (sign == "]")
+        if depth < 0:
+            break
+        if depth or not sign.isspace():
+            word.append(sign)
+        elif word:
+            yield "".join(word)
+            word = []
+    if depth:
+        raise NotWritableError("has brackets that do not close")
+    if word:
+        yield "".join(word)
 
 
 def _options(text: str) -> Iterator[tuple[str, str]]:

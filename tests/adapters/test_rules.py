@@ -191,6 +191,30 @@ def test_takes_signatures_as_they_are_written(tmp_path: Path, language: str, tex
     assert loaded(tmp_path, language) == [text.strip()]
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("suricata", "alert tcp " + "[] " * 200_000 + "(sid:1;)"),
+        ("suricata", "alert tcp any any -> any any (" + 'msg:"' * 100_000 + ")"),
+        ("suricata", "alert tcp any any -> any any (" + "a:" + "\\;" * 200_000 + ")"),
+        ("snort", "alert tcp " + "[" * 500_000 + " any -> any any (sid:1;)"),
+        ("sigma", "title: " + "1:1" * 200_000 + "\n"),
+        ("sigma", "[" * 500_000),
+        ("sigma", "title: a\n" + "? " * 200_000),
+        ("yara", "rule a { condition: " + "(" * 500_000),
+        ("yara", "rule a { strings: $a = /" + "(" * 500_000),
+        ("yara", "/*" * 300_000),
+        ("yara", "rule " * 200_000),
+    ],
+    ids=range(11),
+)
+@pytest.mark.timeout(20)
+def test_a_rule_made_to_be_slow_is_refused_in_time(
+    tmp_path: Path, language: str, text: str
+) -> None:
+    assert publish(made(tmp_path, language), [rule(1, text, language)])
+
+
 def test_actions_that_stop_traffic_have_to_be_named(tmp_path: Path) -> None:
     text = 'drop tcp any any -> any any (msg:"a"; sid:1;)'
     rejected = publish(made(tmp_path, "suricata"), [rule(1, text, "suricata")])
