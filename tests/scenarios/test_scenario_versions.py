@@ -197,8 +197,9 @@ def test_unreadable_and_unsupported_objects_are_counted_and_never_enforced(site)
     site.consistent()
     site.write("one.json", odd[:1])
     site.change()
-    # What is no indicator at all leaves no trace; the one whose confidence means nothing is kept.
-    assert site.reasons()["unreadable"] == 1
+    # What is no indicator at all leaves no trace; the one whose confidence means nothing left too.
+    assert "unreadable" not in site.reasons()
+    assert site.reasons()["withdrawn"] == 1
     site.consistent()
 
 
