@@ -22,6 +22,7 @@ from connector.service import Service
 from connector.testing.ais_like import indicators, whole_feed
 
 CHANGES = 1000
+ROUNDS = 5
 OUTPUTS = 40
 PAGE = 1000
 
@@ -105,14 +106,18 @@ def cycles(size: int) -> list[Row]:
         first = timed(lambda: service.sync("out", EVERYTHING))
         everything = timed(lambda: service.refresh("all", everything=True))
         everything += timed(lambda: service.propose("out", EVERYTHING))
-        touch(service)
-        changed = timed(lambda: service.refresh("all"))
-        changed += timed(lambda: service.propose("out", CHANGED))
-        service.sync("out", CHANGED)
+        taken = []
+        for _ in range(ROUNDS):
+            touch(service)
+            spent = timed(lambda: service.refresh("all"))
+            taken.append(spent + timed(lambda: service.propose("out", CHANGED)))
+            service.sync("out", CHANGED)
+        changed = sorted(taken)[ROUNDS // 2]
         rows = [
             Row(
                 f"`changed` cycle of {CHANGES:,} among {size:,}, against `everything`",
-                f"1/{everything / changed:.0f} ({changed * 1e3:.0f} ms against {everything:.1f} s)",
+                f"1/{everything / changed:.0f} ({changed * 1e3:.0f} ms against {everything:.1f} s; "
+                f"the slowest of {ROUNDS} {max(taken) * 1e3:.0f} ms)",
                 "1/300",
             ),
             Row(

@@ -39,6 +39,7 @@ from connector.unresolved import resolve
 log = structlog.get_logger()
 
 _PLANS: Final = 5
+_BULK: Final = 10_000
 
 FeedProgress = Callable[[str, int], None]
 
@@ -118,6 +119,7 @@ class Service:
             self.warn_of_windows()
             raise
         self.store.objects.note_attempt(feed.number, self.now(), None)
+        self._settle(polled.new + polled.updated)
         log.info(
             "feed.polled", feed=name, objects=polled.objects, new=polled.new,
             updated=polled.updated, revoked=polled.revoked, withdrawn=polled.withdrawn,
@@ -248,6 +250,7 @@ class Service:
             raise
         finally:
             self.deciding.discard(name)
+        self._settle(done.considered)
         log.info(
             "list.refreshed", list=name, scope="everything" if everything else "changed",
             considered=done.considered, added=done.added, removed=done.removed,
@@ -318,6 +321,7 @@ class Service:
             ledger.note_attempt(state.number, self.now(), str(error), paused)
             raise
         ledger.note_attempt(state.number, self.now(), None, None)
+        self._settle(applied.added + applied.updated + applied.removed)
         log.info(
             "output.applied", output=name, plan=proposal.plan.id, scope=proposal.scope.name,
             added=applied.added, updated=applied.updated, removed=applied.removed,
@@ -362,6 +366,10 @@ class Service:
                     update=len(plan.update), remove=len(plan.remove), broken=list(broken),
                 )  # fmt: skip
             raise
+
+    def _settle(self, changes: int) -> None:
+        if changes >= _BULK:
+            self.store.database.settle()
 
     def close(self) -> None:
         """Let go of every connection."""

@@ -140,6 +140,16 @@ class Database:
             finally:
                 raw.close()
 
+    def settle(self) -> None:
+        """Move the log of a bulk of changes into the file; else a small change would pay for it.
+
+        As far as nobody reads it: nobody is waited for.
+        """
+        if self.sqlite:
+            with self._guarded(), self.engine.connect() as connection:
+                held = connection.execution_options(isolation_level="AUTOCOMMIT")
+                held.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+
     def claim_instance(self) -> bool:
         """Return whether we are now the only instance on this state; held until `close`."""
         if not self.sqlite:

@@ -66,7 +66,7 @@ class Ledger(WantedEntries, Outputs, Plans):
         sql = (
             "SELECT l.observable, l.state, l.digest FROM entries e JOIN ledger l "
             "ON l.output = ? AND l.observable = e.observable "
-            "WHERE e.list = ? AND e.seq > ? ORDER BY l.observable"
+            "WHERE e.list = ? AND e.seq > ? ORDER BY +l.observable"
         )
         rows = self._db.rows(connection, sql, (output, list_number, after))
         return [Written._make(row) for row in rows]

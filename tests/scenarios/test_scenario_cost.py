@@ -1,0 +1,72 @@
+"""What a cycle costs: it follows what changed, not how much there is (promise P6)."""
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from scenario_site import Site
+from sqlalchemy import event
+
+from connector.reconcile import CHANGED
+from connector.service import Service
+from connector.testing.ais_like import indicators
+
+STEP = 10
+CHANGES = 10
+
+
+class Work:
+    """Counts what SQLite's virtual machine does, in steps."""
+
+    def __init__(self, service: Service) -> None:
+        self.steps = 0
+        event.listen(service.store.database.engine, "checkout", self._watch)
+
+    def _watch(self, connection: Any, _record: object, _proxy: object) -> None:
+        connection.set_progress_handler(self._step, STEP)
+
+    def _step(self) -> int:
+        self.steps += STEP
+        return 0
+
+
+def work_of_a_small_change(folder: Path, size: int) -> int:
+    site = Site(folder)
+    site.configure(allowlist={"builtin": {"except": ["special_purpose", "documentation"]}})
+    objects = [json.loads(raw) for raw in indicators(size, kinds="ipv4")]
+    site.write("all.json", objects)
+    site.once()
+    service = site.service
+    chosen = list(islice(objects, 0, size, size // CHANGES))[:CHANGES]
+    newer = [{**held, "confidence": 99, "modified": "2026-06-01T00:00:00Z"} for held in chosen]
+    site.write("changed.json", newer)
+    service.poll("files")
+    work = Work(service)
+    service.refresh("perimeter")
+    proposal = service.propose("edge", CHANGED)
+    assert len(proposal.plan.add) + len(proposal.plan.update) <= CHANGES
+    assert work.steps
+    site.close()
+    return work.steps
+
+
+def test_a_small_change_costs_no_more_on_a_list_ten_times_as_long(tmp_path: Path) -> None:
+    short = work_of_a_small_change(tmp_path / "short", 150)
+    long = work_of_a_small_change(tmp_path / "long", 1500)
+    assert long < 1.5 * short, f"{short} steps on 150 entries, {long} on 1,500"
+
+
+def test_a_bulk_of_changes_is_moved_out_of_the_log_at_once(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.configure(allowlist={"builtin": {"except": ["special_purpose", "documentation"]}})
+    database = site.service.store.database.path
+    assert database is not None
+    objects = [json.loads(raw) for raw in indicators(10_100, kinds="ipv4")]
+    site.write("few.json", objects[:100])
+    site.service.poll("files")
+    small = database.stat().st_size
+    site.write("many.json", objects[100:])
+    site.service.poll("files")
+    assert database.stat().st_size > 10 * small, "else the next small change pays for it"
+    site.close()
