@@ -48,6 +48,7 @@ def take(service: Service, stream: Iterator[bytes]) -> int:
         versions = [read_version(raw) for raw in raws]
         objects.store_page(feed, state, versions, "", whole=False, now=service.now())
         count += len(raws)
+    objects.note_attempt(feed, service.now(), None)
     return count
 
 
