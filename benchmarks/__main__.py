@@ -12,7 +12,6 @@ FULL = {
     "scale memory": ["1000000"],
     "scale cycles": ["1000000"],
     "scale forty": ["10000"],
-    "scale company": ["50000"],
     "kernel": ["100000"],
     "warninglists": ["5"],
 }
@@ -21,7 +20,6 @@ QUICK = {
     "scale memory": ["50000"],
     "scale cycles": ["50000"],
     "scale forty": ["1000"],
-    "scale company": ["5000"],
     "kernel": ["10000"],
     "warninglists": ["1"],
 }

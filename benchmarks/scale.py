@@ -6,7 +6,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +18,7 @@ from connector.intake import read_version
 from connector.reconcile import CHANGED, EVERYTHING
 from connector.server.listserver import ListServer
 from connector.service import Service
-from connector.testing.ais_like import indicators, whole_feed
+from connector.testing.ais_like import indicators
 
 CHANGES = 1000
 ROUNDS = 5
@@ -160,25 +159,6 @@ def serving(service: Service, size: int) -> list[Row]:
     ]  # fmt: skip
 
 
-def company(size: int) -> list[Row]:
-    """Compare indicators alone with all that a feed sends beside them."""
-    costs = []
-    for stream in (indicators(size), whole_feed(size)):
-        raws = list(stream)
-        with tempfile.TemporaryDirectory() as folder:
-            service = service_in(Path(folder), "bundle, path: .", [EDL.format(name="out")])
-            costs.append(timed(partial(take, service, iter(raws))) / len(raws))
-            service.close()
-    alone, whole = costs
-    return [
-        Row(
-            "cost of an object with markings, opinions and context, against indicators alone",
-            f"{whole / alone:.2f} times ({whole * 1e6:.0f} against {alone * 1e6:.0f} µs)",
-            "1.1 times",
-        )
-    ]
-
-
 def forty(size: int) -> list[Row]:
     """Forty outputs of one list: one decision, however many carry it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -209,6 +189,4 @@ def forty(size: int) -> list[Row]:
 
 if __name__ == "__main__":
     part, number = sys.argv[1], int(sys.argv[2])
-    hand_over(
-        {"memory": memory, "cycles": cycles, "forty": forty, "company": company}[part](number)
-    )
+    hand_over({"memory": memory, "cycles": cycles, "forty": forty}[part](number))

@@ -20,6 +20,13 @@ _MARKING: Final = _CODES["marking-definition"]
 _INDICATOR: Final = _CODES["indicator"]
 _WHOLE: Final = b"\xff"
 _UNREADABLE: Final = b"\xfe"
+_ALONE: Final = (_CODES["opinion"], _CODES["sighting"], _CODES["relationship"])
+
+# From a first key to before a last one: where the keys of indicators stand.
+INDICATOR_KEYS: Final = (
+    (_INDICATOR, bytes((_INDICATOR[0] + 1,))),
+    (_WHOLE + b"indicator--", _WHOLE + b"indicator-."),
+)
 
 
 def key_of_id(stix_id: str) -> bytes:
@@ -59,6 +66,11 @@ def is_marking(key: bytes) -> bool:
 def is_indicator(key: bytes) -> bool:
     """Return whether a key is that of an indicator."""
     return key[:1] == _INDICATOR or key.startswith(_WHOLE + b"indicator--")
+
+
+def speaks_alone(key: bytes) -> bool:
+    """Return whether what an object says reaches no further than what it names itself."""
+    return key[:1] in _ALONE
 
 
 def _dashed(packed: bytes) -> str:

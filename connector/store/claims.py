@@ -80,10 +80,10 @@ class ClaimRows:
         """Touch every observable that these objects speak of."""
         for part in parts(list(objects)):
             sql = (
-                "UPDATE observables SET touched = ? WHERE number IN "  # noqa: S608 - only numbers
+                "UPDATE observables SET touched = ? WHERE touched <> ? AND number IN "  # noqa: S608 - only numbers
                 f"(SELECT observable FROM claims WHERE object IN ({numbers(part)}))"
             )
-            self._db.run(connection, sql, (touched,))
+            self._db.run(connection, sql, (touched, touched))
 
     def _observables(
         self, connection: Connection, claims: Mapping[int, Sequence[Claim]], touched: int

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from connector.decisions.policy import State
 from connector.indicators.attribution import DEEPEST, Placed, Step, context_of
 from connector.indicators.context import Link, Node, Told
-from connector.indicators.identity import is_indicator
+from connector.indicators.identity import INDICATOR_KEYS, is_indicator, speaks_alone
 from connector.model import Context
 from connector.store.claims import ClaimRows
 from connector.store.database import Database, marks, numbers, parts
@@ -23,6 +23,7 @@ _PART: Final = 1000
 # A stranger's revocation takes nothing away here: it could unblock what its creator stands by.
 _STANDS: Final = f"o.state IN ({int(State.CURRENT)}, {int(State.DISPUTED)})"
 _ENDS: Final = (Link.JUDGED, Link.SIGHTED, Link.TARGETS)
+_OWN_ENDS: Final = (Link.JUDGED, Link.SIGHTED)  # the object that lays such an edge is its end
 _node_of = msgspec.json.Decoder(Node).decode
 
 
@@ -44,12 +45,13 @@ class ContextRows:
     ) -> None:
         """Bring indicators in step with new words, taken back ones, and new indicators.
 
-        `told` holds key and words by object, `restated` the objects whose state alone changed.
+        `told` holds key and words by object; `restated` are those objects that had words before,
+        or whose state alone changed.
         """
         affected: set[bytes] = set()
         if told or restated:
-            start = self._sources(connection, [*told, *restated])
-            self._replace(connection, told)
+            start = self._sources(connection, list(restated))
+            self._replace(connection, told, [number for number in told if number in restated])
             start.update(key for key, _ in told.values())
             start.update(edge.source for _, said in told.values() for edge in said.edges)
             affected = self._backwards(connection, start)
@@ -74,8 +76,13 @@ class ContextRows:
             found.update(bytes(row[0]) for row in self._db.rows(connection, sql))
         return found
 
-    def _replace(self, connection: Connection, told: Mapping[int, tuple[bytes, Told]]) -> None:
-        for part in parts(list(told)):
+    def _replace(
+        self,
+        connection: Connection,
+        told: Mapping[int, tuple[bytes, Told]],
+        before: Sequence[int],
+    ) -> None:
+        for part in parts(before):
             for table in ("nodes", "edges"):
                 sql = f"DELETE FROM {table} WHERE object IN ({numbers(part)})"  # noqa: S608 - only numbers
                 self._db.run(connection, sql)
@@ -91,7 +98,14 @@ class ContextRows:
 
     def _backwards(self, connection: Connection, start: set[bytes]) -> set[bytes]:
         """Return the indicators from which one of these can be reached."""
-        seen, frontier = set(start), start
+        among_indicators = any(
+            self._db.one(connection, "SELECT 1 FROM edges WHERE target >= ? AND target < ?", span)
+            for span in INDICATOR_KEYS
+        )
+        seen = set(start)
+        frontier = {key for key in start if not speaks_alone(key)}
+        if not among_indicators:  # as nearly always
+            frontier = {key for key in frontier if not is_indicator(key)}
         for _depth in range(DEEPEST):
             reached: set[bytes] = set()
             for part in parts(list(frontier)):
@@ -170,9 +184,10 @@ class Graph:
             "JOIN nodes n ON n.object = e.object WHERE e.source IN ({keys})"
         )
         for source, target, link, feed, body in self._rows(sql, sources):
-            to = bytes(target)
-            step = Step(to, link, feed, _node_of(body).markings)
-            self._steps.setdefault(bytes(source), []).append(step)
+            to, node = bytes(target), _node_of(body)
+            self._steps.setdefault(bytes(source), []).append(Step(to, link, feed, node.markings))
+            if link in _OWN_ENDS and (placed := Placed(feed, node)) not in self.nodes(to):
+                self._nodes.setdefault(to, []).append(placed)
             reached[to] = reached.get(to, False) or link not in _ENDS
         return reached
 

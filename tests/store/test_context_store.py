@@ -279,3 +279,33 @@ def test_what_was_said_before_and_is_no_more_is_dropped(store: Store) -> None:
     give(store, feed, said("opinion", 3, opinion="agree", object_refs=[SECOND], by=OTHER, day=3))
     give(store, feed, said("opinion", 3, opinion="neutral", object_refs=[SECOND], by=OTHER, day=4))
     assert contexts(store) == before
+
+
+@pytest.mark.parametrize("late", range(4))
+def test_what_is_said_of_an_indicator_is_said_of_its_duplicate_whatever_comes_last(
+    store: Store, late: int
+) -> None:
+    feed = store.objects.feed_number("ais")
+    told = [
+        link(1, "duplicate-of", SECOND, FIRST),
+        link(2, "indicates", FIRST, sid("malware")),
+        said("malware", name="Rat"),
+        indicator(2),
+    ]
+    last = told.pop(late)
+    give(store, feed, indicator(1), *told)
+    give(store, feed, last)
+    for subject in (FIRST, SECOND):
+        assert contexts(store)[subject][0] == [("malware", "Rat", ())], subject
+
+
+def test_an_opinion_of_one_feed_is_not_one_of_another_that_names_other_indicators(
+    store: Store,
+) -> None:
+    ours, theirs = store.objects.feed_number("ais"), store.objects.feed_number("isac")
+    give(store, ours, indicator(1), indicator(2))
+    give(store, ours, said("opinion", 1, opinion="agree", object_refs=[FIRST]))
+    give(store, theirs, said("opinion", 1, opinion="disagree", object_refs=[SECOND], day=9))
+    found = contexts(store)
+    assert found[FIRST][1] == ((PRODUCER, 4, (ours,)),)
+    assert found[SECOND][1] == ((PRODUCER, 2, (theirs,)),)
