@@ -18,8 +18,9 @@ from connector.indicators.keys import key_of
 from connector.model import Entry, Observable, ObservableType, Rule, RuleRef, Subject
 from connector.rules import RuleReader
 from connector.settings import Settings
+from connector.store.entry_rows import Refreshed
 from connector.store.ledger import Ledger
-from connector.store.lists import ListStore, Refreshed
+from connector.store.lists import ListStore
 from connector.store.outputs import OutputState
 from connector.store.store import Store
 from connector.store.wanted import WantedRow

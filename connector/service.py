@@ -32,7 +32,7 @@ from connector.reconcile import (
     refresh,
 )
 from connector.store import questions
-from connector.store.lists import Refreshed
+from connector.store.entry_rows import Refreshed
 from connector.store.store import Store
 from connector.unresolved import resolve
 

@@ -1,32 +1,26 @@
-"""The lists' side of the store: what is decided about every observable, and why, counted.
+"""The lists' side of the store: what is decided about every observable, and why, counted."""
 
-Reasons are one byte a claim in compressed blocks by claim number; the change from the old byte to
-the new one is also the change of the count, so the sums are exact without counting again.
-"""
-
-import zlib
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from connector.decisions.policy import CODES, NEVER, ClaimRow, Decision, Kind
-from connector.model import Reason, Subject, Tlp
+from connector.decisions.policy import CODES, ClaimRow, Decision, Kind
+from connector.model import Reason, Subject
+from connector.store.buckets import Buckets
 from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database, numbers
+from connector.store.entry_rows import UNCLAIMED, Onsets, Refreshed, entry_row, news_of
 from connector.store.interning import subject
 from connector.store.suppressions import Protectors
-from connector.store.tallies import LIST_TALLY, add_to_tallies, reasons_of, tallies
+from connector.store.tallies import LIST_TALLY, reasons_of, tallies
 from connector.store.touches import Learned
 
-BLOCK: Final = 4096
 CHUNK: Final = 4000
 _RETIRED: Final = 1 << 62  # a list that the file names no more has nothing left to consider
-_STAMP: Final = (1 << 62) - 1
 _CLAIM_ROWS: Final = (
     f"SELECT c.observable, {CLAIM_COLUMNS} FROM claims c JOIN objects o ON o.number = c.object "  # noqa: S608 - our own columns
     "WHERE {where} ORDER BY c.observable, c.number"
@@ -36,10 +30,6 @@ _STATIC: Final = {
     int(Kind.UNSUPPORTED): CODES[Reason.UNSUPPORTED_PATTERN],
     int(Kind.NOT_ENFORCEABLE): CODES[Reason.NOT_ENFORCEABLE],
 }
-_WITHDRAWN: Final = CODES[Reason.WITHDRAWN]
-_WANTED: Final = CODES[Reason.WANTED]
-_EXPIRED: Final = CODES[Reason.EXPIRED]
-_NOTHING_SAID: Final = (None, None, int(Tlp.RED), None)
 _COLUMNS: Final = "wanted, claim, reason, stamp, rank, recheck, confidence, until, tlp, first_seen"
 
 Decider = Callable[[Subject, Sequence[ClaimRow]], Decision]
@@ -56,22 +46,13 @@ class ListState:
     decided_at: int | None
 
 
-@dataclass(slots=True)
-class Refreshed:
-    """What a refresh did: observables considered, entries that came, left or changed."""
-
-    considered: int = 0
-    added: int = 0
-    removed: int = 0
-    changed: int = 0
-
-
 class ListStore:
     """Keeps the decisions of all lists."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
         self._protectors = Protectors(database)
+        self._buckets = Buckets(database)
 
     def open(self, name: str) -> ListState:
         """Return where a list stands; at first sight it is made."""
@@ -106,7 +87,7 @@ class ListStore:
         with self._db.read() as connection:
             state = self._state(connection, number)
             limits = self._limits(connection)
-            onsets = _Onsets(Learned(self._db, connection, state.touched), now)
+            onsets = Onsets(Learned(self._db, connection, state.touched), now)
             scope = (
                 _ranges(limits.observable)
                 if everything
@@ -152,7 +133,7 @@ class ListStore:
         state: ListState,
         where: str,
         decide: Decider,
-        onsets: "_Onsets",
+        onsets: "Onsets",
         done: Refreshed,
     ) -> None:
         observables = self._observables(connection, where)
@@ -172,17 +153,17 @@ class ListStore:
             decision = decide(observable, said)
             codes = self._protectors.codes(connection, decision)
             marks += zip((claim.number for claim in said), codes, strict=True)
-            entry, held = _entry_row(decision), old.get(number)
-            row = _news(state.number, number, seq, entry, held, done, onsets, touched)
+            entry, held = entry_row(decision), old.get(number)
+            row = news_of(state.number, number, seq, entry, held, done, onsets, touched)
             if row:
                 rows.append(row)
         for number, (_observable, touched) in observables.items():  # nothing claims these any more
-            gone, held = _Entry(0, 0, _WITHDRAWN, 0, 0, None, *_NOTHING_SAID), old.get(number)
-            row = _news(state.number, number, seq, gone, held, done, onsets, touched)
+            gone, held = UNCLAIMED, old.get(number)
+            row = news_of(state.number, number, seq, gone, held, done, onsets, touched)
             if row:
                 rows.append(row)
         self._put(connection, state.number, seq, rows)
-        self._mark(connection, state.number, marks)
+        self._buckets.mark(connection, state.number, marks)
 
     def _observables(self, connection: Connection, where: str) -> dict[int, tuple[Subject, int]]:
         """Return observables by number, each with the number of its latest change."""
@@ -222,34 +203,6 @@ class ListStore:
             (seq, number),
         )
 
-    def _mark(self, connection: Connection, number: int, marks: Sequence[tuple[int, int]]) -> None:
-        """Write the claims' reason bytes and bring the counts along."""
-        by_block: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for claim, code in marks:
-            by_block[claim // BLOCK].append((claim % BLOCK, code))
-        held = self._blocks(connection, number, list(by_block))
-        changes: dict[int, int] = defaultdict(int)
-        rows = []
-        for block, pairs in by_block.items():
-            codes = held.get(block) or bytearray(BLOCK)
-            if _mark_block(codes, pairs, changes):
-                rows.append((number, block, zlib.compress(bytes(codes), 1)))
-        sql = (
-            "INSERT INTO buckets (list, block, packed) VALUES (?, ?, ?) "
-            "ON CONFLICT (list, block) DO UPDATE SET packed = excluded.packed"
-        )
-        self._db.many(connection, sql, rows)
-        add_to_tallies(self._db, connection, LIST_TALLY, number, changes)
-
-    def _blocks(
-        self, connection: Connection, number: int, blocks: Sequence[int]
-    ) -> dict[int, bytearray]:
-        if not blocks:
-            return {}
-        sql = f"SELECT block, packed FROM buckets WHERE list = ? AND block IN ({numbers(blocks)})"  # noqa: S608 - only numbers
-        rows = self._db.rows(connection, sql, (number,))
-        return {block: bytearray(zlib.decompress(packed)) for block, packed in rows}
-
     def _settle_static(self, connection: Connection, state: ListState, limits: "_Limits") -> None:
         """Count the claims without observable, and take out those that are gone."""
         sql = "SELECT number, kind FROM claims WHERE observable = 0 AND number > ? AND number <= ?"
@@ -257,7 +210,7 @@ class ListStore:
         marks = [(number, _STATIC[kind]) for number, kind in rows]
         sql = "SELECT claim FROM departures WHERE touched > ? AND touched <= ?"
         gone = self._db.rows(connection, sql, (state.touched, limits.touched))
-        self._mark(connection, state.number, marks + [(row[0], 0) for row in gone])
+        self._buckets.mark(connection, state.number, marks + [(row[0], 0) for row in gone])
 
     def _forget_departures(self, connection: Connection) -> None:
         """Drop departures that every list has passed, but for the latest: numbers stay fresh."""
@@ -297,96 +250,6 @@ class _Limits:
     observable: int
     claim: int
     touched: int
-
-
-class _Entry(NamedTuple):
-    wanted: int
-    claim: int
-    reason: int
-    stamp: int
-    rank: int
-    recheck: int | None
-    confidence: int | None
-    until: int | None
-    tlp: int
-    first_seen: int | None
-
-
-def _entry_row(decision: Decision) -> _Entry:
-    recheck = None if decision.recheck >= NEVER else decision.recheck
-    carrier, merged = decision.carrier, decision.merged
-    if carrier is None or merged is None:
-        reason = max(decision.codes, default=_WITHDRAWN)
-        return _Entry(0, 0, reason, 0, 0, recheck, *_NOTHING_SAID)
-    confidence, until, tlp, first_seen = merged
-    facts = (
-        carrier.number, carrier.modified, carrier.traits, carrier.context, until, int(tlp),
-        -1 if confidence is None else confidence, -1 if first_seen is None else first_seen,
-        decision.told,
-    )  # fmt: skip
-    stamp = hash(facts) & _STAMP  # whole numbers hash alike in every process; None does not
-    return _Entry(
-        1, carrier.number, _WANTED, stamp, decision.rank, recheck,
-        confidence, None if until >= NEVER else until, int(tlp), first_seen,
-    )  # fmt: skip
-
-
-class _Onsets(NamedTuple):
-    """Tells since when what a refresh finds has been so."""
-
-    learned: Learned
-    now: int
-
-    def since(self, entry: _Entry, old: Any, touched: int) -> int:
-        """Return when a feed told it, or when it was due; the time of this refresh for the rest."""
-        recheck, until = (old[6], old[8]) if old is not None else (None, None)
-        if entry.reason == _EXPIRED and until is not None and until <= self.now:
-            return int(until)
-        told = self.learned.at(touched)
-        if told is not None:
-            return min(told, self.now)
-        return self.now if recheck is None else min(recheck, self.now)
-
-
-def _news(
-    owner: int,
-    observable: int,
-    seq: int,
-    entry: _Entry,
-    old: Any,
-    done: Refreshed,
-    onsets: _Onsets,
-    touched: int,
-) -> tuple[Any, ...] | None:
-    """Return the row to write where anything changed; only what targets see moves `seq`."""
-    if old is None:
-        if not entry.wanted and entry.recheck is None:
-            return None
-        done.added += entry.wanted
-        return (owner, observable, *entry, seq, onsets.since(entry, old, touched))
-    if entry == tuple(old[1:11]):
-        return None
-    if entry.wanted == old[1] and entry.stamp == old[4]:
-        return (owner, observable, *entry, old[11], old[12])
-    done.added += entry.wanted and not old[1]
-    done.removed += old[1] and not entry.wanted
-    done.changed += entry.wanted and old[1]
-    since = old[12] if entry.wanted == old[1] else onsets.since(entry, old, touched)
-    return (owner, observable, *entry, seq, since)
-
-
-def _mark_block(
-    codes: bytearray, pairs: Sequence[tuple[int, int]], changes: dict[int, int]
-) -> bool:
-    changed = False
-    for at, code in pairs:
-        before = codes[at]
-        if before != code:
-            changed = True
-            codes[at] = code
-            changes[before] -= 1
-            changes[code] += 1
-    return changed
 
 
 def _ranges(highest: int) -> Iterator[str]:

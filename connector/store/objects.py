@@ -5,18 +5,15 @@ wins by `(id, modified)`; a revocation is for ever (STIX 2.1 section 3.6).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from connector.decisions.policy import State
 from connector.decisions.selection import Traits
-from connector.indicators.context import NOTHING_TOLD, Told
 from connector.indicators.identity import id_of_key
 from connector.indicators.known_marking import KnownMarking, spilling
-from connector.model import Claim
+from connector.store.arrivals import Arrivals, Stored
 from connector.store.compression import Codec
 from connector.store.database import Database, marks, numbers, parts
 from connector.store.disposals import Disposals
@@ -34,69 +31,11 @@ from connector.store.notes import count_notes
 from connector.store.runs import CollectionState, Runs
 from connector.store.staging import Staging
 from connector.store.touches import note_touches
-from connector.store.versions import Held, News, Version, news
+from connector.store.versions import Held, Version
 
 READ_AT_ONCE: Final = 500
-_REVOKED: Final = int(State.REVOKED)
 _MOST_PRODUCERS: Final = 100
 _MOST_STIRRED: Final = 50_000
-
-
-@dataclass(slots=True)
-class Stored:
-    """What a page brought: new objects, new versions, what was taken back, repeats, quarantined."""
-
-    new: int = 0
-    updated: int = 0
-    revoked: int = 0
-    withdrawn: int = 0
-    repeated: int = 0
-    quarantined: int = 0
-    borne: set[str] = field(default_factory=set)
-    """The markings that the page's objects bear."""
-    closing: bool = False
-    """Whether a marking came that says what may not be held, now or one day."""
-    markings: set[str] = field(default_factory=set)
-    """The marking definitions that the page held."""
-    remarked: bool = False
-    """Whether one of them says other than what was known of it."""
-
-
-@dataclass(slots=True)
-class _Page:
-    """The rows of one transaction, gathered before they are written."""
-
-    feed: int
-    now: int
-    next_number: int
-    codec: Codec
-    dictionary: int = 0
-    traits: dict[Traits, int] = field(default_factory=dict)
-    held: dict[bytes, Held] = field(default_factory=dict)
-    rewritten: dict[int, tuple[Any, ...]] = field(default_factory=dict)
-    states: dict[int, int] = field(default_factory=dict)
-    disputes: dict[int, int | None] = field(default_factory=dict)
-    originals: list[tuple[Any, ...]] = field(default_factory=list)
-    claims: dict[int, Sequence[Claim]] = field(default_factory=dict)
-    replaced: set[int] = field(default_factory=set)
-    stirred: set[int] = field(default_factory=set)
-    members: list[int] = field(default_factory=list)
-    told: dict[int, tuple[bytes, Told]] = field(default_factory=dict)
-    restated: set[int] = field(default_factory=set)
-    fresh: list[bytes] = field(default_factory=list)
-    stored: Stored = field(default_factory=Stored)
-
-    def keep_original(self, number: int, version: Version) -> None:
-        """Put the bytes as received beside the object."""
-        self.originals.append((number, self.dictionary, self.codec.pack(version.raw)))
-
-    def keep_context(self, number: int, version: Version) -> None:
-        """Put what a context object says beside it; its revocation says nothing."""
-        told = version.told() if version.told is not None else None
-        if told is not None and version.state == State.CURRENT:
-            self.told[number] = (version.key, told)
-        else:
-            self.told[number] = (version.key, NOTHING_TOLD)
 
 
 class ObjectStore(Runs):
@@ -157,17 +96,17 @@ class ObjectStore(Runs):
 
     def _sort(
         self, connection: Connection, feed: int, versions: Iterable[Version], now: int
-    ) -> _Page:
+    ) -> Arrivals:
         """Sort a page's versions into new objects, changes, and repeats."""
         highest = self._db.one(connection, "SELECT max(number) FROM objects") or 0
-        page = _Page(feed, now, highest + 1, Codec())
+        page = Arrivals(feed, now, highest + 1, Codec())
         coming = iter(versions)
         while part := list(islice(coming, READ_AT_ONCE)):
             self._sort_part(connection, part, page)
         page.stored.borne.update(*(_borne(traits) for traits in page.traits))
         return page
 
-    def _sort_part(self, connection: Connection, part: Sequence[Version], page: _Page) -> None:
+    def _sort_part(self, connection: Connection, part: Sequence[Version], page: Arrivals) -> None:
         """Sort what the processor's cache holds together with all that is made of it."""
         markings = {id_of_key(version.key): version.marking for version in part if version.marking}
         if markings:
@@ -182,20 +121,17 @@ class ObjectStore(Runs):
         page.next_number += len(part)
         known = self._insert(connection, given, part, page)
         if not known:
-            _take_new(given, part, page)
+            page.take_new(given, part)
             return
         for number, version in zip(given, part, strict=True):
             held = known[version.key]
             if held.number == number:
-                _take_new((number,), (version,), page)
+                page.take_new((number,), (version,))
             else:
-                held.disputed = page.disputes.get(held.number, held.disputed)
-                held = page.held.setdefault(version.key, held)
-                page.members.append(held.number)
-                _take_news(held, version, page)
+                page.take_again(held, version)
 
     def _insert(
-        self, connection: Connection, given: range, part: Sequence[Version], page: _Page
+        self, connection: Connection, given: range, part: Sequence[Version], page: Arrivals
     ) -> dict[bytes, Held]:
         """Insert objects as if all were new, which nearly all are; else return all as held now.
 
@@ -214,7 +150,7 @@ class ObjectStore(Runs):
             return {}
         return self._held(connection, page.feed, [version.key for version in part])
 
-    def _write(self, connection: Connection, page: _Page) -> None:
+    def _write(self, connection: Connection, page: Arrivals) -> None:
         many = self._db.many
         many(connection, "UPDATE objects SET state = ?, modified = ?, valid_from = ?, "
              "valid_until = ?, confidence = ?, traits = ? WHERE number = ?",
@@ -314,72 +250,9 @@ class ObjectStore(Runs):
                 self._db.run(connection, sql, (now, feed))
 
 
-def _take_new(given: Sequence[int], part: Sequence[Version], page: _Page) -> None:
-    """Take what comes with objects that were never seen; nearly all are, so this is quick."""
-    pack, dictionary = page.codec.pack, page.dictionary
-    for number, version in zip(given, part, strict=True):
-        page.originals.append((number, dictionary, pack(version.raw)))
-        page.claims[number] = version.claims()
-        if version.state == _REVOKED:  # by whom nobody knows: it need not be its creator
-            page.disputes[number] = version.modified
-        if version.told is None:
-            page.fresh.append(version.key)
-        else:
-            page.keep_context(number, version)
-    page.members.extend(given)
-    page.stored.new += len(given)
-
-
 def _borne(traits: Traits) -> Iterator[str]:
     yield from traits.markings
     yield from (ref for ref, _selectors in traits.partly)
-
-
-def _take_news(held: Held, version: Version, page: _Page) -> None:
-    what = news(held, version)
-    if what is News.NONE:
-        page.stored.repeated += 1
-        return
-    if what is News.FOREIGN:
-        page.stored.quarantined += 1
-        return
-    page.stirred.add(held.number)
-    if version.told is not None:
-        page.restated.add(held.number)
-    if what in (News.NEWER, News.CLAIMED):
-        page.stored.updated += 1
-        _rewrite(held, version, page)
-        return
-    before = held.state
-    if what is News.RETURNED:
-        held.state = held.standing
-    else:
-        revokes = what in (News.REVOKED, News.CONFIRMED)
-        held.disputed = page.disputes[held.number] = None if revokes else version.modified
-        if revokes:
-            held.state = State.REVOKED
-        elif before == State.CURRENT:
-            held.state = held.standing
-    if held.state == before:
-        page.stored.repeated += 1
-    elif what is News.RETURNED:
-        page.stored.updated += 1
-    else:
-        page.stored.revoked += 1
-    page.states[held.number] = held.state
-
-
-def _rewrite(held: Held, version: Version, page: _Page) -> None:
-    held.modified, held.created_by = version.modified, version.traits.created_by
-    held.state = held.standing
-    traits = page.traits[version.traits]
-    page.rewritten[held.number] = (held.state, *version[2:6], traits, held.number)
-    page.states.pop(held.number, None)
-    page.keep_original(held.number, version)
-    page.claims[held.number] = version.claims()
-    if version.told is not None:
-        page.keep_context(held.number, version)
-    page.replaced.add(held.number)
 
 
 def _closes(marking: KnownMarking) -> bool:

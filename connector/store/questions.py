@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 from connector.decisions.plan import Mark
 from connector.decisions.policy import ClaimRow
 from connector.model import Reason, Subject
+from connector.store.buckets import BLOCK
 from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database
 from connector.store.interning import subject
-from connector.store.lists import BLOCK
 from connector.store.suppressions import by_protector
 from connector.store.tallies import LIST_TALLY, OUTPUT_TALLY, reasons_of, tallies
 

@@ -15,9 +15,9 @@ from connector.model import Reason, Rule, Subject
 from connector.reconcile import Listing, Output
 from connector.service import Service
 from connector.store import questions
+from connector.store.buckets import BLOCK
 from connector.store.claims import CLAIM_COLUMNS
 from connector.store.interning import subject
-from connector.store.lists import BLOCK
 from connector.store.tallies import LIST_TALLY, OUTPUT_TALLY, tallies
 
 __all__ = ["Held", "assert_consistent", "inconsistencies"]

@@ -11,7 +11,8 @@ from connector.decisions.selection import Select, Terms
 from connector.decisions.verdict import ListPolicy
 from connector.intake import read_version
 from connector.model import Observable, Purpose, Reason, RuleLanguage, Subject, Tlp
-from connector.store.lists import BLOCK, Refreshed
+from connector.store.buckets import BLOCK
+from connector.store.entry_rows import Refreshed
 from connector.store.store import Store
 from connector.store.tallies import LIST_TALLY, tallies
 

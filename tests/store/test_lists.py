@@ -13,7 +13,8 @@ from store_samples import STRANGER, at, indicator
 
 from connector.decisions.policy import CODES
 from connector.model import Purpose, Reason, RuleLanguage
-from connector.store.lists import BLOCK, CHUNK
+from connector.store.buckets import BLOCK
+from connector.store.lists import CHUNK
 from connector.store.store import Store
 
 

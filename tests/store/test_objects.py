@@ -13,8 +13,8 @@ from connector.indicators.identity import key_of_id
 from connector.indicators.known_marking import KnownMarking
 from connector.intake import read_version
 from connector.model import Observable, ObservableType, Tlp
+from connector.store.arrivals import Stored
 from connector.store.markings import KeptMarkings
-from connector.store.objects import Stored
 from connector.store.store import Store
 
 _names = count(1)

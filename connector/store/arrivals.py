@@ -1,0 +1,138 @@
+"""A page's objects sorted into rows: what is new, what is news of something held, what repeats.
+
+Nothing is written here; `connector.store.objects` writes a page in one transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from connector.decisions.policy import State
+from connector.decisions.selection import Traits
+from connector.indicators.context import NOTHING_TOLD, Told
+from connector.model import Claim
+from connector.store.compression import Codec
+from connector.store.versions import Held, News, Version, news
+
+_REVOKED: Final = int(State.REVOKED)
+
+
+@dataclass(slots=True)
+class Stored:
+    """What a page brought: new objects, new versions, what was taken back, repeats, quarantined."""
+
+    new: int = 0
+    updated: int = 0
+    revoked: int = 0
+    withdrawn: int = 0
+    repeated: int = 0
+    quarantined: int = 0
+    borne: set[str] = field(default_factory=set)
+    """The markings that the page's objects bear."""
+    closing: bool = False
+    """Whether a marking came that says what may not be held, now or one day."""
+    markings: set[str] = field(default_factory=set)
+    """The marking definitions that the page held."""
+    remarked: bool = False
+    """Whether one of them says other than what was known of it."""
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """The rows of one transaction, gathered before they are written."""
+
+    feed: int
+    now: int
+    next_number: int
+    codec: Codec
+    dictionary: int = 0
+    traits: dict[Traits, int] = field(default_factory=dict)
+    held: dict[bytes, Held] = field(default_factory=dict)
+    rewritten: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    states: dict[int, int] = field(default_factory=dict)
+    disputes: dict[int, int | None] = field(default_factory=dict)
+    originals: list[tuple[Any, ...]] = field(default_factory=list)
+    claims: dict[int, Sequence[Claim]] = field(default_factory=dict)
+    replaced: set[int] = field(default_factory=set)
+    stirred: set[int] = field(default_factory=set)
+    members: list[int] = field(default_factory=list)
+    told: dict[int, tuple[bytes, Told]] = field(default_factory=dict)
+    restated: set[int] = field(default_factory=set)
+    fresh: list[bytes] = field(default_factory=list)
+    stored: Stored = field(default_factory=Stored)
+
+    def take_new(self, given: Sequence[int], part: Sequence[Version]) -> None:
+        """Take what comes with objects that were never seen; nearly all are, so this is quick."""
+        pack, dictionary = self.codec.pack, self.dictionary
+        for number, version in zip(given, part, strict=True):
+            self.originals.append((number, dictionary, pack(version.raw)))
+            self.claims[number] = version.claims()
+            if version.state == _REVOKED:  # by whom nobody knows: it need not be its creator
+                self.disputes[number] = version.modified
+            if version.told is None:
+                self.fresh.append(version.key)
+            else:
+                self._keep_context(number, version)
+        self.members.extend(given)
+        self.stored.new += len(given)
+
+    def take_again(self, held: Held, version: Version) -> None:
+        """Take what a version says of an object that is held, if it is news."""
+        held.disputed = self.disputes.get(held.number, held.disputed)
+        held = self.held.setdefault(version.key, held)
+        self.members.append(held.number)
+        what = news(held, version)
+        if what is News.NONE:
+            self.stored.repeated += 1
+            return
+        if what is News.FOREIGN:
+            self.stored.quarantined += 1
+            return
+        self.stirred.add(held.number)
+        if version.told is not None:
+            self.restated.add(held.number)
+        if what in (News.NEWER, News.CLAIMED):
+            self.stored.updated += 1
+            self._rewrite(held, version)
+        else:
+            self._restate(held, version, what)
+
+    def _restate(self, held: Held, version: Version, what: News) -> None:
+        """Take a revocation, a dispute or a return: the object's words stay as they are."""
+        before = held.state
+        if what is News.RETURNED:
+            held.state = held.standing
+        else:
+            revokes = what in (News.REVOKED, News.CONFIRMED)
+            held.disputed = self.disputes[held.number] = None if revokes else version.modified
+            if revokes:
+                held.state = State.REVOKED
+            elif before == State.CURRENT:
+                held.state = held.standing
+        if held.state == before:
+            self.stored.repeated += 1
+        elif what is News.RETURNED:
+            self.stored.updated += 1
+        else:
+            self.stored.revoked += 1
+        self.states[held.number] = held.state
+
+    def _rewrite(self, held: Held, version: Version) -> None:
+        held.modified, held.created_by = version.modified, version.traits.created_by
+        held.state = held.standing
+        traits = self.traits[version.traits]
+        self.rewritten[held.number] = (held.state, *version[2:6], traits, held.number)
+        self.states.pop(held.number, None)
+        self.originals.append((held.number, self.dictionary, self.codec.pack(version.raw)))
+        self.claims[held.number] = version.claims()
+        if version.told is not None:
+            self._keep_context(held.number, version)
+        self.replaced.add(held.number)
+
+    def _keep_context(self, number: int, version: Version) -> None:
+        """Put what a context object says beside it; its revocation says nothing."""
+        told = version.told() if version.told is not None else None
+        if told is not None and version.state == State.CURRENT:
+            self.told[number] = (version.key, told)
+        else:
+            self.told[number] = (version.key, NOTHING_TOLD)
