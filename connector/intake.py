@@ -1,8 +1,6 @@
 """One cycle of a feed: pages, objects, claims, store."""
 
-import gc
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -192,19 +190,6 @@ def _note_gap(
         )  # fmt: skip
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the cycle collector out of one page: its thousands of values make no cycles."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
-
-
-@_uncollected()  # the page's values are freed before the collector may look at them
 def _take(
     number: int,
     state: CollectionState,
