@@ -7,9 +7,9 @@ import structlog
 
 from connector.assembly import assemble
 from connector.config.loading import load
-from connector.daemon import open_store
 from connector.registry import Registry
 from connector.service import Service
+from connector.state import open_store
 
 CONFIG = """
 version: 1

@@ -24,11 +24,11 @@ from connector.console import (
     print_json,
     who,
 )
-from connector.daemon import open_store
 from connector.decisions.allow_values import ExceptionRule, end_of_day, read_allow_value
 from connector.indicators.refang import refanged
 from connector.indicators.stix import instant
 from connector.service import Service, microseconds
+from connector.state import open_store
 from connector.store.exceptions import ExceptionRow
 from connector.store.questions import suppressed
 from connector.store.store import Store

@@ -22,7 +22,7 @@ from connector.console import (
     print_json,
     who,
 )
-from connector.daemon import AlreadyRunningError, Daemon
+from connector.daemon import Daemon
 from connector.errors import ConfigError, ConnectorError
 from connector.explaining import explain_value
 from connector.impact import impact
@@ -30,6 +30,7 @@ from connector.logs import set_up_logs
 from connector.once import Outcome, accept, propose_all, run_once
 from connector.registry import Registry
 from connector.service import Service
+from connector.state import AlreadyRunningError
 
 OK: Final = 0
 FAILED: Final = 1

@@ -13,10 +13,10 @@ from rich.console import Console
 
 from connector.assembly import assemble
 from connector.config.loading import Loaded, load
-from connector.daemon import open_store
 from connector.logs import set_up_logs
 from connector.registry import Registry
 from connector.service import Service
+from connector.state import open_store
 
 ConfigPath = Annotated[
     Path,

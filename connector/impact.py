@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 from connector.answers import Json, plan_json
 from connector.assembly import assemble
 from connector.config.loading import Loaded
-from connector.daemon import state_file
 from connector.errors import StoreError
 from connector.reconcile import Scope, propose
 from connector.registry import Registry
+from connector.state import state_file
 from connector.store.store import Store
 
 _AS_RECORDED = Scope(everything=True, verifies=False)

@@ -8,10 +8,10 @@ from test_impact import CONFIG, indicator
 
 from connector.assembly import assemble
 from connector.config.loading import load
-from connector.daemon import open_store
 from connector.once import run_once
 from connector.registry import Registry
 from connector.service import Service
+from connector.state import open_store
 from connector.store.store import Store
 
 

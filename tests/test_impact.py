@@ -7,10 +7,10 @@ import pytest
 
 from connector.assembly import assemble
 from connector.config.loading import load
-from connector.daemon import open_store, state_file
 from connector.impact import impact
 from connector.once import run_once
 from connector.registry import Registry
+from connector.state import open_store, state_file
 
 CONFIG = """
 version: 1

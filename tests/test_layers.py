@@ -13,9 +13,9 @@ CONNECTOR, PLUGINS = ROOT / "connector", ROOT / "plugins"
 
 # What stands on which floor: modules, and packages with all that is in them.
 FLOORS = {
-    6: {"allowing", "cli", "console", "feeding", "impact", "screens", "daemon", "demo"},
+    6: {"allowing", "cli", "console", "feeding", "impact", "screens", "daemon", "demo", "workers"},
     5: {"server", "service", "assembly", "once", "answers", "explaining", "metrics", "logs"},
-    4: {"intake", "stocktaking", "reconcile", "carrying", "entries", "rules", "clearance",
+    4: {"intake", "stocktaking", "reconcile", "carrying", "entries", "rules", "clearance", "state",
         "disposal", "unresolved", "first_polls"},
     3: {"feeds", "store", "config", "registry", "http", "tls", "answer"},
     2: {"adapter", "feed", "published"},
@@ -59,7 +59,7 @@ NAMES_WITHOUT_A_SUBJECT = {
 # (module, function): the places that catch everything, and why they may.
 CATCHES_EVERYTHING = {
     ("connector.service", "edge"): "the edge of a cycle: one feed's or output's bug stops no other",
-    ("connector.daemon", "_work"): "a thread hands what ends it to the main thread",
+    ("connector.workers", "_work"): "a thread hands what ends it to the main thread",
     ("connector.registry", "_load"): "a plugin may fail to import in any way; others go on",
     ("connector.demo.stage", "_run"): "a thread hands what ends it to the screen",
 }

@@ -15,10 +15,11 @@ from typing import Any, Final, Self
 from connector.answers import Json
 from connector.assembly import assemble
 from connector.config.loading import Loaded, load
-from connector.daemon import Daemon, open_store
+from connector.daemon import Daemon
 from connector.errors import ConfigError
 from connector.explaining import explain_value
 from connector.registry import Registry
+from connector.state import open_store
 from connector.testing import sample_feed
 from connector.testing.ais_like import whole_feed
 from connector.testing.taxii_server import ServedCollection, TaxiiServer

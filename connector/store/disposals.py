@@ -164,7 +164,7 @@ class Disposals:
         held = numbers(objects)
         sql = f"SELECT object, key FROM nodes WHERE object IN ({held})"  # noqa: S608 - only numbers
         told = {row[0]: (bytes(row[1]), NOTHING_TOLD) for row in self._db.rows(connection, sql)}
-        self._context.take(connection, told, (), (), touched)
+        self._context.take(connection, told, told, (), touched)
         sql = (
             "INSERT INTO disposed_values (observable) SELECT DISTINCT observable FROM claims "  # noqa: S608 - only numbers
             f"WHERE observable > 0 AND object IN ({held}) ON CONFLICT (observable) DO NOTHING"

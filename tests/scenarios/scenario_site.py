@@ -18,7 +18,6 @@ from connector.answers import status
 from connector.assembly import assemble
 from connector.carrying import Carrier
 from connector.config.loading import Loaded, load
-from connector.daemon import open_store
 from connector.feed import Feed
 from connector.feeds.bundle import BundleFeed
 from connector.feeds.taxii import TaxiiFeed
@@ -28,6 +27,7 @@ from connector.once import Outcome, run_once
 from connector.registry import Registry
 from connector.service import Service
 from connector.settings import HttpSettings, Settings
+from connector.state import open_store
 from connector.testing.consistency import Held, assert_consistent
 from connector.testing.firewall import FakeFirewall, Rack
 

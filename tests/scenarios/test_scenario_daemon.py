@@ -19,9 +19,11 @@ from stix_samples import indicator, write_bundle
 from structlog.testing import capture_logs
 
 from connector.adapter import RefusedError
-from connector.daemon import AlreadyRunningError, Daemon, Generation, open_store
+from connector.daemon import Daemon
 from connector.errors import StoreError
 from connector.service import Service
+from connector.state import AlreadyRunningError, open_store
+from connector.workers import Generation
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 WATCHED = (Path(__file__).parents[2] / "docs" / "running-as-a-service.md").read_text("utf-8")

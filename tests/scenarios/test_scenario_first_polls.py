@@ -8,9 +8,9 @@ from scenario_site import FREED, Site, forget_state, until
 from stix_samples import indicator, write_bundle
 
 from connector.console import out
-from connector.daemon import Generation
 from connector.errors import UndecidedError
 from connector.screens import show_status
+from connector.workers import Generation
 
 ONE, TWO = "192.0.2.1", "192.0.2.2"
 

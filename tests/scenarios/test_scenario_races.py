@@ -10,12 +10,12 @@ from stix_samples import address, indicator, sid
 
 from connector.carrying import StoppedError
 from connector.console import out
-from connector.daemon import Generation
 from connector.errors import PlanRefusedError, UnavailableError, UndecidedError
 from connector.reconcile import EVERYTHING
 from connector.screens import show_status
 from connector.store import lists
 from connector.testing.taxii_server import TaxiiServer
+from connector.workers import Generation
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 

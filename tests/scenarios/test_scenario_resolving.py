@@ -9,10 +9,10 @@ from test_scenario_acs import GREEN, acs, indicator
 
 from connector.assembly import assemble
 from connector.config.loading import load
-from connector.daemon import open_store
 from connector.errors import UnavailableError
 from connector.registry import Registry
 from connector.service import Service
+from connector.state import open_store
 from connector.testing.taxii_server import TaxiiServer
 
 CONFIG = """

@@ -1,0 +1,34 @@
+"""The configured state: where it lies, and that one instance at a time works on it."""
+
+from pathlib import Path
+
+from connector.config.loading import Loaded
+from connector.errors import ConnectorError
+from connector.store.store import Store
+
+
+class AlreadyRunningError(ConnectorError):
+    """Another instance works on the same state."""
+
+
+def open_store(loaded: Loaded, *, alone: bool = True) -> Store:
+    """Return the configured store, migrated; raise AlreadyRunningError when others hold it."""
+    store = Store(address_of(loaded))
+    if alone and not store.database.claim_instance():
+        store.close()
+        shown = store.database.shown
+        raise AlreadyRunningError(f"another connector works on {shown}: stop it first")
+    store.database.migrate()
+    return store
+
+
+def state_file(loaded: Loaded) -> Path | None:
+    """Return the SQLite file of the state, by the configuration's folder; None for a server."""
+    scheme, _, path = loaded.config.state.connection_url.partition(":///")
+    return loaded.path.absolute().parent / path if scheme.startswith("sqlite") else None
+
+
+def address_of(loaded: Loaded) -> str:
+    """Return the URL of the state; a relative file lies in the configuration's folder."""
+    file = state_file(loaded)
+    return loaded.config.state.connection_url if file is None else f"sqlite:///{file}"

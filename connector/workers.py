@@ -1,0 +1,181 @@
+"""The daemon's workers: one thread each for every feed and output, the lists, and disposal."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from schedule import Scheduler
+
+from connector.carrying import StoppedError
+from connector.errors import (
+    ConfigError,
+    PlanRefusedError,
+    RefusedError,
+    UnavailableError,
+    UndecidedError,
+)
+from connector.service import Service, edge
+
+log = structlog.get_logger()
+
+_LISTS_EVERY_SECONDS: Final = 10
+_LISTS: Final = "lists"
+_DISPOSAL: Final = "disposal"
+_DISPOSAL_EVERY_SECONDS: Final = 60
+
+
+@dataclass(slots=True)
+class Worker:
+    """One thread for one feed, output or the lists: never two runs at once, none delays others.
+
+    A run that is asked for while one is under way follows it, once.
+    """
+
+    name: str
+    run: Callable[[], None]
+    fatal: Callable[[BaseException], None]
+    paused: bool = False
+    _asked: threading.Event = field(default_factory=threading.Event)
+    _ending: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread; it waits to be asked."""
+        self._thread = threading.Thread(target=self._work, name=self.name)
+        self._thread.start()
+
+    def ask(self) -> None:
+        """Ask for a run, now or after the one under way."""
+        if not self.paused:
+            self._asked.set()
+
+    def end(self) -> None:
+        """Let the thread end after the run under way."""
+        self._ending.set()
+        self._asked.set()
+
+    def join(self) -> None:
+        """Wait until the thread has ended."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        while self._asked.wait() and not self._ending.is_set():
+            self._asked.clear()
+            try:
+                with edge(worker=self.name):
+                    self.run()
+            except StoppedError:
+                log.info("worker.stopped", worker=self.name)
+            except PlanRefusedError:
+                pass  # told when the plan was held
+            except RefusedError as error:
+                self.paused = True
+                log.error("worker.paused", worker=self.name, why=str(error), until="reload")  # noqa: TRY400 - a known fault needs no traceback
+            except (UnavailableError, ConfigError) as error:
+                log.warning("worker.failed", worker=self.name, why=str(error))
+            except BaseException as error:  # noqa: BLE001 - handed to the main thread, which ends
+                self.fatal(error)
+                return
+
+
+class Generation:
+    """All workers of one configuration, from a start or reload to the next."""
+
+    def __init__(self, service: Service, fatal: Callable[[BaseException], None]) -> None:
+        self.service = service
+        self.scheduler = Scheduler()
+        self._stopping = threading.Event()
+        self._waiting: set[str] = set()  # outputs that were asked while their list was decided
+        service.carrier.stopped = self._stopping.is_set
+        self.lists = Worker(_LISTS, self._refresh, fatal)
+        self.disposal = Worker(_DISPOSAL, self._dispose, fatal)
+        self.feeds = {
+            name: Worker(f"feed {name}", self._polling(name), fatal) for name in service.feeds
+        }
+        self.outputs = {
+            name: Worker(f"output {name}", self._syncing(name), fatal) for name in service.outputs
+        }
+
+    @property
+    def workers(self) -> list[Worker]:
+        """All workers."""
+        return [self.lists, self.disposal, *self.feeds.values(), *self.outputs.values()]
+
+    def start(self) -> None:
+        """Decide every list, then go on at the configured intervals."""
+        for worker in self.workers:
+            worker.start()
+        config = self.service.loaded.config
+        self.lists.ask()
+        self.scheduler.every(_LISTS_EVERY_SECONDS).seconds.do(self.lists.ask)
+        self.disposal.ask()
+        self.scheduler.every(_DISPOSAL_EVERY_SECONDS).seconds.do(self.disposal.ask)
+        for name, feed in self.feeds.items():
+            feed.ask()
+            self._every(config.feeds[name].every, feed)
+        for name, output in self.outputs.items():
+            self._every(config.outputs[name].every, output)
+
+    def _every(self, interval: timedelta, worker: Worker) -> None:
+        self.scheduler.every(int(interval.total_seconds())).seconds.do(worker.ask)
+
+    def stop(self) -> None:
+        """End every worker after the write in hand, and let go of connections."""
+        self._stopping.set()
+        for worker in self.workers:
+            worker.end()
+        for worker in self.workers:
+            worker.join()
+        self.service.close()
+
+    def _polling(self, name: str) -> Callable[[], None]:
+        def polling() -> None:
+            try:
+                self.service.poll(name)
+            finally:
+                self.lists.ask()  # what came before a failure counts too
+
+        return polling
+
+    def _dispose(self) -> None:
+        if self.service.dispose():
+            self.lists.ask()
+
+    def _refresh(self) -> None:
+        """Decide on what changed; a list that fails keeps no other from it."""
+        self.service.take_up_exceptions()
+        self.service.warn_of_windows()  # also of a paused feed, which nobody polls
+        for name in self.service.listings:
+            try:
+                self._refresh_list(name)
+            except UnavailableError as error:
+                log.warning("list.failed", list=name, why=str(error))
+
+    def _refresh_list(self, name: str) -> None:
+        """Decide on one list; its outputs follow at once where it changed, or they waited."""
+        first = name in self.service.undecided
+        done = self.service.refresh(name)
+        moved = first or done.added or done.removed or done.changed
+        for output, worker in self.outputs.items():
+            listed = self.service.loaded.config.outputs[output].list
+            if listed == name and (moved or output in self._waiting):
+                worker.ask()
+
+    def _syncing(self, name: str) -> Callable[[], None]:
+        def syncing() -> None:
+            self._waiting.add(name)  # before looking: a refresh that ends meanwhile asks again
+            decided = self.service.is_decided(self.service.loaded.config.outputs[name].list)
+            try:
+                if decided:
+                    self.service.sync(name)
+            except UndecidedError:
+                decided = False
+            finally:
+                if decided:
+                    self._waiting.discard(name)
+
+        return syncing
