@@ -1,7 +1,7 @@
 """The output contract, and all that a plugin ever imports."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -178,6 +178,15 @@ class EntryAdapter(Adapter[S]):
     @abstractmethod
     def remove(self, entries: Sequence[Entry]) -> None:
         """Remove entries; removing one that is gone is no error."""
+
+    def holds(self, observables: Collection[Observable]) -> Collection[Observable]:
+        """Return those of these that are at the target now, whoever put them there.
+
+        The core asks before it adds what it never wrote and did not read the target for: what is
+        there by then stays others'. An adapter of a large target asks for just these instead.
+        """
+        asked = frozenset(observables)
+        return {entry.observable for entry in self.read() if entry.observable in asked}
 
     def commit(self) -> None:
         """Make staged changes live, where the target has such a step."""

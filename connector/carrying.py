@@ -76,8 +76,6 @@ class Carrier:
         """Write a plan whose limits are met or accepted; return what became of it."""
         plan, state, ledger = proposal.plan, proposal.state, self.store.ledger
         applied = Applied()
-        if proposal.foreign is not None:
-            ledger.remember_foreign(state.number, proposal.foreign)
         ledger.mark(state, plan, self.now())
         if not plan.empty:
             adapter = output.adapter

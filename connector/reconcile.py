@@ -14,7 +14,6 @@ from connector.decisions.policy import ClaimRow, Decision, decide
 from connector.decisions.verdict import ListPolicy
 from connector.entries import Describer
 from connector.errors import PlanRefusedError, UndecidedError
-from connector.indicators.keys import key_of
 from connector.model import Entry, Observable, ObservableType, Rule, RuleRef, Subject
 from connector.rules import RuleReader
 from connector.settings import Settings
@@ -29,6 +28,7 @@ T = TypeVar("T")
 Line = Entry | Rule
 _READ_PART: Final = 1000
 _WANTED_PART: Final = 500
+_ASKED_AT_ONCE: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,6 @@ class Proposal:
     seq: int
     scope: Scope
     allowed: frozenset[int] | None
-    foreign: frozenset[bytes] | None
 
 
 def refresh(
@@ -144,9 +143,7 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
     """
     ledger = store.ledger
     state = ledger.open(output.name, output.listing.number)
-    present, foreign = (None, None)
-    if scope.verifies:
-        present, foreign = read_target(output, state, store)
+    present = read_target(output, store) if scope.verifies else None
     with store.database.read() as connection:
         check_decided(output, store, connection)
         seq = ledger.list_seq(connection, state.list)
@@ -154,21 +151,20 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
         if allowed is not None and not scope.everything:
             scope = replace(scope, everything=True)  # the rank that still fits may have moved
         renews = output.publishes and state.setup != output.setup
-        theirs: Collection[bytes] = ()
-        if present is None:
-            theirs = ledger.foreign_among(connection, state.number)
         after = None if scope.everything else state.seq
         plan = diff(
             output.name,
             scope.name,
-            _wanted(output, store, connection, after, allowed, theirs),
+            _wanted(output, store, connection, after, allowed),
             _written(ledger, connection, state, after),
             why_not=ledger.dropped(connection, state, everything=scope.everything),
             present=present,
             before=ledger.owned(connection, state.number),
             renews=renews and scope.verifies,
         )
-    return Proposal(plan, state, seq, scope, allowed, foreign)
+    if present is None:
+        plan = plan.without(_put_by_others(plan, output, state, store))
+    return Proposal(plan, state, seq, scope, allowed)
 
 
 def check_decided(output: Output, store: Store, connection: Connection) -> None:
@@ -200,16 +196,13 @@ def _wanted(
     connection: Connection,
     after: int | None,
     allowed: Collection[int] | None,
-    theirs: Collection[bytes],
 ) -> Iterator[Wanted]:
     """Yield what the output should hold, each with its digest or the mark that says why not."""
 
     def unfit(row: WantedRow) -> int:
         if not output.fits(row.observable):
             return Mark.UNSUPPORTED
-        if allowed is not None and row.number not in allowed:
-            return Mark.OVER_CAPACITY
-        return Mark.FOREIGN if theirs and key_of(row.observable) in theirs else 0
+        return Mark.OVER_CAPACITY if allowed is not None and row.number not in allowed else 0
 
     rows = store.ledger.wanted(connection, output.listing.number, after)
     for part in _parts(rows, _WANTED_PART):
@@ -249,28 +242,41 @@ def _within_capacity(
     return frozenset(islice(fitting, capacity))
 
 
-def read_target(
-    output: Output, state: OutputState, store: Store
-) -> tuple[Presence, frozenset[bytes]]:
-    """Return what the target holds, and the keys of what others put there.
+def _put_by_others(plan: Plan, output: Output, state: OutputState, store: Store) -> set[int]:
+    """Return what the plan would add and others did, as the target was not read for this plan.
+
+    What we intended before a crash is ours, whoever finds it there now.
+    """
+    adapter, theirs = output.adapter, set[int]()
+    if not isinstance(adapter, EntryAdapter):
+        return theirs
+    for part in _parts(plan.add.numbers, _ASKED_AT_ONCE):
+        with store.database.read() as connection:
+            ours = store.ledger.ours_among(connection, state.number, part)
+            new = [number for number in part if number not in ours]
+            found = store.ledger.observables_of(connection, new)
+            asked = {one: number for number, one in found if isinstance(one, Observable)}
+        if asked:
+            held = adapter.holds(asked.keys())
+            theirs.update(asked[one] for one in held if one in asked)
+    return theirs
+
+
+def read_target(output: Output, store: Store) -> Presence:
+    """Return what the target holds.
 
     Raises UnavailableError when the target gives no complete answer.
     """
     present = Presence(ours_alone=output.publishes)
-    foreign: set[bytes] = set()
     for part in _parts(_found(output), _READ_PART):
         with store.database.read() as connection:
             known = store.ledger.numbers_of(connection, [subject for subject, _digest in part])
-            ours = store.ledger.ours_among(connection, state.number, list(known.values()))
         for subject, held in part:
-            number = known.get(subject)
-            if number is None:
+            if (number := known.get(subject)) is None:
                 present.unknown += 1
             else:
                 present.put(number, held)
-            if number not in ours:
-                foreign.add(key_of(subject))
-    return present, frozenset(() if present.ours_alone else foreign)
+    return present
 
 
 def _found(output: Output) -> Iterator[tuple[Subject, int | None]]:

@@ -5,8 +5,8 @@ store; a plan of a million entries stays a few megabytes.
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -107,6 +107,18 @@ class Plan:
     def empty(self) -> bool:
         """Whether there is nothing to write."""
         return not (self.add or self.update or self.remove or self.drifted or self.renews)
+
+    def without(self, theirs: Collection[int]) -> "Plan":
+        """Return the plan that leaves these additions to others, who made them before us."""
+        if not theirs:
+            return self
+        add, marks = Steps(), list(self.marks)
+        for number, digest in self.add:
+            if number in theirs:
+                marks.append((number, Mark.FOREIGN))
+            else:
+                add.put(number, digest)
+        return replace(self, add=add, marks=tuple(marks))
 
 
 @dataclass(frozen=True, slots=True)

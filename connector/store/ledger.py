@@ -4,7 +4,7 @@ An intent is recorded before it is carried out, so that whatever may have been w
 after a crash. Only what this ledger calls ours is ever removed.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection
@@ -83,19 +83,6 @@ class Ledger(WantedEntries, Outputs, Plans):
         )
         rows = self._db.rows(connection, sql, (output.number, output.list))
         return {number: reason_of(code) for number, code in rows}
-
-    def foreign_among(self, connection: Connection, output: int) -> set[bytes]:
-        """Return the keys of entries at the target that others put there, when last read."""
-        sql = "SELECT key FROM foreign_entries WHERE output = ?"
-        return {bytes(row[0]) for row in self._db.rows(connection, sql, (output,))}
-
-    def remember_foreign(self, output: int, keys: Iterable[bytes]) -> None:
-        """Replace what is known of entries that others put at the target."""
-        with self._db.write() as connection:
-            self._db.run(connection, "DELETE FROM foreign_entries WHERE output = ?", (output,))
-            rows = [(output, key) for key in set(keys)]
-            sql = "INSERT INTO foreign_entries (output, key) VALUES (?, ?)"
-            self._db.many(connection, sql, rows)
 
     def turned(self, connection: Connection, output: int, rejected: Collection[str]) -> Steps:
         """Return what was intended, and what stands as written and was rejected now."""

@@ -276,14 +276,6 @@ ledger: Final = Table(
     sqlite_with_rowid=False,
 )
 
-# Entries that others put at a target, as the latest full reading showed them.
-foreign: Final = Table(
-    "foreign_entries",
-    metadata,
-    Column("output", SmallInteger, primary_key=True, autoincrement=False),
-    Column("key", LargeBinary, primary_key=True),
-)
-
 plans: Final = Table(
     "plans",
     metadata,

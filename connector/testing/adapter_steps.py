@@ -27,6 +27,12 @@ def held(adapter: AnyAdapter) -> dict[Key, Entry]:
     return found
 
 
+def not_held(adapter: AnyAdapter, entries: Sequence[Entry]) -> list[Entry]:
+    """Return those of these entries that the target is asked about and does not hold."""
+    found = single_changes(adapter).holds([entry.observable for entry in entries])
+    return [entry for entry in entries if entry.observable not in found]
+
+
 def of_others(adapter: AnyAdapter) -> list[Entry]:
     """Return what is at the target before we write, and stays: nothing where a list is ours."""
     return [] if isinstance(adapter, ListAdapter) else list(adapter.read())

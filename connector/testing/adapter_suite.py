@@ -20,6 +20,7 @@ from connector.testing.adapter_steps import (
     expect_held,
     held,
     key,
+    not_held,
     of_others,
     remove,
     write,
@@ -230,6 +231,44 @@ class AdapterSuite:
             if not still_there():
                 pytest.fail(f"{verb} our entries took away one that is not ours: {theirs.value!r}")
 
+    def test_an_entry_that_others_put_there_before_us_is_left_to_them(
+        self,
+        adapter: AnyAdapter,
+        foreign: PutForeign | None,
+        sample_entries: Sequence[Entry],
+        more_entries: Sequence[Entry],
+    ) -> None:
+        if isinstance(adapter, ListAdapter):
+            return  # ours alone
+        if foreign is None:
+            pytest.skip("override the fixture `foreign` to put an entry there by other hands")
+        theirs = Entry(more_entries[0].observable)
+        write(adapter, sample_entries)
+        still_there = foreign(theirs) or (lambda: key(theirs) in held(adapter))
+        # As the core does when a feed names them all, with no reading since.
+        ours = not_held(adapter, more_entries)
+        write(adapter, ours)
+        remove(adapter, ours)
+        if not still_there():
+            pytest.fail(
+                f"holds() did not show {theirs.value!r}, which others put there: so it was taken "
+                "for ours, and removed"
+            )
+
+    def test_holds_shows_what_read_shows(
+        self, adapter: AnyAdapter, sample_entries: Sequence[Entry], more_entries: Sequence[Entry]
+    ) -> None:
+        if isinstance(adapter, ListAdapter):
+            return  # never asked
+        both = [*sample_entries, *more_entries]
+        for there in ([], sample_entries):
+            write(adapter, there)
+            read = held(adapter)
+            for asked in (both, more_entries, []):
+                absent = {key(entry) for entry in not_held(adapter, asked)}
+                if wrong := absent ^ {key(entry) for entry in asked if key(entry) not in read}:
+                    pytest.fail(f"holds() and read() do not agree on {sorted(wrong)[:10]}")
+
     def test_a_change_that_breaks_off_leaves_a_whole_list(
         self, adapter: AnyAdapter, sample_entries: Sequence[Entry], more_entries: Sequence[Entry]
     ) -> None:
@@ -261,6 +300,24 @@ class AdapterSuite:
         except UnavailableError:
             return
         pytest.fail(f"read() returned {len(found)} entries from a target that cannot be reached")
+
+    def test_an_unreachable_target_is_never_said_to_hold_nothing(
+        self,
+        adapter: AnyAdapter,
+        break_target: Callable[[], None] | None,
+        sample_entries: Sequence[Entry],
+    ) -> None:
+        if isinstance(adapter, ListAdapter):
+            return  # never asked
+        if break_target is None:
+            pytest.skip("override the fixture `break_target` to make the target unreachable")
+        write(adapter, sample_entries)
+        break_target()
+        try:
+            absent = not_held(adapter, sample_entries)
+        except UnavailableError:
+            return
+        pytest.fail(f"holds() lacks {len(absent)} entries at a target that cannot be reached")
 
     def test_an_unreachable_target_is_never_written_in_silence(
         self,

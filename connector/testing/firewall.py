@@ -6,7 +6,7 @@ keep their entries in files, so that they survive the process that wrote them, a
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Event, Lock
 from typing import ClassVar, Final
@@ -116,6 +116,12 @@ class FakeFirewall:
         for observable, fields in self.entries().items():
             yield Entry(observable, fields)
 
+    def holds(self, observables: Collection[Observable]) -> set[Observable]:
+        """Return those of these that are in the table."""
+        self._answer(0)
+        with self._lock:
+            return {observable for observable in observables if observable in self._table}
+
     def _answer(self, size: int) -> None:
         if self.gate is not None:
             self.waiting.set()
@@ -183,6 +189,10 @@ class FirewallAdapter(EntryAdapter[FirewallSettings]):
     def read(self) -> Iterator[Entry]:
         """Yield what the firewall holds."""
         return self.device.read()
+
+    def holds(self, observables: Collection[Observable]) -> set[Observable]:
+        """Return what the firewall holds of these."""
+        return self.device.holds(observables)
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Add or update entries."""

@@ -2,7 +2,7 @@
 
 import errno
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,6 +102,24 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
             enforced = frame.enforced(self._wish, self._names)
             held = [(kind, self._keys(kernel, kind), kind in enforced) for kind in frame.kinds]
         return (entry for kind, keys, real in held for entry in _entries(kind, keys, real))
+
+    def holds(self, observables: Collection[Observable]) -> set[Observable]:
+        """Return those of these that our sets have an element for, by that element alone.
+
+        A prefix that covers an address lies in another set and says nothing of it.
+        """
+        asked: dict[SetKind, dict[bytes, Observable]] = defaultdict(dict)
+        for observable in observables:
+            if self.accepts(observable):
+                kind, element = place(observable)
+                asked[kind][kind.key(element)] = observable
+        found: set[Observable] = set()
+        with self._kernel() as kernel:
+            for kind in survey(kernel, self._names).kinds & asked.keys():
+                by_key, name = asked[kind], self._names.of(kind.suffix)
+                keys = kernel.present(self.settings.table, name, by_key)
+                found.update(by_key[key] for key in keys)
+        return found
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Add elements in one transaction, with the table, sets and rules that are missing."""

@@ -90,6 +90,16 @@ class SetKind:
             return self._endpoint
         return lambda key: Observable(kind, _write(self.version, key) + suffix)
 
+    def key(self, element: str) -> bytes:
+        """Return the key that the kernel keeps an element under, as `place` words it."""
+        address, *port = element.split(" . ")
+        packed = socket.inet_pton(self.version.family, address)
+        if port:
+            protocol, number = port
+            packed += bytes((PROTOCOLS[protocol], 0, 0, 0))
+            packed += int(number).to_bytes(2, "big") + bytes(2)
+        return packed
+
     def _endpoint(self, key: bytes) -> Observable:
         size = self.version.bits // 8
         address = _write(self.version, key[:size])

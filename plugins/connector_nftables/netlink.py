@@ -6,13 +6,15 @@ kernel itself answers what we ask here in a tenth of a millisecond, elements exc
 """
 
 import ctypes
+import errno
 import os
 import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -22,7 +24,9 @@ NFNL_SUBSYS_NFTABLES: Final = 10
 GET_TABLE, GET_CHAIN, GET_RULE, GET_SET, GET_ELEMENTS = 1, 4, 7, 10, 13
 FAMILIES: Final = {"inet": 1, "ip": 2, "ip6": 10}
 
-_REQUEST_DUMP: Final = 0x001 | 0x300
+_REQUEST: Final = 0x001
+_REQUEST_DUMP: Final = _REQUEST | 0x300
+_NESTED: Final = 0x8000
 _DUMP_INTERRUPTED: Final = 0x10
 _ERROR, _DONE = 2, 3
 _HEADER: Final = struct.Struct("=IHHII")
@@ -31,6 +35,7 @@ _ATTRIBUTE: Final = struct.Struct("=HH")
 _TYPE_BITS: Final = 0x3FFF
 _ELEMENT: Final = struct.Struct("=HHHHHH")
 _LIST_ELEMENT = _ELEMENT_KEY = _DATA_VALUE = 1
+_ASKED_AT_ONCE: Final = 64  # all answers fit into the usual buffer of a socket
 _ATTEMPTS: Final = 10
 _PAUSE_SECONDS: Final = 0.05
 _ANSWER_SECONDS: Final = 60
@@ -134,6 +139,34 @@ class Kernel:
             time.sleep(_PAUSE_SECONDS * (attempt + 1))
         raise InterruptedDumpError(f"set {name} kept moving during {_ATTEMPTS} attempts to read it")
 
+    def present(self, table: str, name: str, keys: Iterable[bytes]) -> set[bytes]:
+        """Return those of these keys that a set has an element for, asking for each by itself."""
+        found, remaining = set[bytes](), iter(keys)
+        of_set = _attribute(1, table) + _attribute(2, name)
+        while part := list(islice(remaining, _ASKED_AT_ONCE)):
+            found.update(self._present_among(of_set, part))
+        return found
+
+    def _present_among(self, of_set: bytes, keys: list[bytes]) -> Iterator[bytes]:
+        """Send all questions in one datagram: each is answered, with its element or an error.
+
+        One question for several elements would end at the first that is not there.
+        """
+        asked = {}
+        datagram = b""
+        for key in keys:
+            listed = _nested(3, _nested(_LIST_ELEMENT, _nested(_ELEMENT_KEY, _value(key))))
+            datagram += self._request(GET_ELEMENTS, _REQUEST, of_set + listed)
+            asked[self._sequence] = key
+        self._socket.send(datagram)
+        while asked:
+            for kind, _flags, sequence, payload in _messages(self._socket.recv(1 << 18)):
+                key = asked.pop(sequence)
+                if kind != _ERROR:
+                    yield key
+                elif (code := _error_code(payload)) != errno.ENOENT:
+                    raise OSError(code, os.strerror(code))
+
     def _count(self, table: str, name: str, otherwise: int) -> int:
         """How many elements the kernel counts (Linux 6.17 and later), time-outs apart."""
         shape = self.sets(table).get(name)
@@ -151,33 +184,40 @@ class Kernel:
 
     def _ask(self, message: int, attributes: bytes) -> tuple[list[bytes], bool]:
         """Return the answer's bodies, and whether no transaction went on meanwhile."""
-        self._sequence += 1
-        body = struct.pack("=BBH", self._family, 0, 0) + attributes
-        kind = NFNL_SUBSYS_NFTABLES << 8 | message
-        length = _HEADER.size + len(body)
-        self._socket.send(_HEADER.pack(length, kind, _REQUEST_DUMP, self._sequence, 0) + body)
+        self._socket.send(self._request(message, _REQUEST_DUMP, attributes))
         bodies: list[bytes] = []
         whole = True
         while True:
-            for kind, flags, payload in _messages(self._socket.recv(1 << 18)):
+            for kind, flags, _sequence, payload in _messages(self._socket.recv(1 << 18)):
                 whole = whole and not flags & _DUMP_INTERRUPTED
                 if kind in {_DONE, _ERROR}:
                     _check_end(payload)  # a dump that failed half-way is done too, with an error
                     return bodies, whole
                 bodies.append(payload[4:])
 
+    def _request(self, message: int, flags: int, attributes: bytes) -> bytes:
+        """Return a message of the next sequence number."""
+        self._sequence += 1
+        body = struct.pack("=BBH", self._family, 0, 0) + attributes
+        kind = NFNL_SUBSYS_NFTABLES << 8 | message
+        return _HEADER.pack(_HEADER.size + len(body), kind, flags, self._sequence, 0) + body
+
 
 def _check_end(payload: bytes) -> None:
-    code = -_ERROR_CODE.unpack_from(payload)[0]
-    if code:
+    if code := _error_code(payload):
         raise OSError(code, os.strerror(code))
 
 
-def _messages(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:
+def _error_code(payload: bytes) -> int:
+    code: int = _ERROR_CODE.unpack_from(payload)[0]
+    return -code
+
+
+def _messages(datagram: bytes) -> Iterator[tuple[int, int, int, bytes]]:
     offset = 0
     while offset < len(datagram):
-        length, kind, flags, _sequence, _port = _HEADER.unpack_from(datagram, offset)
-        yield kind, flags, datagram[offset + _HEADER.size : offset + length]
+        length, kind, flags, sequence, _port = _HEADER.unpack_from(datagram, offset)
+        yield kind, flags, sequence, datagram[offset + _HEADER.size : offset + length]
         offset += length + 3 & ~3
 
 
@@ -190,7 +230,18 @@ def _attributes(body: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _attribute(kind: int, text: str) -> bytes:
-    value = text.encode() + b"\0"
+    return _packed(kind, text.encode() + b"\0")
+
+
+def _nested(kind: int, attributes: bytes) -> bytes:
+    return _packed(kind | _NESTED, attributes)
+
+
+def _value(key: bytes) -> bytes:
+    return _packed(_DATA_VALUE, key)
+
+
+def _packed(kind: int, value: bytes) -> bytes:
     return _ATTRIBUTE.pack(4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
 
 

@@ -1,6 +1,6 @@
 """A Splunk KV store collection, for lookups, alerts and Enterprise Security."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from connector.adapter import (
     Field,
     Http,
     HttpSettings,
+    Observable,
     ObservableType,
     Place,
 )
@@ -115,6 +116,12 @@ class SplunkKvstoreAdapter(EntryAdapter[SplunkSettings]):
             for document in page:
                 if (entry := entry_of(document, self._tag)) is not None:
                     yield entry
+
+    def holds(self, observables: Collection[Observable]) -> set[Observable]:
+        """Return those of these that `read` would show, by their keys alone."""
+        keys = [key_of(observable, self._tag) for observable in observables]
+        shown = (entry_of(document, self._tag) for document in self._documents.under(keys))
+        return {entry.observable for entry in shown if entry is not None}
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Insert or replace one document per entry, under a key made from owner and value."""

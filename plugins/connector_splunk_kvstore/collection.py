@@ -15,21 +15,21 @@ from connector_splunk_kvstore.splunk import HTTPError, Service, Splunk, words
 PAGE_SIZE: Final = 10_000
 SHIPPED_BATCH_LIMIT: Final = 1000
 # Eighty hex keys make a query of about 7.3 kB; URLs beyond 8 kB are refused on the way.
-KEYS_PER_DELETE: Final = 80
+KEYS_PER_QUERY: Final = 80
 _LIMIT_PATH: Final = "properties/limits/kvstore/max_documents_per_batch_save"
 _LIMIT_VALUE: Final = re.compile(rb'\s*(\d+)\s*|.*"content"\s*:\s*"?(\d+).*', re.DOTALL)
 _LIMIT_NAMED: Final = re.compile(r"max_documents_per_batch_save\s*=\s*(\d+)")
 _HEX_KEY: Final = re.compile(r"[0-9a-f]{64}")
 
 
-def delete_query(keys: Sequence[str], tag: str) -> str:
+def query_for(keys: Sequence[str], tag: str) -> str:
     """Return a query that matches these keys of this owner and can match nothing else.
 
     The SDK turns an empty query into the deletion of the whole collection, and a dict into a
     text that is not JSON; so this is the one place that makes such a query, and it is text.
     """
     if not keys or not tag or not all(_HEX_KEY.fullmatch(key) for key in keys):
-        raise ValueError("a deletion needs an owner and at least one of our keys")
+        raise ValueError("a query needs an owner and at least one of our keys")
     either = [{"_key": key} for key in keys]
     return json.dumps({"$and": [{"source": tag}, {"$or": either}]}, separators=(",", ":"))
 
@@ -74,11 +74,17 @@ class OwnDocuments:
             yield page
             last = page[-1]["_key"]
 
+    def under(self, keys: Sequence[str]) -> Iterator[Document]:
+        """Yield our documents under these keys, asking for nothing else."""
+        remaining = iter(keys)
+        while self._found() and (chunk := list(islice(remaining, KEYS_PER_QUERY))):
+            yield from self._under(chunk)
+
     def remove(self, keys: Sequence[str]) -> None:
         """Delete our documents under these keys; those already gone are no error."""
         remaining = iter(keys)
-        while self._found() and (chunk := list(islice(remaining, KEYS_PER_DELETE))):
-            self._delete(delete_query(chunk, self._tag), len(chunk))
+        while self._found() and (chunk := list(islice(remaining, KEYS_PER_QUERY))):
+            self._delete(query_for(chunk, self._tag), len(chunk))
 
     def _delete(self, query: str, keys: int) -> None:
         try:
@@ -89,6 +95,37 @@ class OwnDocuments:
             )
         except HTTPError as error:
             raise self._lost(error, keys) from error
+
+    def _under(self, keys: Sequence[str]) -> Iterator[Document]:
+        """Yield documents until an answer is empty: the store cuts one without a word."""
+        left = set(keys)
+        while left and (found := self._among(sorted(left))):
+            shown = {document.get("_key") for document in found if isinstance(document, dict)}
+            if not shown or not shown <= left:
+                raise UnavailableError(
+                    f"{self._splunk.where}: shows other documents of collection {self._name} than "
+                    "were asked for"
+                )
+            left -= shown
+            yield from found
+
+    def _among(self, keys: Sequence[str]) -> list[Document]:
+        """Return what is found of these keys, asking for as many at once as a URL may name."""
+        try:
+            return self._asked(query_for(keys, self._tag), len(keys))
+        except HTTPError as error:
+            if error.status == 404 or len(keys) == 1:
+                raise self._lost(error, 0) from error
+        half = len(keys) // 2
+        return self._among(keys[:half]) + self._among(keys[half:])
+
+    def _asked(self, query: str, limit: int) -> list[Document]:
+        found: list[Document] = self._splunk.ask(
+            self._right("read"),
+            lambda _: self._data.query(query=query, sort="_key", limit=limit),
+            tolerated=frozenset({404, 413, 414}),
+        )
+        return found
 
     def _save(self, documents: Sequence[Document]) -> dict[str, str]:
         try:
@@ -136,11 +173,7 @@ class OwnDocuments:
     def _page(self, last: str) -> list[Document]:
         query = {"$and": [{"source": self._tag}, {"_key": {"$gt": last}}]}
         try:
-            page: list[Document] = self._splunk.ask(
-                self._right("read"),
-                lambda _: self._data.query(query=query, sort="_key", limit=PAGE_SIZE),
-                tolerated=frozenset({404}),
-            )
+            page = self._asked(json.dumps(query), PAGE_SIZE)
         except HTTPError as error:
             raise self._lost(error, 0) from error
         for document in page:

@@ -279,6 +279,52 @@ def test_a_set_that_vanishes_while_it_is_read_is_not_read_as_empty(netns, monkey
 
 
 @pytest.mark.real_server
+def test_an_element_is_told_from_what_covers_it_or_lies_beside_it(netns):
+    adapter = adapter_in(netns)
+    there = ["192.0.2.0/24", "192.0.2.9", "2001:db8::/32", "203.0.113.7:443/tcp"]
+    there += ["[2001:db8::7]:53/udp"]
+    absent = ["192.0.2.1", "192.0.2.0/25", "192.0.2.128/25", "192.0.0.0/16", "198.51.100.0/24"]
+    absent += ["2001:db8::7", "2001:db8::/48", "203.0.113.7", "203.0.113.7:443/udp"]
+    absent += ["203.0.113.7:444/tcp", "[2001:db8::7]:53/sctp", "203.0.113.8:443/tcp"]
+    asked = [entry(value).observable for value in there + absent]
+    assert adapter.holds(asked) == set(), "there is no table yet"
+    adapter.add([entry(value) for value in there])
+    assert {each.value for each in adapter.holds(asked)} == set(there)
+    assert {each.value for each in adapter.holds([*asked[:1], *asked[-1:]])} == {there[0]}
+
+
+@pytest.mark.real_server
+def test_many_elements_are_asked_for_one_by_one_without_reading_the_set(netns, monkeypatch):
+    adapter = adapter_in(netns)
+    many = [entry(f"10.0.{n // 256}.{n % 256}") for n in range(2000)]
+    adapter.add(many[::3])
+    monkeypatch.delattr(Kernel, "elements")
+    found = adapter.holds([each.observable for each in many])
+    assert {each.value for each in found} == {each.value for each in many[::3]}
+
+
+@pytest.mark.real_server
+def test_a_set_made_otherwise_is_not_asked_either(netns):
+    nft_hosts.nft(
+        netns,
+        "add table inet connector\n"
+        "add set inet connector blocklist_v4 { type ipv4_addr; flags interval; }\n"
+        "add element inet connector blocklist_v4 { 192.0.2.0/24 }\n",
+    )
+    with pytest.raises(RefusedError, match="blocklist_v4 in table inet connector"):
+        adapter_in(netns).holds([entry("192.0.2.1").observable])
+
+
+@pytest.mark.real_server
+def test_what_the_kernel_refuses_to_answer_is_not_absent(netns, monkeypatch):
+    adapter = adapter_in(netns)
+    adapter.add([entry("192.0.2.1")])
+    monkeypatch.setattr(SetKind, "key", lambda _kind, _element: b"\xc0\x00\x02")  # too short
+    with pytest.raises(UnavailableError, match="Invalid argument"):
+        adapter.holds([entry("192.0.2.1").observable])
+
+
+@pytest.mark.real_server
 def test_a_missing_command_is_refused_in_words(netns):
     adapter = adapter_in(netns, nft=Path("/nowhere/nft"))
     with pytest.raises(RefusedError, match="install the package nftables"):
@@ -293,7 +339,8 @@ def test_missing_rights_are_refused_in_words():
         from connector_nftables import NftablesAdapter, NftablesSettings
         adapter = NftablesAdapter(NftablesSettings(table="tfc_never_made"))
         entry = Entry(Observable("ipv4-addr", "192.0.2.1"))
-        for use in (adapter.read, lambda: adapter.add([entry])):
+        asked = [entry.observable]
+        for use in (adapter.read, lambda: adapter.holds(asked), lambda: adapter.add([entry])):
             try:
                 print("no error", use())
             except RefusedError as error:
@@ -301,7 +348,7 @@ def test_missing_rights_are_refused_in_words():
     """
     program = (sys.executable, "-c", textwrap.dedent(script))
     done = nft_hosts.run("setpriv", "--bounding-set", "-net_admin", "--", *program)
-    assert done.split() == ["True", "True"]
+    assert done.split() == ["True"] * 3
 
 
 @pytest.mark.real_server
@@ -327,6 +374,8 @@ def test_a_hundred_thousand_addresses_come_and_go(netns, capsys):
     timed("add 500 beside them", lambda: adapter.add(few))
     held = timed("read", lambda: list(adapter.read()))
     assert {entry.value for entry in held} == {entry.value for entry in many + few}
+    some = [each.observable for each in few]
+    assert timed("find 500", lambda: adapter.holds(some)) == set(some)
     timed("remove 500", lambda: adapter.remove(few))
     timed("remove 100,000", lambda: in_batches(adapter.remove))
     assert values(adapter) == set()
@@ -351,6 +400,7 @@ def test_each_observable_has_one_place(value, suffix, element):
     kind, placed = place(entry(value).observable)
     assert (kind.suffix, placed) == (suffix, element)
     assert kind_named(suffix) == kind
+    assert kind.reader()(kind.key(element)) == entry(value).observable
 
 
 @pytest.mark.parametrize(

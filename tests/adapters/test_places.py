@@ -16,6 +16,7 @@ KVSTORE = {
 ALIKE = {
     "edl": ({"file": "a.txt"}, {"file": "a.txt", "format": "panos", "types": ["url"]}),
     "edl and rules": ({"file": "a.txt"}, {"file": "a.txt", "language": "yara"}),
+    "rules and edl": ({"file": "a.yar", "language": "yara"}, {"file": "a.yar"}),
     "nftables": ({"set": "bad"}, {"set": "bad", "drop": False}),
     "postfix": (
         {"folder": "maps", "senders": "from", "clients": "hosts"},

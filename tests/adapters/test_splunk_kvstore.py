@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from connector_splunk_kvstore import SplunkKvstoreAdapter, SplunkSettings
-from connector_splunk_kvstore.collection import KEYS_PER_DELETE, delete_query
+from connector_splunk_kvstore.collection import KEYS_PER_QUERY, query_for
 from connector_splunk_kvstore.documents import (
     FIELD_TYPES,
     MAPPED_FIELDS,
@@ -321,6 +321,66 @@ class TestReading:
             list(adapter.read())
 
 
+class TestAsking:
+    def test_what_is_asked_for_is_found_by_its_key_alone(self, splunk, open_adapter):
+        name, tag = "c" * 80, "t" * 80
+        adapter = open_adapter(collection=name, owner_tag=tag)
+        entries = addresses(1000)
+        adapter.add(entries[::2])
+        splunk.requests.clear()
+        found = adapter.holds([each.observable for each in entries])
+        assert found == {each.observable for each in entries[::2]}
+        sent = splunk.received("GET")
+        assert max(len(each.target) for each in sent) < 8000
+        assert len(sent) == 2 * -(-1000 // KEYS_PER_QUERY), "each answer, then an empty one"
+        adapter.holds([each.observable for each in addresses(2000)[1000:]])
+        assert len(splunk.requests) == len(sent) + -(-1000 // KEYS_PER_QUERY)
+
+    def test_documents_that_are_not_as_we_write_them_are_not_ours_to_find(
+        self, open_adapter, collection
+    ):
+        ours, altered, keyed, tagged = addresses(4)
+        adapter = open_adapter()
+        adapter.add([ours, altered])
+        collection.documents[key_of(altered.observable, TAG)].update(ip="192.0.2.1")
+        collection.insert({**document_of(keyed, TAG), "source": "somebody else"})
+        collection.insert({**document_of(tagged, TAG), "_key": "f" * 64})
+        open_adapter(tag="other-output").add([keyed, tagged])
+        asked = [each.observable for each in (ours, altered, keyed, tagged)]
+        assert adapter.holds(asked) == {ours.observable}
+        assert list(adapter.read()) == [ours]
+
+    def test_an_answer_that_is_cut_without_a_word_is_asked_for_again(self, splunk, adapter):
+        adapter.add(addresses(100))
+        splunk.limits.max_rows_per_query = 7
+        assert len(adapter.holds([each.observable for each in addresses(120)])) == 100
+
+    def test_a_collection_that_is_not_there_holds_nothing_and_stays_away(self, splunk, adapter):
+        assert adapter.holds([each.observable for each in addresses(3)]) == set()
+        assert splunk.collections == {}
+
+    def test_a_proxy_that_takes_shorter_urls_is_asked_for_less_at_once(self, splunk, adapter):
+        adapter.add(addresses(80))
+        asked = [each.observable for each in addresses(90)]
+        splunk.longest_target = 3000
+        assert len(adapter.holds(asked)) == 80
+        splunk.longest_target = 200
+        with pytest.raises(UnavailableError, match="limit the length of URLs"):
+            adapter.holds(asked)
+
+    def test_an_answer_about_something_else_is_none(self, adapter, collection):
+        adapter.add(addresses(2))
+        collection.find = lambda **_: [json.dumps(each) for each in collection.documents.values()]
+        with pytest.raises(UnavailableError, match="other documents"):
+            adapter.holds([addresses(1)[0].observable])
+
+    def test_half_an_answer_is_never_a_whole_one(self, splunk, adapter):
+        adapter.add(addresses(50))
+        splunk.plan(Trouble.HALF_JSON, on=f"GET {DATA}", times=9)
+        with pytest.raises(UnavailableError):
+            adapter.holds([each.observable for each in addresses(50)])
+
+
 class TestRemoving:
     def test_only_our_documents_go(self, open_adapter, collection):
         entries = addresses(3)
@@ -347,7 +407,7 @@ class TestRemoving:
         adapter.add(addresses(1000))
         adapter.remove(addresses(990))
         sent = splunk.received("DELETE")
-        assert len(sent) == -(-990 // KEYS_PER_DELETE)
+        assert len(sent) == -(-990 // KEYS_PER_QUERY)
         assert max(len(each.target) for each in sent) < 8000
         assert len(splunk.collections[APP, name].documents) == 10
 
@@ -383,7 +443,7 @@ class TestRemoving:
     )
     def test_no_query_can_be_made_that_matches_more(self, keys, tag):
         with pytest.raises((ValueError, TypeError)):
-            delete_query(keys, tag)
+            query_for(keys, tag)
 
 
 class TestFailures:

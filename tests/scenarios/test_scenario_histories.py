@@ -14,7 +14,6 @@ from stix_samples import PRODUCER, START, STRANGER, TLP, indicator, stamp
 
 from connector.errors import ConnectorError, UnavailableError
 from connector.model import Observable, ObservableType
-from connector.reconcile import EVERYTHING
 
 VALUES = ["192.0.2.1", "192.0.2.2", "198.51.100.0/24", "a.example", "b.example", "2001:db8::1"]
 FILES = ("one", "two")
@@ -178,15 +177,18 @@ class History:
         self.site.rack[device].refuses = {value: "reserved"}
 
     def _by_hand(self, device: str, value: str) -> None:
-        """Somebody adds an entry at the device, and a whole pass sees it before a feed names it."""
+        """Somebody adds an entry at the device, at any time but while ours may be on its way."""
         observable = Observable(ObservableType.DOMAIN_NAME, value)
         firewall = self.site.rack[device]
-        if value.endswith("example") and observable not in firewall.entries():
+        if not value.endswith("example") or observable in firewall.entries():
+            return
+        ledger, listed = self.site.service.store.ledger, self.site.service.outputs[device].listing
+        number = ledger.open(device, listed.number).number
+        with self.site.service.store.database.read() as connection:
+            known = ledger.numbers_of(connection, [observable])
+            ours = ledger.ours_among(connection, number, list(known.values()))
+        if not ours:
             firewall.put_by_hand(observable, {})
-            try:
-                self.site.service.sync(device, EVERYTHING)
-            except ConnectorError:
-                firewall.take_by_hand(observable)
 
     def _mend(self) -> None:
         for device in ("edge", "small", "hunt"):

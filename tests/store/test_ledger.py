@@ -2,13 +2,14 @@
 
 from array import array
 from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 import zstandard
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from list_hand import DAY, START, Hand
 from store_samples import at, indicator, indicator_id
@@ -26,6 +27,7 @@ from connector.store.tallies import OUTPUT_TALLY, tallies
 from connector.testing.firewall import FirewallAdapter, FirewallSettings, Rack
 
 FIRST = Observable(ObservableType.IPV4_ADDR, "198.51.100.1")
+SECOND = Observable(ObservableType.IPV4_ADDR, "198.51.100.2")
 
 
 class Edge:
@@ -60,6 +62,18 @@ class Edge:
         marks = Counter(self.marks().values())
         assert {mark: count for mark, count in counted.items() if count} == marks
         assert owned == sum(count for mark, count in marks.items() if mark in OURS)
+
+
+class KilledError(Exception):
+    """Stands for a process that is killed at a point."""
+
+
+def die_at(fatal: str) -> Callable[[str], None]:
+    def die(point: str) -> None:
+        if point == fatal:
+            raise KilledError
+
+    return die
 
 
 @pytest.fixture
@@ -147,8 +161,71 @@ def test_entries_of_others_are_neither_taken_over_nor_removed(edge: Edge) -> Non
     edge.sync()
     assert edge.device.entries()[FIRST] == {"comment": "by Ada"}
     edge.assert_counted()
-    with edge.store.database.read() as connection:
-        assert len(edge.store.ledger.foreign_among(connection, 1)) == 1
+
+
+def test_what_others_put_there_between_two_readings_stays_theirs(edge: Edge) -> None:
+    edge.hand.give(indicator(1))
+    edge.sync(EVERYTHING)
+    edge.device.put_by_hand(SECOND, {"comment": "by Ada"})
+    edge.hand.give(indicator(2), indicator(3))
+    assert edge.sync().added == 1
+    assert edge.marks()[SECOND.value] is Mark.FOREIGN
+    edge.hand.give(*(indicator(number, modified=2, revoked=True) for number in (2, 3)))
+    assert edge.sync().removed == 1
+    assert edge.device.entries()[SECOND] == {"comment": "by Ada"}
+    edge.assert_counted()
+
+
+def test_what_a_crash_let_us_write_without_a_word_is_ours_and_leaves(edge: Edge) -> None:
+    edge.hand.give(indicator(1))
+    edge.sync(EVERYTHING)
+    edge.hand.give(indicator(2))
+    edge.device.hook = die_at("added")
+    with pytest.raises(KilledError):
+        edge.sync()
+    assert edge.marks()[SECOND.value] is Mark.INTENDED
+    assert SECOND in edge.device.entries()
+    edge.device.hook = lambda _point: None
+    assert edge.sync().added == 1
+    assert edge.marks()[SECOND.value] is Mark.WRITTEN
+    edge.hand.give(indicator(2, modified=2, revoked=True))
+    edge.sync()
+    assert SECOND not in edge.device.entries()
+    edge.assert_counted()
+
+
+def test_the_target_is_asked_for_what_is_added_and_for_nothing_else(edge: Edge) -> None:
+    asked: list[set[str]] = []
+    holds = edge.device.holds
+
+    def listens(observables: Collection[Observable]) -> set[Observable]:
+        asked.append({each.value for each in observables})
+        return holds(observables)
+
+    edge.device.holds = listens  # type: ignore[method-assign]  # a wire tap
+    edge.hand.give(indicator(1), indicator(2))
+    edge.sync(EVERYTHING)
+    assert asked == [], "a full pass has read the target"
+    edge.hand.give(indicator(1, modified=2, valid_until=at(20)), indicator(3))
+    edge.sync()
+    assert asked == [{"198.51.100.3"}], "what is ours is updated without a question"
+    edge.hand.give(indicator(2, modified=2, revoked=True))
+    edge.sync()
+    assert len(asked) == 1, "nothing is added"
+
+
+def test_a_target_that_does_not_say_what_it_holds_gets_nothing(edge: Edge) -> None:
+    edge.hand.give(indicator(1))
+    edge.sync(EVERYTHING)
+    edge.device.put_by_hand(SECOND, {})
+    edge.hand.give(indicator(2))
+    edge.device.fault = UnavailableError("no answer")
+    with pytest.raises(UnavailableError):
+        edge.sync()
+    assert SECOND.value not in edge.marks(), "not even intended: it would count as ours"
+    edge.device.fault = None
+    edge.sync()
+    assert edge.marks()[SECOND.value] is Mark.FOREIGN
 
 
 def test_a_full_target_holds_the_best_and_takes_the_next_when_there_is_room(
@@ -196,6 +273,13 @@ def test_reasons_for_leaving_reach_the_plan(edge: Edge) -> None:
         max_size=16,
     )
 )
+@example(done=[("say", 3), ("sync", 1), ("revoke", 3), ("sync", 1), ("hand", 3), ("say", 3),
+               ("sync", 1), ("revoke", 3)])  # fmt: skip
+@example(done=[("verify", 1), ("hand", 3), ("say", 3), ("sync", 1), ("revoke", 3)])
+@example(done=[("hand", 3), ("say", 3), ("sync", 1), ("revoke", 3), ("sync", 1), ("say", 3),
+               ("sync", 1), ("revoke", 3)])  # fmt: skip
+@example(done=[("refuse", 3), ("say", 3), ("sync", 1), ("hand", 3), ("wait", 1), ("say", 3),
+               ("sync", 1), ("revoke", 3)])  # fmt: skip
 def test_whatever_happens_the_target_ends_with_what_is_wanted_and_what_others_put(
     tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, int]]
 ) -> None:

@@ -246,6 +246,30 @@ BROKEN_FIREWALLS = {
         "            return {}",
         "read() returned 0 entries from a target that cannot be reached",
     ),
+    "does not look for what others put there": (
+        "    def add(self, entries):\n",
+        "    def holds(self, observables):\n"
+        "        shown = [key for key, (owner, _) in self.rules.items() if owner == 'us']\n"
+        "        return {each for each in observables if (each.type, each.value) in shown}\n\n"
+        "    def add(self, entries):\n",
+        "which others put there: so it was taken for ours, and removed",
+    ),
+    "holds whatever it is asked for": (
+        "    def add(self, entries):\n",
+        "    def holds(self, observables):\n        return {each for each in observables}\n\n"
+        "    def add(self, entries):\n",
+        "holds() and read() do not agree on",
+    ),
+    "holds nothing when it does not answer": (
+        "    def add(self, entries):\n",
+        "    def holds(self, observables):\n"
+        "        try:\n"
+        "            return super().holds(observables)\n"
+        "        except UnavailableError:\n"
+        "            return []\n\n"
+        "    def add(self, entries):\n",
+        "holds() lacks 8 entries at a target that cannot be reached",
+    ),
     "cuts its fields": (
         'entry.fields.get("note", "")',
         'entry.fields.get("note", "")[:3]',

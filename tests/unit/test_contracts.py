@@ -83,6 +83,17 @@ def test_a_target_without_a_commit_needs_none() -> None:
     assert board.batch_size == 500
 
 
+def test_a_target_that_cannot_be_asked_for_single_entries_is_read() -> None:
+    class Slate(Board):
+        def read(self) -> Iterable[Entry]:
+            yield Entry(ADDRESS, {"note": "theirs"})
+            yield Entry(Observable(ObservableType.URL, ADDRESS.value))
+
+    other = Observable(ObservableType.IPV4_ADDR, "192.0.2.8")
+    assert Slate(Options()).holds([ADDRESS, other]) == {ADDRESS}
+    assert Board(Options()).holds([ADDRESS]) == set()
+
+
 def test_what_was_not_given_is_told_where_it_is_asked_for() -> None:
     with pytest.raises(RuntimeError, match="derives its options from HttpSettings"):
         _ = Paper(Options()).http

@@ -223,12 +223,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("name"),
     )
     op.create_table(
-        "foreign_entries",
-        sa.Column("output", sa.SmallInteger(), autoincrement=False, nullable=False),
-        sa.Column("key", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("output", "key"),
-    )
-    op.create_table(
         "gaps",
         sa.Column("feed", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("collection", sa.Text(), nullable=False),
@@ -519,7 +513,6 @@ def downgrade() -> None:
     op.drop_table("ledger")
     op.drop_table("inventories")
     op.drop_table("gaps")
-    op.drop_table("foreign_entries")
     op.drop_table("feeds")
     op.drop_table("exceptions")
     with op.batch_alter_table("entries", schema=None) as batch_op:
