@@ -16,6 +16,7 @@ from connector.console import (
     CONFIG,
     AsJson,
     ConfigPath,
+    ListGroup,
     err,
     leave,
     load_config,
@@ -38,7 +39,7 @@ _FAILED: Final = 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 allow_app = typer.Typer(
-    no_args_is_help=True, help="Exceptions from every list, and what the allowlist costs."
+    cls=ListGroup, help="Exceptions from every list, and what the allowlist costs."
 )
 Value = Annotated[
     str,

@@ -15,6 +15,7 @@ from connector.errors import ConnectorError, RefusedError, UnavailableError
 LONGEST_WAIT_SECONDS: Final = 3600.0
 RETRIED: Final = frozenset({429, 500, 502, 503, 504})
 _REFUSED: Final = frozenset({401, 403, 407})
+_MISSING: Final = frozenset({404, 410})  # TAXII 2.1 section 3.4: also for who may not see it
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TITLE: Final = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _LONGEST_EXCERPT: Final = 160
@@ -62,6 +63,8 @@ class Answer:
             return RefusedError(
                 f"{message}; check auth, and whether the server admits this machine's address"
             )
+        if self.status_code in _MISSING:
+            message += "; check the address, and whether these credentials may see what is there"
         wait = retry_after(self.headers.get("Retry-After", ""), self.date)
         if self.status_code in RETRIED:
             return TransientError(message, wait)

@@ -14,6 +14,7 @@ from connector.console import (
     CONFIG,
     AsJson,
     ConfigPath,
+    ListGroup,
     err,
     leave,
     load_config,
@@ -46,7 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Keeps blocklists and watchlists in step with shared threat feeds.",
 )
-plugins_app = typer.Typer(no_args_is_help=True, help="Adapters and feeds that are installed.")
+plugins_app = typer.Typer(cls=ListGroup, help="Adapters and feeds that are installed.")
 app.add_typer(plugins_app, name="plugins")
 app.add_typer(feeding.app, name="feeds")
 app.add_typer(allow_app, name="allow")

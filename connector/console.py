@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from connector.assembly import assemble
 from connector.config.loading import Loaded, load
@@ -30,6 +31,17 @@ CONFIG: Final = Path("config.yaml")
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class ListGroup(TyperGroup):
+    """Commands of which `list` is meant where none is named."""
+
+    # Typer has the type of a context under a private name only.
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `list` where no command is."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
 
 
 def print_json(answer: Any) -> None:

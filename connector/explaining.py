@@ -16,8 +16,9 @@ from connector.decisions.policy import (
     reason_of,
 )
 from connector.decisions.selection import Terms
-from connector.indicators.candidates import candidates
+from connector.indicators.candidates import candidates, meanings
 from connector.indicators.confidence import words_of
+from connector.indicators.hidden_parts import Part
 from connector.indicators.identity import id_of_key, key_of_id
 from connector.indicators.keys import key_of
 from connector.indicators.stix import instant
@@ -45,19 +46,23 @@ def explain_value(service: Service, asked: str) -> Json:
             key = key_of_id(asked)
             found = questions.observables_of_object(database, connection, key)
             bare = questions.bare_claims_of(database, connection, key)
+            unread = questions.unreadable_named(database, connection, asked)
         else:
             keys = [key_of(candidate) for candidate in candidates(asked)]
             found = questions.find_observables(database, connection, keys) if keys else {}
-            bare = []
+            bare, unread = [], []
         answers = [
             _observable_json(service, connection, number, observable)
             for number, observable in sorted(found.items())
         ]
     return {
         "value": asked,
-        "found": bool(answers or bare),
+        "found": bool(answers or bare or unread),
         "observables": answers,
-        "unread": [_claim_json(service, claim, None) for claim in bare],
+        "unread": [
+            *(_claim_json(service, claim, None) for claim in bare),
+            *({**_claim_json(service, claim, None), "indicator": asked} for claim in unread),
+        ],
         "protected": _protections(service, asked),
         "gaps": [{"feed": gap.feed, **gap_json(gap)} for gap in service.store.objects.gaps.found()],
     }
@@ -68,9 +73,9 @@ def _protections(service: Service, asked: str) -> list[Json]:
     now = instant(service.now())
     answers = []
     for listing in list(service.listings.values())[:1]:
-        for observable in candidates(asked):
+        for observable in meanings(asked):
             by = listing.policy.allowlist.protects(observable, now)
-            if by is not None and "/" not in observable.value.partition("//")[2]:
+            if by is not None:
                 answers.append(
                     {"type": observable.type.value, "group": by.group, "value": by.value}
                 )
@@ -112,7 +117,7 @@ def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None)
         "why": claim.why,
         "valid_until": moment(until),
         "marking": level.label,
-        "confidence": terms.reads(claim.row.confidence),
+        "confidence": _meant(claim.row.confidence, terms),
         "confidence_said": _said(claim.row.confidence, terms),
         "sighted": moment(claim.row.sighted),
         **_kept_back(service, claim),
@@ -121,6 +126,12 @@ def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None)
         ),
         "reasons": {},
     }
+
+
+def _meant(confidence: int | None, terms: Terms) -> int | None:
+    """Return the confidence from 0 to 100; None where it says nothing that is known."""
+    meant = terms.reads(confidence)
+    return None if meant is None or meant < 0 else meant
 
 
 def _said(confidence: int | None, terms: Terms) -> str | None:
@@ -134,7 +145,11 @@ def _kept_back(service: Service, claim: ClaimFound) -> Json:
     """Return what stays out of the fields of which list and why, and what contradicts itself."""
     traits, feed = service.store.traits(claim.row.traits), claim.row.feed
     policies = {name: listing.policy for name, listing in service.listings.items()}
-    hidden = {name: dict(policy.hidden(traits, feed)) for name, policy in policies.items()}
+    nobody = () if traits.created_by else (Part.PRODUCER, Part.PRODUCER_NAME)
+    hidden = {
+        name: {part: why for part, why in policy.hidden(traits, feed).items() if part not in nobody}
+        for name, policy in policies.items()
+    }
     notes = [note for policy in policies.values() for note in policy.notes(traits, feed)]
     return {
         "hidden": {name: parts for name, parts in hidden.items() if parts},
@@ -200,7 +215,7 @@ def _outcome_json(
         since = found.since if found else since
         until = moment(decision.merged.until if decision.merged else None)
     if decision.carrier is None and found is not None and found.mark == Mark.WRITTEN:
-        detail = (detail + "; " if detail else "") + "still at the target until its next cycle"
+        detail = (detail + "; " if detail else "") + _still_there(rowed)
     return {
         "name": output.name,
         "list": policy.name,
@@ -209,6 +224,17 @@ def _outcome_json(
         "since": moment(since),
         "until": until,
     }
+
+
+def _still_there(output: OutputRow | None) -> str:
+    """Return until when the target keeps an entry that is no longer wanted."""
+    if output is not None and output.held_plan:
+        return f"still at the target: {_waiting(output.held_plan)}"
+    return "still at the target until its next cycle"
+
+
+def _waiting(plan: str) -> str:
+    return f"plan {plan} waits: connector apply {plan}"
 
 
 def _first_detail(
@@ -225,5 +251,5 @@ def _at_target(found: questions.EntryFound | None, output: OutputRow | None) -> 
         detail = _FOREIGN if found.mark == Mark.FOREIGN else found.why
         return _MARK_REASONS[Mark(found.mark)], detail
     if output is not None and output.held_plan:
-        return Reason.HELD, f"plan {output.held_plan} waits: connector apply {output.held_plan}"
+        return Reason.HELD, _waiting(output.held_plan)
     return Reason.PENDING, output.error if output is not None and output.error else ""

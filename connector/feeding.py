@@ -7,7 +7,18 @@ from rich.table import Table
 from rich.text import Text
 
 from connector.answers import Json, gap_json, moment
-from connector.console import CONFIG, AsJson, ConfigPath, err, leave, opened, out, print_json, who
+from connector.console import (
+    CONFIG,
+    AsJson,
+    ConfigPath,
+    ListGroup,
+    err,
+    leave,
+    opened,
+    out,
+    print_json,
+    who,
+)
 from connector.errors import ConnectorError
 from connector.feed import Offered
 from connector.screens import lost
@@ -16,7 +27,7 @@ from connector.service import FeedUnderWay, Service
 _OK: Final = 0
 _FAILED: Final = 1
 
-app = typer.Typer(no_args_is_help=True, help="What feeds can see, cursors, and gaps.")
+app = typer.Typer(cls=ListGroup, help="What feeds can see, cursors, and gaps.")
 
 
 @app.command("list")

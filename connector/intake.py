@@ -31,6 +31,7 @@ log = structlog.get_logger()
 _BARE: Final = Traits()
 _LANGUAGES: Final = {language.value: language for language in RuleLanguage}
 _TAKEN_AT_ONCE: Final = 5000
+_FAULTS_TOLD: Final = 3
 
 Progress = Callable[[str, int], None]
 
@@ -46,6 +47,7 @@ class Polled:
     withdrawn: int = 0
     quarantined: int = 0
     unreadable: int = 0
+    faults: list[str] = field(default_factory=list)
     off_scale: int = 0
     remarked: bool = False
     spilled: dict[str, str] = field(default_factory=dict)
@@ -57,7 +59,10 @@ class Polled:
     def count(self, versions: Sequence[Version]) -> None:
         """Count what came, and what of it cannot be read."""
         self.objects += len(versions)
-        self.unreadable += sum(version.state == State.UNREADABLE for version in versions)
+        unreadable = [version for version in versions if version.state == State.UNREADABLE]
+        self.unreadable += len(unreadable)
+        for version in unreadable[: _FAULTS_TOLD - len(self.faults)]:
+            self.faults.extend(claim.why for claim in version.claims())
         said = [version.confidence for version in versions if version.confidence is not None]
         if self.scale is None:
             self.unreadable += sum(confidence < 0 for confidence in said)
@@ -283,4 +288,6 @@ def _claims(found: StixObject) -> Sequence[Claim]:
 
 def _unreadable_claims(found: Unreadable) -> Sequence[Claim]:
     claim = found.claim
-    return () if claim is None else (claim,)
+    if claim is None or not found.id or not found.id.isprintable():
+        return () if claim is None else (claim,)
+    return (claim._replace(why=f"{found.id}: {claim.why}"),)  # its key is not its id

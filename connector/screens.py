@@ -63,6 +63,8 @@ def tell_outcome(console: Console, outcome: Outcome) -> None:
             f"{polled.updated:,} updated, {polled.revoked:,} revoked, "
             f"{polled.withdrawn:,} withdrawn, {polled.unreadable:,} unreadable",
         )
+        for fault in polled.faults:
+            _line(console, f"  unreadable: {fault}")
     for name, applied in outcome.applied.items():
         _line(
             console,
@@ -243,12 +245,15 @@ def _claim(claim: Json) -> str:
 
 def _kept_back(claim: Json) -> Iterator[str]:
     """Yield what markings and consent keep out of which list's fields, and what contradicts."""
+    lists: dict[tuple[str, str], list[str]] = {}
     for listed, parts in claim["hidden"].items():
         reasons: dict[str, list[str]] = {}
         for part, why in parts.items():
             reasons.setdefault(why, []).append(part)
         for why, names in reasons.items():
-            yield f"{listed} does not tell its {', '.join(names)}: {why}"
+            lists.setdefault((", ".join(names), why), []).append(listed)
+    for (told, why), those in lists.items():
+        yield f"{', '.join(those)} {'do' if those[1:] else 'does'} not tell its {told}: {why}"
     for note in claim["notes"]:
         yield f"note: {note}: the stricter side was taken"
 

@@ -125,6 +125,8 @@ class Service:
             updated=polled.updated, revoked=polled.revoked, withdrawn=polled.withdrawn,
             unreadable=polled.unreadable, quarantined=polled.quarantined,
         )  # fmt: skip
+        if polled.faults:
+            log.warning("feed.unreadable", feed=name, such_as=polled.faults)
         if polled.off_scale:
             log.warning(
                 "feed.confidence_off_scale", feed=name, objects=polled.off_scale,
@@ -300,7 +302,7 @@ class Service:
             output = questions.output_rows(self.store.database, connection).get(name)
         in_step = output is not None and output.last_success is not None
         if feeds := awaited(self.feeds_of(name), rows, in_step=in_step):
-            raise UndecidedError(f"{name} waits for the first poll of feed {', '.join(feeds)}")
+            raise UndecidedError(f"waits for the first poll of feed {', '.join(feeds)}")
         return propose(self.outputs[name], self.store, scope or self.scope_of(name))
 
     def sync(self, name: str, scope: Scope | None = None, accepted: str = "") -> Applied:

@@ -405,7 +405,53 @@ def test_explain_of_what_nobody_speaks_of_ends_with_1(site: Site) -> None:
     assert "192[.]0[.]2[.]99: no feed speaks of it" in site.run("explain", "192.0.2.99").out
 
 
+def test_explain_blames_the_allowlist_only_for_the_value_itself(site: Site) -> None:
+    site.bring("198.51.100.7")
+    site.run("run", "--once")
+    for asked in ("198.51.100.7", "www.evil.example.com"):
+        assert site.run("explain", "--json", asked).json["protected"] == []
+    for asked in ("8.8.8.8", "http://8.8.8.8/x"):
+        (protected,) = site.run("explain", "--json", asked).json["protected"]
+        assert (protected["group"], protected["value"]) == ("public_resolvers", "8.8.8.8")
+
+
+def test_explain_says_that_what_is_no_longer_wanted_stays_while_its_plan_waits(site: Site) -> None:
+    held = site.hold_a_plan()
+    ran = site.run("explain", TEN[-1])
+    assert f"withdrawn: still at the target: plan {held} waits: connector apply {held}" in ran.out
+
+
+def test_an_object_that_cannot_be_read_is_told_with_its_id_and_reason(site: Site) -> None:
+    broken = {**indicator("198.51.100.7"), "valid_from": "yesterday"}
+    site.bring_objects(broken, indicator("198.51.100.8"))
+    ran = site.run("run", "--once")
+    assert "1 unreadable" in ran.err
+    assert f"unreadable: {broken['id']}: Invalid RFC3339 encoded datetime" in ran.err
+    asked = site.run("explain", "--json", broken["id"])
+    assert asked.code == 0
+    (claim,) = asked.json["unread"]
+    assert claim["indicator"] == broken["id"]
+    assert "`$.valid_from`" in claim["why"]
+    assert site.run("explain", broken["id"][:-1]).code == 1
+
+
+def test_explain_names_no_producer_where_there_is_none(site: Site) -> None:
+    site.bring("198.51.100.7")
+    site.run("run", "--once")
+    assert "does not tell" not in site.run("explain", "198.51.100.7").out
+
+
 # plugins, schema, docs, and calls that are wrong
+
+
+@pytest.mark.parametrize("group", ["feeds", "allow", "plugins"])
+def test_a_group_of_commands_that_is_named_alone_lists(site: Site, group: str) -> None:
+    site.bring("198.51.100.7")
+    takes = group != "plugins"
+    site.run("run", "--once")
+    listed = site.run(group, "list", "--json", config=takes)
+    assert (listed.code, site.run(group, "--json", config=takes)) == (0, listed)
+    assert "Commands:" in site.run(group, "--help", config=False).out
 
 
 def test_plugins_tells_what_each_adapter_can_do(site: Site) -> None:

@@ -15,6 +15,9 @@ from connector.model import Audience, ObservableType
 from connector.registry import Registry, nearest
 from connector.settings import Settings, write_duration
 
+_IN_CLEAR: Final = re.compile(
+    r"http://(?!(?:localhost|127\.[0-9.]+|\[::1\])(?:[:/?]|$))", re.IGNORECASE
+)
 _PASSWORD: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]*:[^/?#@\s]+@", re.IGNORECASE)
 _WIDTH: Final = {audience: width for width, audience in enumerate(Audience)}
 
@@ -67,6 +70,16 @@ def doubtful_lists(file: str, sections: Sections, config: Config) -> Iterator[st
     for number, name in enumerate(config.allowlist.warninglists):
         if text := warning_about(name):
             yield _warning(file, sections, ("allowlist", "warninglists", number), text)
+
+
+def unencrypted(file: str, sections: Sections) -> Iterator[str]:
+    """Yield a warning for each server that is asked in clear text over a network."""
+    for path, text in _texts(sections.file.value, ()):
+        if path[0] in {"feeds", "outputs"} and path[-1] == "url" and _IN_CLEAR.match(text):
+            words = (
+                "is not encrypted: whoever is on the way reads credentials and changes what is sent"
+            )
+            yield _warning(file, sections, path, words)
 
 
 def _warning(file: str, sections: Sections, path: Path, text: str) -> str:

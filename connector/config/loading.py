@@ -123,6 +123,7 @@ def load(path: Path, registry: Registry, environ: Mapping[str, str] | None = Non
             *secrets.warnings.values(),
             *checks.unused(str(path), sections, config),
             *checks.doubtful_lists(str(path), sections, config),
+            *checks.unencrypted(str(path), sections),
         ),
     )
 

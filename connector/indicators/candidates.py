@@ -9,6 +9,14 @@ from connector.model import Observable, ObservableType
 
 def candidates(asked: str) -> list[Observable]:
     """Return every observable that a typed value may mean, or that would cover it."""
+    found = dict.fromkeys(meanings(asked))
+    for observable in list(found):
+        found.update(dict.fromkeys(_covering(observable)))
+    return list(found)
+
+
+def meanings(asked: str) -> list[Observable]:
+    """Return every observable that a typed value may mean."""
     found: dict[Observable, None] = {}
     for kind in ObservableType:
         for text in dict.fromkeys((asked, refanged(asked))):
@@ -16,8 +24,6 @@ def candidates(asked: str) -> list[Observable]:
                 found[canonical(kind, text)] = None
             except UnfitValueError:
                 continue
-    for observable in list(found):
-        found.update(dict.fromkeys(_covering(observable)))
     return list(found)
 
 

@@ -84,7 +84,7 @@ def words_of(code: int) -> str:
         return str(code)
     if code <= _QUOTED:
         return f'"{_QUOTED - code}"'
-    return "something else" if code == NOWHERE else _WORDS[_FIRST_WORD - code]
+    return "on no scale" if code == NOWHERE else _WORDS[_FIRST_WORD - code]
 
 
 def readings(scale: Scale) -> Mapping[int, int | None] | None:

@@ -22,11 +22,13 @@ _WHOLE: Final = b"\xff"
 _UNREADABLE: Final = b"\xfe"
 _ALONE: Final = (_CODES["opinion"], _CODES["sighting"], _CODES["relationship"])
 
-# From a first key to before a last one: where the keys of indicators stand.
+# From a first key to before a last one: where the keys of indicators, and of what cannot be
+# read, stand.
 INDICATOR_KEYS: Final = (
     (_INDICATOR, bytes((_INDICATOR[0] + 1,))),
     (_WHOLE + b"indicator--", _WHOLE + b"indicator-."),
 )
+UNREADABLE_KEYS: Final = (_UNREADABLE, _WHOLE)
 
 
 def key_of_id(stix_id: str) -> bytes:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from connector.decisions.plan import Mark
 from connector.decisions.policy import ClaimRow
+from connector.indicators.identity import UNREADABLE_KEYS
 from connector.model import Reason, Subject
 from connector.store.buckets import BLOCK
 from connector.store.claims import CLAIM_COLUMNS
@@ -216,6 +217,13 @@ def claims_on(database: Database, connection: Connection, observable: int) -> li
 def bare_claims_of(database: Database, connection: Connection, key: bytes) -> list[ClaimFound]:
     """Return an object's claims that have no observable."""
     return _claims(database, connection, "c.observable = 0 AND o.key = ?", (key,))
+
+
+def unreadable_named(database: Database, connection: Connection, name: str) -> list[ClaimFound]:
+    """Return the claims of unreadable objects that call themselves so: their keys are no ids."""
+    where = "o.key >= ? AND o.key < ? AND substr(c.why, 1, ?) = ?"
+    words = f"{name}: "
+    return _claims(database, connection, where, (*UNREADABLE_KEYS, len(words), words))
 
 
 def _claims(

@@ -90,6 +90,19 @@ def test_explain_tells_what_was_said_beside_what_it_means(
     assert "confidence 70, which means nothing" in shown
 
 
+def test_explain_gives_no_number_for_a_confidence_that_is_none(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scaled(site)
+    site.write("all.json", [indicator("192.0.2.1", "192.0.2.1", confidence=101)])
+    site.once()
+    answer = explain_value(site.service, "192.0.2.1")
+    (claim,) = answer["observables"][0]["claims"]
+    assert claim["confidence"] is None
+    show_explanation(Console(width=500), answer)
+    assert "confidence on no scale, which means nothing" in capsys.readouterr().out
+
+
 def test_a_scale_that_there_is_not_is_answered_with_those_that_there_are(site: Site) -> None:
     scaled(site, confidence_scale="admirality")
     with pytest.raises(ConfigError) as refused:

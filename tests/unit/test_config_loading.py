@@ -508,6 +508,19 @@ def test_what_is_not_used_is_worth_a_warning(folder):
     assert load_text(text).warnings == ("c.yaml:4: feeds.other: no list takes this feed",)
 
 
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://isac.example/", True), ("http://10.0.0.7:8080/", True),
+        ("http://localhost.example/", True), ("https://isac.example/", False),
+        ("http://localhost:5000/", False), ("http://127.0.0.1/", False), ("http://[::1]/", False),
+    ],
+)  # fmt: skip
+def test_a_server_that_is_asked_in_clear_text_is_worth_a_warning(folder, url, warned):
+    found = load_text(SMALLEST.replace("https://taxii.example/", url)).warnings
+    assert [": feeds.isac.url: is not encrypted: " in text for text in found] == [True] * warned
+
+
 def test_a_password_of_the_database_is_joined_only_to_connect(folder):
     state = "state: {url: 'postgresql+psycopg://svc@db.example:5432/x', password: {env: PW}}"
     loaded = load_text(with_section(state), PW="p@ss/word")

@@ -142,6 +142,14 @@ def test_a_status_becomes_the_error_that_says_what_happens_next(
     assert "secret" not in said
 
 
+def test_what_is_not_there_may_be_there_for_others(
+    server: TaxiiServer, client: Callable[..., Http]
+) -> None:
+    server.faults = [Status(code=404, path="")]
+    said = words(UnavailableError, client(), server.url)
+    assert "check the address, and whether these credentials may see what is there" in said
+
+
 def test_an_accepted_status_is_an_answer(server: TaxiiServer, client: Callable[..., Http]) -> None:
     server.faults = [Status(code=404, path="")]
     answer = client().request("GET", server.url, accept_statuses=frozenset({404}))
