@@ -10,16 +10,17 @@ from typing import Any, Final
 
 import structlog
 from prometheus_client import CollectorRegistry
+from schedule import CancelJob
 
 from connector.answers import healthy, status
 from connector.assembly import assemble
 from connector.carrying import Carrier
 from connector.config.loading import Loaded, load
-from connector.errors import ConfigError, ConnectorError
+from connector.errors import ConfigError, UnavailableError
 from connector.metrics import StatusCollector
 from connector.registry import Registry
 from connector.server.listserver import ListServer
-from connector.service import microseconds
+from connector.service import edge, microseconds
 from connector.state import address_of, open_store
 from connector.store.store import Store
 from connector.workers import Generation
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 
 _TICK_SECONDS: Final = 0.5
 _FILES_EVERY_SECONDS: Final = 5
+_AGAIN_SECONDS: Final = 60
 
 
 class Daemon:
@@ -64,38 +66,41 @@ class Daemon:
             raise self._fatal
 
     def _run(self, loaded: Loaded, store: Store) -> None:
-        current: Loaded | None = loaded
+        following: Generation | None = self._assembled(loaded, store)
         proven: Loaded | None = None
-        while current is not None and not self._ending.is_set():
+        while following is not None and not self._ending.is_set():
+            generation = following
             try:
-                generation, server = self._begun(current, store)
+                self.server = server = self._serve(generation)
             except ConfigError as error:
-                if proven in (None, current):
+                generation.service.close()
+                if proven is None or generation.service.loaded is proven:
                     raise
                 _refuse(error)  # what only shows when it is taken up, as a port that is taken
-                current = proven
+                following = self._assembled_again(proven, store)
                 continue
-            proven, self.server = current, server
+            proven = generation.service.loaded
             log.info("service.started", config=str(self._path), lists=server.url)
-            if retired := store.lists.retire(current.config.lists):
-                log.info("list.retired", lists=retired)
             generation.start()
             self.started.set()
             try:
-                following = self._watch(generation, current)
+                following = self._watch(generation, store)
             finally:
                 generation.stop()
                 server.stop()
-            current = following
+        if following is not None:  # told to end before it began
+            following.service.close()
         log.info("service.ended")
 
-    def _begun(self, loaded: Loaded, store: Store) -> tuple[Generation, ListServer]:
-        generation = self._assembled(loaded, store)
-        try:
-            return generation, self._serve(loaded)
-        except ConnectorError:
-            generation.service.close()
-            raise
+    def _assembled_again(self, proven: Loaded, store: Store) -> Generation | None:
+        """Return the configuration that went before, once the state answers; None at the end."""
+        while not self._ending.is_set():
+            try:
+                return self._assembled(proven, store)
+            except UnavailableError as error:
+                log.error("service.waits", why=str(error))  # noqa: TRY400 - a known fault needs no traceback
+                self._ending.wait(_AGAIN_SECONDS)
+        return None
 
     def _assembled(self, loaded: Loaded, store: Store) -> Generation:
         for warning in loaded.warnings:
@@ -113,11 +118,11 @@ class Daemon:
         carrier = self._carrier(store) if self._carrier else None
         service = assemble(loaded, self._registry, store, self._now, carrier)
         store.ledger.resume(service.outputs)
-        self._generation = Generation(service, self._fail)
-        return self._generation
+        return Generation(service, self._fail)
 
-    def _serve(self, loaded: Loaded) -> ListServer:
-        config = loaded.config
+    def _serve(self, generation: Generation) -> ListServer:
+        self._generation = generation
+        config = generation.service.loaded.config
         registry = CollectorRegistry()
         registry.register(StatusCollector(self._status))
         server = ListServer(
@@ -135,8 +140,9 @@ class Daemon:
         facts = self._status()
         return {"healthy": bool(facts) and healthy(facts), **facts}
 
-    def _watch(self, generation: Generation, loaded: Loaded) -> Loaded | None:
-        """Drive the clock until the end (None) or until a new configuration is to be taken up."""
+    def _watch(self, generation: Generation, store: Store) -> Generation | None:
+        """Drive the clock until the end (None) or until a new configuration can be taken up."""
+        loaded = generation.service.loaded
         stamps = _stamps(loaded)
         ticks = 0
         while not self._ending.is_set():
@@ -150,19 +156,31 @@ class Daemon:
                     self._reload.set()
             if self._reload.is_set():
                 self._reload.clear()
-                if (fresh_load := self._loaded()) is not None:
-                    return fresh_load
+                if (following := self._following(generation, store)) is not None:
+                    return following
         return None
 
-    def _loaded(self) -> Loaded | None:
-        """Return the configuration as the file says now; a wrong one is told and left alone."""
+    def _following(self, generation: Generation, store: Store) -> Generation | None:
+        """Return what the file says now, ready to start; None where that cannot be.
+
+        It is made while the running one works and serves, which then goes on.
+        """
         try:
-            loaded = load(self._path, self._registry)
+            with edge(config=str(self._path)):
+                following = self._assembled(load(self._path, self._registry), store)
         except ConfigError as error:
             _refuse(error)
             return None
+        except UnavailableError as error:  # the state is locked, or its disk full
+            log.error("config.postponed", why=str(error), kept="the running configuration")  # noqa: TRY400 - a known fault needs no traceback
+            generation.scheduler.every(_AGAIN_SECONDS).seconds.do(self._reload_once)
+            return None
         log.info("config.reloaded", config=str(self._path))
-        return loaded
+        return following
+
+    def _reload_once(self) -> object:
+        self.reload()
+        return CancelJob
 
     def _fail(self, error: BaseException) -> None:
         log.error("service.failed", why=str(error))

@@ -90,6 +90,7 @@ class Generation:
         self.scheduler = Scheduler()
         self._stopping = threading.Event()
         self._waiting: set[str] = set()  # outputs that were asked while their list was decided
+        self._retired = False
         service.carrier.stopped = self._stopping.is_set
         self.lists = Worker(_LISTS, self._refresh, fatal)
         self.disposal = Worker(_DISPOSAL, self._dispose, fatal)
@@ -147,6 +148,7 @@ class Generation:
 
     def _refresh(self) -> None:
         """Decide on what changed; a list that fails keeps no other from it."""
+        self._retire()
         self.service.take_up_exceptions()
         self.service.warn_of_windows()  # also of a paused feed, which nobody polls
         for name in self.service.listings:
@@ -154,6 +156,14 @@ class Generation:
                 self._refresh_list(name)
             except UnavailableError as error:
                 log.warning("list.failed", list=name, why=str(error))
+
+    def _retire(self) -> None:
+        """Let go of lists that the file names no more: once, as no other file is in force now."""
+        if self._retired:
+            return
+        if retired := self.service.store.lists.retire(self.service.listings):
+            log.info("list.retired", lists=retired)
+        self._retired = True
 
     def _refresh_list(self, name: str) -> None:
         """Decide on one list; its outputs follow at once where it changed, or they waited."""

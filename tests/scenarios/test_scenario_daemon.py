@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from connector.daemon import Daemon
 from connector.errors import StoreError
 from connector.service import Service
 from connector.state import AlreadyRunningError, open_store
+from connector.store import database
+from connector.testing.firewall import FirewallAdapter
 from connector.workers import Generation
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
@@ -279,6 +281,108 @@ def test_a_file_that_fails_only_when_it_is_taken_up_is_refused_as_well(site: Sit
         assert running.server
         assert running.server.url == served
         assert requests.get(f"{served}/healthz", timeout=10).status_code in (200, 503)
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a locked state be told at once, and a reload that met it be tried again soon."""
+    quick = ["PRAGMA busy_timeout=20" if "busy" in each else each for each in database._PRAGMAS]
+    monkeypatch.setattr(database, "_PRAGMAS", tuple(quick))
+    monkeypatch.setattr("connector.daemon._AGAIN_SECONDS", 1)
+
+
+@contextmanager
+def locked(site: Site) -> Iterator[None]:
+    """Another process keeps the state to itself for a while."""
+    path = site.folder / "state" / "connector.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("PRAGMA busy_timeout=30000")
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def test_a_reload_that_meets_a_locked_state_leaves_the_running_configuration_in_force(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient(monkeypatch)
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE), indicator("b", "b.example")])
+    with capture_logs() as logged, daemon(site) as running:
+        until(lambda: len(site.at("core")) == 2)
+        served = running.server
+        assert served
+
+        def logs(event: str) -> list[Any]:
+            return [line for line in logged if line["event"] == event]
+
+        with locked(site):
+            select = {"types": ["ipv4-addr"]}
+            site.edit(lambda config: config["lists"]["perimeter"].update(select=select))
+            running.reload()
+            until(lambda: logs("config.postponed"))
+            assert "locked" in logs("config.postponed")[0]["why"]
+            assert running.server is served
+            assert requests.get(f"{served.url}/healthz", timeout=10).status_code in (200, 503)
+        until(lambda: site.at("core") == site.at("edge") == [ONE])
+        assert len(logs("service.started")) == 2, "tried again without being asked"
+
+
+def test_a_bug_that_a_reload_meets_leaves_the_running_configuration_in_force(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE)])
+    with capture_logs() as logged, daemon(site) as running:
+        until(lambda: site.at("core") == [ONE])
+        served = running.server
+
+        def trips(*_options: object) -> None:
+            raise KeyError("a bug")
+
+        monkeypatch.setattr(FirewallAdapter, "__init__", trips)
+        running.reload()
+        until(lambda: any(line["event"] == "config.postponed" for line in logged))
+        assert running.server is served
+        site.write("two.json", [indicator("b", TWO)])
+        assert running._generation
+        running._generation.feeds["files"].ask()
+        until(lambda: site.at("core") == [ONE, TWO])
+
+
+def test_a_port_that_is_taken_at_a_reload_while_the_state_is_locked_ends_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient(monkeypatch)
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE)])
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        capture_logs() as logged,
+        daemon(site) as running,
+        ExitStack() as until_unlocked,
+    ):
+        until(lambda: site.at("core") == [ONE])
+        assert running.server
+        served = running.server.url
+        stop = Generation.stop
+
+        def stops(workers: Generation) -> None:
+            stop(workers)
+            if not any(line["event"] == "service.waits" for line in logged):
+                until_unlocked.enter_context(locked(site))
+
+        monkeypatch.setattr(Generation, "stop", stops)
+        server = {"listen": f"127.0.0.1:{taken.getsockname()[1]}"}
+        site.edit(lambda config: config.update(server=server))
+        running.reload()
+        until(lambda: any(line["event"] == "service.waits" for line in logged))
+        until_unlocked.close()
+        until(lambda: sum(line["event"] == "service.started" for line in logged) == 2)
+        assert running.server.url == served
+        monkeypatch.undo()
 
 
 def test_a_state_that_breaks_under_the_daemon_ends_it(site: Site) -> None:
