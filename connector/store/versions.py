@@ -67,8 +67,10 @@ def news(held: Held, version: Version) -> News:
     ours = held.created_by == version.traits.created_by
     revokes = version.state == State.REVOKED
     if held.state == State.REVOKED:
-        if held.disputed is None or (revokes and ours):
+        if held.disputed is None:
             return News.NONE
+        if revokes and ours:  # whether it is the creator is open still: its latest word counts
+            return News.DISPUTED if version.modified > held.disputed else News.NONE
         # Of two who revoke what nobody had seen, one may be its creator.
         return News.CONFIRMED if ours or revokes else News.CLAIMED
     if revokes:

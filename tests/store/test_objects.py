@@ -215,6 +215,23 @@ def test_one_page_or_many_come_to_the_same(store: Store) -> None:
     assert rows(store, state, at_once.number) == rows(store, state, one_by_one.number)
 
 
+@pytest.mark.parametrize("first", [2, 3])
+def test_a_strangers_latest_revocation_counts_also_where_it_came_before_the_object(
+    store: Store, first: int
+) -> None:
+    at_once, one_by_one = FeedHand(store), FeedHand(store)
+    said = [indicator(1, modified=at, by=STRANGER, revoked=True) for at in (first, 5 - first)]
+    said += [indicator(1, modified=3, hosts=(7,))]
+    at_once.give(*said)
+    for raw in said:
+        one_by_one.give(raw)
+    state = "SELECT state FROM objects"
+    assert rows(store, state) == [(State.DISPUTED,)] * 2
+    at_once.give(indicator(1, modified=4, hosts=(7,)))
+    one_by_one.give(indicator(1, modified=4, hosts=(7,)))
+    assert rows(store, state) == [(State.CURRENT,)] * 2
+
+
 def test_unreadable_objects_are_kept_with_their_bytes(store: Store) -> None:
     feed = FeedHand(store)
     assert feed.give(b"not json", b'{"type":"indicator"}', b"not json").new == 2
