@@ -1,6 +1,7 @@
 """The daemon's workers: one thread each for every feed and output, the lists, and disposal."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -90,6 +91,8 @@ class Generation:
         self.scheduler = Scheduler()
         self._stopping = threading.Event()
         self._waiting: set[str] = set()  # outputs that were asked while their list was decided
+        self._decided: Counter[str] = Counter()  # how often each list was decided
+        self._between = threading.Lock()  # outputs that begin to wait, and lists that end that
         self._retired = False
         service.carrier.stopped = self._stopping.is_set
         self.lists = Worker(_LISTS, self._refresh, fatal)
@@ -170,22 +173,36 @@ class Generation:
         first = name in self.service.undecided
         done = self.service.refresh(name)
         moved = first or done.added or done.removed or done.changed
-        for output, worker in self.outputs.items():
-            listed = self.service.loaded.config.outputs[output].list
-            if listed == name and (moved or output in self._waiting):
-                worker.ask()
+        carrying = [one for one in self.outputs if self._list_of(one) == name]
+        with self._between:
+            self._decided[name] += 1
+            asking = [one for one in carrying if moved or one in self._waiting]
+            self._waiting.difference_update(carrying)
+        for output in asking:
+            self.outputs[output].ask()
+
+    def _list_of(self, output: str) -> str:
+        return self.service.loaded.config.outputs[output].list
 
     def _syncing(self, name: str) -> Callable[[], None]:
+        listed = self._list_of(name)
+
         def syncing() -> None:
-            self._waiting.add(name)  # before looking: a refresh that ends meanwhile asks again
-            decided = self.service.is_decided(self.service.loaded.config.outputs[name].list)
+            before = self._decided[listed]
             try:
-                if decided:
+                if self.service.is_decided(listed):
                     self.service.sync(name)
+                    return
             except UndecidedError:
-                decided = False
-            finally:
-                if decided:
-                    self._waiting.discard(name)
+                pass
+            self._wait(name, since=before)
 
         return syncing
+
+    def _wait(self, name: str, since: int) -> None:
+        """Ask an output again when its list was decided, which may have been in the meantime."""
+        with self._between:
+            if self._decided[self._list_of(name)] == since:
+                self._waiting.add(name)
+                return
+        self.outputs[name].ask()

@@ -1,6 +1,7 @@
 """Feeds, lists and outputs at work at once: no plan is made or published from half a list."""
 
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 import pytest
@@ -132,6 +133,31 @@ def test_a_marking_that_arrives_while_a_list_is_decided_is_not_forgotten(
     site.change()
     assert site.at() == [ONE, TWO]
     site.consistent()
+
+
+def test_a_list_that_is_decided_without_news_does_not_send_an_output_back_to_a_dead_target(
+    site: Site,
+) -> None:
+    """Asking it takes longer than from one look at the lists to the next: `every` is the pace."""
+    site.configure()
+    site.write("one.json", [indicator("a", ONE)])
+    site.open()
+    site.service.poll("files")
+    site.service.refresh("perimeter")
+    firewall = site.rack["edge"]
+    firewall.fault, firewall.gate = UnavailableError("edge: no answer"), Event()
+    failed: list[BaseException] = []
+    workers = Generation(site.service, failed.append)
+    output = workers.outputs["edge"]
+    output.start()
+    output.ask()
+    assert firewall.waiting.wait(30)
+    workers._refresh()
+    assert not output._asked.is_set()
+    firewall.gate.set()
+    workers.stop()
+    assert not failed
+    assert site.output("edge")["error"] == "edge: no answer"
 
 
 def test_an_output_that_was_asked_while_its_list_was_decided_is_not_forgotten(site: Site) -> None:
