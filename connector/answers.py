@@ -140,10 +140,11 @@ def _feed_json(
     every = service.feeds[name].config.every.total_seconds()
     last = row.last_success if row else None
     age = None if last is None else max(0, (now - last) // 1_000_000)
+    state = _state(row is not None and row.error is not None, age, every)
     return {
         "name": name,
         "type": service.feeds[name].config.type,
-        "state": _state(row is not None and row.error is not None, age, every),
+        "state": "paused" if row is not None and row.paused else state,
         "last_success": moment(last),
         "age_seconds": age,
         "objects": row.objects if row else 0,

@@ -16,7 +16,7 @@ from connector.answers import healthy, status
 from connector.assembly import assemble
 from connector.carrying import Carrier
 from connector.config.loading import Loaded, load
-from connector.errors import ConfigError, UnavailableError
+from connector.errors import ConfigError, StoreError, UnavailableError
 from connector.metrics import StatusCollector
 from connector.registry import Registry
 from connector.server.listserver import ListServer
@@ -118,6 +118,7 @@ class Daemon:
         carrier = self._carrier(store) if self._carrier else None
         service = assemble(loaded, self._registry, store, self._now, carrier)
         store.ledger.resume(service.outputs)
+        store.objects.resume(service.feeds)
         return Generation(service, self._fail)
 
     def _serve(self, generation: Generation) -> ListServer:
@@ -150,6 +151,7 @@ class Daemon:
             self._ending.wait(_TICK_SECONDS)
             ticks += 1
             if ticks % int(_FILES_EVERY_SECONDS / _TICK_SECONDS) == 0:
+                self._expect_in_place(store)
                 fresh = _stamps(loaded)
                 if fresh != stamps:
                     stamps = fresh
@@ -159,6 +161,12 @@ class Daemon:
                 if (following := self._following(generation, store)) is not None:
                     return following
         return None
+
+    def _expect_in_place(self, store: Store) -> None:
+        try:
+            store.database.expect_in_place()
+        except StoreError as error:
+            self._fail(error)
 
     def _following(self, generation: Generation, store: Store) -> Generation | None:
         """Return what the file says now, ready to start; None where that cannot be.

@@ -115,7 +115,8 @@ class Service:
             with edge(feed=name):
                 polled = self._polled(name, progress)
         except ConnectorError as error:
-            self.store.objects.note_attempt(feed.number, self.now(), str(error))
+            paused = str(error) if isinstance(error, RefusedError) else None
+            self.store.objects.note_attempt(feed.number, self.now(), str(error), paused)
             self.warn_of_windows()
             raise
         self.store.objects.note_attempt(feed.number, self.now(), None)

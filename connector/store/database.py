@@ -43,6 +43,7 @@ class Database:
         self._lock_file: int | None = None
         self._lock_connection: Connection | None = None
         self.engine = self._engine()
+        self._file = None if self.path is None else _identity(self.path)
         # SQLite reads a snapshot in any transaction; PostgreSQL only where it is asked for one.
         snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._reading = self.engine if self.sqlite else self.engine.execution_options(**snapshot)
@@ -79,6 +80,17 @@ class Database:
         with self.write() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def expect_in_place(self) -> None:
+        """Raise StoreError when the file that is open is not the one that the path names.
+
+        SQLite goes on in a file that was removed, and all of it is lost with the process.
+        """
+        if self.path is not None and _identity(self.path) != self._file:
+            raise StoreError(
+                f"{self.path}: the state was removed or replaced while it was in use: put it back, "
+                "or a backup of it, before the next start; without it nothing at a target is ours"
+            )
 
     @property
     def shown(self) -> str:
@@ -230,6 +242,15 @@ def parts(values: Sequence[T], size: int = 2000) -> list[Sequence[T]]:
 def numbers(values: Iterable[int]) -> str:
     """Return whole numbers for an SQL `IN (...)`; both databases read literals fastest."""
     return ",".join(map(str, map(int, values))) or "-1"
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return which file a path names now, whatever it holds; None for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

@@ -239,11 +239,20 @@ class ObjectStore(Runs):
             self._claims.stir(connection, objects, self._claims.next_touch(connection))
         return True
 
-    def note_attempt(self, feed: int, now: int, error: str | None) -> None:
+    def resume(self, names: Collection[str]) -> None:
+        """Let paused feeds go on: the file was read anew, so what refused us may be mended."""
+        with self._db.write() as connection:
+            for name in names:
+                sql = "UPDATE feeds SET paused = NULL WHERE name = ? AND paused IS NOT NULL"
+                self._db.run(connection, sql, (name,))
+
+    def note_attempt(
+        self, feed: int, now: int, error: str | None, paused: str | None = None
+    ) -> None:
         """Record how a poll ended."""
         with self._db.write() as connection:
-            sql = "UPDATE feeds SET last_attempt = ?, error = ? WHERE number = ?"
-            self._db.run(connection, sql, (now, error, feed))
+            sql = "UPDATE feeds SET last_attempt = ?, error = ?, paused = ? WHERE number = ?"
+            self._db.run(connection, sql, (now, error, paused, feed))
             note_touches(self._db, connection, self._claims.next_touch(connection) - 1, now)
             if error is None:
                 sql = "UPDATE feeds SET last_success = ? WHERE number = ?"

@@ -37,6 +37,7 @@ class FeedRow:
     last_attempt: int | None
     last_success: int | None
     error: str | None
+    paused: str | None
     objects: int
 
 
@@ -73,7 +74,7 @@ class EntryFound:
 
 def feed_rows(database: Database, connection: Connection) -> dict[str, FeedRow]:
     """Return every feed by name."""
-    sql = "SELECT name, last_attempt, last_success, error, objects FROM feeds"
+    sql = "SELECT name, last_attempt, last_success, error, paused, objects FROM feeds"
     return {row[0]: FeedRow(*row) for row in database.rows(connection, sql)}
 
 

@@ -27,6 +27,7 @@ feeds: Final = Table(
     Column("last_attempt", BigInteger),
     Column("last_success", BigInteger),
     Column("error", Text),
+    Column("paused", Text),
     Column("objects", BigInteger, nullable=False, server_default="0"),
 )
 

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from connector.service import Service
 from connector.state import AlreadyRunningError, open_store
 from connector.store import database
 from connector.testing.firewall import FirewallAdapter
+from connector.testing.taxii_faults import Status
+from connector.testing.taxii_server import TaxiiServer
 from connector.workers import Generation
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
@@ -161,6 +163,21 @@ def test_an_output_that_is_refused_pauses_until_reload_and_says_so(site: Site) -
         until(lambda: site_status(running, "edge")["state"] == "ok")
 
 
+def test_a_feed_that_refuses_us_is_paused_until_reload_and_says_so(
+    site: Site, taxii: TaxiiServer, taxii_feed: Callable[[], dict[str, Any]]
+) -> None:
+    site.configure(feeds={"ais": taxii_feed()}, **two_firewalls())
+    taxii.add_objects([indicator("a", ONE)])
+    taxii.faults = [Status(code=401)]
+    with daemon(site) as running:
+        until(lambda: site_feed(running)["state"] == "paused")
+        assert "401" in site_feed(running)["error"]
+        taxii.faults = []
+        running.reload()
+        until(lambda: site.at("edge") == [ONE])
+        until(lambda: site_feed(running)["state"] == "ok")
+
+
 def test_looking_at_the_status_lets_no_paused_output_go_on(site: Site) -> None:
     site.configure(**two_firewalls())
     site.write("one.json", [indicator("a", ONE)])
@@ -211,6 +228,12 @@ def site_status(running: Daemon, output: str) -> dict[str, Any]:
     assert running.server
     facts = requests.get(f"{running.server.url}/healthz", timeout=10).json()
     return next(part for part in facts["outputs"] if part["name"] == output)
+
+
+def site_feed(running: Daemon) -> dict[str, Any]:
+    assert running.server
+    facts = requests.get(f"{running.server.url}/healthz", timeout=10).json()
+    return next(iter(facts["feeds"]))
 
 
 def test_a_bug_in_one_adapter_stops_no_other_output(site: Site) -> None:
@@ -398,6 +421,32 @@ def test_a_state_that_breaks_under_the_daemon_ends_it(site: Site) -> None:
     running = Daemon(site.config_path, site.registry, site.clock)
     with pytest.raises(StoreError, match="ledger"):
         running.run(site.load())
+    assert site.at("core") == [ONE]
+
+
+def test_a_state_that_is_removed_under_the_service_ends_it_and_the_lists_stay(site: Site) -> None:
+    """What it wrote from then on would be lost with it, the ledger first of all."""
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE)])
+    failed: list[BaseException] = []
+
+    def runs(running: Daemon) -> None:
+        try:
+            running.run(site.load())
+        except StoreError as error:
+            failed.append(error)
+
+    site.close()
+    site.edit(lambda config: config.update(server={"listen": f"127.0.0.1:{free_port()}"}))
+    running = Daemon(site.config_path, site.registry, site.clock)
+    thread = threading.Thread(target=runs, args=[running])
+    thread.start()
+    until(lambda: site.at("core") == [ONE])
+    for file in (site.folder / "state").iterdir():
+        file.unlink()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert "removed or replaced while it was in use: put it back" in str(failed[0])
     assert site.at("core") == [ONE]
 
 

@@ -218,6 +218,7 @@ def upgrade() -> None:
         sa.Column("last_attempt", sa.BigInteger(), nullable=True),
         sa.Column("last_success", sa.BigInteger(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("paused", sa.Text(), nullable=True),
         sa.Column("objects", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("number"),
         sa.UniqueConstraint("name"),
