@@ -147,6 +147,13 @@ def _amount(value: Any) -> str:
     return str(int(value) if value == int(value) else value)
 
 
+def _form(pattern: str) -> str:
+    """Name the one form that every operator knows; other patterns speak for themselves."""
+    if pattern.startswith("^https?://"):
+        return "should begin with https:// or http:// and a host"
+    return f"should match {pattern}"
+
+
 def _count(context: Mapping[str, Any], bound: str, few: str, noun: str) -> str:
     number = context[bound]
     return f"should have {few} {number} {noun}{'' if number == 1 else 's'}"
@@ -176,7 +183,7 @@ _BOUNDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "greater_than": lambda context: f"should be more than {_amount(context['gt'])}",
     "less_than_equal": lambda context: f"should be at most {_amount(context['le'])}",
     "less_than": lambda context: f"should be less than {_amount(context['lt'])}",
-    "string_pattern_mismatch": lambda context: f"should match {context['pattern']}",
+    "string_pattern_mismatch": lambda context: _form(context["pattern"]),
     "string_too_short": lambda context: _count(context, "min_length", "at least", "character"),
     "string_too_long": lambda context: _count(context, "max_length", "at most", "character"),
     "too_short": lambda context: _count(context, "min_length", "at least", "value"),

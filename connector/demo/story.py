@@ -80,7 +80,7 @@ class Story:
             f"the daemon runs: {len(config.feeds)} feed, {len(config.lists)} lists, "
             f"{len(config.outputs)} outputs; it polls every {POLL.seconds} s",
         )
-        screen.line("connector", f"the list server runs: {stage.lists_url}/")
+        screen.line("connector", f"the list server runs: {stage.lists_url}/addresses.txt")
 
     def _first_lists(self) -> None:
         def all_written() -> bool:

@@ -1,6 +1,7 @@
 """The HTTP server that devices and monitoring ask, in a thread of the daemon."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -88,8 +89,10 @@ class ListServer:
         try:
             return socket.create_server((self._host, self._port), family=family)
         except OSError as error:
+            # The socket module adds to `strerror` what the message says already.
+            why = os.strerror(error.errno) if error.errno else str(error)
             raise ConfigError(
-                [f"server.listen: cannot listen at {self._host}:{self._port}: {error.strerror}"]
+                [f"server.listen: cannot listen at {self._host}:{self._port}: {why}"]
             ) from error
 
     def _app(self) -> Starlette:

@@ -96,7 +96,7 @@ def test_without_clients_it_refuses_to_listen_beyond_this_machine(listen, tmp_pa
 def test_a_taken_port_is_the_operators_to_solve(serve, tmp_path):
     taken = serve().server.url.removeprefix("http://")
     server = ListServer(taken, (), tmp_path, dict, CollectorRegistry())
-    with pytest.raises(ConfigError, match=f"cannot listen at {taken}: Address already in use"):
+    with pytest.raises(ConfigError, match=f"cannot listen at {taken}: Address already in use$"):
         server.start()
 
 

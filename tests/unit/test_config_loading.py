@@ -180,7 +180,8 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         ),
         (
             with_feed("proxy: ftp://user:pw@proxy.example"),
-            "feeds.isac.proxy: should match ^https?://, is ftp://***@proxy.example",
+            "feeds.isac.proxy: should begin with https:// or http:// and a host, "
+            "is ftp://***@proxy.example",
         ),
         (
             with_feed("proxy: 'http://user:pw@proxy.example:3128'"),
