@@ -156,17 +156,17 @@ def test_what_is_not_there_yet_is_not_there():
         assert command is None or not set(rest) <= options, f"connector {call} is there"
 
 
-def test_the_guide_shows_the_example_as_it_is():
-    guide = ROOT / "docs" / "writing-an-output.md"
-    source = (ROOT / "examples" / "connector_plainlist" / "connector_plainlist.py").read_text(
-        "utf-8"
-    )
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [("writing-an-output.md", "connector_plainlist"), ("writing-a-feed.md", "connector_lines")],
+)
+def test_the_guide_shows_the_example_as_it_is(page, name):
+    guide = ROOT / "docs" / page
+    source = (ROOT / "examples" / name / f"{name}.py").read_text("utf-8")
     [shown, *_] = blocks(guide, "python")
     assert shown in source
     [named] = blocks(guide, "toml")
-    assert (
-        named in (guide.parent.parent / "examples/connector_plainlist/pyproject.toml").read_text()
-    )
+    assert named in (ROOT / "examples" / name / "pyproject.toml").read_text("utf-8")
     for block in blocks(guide, "python"):
         ast.parse(block)
 
