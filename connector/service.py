@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from connector.carrying import Applied, Carrier, ListMovedError, StoppedError
 from connector.config.loading import Loaded
@@ -112,7 +113,7 @@ class Service:
         """Poll one feed once; raises what a failed poll raises, after recording it."""
         feed = self.feeds[name]
         try:
-            with edge(feed=name):
+            with edge(feed=name), bound_contextvars(feed=name):  # all that is logged names it
                 polled = self._polled(name, progress)
         except ConnectorError as error:
             paused = str(error) if isinstance(error, RefusedError) else None
