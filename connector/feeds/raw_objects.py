@@ -5,8 +5,10 @@ from typing import Final
 import msgspec
 
 from connector.errors import UnavailableError
+from connector.feeds.flat_json import elements, members
 
 _BOM: Final = b"\xef\xbb\xbf"
+_DEEPEST: Final = 8
 
 
 class _Envelope(msgspec.Struct):
@@ -20,9 +22,9 @@ class _Document(msgspec.Struct):
     objects: msgspec.Raw = msgspec.Raw(b"")
 
 
-_read_envelope: Final = msgspec.json.Decoder(_Envelope).decode
-_read_document: Final = msgspec.json.Decoder(_Document).decode
-_read_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_envelope: Final = msgspec.json.Decoder(_Envelope).decode
+_decode_document: Final = msgspec.json.Decoder(_Document).decode
+_decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _read_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -40,7 +42,7 @@ def read_envelope(content: bytes, where: str) -> Envelope:
         found = _read_envelope(content)
         if found.objects is None and found.more is None and _read_keys(content):
             raise UnavailableError(f"{where}: answered JSON that is no TAXII envelope")
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnavailableError(f"{where}: answered half a page or nonsense: {error}") from error
     token = None if found.next is None else str(found.next)
     return Envelope(list(map(bytes, found.objects or ())), bool(found.more), token or None)
@@ -54,7 +56,7 @@ def read_bundle(content: bytes, where: str) -> list[bytes]:
             return _unwrap(_read_list(bytes(document.objects) or b"[]"), where)
         if document.type is None and not _read_keys(content):
             return []
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnavailableError(f"{where}: answered half a page or nonsense: {error}") from error
     raise UnavailableError(f"{where}: answered JSON that is no STIX bundle")
 
@@ -63,29 +65,63 @@ def read_document(content: bytes, where: str) -> list[bytes]:
     """Return the objects of a bundle, an envelope, a bare list or a single object."""
     try:
         return _objects(content.removeprefix(_BOM).strip(), where)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnavailableError(f"{where}: is not whole JSON: {error}") from error
 
 
-def _objects(text: bytes, where: str) -> list[bytes]:
+def _read_envelope(content: bytes) -> _Envelope:
+    try:
+        return _decode_envelope(content)
+    except RecursionError:
+        named = members(content)
+        plain = b",".join(
+            b'"%s":%s' % (key.encode(), named[key]) for key in ("more", "next") if key in named
+        )
+        found = _decode_envelope(b"{" + plain + b"}")
+        if named.get("objects", b"null") != b"null":
+            found.objects = list(map(msgspec.Raw, elements(named["objects"])))
+        return found
+
+
+def _read_document(text: bytes) -> _Document:
+    try:
+        return _decode_document(text)
+    except RecursionError:
+        named = members(text)
+        kind = msgspec.json.decode(named.get("type", b"null"), type=str | None)
+        return _Document(kind, msgspec.Raw(named.get("objects", b"")))
+
+
+def _read_list(text: bytes) -> list[msgspec.Raw]:
+    try:
+        return _decode_list(text)
+    except RecursionError:
+        return list(map(msgspec.Raw, elements(text)))
+
+
+def _objects(text: bytes, where: str, depth: int = 0) -> list[bytes]:
     if text.startswith(b"["):
         return _unwrap(_read_list(text), where)
     document = _read_document(text)
     if document.type not in (None, "bundle"):
         return [text]
     if listed := bytes(document.objects):
-        return _unwrap(_read_list(listed), where)
+        return _unwrap(_read_list(listed), where, depth)
     if document.type is None:
         raise UnavailableError(f"{where}: is JSON, but neither a STIX bundle nor an object")
     return []
 
 
-def _unwrap(raws: list[msgspec.Raw], where: str) -> list[bytes]:
+def _unwrap(raws: list[msgspec.Raw], where: str, depth: int = 0) -> list[bytes]:
     """Bundles do occur inside bundles."""
     found: list[bytes] = []
     for raw in map(bytes, raws):
-        if b'"bundle"' in raw and raw.startswith(b"{") and _read_document(raw).type == "bundle":
-            found += _objects(raw, where)
+        if depth < _DEEPEST and b'"bundle"' in raw and _is_bundle(raw):
+            found += _objects(raw, where, depth + 1)
         else:
             found.append(raw)
     return found
+
+
+def _is_bundle(raw: bytes) -> bool:
+    return raw.startswith(b"{") and _read_document(raw).type == "bundle"

@@ -184,7 +184,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
 def _id_of(entry: bytes, collection: Collection) -> str:
     try:
         return msgspec.json.decode(entry, type=_Named).id
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnavailableError(
             f"{collection.key}{MANIFEST}: lists an object without an id: {error}"
         ) from error
@@ -193,6 +193,6 @@ def _id_of(entry: bytes, collection: Collection) -> str:
 def _objects_of(answer: Answer) -> list[bytes]:
     try:
         found = msgspec.json.decode(answer.content, type=_Found)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnavailableError(f"{answer.where}: no objects in the answer: {error}") from error
     return [bytes(raw) for raw in found.objects]

@@ -104,7 +104,7 @@ class Connection(_HTTPConnection):  # type: ignore[misc]  # the library has no t
 def _resource(answer: Answer) -> dict[str, Any]:
     try:
         return msgspec.json.decode(answer.content, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnavailableError(f"{answer.where}: answered nonsense: {error}") from error
 
 

@@ -132,7 +132,7 @@ class Progress:
             query = {"match[id]": version.id, "match[version]": "all"}
             answer = self._ask(Question(MANIFEST, query))
             entries = msgspec.json.decode(answer.content, type=_Manifest).objects
-        except (msgspec.DecodeError, ConnectorError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ConnectorError):
             return None
         wanted = read_stamp(version.modified or version.created)
         same = [e for e in entries if len(entries) == 1 or read_stamp(e.version) == wanted]

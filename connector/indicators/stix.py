@@ -107,6 +107,8 @@ def read_object(raw: bytes) -> StixObject | Unreadable:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if str(error).endswith("`$.confidence`"):
             return _read_besides_confidence(raw)
+        if isinstance(error, RecursionError):
+            return _unreadable(raw, "the object is nested too deep")
         shortened, ends = _END_OF_TIME.subn(rb"\1\2", raw)
         return read_object(shortened) if ends else _unreadable(raw, str(error))
     why = _common_fault(found) or (_indicator_fault(found) if found.type == "indicator" else "")

@@ -97,7 +97,7 @@ class MispFeed(Feed[MispSettings]):
         try:
             listed = msgspec.json.decode(self._content(_MANIFEST), type=dict[str, msgspec.Raw])
             entries = {uuid.lower(): _Entry.read(bytes(raw)) for uuid, raw in listed.items()}
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UnavailableError(f"{where}: is no whole MISP manifest: {error}") from error
         if strange := [uuid for uuid in entries if not is_uuid(uuid)]:
             raise UnavailableError(f"{where}: {strange[0][:80]!r} should be the UUID of an event")

@@ -49,7 +49,7 @@ def read_event(content: bytes, where: str) -> Document:
     """Return an event; raise when this is none: half an event would withdraw the other half."""
     try:
         event = msgspec.json.decode(content)["Event"]
-    except (msgspec.DecodeError, KeyError, TypeError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError, KeyError, TypeError) as error:
         raise UnavailableError(f"{where}: is no whole MISP event: {error}") from error
     parts = [event] if isinstance(event, dict) else []
     parts += _listed(parts[0], "Object", where) if parts else []

@@ -229,3 +229,40 @@ def test_a_file_has_a_bound(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b" " * ((1 << 20) + 1))
     with pytest.raises(UnavailableError, match="larger than 1 MiB: raise max_file_mib"):
         read(feed_of(tmp_path, max_file_mib=1))
+
+
+def nested(depth: int) -> bytes:
+    return b'{"a":' * depth + b"[]" + b"}" * depth
+
+
+@pytest.mark.parametrize("form", [b"[%b]", b'{"type": "bundle", "objects": [%b]}'])
+def test_an_object_nested_too_deep_costs_only_itself(tmp_path: Path, form: bytes) -> None:
+    good = [json.dumps(one).encode() for one in sample_objects(2)]
+    tricky = b'{"id": "x--1", "name": "\\\\\\"],}{[", "a": [1, {"b": ","}]}'
+    objects = [good[0], nested(100_000), tricky, good[1]]
+    file = tmp_path / "a.json"
+    file.write_bytes(form % b" ,\n".join(objects))
+    (page,) = read(feed_of(file))
+    assert list(page.objects) == objects
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'[%b, {"a": 1}', b"[%b]]", b"[%b] 5", b"[%b,]", b"[,%b]", b'["a, %b]', b"[%b}",
+        b'{"objects": [%b], "type" "bundle"}', b'{"type": "bundle", "objects": %b}',
+    ],
+)  # fmt: skip
+def test_nonsense_is_none_the_less_unavailable_where_it_is_nested_deep(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "a.json").write_bytes(content % nested(100_000))
+    with pytest.raises(UnavailableError, match="is not whole JSON"):
+        read(feed_of(tmp_path / "a.json"))
+
+
+def test_bundles_inside_bundles_are_opened_only_so_deep(tmp_path: Path) -> None:
+    text = b'{"type": "bundle", "objects": [' * 5000 + b"]}" * 5000
+    (tmp_path / "a.json").write_bytes(text)
+    (page,) = read(feed_of(tmp_path / "a.json"))
+    assert len(page.objects) == 1

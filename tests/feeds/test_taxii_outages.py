@@ -1,5 +1,6 @@
 """A server that is down, slow or talks nonsense: an error each time, and the next poll recovers."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -122,3 +123,18 @@ def test_hands_on_an_object_that_makes_no_sense(server: TaxiiServer, make_feed: 
     assert page.objects == [
         b'{"type": "indicator"}', b"7", b'{"id": "\xff"}', b'{"type": 1, "deep": [[[]]]}',
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", [b"", b', "more": false, "next": null'])
+def test_hands_on_a_page_with_an_object_nested_too_deep(
+    server: TaxiiServer, make_feed: MakeFeed, ending: bytes
+) -> None:
+    good = json.dumps(sample_objects(1)[0]).encode()
+    deep = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+    body = b'{"objects": [' + good + b", " + deep + b"]" + ending + b"}"
+    server.faults = [nonsense(body)]
+    feed = make_feed()
+    (collection,) = feed.collections()
+    (page,) = feed.pages(collection, None)
+    assert list(page.objects) == [good, deep]
+    assert page.last
