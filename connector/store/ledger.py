@@ -4,7 +4,8 @@ An intent is recorded before it is carried out, so that whatever may have been w
 after a crash. Only what this ledger calls ours is ever removed.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 from sqlalchemy import Connection
@@ -26,6 +27,7 @@ from connector.store.timings import add_times
 from connector.store.wanted import WantedEntries
 
 _PART: Final = 1000
+_SET_AT_ONCE: Final = 10_000
 _OURS: Final = ",".join(str(int(mark)) for mark in sorted(OURS))
 
 
@@ -116,11 +118,11 @@ class Ledger(WantedEntries, Outputs, Plans):
             if judged_anew:
                 again = self._marked(connection, output.number, judged_anew)
                 self._set(connection, output.number, again, now)
-                marked = [(number, Mark.INTENDED, digest) for number, digest in plan.update]
+                marked = ((number, Mark.INTENDED, digest) for number, digest in plan.update)
                 self._set(connection, output.number, marked, now)
-            marked = [(number, Mark.INTENDED, digest) for number, digest in plan.add]
+            marked = ((number, Mark.INTENDED, digest) for number, digest in plan.add)
             self._set(connection, output.number, marked, now)
-            marked = [(number, Mark.REMOVING, 0) for number in plan.remove.numbers]
+            marked = ((number, Mark.REMOVING, 0) for number in plan.remove.numbers)
             self._set(connection, output.number, marked, now)
             if verifying:  # until it ended well, the next cycle looks at everything again
                 sql = "UPDATE outputs SET verified_at = NULL WHERE number = ?"
@@ -211,10 +213,16 @@ class Ledger(WantedEntries, Outputs, Plans):
         add_times(self._db, connection, kind, output.number, times)
 
     def _set(
+        self, connection: Connection, output: int, rows: Iterable[tuple[int, int, int]], now: int
+    ) -> None:
+        """Set marks and digests, a part at a time: a plan may name millions."""
+        coming = iter(rows)
+        while part := list(islice(coming, _SET_AT_ONCE)):
+            self._set_part(connection, output, part, now)
+
+    def _set_part(
         self, connection: Connection, output: int, rows: Sequence[tuple[int, int, int]], now: int
     ) -> None:
-        if not rows:
-            return
         before = self._marks(connection, output, [row[0] for row in rows])
         changes: dict[int, int] = {}
         for number, mark, _digest in rows:
