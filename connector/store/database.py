@@ -21,6 +21,7 @@ _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK: Final = 0x434F4E4E
 _BUSY_MS: Final = 60_000
 _PATIENCE_MS: Final = 500
+_RUINED: Final = ("file is not a database", "database disk image is malformed")
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     f"PRAGMA busy_timeout={_BUSY_MS}",
@@ -124,6 +125,8 @@ class Database:
             yield
         except SQLAlchemyError as error:
             text = f"{self.shown}: {_first_line(error)}"
+            if any(words in text for words in _RUINED):
+                text += ": put a backup back, or move the file away; without it nothing at a target is ours"
             raise (UnavailableError if self._may_pass(error) else StoreError)(text) from error
 
     def _may_pass(self, error: SQLAlchemyError) -> bool:
