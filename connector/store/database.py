@@ -22,6 +22,9 @@ _ADVISORY_LOCK: Final = 0x434F4E4E
 _BUSY_MS: Final = 60_000
 _PATIENCE_MS: Final = 500
 _RUINED: Final = ("file is not a database", "database disk image is malformed")
+_WAYS_OUT: Final = (
+    "put a backup back, or move the file away; without it nothing at a target is ours"
+)
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     f"PRAGMA busy_timeout={_BUSY_MS}",
@@ -126,7 +129,7 @@ class Database:
         except SQLAlchemyError as error:
             text = f"{self.shown}: {_first_line(error)}"
             if any(words in text for words in _RUINED):
-                text += ": put a backup back, or move the file away; without it nothing at a target is ours"
+                text += f": {_WAYS_OUT}"
             raise (UnavailableError if self._may_pass(error) else StoreError)(text) from error
 
     def _may_pass(self, error: SQLAlchemyError) -> bool:
