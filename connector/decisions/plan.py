@@ -118,7 +118,7 @@ class Plan:
                 marks.append((number, Mark.FOREIGN))
             else:
                 add.put(number, digest)
-        return replace(self, add=add, marks=tuple(marks))
+        return replace(self, add=add, marks=tuple(sorted(marks)))
 
 
 @dataclass(frozen=True, slots=True)

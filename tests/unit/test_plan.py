@@ -42,10 +42,15 @@ class Target:
 
     def plan(self, wanted: Mapping[int, Wanted], *, reads: bool) -> Plan:
         written = (Written(number, *said) for number, said in sorted(self.ledger.items()))
-        return diff(
+        plan = diff(
             "out", "everything", (wanted[number] for number in sorted(wanted)), written,
             why_not={}, present=self.presence() if reads else None, before=len(self.ledger),
         )  # fmt: skip
+        return plan if reads or self.ours_alone else plan.without(self.put_by_others(plan))
+
+    def put_by_others(self, plan: Plan) -> set[int]:
+        marks = {number: mark for number, (mark, _digest) in self.ledger.items()}
+        return {n for n in plan.add.numbers if n in self.held and marks.get(n) not in OURS}
 
     def carry_out(self, plan: Plan, wanted: Mapping[int, Wanted]) -> None:
         for number, mark in plan.marks:
@@ -115,27 +120,31 @@ def test_a_full_pass_leads_to_what_is_wanted_then_to_nothing(
 
 
 @settings(max_examples=300)
-@given(wanted_lists(), held_entries, held_entries, st.sets(NUMBERS), st.sets(NUMBERS))
+@given(
+    wanted_lists(), held_entries, held_entries, st.sets(NUMBERS), st.sets(NUMBERS), st.sets(NUMBERS)
+)
 def test_a_pass_by_the_ledger_leads_to_what_is_wanted_then_to_nothing(
     wanted: dict[int, Wanted],
     written: dict[int, int],
     foreign: dict[int, int],
     unsure: set[int],
     gone: set[int],
+    known: set[int],
 ) -> None:
     foreign = {number: digest for number, digest in foreign.items() if number not in written}
     ledger: dict[int, tuple[int, int]] = {
         number: (Mark.INTENDED if number in unsure else Mark.WRITTEN, digest)
         for number, digest in written.items()
     }
-    ledger |= {number: (Mark.FOREIGN, 0) for number in foreign if number in wanted}
+    ledger |= {number: (Mark.FOREIGN, 0) for number in foreign.keys() & known & wanted.keys()}
     held = {number: digest for number, digest in written.items() if number not in unsure & gone}
     target = Target(foreign | held, ledger)
-    seen = {number: Wanted(number, 0, Mark.FOREIGN) for number in wanted if number in foreign}
-    wanted = wanted | seen
     target.carry_out(target.plan(wanted, reads=False), wanted)
     fit = {number: want.digest for number, want in wanted.items() if not want.unfit}
-    assert target.held == foreign | fit
+    assert target.held == fit | foreign, "what others put there stays as it is"
+    assert {number for number, (mark, _digest) in target.ledger.items() if mark in OURS} == (
+        fit.keys() - foreign.keys()
+    )
     again = target.plan(wanted, reads=False)
     assert again.empty
     assert again.marks == ()
