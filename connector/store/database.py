@@ -4,7 +4,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -198,6 +198,11 @@ class Database:
     def close(self) -> None:
         """Let go of the lock and all connections."""
         if self._lock_connection is not None:
+            with suppress(SQLAlchemyError):  # a server that went away holds nothing for us
+                # A server under load takes note of a closed connection only later.
+                self._lock_connection.exec_driver_sql(
+                    f"SELECT pg_advisory_unlock({_ADVISORY_LOCK})"
+                )
             self._lock_connection.close()
             self._lock_connection = None
         if self._lock_file is not None:
