@@ -107,6 +107,7 @@ class Service:
     deciding: set[str] = field(default_factory=set)
     unresolved: dict[str, set[str]] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
+    faults: dict[str, list[str]] = field(default_factory=dict)
     disposal: Disposal = field(default_factory=Disposal)
 
     def poll(self, name: str, progress: FeedProgress = lambda _title, _count: None) -> Polled:
@@ -127,8 +128,9 @@ class Service:
             updated=polled.updated, revoked=polled.revoked, withdrawn=polled.withdrawn,
             unreadable=polled.unreadable, quarantined=polled.quarantined,
         )  # fmt: skip
-        if polled.faults:
+        if polled.faults and polled.faults != self.faults.get(name):
             log.warning("feed.unreadable", feed=name, such_as=polled.faults)
+        self.faults[name] = polled.faults
         if polled.off_scale:
             log.warning(
                 "feed.confidence_off_scale", feed=name, objects=polled.off_scale,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from scenario_site import Site, one_firewall
 from stix_samples import indicator, revoked
 
@@ -73,3 +74,21 @@ def test_what_was_put_right_is_counted_once_however_often_it_is_read(site: Site)
     site.write("three.json", [indicator("one more", pattern=newer["pattern"])])
     site.once()
     assert site.feed()["notes"] == NOTES | {"refanged": 3}
+
+
+def test_what_cannot_be_read_is_told_once_and_not_at_every_poll(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.configure()
+
+    def told(*objects: dict[str, Any]) -> str:
+        site.write("one.json", list(objects))
+        site.once()
+        shown = capsys.readouterr()
+        return shown.out + shown.err
+
+    broken = {**indicator("broken"), "valid_from": "yesterday"}
+    assert "feed.unreadable" in told(broken)
+    assert "feed.unreadable" not in told(broken, indicator("good"))
+    other = {**indicator("other"), "valid_from": "tomorrow"}
+    assert other["id"] in told(broken, other)
