@@ -115,6 +115,7 @@ def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None)
         "indicator": id_of_key(claim.object),
         "enforceable": claim.row.kind in (Kind.ENFORCEABLE, Kind.RULE),
         "why": claim.why,
+        "valid_from": moment(claim.row.valid_from),
         "valid_until": moment(until),
         "marking": level.label,
         "confidence": _meant(claim.row.confidence, terms),

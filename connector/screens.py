@@ -236,6 +236,8 @@ def _claim(claim: Json) -> str:
         meant = claim["confidence"]
         means = "nothing" if meant is None else str(meant)
         parts.append(f"confidence {claim['confidence_said']}, which means {means}")
+    if claim["valid_from"]:
+        parts.append(f"from {claim['valid_from']}")
     if claim["valid_until"]:
         parts.append(f"until {claim['valid_until']}")
     if claim["why"]:

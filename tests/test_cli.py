@@ -435,6 +435,14 @@ def test_an_object_that_cannot_be_read_is_told_with_its_id_and_reason(site: Site
     assert site.run("explain", broken["id"][:-1]).code == 1
 
 
+def test_explain_says_from_when_an_indicator_counts(site: Site) -> None:
+    site.bring("198.51.100.7", valid_from="2999-01-01T00:00:00Z")
+    site.run("run", "--once")
+    ran = site.run("explain", "198.51.100.7")
+    assert "TLP:green, from 2999-01-01T00:00:00Z\n" in ran.out
+    assert "edge (perimeter): not_yet_valid" in ran.out
+
+
 def test_explain_names_no_producer_where_there_is_none(site: Site) -> None:
     site.bring("198.51.100.7")
     site.run("run", "--once")

@@ -11,7 +11,6 @@ from typing import Final, NamedTuple
 
 from connector.decisions.selection import Terms
 from connector.decisions.verdict import ListPolicy
-from connector.indicators.stix import instant
 from connector.model import Purpose, Reason, RuleLanguage, RuleRef, Subject, SubjectType, Tlp
 
 REASONS: Final[tuple[Reason, ...]] = tuple(Reason)
@@ -277,7 +276,7 @@ def explain(
     observable: Subject, claim: ClaimRow, policy: ListPolicy, now: int
 ) -> tuple[Reason, str]:
     """Return one claim's reason by itself, in words where there is more to say."""
-    code, turn = _standing(observable.type, claim, policy, now)
+    code, _turn = _standing(observable.type, claim, policy, now)
     reason = reason_of(code)
     if reason in (Reason.WITHHELD, Reason.DESELECTED):
         verdict = policy.verdict(claim.traits, claim.feed, claim.context, now)
@@ -290,8 +289,6 @@ def explain(
         return reason, "revoked by an identity that did not create it"
     if claim.state == State.DISPOSED and reason is Reason.EXPIRED:
         return reason, "purged: the disposition date of its marking has come"
-    if reason is Reason.NOT_YET_VALID:
-        return reason, f"valid from {instant(turn):%Y-%m-%dT%H:%M:%SZ}"
     if reason is Reason.UNREADABLE and not claim.kind:
         return reason, (
             "its confidence is no whole number from 0 to 100: if the feed writes another scale, "

@@ -429,10 +429,6 @@ def test_an_entry_says_what_all_claims_that_are_taken_say_together() -> None:
         ),
         ({"confidence": 0}, {}, (Reason.DESELECTED, "confidence 0 is below 1")),
         ({"valid_until": NOW}, {}, (Reason.EXPIRED, "")),
-        (
-            {"valid_from": NOW + 1_000_000}, {},
-            (Reason.NOT_YET_VALID, "valid from 1970-01-01T00:00:02Z"),
-        ),
     ],
 )  # fmt: skip
 def test_explain_says_one_claims_reason_in_words(
