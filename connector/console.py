@@ -17,7 +17,7 @@ from connector.config.loading import Loaded, load
 from connector.logs import set_up_logs
 from connector.registry import Registry
 from connector.service import Service
-from connector.state import open_store
+from connector.state import look_at_store, open_store, state_file
 
 ConfigPath = Annotated[
     Path,
@@ -63,9 +63,11 @@ def load_config(path: Path) -> Loaded:
 
 @contextmanager
 def opened(path: Path, *, alone: bool = False) -> Iterator[Service]:
-    """Yield the configured service on its store, and close both."""
+    """Yield the configured service on its store, and close both; not `alone`, only to look."""
     loaded = load_config(path)
-    store = open_store(loaded, alone=alone)
+    store, there = (open_store(loaded), True) if alone else look_at_store(loaded)
+    if not there:
+        err.print(f"there is no state yet: {state_file(loaded)} is made by the first run")
     try:
         service = assemble(loaded, Registry.installed(), store)
         try:

@@ -22,6 +22,20 @@ def open_store(loaded: Loaded, *, alone: bool = True) -> Store:
     return store
 
 
+def look_at_store(loaded: Loaded) -> tuple[Store, bool]:
+    """Return the store for a look beside the service, and whether it was there.
+
+    Where nothing has run yet it is an empty one in memory: a file made by whoever looks first
+    would be theirs, and closed to the service.
+    """
+    file = state_file(loaded)
+    if file is None or file.exists():
+        return open_store(loaded, alone=False), True
+    store = Store("sqlite://")
+    store.database.migrate()
+    return store, False
+
+
 def state_file(loaded: Loaded) -> Path | None:
     """Return the SQLite file of the state, by the configuration's folder; None for a server."""
     scheme, _, path = loaded.config.state.connection_url.partition(":///")

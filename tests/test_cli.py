@@ -309,6 +309,20 @@ def test_status_is_not_healthy_before_the_first_pass(site: Site) -> None:
     assert ran.json["feeds"][0]["state"] == "never"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("status",), ("explain", "192.0.2.1"), ("feeds", "list"), ("allow", "list")],
+)
+def test_who_only_looks_makes_no_state_that_the_service_could_not_open(
+    site: Site, words: tuple[str, ...]
+) -> None:
+    site.bring("192.0.2.1")
+    assert "there is no state yet" in site.run(*words).err
+    assert not (site.folder / "state").exists()
+    site.run("run", "--once")
+    assert "there is no state yet" not in site.run(*words).err
+
+
 def test_status_has_the_documented_keys_and_its_counts_add_up(site: Site) -> None:
     site.bring_objects(
         *(indicator(value) for value in TEN),
