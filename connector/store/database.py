@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -83,7 +84,13 @@ class Database:
         config.set_main_option("script_location", str(_MIGRATIONS))
         with self.write() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise StoreError(
+                    f"{self.shown}: the state is not one that this version knows ({error}): was it "
+                    "written by a later one? Start that, or put back the backup of before"
+                ) from error
 
     def expect_in_place(self) -> None:
         """Raise StoreError when the file that is open is not the one that the path names.

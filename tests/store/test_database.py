@@ -214,6 +214,17 @@ def test_a_file_that_is_no_database_stops_us_and_is_left_as_it_is(tmp_path: Path
     database.close()
 
 
+def test_the_state_of_a_later_version_stops_us_and_is_left_as_it_is(store: Store) -> None:
+    later = "UPDATE alembic_version SET version_num = '9999'"
+    with store.database.write() as connection:
+        store.database.run(connection, later)
+    with pytest.raises(StoreError, match="written by a later one"):
+        store.database.migrate()
+    with store.database.read() as connection:
+        found = store.database.one(connection, "SELECT version_num FROM alembic_version")
+    assert found == "9999"
+
+
 def test_a_table_that_is_missing_stops_us(store: Store) -> None:
     with store.database.write() as connection:
         store.database.run(connection, "DROP TABLE markings")
