@@ -20,6 +20,17 @@ _ENDPOINT: Final = re.compile(
 _AUTONOMOUS_SYSTEM: Final = re.compile(r"(?:ASN?\s?)?(?P<number>[1-9][0-9]{0,9})", re.IGNORECASE)
 
 
+class HostBitsError(UnfitValueError):
+    """A prefix with bits set beyond its length: the host may be meant, or its network."""
+
+
+def network_of(text: str) -> tuple[ObservableType, str]:
+    """Return the type and canonical form of the network of a prefix with host bits."""
+    version = IPv4Network if IPV4.fullmatch(text.partition("/")[0]) else IPv6Network
+    network = version(text, strict=False)
+    return _canonical(_without_mapping(network) if isinstance(network, IPv6Network) else network)
+
+
 def address(text: str) -> tuple[ObservableType, str]:
     """Return the type and canonical form of an address or prefix of either IP version."""
     if IPV4.fullmatch(text):
@@ -65,9 +76,7 @@ def _network(version: type[_N], text: str) -> _N:
     except (AddressValueError, NetmaskValueError):
         raise UnfitValueError(f"{shown(text)} is not an IP address or prefix") from None
     except ValueError:
-        raise UnfitValueError(
-            f"{shown(text)} has bits set beyond its prefix: it is unclear what is meant"
-        ) from None
+        raise HostBitsError(f"{shown(text)} has bits set beyond its prefix") from None
 
 
 def _without_mapping(network: IPv6Network) -> IPv4Network | IPv6Network:

@@ -13,6 +13,7 @@ from connector.model import Observable, ObservableType
 
 __all__ = [
     "HASH_NAME_MISMATCH",
+    "HOST_BITS_MASKED",
     "REFANGED",
     "RETYPED",
     "UnfitValueError",
@@ -26,6 +27,7 @@ __all__ = [
 REFANGED: Final = "refanged"
 RETYPED: Final = "retyped"
 HASH_NAME_MISMATCH: Final = "hash_name_mismatch"
+HOST_BITS_MASKED: Final = "host_bits_masked"
 
 Notes = tuple[str, ...]
 Reading = tuple[Observable, Notes]
@@ -96,8 +98,13 @@ def _cleaned(form: _Form, text: str) -> str:
 
 
 def _read_address(kind: ObservableType, text: str) -> Reading:
-    found, value = addresses.address(text)
-    return Observable(found, value), () if found is kind else (RETYPED,)
+    notes: Notes = ()
+    try:
+        found, value = addresses.address(text)
+    except addresses.HostBitsError:
+        found, value = addresses.network_of(text)
+        notes = (HOST_BITS_MASKED,)
+    return Observable(found, value), notes if found is kind else (RETYPED, *notes)
 
 
 def _read_domain(kind: ObservableType, text: str) -> Reading:

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from connector.indicators.observable import RETYPED, UnfitValueError
+from connector.indicators.observable import HOST_BITS_MASKED, RETYPED, UnfitValueError
 from connector.indicators.pattern_comparisons import Comparison
 from connector.indicators.pattern_paths import PROPERTIES, VICTIMS, Property
 from connector.indicators.unfit import shown
@@ -26,24 +26,30 @@ def claim_of(comparison: Comparison) -> Claim:
     if operator == "=":
         return _equality(known, literal)
     if operator == "ISSUBSET" and known.is_address and isinstance(literal, str):
-        return _contained(claim_of_text(known, literal))
+        return _contained(claim_of_text(known, literal, as_network=True))
     if operator == "ISSUPERSET" and known.is_address and isinstance(literal, str):
-        claim = _contained(claim_of_text(known, literal))
+        claim = _contained(claim_of_text(known, literal, as_network=True))
         return watched(claim, "networks that hold this are meant, not this alone")
     if operator == "LIKE" and path == "domain-name:value" and isinstance(literal, str):
         return _names_below(known, literal)
     return _unsupported(path, f"no observable can be read from {operator}")
 
 
-def claim_of_text(known: Property, text: str) -> Claim:
-    """Return what the equality of a known property with a text claims by itself."""
+def claim_of_text(known: Property, text: str, *, as_network: bool = False) -> Claim:
+    """Return what the equality of a known property with a text claims by itself.
+
+    `as_network` says that a prefix can mean nothing but its network, whatever bits are set.
+    """
     if known.plain is not None and known.plain[1](text):
         return Claim(Observable(known.plain[0], text), True)
     try:
         observable, notes = known.read(text)
     except UnfitValueError as error:
         return Claim(None, False, Reason.UNREADABLE, f"{known.path}: {error}")
-    if caution := known.caution or _caution(observable, notes):
+    caution = known.caution or _caution(observable, notes)
+    if not caution and HOST_BITS_MASKED in notes and not as_network:
+        caution = "bits are set beyond its prefix, so that one host may be meant"
+    if caution:
         return Claim(observable, False, Reason.NOT_ENFORCEABLE, "; ".join((caution, *notes)))
     return Claim(observable, True, None, "; ".join(notes) if notes else "")
 

@@ -7,7 +7,12 @@ from typing import Final
 from sqlalchemy import Connection
 
 from connector.indicators.names import FRAGMENT_DROPPED, USERINFO_DROPPED
-from connector.indicators.observable import HASH_NAME_MISMATCH, REFANGED, RETYPED
+from connector.indicators.observable import (
+    HASH_NAME_MISMATCH,
+    HOST_BITS_MASKED,
+    REFANGED,
+    RETYPED,
+)
 from connector.model import Claim, ObservableType
 from connector.store.database import Database
 from connector.store.tallies import FEED_TALLY, add_to_tallies, tallies
@@ -16,6 +21,7 @@ SCHEMELESS: Final = "schemeless"
 # A note's place is the number it is kept under: new ones come last.
 NOTES: Final = (
     REFANGED, RETYPED, HASH_NAME_MISMATCH, SCHEMELESS, USERINFO_DROPPED, FRAGMENT_DROPPED,
+    HOST_BITS_MASKED,
 )  # fmt: skip
 _CODES: Final = {note: code for code, note in enumerate(NOTES, 1)}
 
