@@ -1,6 +1,7 @@
 """Answers for people and scripts: status, plans and explanations, as the documented JSON."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import UTC
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from connector.decisions.policy import (
 from connector.first_polls import awaited
 from connector.indicators.stix import instant
 from connector.model import Reason
+from connector.once import Outcome
 from connector.reconcile import Output, Proposal
 from connector.service import Service
 from connector.store import questions
@@ -105,6 +107,23 @@ def status(service: Service) -> Json:
             }
             for name, output in service.outputs.items()
         ],
+    }
+
+
+def outcome_json(outcome: Outcome) -> Json:
+    """Return what one pass did, by feed and output: counts, held plans and failures."""
+    counts = ("objects", "new", "updated", "revoked", "withdrawn", "unreadable")
+    return {
+        "feeds": {
+            name: {count: getattr(polled, count) for count in counts}
+            for name, polled in outcome.polled.items()
+        },
+        "outputs": {name: asdict(applied) for name, applied in outcome.applied.items()},
+        "held": {
+            name: {"plan": held.plan_id, "broken_limits": list(held.broken)}
+            for name, held in outcome.held.items()
+        },
+        "failures": outcome.failures,
     }
 
 

@@ -119,13 +119,19 @@ def run(
     once: Annotated[
         bool, typer.Option("--once", help="Poll every feed, sync every output, end.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run the daemon; SIGTERM ends it after the write in hand, SIGHUP reloads the file."""
     if once:
         with opened(config, alone=True) as service, screens.progress(err) as shown:
             outcome = run_once(service, shown)
-        screens.tell_outcome(err, outcome)
+        if as_json:
+            print_json(answers.outcome_json(outcome))
+        else:
+            screens.tell_outcome(err, outcome)
         leave(_exit_code(outcome))
+    if as_json:
+        raise typer.BadParameter("goes with --once: the daemon tells by its log and its server")
     loaded = load_config(config)
     daemon = Daemon(config, Registry.installed())
     daemon.obey_signals()
@@ -180,6 +186,7 @@ def _plans(
 def apply(
     plan_id: Annotated[str, typer.Argument(metavar="PLAN_ID", help="Id of a held plan.")],
     config: ConfigPath = CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Accept exactly that held plan."""
     try:
@@ -188,7 +195,11 @@ def apply(
     except AlreadyRunningError:
         with opened(config) as service:
             done = accept(service, plan_id, by=who(), waits=True)
-    out.print(done.words, markup=False)
+    if as_json:
+        facts = {"plan": plan_id, "applied": done.applied, "outdated": done.outdated}
+        print_json({**facts, "words": done.words})
+    else:
+        out.print(done.words, markup=False)
     leave(OK if done.applied else OUT_OF_DATE if done.outdated else FAILED)
 
 

@@ -309,6 +309,28 @@ def test_status_is_not_healthy_before_the_first_pass(site: Site) -> None:
     assert ran.json["feeds"][0]["state"] == "never"
 
 
+def test_a_pass_and_an_acceptance_tell_scripts_what_they_did(site: Site) -> None:
+    site.bring("192.0.2.1", "192.0.2.2", "192.0.2.3")
+    first = site.run("run", "--once", "--json")
+    assert first.code == 0
+    assert first.json["feeds"]["bulletins"]["new"] == 3
+    assert first.json["outputs"] == {
+        "edge": {"added": 3, "updated": 0, "removed": 0, "rejected": 0}
+    }
+    site.bring("192.0.2.1")
+    second = site.run("run", "--once", "--json")
+    assert second.code == 3
+    held = second.json["held"]["edge"]
+    assert "max_remove_ratio" in held["broken_limits"][0]
+    done = site.run("apply", held["plan"], "--json")
+    assert done.code == 0
+    assert (done.json["plan"], done.json["applied"], done.json["outdated"]) == (
+        held["plan"], True, False
+    )  # fmt: skip
+    assert site.run("apply", held["plan"], "--json").code == 4
+    assert site.run("run", "--json").code == 2
+
+
 @pytest.mark.parametrize(
     "words",
     [("status",), ("explain", "192.0.2.1"), ("feeds", "list"), ("allow", "list")],

@@ -17,7 +17,6 @@ from typing import IO, Final
 MIB: Final = 1 << 20
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 _CHUNK: Final = MIB
-_SMALLEST_ZIPPED: Final = 500  # below, the header of a packet outweighs what is saved
 _TRIES: Final = 3
 
 Stamp = tuple[int, int, int]
@@ -110,8 +109,8 @@ class Shelf:
         raise OSError(errno.EBUSY, "changes faster than it can be read")
 
     async def zipped(self, edition: Edition) -> bytes | None:
-        """Return the body compressed; None where that is not worth it."""
-        if edition.body is None or len(edition.body) < _SMALLEST_ZIPPED:
+        """Return the body compressed; None where it is empty, or too large to hold."""
+        if not edition.body:
             return None
         if edition.zipping is None:
             edition.zipping = asyncio.create_task(asyncio.to_thread(_compressed, edition.body))

@@ -112,6 +112,13 @@ def test_the_compressed_variant_has_a_tag_of_its_own(serve, tmp_path):
         assert (again.status, again.headers["etag"]) == (304, tag)
 
 
+def test_a_short_list_is_compressed_for_who_asks_too(serve, tmp_path):
+    put(tmp_path, "list.txt", b"192.0.2.7\n")
+    answer = serve()("/lists/list.txt", Accept_Encoding="gzip")
+    assert answer.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(answer.body) == b"192.0.2.7\n"
+
+
 @pytest.mark.parametrize(
     "offer", ["identity", "gzip;q=0", "gzip; q=0.000", "br", "gzippy", "*;q=0"]
 )
