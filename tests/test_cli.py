@@ -309,6 +309,37 @@ def test_status_is_not_healthy_before_the_first_pass(site: Site) -> None:
     assert ran.json["feeds"][0]["state"] == "never"
 
 
+def keys_of(answer: Any, named: frozenset[str]) -> Iterator[str]:
+    """Yield the keys of an answer, but for those that are names or reasons."""
+    if isinstance(answer, dict):
+        for key, value in answer.items():
+            if key not in named and re.fullmatch(r"[a-z_]+", key):
+                yield key
+            yield from keys_of(value, named)
+    elif isinstance(answer, list):
+        for value in answer:
+            yield from keys_of(value, named)
+
+
+def test_every_key_of_an_answer_stands_on_the_page_about_json(site: Site) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "json.md").read_text(encoding="utf-8")
+    named = frozenset({"bulletins", "edge", "perimeter", *(reason.value for reason in Reason)})
+    site.bring("192.0.2.1", "192.0.2.2", "192.0.2.3", "10.0.0.1")
+    answers = [site.run("run", "--once", "--json")]
+    site.bring("192.0.2.1")
+    answers += [
+        site.run(*words, "--json", config=words[0] != "plugins")
+        for words in (
+            ("run", "--once"), ("plan",), ("status",), ("explain", "192.0.2.2"), ("feeds", "list"),
+            ("feeds", "ack", "bulletins"), ("allow", "list"), ("plugins", "list"),
+            ("check", "--impact"), ("apply", "0af"),
+        )
+    ]  # fmt: skip
+    for answer in answers:
+        missing = {key for key in keys_of(answer.json, named) if f'"{key}"' not in page}
+        assert missing <= {"valid", "problems", "warnings", "special_purpose"}, answer.json
+
+
 def test_a_pass_and_an_acceptance_tell_scripts_what_they_did(site: Site) -> None:
     site.bring("192.0.2.1", "192.0.2.2", "192.0.2.3")
     first = site.run("run", "--once", "--json")
