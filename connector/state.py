@@ -29,11 +29,19 @@ def look_at_store(loaded: Loaded) -> tuple[Store, bool]:
     would be theirs, and closed to the service.
     """
     file = state_file(loaded)
-    if file is None or file.exists():
+    if file is None or not _is_absent(file):
         return open_store(loaded, alone=False), True
     store = Store("sqlite://")
     store.database.migrate()
     return store, False
+
+
+def _is_absent(file: Path) -> bool:
+    """Return whether there is surely no file; what we may not see is opened, which says why not."""
+    try:
+        return not file.exists()
+    except OSError:
+        return False
 
 
 def state_file(loaded: Loaded) -> Path | None:

@@ -362,6 +362,16 @@ def test_a_pass_and_an_acceptance_tell_scripts_what_they_did(site: Site) -> None
     assert site.run("run", "--json").code == 2
 
 
+def test_a_state_that_cannot_be_looked_for_is_not_one_that_is_absent(site: Site) -> None:
+    site.bring("192.0.2.1")
+    long = f"state: {{url: 'sqlite:///{'a' * 300}.db'}}\n"
+    site.config.write_text(CONFIG + long, encoding="utf-8")
+    looked = site.run("status")
+    assert looked.code == 1
+    assert "cannot open the state: File name too long" in looked.err
+    assert "there is no state yet" not in looked.err
+
+
 @pytest.mark.parametrize(
     "words",
     [("status",), ("explain", "192.0.2.1"), ("feeds", "list"), ("allow", "list")],
