@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Generic, TypeVar
+from pathlib import Path
+from typing import ClassVar, Final, Generic, TypeVar
 
 from connector.adapter import Http
 from connector.errors import ConfigError, RefusedError, UnavailableError
@@ -37,9 +38,11 @@ __all__ = [
     "SecretValue",
     "Settings",
     "UnavailableError",
+    "read_file",
 ]
 
 S = TypeVar("S", bound=Settings)
+_MIB: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +150,19 @@ class Feed(ABC, Generic[S]):
 
     def close(self) -> None:
         """Let go of connections; called once, after the last use."""
+
+
+def read_file(path: Path, mib: int, option: str) -> bytes:
+    """Return all of a file that has at most so many MiB, as an option of the feed allows.
+
+    Raises UnavailableError where it cannot be read or is larger: part of a file is no answer.
+    """
+    limit = mib * _MIB
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise UnavailableError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(content) > limit:
+        raise UnavailableError(f"{path}: is larger than {mib} MiB: raise {option}")
+    return content

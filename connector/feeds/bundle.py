@@ -10,12 +10,11 @@ from typing import Final
 
 from connector.adapter import Http
 from connector.errors import UnavailableError
-from connector.feed import Collection, Feed, Field, FilePath, Page, Settings
+from connector.feed import Collection, Feed, Field, FilePath, Page, Settings, read_file
 from connector.feeds.file_search import SUFFIXES, Search
 from connector.feeds.raw_objects import read_document
 
 _PAGE: Final = 1000
-_MIB: Final = 1 << 20
 _SETTLED_SECONDS: Final = 2.0  # file systems may keep times as coarse as this
 _FROM_START: Final = ""
 
@@ -80,16 +79,7 @@ class BundleFeed(Feed[BundleSettings]):
             self._touched[digest] = before
 
     def _content(self, path: Path, before: str) -> bytes:
-        limit = self.settings.max_file_mib * _MIB
-        try:
-            with path.open("rb") as file:
-                content = file.read(limit + 1)
-        except OSError as error:
-            raise UnavailableError(f"{path}: cannot be read: {error.strerror}") from error
-        if len(content) > limit:
-            raise UnavailableError(
-                f"{path}: is larger than {self.settings.max_file_mib} MiB: raise max_file_mib"
-            )
+        content = read_file(path, self.settings.max_file_mib, "max_file_mib")
         if _stamp(path) != before:
             raise UnavailableError(f"{path}: is being written; it is read at the next poll")
         return content

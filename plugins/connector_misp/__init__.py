@@ -17,12 +17,12 @@ from connector.feed import (
     HttpSettings,
     Page,
     UnavailableError,
+    read_file,
 )
 from connector_misp.events import EventReader, is_uuid, read_event
 
 _MANIFEST: Final = "manifest.json"
 _PAGE: Final = 1000
-_MIB: Final = 1 << 20
 _FROM_START: Final = ""
 
 
@@ -116,18 +116,8 @@ class MispFeed(Feed[MispSettings]):
     def _content(self, name: str) -> bytes:
         if self.settings.path is None:
             return self.http.request("GET", self._folder_url + name).content
-        limit = self.settings.max_body_mib * _MIB
         path = self.settings.path / name
-        try:
-            with path.open("rb") as file:
-                content = file.read(limit + 1)
-        except OSError as error:
-            raise UnavailableError(f"{path}: cannot be read: {error.strerror}") from error
-        if len(content) > limit:
-            raise UnavailableError(
-                f"{path}: is larger than {self.settings.max_body_mib} MiB: raise max_body_mib"
-            )
-        return content
+        return read_file(path, self.settings.max_body_mib, "max_body_mib")
 
 
 class _Event(msgspec.Struct):
