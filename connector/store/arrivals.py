@@ -51,7 +51,6 @@ class Arrivals:
     rewritten: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     states: dict[int, int] = field(default_factory=dict)
     disputes: dict[int, int | None] = field(default_factory=dict)
-    originals: list[tuple[Any, ...]] = field(default_factory=list)
     claims: dict[int, Sequence[Claim]] = field(default_factory=dict)
     replaced: set[int] = field(default_factory=set)
     stirred: set[int] = field(default_factory=set)
@@ -63,9 +62,7 @@ class Arrivals:
 
     def take_new(self, given: Sequence[int], part: Sequence[Version]) -> None:
         """Take what comes with objects that were never seen; nearly all are, so this is quick."""
-        pack, dictionary = self.codec.pack, self.dictionary
         for number, version in zip(given, part, strict=True):
-            self.originals.append((number, dictionary, pack(version.raw)))
             self.claims[number] = version.claims()
             if version.state == _REVOKED:  # by whom nobody knows: it need not be its creator
                 self.disputes[number] = version.modified
@@ -120,10 +117,10 @@ class Arrivals:
     def _rewrite(self, held: Held, version: Version) -> None:
         held.modified, held.created_by = version.modified, version.traits.created_by
         held.state = held.standing
-        traits = self.traits[version.traits]
-        self.rewritten[held.number] = (held.state, *version[2:6], traits, held.number)
+        said = (held.state, *version[2:6], self.traits[version.traits])
+        kept = (self.dictionary, self.codec.pack(version.raw))
+        self.rewritten[held.number] = (*said, *kept, held.number)
         self.states.pop(held.number, None)
-        self.originals.append((held.number, self.dictionary, self.codec.pack(version.raw)))
         self.claims[held.number] = version.claims()
         if version.told is not None:
             self._keep_context(held.number, version)

@@ -185,17 +185,14 @@ class Disposals:
         sql = (
             f"UPDATE objects SET state = CASE WHEN state IN ({_KEPT_STATES}) THEN state "  # noqa: S608 - our own numbers
             f"ELSE {int(State.DISPOSED)} END, valid_from = NULL, valid_until = NULL, "
-            "confidence = NULL, traits = ? WHERE number = ?"
+            "confidence = NULL, traits = ?, dictionary = NULL, packed = NULL WHERE number = ?"
         )
         rows = [(given[traits], number) for number, traits in bare.items()]
         self._db.many(connection, sql, rows)
         fresh = set(given.values())
         self._forget_traits(connection, {traits for traits in old.values() if traits not in fresh})
-        for sql in (
-            f"DELETE FROM originals WHERE object IN ({held})",  # noqa: S608 - only numbers
-            f"UPDATE claims SET why = NULL WHERE object IN ({held})",  # noqa: S608 - only numbers
-        ):
-            self._db.run(connection, sql)
+        sql = f"UPDATE claims SET why = NULL WHERE object IN ({held})"  # noqa: S608 - only numbers
+        self._db.run(connection, sql)
 
     def _forget_traits(self, connection: Connection, left: Collection[int]) -> None:
         """Overwrite the labels and types that no other object has."""
@@ -207,7 +204,7 @@ class Disposals:
         """Return the observables that an object claims whose words we hold."""
         sql = (
             "SELECT DISTINCT c.observable FROM claims c "  # noqa: S608 - only numbers
-            "JOIN originals r ON r.object = c.object "
+            "JOIN objects o ON o.number = c.object AND o.packed IS NOT NULL "
             f"WHERE c.observable IN ({numbers(observables)})"
         )
         return {row[0] for row in self._db.rows(connection, sql)}
@@ -226,7 +223,7 @@ class Disposals:
 
     def _originals(self, connection: Connection) -> Iterator[tuple[int, bytes]]:
         codecs: dict[int, Codec] = {}
-        sql = "SELECT object, dictionary, packed FROM originals"
+        sql = "SELECT number, dictionary, packed FROM objects WHERE packed IS NOT NULL"
         for number, dictionary, packed in self._db.stream(connection, sql):
             codec = load_codec(self._db, connection, codecs, dictionary)
             yield number, codec.unpack(bytes(packed))

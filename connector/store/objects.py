@@ -137,14 +137,17 @@ class ObjectStore(Runs):
 
         An object that stands under another number than it was given here was held before.
         """
+        feed, traits, now = page.feed, page.traits, page.now
+        dictionary, pack = page.dictionary, page.codec.pack
         rows = [
-            (number, page.feed, version.key, *version[1:6], page.traits[version.traits], page.now)
+            (number, feed, version.key, *version[1:6], traits[version.traits], now,
+             dictionary, pack(version.raw))
             for number, version in zip(given, part, strict=True)
-        ]
+        ]  # fmt: skip
         inserted = self._db.many(
             connection, "INSERT INTO objects (number, feed, key, state, modified, valid_from, "
-            "valid_until, confidence, traits, seen) VALUES (?,?,?,?,?,?,?,?,?,?) "
-            "ON CONFLICT (key, feed) DO NOTHING", rows,
+            "valid_until, confidence, traits, seen, dictionary, packed) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (key, feed) DO NOTHING", rows,
         )  # fmt: skip
         if inserted == len(part):
             return {}
@@ -153,13 +156,11 @@ class ObjectStore(Runs):
     def _write(self, connection: Connection, page: Arrivals) -> None:
         many = self._db.many
         many(connection, "UPDATE objects SET state = ?, modified = ?, valid_from = ?, "
-             "valid_until = ?, confidence = ?, traits = ? WHERE number = ?",
+             "valid_until = ?, confidence = ?, traits = ?, dictionary = ?, packed = ? "
+             "WHERE number = ?",
              list(page.rewritten.values()))  # fmt: skip
         states = [(state, number) for number, state in page.states.items()]
         many(connection, "UPDATE objects SET state = ? WHERE number = ?", states)
-        many(connection, "INSERT INTO originals (object, dictionary, packed) VALUES (?, ?, ?) "
-             "ON CONFLICT (object) DO UPDATE SET dictionary = excluded.dictionary, "
-             "packed = excluded.packed", page.originals)  # fmt: skip
         keep_disputes(self._db, connection, page.disputes)
         touched = self._claims.next_touch(connection)
         self._claims.put(connection, page.claims, page.replaced, touched)

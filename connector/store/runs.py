@@ -160,6 +160,5 @@ class Runs:
             self._claims.depart(
                 connection, [row[0] for row in rows], [row[1] for row in rows], touched
             )
-            tables = (("originals", "object"), ("disputes", "object"), ("objects", "number"))
-            for table, column in tables:
+            for table, column in (("disputes", "object"), ("objects", "number")):
                 self._db.run(connection, f"DELETE FROM {table} WHERE {column} IN ({held})")  # noqa: S608 - our own tables, only numbers

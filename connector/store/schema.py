@@ -63,6 +63,7 @@ traits: Final = Table(
     Column("body", Text, nullable=False),
 )
 
+# With the bytes as received, packed; none of what was disposed of.
 objects: Final = Table(
     "objects",
     metadata,
@@ -78,6 +79,8 @@ objects: Final = Table(
     Column("seen", BigInteger, nullable=False),
     Column("context", Number, nullable=False, server_default="0"),
     Column("sighted", BigInteger),
+    Column("dictionary", SmallInteger),
+    Column("packed", LargeBinary),
     Index("objects_by_key", "key", "feed", unique=True),
 )
 
@@ -115,14 +118,6 @@ contexts: Final = Table(
     Column("number", Number, primary_key=True, autoincrement=False),
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("body", Text, nullable=False),
-)
-
-originals: Final = Table(
-    "originals",
-    metadata,
-    Column("object", Number, primary_key=True, autoincrement=False),
-    Column("dictionary", SmallInteger, nullable=False),
-    Column("packed", LargeBinary, nullable=False),
 )
 
 dictionaries: Final = Table(

@@ -46,8 +46,8 @@ class Store:
         with self._unpacking, self.database.read() as connection:
             for part in parts(keys):
                 sql = (
-                    "SELECT o.key, r.dictionary, r.packed FROM objects o "  # noqa: S608 - only marks
-                    f"JOIN originals r ON r.object = o.number WHERE o.key IN ({marks(part)})"
+                    "SELECT key, dictionary, packed FROM objects "  # noqa: S608 - only marks
+                    f"WHERE packed IS NOT NULL AND key IN ({marks(part)})"
                 )
                 for key, dictionary, packed in self.database.rows(connection, sql, part):
                     codec = load_codec(self.database, connection, self._codecs, dictionary)
@@ -60,8 +60,9 @@ class Store:
         with self._unpacking:
             for part in parts(claims):
                 sql = (
-                    "SELECT c.number, r.dictionary, r.packed FROM claims c "  # noqa: S608 - only numbers
-                    f"JOIN originals r ON r.object = c.object WHERE c.number IN ({numbers(part)})"
+                    "SELECT c.number, o.dictionary, o.packed FROM claims c "  # noqa: S608 - only numbers
+                    "JOIN objects o ON o.number = c.object AND o.packed IS NOT NULL "
+                    f"WHERE c.number IN ({numbers(part)})"
                 )
                 for number, dictionary, packed in self.database.rows(connection, sql):
                     codec = load_codec(self.database, connection, self._codecs, dictionary)

@@ -178,7 +178,7 @@ def test_a_classification_that_comes_late_takes_the_object_out_again(site: Site)
     assert state is not None
     held = sqlite3.connect(state)
     assert held.execute("SELECT count(*) FROM objects").fetchone() == (1,)
-    assert held.execute("SELECT count(*) FROM originals").fetchone() == (1,)
+    assert held.execute("SELECT count(packed) FROM objects").fetchone() == (1,)
     found = held.execute("SELECT value FROM observables ORDER BY number").fetchall()
     assert found == [("",), ("192.0.2.2",)]
     assert held.execute("SELECT count(*) FROM nodes WHERE body LIKE '%Hidden%'").fetchone() == (0,)

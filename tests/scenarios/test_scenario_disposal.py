@@ -80,7 +80,7 @@ def test_time_alone_takes_the_entry_away_and_the_stored_copy(fed: Site) -> None:
     everything_is_due(fed)
     assert fed.at() == ["192.0.2.99"]
     assert fed.reasons() == {"expired": 1, "wanted": 1}
-    assert rows(fed, "SELECT count(*) FROM originals") == [(1,)]
+    assert rows(fed, "SELECT count(packed) FROM objects") == [(1,)]
     assert rows(fed, "SELECT value FROM observables ORDER BY value") == [("",), ("192.0.2.99",)]
     assert not written(fed, LABEL)
     assert fed.feed("ais")["objects"] == 3
@@ -110,7 +110,7 @@ def test_no_replay_brings_it_back(fed: Site, taxii: TaxiiServer, again: Object) 
     taxii.add_objects([again, brief()])
     fed.change()
     assert fed.at() == ["192.0.2.99"]
-    assert rows(fed, "SELECT count(*) FROM originals") == [(1,)]
+    assert rows(fed, "SELECT count(packed) FROM objects") == [(1,)]
     assert not written(fed, LABEL)
     fed.consistent()
 
@@ -130,11 +130,11 @@ def test_a_marking_that_comes_after_its_own_date_takes_out_what_bears_it(
     site.clock.advance(days=4)
     taxii.add_objects([STAYS, marked()])
     site.change()
-    assert rows(site, "SELECT count(*) FROM originals") == [(2,)]
+    assert rows(site, "SELECT count(packed) FROM objects") == [(2,)]
     taxii.add_objects([brief()])
     site.change()
     site.service.dispose()
-    assert rows(site, "SELECT count(*) FROM originals") == [(1,)]
+    assert rows(site, "SELECT count(packed) FROM objects") == [(1,)]
     assert not written(site, LABEL)
     site.change()
     site.consistent()
@@ -213,7 +213,7 @@ def test_a_second_search_finds_what_passed_the_door_the_moment_before(
     fed.service.dispose()
     fed.clock.advance(hours=2)
     fed.service.dispose()
-    assert rows(fed, "SELECT count(*) FROM originals") == [(1,)]
+    assert rows(fed, "SELECT count(packed) FROM objects") == [(1,)]
     assert rows(fed, "SELECT turn FROM disposals") == [(None,)]
 
 
@@ -232,7 +232,7 @@ def test_the_daemon_does_it_by_itself(fed: Site) -> None:
     fed.clock.advance(days=4)
     assert generation.disposal in generation.workers
     generation.disposal.run()
-    assert rows(fed, "SELECT count(*) FROM originals") == [(1,)]
+    assert rows(fed, "SELECT count(packed) FROM objects") == [(1,)]
 
 
 class DiedError(Exception):

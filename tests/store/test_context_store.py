@@ -145,7 +145,7 @@ def test_any_order_and_repetition_of_pages_says_the_same(
 
 def wipe(store: Store) -> None:
     with store.database.write() as connection:
-        for table in ("objects", "originals", "claims", "observables", "nodes", "edges", "members"):
+        for table in ("objects", "claims", "observables", "nodes", "edges", "members"):
             store.database.run(connection, f"DELETE FROM {table}")  # noqa: S608 - our own tables
 
 

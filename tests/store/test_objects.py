@@ -48,7 +48,7 @@ def rows(store: Store, sql: str, *values: Any) -> list[tuple[Any, ...]]:
 
 def everything(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     """Return every row that objects and claims are made of, with its number."""
-    tables = ("objects", "originals", "claims", "observables", "departures", "traits", "members")
+    tables = ("objects", "claims", "observables", "departures", "traits", "members")
     return {table: sorted(rows(store, "SELECT * FROM " + table)) for table in tables}  # noqa: S608 - our own tables
 
 
@@ -298,7 +298,7 @@ def test_unreadable_objects_that_leave_their_file_are_forgotten(store: Store) ->
     assert feed.run(indicator(1)) == 1
     assert len(dump(store)) == 1
     assert rows(store, "SELECT count(*) FROM claims") == [(1,)]
-    assert rows(store, "SELECT count(*) FROM originals") == [(1,)]
+    assert rows(store, "SELECT count(packed) FROM objects") == [(1,)]
     assert len(rows(store, "SELECT claim FROM departures")) == 1
 
 

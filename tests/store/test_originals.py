@@ -33,7 +33,7 @@ def test_originals_come_back_byte_for_byte_and_take_little_room(
     assert {hashlib.sha256(raw).digest() for raw in found.values()} == {
         hashlib.sha256(raw).digest() for raw in RAW
     }
-    [(packed,)] = hand.rows("SELECT avg(length(packed)) FROM originals")
+    [(packed,)] = hand.rows("SELECT avg(length(packed)) FROM objects")
     assert packed < 200
     assert sum(map(len, RAW)) / len(RAW) > 700
 
@@ -46,7 +46,7 @@ def test_a_small_first_page_is_kept_without_a_dictionary_and_a_large_later_one_m
     assert dictionaries(hand) == []
     hand.give(*RAW[TRAIN_FROM:])
     assert dictionaries(hand) == [(1, hand.feed)]
-    assert set(hand.rows("SELECT DISTINCT dictionary FROM originals")) == {(0,), (1,)}
+    assert set(hand.rows("SELECT DISTINCT dictionary FROM objects")) == {(0,), (1,)}
     found = store.originals([read_version(raw).key for raw in RAW])
     assert sorted(found.values()) == sorted(RAW[: TRAIN_FROM - 1] + RAW[TRAIN_FROM:])
 

@@ -339,6 +339,8 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("sighted", sa.BigInteger(), nullable=True),
+        sa.Column("dictionary", sa.SmallInteger(), nullable=True),
+        sa.Column("packed", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("number"),
     )
     with op.batch_alter_table("objects", schema=None) as batch_op:
@@ -362,18 +364,6 @@ def upgrade() -> None:
     with op.batch_alter_table("observables", schema=None) as batch_op:
         batch_op.create_index("observables_by_touch", ["touched"], unique=False)
 
-    op.create_table(
-        "originals",
-        sa.Column(
-            "object",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=False,
-            nullable=False,
-        ),
-        sa.Column("dictionary", sa.SmallInteger(), nullable=False),
-        sa.Column("packed", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("object"),
-    )
     op.create_table(
         "outputs",
         sa.Column("number", sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -492,7 +482,6 @@ def downgrade() -> None:
     op.drop_table("protectors")
     op.drop_table("plans")
     op.drop_table("outputs")
-    op.drop_table("originals")
     with op.batch_alter_table("observables", schema=None) as batch_op:
         batch_op.drop_index("observables_by_touch")
 
