@@ -117,9 +117,11 @@ class Arrivals:
     def _rewrite(self, held: Held, version: Version) -> None:
         held.modified, held.created_by = version.modified, version.traits.created_by
         held.state = held.standing
-        said = (held.state, *version[2:6], self.traits[version.traits])
-        kept = (self.dictionary, self.codec.pack(version.raw))
-        self.rewritten[held.number] = (*said, *kept, held.number)
+        self.rewritten[held.number] = (
+            held.state, version.modified, version.valid_from, version.valid_until,
+            version.confidence, self.traits[version.traits], self.dictionary,
+            self.codec.pack(version.raw), held.number,
+        )  # fmt: skip
         self.states.pop(held.number, None)
         self.claims[held.number] = version.claims()
         if version.told is not None:

@@ -57,11 +57,9 @@ class ClaimRows:
         number = self._db.one(connection, "SELECT max(number) FROM claims") or 0
         departed = self._db.one(connection, "SELECT max(claim) FROM departures") or 0
         number = max(number, departed)
-        rows = dict.fromkeys(
-            [_row_of(owner, claim, observed) for owner, said in claims.items() for claim in said]
-        )
-        for row in kept:
-            rows.pop(row, None)
+        rows = [_row_of(owner, claim, observed) for owner, said in claims.items() for claim in said]
+        if kept:
+            rows = [row for row in rows if row not in kept]
         sql = "INSERT INTO claims (number, object, observable, kind, why) VALUES (?, ?, ?, ?, ?)"
         self._db.many(connection, sql, [(at, *row) for at, row in enumerate(rows, number + 1)])
 
@@ -89,25 +87,28 @@ class ClaimRows:
         self, connection: Connection, claims: Mapping[int, Sequence[Claim]], touched: int
     ) -> dict[Subject, int]:
         """Return the number of every observable claimed; new ones are given one."""
-        spoken = dict.fromkeys([claim.observable for said in claims.values() for claim in said])
-        spoken.pop(None, None)
-        keys = {key_of(observable): observable for observable in spoken if observable is not None}
+        spoken = dict.fromkeys(
+            observable
+            for said in claims.values()
+            for observable, _enforceable, _reason, _why in said
+            if observable is not None
+        )
+        keys = list(map(key_of, spoken))
         first = (self._db.one(connection, "SELECT max(number) FROM observables") or 0) + 1
-        given = dict(zip(keys, range(first, first + len(keys)), strict=True))
+        given: Sequence[int] = range(first, first + len(keys))
         rows = [
-            (number, key, TYPE_CODES[keys[key].type], keys[key].value, touched)
-            for key, number in given.items()
+            (number, key, TYPE_CODES[observable.type], observable.value, touched)
+            for number, key, observable in zip(given, keys, spoken, strict=True)
         ]
         sql = (
             "INSERT INTO observables (number, key, type, value, touched) VALUES (?,?,?,?,?) "
             "ON CONFLICT (key) DO NOTHING"
         )
         if self._db.many(connection, sql, rows) < len(rows):
-            known = self._numbers_of(connection, list(keys))
-            old = [number for key, number in known.items() if number != given[key]]
-            self._touch(connection, old, touched)
-            given = known
-        return {keys[key]: number for key, number in given.items()}
+            known = self._numbers_of(connection, keys)
+            given = [known[key] for key in keys]
+            self._touch(connection, [number for number in given if number < first], touched)
+        return dict(zip(spoken, given, strict=True))
 
     def _numbers_of(self, connection: Connection, keys: Sequence[bytes]) -> dict[bytes, int]:
         found: dict[bytes, int] = {}

@@ -113,13 +113,12 @@ class ObjectStore(Runs):
             page.stored.markings.update(markings)
             page.stored.remarked |= self._remember(connection, markings)
             page.stored.closing |= any(map(_closes, markings.values()))
-        traits = {version.traits for version in part}
-        page.traits |= self._traits.of(connection, traits - page.traits.keys())
+        traits = self._borne(connection, part, page)
         samples = [version.raw for version in part]
         page.codec, page.dictionary = self._codecs.of(connection, page.feed, samples)
         given = range(page.next_number, page.next_number + len(part))
         page.next_number += len(part)
-        known = self._insert(connection, given, part, page)
+        known = self._insert(connection, given, part, traits, page)
         if not known:
             page.take_new(given, part)
             return
@@ -130,19 +129,35 @@ class ObjectStore(Runs):
             else:
                 page.take_again(held, version)
 
+    def _borne(self, connection: Connection, part: Sequence[Version], page: Arrivals) -> list[int]:
+        """Return the number of each version's traits; new ones are given one."""
+        known = page.traits
+        try:  # as nearly always; a question before each would cost as much as the answer
+            return [known[version.traits] for version in part]
+        except KeyError:
+            fresh = {version.traits for version in part} - known.keys()
+            known |= self._traits.of(connection, fresh)
+            return [known[version.traits] for version in part]
+
     def _insert(
-        self, connection: Connection, given: range, part: Sequence[Version], page: Arrivals
+        self,
+        connection: Connection,
+        given: range,
+        part: Sequence[Version],
+        traits: Sequence[int],
+        page: Arrivals,
     ) -> dict[bytes, Held]:
         """Insert objects as if all were new, which nearly all are; else return all as held now.
 
         An object that stands under another number than it was given here was held before.
         """
-        feed, traits, now = page.feed, page.traits, page.now
+        feed, now = page.feed, page.now
         dictionary, pack = page.dictionary, page.codec.pack
         rows = [
-            (number, feed, version.key, *version[1:6], traits[version.traits], now,
-             dictionary, pack(version.raw))
-            for number, version in zip(given, part, strict=True)
+            (number, feed, version.key, version.state, version.modified, version.valid_from,
+             version.valid_until, version.confidence, borne, now, dictionary,
+             pack(version.raw))
+            for number, version, borne in zip(given, part, traits, strict=True)
         ]  # fmt: skip
         inserted = self._db.many(
             connection, "INSERT INTO objects (number, feed, key, state, modified, valid_from, "

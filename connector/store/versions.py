@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+
+import msgspec
 
 from connector.decisions.policy import State
 from connector.decisions.selection import Traits
@@ -12,7 +13,7 @@ from connector.indicators.known_marking import KnownMarking
 from connector.model import Claim
 
 
-class Version(NamedTuple):
+class Version(msgspec.Struct, frozen=True, gc=False):
     """One received version of an object, before the store knows whether it is news."""
 
     key: bytes

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from store_samples import PRODUCER, STRANGER, at, dump, indicator, indicator_id, pattern_of
 
 from connector.decisions.policy import Kind, State
@@ -73,7 +74,7 @@ def test_a_page_counts_what_it_brought(store: Store) -> None:
 def test_objects_and_cursor_are_one_transaction(store: Store) -> None:
     feed = FeedHand(store)
     feed.give(indicator(1), cursor="after one")
-    broken = read_version(indicator(2))._replace(claims=lambda: 1 // 0)
+    broken = replace(read_version(indicator(2)), claims=lambda: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         store.objects.store_page(feed.number, feed.state, [broken], "after two", whole=False, now=1)
     assert store.objects.collection(feed.number, "key", "title").cursor == "after one"
@@ -334,7 +335,7 @@ def test_traits_are_kept_once_and_shared_across_pages_feeds_and_restarts(
 
 def test_traits_of_a_page_that_failed_are_not_remembered(store: Store) -> None:
     feed = FeedHand(store)
-    broken = read_version(indicator(1, labels=["x"]))._replace(claims=lambda: 1 // 0)
+    broken = replace(read_version(indicator(1, labels=["x"])), claims=lambda: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         store.objects.store_page(feed.number, feed.state, [broken], "c", whole=False, now=1)
     feed.give(indicator(1, labels=["y"]))

@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 from list_hand import Hand
+from msgspec.structs import replace
 from store_samples import indicator
 
 from connector.intake import read_version
@@ -67,7 +68,7 @@ def test_a_page_that_fails_while_the_dictionary_is_new_leaves_no_dictionary(
 ) -> None:
     hand = Hand(store)
     versions = [read_version(raw) for raw in RAW[:300]]
-    broken = [*versions, read_version(indicator(1))._replace(claims=lambda: 1 // 0)]
+    broken = [*versions, replace(read_version(indicator(1)), claims=lambda: 1 // 0)]
     with pytest.raises(ZeroDivisionError):
         store.objects.store_page(hand.feed, hand.collection, broken, "c", whole=False, now=1)
     assert dictionaries(hand) == []

@@ -1,6 +1,7 @@
 """What a received version means for the one that is held (STIX 2.1 section 3.6)."""
 
 import pytest
+from msgspec.structs import replace
 
 from connector.decisions.policy import State
 from connector.decisions.selection import Traits
@@ -73,5 +74,5 @@ def test_a_revocation_of_what_nobody_had_seen_is_its_creators_only_when_that_sho
         assert news(held, said[CREATOR]) is News.CONFIRMED
         assert news(held, said[STRANGER]) is News.CLAIMED
         again = News.DISPUTED if later > 0 else News.NONE
-        assert news(held, said[CREATOR]._replace(state=REVOKED)) is again
-        assert news(held, said[STRANGER]._replace(state=REVOKED)) is News.CONFIRMED
+        assert news(held, replace(said[CREATOR], state=REVOKED)) is again
+        assert news(held, replace(said[STRANGER], state=REVOKED)) is News.CONFIRMED
