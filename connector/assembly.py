@@ -166,7 +166,7 @@ def _sharing(
 
 
 def _parts(traits: Traits) -> list[GranularMarking]:
-    return [GranularMarking(list(selectors), ref) for ref, selectors in traits.partly]
+    return [GranularMarking(selectors, ref) for ref, selectors in traits.partly]
 
 
 def _select(listed: ListConfig) -> Select:

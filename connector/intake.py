@@ -32,6 +32,10 @@ _BARE: Final = Traits()
 _LANGUAGES: Final = {language.value: language for language in RuleLanguage}
 _TAKEN_AT_ONCE: Final = 5000
 _FAULTS_TOLD: Final = 3
+# Plain numbers: the database's driver asks an enum's class what to do with it, for every row.
+_CURRENT: Final = int(State.CURRENT)
+_REVOKED: Final = int(State.REVOKED)
+_UNREADABLE: Final = int(State.UNREADABLE)
 
 Progress = Callable[[str, int], None]
 
@@ -59,7 +63,7 @@ class Polled:
     def count(self, versions: Sequence[Version]) -> None:
         """Count what came, and what of it cannot be read."""
         self.objects += len(versions)
-        unreadable = [version for version in versions if version.state == State.UNREADABLE]
+        unreadable = [version for version in versions if version.state == _UNREADABLE]
         self.unreadable += len(unreadable)
         for version in unreadable[: _FAULTS_TOLD - len(self.faults)]:
             self.faults.extend(claim.why for claim in version.claims())
@@ -232,10 +236,10 @@ def read_version(raw: bytes) -> Version:
     if isinstance(found, Unreadable):
         claims = partial(_unreadable_claims, found)
         key = key_of_unreadable(raw)
-        return Version(key, State.UNREADABLE, 0, None, None, None, _BARE, raw, claims)
+        return Version(key, _UNREADABLE, 0, None, None, None, _BARE, raw, claims)
     return Version(
         key_of_id(found.id),
-        State.REVOKED if found.revoked else State.CURRENT,
+        _REVOKED if found.revoked else _CURRENT,
         0 if found.modified is None else micros(found.modified),
         None if found.valid_from is None else micros(found.valid_from),
         None if found.valid_until is None else micros(found.valid_until),
@@ -256,20 +260,19 @@ def _traits(found: StixObject) -> Traits:
     created_by = found.created_by_ref or ""
     if found.type != "indicator":
         return Traits(created_by)
-    labels, types, refs = found.labels, found.indicator_types, found.object_marking_refs
-    parts = found.granular_markings
-    return Traits(
-        created_by,
-        tuple(labels) if labels else (),
-        tuple(types) if types else (),
-        tuple(refs) if refs else (),
-        tuple(
-            (part.marking_ref, tuple(part.selectors))
-            for part in parts
+    partly: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    if found.granular_markings:
+        partly = tuple(
+            (part.marking_ref, part.selectors)
+            for part in found.granular_markings
             if part.marking_ref is not None
         )
-        if parts
-        else (),
+    return Traits(
+        created_by,
+        found.labels or (),
+        found.indicator_types or (),
+        found.object_marking_refs or (),
+        partly,
     )
 
 

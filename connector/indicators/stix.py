@@ -30,7 +30,7 @@ Confidence = Annotated[int, msgspec.Meta(ge=0, le=100)]
 class GranularMarking(msgspec.Struct, gc=False):
     """A marking on parts of an object (STIX 2.1 section 7.2.3)."""
 
-    selectors: list[str]
+    selectors: tuple[str, ...]
     marking_ref: str | None = None
 
 
@@ -54,9 +54,9 @@ class StixObject(msgspec.Struct, gc=False):
     valid_from: Instant | None = None
     valid_until: Instant | None = None
     confidence: Confidence | None = None
-    labels: list[str] | None = None
-    indicator_types: list[str] | None = None
-    object_marking_refs: list[str] | None = None
+    labels: tuple[str, ...] | None = None
+    indicator_types: tuple[str, ...] | None = None
+    object_marking_refs: tuple[str, ...] | None = None
     granular_markings: list[GranularMarking] | None = None
 
 

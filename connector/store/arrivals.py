@@ -112,7 +112,7 @@ class Arrivals:
             self.stored.updated += 1
         else:
             self.stored.revoked += 1
-        self.states[held.number] = held.state
+        self.states[held.number] = int(held.state)
 
     def _rewrite(self, held: Held, version: Version) -> None:
         held.modified, held.created_by = version.modified, version.traits.created_by

@@ -93,7 +93,11 @@ class ContextRows:
         ]
         self._db.many(connection, sql, bodies)
         sql = "INSERT INTO edges (source, target, link, object) VALUES (?, ?, ?, ?)"
-        rows = [(*edge, number) for number, (_, said) in told.items() for edge in said.edges]
+        rows = [
+            (source, target, int(link), number)
+            for number, (_, said) in told.items()
+            for source, target, link in said.edges
+        ]
         self._db.many(connection, sql, rows)
 
     def _backwards(self, connection: Connection, start: set[bytes]) -> set[bytes]:

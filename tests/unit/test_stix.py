@@ -61,7 +61,7 @@ def test_an_indicator_gives_the_fields_that_decisions_use() -> None:
     assert (found.id, found.type, found.spec_version) == (ID, "indicator", "2.1")
     assert found.modified == datetime(2026, 1, 1, tzinfo=UTC)
     assert found.valid_until == datetime(2026, 2, 1, tzinfo=UTC)
-    assert (found.confidence, found.labels, found.name) == (70, ["a"], "Beacon")
+    assert (found.confidence, found.labels, found.name) == (70, ("a",), "Beacon")
     assert found.granular_markings is not None
     assert [part.marking_ref for part in found.granular_markings] == [
         "marking-definition--g", None,
