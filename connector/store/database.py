@@ -57,7 +57,9 @@ class Database:
         """Return the engine; each output at work holds a connection, however many there are."""
         if not self.sqlite:
             try:
-                return create_engine(self.url, pool_pre_ping=True, max_overflow=40)
+                return create_engine(
+                    self.url, pool_pre_ping=True, pool_use_lifo=True, max_overflow=40
+                )
             except ModuleNotFoundError as error:
                 needed = "install threat-feed-connector[postgresql]"
                 raise StoreError(f"{self.shown}: no driver for this database: {needed}") from error
@@ -65,7 +67,8 @@ class Database:
             with _typed(self.path):
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        pool = {} if self.path is None else {"max_overflow": -1}
+        # The connection that was at work last holds the pages that are wanted next.
+        pool = {} if self.path is None else {"max_overflow": -1, "pool_use_lifo": True}
         engine = create_engine(self.url, **pool)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
