@@ -132,12 +132,13 @@ class ObjectStore(Runs):
     def _borne(self, connection: Connection, part: Sequence[Version], page: Arrivals) -> list[int]:
         """Return the number of each version's traits; new ones are given one."""
         known = page.traits
-        try:  # as nearly always; a question before each would cost as much as the answer
-            return [known[version.traits] for version in part]
-        except KeyError:
-            fresh = {version.traits for version in part} - known.keys()
+        found = [known.get(version.traits, 0) for version in part]
+        if 0 in found:
+            pairs = list(zip(part, found, strict=True))
+            fresh = {version.traits for version, number in pairs if not number}
             known |= self._traits.of(connection, fresh)
-            return [known[version.traits] for version in part]
+            found = [number or known[version.traits] for version, number in pairs]
+        return found
 
     def _insert(
         self,
