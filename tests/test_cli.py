@@ -568,6 +568,12 @@ def test_the_version_is_told(site: Site) -> None:
     assert (ran.code, ran.out) == (0, f"connector {__version__}\n")
 
 
+def test_the_command_runs_as_a_module_too() -> None:
+    command = [sys.executable, "-m", "connector", "--version"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout) == (0, f"connector {__version__}\n")
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -13,7 +13,8 @@ CONNECTOR, PLUGINS = ROOT / "connector", ROOT / "plugins"
 
 # What stands on which floor: modules, and packages with all that is in them.
 FLOORS = {
-    6: {"allowing", "cli", "console", "feeding", "impact", "screens", "daemon", "demo", "workers"},
+    6: {"__main__", "allowing", "cli", "console", "feeding", "impact", "screens", "daemon", "demo",
+        "workers"},
     5: {"server", "service", "assembly", "once", "answers", "explaining", "metrics", "logs"},
     4: {"intake", "stocktaking", "reconcile", "carrying", "entries", "rules", "clearance", "state",
         "disposal", "unresolved", "first_polls"},
