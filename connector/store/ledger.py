@@ -4,6 +4,7 @@ An intent is recorded before it is carried out, so that whatever may have been w
 after a crash. Only what this ledger calls ours is ever removed.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
@@ -224,10 +225,8 @@ class Ledger(WantedEntries, Outputs, Plans):
         self, connection: Connection, output: int, rows: Sequence[tuple[int, int, int]], now: int
     ) -> None:
         before = self._marks(connection, output, [row[0] for row in rows])
-        changes: dict[int, int] = {}
-        for number, mark, _digest in rows:
-            _count(changes, before.get(number, 0), -1)
-            _count(changes, mark, 1)
+        changes = Counter(int(mark) for _number, mark, _digest in rows)
+        changes.subtract(before.values())
         sql = (
             "INSERT INTO ledger (output, observable, state, digest, since) VALUES (?,?,?,?,?) "
             "ON CONFLICT (output, observable) DO UPDATE SET state = excluded.state, "
@@ -241,9 +240,7 @@ class Ledger(WantedEntries, Outputs, Plans):
 
     def _delete(self, connection: Connection, output: int, gone: Sequence[int]) -> None:
         before = self._marks(connection, output, gone)
-        changes: dict[int, int] = {}
-        for mark in before.values():
-            _count(changes, mark, -1)
+        changes = {mark: -count for mark, count in Counter(before.values()).items()}
         sql = "DELETE FROM ledger WHERE output = ? AND observable = ?"
         self._db.many(connection, sql, [(output, number) for number in before])
         add_to_tallies(self._db, connection, OUTPUT_TALLY, output, changes)
@@ -257,7 +254,3 @@ class Ledger(WantedEntries, Outputs, Plans):
             )
             found.update(map(tuple, self._db.rows(connection, sql, (output,))))
         return found
-
-
-def _count(changes: dict[int, int], mark: int, by: int) -> None:
-    changes[int(mark)] = changes.get(int(mark), 0) + by

@@ -1,9 +1,9 @@
 """What outputs ask of their list: the entries it wants, and why others are not among them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Connection
 
 from connector.decisions.policy import CODES, NEVER, ClaimRow, Merged, reason_of
@@ -16,6 +16,7 @@ from connector.store.interning import FIRST_LANGUAGE, subject
 from connector.store.tallies import LIST_TALLY, tallies
 
 _PART: Final = 1000
+_LEVELS: Final = {int(level): level for level in Tlp}
 _CLAIM: Final = 9  # the column with the claim's number
 _CARRIED: Final = (
     "SELECT e.observable, b.type, b.value, e.rank, e.confidence, e.until, e.tlp, e.first_seen, "  # noqa: S608 - our own columns
@@ -29,8 +30,7 @@ _VALUES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class WantedRow:
+class WantedRow(msgspec.Struct, frozen=True, gc=False):
     """An entry that a list wants, what all its claims say, and the one that carries it."""
 
     number: int
@@ -164,7 +164,7 @@ class WantedEntries:
 
 def _wanted_row(row: Any) -> WantedRow:
     confidence, until, tlp, first_seen = row[4:8]
-    merged = Merged(confidence, NEVER if until is None else until, Tlp(tlp), first_seen)
+    merged = Merged(confidence, NEVER if until is None else until, _LEVELS[tlp], first_seen)
     return WantedRow(
         row[0],
         subject(row[1], row[2]),

@@ -23,9 +23,9 @@ _ENDPOINT: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9.]+)):([1-9][0-9]{0,4}
 _FLAGS_THAT_CHANGE_ELEMENTS: Final = 0x04 | 0x08  # interval, map
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Version:
-    """What differs between the two versions of the Internet protocol."""
+    """What differs between the two versions of the Internet protocol; there is one of each."""
 
     number: int
     bits: int
@@ -41,9 +41,9 @@ V6: Final = Version(6, 128, socket.AF_INET6, "ip6", "ipv6_addr", 8, ObservableTy
 _VERSIONS: Final = {"4": V4, "6": V6}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SetKind:
-    """One of our sets: hosts, prefixes of one length, or addresses with a port."""
+    """One of our sets: hosts, prefixes of one length, or addresses with a port; see `kind_of`."""
 
     version: Version
     prefix: int | None = None
@@ -109,9 +109,13 @@ class SetKind:
         return Observable(ObservableType.ENDPOINT, f"{host}:{port}/{protocol}")
 
 
-@cache
 def kind_of(version: Version, prefix: int | None = None, port: bool = False) -> SetKind:
     """Return the kind, always the same object for the same question."""
+    return _kind_of(version, prefix, port)
+
+
+@cache  # it would take a default left out for another question
+def _kind_of(version: Version, prefix: int | None, port: bool) -> SetKind:
     return SetKind(version, prefix, port)
 
 

@@ -12,7 +12,7 @@ import nft_hosts
 import pytest
 from connector_nftables import NftablesAdapter, NftablesSettings
 from connector_nftables.frame import Frame, Names, Wish
-from connector_nftables.kinds import V4, V6, SetKind, kind_named, place
+from connector_nftables.kinds import V4, V6, SetKind, kind_named, kind_of, place
 from connector_nftables.netlink import Kernel
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -447,7 +447,7 @@ def test_no_other_names_are_taken_for_ours(suffix):
 
 
 def test_the_first_transaction_makes_table_sets_chains_and_rules():
-    kinds = frozenset({SetKind(V4), SetKind(V6, 48)})
+    kinds = frozenset({kind_of(V4), kind_of(V6, 48)})
     script = Frame().repairs(kinds, Wish(("input",), -10), Names("inet", "connector", "block"))
     assert list(script) == [
         "add table inet connector",
