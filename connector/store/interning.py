@@ -47,6 +47,7 @@ class Interned(Generic[T]):
         self._db = database
         self._table = table
         self._held: dict[T, int] = {}
+        self._writer: Connection | None = None
 
     def of(self, connection: Connection, wanted: set[T]) -> dict[T, int]:
         """Return the numbers of values; new ones are written."""
@@ -58,9 +59,11 @@ class Interned(Generic[T]):
             sql = f"SELECT digest, number FROM {self._table} WHERE digest IN ({marks(part)})"  # noqa: S608 - our own tables
             for digest, number in self._db.rows(connection, sql, part):
                 found[missing.pop(bytes(digest))] = number
-        if missing:  # numbers of a transaction that may yet fail are not remembered
+        # Numbers of a transaction that may yet fail are not remembered, nor what it reads of them.
+        if missing:
+            self._writer = connection
             found.update(self._write(connection, missing))
-        else:
+        elif connection is not self._writer:
             self._held.update(found)
         return found
 
@@ -100,6 +103,7 @@ class FeedCodecs:
         self._db = database
         self._codecs: dict[int, Codec] = {}
         self._dictionary_of: dict[int, int] = {}
+        self._trainer: Connection | None = None
 
     def of(self, connection: Connection, feed: int, samples: Sequence[bytes]) -> tuple[Codec, int]:
         """Return the codec that packs a feed's objects, and the number of its dictionary."""
@@ -109,7 +113,7 @@ class FeedCodecs:
             number = self._db.one(connection, sql, (feed,)) or 0
             if not number and len(samples) >= TRAIN_FROM:
                 number = self._train(connection, feed, samples)
-            elif number:
+            elif number and connection is not self._trainer:  # its transaction may yet fail
                 self._dictionary_of[feed] = number
         return load_codec(self._db, connection, self._codecs, number), number
 
@@ -117,6 +121,7 @@ class FeedCodecs:
         body = train(samples)
         if not body:
             return 0
+        self._trainer = connection
         number = int(self._db.one(connection, "SELECT max(number) FROM dictionaries") or 0) + 1
         sql = "INSERT INTO dictionaries (number, feed, body) VALUES (?, ?, ?)"
         self._db.run(connection, sql, (number, feed, body))

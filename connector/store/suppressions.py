@@ -25,6 +25,7 @@ class Protectors:
     def __init__(self, database: Database) -> None:
         self._db = database
         self._held: dict[str, int] = {}
+        self._writer: Connection | None = None
 
     def codes(self, connection: Connection, decision: Decision) -> bytes:
         """Return the reason bytes of a decision, with what protects its observable in them."""
@@ -34,18 +35,21 @@ class Protectors:
         return bytes(code if held == _ALLOWLISTED else held for held in decision.codes)
 
     def _code(self, connection: Connection, group: str) -> int:
-        if group not in self._held:
+        number = self._held.get(group)
+        if number is None:
             rows = self._db.rows(connection, "SELECT name, number FROM protectors")
             known = dict(map(tuple, rows))
-            self._held.update(known)
-            if group not in known:  # remembered once it is read: this transaction may yet fail
+            number = known.get(group)
+            if number is None:
                 number = max(known.values(), default=-1) + 1
                 if number >= _MOST:
                     return _ALLOWLISTED
                 sql = "INSERT INTO protectors (number, name) VALUES (?, ?)"
                 self._db.run(connection, sql, (number, group))
-                return ALLOWLISTED_FROM + number
-        return ALLOWLISTED_FROM + self._held[group]
+                self._writer = connection
+            elif connection is not self._writer:  # its transaction may yet fail
+                self._held.update(known)
+        return ALLOWLISTED_FROM + number
 
 
 def by_protector(

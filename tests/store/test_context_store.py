@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 from store_samples import PRODUCER, STRANGER, at, indicator, indicator_id
 
+from connector.errors import StoreError
 from connector.indicators.identity import id_of_key
 from connector.intake import read_version
 from connector.model import Context
@@ -309,3 +310,21 @@ def test_an_opinion_of_one_feed_is_not_one_of_another_that_names_other_indicator
     found = contexts(store)
     assert found[FIRST][1] == ((PRODUCER, 4, (ours,)),)
     assert found[SECOND][1] == ((PRODUCER, 2, (theirs,)),)
+
+
+def test_what_a_failed_page_said_of_very_many_indicators_is_kept_when_it_comes_again(
+    store: Store,
+) -> None:
+    feed = store.objects.feed_number("ais")
+    ids = [indicator_id(number) for number in range(1, 1501)]
+    give(store, feed, *(indicator(number) for number in range(1, 1501)))
+    wave = said("report", name="Wave", object_refs=ids)
+    state = store.objects.collection(feed, "key", "title")
+    unfit: Any = object()  # for a cursor, so that the very last write of the page fails
+    with pytest.raises(StoreError):
+        store.objects.store_page(feed, state, [read_version(wave)], unfit, whole=False, now=1)
+    give(store, feed, wave)
+    assert contexts(store).keys() == set(ids)
+    assert {repr(words) for words, _, _ in contexts(store).values()} == {
+        "[('report', 'Wave', ())]"
+    }

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from hypothesis import strategies as st
 from list_hand import DAY, START, Hand
 from store_samples import STRANGER, at, indicator
 
-from connector.decisions.policy import CODES
-from connector.model import Purpose, Reason, RuleLanguage
+from connector.decisions.policy import CODES, NEVER, ClaimRow, Decision
+from connector.model import Purpose, Reason, RuleLanguage, Subject
 from connector.store.buckets import BLOCK
 from connector.store.lists import CHUNK
 from connector.store.store import Store
+from connector.store.suppressions import by_protector
+from connector.store.tallies import LIST_TALLY, tallies
 
 
 @pytest.fixture
@@ -203,6 +206,28 @@ def test_a_large_list_is_decided_in_chunks_and_blocks(store: Store) -> None:
     assert hand.refresh().removed == (size + 1) // 2
     hand.assert_counted()
     assert hand.counts() == {Reason.WANTED: size // 2, Reason.REVOKED: (size + 1) // 2}
+
+
+def test_what_protects_is_told_right_after_a_chunk_that_failed(hand: Hand) -> None:
+    hand.give(*(indicator(number) for number in range(1, 4)))
+    groups = iter(["files", "files"])
+
+    def protected(_observable: Subject, claims: Sequence[ClaimRow]) -> Decision:
+        """Protect all, each by the next group; fail where there is none."""
+        code = bytes([CODES[Reason.ALLOWLISTED]])
+        return Decision(code * len(claims), None, 0, NEVER, protector=next(groups))
+
+    def refresh() -> None:
+        hand.store.lists.refresh(hand.number, protected, everything=True, now=hand.now)
+
+    with pytest.raises(StopIteration):
+        refresh()
+    groups = iter(["builtin", "builtin", "files"])
+    refresh()
+    with hand.store.database.read() as connection:
+        counted = tallies(hand.store.database, connection, LIST_TALLY, hand.number)
+        told = by_protector(hand.store.database, connection, counted)
+    assert told == {"builtin": 2, "files": 1}
 
 
 def test_departures_are_forgotten_when_every_list_has_passed_them(hand: Hand) -> None:

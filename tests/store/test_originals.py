@@ -77,6 +77,23 @@ def test_a_page_that_fails_while_the_dictionary_is_new_leaves_no_dictionary(
     assert sorted(found.values()) == sorted(RAW[600:1000])
 
 
+def test_a_dictionary_of_a_page_that_failed_far_in_is_not_used_by_the_next(
+    store: Store, database_url: str
+) -> None:
+    hand = Hand(store)
+    versions = [read_version(raw) for raw in RAW]
+    broken = [*versions, replace(read_version(indicator(1)), claims=lambda: 1 // 0)]
+    with pytest.raises(ZeroDivisionError):
+        store.objects.store_page(hand.feed, hand.collection, broken, "c", whole=False, now=1)
+    hand.give(*RAW[600:1100])
+    again = Store(database_url)
+    try:
+        found = again.originals([read_version(raw).key for raw in RAW])
+    finally:
+        again.close()
+    assert sorted(found.values()) == sorted(RAW[600:1100])
+
+
 def test_a_new_version_replaces_the_original_and_a_repeat_does_not(store: Store) -> None:
     hand = Hand(store)
     first, repeat = indicator(1, name="one"), indicator(1, name="same time, other bytes")
