@@ -6,6 +6,7 @@ is withdrawn.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -14,6 +15,10 @@ from connector.store.claims import ClaimRows
 from connector.store.context import ContextRows
 from connector.store.database import Database, numbers, parts
 from connector.store.disputes import STANDING
+
+_OF_OBJECTS: Final = (
+    ("disputes", "object"), ("members", "object"), ("absences", "object"), ("objects", "number"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,5 +165,6 @@ class Runs:
             self._claims.depart(
                 connection, [row[0] for row in rows], [row[1] for row in rows], touched
             )
-            for table, column in (("disputes", "object"), ("objects", "number")):
+            # Their numbers are given again: whatever still named one would speak of another object.
+            for table, column in _OF_OBJECTS:
                 self._db.run(connection, f"DELETE FROM {table} WHERE {column} IN ({held})")  # noqa: S608 - our own tables, only numbers

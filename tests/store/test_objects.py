@@ -536,3 +536,33 @@ def test_what_objects_said_before_and_say_no_more_is_dropped(store: Store) -> No
     }
     said = {1: "shared", 2: "shared", 3: "kept", 4: "x", 5: "kept", 6: "shared"}
     assert labels == {key_of_id(indicator_id(n)): (word,) for n, word in said.items()}
+
+
+def test_what_is_purged_from_one_feed_takes_nothing_of_another_away(store: Store) -> None:
+    marking = "marking-definition--0c0c0c0c-0000-4000-8000-000000000001"
+    folder, server = FeedHand(store, whole=True), FeedHand(store)
+    server.give(indicator(1))
+    assert folder.run(indicator(2), indicator(3, object_marking_refs=[marking])) == 0
+    assert store.objects.disposals.purge({marking}) == 1
+    server.give(indicator(4))
+    assert folder.run(indicator(2)) == 0
+    assert [state_of(store, number) for number in (1, 2, 4)] == [State.CURRENT] * 3
+
+
+def test_what_is_purged_from_one_feed_is_not_missed_by_the_inventory_of_another(
+    store: Store,
+) -> None:
+    marking = "marking-definition--0c0c0c0c-0000-4000-8000-000000000001"
+    one, other = FeedHand(store), FeedHand(store)
+
+    def take_stock(hand: FeedHand, *named: int) -> int:
+        inventory = store.objects.inventories.begin(hand.number)
+        inventory.name([indicator_id(number) for number in named])
+        return store.objects.inventories.finish(inventory, 1).withdrawn
+
+    one.give(indicator(1), indicator(2), indicator(3, object_marking_refs=[marking]))
+    assert take_stock(one, 1, 2) == 0
+    assert store.objects.disposals.purge({marking}) == 1
+    other.give(indicator(4), indicator(5))
+    assert take_stock(other, 5) == 0
+    assert state_of(store, 4) == State.CURRENT
