@@ -82,7 +82,7 @@ class Carrier:
             again = _judged_anew(plan) if isinstance(adapter, RuleAdapter) else frozenset()
             ledger.intend(
                 state, plan, self.now(),
-                verifying=proposal.scope.verifies or bool(again), judged_anew=again,
+                whole=proposal.scope.everything or bool(again), judged_anew=again,
             )  # fmt: skip
             self.fault("intended")
             if isinstance(adapter, ListAdapter | RuleAdapter):

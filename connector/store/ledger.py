@@ -107,13 +107,14 @@ class Ledger(WantedEntries, Outputs, Plans):
         plan: Plan,
         now: int,
         *,
-        verifying: bool,
+        whole: bool,
         judged_anew: frozenset[Mark] = frozenset(),
     ) -> None:
         """Record what is about to be written and removed, before it is.
 
         What bears a mark of `judged_anew` the target decides on once more, beside what the plan
-        names; then updates are intended as well, since they may leave nothing behind.
+        names; then updates are intended as well, since they may leave nothing behind. A `whole` plan
+        names also what did not change on the list, which no later change would find again.
         """
         with self._db.write(durable=True) as connection:
             if judged_anew:
@@ -125,7 +126,7 @@ class Ledger(WantedEntries, Outputs, Plans):
             self._set(connection, output.number, marked, now)
             marked = ((number, Mark.REMOVING, 0) for number in plan.remove.numbers)
             self._set(connection, output.number, marked, now)
-            if verifying:  # until it ended well, the next cycle looks at everything again
+            if whole:  # until it ended well, the next cycle looks at everything again
                 sql = "UPDATE outputs SET verified_at = NULL WHERE number = ?"
                 self._db.run(connection, sql, (output.number,))
 

@@ -228,7 +228,8 @@ class ListStore:
     def retire(self, names: Collection[str]) -> list[str]:
         """Forget what lists hold that the file names no more; return those it was done for.
 
-        Number and sequence stay: to an output that carries such a list again, all of it is news.
+        Number and sequence stay: to an output that carries such a list again, all of it is news,
+        and so is what it left there and the list no longer knows.
         """
         with self._db.write() as connection:
             sql = "SELECT number, name FROM lists WHERE touched < ?"
@@ -240,6 +241,8 @@ class ListStore:
                     self._db.run(connection, sql, (number,))
                 sql = "DELETE FROM tallies WHERE kind = ? AND owner = ?"
                 self._db.run(connection, sql, (LIST_TALLY, number))
+                sql = "UPDATE outputs SET verified_at = NULL WHERE list = ?"
+                self._db.run(connection, sql, (number,))
                 sql = "UPDATE lists SET touched = ?, claim = 0, decided_at = NULL WHERE number = ?"
                 self._db.run(connection, sql, (_RETIRED, number))
         return sorted(gone)

@@ -349,6 +349,27 @@ def test_a_target_with_too_little_room_gets_the_best_and_the_rest_when_there_is_
     assert site.idle()
 
 
+def test_what_gave_way_to_better_comes_back_also_where_that_was_cut_short(site: Site) -> None:
+    site.configure(**one_firewall(max_entries=2))
+    site.write("one.json", by_confidence(2))
+    site.once()
+
+    def breaks(point: str) -> None:
+        if point == "removed":
+            raise UnavailableError("no answer")
+
+    site.write("one.json", by_confidence(3))
+    site.rack["edge"].hook = breaks
+    with pytest.raises(UnavailableError):
+        site.change()
+    site.rack["edge"].hook = lambda _point: None
+    assert site.at() == ["192.0.2.2", "192.0.2.3"]
+    site.write("one.json", [*by_confidence(2), revoked(by_confidence(3)[2])])
+    site.change()
+    assert site.at() == ["192.0.2.1", "192.0.2.2"]
+    site.consistent()
+
+
 def test_a_full_target_keeps_what_it_has_and_takes_the_rest_when_there_is_room(site: Site) -> None:
     site.configure()
     site.rack["edge"].capacity = 3

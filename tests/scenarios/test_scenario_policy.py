@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from connector_splunk_kvstore import SplunkKvstoreAdapter
 from scenario_site import FREED, QuickRegistry, Site, one_firewall
-from stix_samples import PRODUCER, STRANGER, TLP, indicator, sid
+from stix_samples import PRODUCER, STRANGER, TLP, indicator, revoked, sid
 
 from connector.decisions import policy
 from connector.explaining import explain_value
@@ -372,4 +372,24 @@ def test_a_changed_mapping_is_written_to_entries_that_are_there(site: Site) -> N
     site.open()
     site.change()
     assert {fields["comment"] for fields in site.rack["edge"].entries().values()} == {"by files"}
+    site.consistent()
+
+
+def test_what_was_revoked_while_the_file_did_not_name_its_list_goes_when_it_does_again(
+    site: Site,
+) -> None:
+    site.configure()
+    known = [indicator("a", ONE), indicator("b", TWO)]
+    site.write("one.json", known)
+    site.once()
+    named = site.config_path.read_text()
+    site.configure(**lists_at_firewalls({"other": {}}))
+    site.open()
+    assert site.service.store.lists.retire(site.service.listings) == ["perimeter"]
+    site.write("one.json", [known[0], revoked(known[1])])
+    site.change()
+    site.config_path.write_text(named)
+    site.open()
+    site.change()
+    assert site.at() == [ONE]
     site.consistent()
