@@ -19,6 +19,7 @@ from connector.indicators.known_marking import (
     read_marking,
     spilling,
 )
+from connector.indicators.stix import LONGEST_ID
 from connector.store.objects import ObjectStore
 
 log = structlog.get_logger()
@@ -77,7 +78,7 @@ def _closing_markings(objects: Sequence[bytes], now: int) -> dict[str, KnownMark
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         ref = body.get("id") if isinstance(body, dict) else None
-        if isinstance(ref, str) and body.get("type") == _MARKING:
+        if isinstance(ref, str) and len(ref) <= LONGEST_ID and body.get("type") == _MARKING:
             marking = read_marking(body)
             if spilling([ref], {ref: marking}) or _is_past(marking, now):
                 found[ref] = marking

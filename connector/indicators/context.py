@@ -6,12 +6,12 @@ they sit; to the reports that hold it, the opinions on it and the sightings of i
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 
 import msgspec
 
 from connector.indicators.identity import key_of_id
-from connector.indicators.stix import GranularMarking, Instant, micros
+from connector.indicators.stix import LONGEST_ID, GranularMarking, Instant, micros
 
 CONTEXT_TYPES: Final = frozenset(
     {
@@ -187,7 +187,7 @@ def _edges(body: _Body) -> Iterator[Edge]:
     own = key_of_id(body.id)
     if body.type == "relationship":
         link = _link_of(body)
-        if link is not None and body.source_ref and body.target_ref:
+        if link is not None and _is_id(body.source_ref) and _is_id(body.target_ref):
             yield Edge(key_of_id(body.source_ref), key_of_id(body.target_ref), link)
     elif body.type == "sighting":
         if body.count != 0 and _is_indicator(body.sighting_of_ref or ""):
@@ -197,7 +197,7 @@ def _edges(body: _Body) -> Iterator[Edge]:
         for ref in (body.object_refs or ())[:_MOST_REFS]:
             if _is_indicator(ref):
                 yield Edge(key_of_id(ref), own, link)
-            elif link is Link.REPORTED and ref.startswith(_NAMED_IN_REPORTS):
+            elif link is Link.REPORTED and ref.startswith(_NAMED_IN_REPORTS) and _is_id(ref):
                 yield Edge(own, key_of_id(ref), Link.NAMES)
 
 
@@ -207,5 +207,10 @@ def _link_of(body: _Body) -> Link | None:
     return Link.LEADS if body.relationship_type in _LEADING else None
 
 
+def _is_id(ref: str | None) -> TypeGuard[str]:
+    """Return whether an object may bear this id; a key for a longer one fits no index."""
+    return ref is not None and 0 < len(ref) <= LONGEST_ID
+
+
 def _is_indicator(ref: str) -> bool:
-    return ref.startswith("indicator--")
+    return ref.startswith("indicator--") and _is_id(ref)

@@ -20,7 +20,7 @@ _FIRST: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
 _LAST: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
 # The end of time as .NET writes it, `9999-12-31T23:59:59.9999999Z`: rounding leaves the calendar.
 _END_OF_TIME: Final = re.compile(rb'("9999-12-31T23:59:59\.9{6})9+(Z")')
-_LONGEST_ID: Final = 256
+LONGEST_ID: Final = 256
 _LARGEST_OBJECT: Final = 1 << 20
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -112,7 +112,7 @@ def read_object(raw: bytes) -> StixObject | Unreadable:
         shortened, ends = _END_OF_TIME.subn(rb"\1\2", raw)
         return read_object(shortened) if ends else _unreadable(raw, str(error))
     why = _common_fault(found) or (_indicator_fault(found) if found.type == "indicator" else "")
-    return Unreadable(found.type, found.id[:_LONGEST_ID], why) if why else found
+    return Unreadable(found.type, found.id[:LONGEST_ID], why) if why else found
 
 
 def _read_besides_confidence(raw: bytes) -> StixObject | Unreadable:
@@ -133,14 +133,14 @@ def _unreadable(raw: bytes, why: str) -> Unreadable:
         named = _decode_named(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         named = _Named()
-    return Unreadable((named.type or "")[:64], (named.id or "")[:_LONGEST_ID], why)
+    return Unreadable((named.type or "")[:64], (named.id or "")[:LONGEST_ID], why)
 
 
 def _common_fault(found: StixObject) -> str:
     if not found.id.startswith(found.type + "--") or not found.type:
         return "`id` should start with the object's type and two hyphens"
-    if len(found.id) > _LONGEST_ID or not found.id.isprintable():
-        return f"`id` should be printable and have at most {_LONGEST_ID} characters"
+    if len(found.id) > LONGEST_ID or not found.id.isprintable():
+        return f"`id` should be printable and have at most {LONGEST_ID} characters"
     return ""
 
 

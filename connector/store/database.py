@@ -57,12 +57,14 @@ class Database:
         """Return the engine; each output at work holds a connection, however many there are."""
         if not self.sqlite:
             try:
-                return create_engine(
+                engine = create_engine(
                     self.url, pool_pre_ping=True, pool_use_lifo=True, max_overflow=40
                 )
             except ModuleNotFoundError as error:
                 needed = "install threat-feed-connector[postgresql]"
                 raise StoreError(f"{self.shown}: no driver for this database: {needed}") from error
+            event.listen(engine, "connect", _prepare_postgresql)
+            return engine
         if self.path is not None:
             with _typed(self.path):
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -285,6 +287,17 @@ def _typed(path: Path) -> Iterator[None]:
 
 def _first_line(error: SQLAlchemyError) -> str:
     return str(getattr(error, "orig", None) or error).split("\n", 1)[0]
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    """Let no text fail: a server's words, or a feed's id, may hold what PostgreSQL cannot."""
+    from psycopg.types.string import StrDumperUnknown  # noqa: PLC0415 - only a server needs it
+
+    class Text(StrDumperUnknown):
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\ufffd"))
+
+    connection.adapters.register_dumper(str, Text)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -113,8 +113,8 @@ class Ledger(WantedEntries, Outputs, Plans):
         """Record what is about to be written and removed, before it is.
 
         What bears a mark of `judged_anew` the target decides on once more, beside what the plan
-        names; then updates are intended as well, since they may leave nothing behind. A `whole` plan
-        names also what did not change on the list, which no later change would find again.
+        names; then updates are intended as well, since they may leave nothing behind. A `whole`
+        plan names also what did not change on the list, which no later change would find again.
         """
         with self._db.write(durable=True) as connection:
             if judged_anew:

@@ -325,6 +325,4 @@ def test_what_a_failed_page_said_of_very_many_indicators_is_kept_when_it_comes_a
         store.objects.store_page(feed, state, [read_version(wave)], unfit, whole=False, now=1)
     give(store, feed, wave)
     assert contexts(store).keys() == set(ids)
-    assert {repr(words) for words, _, _ in contexts(store).values()} == {
-        "[('report', 'Wave', ())]"
-    }
+    assert {repr(words) for words, _, _ in contexts(store).values()} == {"[('report', 'Wave', ())]"}

@@ -566,3 +566,23 @@ def test_what_is_purged_from_one_feed_is_not_missed_by_the_inventory_of_another(
     other.give(indicator(4), indicator(5))
     assert take_stock(other, 5) == 0
     assert state_of(store, 4) == State.CURRENT
+
+
+def test_an_id_that_no_object_can_bear_is_no_end_of_a_relationship(store: Store) -> None:
+    hand = FeedHand(store)
+    long = "indicator--" + "".join(f"{number:x}" for number in range(9000))
+    told = {"relationship_type": "indicates", "source_ref": long, "target_ref": long}
+    raw = indicator(1, type="relationship", **told).replace(b"indicator--0", b"relationship--0", 1)
+    assert hand.give(raw, indicator(2)).new == 2
+    assert rows(store, "SELECT * FROM edges") == []
+
+
+def test_a_text_with_a_null_in_it_is_kept_or_not_found_and_stops_nothing(store: Store) -> None:
+    hand = FeedHand(store)
+    marking = "marking-definition--\0"
+    hand.give(indicator(1, object_marking_refs=[marking]), cursor="after\0")
+    store.objects.note_attempt(hand.number, 1, "the server said \0")
+    assert marking not in store.markings
+    assert store.objects.cursors(hand.number)["key"][1].startswith("after")
+    [(error,)] = rows(store, "SELECT error FROM feeds WHERE number = ?", hand.number)
+    assert error.startswith("the server said ")
