@@ -1,11 +1,13 @@
 """The facts that all floors speak about: frozen values, no behaviour beyond reading them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
+
+import msgspec
 
 
 class ObservableType(StrEnum):
@@ -145,12 +147,11 @@ FieldValue = str | int | float | bool
 NO_FIELDS: Final[Mapping[str, FieldValue]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One line of a list at a target: the observable, and what the output's mapping says of it."""
 
     observable: Observable
-    fields: Mapping[str, FieldValue] = field(default_factory=lambda: NO_FIELDS)
+    fields: Mapping[str, FieldValue] = NO_FIELDS
 
     @property
     def type(self) -> ObservableType:
