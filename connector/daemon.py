@@ -72,7 +72,7 @@ class Daemon:
             generation = following
             try:
                 self.server = server = self._serve(generation)
-            except ConfigError as error:
+            except (ConfigError, UnavailableError) as error:
                 generation.service.close()
                 if proven is None or generation.service.loaded is proven:
                     raise
@@ -217,8 +217,8 @@ class Daemon:
         signal.signal(signal.SIGHUP, reloads)
 
 
-def _refuse(error: ConfigError) -> None:
-    problems = list(error.problems)
+def _refuse(error: ConfigError | UnavailableError) -> None:
+    problems = list(error.problems) if isinstance(error, ConfigError) else [str(error)]
     log.error("config.refused", problems=problems, kept="the running configuration")
 
 

@@ -16,7 +16,7 @@ from connector.answers import Json
 from connector.assembly import assemble
 from connector.config.loading import Loaded, load
 from connector.daemon import Daemon
-from connector.errors import ConfigError
+from connector.errors import ConfigError, UnavailableError
 from connector.explaining import explain_value
 from connector.registry import Registry
 from connector.state import open_store
@@ -102,10 +102,10 @@ class Stage:
         if self._port:
             try:
                 return self._started(self._port)
-            except ConfigError as error:
-                raise ConfigError([f"{error}: choose another with --port"]) from error
+            except (ConfigError, UnavailableError) as error:
+                raise UnavailableError(f"{error}: choose another with --port") from error
         for _attempt in range(_PORTS_TRIED):
-            with suppress(ConfigError):  # somebody took the port that was free a moment ago
+            with suppress(UnavailableError):  # somebody took the port that was free a moment ago
                 return self._started(_free_port())
         return self._started(_free_port())
 

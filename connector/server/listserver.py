@@ -1,6 +1,7 @@
 """The HTTP server that devices and monitoring ask, in a thread of the daemon."""
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ from connector.server.shelf import Shelf
 _MAX_CONNECTIONS: Final = 2000
 _SECONDS_TO_START: Final = 10.0
 _SECONDS_TO_FINISH: Final = 3
+# Who holds the port may leave it, and an interface may get its address only after the boot.
+_MAY_PASS: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, socket.EAI_AGAIN)
 
 
 class ListServer:
@@ -61,7 +64,10 @@ class ListServer:
         return self._log.fetches()
 
     def start(self) -> None:
-        """Begin to listen; returns when the first request would be answered."""
+        """Begin to listen; returns when the first request would be answered.
+
+        Raises UnavailableError where the address may be free later, else ConfigError.
+        """
         listening = self._bound()
         self._port = listening.getsockname()[1]
         self._server = server = _Server(_config(self._app()))
@@ -89,11 +95,14 @@ class ListServer:
         try:
             return socket.create_server((self._host, self._port), family=family)
         except OSError as error:
-            # The socket module adds to `strerror` what the message says already.
-            why = os.strerror(error.errno) if error.errno else str(error)
-            raise ConfigError(
-                [f"server.listen: cannot listen at {self._host}:{self._port}: {why}"]
-            ) from error
+            if isinstance(error, socket.gaierror):  # its numbers are the resolver's own
+                why = error.strerror
+            else:  # the socket module adds to `strerror` what the message says already
+                why = os.strerror(error.errno) if error.errno else str(error)
+            told = f"server.listen: cannot listen at {self._host}:{self._port}: {why}"
+            if error.errno in _MAY_PASS:
+                raise UnavailableError(told) from error
+            raise ConfigError([told]) from error
 
     def _app(self) -> Starlette:
         monitoring = Monitoring(self._status, self._registry, self._doorkeeper)

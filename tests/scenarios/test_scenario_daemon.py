@@ -456,6 +456,20 @@ def test_a_second_instance_on_the_same_state_is_refused(site: Site) -> None:
         open_store(site.load())
 
 
+def test_a_port_that_is_taken_at_the_start_ends_it_so_that_it_is_started_again(
+    installed: Path,
+) -> None:
+    port = int(installed.read_text().partition("127.0.0.1:")[2].partition('"')[0])
+    with socket.create_server(("127.0.0.1", port)):
+        ran = subprocess.run(
+            [*CONNECTOR, "run", "-c", str(installed)], capture_output=True, text=True, timeout=60,
+            check=False,
+        )  # fmt: skip
+    assert ran.returncode == 1  # with 2, for a wrong file, nobody would
+    assert f"cannot listen at 127.0.0.1:{port}: Address already in use" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 @pytest.fixture
 def installed(site_folder: Path) -> Path:
     """A configuration that the installed command can run: a folder of bundles and a file."""

@@ -2,11 +2,12 @@
 
 import base64
 import logging
+import socket
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from connector.errors import ConfigError, StoreError
+from connector.errors import ConfigError, StoreError, UnavailableError
 from connector.server import ListServer
 from connector.server.clients import Doorkeeper
 
@@ -93,10 +94,27 @@ def test_without_clients_it_refuses_to_listen_beyond_this_machine(listen, tmp_pa
         ListServer(listen, (), tmp_path, dict, CollectorRegistry())
 
 
-def test_a_taken_port_is_the_operators_to_solve(serve, tmp_path):
+def test_a_port_that_is_taken_may_be_free_later(serve, tmp_path):
     taken = serve().server.url.removeprefix("http://")
     server = ListServer(taken, (), tmp_path, dict, CollectorRegistry())
-    with pytest.raises(ConfigError, match=f"cannot listen at {taken}: Address already in use$"):
+    why = f"cannot listen at {taken}: Address already in use$"
+    with pytest.raises(UnavailableError, match=why):
+        server.start()
+
+
+def test_an_address_that_no_interface_has_yet_may_come_later(by_address, tmp_path):
+    server = ListServer("192.0.2.1:0", [by_address], tmp_path, dict, CollectorRegistry())
+    with pytest.raises(UnavailableError, match=r"at 192\.0\.2\.1:0: Cannot assign"):
+        server.start()
+
+
+def test_a_host_that_no_resolver_knows_is_told_in_its_words(by_address, tmp_path, monkeypatch):
+    def unknown(*_asked, **_how):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "create_server", unknown)
+    server = ListServer("lists.example:8099", [by_address], tmp_path, dict, CollectorRegistry())
+    with pytest.raises(ConfigError, match=r"lists\.example:8099: Name or service not known$"):
         server.start()
 
 
