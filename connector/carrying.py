@@ -125,17 +125,21 @@ class Carrier:
                 self._confirm(output, proposal, written, rejected, applied, updates=updates)
         for part in _parts(plan.remove, _CONFIRMED_AT_ONCE):
             self._confirm_removed(output, proposal, part.numbers, applied)
-        if isinstance(adapter, RuleAdapter):
-            self._settle(output, proposal, rejected, applied)
+        self._settle(output, proposal, rejected, applied)
 
     def _settle(
         self, output: Output, proposal: Proposal, rejected: Mapping[str, str], applied: Applied
     ) -> None:
-        """Record what became of rules that the plan does not name."""
+        """Record what became of lines that the plan does not name.
+
+        A line may be rejected, or taken, for what stands beside it: one of two names that clash,
+        a domain without the names below it.
+        """
         with self.store.database.read() as connection:
             turned = self.store.ledger.turned(connection, proposal.state.number, rejected)
-        written = self._lines(output, proposal, turned)
-        self._confirm(output, proposal, written, rejected, applied, updates=False)
+        for part in _parts(turned, _CONFIRMED_AT_ONCE):
+            written = self._lines(output, proposal, part)
+            self._confirm(output, proposal, written, rejected, applied, updates=False)
 
     def _change(
         self,

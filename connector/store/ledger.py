@@ -88,16 +88,19 @@ class Ledger(WantedEntries, Outputs, Plans):
         return {number: reason_of(code) for number, code in rows}
 
     def turned(self, connection: Connection, output: int, rejected: Collection[str]) -> Steps:
-        """Return what was intended, and what stands as written and was rejected now."""
+        """Return what was intended, or stands as written or rejected and is the other now."""
+        steps, asked = Steps(), [Mark.INTENDED, Mark.REJECTED]
+        if rejected:
+            asked.append(Mark.WRITTEN)
+        if not any(self.marked(connection, output, mark) for mark in asked):
+            return steps
         sql = (
-            "SELECT l.observable, l.digest, l.state, b.value FROM ledger l "
+            "SELECT l.observable, l.digest, l.state, b.value FROM ledger l "  # noqa: S608 - only numbers
             "JOIN observables b ON b.number = l.observable WHERE l.output = ? "
-            "AND l.state IN (?, ?) ORDER BY l.observable"
+            f"AND l.state IN ({numbers(asked)}) ORDER BY l.observable"
         )
-        steps = Steps()
-        values = (output, int(Mark.INTENDED), int(Mark.WRITTEN))
-        for number, digest, mark, value in self._db.stream(connection, sql, values):
-            if mark == Mark.INTENDED or value in rejected:
+        for number, digest, mark, value in self._db.stream(connection, sql, (output,)):
+            if mark == Mark.INTENDED or (mark == Mark.WRITTEN) == (value in rejected):
                 steps.put(number, digest)
         return steps
 
