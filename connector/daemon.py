@@ -59,6 +59,7 @@ class Daemon:
         store, self._address = open_store(loaded), address_of(loaded)
         try:
             store.objects.sweep()
+            store.ledger.doubt()
             self._run(loaded, store)
         finally:
             store.close()

@@ -225,7 +225,8 @@ class OutputConfig(Settings):
     )
     every: Interval = Field(timedelta(minutes=5), description="How often changes are written.")
     verify_every: Interval = Field(
-        timedelta(hours=6), description="How often the target is read back and compared."
+        timedelta(hours=6),
+        description="How often the target is read back and compared; also after every start.",
     )
     audience: Audience | None = Field(
         None, description="Who sees what this output holds; the list's audience when left out."

@@ -57,6 +57,14 @@ class Outputs:
                 sql = "UPDATE outputs SET paused = NULL WHERE name = ? AND paused IS NOT NULL"
                 self._db.run(connection, sql, (name,))
 
+    def doubt(self) -> None:
+        """Let each target be read back: while nothing ran, a machine may have been restarted.
+
+        A kernel's sets are empty then, and the ledger still says that their entries are written.
+        """
+        with self._db.write() as connection:
+            self._db.run(connection, "UPDATE outputs SET verified_at = NULL", ())
+
     def left_behind(self, names: Collection[str]) -> dict[str, int]:
         """Return the outputs that the file names no more, with how many entries are still there."""
         ours = numbers(OURS)

@@ -236,6 +236,20 @@ def site_feed(running: Daemon) -> dict[str, Any]:
     return next(iter(facts["feeds"]))
 
 
+def test_a_target_that_lost_its_entries_while_nothing_ran_has_them_again_after_the_start(
+    site: Site,
+) -> None:
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE), indicator("b", TWO)])
+    site.once()
+    site.consistent()
+    edge = site.rack["edge"]
+    for observable in edge.entries():  # a kernel's ruleset is empty after a boot
+        edge.take_by_hand(observable)
+    with daemon(site):
+        until(lambda: site.at("edge") == [ONE, TWO])
+
+
 def test_a_bug_in_one_adapter_stops_no_other_output(site: Site) -> None:
     site.configure(**two_firewalls())
     site.write("one.json", [indicator("a", ONE)])
