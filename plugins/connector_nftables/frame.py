@@ -21,6 +21,7 @@ HOOKS: Final = {"input": 1, "forward": 2, "output": 3}
 _ENTRANCES: Final = {"input": ("from",), "forward": ("from", "to"), "output": ("to",)}
 _SIDES: Final = {"from": "s", "to": "d"}
 _MARK: Final = "connector: "
+_DORMANT: Final = 0x01  # an administrator's switch: the table is there, and no packet meets it
 
 RuleKey = tuple[str, str]
 
@@ -72,15 +73,17 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the kernel has of ours, by suffix."""
+    """What the kernel has of ours, by suffix; `shared` are chains with rules of others in them."""
 
     kinds: frozenset[SetKind] = frozenset()
     chains: tuple[tuple[str, Chain], ...] = ()
     rules: tuple[tuple[RuleKey, int], ...] = ()
+    shared: frozenset[str] = frozenset()
+    dormant: bool = False
 
     def enforced(self, wish: Wish, names: Names) -> frozenset[SetKind]:
         """Return the sets that packets are really compared with."""
-        if self._misfits(wish) or wish.chains().keys() - dict(self.chains).keys():
+        if self.dormant or self._misfits(wish) or wish.chains().keys() - dict(self.chains).keys():
             return frozenset()
         present = dict(self.rules).keys()
         if wish.rules((), names).keys() - present:
@@ -92,6 +95,12 @@ class Frame:
         table = names.path
         misfits = self._misfits(wish)
         for suffix in misfits:
+            if suffix in self.shared:
+                raise RefusedError(
+                    f"nftables: chain {names.of(suffix)} in table {table} has to be moved or taken "
+                    "away, as the options say, and holds rules that are not ours: put these into "
+                    "a chain of your own"
+                )
             yield f"delete chain {table} {names.of(suffix)}"
         chains = {suffix for suffix, _ in self.chains} - set(misfits)
         rules = {key: handle for key, handle in self.rules if key[0] in chains}
@@ -115,7 +124,8 @@ class Frame:
 
 def survey(kernel: Kernel, names: Names) -> Frame:
     """Ask the kernel what it has of ours."""
-    if not kernel.has_table(names.table):
+    flags = kernel.table_flags(names.table)
+    if flags is None:
         return Frame()
     ours = f"{names.name}_"
     chains = tuple(
@@ -123,12 +133,15 @@ def survey(kernel: Kernel, names: Names) -> Frame:
         for name, chain in kernel.chains(names.table).items()
         if (suffix := name.removeprefix(ours)) != name and suffix in {"hit", *_SIDES, *HOOKS}
     )
+    found = [rule for rule in kernel.rules(names.table) if rule.chain.startswith(ours)]
     rules = tuple(
         ((rule.chain.removeprefix(ours), rule.comment.removeprefix(_MARK)), rule.handle)
-        for rule in kernel.rules(names.table)
-        if rule.chain.startswith(ours) and rule.comment.startswith(_MARK)
+        for rule in found
+        if rule.comment.startswith(_MARK)
     )
-    return Frame(_our_sets(kernel, names, ours), chains, rules)
+    shared = (rule.chain.removeprefix(ours) for rule in found if not rule.comment.startswith(_MARK))
+    kinds = _our_sets(kernel, names, ours)
+    return Frame(kinds, chains, rules, frozenset(shared), bool(flags & _DORMANT))
 
 
 def _our_sets(kernel: Kernel, names: Names, ours: str) -> frozenset[SetKind]:

@@ -92,9 +92,12 @@ class Kernel:
     ) -> None:
         self._socket.close()
 
-    def has_table(self, table: str) -> bool:
-        """Return whether the table exists; only then may it be asked about."""
-        return any(_text(found[1]) == table for found in self._objects(GET_TABLE, b""))
+    def table_flags(self, table: str) -> int | None:
+        """Return the table's flags; None where there is none, and it may not be asked about."""
+        for found in self._objects(GET_TABLE, b""):
+            if _text(found[1]) == table:
+                return _number(found.get(2))
+        return None
 
     def sets(self, table: str) -> dict[str, SetShape]:
         """Return the table's sets by name."""

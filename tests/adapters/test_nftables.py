@@ -194,6 +194,36 @@ def test_sets_without_their_rules_are_shown_as_not_enforced_and_mended(hosts):
 
 
 @pytest.mark.real_server
+def test_a_table_that_was_put_to_sleep_is_shown_as_not_enforced_and_woken(hosts):
+    adapter = adapter_in(hosts.firewall)
+    adapter.add([entry("192.0.2.2")])
+    nft_hosts.nft(hosts.firewall, "add table inet connector { flags dormant; }")
+    assert hosts.passes(ATTACKER, LAN)
+    assert [held.fields.get("enforced") for held in adapter.read()] == [False]
+    adapter.add([entry("192.0.2.2")])
+    assert [held.fields for held in adapter.read()] == [{}]
+    assert not hosts.passes(ATTACKER, LAN)
+
+
+@pytest.mark.real_server
+@pytest.mark.parametrize("options", [{"priority": 5}, {"hooks": ("forward",)}, {"drop": False}])
+def test_a_chain_is_not_moved_or_taken_away_with_rules_of_others_in_it(netns, options):
+    adapter_in(netns).add([entry("192.0.2.2")])
+    chain = "inet connector blocklist_input"
+    nft_hosts.nft(netns, f"add rule {chain} ip saddr 192.0.2.7 accept")
+    listing = ("ip", "netns", "exec", netns, "nft", "list", "table", "inet", "connector")
+    before = nft_hosts.run(*listing)
+    later = adapter_in(netns, **options)
+    assert [held.fields.get("enforced") for held in later.read()] == [False]
+    with pytest.raises(RefusedError, match=r"blocklist_input .* rules that are not ours"):
+        later.add([entry("192.0.2.2")])
+    assert nft_hosts.run(*listing) == before
+    nft_hosts.nft(netns, f"flush chain {chain}")
+    later.add([entry("192.0.2.2")])
+    assert [held.fields for held in later.read()] == [{}]
+
+
+@pytest.mark.real_server
 def test_other_tables_and_rules_in_our_chains_survive(netns):
     nft_hosts.nft(
         netns,
