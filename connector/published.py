@@ -59,7 +59,9 @@ class Published:
 
     def records(self) -> list[Path]:
         """Return every record of this file, the newest first."""
-        found = self.path.parent.glob(f".{self.path.name}.*.entries")
+        # By digests: `list` is not the owner of what bears the name of `list.txt`.
+        named = re.compile(rf"\.{re.escape(self.path.name)}\.[0-9a-f]{{64}}\.entries")
+        found = [path for path in self.path.parent.iterdir() if named.fullmatch(path.name)]
         return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
     def digest(self) -> str | None:

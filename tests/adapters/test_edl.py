@@ -289,6 +289,18 @@ def test_a_lost_file_is_read_as_empty_and_a_lost_record_by_its_lines(tmp_path: P
     assert list(adapter.read()) == []
 
 
+def test_a_list_whose_name_begins_with_anothers_leaves_that_ones_record_alone(
+    tmp_path: Path,
+) -> None:
+    options = {"format": "panos", "types": ["url"]}
+    longer = edl(tmp_path, file="list.txt", **options)
+    shorter = edl(tmp_path, file="list", **options)
+    held = entries(ObservableType.URL, "https://bad.example/a")
+    longer.publish(held)
+    shorter.publish(entries(ObservableType.URL, "https://other.example/"))
+    assert list(longer.read()) == held
+
+
 def test_the_filler_of_an_empty_list_is_no_entry_even_without_its_record(tmp_path: Path) -> None:
     adapter = edl(tmp_path, format="panos", types=ADDRESSES)
     adapter.publish(iter([]))
