@@ -3,6 +3,7 @@
 import gzip
 import os
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
@@ -59,6 +60,7 @@ def test_an_empty_list_is_an_empty_answer(serve, tmp_path):
 
 def test_an_unchanged_list_is_not_sent_again(serve, tmp_path):
     put(tmp_path, "list.txt", b"192.0.2.7\n")
+    os.utime(tmp_path / "list.txt", (1_700_000_000, 1_700_000_000))
     ask = serve()
     first = ask("/lists/list.txt")
     for known in (first.headers["etag"], f'"other", W/{first.headers["etag"]}', "*"):
@@ -81,6 +83,28 @@ def test_a_changed_list_is_sent_with_a_new_tag(serve, tmp_path):
     )
     assert (second.status, second.body) == (200, b"192.0.2.8\n")
     assert second.headers["etag"] != first.headers["etag"]
+
+
+def test_a_list_of_this_very_moment_has_no_date_as_the_next_might_have_the_same(serve, tmp_path):
+    put(tmp_path, "list.txt", b"192.0.2.7\n")
+    moment = int(time.time()) + 60  # the moment lasts as long as the test
+    os.utime(tmp_path / "list.txt", (moment, moment))
+    ask = serve()
+    first = ask("/lists/list.txt")
+    assert "last-modified" not in first.headers
+    known = ask("/lists/list.txt", If_None_Match=first.headers["etag"])
+    assert (known.status, known.headers.get("last-modified")) == (304, None)
+    put(tmp_path, "list.txt", b"192.0.2.8\n")
+    os.utime(tmp_path / "list.txt", (moment, moment))
+    since = ask("/lists/list.txt", If_Modified_Since=formatdate(moment, usegmt=True))
+    assert (since.status, since.body) == (200, b"192.0.2.8\n")
+
+
+def test_a_list_that_is_older_than_the_one_a_client_has_is_sent_all_the_same(serve, tmp_path):
+    put(tmp_path, "list.txt", b"192.0.2.7\n")
+    os.utime(tmp_path / "list.txt", (1_700_000_000, 1_700_000_000))  # the clock was set back
+    since = serve()("/lists/list.txt", If_Modified_Since=formatdate(1_700_003_600, usegmt=True))
+    assert (since.status, since.body) == (200, b"192.0.2.7\n")
 
 
 def test_a_date_that_is_none_is_passed_over(serve, tmp_path):
@@ -132,6 +156,7 @@ def test_a_client_that_does_not_take_gzip_gets_plain_bytes(offer, serve, tmp_pat
 @pytest.mark.parametrize("offer", ["identity", "gzip"])
 def test_head_says_what_get_would_and_sends_nothing(offer, serve, tmp_path):
     put(tmp_path, "list.txt", b"192.0.2.7\n" * 1000)
+    os.utime(tmp_path / "list.txt", (1_700_000_000, 1_700_000_000))
     ask = serve()
     get = ask("/lists/list.txt", Accept_Encoding=offer)
     head = ask("/lists/list.txt", "HEAD", Accept_Encoding=offer)
