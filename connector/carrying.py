@@ -157,13 +157,13 @@ class Carrier:
         for steps, updates in ((plan.add, False), (plan.update, True)):
             for part in _parts(steps, size):
                 self._check_stopped()
-                written = self._lines(output, proposal, part, renewed=True)
-                lines = [one.line for one in written if isinstance(one.line, Entry)]
-                rejected = self._add(adapter, lines)
-                confirm = partial(
-                    self._confirm, output, proposal, written, rejected, applied, updates=updates
-                )
-                self._stage(staged, adapter, confirm)
+                for written in _apart(self._lines(output, proposal, part, renewed=True)):
+                    lines = [one.line for one in written if isinstance(one.line, Entry)]
+                    rejected = self._add(adapter, lines)
+                    confirm = partial(
+                        self._confirm, output, proposal, written, rejected, applied, updates=updates
+                    )
+                    self._stage(staged, adapter, confirm)
                 done += len(part)
                 self.progress(output.name, done, total)
                 self.fault("added")
@@ -203,18 +203,16 @@ class Carrier:
         try:
             self._tried(add)
         except BatchTooLargeError as error:
-            size = min(error.largest, max(1, len(entries) // 2))
-            for at in range(0, len(entries), size):
-                rejected |= self._add(adapter, entries[at : at + size])
+            for part in _smaller(entries, error):
+                rejected |= self._add(adapter, part)
         return rejected
 
     def _remove(self, adapter: EntryAdapter[Settings], entries: Sequence[Entry]) -> None:
         try:
             self._tried(lambda: adapter.remove(entries))
         except BatchTooLargeError as error:
-            size = min(error.largest, max(1, len(entries) // 2))
-            for at in range(0, len(entries), size):
-                self._remove(adapter, entries[at : at + size])
+            for part in _smaller(entries, error):
+                self._remove(adapter, part)
 
     def _tried(self, write: Callable[[], None]) -> None:
         """Write, again after a growing wait with jitter while the target is unavailable."""
@@ -337,6 +335,21 @@ def _judged_anew(plan: Plan) -> frozenset[Mark]:
     other options even one that is there may be rejected.
     """
     return frozenset({Mark.REJECTED, Mark.WRITTEN} if plan.renews else {Mark.REJECTED})
+
+
+def _apart(written: list[Written]) -> Iterator[list[Written]]:
+    """Yield groups in which no value stands twice: a target names what it refuses by value."""
+    while written:
+        first = {one.subject.value: one for one in reversed(written)}
+        yield [one for one in written if first[one.subject.value] is one]
+        written = [one for one in written if first[one.subject.value] is not one]
+
+
+def _smaller(entries: Sequence[Entry], error: BatchTooLargeError) -> Iterator[Sequence[Entry]]:
+    if len(entries) <= 1:
+        raise UnavailableError("the target takes not even one entry at once") from error
+    size = min(error.largest, len(entries) // 2)
+    return (entries[at : at + size] for at in range(0, len(entries), size))
 
 
 def _parts(steps: Steps, size: int) -> Iterator[Steps]:

@@ -321,6 +321,18 @@ def test_a_target_that_takes_smaller_batches_gets_smaller_batches(site: Site) ->
     site.consistent()
 
 
+def test_a_target_that_takes_not_even_one_entry_at_once_is_said_to_be_so(site: Site) -> None:
+    site.configure()
+    known = [indicator(n, f"192.0.2.{n}") for n in range(1, 4)]
+    site.write("one.json", known)
+    site.once()
+    site.rack["edge"].largest_batch = 0
+    for change in ([*known, indicator("a", "192.0.2.9")], known[:1]):
+        site.write("one.json", change)
+        outcome = site.once()
+        assert "not even one entry at once" in outcome.failures["output edge"]
+
+
 def by_confidence(count: int) -> list[dict[str, Any]]:
     return [indicator(n, f"192.0.2.{n}", confidence=10 * n) for n in range(1, count + 1)]
 

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from connector_postfix import PostfixAdapter
 from connector_postfix.mapfile import MapFile
+from connector_splunk_kvstore import SplunkKvstoreAdapter
 from scenario_site import QuickRegistry, Site
 from stix_samples import indicator, revoked
 
 from connector.feeds.bundle import BundleFeed
+from connector.testing.splunk import SplunkEmulator
 
 ALONE = indicator("alone", "bad.example")
 BELOW = indicator("below", pattern="[domain-name:value LIKE '%.bad.example']")
@@ -72,3 +74,33 @@ def test_what_stays_rejected_is_not_told_with_every_list_that_is_published(mail:
     mail.change()
     assert mail.output()["reasons"] == {"rejected": 1, "revoked": 2}
     assert lines_of_audit(mail) == told + 1, "of what was removed, and nothing else"
+
+
+def test_of_two_kinds_of_observable_with_one_value_only_the_refused_one_counts_as_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPLUNK_TOKEN", "a-long-token")
+    with SplunkEmulator(tokens={"a-long-token"}) as splunk:
+        collection = splunk.collection("threat_lists", "perimeter")
+        collection.configure({"field.mutex": "number"})  # by others, before us
+        site.registry = QuickRegistry(
+            {"splunk_kvstore": SplunkKvstoreAdapter}, {"bundle": BundleFeed}
+        )
+        options = {
+            "url": splunk.url, "app": "threat_lists", "collection": "perimeter",
+            "auth": {"token": {"env": "SPLUNK_TOKEN"}},
+        }  # fmt: skip
+        edge: dict[str, Any] = {"list": "perimeter", "adapter": "splunk_kvstore"}
+        site.configure(
+            lists={"perimeter": {"purpose": "watch"}}, outputs={"edge": edge | {"options": options}}
+        )
+        named = indicator("file", pattern="[file:name = 'bad.exe']")
+        site.write("feed.json", [named, indicator("lock", pattern="[mutex:name = 'bad.exe']")])
+        assert not site.once().failures
+        assert [each["type"] for each in collection.documents.values()] == ["file-name"]
+        assert site.output()["reasons"] == {"rejected": 1, "written": 1}
+        site.consistent()
+        site.write("feed.json", [revoked(named)])
+        site.change()
+        assert not collection.documents
+        site.close()
