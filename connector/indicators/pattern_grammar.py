@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Final
 
 from connector.indicators.pattern_comparisons import (
+    MOST_COMPARISONS,
     PatternTooLargeError,
     Term,
     check_depth,
@@ -55,6 +56,8 @@ def parse(pattern: str, version: str = "2.1") -> Parsed:
     else:
         arms = _read_observations(words, has_exists)
     words.read("end")
+    if sum(len(arm.term) for arm in arms) > MOST_COMPARISONS:  # many ANDs, each within its bound
+        raise PatternTooLargeError(f"its ANDs make more than {MOST_COMPARISONS} comparisons")
     return Parsed(arms, tuple(dict.fromkeys(words.repairs)))
 
 

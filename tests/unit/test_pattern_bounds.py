@@ -99,6 +99,16 @@ def test_a_tower_of_ands_over_a_long_or_is_bounded():
     assert "more than 100000 comparisons" in claim.why
 
 
+def test_many_ands_each_within_its_bound_are_bounded_together():
+    others = " AND ".join(f"a:d != {number}" for number in range(190))
+    tangle = f"({any_of(22, 'a:b')} AND {any_of(22, 'a:c')} AND {others})"
+    (claim,) = read_pattern(f"[{tangle}]")
+    assert "too large" not in claim.why
+    (claim,) = read_pattern(f"[{tangle}] OR [{tangle} OR a:b = 1]")
+    assert claim.reason is Reason.UNSUPPORTED_PATTERN
+    assert "more than 100000 comparisons" in claim.why
+
+
 HOSTILE = {
     "brackets": "[" * 200_000,
     "parentheses": "(" * 200_000,
