@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from connector.decisions.selection import Traits
 from connector.indicators.identity import id_of_key
-from connector.indicators.known_marking import KnownMarking, spilling
+from connector.indicators.known_marking import KnownMarking, markings_in, spilling
 from connector.store.arrivals import Arrivals, Stored
 from connector.store.compression import Codec
 from connector.store.database import Database, marks, numbers, parts
@@ -100,11 +100,17 @@ class ObjectStore(Runs):
         """Sort a page's versions into new objects, changes, and repeats."""
         highest = self._db.one(connection, "SELECT max(number) FROM objects") or 0
         page = Arrivals(feed, now, highest + 1, Codec())
-        coming = iter(versions)
+        coming = iter(self._that_may_be_held(versions))
         while part := list(islice(coming, READ_AT_ONCE)):
             self._sort_part(connection, part, page)
         page.stored.borne.update(*(_borne(traits) for traits in page.traits))
         return page
+
+    def _that_may_be_held(self, versions: Iterable[Version]) -> Iterable[Version]:
+        """Return versions without those of a marking that came after they had passed the door."""
+        if not (spills := self.spills().keys()):
+            return versions
+        return (each for each in versions if spills.isdisjoint(markings_in(each.raw)))
 
     def _sort_part(self, connection: Connection, part: Sequence[Version], page: Arrivals) -> None:
         """Sort what the processor's cache holds together with all that is made of it."""
@@ -203,7 +209,8 @@ class ObjectStore(Runs):
         """Remember marking definitions; return whether one was known as another."""
         with self._db.write() as connection:
             borne = self._remember(connection, markings)
-        self._look_again()
+        with self._db.write():  # what is purged next holds the pages of all who did not see them
+            self._look_again()
         return borne
 
     def _remember(self, connection: Connection, markings: Mapping[str, KnownMarking]) -> bool:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from store_samples import PRODUCER, STRANGER, at, dump, indicator, indicator_id, pattern_of
 
 from connector.decisions.policy import Kind, State
+from connector.indicators.acs import AcsMarking
 from connector.indicators.identity import key_of_id
 from connector.indicators.known_marking import KnownMarking
 from connector.intake import read_version
@@ -586,3 +587,16 @@ def test_a_text_with_a_null_in_it_is_kept_or_not_found_and_stops_nothing(store: 
     assert store.objects.cursors(hand.number)["key"][1].startswith("after")
     [(error,)] = rows(store, "SELECT error FROM feeds WHERE number = ?", hand.number)
     assert error.startswith("the server said ")
+
+
+def test_what_passed_the_door_before_its_marking_came_is_not_kept_after_the_purge(
+    store: Store,
+) -> None:
+    marking = "marking-definition--0c0c0c0c-0000-4000-8000-000000000001"
+    hand = FeedHand(store)
+    passed = indicator(1, object_marking_refs=[marking])
+    store.objects.add_markings({marking: KnownMarking(None, AcsMarking(spill="SECRET"))})
+    assert store.objects.disposals.purge({marking}) == 0
+    assert hand.give(passed, indicator(2)).new == 1
+    assert state_of(store, 2) == State.CURRENT
+    assert rows(store, "SELECT count(*) FROM objects") == [(1,)]
