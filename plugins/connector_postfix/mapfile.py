@@ -84,16 +84,20 @@ class Draft:
         self._written = 0
         self._discard()
         self._lines = self._source.open("x", encoding="utf-8", newline="\n")
-        self._lines.write(_HEADER)
-        self._environment = lmdb.open(
-            str(self._index),
-            subdir=False,
-            lock=False,
-            sync=False,
-            map_size=_MAP_SIZE,
-            mode=_MODE,
-            max_dbs=0,
-        )
+        try:
+            self._lines.write(_HEADER)
+            self._environment = lmdb.open(
+                str(self._index),
+                subdir=False,
+                lock=False,
+                sync=False,
+                map_size=_MAP_SIZE,
+                mode=_MODE,
+                max_dbs=0,
+            )
+        except BaseException:
+            self._let_go()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -104,9 +108,8 @@ class Draft:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._lines.close()
         self._environment.close()
-        self._discard()
+        self._let_go()
 
     def put(self, key: str, value: str) -> None:
         """Add a line."""
@@ -159,6 +162,11 @@ class Draft:
                     f"{self._index}: holds {found} keys and not the {self._written} written; "
                     "the old map stays"
                 )
+
+    def _let_go(self) -> None:
+        with suppress(OSError):  # closing writes what a full disk has refused before
+            self._lines.close()
+        self._discard()
 
     def _discard(self) -> None:
         for path in (self._index, self._source):

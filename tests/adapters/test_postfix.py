@@ -1,6 +1,7 @@
 """Access maps: what is listed is refused by a real Postfix, and no map but ours is touched."""
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -358,6 +359,23 @@ def test_a_changed_action_shows_as_a_difference(tmp_path):
     assert held(adapter_on(tmp_path)) == {"phish@bad.example": {"text": "listed"}}
     later = adapter_on(tmp_path, action="WARN")
     assert held(later) == {"phish@bad.example": {"text": "listed", "action": "REJECT"}}
+
+
+@pytest.mark.parametrize("room", [4096, 65536], ids=["no map can be begun", "it ends in a map"])
+def test_a_disk_without_room_keeps_the_old_maps_and_leaves_nothing_behind(tmp_path, room):
+    adapter = adapter_on(tmp_path)
+    adapter.publish(entries("phish@bad.example"))
+    there = sorted(os.listdir(tmp_path))
+    many = entries(*(f"phish-{n}@bad.example" for n in range(20_000)))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(UnavailableError, match="the old maps stay"):
+            adapter.publish(many)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert sorted(os.listdir(tmp_path)) == there
+    assert set(held(adapter)) == {"phish@bad.example"}
 
 
 def test_a_folder_that_is_not_there_is_said_in_words(tmp_path):
