@@ -39,11 +39,11 @@ class Lists:
             await answers.who_are_you()(scope, receive, send)
         elif scope["method"] not in {"GET", "HEAD"}:
             await answers.wrong_method()(scope, receive, send)
-        elif response := await self._served(client, headers, scope, send):
+        elif response := await self._served(client, headers, scope, receive, send):
             await response(scope, receive, send)
 
     async def _served(
-        self, client: str, headers: Headers, scope: Scope, send: Send
+        self, client: str, headers: Headers, scope: Scope, receive: Receive, send: Send
     ) -> Response | None:
         """Send the list; or return the answer that says why not."""
         name = scope["path"].removeprefix(PREFIX)
@@ -60,11 +60,18 @@ class Lists:
         except (HeldBackError, OSError):
             return answers.unavailable()
         tag = edition.digest if zipped is None else edition.digest + _ZIPPED
+        hangup = asyncio.create_task(_hangup(receive))
         try:
             head, kind = scope["method"] == "HEAD", _content_type(name)
             await _whole(edition, tag, zipped or body, kind, send, head=head)
+            await asyncio.sleep(0)  # `hangup` learns now of what ended the last piece
+            if hangup.done():
+                return None
+            await send({"type": "http.response.body"})
         except (TimeoutError, asyncio.CancelledError):
             return None  # a reader that stalled, or was not done when the server had to stop
+        finally:
+            hangup.cancel()
         self._log.note(client, name, 200, tag)
         return None
 
@@ -146,7 +153,12 @@ async def _whole(
     elif not head:
         for start in range(0, size, _PIECE):
             await _piece(body[start : start + _PIECE], send)
-    await send({"type": "http.response.body"})
+
+
+async def _hangup(receive: Receive) -> None:
+    """Return when the reader is gone; what is sent to it after that vanishes without an error."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _stream(file: IO[bytes], size: int, send: Send) -> None:

@@ -298,6 +298,19 @@ def test_one_who_hangs_up_does_not_spoil_it_for_the_others(serve, tmp_path):
     assert len(ask("/lists/list.txt").body) == 20 * MIB
 
 
+@pytest.mark.parametrize("size", [40 * MIB, 80 * MIB], ids=["from memory", "from disk"])
+def test_one_who_hangs_up_half_way_does_not_count_as_one_who_has_the_list(serve, tmp_path, size):
+    put(tmp_path, "list.txt", bytes(size))
+    put(tmp_path, "short.txt", b"192.0.2.7\n")
+    ask = serve()
+    with socket.create_connection((ask.host, ask.port)) as half_way:
+        half_way.sendall(b"GET /lists/list.txt HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert half_way.recv(15) == b"HTTP/1.1 200 OK"
+    assert ask("/lists/short.txt").status == 200
+    ask.server.stop()  # the answers in hand are finished then
+    assert [fetch.list for fetch in ask.server.fetches()] == ["short.txt"]
+
+
 def test_a_reader_that_stalls_does_not_hold_up_the_stop(serve, tmp_path, caplog):
     put(tmp_path, "list.txt", b"a" * (20 * MIB))
     ask = serve()
