@@ -2,11 +2,11 @@
 
 import errno
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 from connector.adapter import (
     Entry,
@@ -28,6 +28,7 @@ from .netlink import Kernel
 
 __all__ = ["NftablesAdapter", "NftablesSettings"]
 
+T = TypeVar("T")
 _Placed = dict[SetKind, list[str]]
 _FAMILY_VERSIONS = {"inet": (V4, V6), "ip": (V4,), "ip6": (V6,)}
 
@@ -116,9 +117,7 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
         found: set[Observable] = set()
         with self._kernel() as kernel:
             for kind in survey(kernel, self._names).kinds & asked.keys():
-                by_key, name = asked[kind], self._names.of(kind.suffix)
-                keys = kernel.present(self.settings.table, name, by_key)
-                found.update(by_key[key] for key in keys)
+                found.update(self._there(kernel, kind, asked[kind]))
         return found
 
     def add(self, entries: Sequence[Entry]) -> None:
@@ -134,10 +133,15 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
     def remove(self, entries: Sequence[Entry]) -> None:
         """Remove elements in one transaction; what has no place in a set cannot be in one."""
         placed, _nowhere = self._sort_into_sets(entries)
-        kinds = self._frame().kinds
-        present = {kind: elements for kind, elements in placed.items() if kind in kinds}
-        # Deleting an absent element would void the whole transaction, so each is added first.
         names = self._names
+        present: _Placed = {}
+        with self._kernel() as kernel:
+            for kind in survey(kernel, names).kinds & placed.keys():
+                by_key = {kind.key(element): element for element in placed[kind]}
+                if there := self._there(kernel, kind, by_key):
+                    present[kind] = there
+        # Deleting an absent element would void the whole transaction, so each is added first: it
+        # may have gone since we looked. To add all that is absent, a full set would have no room.
         commands = [*_commands("add", present, names), *_commands("delete", present, names)]
         if commands:
             self._run(commands, present)
@@ -162,6 +166,11 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
 
     def _keys(self, kernel: Kernel, kind: SetKind) -> AbstractSet[bytes]:
         return kernel.elements(self.settings.table, self._names.of(kind.suffix))
+
+    def _there(self, kernel: Kernel, kind: SetKind, by_key: Mapping[bytes, T]) -> list[T]:
+        """Return what stands for those keys that a set of ours has an element for."""
+        keys = kernel.present(self.settings.table, self._names.of(kind.suffix), by_key)
+        return [by_key[key] for key in by_key if key in keys]
 
     def _frame(self) -> Frame:
         with self._kernel() as kernel:

@@ -272,6 +272,19 @@ def test_a_refused_transaction_changes_nothing(netns):
 
 
 @pytest.mark.real_server
+def test_what_is_gone_already_is_removed_from_a_full_set_together_with_what_is_there(netns):
+    path = "inet connector blocklist_v4"
+    declared = f"add table inet connector\nadd set {path} {{ type ipv4_addr; size 2; }}\n"
+    nft_hosts.nft(netns, declared)
+    adapter = adapter_in(netns)
+    adapter.add([entry("192.0.2.1"), entry("192.0.2.2")])
+    by_hand = f"delete element {path} {{ 192.0.2.1 }}\nadd element {path} {{ 192.0.2.9 }}\n"
+    nft_hosts.nft(netns, by_hand)
+    adapter.remove([entry("192.0.2.1"), entry("192.0.2.2")])
+    assert values(adapter) == {"192.0.2.9"}
+
+
+@pytest.mark.real_server
 def test_a_value_that_is_none_is_rejected_and_the_others_are_taken(netns):
     adapter = adapter_in(netns)
     bad = "192.0.2.1 }; flush ruleset; add element inet connector blocklist_v4 { 192.0.2.2"
