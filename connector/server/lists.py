@@ -20,6 +20,9 @@ _PIECE: Final = 128 * 1024  # what one slow reader may hold up in the server's b
 _STALLED_SECONDS: Final = 120
 _MOMENT_SECONDS: Final = 2  # a file's time may lag behind the clock by some milliseconds
 _ZIPPED: Final = "-gzip"
+# Where the last piece met a reader that was gone: in one turn of the loop the connection is
+# closed, in the next the waiting task is told, and one is to spare.
+_TURNS: Final = 3
 
 
 class Lists:
@@ -64,7 +67,8 @@ class Lists:
         try:
             head, kind = scope["method"] == "HEAD", _content_type(name)
             await _whole(edition, tag, zipped or body, kind, send, head=head)
-            await asyncio.sleep(0)  # `hangup` learns now of what ended the last piece
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
             if hangup.done():
                 return None
             await send({"type": "http.response.body"})
