@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -98,7 +99,8 @@ class ServedCollection:
             if not self._versioned and not any(key.startswith("match[") for key in query):
                 taken = rows[start : start + most + 1]
             else:
-                taken = [row for row in rows[start:] if self._matches(row, query)][: most + 1]
+                coming = (row for row in islice(rows, start, None) if self._matches(row, query))
+                taken = list(islice(coming, most + 1))
         if len(taken) <= most:
             return Slice(taken, None)
         return Slice(taken[:most], _write_token(taken[most - 1]))
