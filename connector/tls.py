@@ -73,7 +73,7 @@ def _load_certificate(context: ssl.SSLContext, certificate: SecretValue, auth: A
         raise ConfigError([_certificate_problem(error, bool(asked), auth)]) from error
     except OSError as error:
         raise ConfigError(
-            [f"auth.client_cert, auth.client_key: cannot be read: {error.strerror}"]
+            [f"auth.client_cert: it or auth.client_key cannot be read: {error.strerror}"]
         ) from error
 
 
@@ -85,8 +85,8 @@ def _certificate_problem(error: Exception, asked: bool, auth: Auth) -> str:
     if "KEY_VALUES_MISMATCH" in str(error):
         return "auth.client_key: does not belong to auth.client_cert"
     return (
-        "auth.client_cert, auth.client_key: should be a certificate chain and its key, both in "
-        f"PEM form: {_said(error)}"
+        "auth.client_cert: should be, with auth.client_key, a certificate chain and its key, both "
+        f"in PEM form: {_said(error)}"
     )
 
 

@@ -1,13 +1,14 @@
 """From a path to all that the service runs on, or to every problem at once."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from connector.adapter import Adapter
 from connector.config import checks
 from connector.config.model import AllowlistConfig, Config, FeedConfig, ListConfig, OutputConfig
 from connector.config.problems import Problems
@@ -20,8 +21,9 @@ from connector.decisions.allowlist import Allowlist, ExceptionRule, SiteRule
 from connector.decisions.mapping import Mapper, compile_mapping, overlay, read_mapping
 from connector.decisions.warninglists import WarninglistIndex
 from connector.errors import ConfigError
+from connector.feed import Feed
 from connector.registry import Registry
-from connector.settings import Settings
+from connector.settings import HttpSettings, Settings
 
 P = TypeVar("P", bound=Settings)
 
@@ -118,7 +120,14 @@ def load(path: Path, registry: Registry, environ: Mapping[str, str] | None = Non
         fingerprint=sha256(
             b"".join(sha256(part).digest() for part in (raw, *site.raw))
         ).hexdigest(),
-        files=frozenset({path.absolute(), *config.allowlist.files, *secrets.files}),
+        files=frozenset(
+            {
+                path.absolute(),
+                *config.allowlist.files,
+                *secrets.files,
+                *_authorities([*feeds.values(), *outputs.values()]),
+            }
+        ),
         warnings=(
             *secrets.warnings.values(),
             *checks.unused(str(path), sections, config),
@@ -137,6 +146,12 @@ def _contents(path: Path) -> bytes:
         raise ConfigError([f"{path}: there is no such file: {hint}"]) from None
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror or error}"]) from error
+
+
+def _authorities(options: Iterable[Settings]) -> Iterator[Path]:
+    for one in options:
+        if isinstance(one, HttpSettings) and one.ca is not None:
+            yield one.ca
 
 
 def _mapper(registry: Registry, output: OutputConfig) -> Mapper:
@@ -235,6 +250,7 @@ class _Loading:
         owner = f"an option of the {kind} feed"
         if made := self._sections.validated(model, own, path, owner, _COMMON):
             options[name] = made
+            self._try(path, made, lambda: self._registry.make_feed(kind, made))
 
     def _output(
         self, name: str, raw: Any, outputs: dict[str, OutputConfig], options: dict[str, Settings]
@@ -254,5 +270,22 @@ class _Loading:
         if not isinstance(own, dict):
             return
         owner = f"an option of the {kind} adapter"
-        if made := self._sections.validated(model, own, (*path, "options"), owner):
+        place = (*path, "options")
+        if made := self._sections.validated(model, own, place, owner):
             options[name] = made
+            self._try(place, made, lambda: self._registry.make_adapter(kind, made, name, Path()))
+
+    def _try(
+        self, path: tuple[str, ...], options: Settings, make: Callable[[], Feed[Any] | Adapter[Any]]
+    ) -> None:
+        """Note what only shows when it is made, as a key that belongs to another certificate."""
+        try:
+            make().close()
+        except ConfigError as error:
+            for problem in error.problems:
+                option, _, text = problem.partition(": ")
+                below = option.split(".")
+                if below[0] in type(options).model_fields:
+                    self._sections.note((*path, *below), text)
+                else:
+                    self._sections.note(path, problem)

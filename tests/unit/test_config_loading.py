@@ -2,14 +2,23 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import certifi
 import pytest
-from config_plugins import GOLDEN, PagesSettings, TextSettings, registry
+from config_plugins import (
+    GOLDEN,
+    PagesFeed,
+    PagesSettings,
+    TextAdapter,
+    TextSettings,
+    registry,
+)
 
 from connector.adapter import ObservableType, SecretValue
 from connector.config import Loaded, load, sitefiles
 from connector.decisions.mapping import Facts
 from connector.errors import ConfigError
 from connector.model import Audience, Observable, Purpose, Tlp
+from connector.registry import Registry
 
 SMALLEST = """\
 version: 1
@@ -585,3 +594,60 @@ def test_anchors_spare_repetition(folder):
 def test_the_country_code_of_norway_is_a_word(folder):
     listed = load_text(with_list("select: {labels: {any: [NO, on]}}")).config.lists["perimeter"]
     assert listed.select.labels.any == ("NO", "on")
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        (
+            "auth: {username: soc, token: {env: TOKEN}}",
+            "feeds.isac.auth: should name one of username and token, not several",
+        ),
+        (
+            "auth: {token: {env: LINES}}",
+            "feeds.isac.auth.token: holds characters that no header can carry",
+        ),
+        ("ca: gone.pem", "feeds.isac.ca: {folder}/gone.pem cannot be read: No such file"),
+        ("auth: {client_cert: {env: TOKEN}}", "feeds.isac.auth.client_cert: should be, with"),
+        (
+            "auth: {client_key: {env: TOKEN}}",
+            "feeds.isac.auth.client_key: needs auth.client_cert beside it",
+        ),
+    ],
+)
+def test_credentials_that_cannot_work_are_told_with_their_line(folder, keys, told):
+    found = problems(f"{with_feed(keys)}colour: red\n", TOKEN="hush-hush", LINES="hush\nhush")
+    assert found[0].startswith(f"c.yaml:3: {told.format(folder=folder)}")
+    assert found[1].startswith("c.yaml:8: colour: is not a known key")
+    assert "hush" not in "".join(found)
+
+
+def test_options_of_an_output_that_cannot_work_are_told_with_their_line(folder):
+    options = 'adapter: remote, options: {url: "https://a.example/", ca: gone.pem}'
+    text = SMALLEST.replace("adapter: text, options: {file: edge.txt}", options)
+    assert problems(text) == [
+        f"c.yaml:7: outputs.edge.options.ca: {folder}/gone.pem cannot be read: "
+        "No such file or directory"
+    ]
+
+
+def test_a_private_authority_is_among_the_files_to_watch(folder):
+    authority = folder / "ca.pem"
+    authority.write_bytes(Path(certifi.where()).read_bytes())
+    assert authority in load_text(with_feed("ca: ca.pem")).files
+
+
+class _Reluctant(TextAdapter):
+    """Says that it cannot work, and of no option."""
+
+    def __init__(self, settings: TextSettings, http: None = None, place: object = None) -> None:
+        raise ConfigError(["needs the package frobnicate: install it"])
+
+
+def test_what_an_adapter_lacks_is_told_where_it_is_configured(folder):
+    Path("c.yaml").write_text(SMALLEST, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(Path("c.yaml"), Registry({"text": _Reluctant}, {"pages": PagesFeed}), {})
+    assert caught.value.problems == (
+        "c.yaml:7: outputs.edge.options: needs the package frobnicate: install it",
+    )
