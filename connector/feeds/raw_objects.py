@@ -1,5 +1,6 @@
 """Cuts JSON documents into their STIX objects, each left as the bytes that came."""
 
+import re
 from typing import Final
 
 import msgspec
@@ -9,6 +10,10 @@ from connector.feeds.flat_json import elements, members
 
 _BOM: Final = b"\xef\xbb\xbf"
 _DEEPEST: Final = 8
+# What some producers' own libraries write and no reader of ours takes: half a surrogate pair in a
+# string, and numbers that JSON does not have. Other escapes are matched so that they are passed.
+_STRING_OR_ODD_NUMBER: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?\b(?:NaN|Infinity)\b', re.DOTALL)
+_ESCAPE: Final = re.compile(rb"\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL)
 
 
 class _Envelope(msgspec.Struct):
@@ -25,6 +30,7 @@ class _Document(msgspec.Struct):
 _decode_envelope: Final = msgspec.json.Decoder(_Envelope).decode
 _decode_document: Final = msgspec.json.Decoder(_Document).decode
 _decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_check_whole: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _read_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -72,7 +78,8 @@ def read_document(content: bytes, where: str) -> list[bytes]:
 def _read_envelope(content: bytes) -> _Envelope:
     try:
         return _decode_envelope(content)
-    except RecursionError:
+    except (msgspec.DecodeError, RecursionError) as error:
+        _blame_objects(error, content)
         named = members(content)
         plain = b",".join(
             b'"%s":%s' % (key.encode(), named[key]) for key in ("more", "next") if key in named
@@ -86,7 +93,8 @@ def _read_envelope(content: bytes) -> _Envelope:
 def _read_document(text: bytes) -> _Document:
     try:
         return _decode_document(text)
-    except RecursionError:
+    except (msgspec.DecodeError, RecursionError) as error:
+        _blame_objects(error, text)
         named = members(text)
         kind = msgspec.json.decode(named.get("type", b"null"), type=str | None)
         return _Document(kind, msgspec.Raw(named.get("objects", b"")))
@@ -95,8 +103,32 @@ def _read_document(text: bytes) -> _Document:
 def _read_list(text: bytes) -> list[msgspec.Raw]:
     try:
         return _decode_list(text)
-    except RecursionError:
+    except (msgspec.DecodeError, RecursionError) as error:
+        _blame_objects(error, text)
         return list(map(msgspec.Raw, elements(text)))
+
+
+def _blame_objects(error: Exception, content: bytes) -> None:
+    """Raise the error again, unless the document is whole and only what stands in it is at fault.
+
+    One object that nobody can read must not keep the others, and all later pages, from us.
+    """
+    if isinstance(error, RecursionError):
+        return
+    if isinstance(error, msgspec.ValidationError):
+        raise error
+    try:
+        _check_whole(_STRING_OR_ODD_NUMBER.sub(_softened, content))
+    except RecursionError:
+        return
+    except msgspec.DecodeError:
+        raise error from None
+
+
+def _softened(found: re.Match[bytes]) -> bytes:
+    if not found[0].startswith(b'"'):
+        return b"0"
+    return _ESCAPE.sub(lambda escape: escape[0] if len(escape[0]) == 2 else b" ", found[0])
 
 
 def _objects(text: bytes, where: str, depth: int = 0) -> list[bytes]:

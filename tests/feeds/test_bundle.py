@@ -261,6 +261,22 @@ def test_nonsense_is_none_the_less_unavailable_where_it_is_nested_deep(
         read(feed_of(tmp_path / "a.json"))
 
 
+@pytest.mark.parametrize("form", [b"[%b]", b'{"type": "bundle", "objects": [%b]}'])
+def test_an_object_that_no_json_allows_costs_only_itself(tmp_path: Path, form: bytes) -> None:
+    good = [json.dumps(one).encode() for one in sample_objects(2)]
+    objects = [good[0], b'{"id": "x--1", "name": "\\ud83d"}', b'{"score": NaN}', good[1]]
+    (tmp_path / "a.json").write_bytes(form % b", ".join(objects))
+    (page,) = read(feed_of(tmp_path / "a.json"))
+    assert list(page.objects) == objects
+
+
+@pytest.mark.parametrize("content", ["null", "5", '"text"', '{"type": 5, "objects": []}'])
+def test_a_document_of_another_kind_is_told_by_what_it_is(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(UnavailableError, match=r"Expected `.+`, got `"):
+        read(feed_of(tmp_path / "a.json"))
+
+
 def test_bundles_inside_bundles_are_opened_only_so_deep(tmp_path: Path) -> None:
     text = b'{"type": "bundle", "objects": [' * 5000 + b"]}" * 5000
     (tmp_path / "a.json").write_bytes(text)

@@ -125,6 +125,43 @@ def test_hands_on_an_object_that_makes_no_sense(server: TaxiiServer, make_feed: 
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'{"name": "half a pair \\ud83d"}',
+        b'{"name": "\\udc00\\\\ud800 \\" ]}"}', b'{"score": NaN}',
+        b'{"score": [-Infinity, Infinity]}', b'{"name": "NaN", "score": NaN}',
+    ],
+)  # fmt: skip
+def test_one_object_that_no_json_allows_costs_only_itself(
+    server: TaxiiServer, make_feed: MakeFeed, odd: bytes
+) -> None:
+    good = json.dumps(sample_objects(1)[0]).encode()
+    server.faults = [nonsense(b'{"more": false, "objects": [' + odd + b"," + good + b"]}")]
+    feed = make_feed()
+    (page,) = feed.pages(feed.collections()[0], None)
+    assert list(page.objects) == [odd, good]
+    assert page.last
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"objects": [{"score": NaN}, {"a": tru}]}', b'{"objects": [{"score": NaN}]',
+        b'{"objects": [{"name": "\\ud800"},]}', b"{'objects': NaN}", b'{"objects": [{"a": NaNs}]}',
+        b'{"objects": [{"a": "\\ud800}]}', b'{"objects": [{"a": "\\ud800\\q"}]}',
+    ],
+)  # fmt: skip
+def test_nonsense_beside_an_odd_object_is_none_the_less_unavailable(
+    server: TaxiiServer, make_feed: MakeFeed, body: bytes
+) -> None:
+    server.faults = [nonsense(body)]
+    feed = make_feed()
+    (collection,) = feed.collections()
+    with pytest.raises(UnavailableError, match="half a page or nonsense"):
+        list(feed.pages(collection, None))
+
+
 @pytest.mark.parametrize("ending", [b"", b', "more": false, "next": null'])
 def test_hands_on_a_page_with_an_object_nested_too_deep(
     server: TaxiiServer, make_feed: MakeFeed, ending: bytes
