@@ -2,7 +2,9 @@
 
 import os
 import socket
+import subprocess
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +50,16 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
         return port
+
+
+@pytest.fixture
+def secrets_of_the_example(tmp_path: Path) -> Path:
+    """The certificate and key that `config.example.yaml` names, where it looks for them."""
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    command = (
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+        "-nodes", "-days", "2", "-subj", "/CN=ais", "-keyout", "ais.key", "-out", "ais.crt",
+    )  # fmt: skip
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder

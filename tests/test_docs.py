@@ -94,12 +94,8 @@ def test_pages_do_show_configurations():
     assert {"README.md", "running-as-a-service.md"} <= set(shown)
 
 
-def test_the_example_is_valid(tmp_path):
+def test_the_example_is_valid(tmp_path, secrets_of_the_example):
     shutil.copy(ROOT / "config.example.yaml", tmp_path)
-    (tmp_path / "secrets").mkdir()
-    for name in ("ais.crt", "ais.key"):
-        (tmp_path / "secrets" / name).write_text("sample", encoding="utf-8")
-        (tmp_path / "secrets" / name).chmod(0o600)
     (tmp_path / "allow.txt").write_text("203.0.113.0/24  # ours\n", encoding="utf-8")
     load(tmp_path / "config.example.yaml", Registry.installed(), SECRETS)
 

@@ -166,14 +166,10 @@ def test_links_of_the_page_lead_to_headings():
 
 
 @pytest.fixture
-def example(tmp_path, ours) -> Loaded:
+def example(tmp_path, ours, secrets_of_the_example) -> Loaded:
     """The example, as an operator would have it: with its secrets and files beside it."""
     (tmp_path / "config.yaml").write_bytes(EXAMPLE.read_bytes())
     (tmp_path / "allow.txt").write_text("203.0.113.0/24 # ours\n")
-    (tmp_path / "secrets").mkdir()
-    for name in ("ais.crt", "ais.key"):
-        (tmp_path / "secrets" / name).write_text(f"{name}\n")
-        (tmp_path / "secrets" / name).chmod(0o600)
     environ = {name: "s3cret" for name in ("ISAC_TOKEN", "SPLUNK_TOKEN", "FW01_TOKEN")}
     return load(tmp_path / "config.yaml", ours, environ)
 
