@@ -1,6 +1,7 @@
 """The daemon's workers: one thread each for every feed and output, the lists, and disposal."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,13 +33,16 @@ _DISPOSAL_EVERY_SECONDS: Final = 60
 class Worker:
     """One thread for one feed, output or the lists: never two runs at once, none delays others.
 
-    A run that is asked for while one is under way follows it, once.
+    A run that is asked for while one is under way follows it, once. Where the other side asked us
+    to wait, what asks before then asks in vain: the interval asks again.
     """
 
     name: str
     run: Callable[[], None]
     fatal: Callable[[BaseException], None]
     paused: bool = False
+    monotonic: Callable[[], float] = time.monotonic
+    _rests_until: float = float("-inf")
     _asked: threading.Event = field(default_factory=threading.Event)
     _ending: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -50,8 +54,18 @@ class Worker:
 
     def ask(self) -> None:
         """Ask for a run, now or after the one under way."""
-        if not self.paused:
+        if not self.paused and not self.resting:
             self._asked.set()
+
+    @property
+    def asked(self) -> bool:
+        """Whether a run is to begin."""
+        return self._asked.is_set()
+
+    @property
+    def resting(self) -> bool:
+        """Whether the other side asked us to wait, and the time is not over."""
+        return self.monotonic() < self._rests_until
 
     def end(self) -> None:
         """Let the thread end after the run under way."""
@@ -77,6 +91,8 @@ class Worker:
                 self.paused = True
                 log.error("worker.paused", worker=self.name, why=str(error), until="reload")  # noqa: TRY400 - a known fault needs no traceback
             except (UnavailableError, ConfigError) as error:
+                if isinstance(error, UnavailableError) and error.retry_after_seconds:
+                    self._rests_until = self.monotonic() + error.retry_after_seconds
                 log.warning("worker.failed", worker=self.name, why=str(error))
             except BaseException as error:  # noqa: BLE001 - handed to the main thread, which ends
                 self.fatal(error)

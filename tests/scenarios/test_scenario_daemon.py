@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -176,6 +177,27 @@ def test_a_feed_that_refuses_us_is_paused_until_reload_and_says_so(
         running.reload()
         until(lambda: site.at("edge") == [ONE])
         until(lambda: site_feed(running)["state"] == "ok")
+
+
+def test_a_server_that_asks_us_to_wait_is_not_asked_until_then(
+    site: Site, taxii: TaxiiServer, taxii_feed: Callable[[], dict[str, Any]]
+) -> None:
+    site.configure(feeds={"ais": taxii_feed()}, **two_firewalls())
+    taxii.add_objects([indicator("a", ONE)])
+    taxii.faults = [Status(code=429, retry_after="1800")]
+    with generation(site.service) as workers:
+        feed = workers.feeds["ais"]
+        until(lambda: feed.resting)
+        assert "429 Too Many Requests" in (error := site.feed("ais")["error"])
+        assert "asks to wait 1800 s" in error
+        asked = len(taxii.requests)
+        taxii.faults = []
+        feed.ask()
+        assert not feed.asked
+        assert len(taxii.requests) == asked
+        feed.monotonic = lambda: time.monotonic() + 1801
+        feed.ask()
+        until(lambda: site.at("edge") == [ONE])
 
 
 def test_looking_at_the_status_lets_no_paused_output_go_on(site: Site) -> None:
