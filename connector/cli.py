@@ -1,8 +1,9 @@
 """The commands, each a few lines over the floors below."""
 
+import errno
 import os
 import sys
-from typing import Annotated, Final
+from typing import Annotated, Final, NoReturn
 
 import typer
 
@@ -65,8 +66,18 @@ def main() -> None:
         err.print(f"connector: {error}", markup=False)
         sys.exit(FAILED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(FAILED)
+        _drop_output()
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        err.print(f"connector: what it prints cannot be kept: {error.strerror}", markup=False)
+        _drop_output()
+
+
+def _drop_output() -> NoReturn:
+    """End where nobody takes what we print; what is still buffered must not be tried again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(FAILED)
 
 
 def _version(*, value: bool) -> None:
@@ -260,7 +271,10 @@ def demo(
     seconds: Annotated[
         int | None, typer.Option(help="End by itself after so many seconds.", min=1)
     ] = None,
-    port: Annotated[int, typer.Option(help="Port of the list server; 0 picks a free one.")] = 0,
+    port: Annotated[
+        int,
+        typer.Option(help="Port of the list server; 0 picks a free one.", min=0, max=65535),
+    ] = 0,
 ) -> None:
     """Run everything on this machine: a TAXII server with sample data, daemon, lists, live view."""
     from connector.demo import run_demo  # noqa: PLC0415 - nothing else needs the test server

@@ -660,3 +660,16 @@ def test_a_wrong_file_on_reload_keeps_the_running_configuration(
     assert "the running configuration" in running.wait_for("config.refused")
     assert running.process.poll() is None
     assert running.end() == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk always full")
+@pytest.mark.parametrize("words", [("docs",), ("plugins", "list"), ("plugins", "list", "--json")])
+def test_a_disk_too_full_for_what_is_printed_is_told_without_a_traceback(
+    words: tuple[str, ...],
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ran.returncode == 1
+    assert ran.stderr == ("connector: what it prints cannot be kept: No space left on device\n")
