@@ -21,7 +21,7 @@ def _confidence(value: object) -> object:
     if not isinstance(value, str) or value.isdigit():  # a number in quotes is told as such
         return value
     if value not in CONFIDENCE_WORDS:
-        raise refused_word(list(CONFIDENCE_WORDS))
+        raise refused_word(list(CONFIDENCE_WORDS), "a whole number from 0 to 100")
     return CONFIDENCE_WORDS[value]
 
 

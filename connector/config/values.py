@@ -48,9 +48,13 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 """A short text that is not empty."""
 
 
-def refused_word(words: Sequence[str]) -> PydanticCustomError:
-    """Return the error for a word outside a closed list; its wording puts the likeliest first."""
-    return PydanticCustomError(WORD_ERROR, "should be another word", {"words": tuple(words)})
+def refused_word(words: Sequence[str], instead_of: str = "") -> PydanticCustomError:
+    """Return the error for a word outside a closed list; its wording puts the likeliest first.
+
+    `instead_of` names what would do in place of a word.
+    """
+    context = {"words": tuple(words), "or": f"{instead_of} or " if instead_of else ""}
+    return PydanticCustomError(WORD_ERROR, "should be another word", context)
 
 
 def _interval(value: timedelta) -> timedelta:

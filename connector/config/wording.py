@@ -48,7 +48,9 @@ def explain(
     if kind == "value_error":
         return _from_validator(str(context["error"]), value)
     if kind in {WORD_ERROR, "enum", "literal_error"}:
-        return Finding(f"should be {_choice(value, _words(context))}", shown(value))
+        words = _words(context)
+        found = _typed(value) if value in words and kind == "literal_error" else shown(value)
+        return Finding(f"should be {context.get('or', '')}{_choice(value, words)}", found)
     if kind in _SHAPES:
         return Finding(f"should be {_SHAPES[kind]}", _outline(value))
     if kind in _TYPES:
@@ -172,6 +174,7 @@ _SHAPES: Final[Mapping[str, str]] = {
 _TYPES: Final[Mapping[str, str]] = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
     "float_parsing": "a number",

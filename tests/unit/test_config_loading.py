@@ -198,7 +198,8 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         ),
         (
             with_list("select: {min_confidence: hihg}"),
-            "lists.perimeter.select.min_confidence: should be one of high, low, medium, unlikely, "
+            "lists.perimeter.select.min_confidence: should be a whole number from 0 to 100 or one "
+            "of high, low, medium, unlikely, "
             "even, likely, highly-likely, certain, is hihg",
         ),
         (
@@ -620,6 +621,25 @@ def test_credentials_that_cannot_work_are_told_with_their_line(folder, keys, tol
     assert found[0].startswith(f"c.yaml:3: {told.format(folder=folder)}")
     assert found[1].startswith("c.yaml:8: colour: is not a known key")
     assert "hush" not in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (SMALLEST.replace("version: 1", 'version: "1"'), "version: should be 1, is the text 1"),
+        (
+            with_list("select: {min_confidence: 50%}"),
+            "min_confidence: should be a whole number from 0 to 100 or one of low, medium, high",
+        ),
+        (
+            with_output(f"limits: {{max_entries: {'9' * 5000}}}"),
+            "limits.max_entries: should be a whole number, is",
+        ),
+    ],
+)
+def test_what_is_wrong_and_what_would_do_are_told_apart(folder, text, told):
+    (problem,) = problems(text)
+    assert told in problem
 
 
 def test_options_of_an_output_that_cannot_work_are_told_with_their_line(folder):
