@@ -23,7 +23,7 @@ ConfigPath = Annotated[
     Path,
     typer.Option(
         "--config", "-c", envvar="CONNECTOR_CONFIG", help="The configuration file.",
-        show_default="config.yaml",
+        show_default="config.yaml", readable=False,
     ),
 ]  # fmt: skip
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]

@@ -662,6 +662,23 @@ def test_a_wrong_file_on_reload_keeps_the_running_configuration(
     assert running.end() == 0
 
 
+def test_a_file_that_we_may_not_read_is_told_in_the_form_asked_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opens = Path.open
+
+    def refuses(path: Path, *how: Any, **more: Any) -> Any:
+        if path == site.config:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opens(path, *how, **more)
+
+    monkeypatch.setattr(os, "access", lambda *_asked, **_more: False)
+    monkeypatch.setattr(Path, "open", refuses)
+    ran = site.run("check", "--json")
+    assert ran.code == 2
+    assert ran.json["problems"] == [f"{site.config}: cannot be read: Permission denied"]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk always full")
 @pytest.mark.parametrize("words", [("docs",), ("plugins", "list"), ("plugins", "list", "--json")])
 def test_a_disk_too_full_for_what_is_printed_is_told_without_a_traceback(

@@ -282,7 +282,10 @@ def _typed(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{path}: cannot open the state: {error.strerror}") from error
+        words = f"{path}: cannot open the state: {error.strerror}"
+        if isinstance(error, PermissionError):
+            words += ": work as the user that the service runs as, or let this one write there"
+        raise StoreError(words) from error
 
 
 def _first_line(error: SQLAlchemyError) -> str:

@@ -335,3 +335,14 @@ def test_lists_of_numbers_and_marks_for_sql() -> None:
     assert marks("abc") == "?,?,?"
     assert [list(part) for part in parts(range(5), 2)] == [[0, 1], [2, 3], [4]]
     assert parts([]) == []
+
+
+def test_a_state_of_another_user_says_as_whom_to_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_asked: object, **_more: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuses)
+    with pytest.raises(StoreError, match="work as the user that the service runs as"):
+        Database(f"sqlite:///{tmp_path}/c.db")
