@@ -7,6 +7,8 @@ from functools import partial
 from itertools import islice
 from typing import Final, cast
 
+from sqlalchemy import Connection
+
 from connector.decisions.mapping import Facts, Input, Mapper
 from connector.decisions.policy import NEVER, ClaimRow
 from connector.decisions.selection import Traits
@@ -34,6 +36,7 @@ class Describer:
     policy: ListPolicy
     mapper: Mapper | None
     store: Store
+    connection: Connection
 
     def entries(self, rows: Iterable[WantedRow]) -> Iterator[tuple[WantedRow, Entry]]:
         """Yield each wanted row with its entry; none may stand for a rule."""
@@ -52,7 +55,7 @@ class Describer:
     def _names(self, rows: list[WantedRow], mapper: Mapper) -> dict[bytes, str]:
         if Input.INDICATOR_NAME not in mapper.needs:
             return {}
-        return self.store.names(list({row.indicator for row in rows}))
+        return self.store.names(self.connection, list({row.indicator for row in rows}))
 
     def _facts(self, row: WantedRow, name: str) -> Facts:
         claim, merged, policy = row.claim, row.merged, self.policy

@@ -104,7 +104,7 @@ class Output:
         policy = self.listing.policy
         if isinstance(self.adapter, RuleAdapter):
             return RuleReader(policy, store, connection).rules(rows)
-        return Describer(self.name, policy, self.mapper, store).entries(rows)
+        return Describer(self.name, policy, self.mapper, store, connection).entries(rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,12 @@ class Store:
 
     def originals(self, keys: list[bytes]) -> dict[bytes, bytes]:
         """Return the bytes as received of objects by key."""
+        with self.database.read() as connection:
+            return self._originals(connection, keys)
+
+    def _originals(self, connection: Connection, keys: list[bytes]) -> dict[bytes, bytes]:
         found: dict[bytes, bytes] = {}
-        with self._unpacking, self.database.read() as connection:
+        with self._unpacking:  # by who has a connection: one who waits for one would bar the rest
             for part in parts(keys):
                 sql = (
                     "SELECT key, dictionary, packed FROM objects "  # noqa: S608 - only marks
@@ -69,10 +73,10 @@ class Store:
                     found[number] = codec.unpack(bytes(packed))
         return found
 
-    def names(self, keys: list[bytes]) -> dict[bytes, str]:
+    def names(self, connection: Connection, keys: list[bytes]) -> dict[bytes, str]:
         """Return the `name` of objects by key, where they have one."""
         found = {}
-        for key, raw in self.originals(keys).items():
+        for key, raw in self._originals(connection, keys).items():
             read = read_object(raw)
             if not isinstance(read, Unreadable) and read.name:
                 found[key] = read.name

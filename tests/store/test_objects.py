@@ -1,5 +1,6 @@
 """Pages of objects: what is kept, what a replay changes, and what a new version replaces."""
 
+from contextlib import ExitStack
 from itertools import count
 from typing import Any
 
@@ -374,7 +375,8 @@ def test_a_marking_that_is_known_as_another_is_told_and_the_stricter_counts(stor
 def test_names_come_from_the_originals(store: Store) -> None:
     FeedHand(store).give(indicator(1, name="Beacon"), indicator(2), b"not json")
     keys = [bytes(row[0]) for row in rows(store, "SELECT key FROM objects")]
-    assert store.names(keys) == {key_of_id(indicator_id(1)): "Beacon"}
+    with store.database.read() as connection:
+        assert store.names(connection, keys) == {key_of_id(indicator_id(1)): "Beacon"}
 
 
 def test_attempts_are_noted_and_success_is_kept_apart(store: Store) -> None:
@@ -600,3 +602,12 @@ def test_what_passed_the_door_before_its_marking_came_is_not_kept_after_the_purg
     assert hand.give(passed, indicator(2)).new == 1
     assert state_of(store, 2) == State.CURRENT
     assert rows(store, "SELECT count(*) FROM objects") == [(1,)]
+
+
+def test_as_many_outputs_as_there_are_connections_learn_names_at_once(store: Store) -> None:
+    FeedHand(store).give(indicator(1, name="Beacon"))
+    key = key_of_id(indicator_id(1))
+    with ExitStack() as held:
+        outputs = [held.enter_context(store.database.read()) for _ in range(45)]
+        found = [store.names(connection, [key]) for connection in outputs]
+    assert found == [{key: "Beacon"}] * 45
