@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Connection
 
 from connector.decisions.selection import Traits
@@ -248,10 +249,10 @@ class ObjectStore(Runs):
         """
         if len(producers) > _MOST_PRODUCERS:
             return False
-        said = " OR ".join("body LIKE ?" for _ in producers)
-        heads = [f'["{producer}",%' for producer in producers]
+        heads = [f"[{msgspec.json.encode(producer).decode()}," for producer in producers]
+        said = " OR ".join(f"substr(body, 1, {len(head)}) = ?" for head in heads)
         with self._db.write() as connection:
-            sql = f"SELECT number FROM traits WHERE {said} LIMIT {_MOST_STIRRED + 1}"  # noqa: S608 - only marks
+            sql = f"SELECT number FROM traits WHERE {said} LIMIT {_MOST_STIRRED + 1}"  # noqa: S608 - only marks and numbers
             borne = [row[0] for row in self._db.rows(connection, sql, heads)]
             if len(borne) > _MOST_STIRRED:
                 return False

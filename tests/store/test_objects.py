@@ -611,3 +611,18 @@ def test_as_many_outputs_as_there_are_connections_learn_names_at_once(store: Sto
         outputs = [held.enter_context(store.database.read()) for _ in range(45)]
         found = [store.names(connection, [key]) for connection in outputs]
     assert found == [{key: "Beacon"}] * 45
+
+
+def test_what_a_producer_made_is_touched_when_it_is_told_of_whatever_its_id_holds(
+    store: Store,
+) -> None:
+    odd = 'identity--"50%_\\'
+    FeedHand(store).give(
+        indicator(1, created_by_ref=odd), indicator(2, created_by_ref='identity--"500_\\')
+    )
+    touched = "SELECT number, touched FROM observables ORDER BY number"
+    before = rows(store, touched)
+    assert store.objects.stir_created_by([odd])
+    assert [
+        one[0] for one, was in zip(rows(store, touched), before, strict=True) if one != was
+    ] == [1]
