@@ -175,7 +175,7 @@ class Http:
 class _Transport(HTTPAdapter):
     """Connections under our TLS context; requests would add the public authorities to it."""
 
-    def __init__(self, context: ssl.SSLContext, proxy_context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, proxy_context: ssl.SSLContext | None) -> None:
         self._context = context
         self._proxy_context = proxy_context
         super().__init__()
@@ -185,7 +185,7 @@ class _Transport(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         kwargs["ssl_context"] = self._context
-        if proxy.lower().startswith("https:"):
+        if self._proxy_context is not None:
             kwargs["proxy_ssl_context"] = self._proxy_context
         return super().proxy_manager_for(proxy, **kwargs)
 
@@ -243,7 +243,9 @@ def _session(settings: HttpSettings) -> requests.Session:
     if settings.proxy:
         session.proxies = {"http": settings.proxy, "https": settings.proxy}
     context = client_context(settings.auth, settings.ca)
-    transport = _Transport(context, verifying_context(settings.ca))
+    # Our certificate is not for the proxy. All authorities take a while to load, so only if asked.
+    secured = settings.proxy is not None and settings.proxy.lower().startswith("https:")
+    transport = _Transport(context, verifying_context(settings.ca) if secured else None)
     session.mount("https://", transport)
     session.mount("http://", transport)
     return session
