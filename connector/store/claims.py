@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from connector.decisions.policy import Kind
 from connector.indicators.keys import key_of
 from connector.model import Claim, Reason, RuleRef, Subject
-from connector.store.database import Database, marks, numbers, parts
+from connector.store.database import Database, blob, marks, numbers, parts
 from connector.store.interning import TYPE_CODES
 
 _KINDS: Final = {
@@ -29,7 +29,7 @@ CLAIM_COLUMNS: Final = (
     "o.traits, o.context, o.sighted"
 )
 
-_Row = tuple[int, int, int, str | None]
+_Row = tuple[int, int, int, str]
 
 
 class ClaimRows:
@@ -97,7 +97,7 @@ class ClaimRows:
         first = (self._db.one(connection, "SELECT max(number) FROM observables") or 0) + 1
         given: Sequence[int] = range(first, first + len(keys))
         rows = [
-            (number, key, TYPE_CODES[observable.type], observable.value, touched)
+            (number, blob(key), TYPE_CODES[observable.type], observable.value, touched)
             for number, key, observable in zip(given, keys, spoken, strict=True)
         ]
         sql = (
@@ -155,7 +155,7 @@ class ClaimRows:
 def _row_of(owner: int, claim: Claim, observed: Mapping[Subject, int]) -> _Row:
     """Return what makes a claim the same claim when its object's next version says it again."""
     observable, enforceable, reason, why = claim
-    said = why[:_LONGEST_WHY] if why else None
+    said = why[:_LONGEST_WHY]
     if observable is None:
         return owner, 0, _KINDS[reason or Reason.UNREADABLE], said
     if type(observable) is RuleRef:

@@ -16,7 +16,7 @@ from connector.indicators.context import Link, Node, Told
 from connector.indicators.identity import INDICATOR_KEYS, is_indicator, speaks_alone
 from connector.model import Context
 from connector.store.claims import ClaimRows
-from connector.store.database import Database, marks, numbers, parts
+from connector.store.database import Database, blob, marks, numbers, parts
 from connector.store.interning import Interned
 
 _PART: Final = 1000
@@ -88,13 +88,13 @@ class ContextRows:
                 self._db.run(connection, sql)
         sql = "INSERT INTO nodes (object, key, body) VALUES (?, ?, ?)"
         bodies = [
-            (number, key, msgspec.json.encode(said.node).decode())
+            (number, blob(key), msgspec.json.encode(said.node).decode())
             for number, (key, said) in told.items()
         ]
         self._db.many(connection, sql, bodies)
         sql = "INSERT INTO edges (source, target, link, object) VALUES (?, ?, ?, ?)"
         rows = [
-            (source, target, int(link), number)
+            (blob(source), blob(target), int(link), number)
             for number, (_, said) in told.items()
             for source, target, link in said.edges
         ]

@@ -34,6 +34,9 @@ _PRAGMAS: Final = (
     "PRAGMA foreign_keys=OFF",
 )
 
+# SQLite's driver binds a bytearray at once; of bytes it asks first how to be bound, each time.
+blob: Final = bytearray
+
 T = TypeVar("T")
 Row = Sequence[Any]
 

@@ -191,7 +191,7 @@ class Disposals:
         self._db.many(connection, sql, rows)
         fresh = set(given.values())
         self._forget_traits(connection, {traits for traits in old.values() if traits not in fresh})
-        sql = f"UPDATE claims SET why = NULL WHERE object IN ({held})"  # noqa: S608 - only numbers
+        sql = f"UPDATE claims SET why = '' WHERE object IN ({held})"  # noqa: S608 - only numbers
         self._db.run(connection, sql)
 
     def _forget_traits(self, connection: Connection, left: Collection[int]) -> None:

@@ -16,7 +16,7 @@ from connector.indicators.identity import id_of_key
 from connector.indicators.known_marking import KnownMarking, markings_in, spilling
 from connector.store.arrivals import Arrivals, Stored
 from connector.store.compression import Codec
-from connector.store.database import Database, marks, numbers, parts
+from connector.store.database import Database, blob, marks, numbers, parts
 from connector.store.disposals import Disposals
 from connector.store.disputes import keep_disputes
 from connector.store.gaps import Gaps
@@ -162,9 +162,9 @@ class ObjectStore(Runs):
         feed, now = page.feed, page.now
         dictionary, pack = page.dictionary, page.codec.pack
         rows = [
-            (number, feed, version.key, version.state, version.modified, version.valid_from,
+            (number, feed, blob(version.key), version.state, version.modified, version.valid_from,
              version.valid_until, version.confidence, borne, now, dictionary,
-             pack(version.raw))
+             blob(pack(version.raw)))
             for number, version, borne in zip(given, part, traits, strict=True)
         ]  # fmt: skip
         inserted = self._db.many(

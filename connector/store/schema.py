@@ -154,7 +154,7 @@ claims: Final = Table(
     Column("object", Number, nullable=False),
     Column("observable", Number, nullable=False),
     Column("kind", SmallInteger, nullable=False),
-    Column("why", Text),
+    Column("why", Text, nullable=False),
     Index("claims_by_observable", "observable"),
     Index("claims_by_object", "object"),
 )

@@ -69,7 +69,7 @@ def upgrade() -> None:
             "observable", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
         sa.Column("kind", sa.SmallInteger(), nullable=False),
-        sa.Column("why", sa.Text(), nullable=True),
+        sa.Column("why", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("number"),
     )
     with op.batch_alter_table("claims", schema=None) as batch_op:
