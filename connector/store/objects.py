@@ -120,7 +120,7 @@ class ObjectStore(Runs):
             page.stored.markings.update(markings)
             page.stored.remarked |= self._remember(connection, markings)
             page.stored.closing |= any(map(_closes, markings.values()))
-        traits = self._borne(connection, part, page)
+        traits = self._traits_of(connection, part, page)
         samples = [version.raw for version in part]
         page.codec, page.dictionary = self._codecs.of(connection, page.feed, samples)
         given = range(page.next_number, page.next_number + len(part))
@@ -136,7 +136,9 @@ class ObjectStore(Runs):
             else:
                 page.take_again(held, version)
 
-    def _borne(self, connection: Connection, part: Sequence[Version], page: Arrivals) -> list[int]:
+    def _traits_of(
+        self, connection: Connection, part: Sequence[Version], page: Arrivals
+    ) -> list[int]:
         """Return the number of each version's traits; new ones are given one."""
         known = page.traits
         found = [known.get(version.traits, 0) for version in part]

@@ -40,12 +40,8 @@ class Store:
             rows = self.database.rows(connection, "SELECT number, name FROM feeds")
             return dict(map(tuple, rows))
 
-    def originals(self, keys: list[bytes]) -> dict[bytes, bytes]:
+    def originals(self, connection: Connection, keys: list[bytes]) -> dict[bytes, bytes]:
         """Return the bytes as received of objects by key."""
-        with self.database.read() as connection:
-            return self._originals(connection, keys)
-
-    def _originals(self, connection: Connection, keys: list[bytes]) -> dict[bytes, bytes]:
         found: dict[bytes, bytes] = {}
         with self._unpacking:  # by who has a connection: one who waits for one would bar the rest
             for part in parts(keys):
@@ -76,7 +72,7 @@ class Store:
     def names(self, connection: Connection, keys: list[bytes]) -> dict[bytes, str]:
         """Return the `name` of objects by key, where they have one."""
         found = {}
-        for key, raw in self._originals(connection, keys).items():
+        for key, raw in self.originals(connection, keys).items():
             read = read_object(raw)
             if not isinstance(read, Unreadable) and read.name:
                 found[key] = read.name

@@ -8,7 +8,7 @@ the link count of the old one.
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -84,7 +84,8 @@ class Draft:
         self._written = 0
         self._discard()
         self._lines = self._source.open("x", encoding="utf-8", newline="\n")
-        try:
+        with ExitStack() as begun:
+            begun.callback(self._let_go)
             self._lines.write(_HEADER)
             self._environment = lmdb.open(
                 str(self._index),
@@ -95,9 +96,7 @@ class Draft:
                 mode=_MODE,
                 max_dbs=0,
             )
-        except BaseException:
-            self._let_go()
-            raise
+            begun.pop_all()
 
     def __enter__(self) -> Self:
         return self

@@ -92,8 +92,8 @@ def held(site: Site) -> dict[bytes, tuple[Any, ...]]:
             "SELECT c.object, c.kind, b.type, b.value FROM claims c "
             "JOIN observables b ON b.number = c.observable",
         )
-    keys = {row[0]: bytes(row[1]) for row in objects}
-    originals = store.originals(list(keys.values()))
+        keys = {row[0]: bytes(row[1]) for row in objects}
+        originals = store.originals(connection, list(keys.values()))
     said: dict[int, list[tuple[Any, ...]]] = {}
     for number, *claim in claims:
         said.setdefault(number, []).append(tuple(claim))

@@ -57,7 +57,7 @@ def dump(store: Store) -> dict[str, Any]:
             "SELECT c.object, c.kind, c.why, b.type, b.value FROM claims c "
             "LEFT JOIN observables b ON b.number = c.observable",
         )
-    originals = store.originals([bytes(row[1]) for row in rows])
+        originals = store.originals(connection, [bytes(row[1]) for row in rows])
     return {
         bytes(row[1]).hex(): (
             *row[2:],
