@@ -82,7 +82,7 @@ def assemble(
     }
     return Service(
         loaded, store, now, feeds, listings, outputs, carrier or Carrier(store, now),
-        allowlist, set(listings),
+        allowlist, terms, _level_of(feeds, loaded, store, now), set(listings),
     )  # fmt: skip
 
 
@@ -134,11 +134,23 @@ def _level(sharing: Callable[[Traits, int], Sharing], traits: Traits, feed: int)
     return shared.level, shared.level_why
 
 
+def _level_of(
+    feeds: Mapping[str, FeedUnderWay], loaded: Loaded, store: Store, now: Callable[[], int]
+) -> Callable[[Traits, int], Tlp]:
+    """Return what says how far an indicator may travel, as we ourselves see its markings."""
+    ourselves = Viewer(_organisation(loaded), Audience.OWN, Tlp.RED)
+    sharing = _sharing(feeds, store, ourselves, now)
+    return lambda traits, feed: sharing(traits, feed).level
+
+
 def _viewer(loaded: Loaded, listed: ListConfig) -> Viewer:
     """Return for whom a list is decided: us, its audience, and how far its markings may go."""
+    return Viewer(_organisation(loaded), listed.audience, _max_tlp(listed))
+
+
+def _organisation(loaded: Loaded) -> Organisation:
     ours = loaded.config.organisation
-    organisation = Organisation(ours.nationality, frozenset(ours.codes), ours.entity)
-    return Viewer(organisation, listed.audience, _max_tlp(listed))
+    return Organisation(ours.nationality, frozenset(ours.codes), ours.entity)
 
 
 def _shown(loaded: Loaded, listed: str) -> frozenset[str]:

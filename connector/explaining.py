@@ -71,15 +71,10 @@ def explain_value(service: Service, asked: str) -> Json:
 def _protections(service: Service, asked: str) -> list[Json]:
     """Return who protects the value itself, whether any feed speaks of it or not."""
     now = instant(service.now())
-    answers = []
-    for listing in list(service.listings.values())[:1]:
-        for observable in meanings(asked):
-            by = listing.policy.allowlist.protects(observable, now)
-            if by is not None:
-                answers.append(
-                    {"type": observable.type.value, "group": by.group, "value": by.value}
-                )
-    return answers[:1]
+    for observable in meanings(asked):
+        if (by := service.allowlist.protects(observable, now)) is not None:
+            return [{"type": observable.type.value, "group": by.group, "value": by.value}]
+    return []
 
 
 def _observable_json(service: Service, connection: Any, number: int, observable: Subject) -> Json:
@@ -106,9 +101,8 @@ def _observable_json(service: Service, connection: Any, number: int, observable:
 
 
 def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None) -> Json:
-    policy = next(iter(service.listings.values())).policy
-    terms = policy.terms[claim.row.feed]
-    level, _why = policy.level(service.store.traits(claim.row.traits), claim.row.feed)
+    terms = service.terms[claim.row.feed]
+    level = service.level(service.store.traits(claim.row.traits), claim.row.feed)
     until = NEVER if observable is None else ends(observable.type, claim.row, terms)
     return {
         "feed": terms.name,

@@ -1,7 +1,7 @@
 """The configured service: its feeds, lists and outputs over one store, and a cycle of each."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,13 +14,14 @@ from connector.carrying import Applied, Carrier, ListMovedError, StoppedError
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, PartialRuns
 from connector.decisions.allowlist import Allowlist, Protection
+from connector.decisions.selection import Terms, Traits
 from connector.disposal import Disposal
 from connector.errors import ConnectorError, RefusedError, UnavailableError, UndecidedError
 from connector.feed import Feed
 from connector.first_polls import awaited
 from connector.indicators.confidence import readings
 from connector.intake import Polled, poll
-from connector.model import Audience, Observable
+from connector.model import Audience, Observable, Tlp
 from connector.reconcile import (
     CHANGED,
     EVERYTHING,
@@ -93,7 +94,11 @@ class AllowlistInForce:
 
 @dataclass(slots=True)
 class Service:
-    """Feeds, lists and outputs as the file names them; every cycle of the product is a method."""
+    """Feeds, lists and outputs as the file names them; every cycle of the product is a method.
+
+    `terms` are by the number of a feed in the store; `level` says of an indicator's traits how far
+    its feed lets it travel. Both hold whatever lists there are.
+    """
 
     loaded: Loaded
     store: Store
@@ -103,6 +108,8 @@ class Service:
     outputs: dict[str, Output]
     carrier: Carrier
     allowlist: AllowlistInForce
+    terms: Mapping[int, Terms]
+    level: Callable[[Traits, int], Tlp]
     undecided: set[str] = field(default_factory=set)
     deciding: set[str] = field(default_factory=set)
     unresolved: dict[str, set[str]] = field(default_factory=dict)
