@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # More for pytest, as in: make test ARGS="-k revoked"
 ARGS ?=
+# How long `make fuzz` looks for new examples.
+MINUTES ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test fuzz check bench docs clean
 
 help:
 	@echo "make demo    everything on this machine, live; Ctrl-C ends it"
 	@echo "make test    all tests"
+	@echo "make fuzz    random tests with new examples for MINUTES=30; tells the seed"
 	@echo "make check   lint, format, types"
 	@echo "make bench   benchmarks, as a table"
 	@echo "make docs    editor schema and reference page, made anew from the code"
@@ -23,6 +26,10 @@ demo: $(INSTALLED)
 # A file's tests share servers, so each file stays with one worker.
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -q $(ARGS)
+
+# New examples for the random tests, seed by seed, until one fails or the time is over.
+fuzz: $(INSTALLED)
+	@$(BIN)/python tests/fuzz.py --minutes $(MINUTES) $(ARGS)
 
 check: $(INSTALLED)
 	@$(BIN)/ruff check .

@@ -14,6 +14,7 @@ FULL = {
     "scale forty": ["10000"],
     "kernel": ["100000"],
     "warninglists": ["5"],
+    "hostile": ["200000"],
 }
 QUICK = {
     "first_load": ["5000"],
@@ -22,6 +23,7 @@ QUICK = {
     "scale forty": ["1000"],
     "kernel": ["10000"],
     "warninglists": ["1"],
+    "hostile": ["20000"],
 }
 
 

@@ -7,6 +7,13 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# What decides whether a change is good draws the same examples each time, on any machine.
+# `make fuzz` looks for new ones, which then become tests with a name.
+settings.register_profile("decide", derandomize=True, deadline=None, database=None)
+settings.register_profile("fuzz", deadline=None, database=None, print_blob=True)
+settings.load_profile("decide")
 
 _ASKED_BY = "CONNECTOR_REQUIRE_REAL_SERVERS"
 

@@ -570,7 +570,7 @@ def test_the_version_is_told(site: Site) -> None:
 
 def test_the_command_runs_as_a_module_too() -> None:
     command = [sys.executable, "-m", "connector", "--version"]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert (ran.returncode, ran.stdout) == (0, f"connector {__version__}\n")
 
 
@@ -611,7 +611,7 @@ class Running:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=300)
         return self.process.returncode
 
 

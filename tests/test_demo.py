@@ -65,7 +65,7 @@ class Demo:
         raise AssertionError(f"ended before it said {words!r}: {''.join(told)}")
 
     def rest(self) -> tuple[str, str]:
-        return self.process.communicate(timeout=30)
+        return self.process.communicate(timeout=300)
 
     @property
     def left_behind(self) -> list[Path]:
@@ -113,7 +113,7 @@ def test_shows_the_whole_way_of_an_indicator_and_ends_by_ctrl_c(tmp_path, demos)
     assert complaints == ""
     assert demo.left_behind == []
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=5)
+        socket.create_connection(("127.0.0.1", port), timeout=300)
 
 
 def _documentation(value: str) -> bool:
@@ -206,7 +206,7 @@ def test_a_terminal_gets_a_live_panel_that_is_gone_at_the_end(tmp_path, demos):
 
 
 def _fetch(port: int, path: str) -> str:
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", port, timeout=300)
     try:
         connection.request("GET", path)
         return connection.getresponse().read().decode()

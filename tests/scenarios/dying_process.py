@@ -85,7 +85,7 @@ class Nursery:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._forker.communicate(timeout=30)
+        self._forker.communicate(timeout=300)
 
     def kill_in_cycle(self, site: Site, where: str, nth: int, *, whole: bool) -> None:
         """Run a cycle in a process that dies at the nth `where`; fail when it lives on."""

@@ -195,7 +195,7 @@ class Site:
         return all(self.service.propose(name).plan.empty for name in self.service.outputs)
 
 
-def until(holds: Callable[[], object], seconds: float = 30) -> None:
+def until(holds: Callable[[], object], seconds: float = 300) -> None:
     """Wait until something holds; fail when it never does."""
     deadline = time.monotonic() + seconds
     while not holds():

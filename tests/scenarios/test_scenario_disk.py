@@ -204,7 +204,7 @@ def test_a_disk_that_is_really_full_is_told_and_left_without_loss(tmp_path: Path
         pytest.skip("needs unshare(1) and user namespaces, to mount a small disk")
     ran = subprocess.run(
         [*inside, sys.executable, "-c", _ON_SMALL_DISK, tmp_path / "site", Path(__file__).parent],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr[-3000:]
     assert "told:" in ran.stdout

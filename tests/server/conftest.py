@@ -40,7 +40,7 @@ class Asker:
         self, path: str, method: str = "GET", source: str = "127.0.0.1", **headers: str
     ) -> Answer:
         connection = http.client.HTTPConnection(
-            self.host, self.port, timeout=20, source_address=(source, 0)
+            self.host, self.port, timeout=300, source_address=(source, 0)
         )
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -252,7 +252,7 @@ def test_a_list_replaced_during_a_download_is_the_old_one_or_the_new_one(size, s
     put(tmp_path, "list.txt", b"a" * size)
     ask = serve()
     tag = ask("/lists/list.txt", "HEAD").headers["etag"]
-    with socket.create_connection((ask.host, ask.port), timeout=20) as slow:
+    with socket.create_connection((ask.host, ask.port), timeout=300) as slow:
         slow.sendall(b"GET /lists/list.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         received = bytearray(slow.recv(1000))
         put(tmp_path, "list.txt", b"b" * (size + 1))
@@ -293,7 +293,7 @@ def test_many_who_ask_at_once_all_get_the_same_whole_list(serve, tmp_path):
 def test_one_who_hangs_up_does_not_spoil_it_for_the_others(serve, tmp_path):
     put(tmp_path, "list.txt", b"a" * (20 * MIB))
     ask = serve()
-    with socket.create_connection((ask.host, ask.port), timeout=20) as rude:
+    with socket.create_connection((ask.host, ask.port), timeout=300) as rude:
         rude.sendall(b"GET /lists/list.txt HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n")
     assert len(ask("/lists/list.txt").body) == 20 * MIB
 
@@ -314,7 +314,7 @@ def test_one_who_hangs_up_half_way_does_not_count_as_one_who_has_the_list(serve,
 def test_a_reader_that_stalls_does_not_hold_up_the_stop(serve, tmp_path, caplog):
     put(tmp_path, "list.txt", b"a" * (20 * MIB))
     ask = serve()
-    with socket.create_connection((ask.host, ask.port), timeout=20) as stalled:
+    with socket.create_connection((ask.host, ask.port), timeout=300) as stalled:
         stalled.sendall(b"GET /lists/list.txt HTTP/1.1\r\nHost: h\r\n\r\n")
         assert stalled.recv(10)
         ask.server.stop()

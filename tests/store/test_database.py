@@ -180,7 +180,7 @@ def test_as_many_outputs_read_at_once_as_there_are(store: Store) -> None:
     for thread in threads:
         thread.start()
     for _ in threads:
-        assert reading.acquire(timeout=20)
+        assert reading.acquire(timeout=300)
     store.objects.feed_number("written meanwhile")
     go_on.set()
     for thread in threads:

@@ -438,7 +438,7 @@ def test_lists_are_numbered_as_named_and_read_the_largest_first(tmp_path):
 
 
 ALL_LISTS = """
-import resource, time
+import resource
 from pathlib import Path
 from connector.config.warninglist_files import *
 from connector.decisions.warninglists import WarninglistIndex
@@ -447,20 +447,19 @@ names = installed_names(folder)
 def kilobytes(what):
     return int(next(line for line in Path("/proc/self/status").read_text().splitlines()
                     if line.startswith(what)).split()[1])
-before, began = kilobytes("VmRSS"), time.process_time()
+before = kilobytes("VmRSS")
 index = WarninglistIndex(read_warninglists(names, folder))
-print(len(names), time.process_time() - began, kilobytes("VmHWM") - before)
+print(len(names), kilobytes("VmHWM") - before)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads its memory from /proc: run on Linux")
-def test_all_installed_lists_load_quickly_and_small():
+def test_all_installed_lists_load_in_little_memory():
     done = subprocess.run(
         [sys.executable, "-c", ALL_LISTS], check=True, capture_output=True, text=True
     )
-    names, seconds, kilobytes = done.stdout.split()
+    names, kilobytes = done.stdout.split()
     assert int(names) > 100
-    assert float(seconds) < 4  # a test machine may be busy: `make bench` has the true figure
     assert int(kilobytes) < 200_000
 
 
