@@ -25,7 +25,7 @@ from connector.store.database import parts
 from connector.store.objects import READ_AT_ONCE, ObjectStore
 from connector.store.runs import CollectionState
 from connector.store.staging import StagedPage
-from connector.store.versions import Version
+from connector.store.versions import UNDATED, Version
 
 log = structlog.get_logger()
 _BARE: Final = Traits()
@@ -234,9 +234,7 @@ def read_version(raw: bytes) -> Version:
     """Return one received object as the store takes it; an unreadable one says why it is."""
     found = read_object(raw)
     if isinstance(found, Unreadable):
-        claims = partial(_unreadable_claims, found)
-        key = key_of_unreadable(raw)
-        return Version(key, _UNREADABLE, 0, None, None, None, _BARE, raw, claims)
+        return _unreadable_version(found, raw)
     return Version(
         key_of_id(found.id),
         _REVOKED if found.revoked else _CURRENT,
@@ -250,6 +248,19 @@ def read_version(raw: bytes) -> Version:
         partial(read_context, raw) if found.type in CONTEXT_TYPES else None,
         _marking(raw) if found.type == "marking-definition" else None,
     )
+
+
+def _unreadable_version(found: Unreadable, raw: bytes) -> Version:
+    """Return what takes the place of the indicator's older versions; else it stands for itself."""
+    claims = partial(_unreadable_claims, found)
+    if not found.indicator:
+        key = key_of_unreadable(raw)
+        return Version(key, _UNREADABLE, UNDATED, None, None, None, _BARE, raw, claims)
+    modified = UNDATED if found.modified is None else micros(found.modified)
+    return Version(
+        key_of_id(found.indicator), _UNREADABLE, modified, None, None, None, _BARE, raw, claims,
+        unread_creator=found.created_by_ref,
+    )  # fmt: skip
 
 
 def _marking(raw: bytes) -> KnownMarking:
@@ -293,4 +304,4 @@ def _unreadable_claims(found: Unreadable) -> Sequence[Claim]:
     claim = found.claim
     if claim is None or not found.id or not found.id.isprintable():
         return () if claim is None else (claim,)
-    return (claim._replace(why=f"{found.id}: {claim.why}"),)  # its key is not its id
+    return (claim._replace(why=f"{found.id}: {claim.why}"),)  # its key may not be its id

@@ -197,6 +197,8 @@ def _standing(kind: SubjectType, claim: ClaimRow, policy: ListPolicy, now: int) 
         if code:
             return code, NEVER
     if claim.valid_from is not None and claim.valid_from > now:
+        if never_opens(claim):
+            return _EXPIRED, NEVER
         return _NOT_YET_VALID, claim.valid_from
     until = ends(kind, claim, terms)
     if until <= now:
@@ -224,6 +226,12 @@ def _state_code(state: int, purpose: Purpose) -> int:
     if state == State.DISPOSED:
         return _EXPIRED
     return _WITHDRAWN if state == State.WITHDRAWN else _REVOKED
+
+
+def never_opens(claim: ClaimRow) -> bool:
+    """Return whether a claim ends before it begins, so that it holds at no time."""
+    begins, until = claim.valid_from, claim.valid_until
+    return begins is not None and until is not None and until <= begins
 
 
 def ends(kind: SubjectType, claim: ClaimRow, terms: Terms) -> int:
@@ -289,6 +297,8 @@ def explain(
         return reason, "revoked by an identity that did not create it"
     if claim.state == State.DISPOSED and reason is Reason.EXPIRED:
         return reason, "purged: the disposition date of its marking has come"
+    if reason is Reason.EXPIRED and never_opens(claim):
+        return reason, "its window never opens: `valid_until` is not later than `valid_from`"
     if reason is Reason.UNREADABLE and not claim.kind:
         return reason, (
             "its confidence is no whole number from 0 to 100: if the feed writes another scale, "

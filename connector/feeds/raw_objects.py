@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from connector.errors import UnavailableError
-from connector.feeds.flat_json import elements, members
+from connector.indicators.flat_json import elements, members
 
 _BOM: Final = b"\xef\xbb\xbf"
 _DEEPEST: Final = 8

@@ -1,17 +1,19 @@
 """STIX objects read one by one from raw bytes: the fields we use, typed, or the reason why not.
 
 Nothing is invented: a field that is missing where STIX 2.0 or 2.1 requires it makes the object
-unreadable (STIX 2.1 section 4.7 for indicators, section 3.2 for common properties).
+unreadable (STIX 2.1 section 4.7 for indicators, section 3.2 for common properties). A window that
+ends before it begins is read: it says that the indicator holds at no time.
 """
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from connector.indicators.confidence import code_of
+from connector.indicators.flat_json import members
 from connector.model import Claim, Reason
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,17 +63,25 @@ class StixObject(msgspec.Struct, gc=False):
 
 
 class _Named(msgspec.Struct, gc=False):
-    type: str | None = None
-    id: str | None = None
+    type: msgspec.Raw = msgspec.Raw()
+    id: msgspec.Raw = msgspec.Raw()
+    modified: msgspec.Raw = msgspec.Raw()
+    created_by_ref: msgspec.Raw = msgspec.Raw()
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An object that cannot be read: what is known of it, and why it cannot."""
+    """An object that cannot be read: what is known of it, and why it cannot.
+
+    `indicator` is the id of the indicator that it is a version of; empty where it names none.
+    """
 
     type: str
     id: str
     why: str
+    indicator: str = ""
+    modified: datetime | None = None
+    created_by_ref: str = ""
 
     @property
     def claim(self) -> Claim | None:
@@ -112,7 +122,7 @@ def read_object(raw: bytes) -> StixObject | Unreadable:
         shortened, ends = _END_OF_TIME.subn(rb"\1\2", raw)
         return read_object(shortened) if ends else _unreadable(raw, str(error))
     why = _common_fault(found) or (_indicator_fault(found) if found.type == "indicator" else "")
-    return Unreadable(found.type, found.id[:LONGEST_ID], why) if why else found
+    return _unreadable(raw, why) if why else found
 
 
 def _read_besides_confidence(raw: bytes) -> StixObject | Unreadable:
@@ -129,19 +139,55 @@ def _read_besides_confidence(raw: bytes) -> StixObject | Unreadable:
 
 
 def _unreadable(raw: bytes, why: str) -> Unreadable:
+    named = _named(raw)
+    kind, given = _field(named.type, str) or "", _field(named.id, str) or ""
+    return Unreadable(
+        kind[:64],
+        given[:LONGEST_ID],
+        why,
+        given if kind in ("", "indicator") and _names_indicator(given) else "",
+        _field(named.modified, Instant),
+        (_field(named.created_by_ref, str) or "")[:LONGEST_ID],
+    )
+
+
+def _named(raw: bytes) -> _Named:
+    """Return what an object says of itself, also where what stands beside it is no JSON."""
     try:
-        named = _decode_named(raw)
+        return _decode_named(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        named = _Named()
-    return Unreadable((named.type or "")[:64], (named.id or "")[:LONGEST_ID], why)
+        pass
+    try:
+        found = members(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Named()
+    return _Named(
+        **{name: msgspec.Raw(found[name]) for name in _Named.__struct_fields__ if name in found}
+    )
+
+
+def _field(text: msgspec.Raw, kind: Any) -> Any:
+    """Return one field as its type says; None where it is absent, or something else."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _names_indicator(stix_id: str) -> bool:
+    return stix_id.startswith("indicator--") and _is_fit(stix_id)
 
 
 def _common_fault(found: StixObject) -> str:
     if not found.id.startswith(found.type + "--") or not found.type:
         return "`id` should start with the object's type and two hyphens"
-    if len(found.id) > LONGEST_ID or not found.id.isprintable():
+    if not _is_fit(found.id):
         return f"`id` should be printable and have at most {LONGEST_ID} characters"
     return ""
+
+
+def _is_fit(stix_id: str) -> bool:
+    return len(stix_id) <= LONGEST_ID and stix_id.isprintable()
 
 
 def _indicator_fault(found: StixObject) -> str:
@@ -155,8 +201,6 @@ def _indicator_fault(found: StixObject) -> str:
         return "`pattern` is required"
     if found.valid_from is None:
         return "`valid_from` is required"
-    if found.valid_until is not None and found.valid_until <= found.valid_from:
-        return "`valid_until` should be later than `valid_from`"
     if found.spec_version == "2.1" and not found.pattern_type:
         return "`pattern_type` is required"
     return ""

@@ -15,6 +15,7 @@ from connector.store.compression import Codec
 from connector.store.versions import Held, News, Version, news
 
 _REVOKED: Final = int(State.REVOKED)
+_UNREADABLE: Final = int(State.UNREADABLE)
 
 
 @dataclass(slots=True)
@@ -49,6 +50,7 @@ class Arrivals:
     traits: dict[Traits, int] = field(default_factory=dict)
     held: dict[bytes, Held] = field(default_factory=dict)
     rewritten: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    spoiled: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     states: dict[int, int] = field(default_factory=dict)
     disputes: dict[int, int | None] = field(default_factory=dict)
     claims: dict[int, Sequence[Claim]] = field(default_factory=dict)
@@ -77,8 +79,10 @@ class Arrivals:
         """Take what a version says of an object that is held, if it is news."""
         held.disputed = self.disputes.get(held.number, held.disputed)
         held = self.held.setdefault(version.key, held)
-        self.members.append(held.number)
         what = news(held, version)
+        damaged = version.state == _UNREADABLE != held.state and what is News.NONE
+        if not damaged:  # a damaged copy does not show that what it was a copy of is there
+            self.members.append(held.number)
         if what is News.NONE:
             self.stored.repeated += 1
             return
@@ -90,7 +94,7 @@ class Arrivals:
             self.restated.add(held.number)
         if what in (News.NEWER, News.CLAIMED):
             self.stored.updated += 1
-            self._rewrite(held, version)
+            (self._spoil if version.state == _UNREADABLE else self._rewrite)(held, version)
         else:
             self._restate(held, version, what)
 
@@ -123,9 +127,20 @@ class Arrivals:
             self.codec.pack(version.raw), held.number,
         )  # fmt: skip
         self.states.pop(held.number, None)
+        self.spoiled.pop(held.number, None)
         self.claims[held.number] = version.claims()
         if version.told is not None:
             self._keep_context(held.number, version)
+        self.replaced.add(held.number)
+
+    def _spoil(self, held: Held, version: Version) -> None:
+        """Take an unreadable version: whose the object is, and how it is marked, stays known."""
+        held.modified, held.state = max(held.modified, version.modified), State.UNREADABLE
+        self.spoiled[held.number] = (
+            _UNREADABLE, held.modified, self.dictionary, self.codec.pack(version.raw), held.number,
+        )  # fmt: skip
+        self.states.pop(held.number, None)
+        self.claims[held.number] = version.claims()
         self.replaced.add(held.number)
 
     def _keep_context(self, number: int, version: Version) -> None:

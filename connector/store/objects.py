@@ -184,6 +184,9 @@ class ObjectStore(Runs):
              "valid_until = ?, confidence = ?, traits = ?, dictionary = ?, packed = ? "
              "WHERE number = ?",
              list(page.rewritten.values()))  # fmt: skip
+        many(connection, "UPDATE objects SET state = ?, modified = ?, valid_from = NULL, "
+             "valid_until = NULL, confidence = NULL, dictionary = ?, packed = ? WHERE number = ?",
+             list(page.spoiled.values()))  # fmt: skip
         states = [(state, number) for number, state in page.states.items()]
         many(connection, "UPDATE objects SET state = ? WHERE number = ?", states)
         keep_disputes(self._db, connection, page.disputes)

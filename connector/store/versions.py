@@ -1,8 +1,9 @@
 """What a received version of an object means for the one that is held."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Final
 
 import msgspec
 
@@ -12,9 +13,15 @@ from connector.indicators.context import Told
 from connector.indicators.known_marking import KnownMarking
 from connector.model import Claim
 
+UNDATED: Final = -(1 << 62)  # the time of an unreadable version whose own cannot be read
+
 
 class Version(msgspec.Struct, frozen=True, gc=False):
-    """One received version of an object, before the store knows whether it is news."""
+    """One received version of an object, before the store knows whether it is news.
+
+    Who made an unreadable one is no trait of it: it counts against the creator that is known, and
+    makes nobody the creator of what was never read.
+    """
 
     key: bytes
     state: int
@@ -27,6 +34,7 @@ class Version(msgspec.Struct, frozen=True, gc=False):
     claims: Callable[[], Sequence[Claim]]
     told: Callable[[], Told | None] | None = None
     marking: KnownMarking | None = None
+    unread_creator: str = ""
 
 
 class News(Enum):
@@ -65,6 +73,10 @@ class Held:
 
 def news(held: Held, version: Version) -> News:
     """Return what a version means, by STIX 2.1 section 3.6 and its rule on object creators."""
+    if version.state == State.UNREADABLE:
+        return _news_of_unreadable(held, version)
+    if held.state == State.UNREADABLE and not held.created_by:
+        held = replace(held, created_by=version.traits.created_by)
     ours = held.created_by == version.traits.created_by
     revokes = version.state == State.REVOKED
     if held.state == State.REVOKED:
@@ -81,5 +93,21 @@ def news(held: Held, version: Version) -> News:
         return News.DISPUTED if later else News.NONE
     if version.modified > held.modified:
         return News.NEWER if ours else News.FOREIGN
+    if held.state == State.UNREADABLE and version.modified == held.modified:
+        return News.NEWER if ours else News.NONE
     # The latest version counts also where the source now shows an older one of what it withdrew.
     return News.RETURNED if ours and held.state == State.WITHDRAWN else News.NONE
+
+
+def _news_of_unreadable(held: Held, version: Version) -> News:
+    """Return what an unreadable version means: a newer one ends what the older one said.
+
+    One that bears no time counts as newer than what came before it, and older than what follows.
+    """
+    if held.state in (State.REVOKED, State.DISPOSED):
+        return News.NONE
+    undated = version.modified == UNDATED and held.state != State.UNREADABLE
+    if not undated and version.modified <= held.modified:
+        return News.NONE
+    unknown = held.state == State.UNREADABLE and not held.created_by
+    return News.NEWER if unknown or held.created_by == version.unread_creator else News.FOREIGN

@@ -1,7 +1,7 @@
 """Pages of objects: what is kept, what a replay changes, and what a new version replaces."""
 
 from contextlib import ExitStack
-from itertools import count
+from itertools import count, permutations
 from typing import Any
 
 import pytest
@@ -242,6 +242,42 @@ def test_unreadable_objects_are_kept_with_their_bytes(store: Store) -> None:
         b"not json", b'{"type":"indicator"}',
     ]  # fmt: skip
     assert rows(store, "SELECT kind FROM claims") == [(Kind.UNREADABLE,), (Kind.UNREADABLE,)]
+
+
+def test_an_unreadable_version_and_the_readable_ones_are_one_object_in_any_order(
+    store: Store,
+) -> None:
+    versions = [indicator(1), indicator(1, modified=2, pattern=""), indicator(1, modified=2)]
+    expected = None
+    for order in permutations(versions):
+        at_once, one_by_one = FeedHand(store), FeedHand(store)
+        at_once.give(*order)
+        for raw in order:
+            one_by_one.give(raw)
+        sql = "SELECT state, modified, (SELECT count(*) FROM claims WHERE object = o.number) "
+        for feed in (at_once, one_by_one):
+            found = rows(store, sql + "FROM objects o WHERE feed = ?", feed.number)
+            expected = expected or found
+            assert found == expected == [(State.CURRENT, expected[0][1], 1)]
+
+
+def test_an_unreadable_version_leaves_known_whose_the_object_is(store: Store) -> None:
+    feed = FeedHand(store)
+    feed.give(indicator(1), indicator(1, modified=2, pattern=""))
+    assert state_of(store, 1) == State.UNREADABLE
+    assert feed.give(indicator(1, modified=3, by=STRANGER)).quarantined == 1
+    assert feed.give(indicator(1, modified=3)).updated == 1
+    assert state_of(store, 1) == State.CURRENT
+
+
+def test_a_replay_of_an_unreadable_version_changes_nothing(store: Store) -> None:
+    feed = FeedHand(store)
+    page = (indicator(1), indicator(2), indicator(1, modified=2, pattern=""))
+    feed.give(*page)
+    before = everything(store)
+    assert feed.give(*page[2:]).repeated == 1
+    assert feed.give(*page).repeated == 3
+    assert everything(store) == before
 
 
 # ---- whole collections ---------------------------------------------------------------------------

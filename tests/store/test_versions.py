@@ -5,11 +5,12 @@ from msgspec.structs import replace
 
 from connector.decisions.policy import State
 from connector.decisions.selection import Traits
-from connector.store.versions import Held, News, Version, news
+from connector.store.versions import UNDATED, Held, News, Version, news
 
 CREATOR, STRANGER = "identity--creator", "identity--stranger"
-CURRENT, REVOKED, WITHDRAWN, DISPUTED = (
-    State.CURRENT, State.REVOKED, State.WITHDRAWN, State.DISPUTED,
+CURRENT, REVOKED, WITHDRAWN, DISPUTED, UNREADABLE, DISPOSED = (
+    State.CURRENT, State.REVOKED, State.WITHDRAWN, State.DISPUTED, State.UNREADABLE,
+    State.DISPOSED,
 )  # fmt: skip
 
 # held state, version's state, version's time against the held one's, its creator -> news
@@ -76,3 +77,56 @@ def test_a_revocation_of_what_nobody_had_seen_is_its_creators_only_when_that_sho
         again = News.DISPUTED if later > 0 else News.NONE
         assert news(held, replace(said[CREATOR], state=REVOKED)) is again
         assert news(held, replace(said[STRANGER], state=REVOKED)) is News.CONFIRMED
+
+
+# held state, time of the unreadable version against the held one's (None: it bears none), its
+# creator -> news
+OF_UNREADABLE = [
+    (CURRENT, 1, CREATOR, News.NEWER),
+    (CURRENT, 0, CREATOR, News.NONE),
+    (CURRENT, -1, CREATOR, News.NONE),
+    (CURRENT, None, CREATOR, News.NEWER),
+    (CURRENT, 1, STRANGER, News.FOREIGN),
+    (CURRENT, 1, "", News.FOREIGN),
+    (CURRENT, None, STRANGER, News.FOREIGN),
+    (DISPUTED, 1, CREATOR, News.NEWER),
+    (WITHDRAWN, 1, CREATOR, News.NEWER),
+    (WITHDRAWN, 0, CREATOR, News.NONE),
+    (WITHDRAWN, None, CREATOR, News.NEWER),
+    (UNREADABLE, 1, CREATOR, News.NEWER),
+    (UNREADABLE, 0, CREATOR, News.NONE),
+    (UNREADABLE, None, CREATOR, News.NONE),
+    (REVOKED, 1, CREATOR, News.NONE),
+    (REVOKED, None, CREATOR, News.NONE),
+    (DISPOSED, 1, CREATOR, News.NONE),
+]
+
+
+@pytest.mark.parametrize(("held", "later", "creator", "expected"), OF_UNREADABLE)
+def test_an_unreadable_version_is_news_where_it_is_newer_and_no_strangers(
+    held: State, later: int | None, creator: str, expected: News
+) -> None:
+    modified = UNDATED if later is None else 1000 + later
+    version = Version(
+        b"k", UNREADABLE, modified, None, None, None, Traits(), b"", tuple, unread_creator=creator
+    )
+    assert news(Held(1, held, 1000, CREATOR), version) is expected
+
+
+@pytest.mark.parametrize(
+    ("creator", "later", "expected"),
+    [
+        (CREATOR, 1, News.NEWER), (CREATOR, 0, News.NEWER), (CREATOR, -1, News.NONE),
+        (STRANGER, 1, News.FOREIGN), (STRANGER, 0, News.NONE),
+    ],
+)  # fmt: skip
+def test_a_readable_version_that_is_not_older_ends_an_unreadable_one(
+    creator: str, later: int, expected: News
+) -> None:
+    version = Version(b"k", CURRENT, 1000 + later, None, None, None, Traits(creator), b"", tuple)
+    assert news(Held(1, UNREADABLE, 1000, CREATOR), version) is expected
+
+
+def test_what_was_never_read_makes_nobody_its_creator() -> None:
+    version = Version(b"k", CURRENT, 1001, None, None, None, Traits(STRANGER), b"", tuple)
+    assert news(Held(1, UNREADABLE, 1000, ""), version) is News.NEWER

@@ -63,7 +63,7 @@ FAULTS: list[tuple[Reason, dict[str, Any]]] = [
     (Reason.NOT_ENFORCEABLE, {"kind": Kind.WATCH_ONLY}),
     (Reason.REVOKED, {"state": State.REVOKED}),
     (Reason.WITHDRAWN, {"state": State.WITHDRAWN}),
-    (Reason.NOT_YET_VALID, {"valid_from": NOW + 1}),
+    (Reason.NOT_YET_VALID, {"valid_from": NOW + 1, "valid_until": NOW + 2}),
     (Reason.EXPIRED, {"valid_until": NOW}),
     (Reason.WITHHELD, {"traits": 3}),
     (Reason.DESELECTED, {"traits": 2}),
@@ -295,6 +295,15 @@ def test_validity_takes_in_its_first_instant_and_leaves_out_its_last(
 ) -> None:
     decision = decide(ADDRESS, [claim(valid_from=10, valid_until=20)], policy(), now)
     assert (reason_of(decision.codes[0]), decision.recheck) == (expected, recheck)
+
+
+@pytest.mark.parametrize("until", [5, 10])
+@pytest.mark.parametrize("now", [0, 5, 10, 11])
+def test_a_window_that_ends_before_it_begins_is_expired_at_any_time(until: int, now: int) -> None:
+    never = claim(valid_from=10, valid_until=until)
+    decision = decide(ADDRESS, [never], policy(), now)
+    assert (reason_of(decision.codes[0]), decision.recheck) == (Reason.EXPIRED, NEVER)
+    assert "never opens" in explain(ADDRESS, never, policy(), now)[1]
 
 
 def test_what_time_cannot_change_is_not_asked_again() -> None:

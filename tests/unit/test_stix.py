@@ -92,8 +92,45 @@ def test_an_empty_pattern_is_no_pattern() -> None:
 
 
 @pytest.mark.parametrize("until", [WHEN, "2025-01-01T00:00:00Z"])
-def test_a_validity_that_ends_before_it_starts_is_malformed(until: str) -> None:
-    assert why_not(valid_until=until) == "`valid_until` should be later than `valid_from`"
+def test_a_validity_that_ends_before_it_starts_is_read_as_it_stands(until: str) -> None:
+    found = read(valid_until=until)
+    assert found.valid_from is not None
+    assert found.valid_until is not None
+    assert found.valid_until <= found.valid_from
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        raw(pattern=""), raw(valid_from=ABSENT), raw(labels=5), raw(type=ABSENT), raw(type=5),
+        raw(name="\ud800"), raw(x=float("nan")), raw(x="y" * (1 << 20)),
+        raw()[:-1] + b',"x":' + b"[" * 9000 + b"]" * 9000 + b"}",
+    ],
+)  # fmt: skip
+def test_an_unreadable_version_tells_of_which_indicator_it_is(bad: bytes) -> None:
+    found = read_object(bad)
+    assert isinstance(found, Unreadable)
+    assert (found.indicator, found.modified) == (ID, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("modified", [ABSENT, None, 5, "yesterday", "2026-01-01T00:00:00"])
+def test_an_unreadable_time_of_a_version_is_none(modified: object) -> None:
+    found = read_object(raw(modified=modified))
+    assert isinstance(found, Unreadable)
+    assert (found.indicator, found.modified) == (ID, None)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        raw(type="malware"), raw(id="malware--1"), raw(id=5), raw(id=ABSENT), raw()[:-1],
+        raw(id="indicator--" + "1" * 300), raw(id="indicator--\n"),
+    ],
+)  # fmt: skip
+def test_what_names_no_indicator_is_a_version_of_none(bad: bytes) -> None:
+    found = read_object(bad)
+    assert isinstance(found, Unreadable)
+    assert found.indicator == ""
 
 
 def test_a_revocation_counts_when_its_body_was_trimmed() -> None:

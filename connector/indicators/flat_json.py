@@ -20,7 +20,7 @@ def elements(text: bytes) -> list[bytes]:
 
 def members(text: bytes) -> dict[str, bytes]:
     """Return the values of an object by their keys; raise msgspec.DecodeError where it is none."""
-    found = {}
+    found: dict[str, bytes] = {}
     for part in _parts(text, b"{"):
         key = _KEY.match(part)
         if key is None:
