@@ -97,7 +97,7 @@ def daemon_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
         started(server)
 
     def ends(daemon: Daemon) -> None:
-        daemon.started.set = lambda: daemon.end()  # type: ignore[method-assign]
+        daemon.started.set = daemon.end  # type: ignore[method-assign]
 
     monkeypatch.setattr(ListServer, "start", starts)
     monkeypatch.setattr(Daemon, "obey_signals", ends)
@@ -109,8 +109,7 @@ def ended(words: list[str], config: Path) -> int:
     try:
         cli.main()
     except SystemExit as end:
-        assert isinstance(end.code, int | None)
-        return end.code or 0
+        return int(end.code or 0)
     finally:
         sys.argv = before
         structlog.reset_defaults()
