@@ -194,6 +194,7 @@ def _select(listed: ListConfig) -> Select:
         producers=Choice(frozenset(chosen.producers.any), frozenset(chosen.producers.none)),
         context=chosen.context.choice,
         opinions=chosen.opinions.rule,
+        min_sources=chosen.min_sources,
     )
 
 

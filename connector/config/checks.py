@@ -37,6 +37,7 @@ def check_together(sections: Sections, registry: Registry, parts: Parts) -> None
     """Note every contradiction between parts of the file."""
     for name in parts.lists:
         _check_feeds(sections, parts, ("lists", name, "select", "feeds"))
+        _check_sources(sections, parts, name)
     for name, output in parts.sound_outputs.items():
         _check_output(sections, registry, parts, name, output)
     _check_targets(sections, parts)
@@ -50,6 +51,15 @@ def _check_feeds(sections: Sections, parts: Parts, path: Path) -> None:
     for number, feed in enumerate(named if isinstance(named, list) else ()):
         if isinstance(feed, str) and feed not in parts.feeds:
             sections.note((*path, number), _no_such("feed", feed, parts.feeds))
+
+
+def _check_sources(sections: Sections, parts: Parts, name: str) -> None:
+    if (listed := parts.sound_lists.get(name)) is None:
+        return
+    feeds, asked = listed.select.feeds or parts.feeds, listed.select.min_sources
+    if asked > max(1, len(set(feeds))):
+        text = f"should be at most {len(set(feeds))}, as many as the list takes feeds, is {asked}"
+        sections.note(("lists", name, "select", "min_sources"), text)
 
 
 def unused(file: str, sections: Sections, config: Config) -> Iterator[str]:

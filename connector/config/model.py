@@ -145,6 +145,14 @@ class SelectConfig(Settings):
         "high; unlikely to certain); indicators that have none are then not taken.",
     )
     max_tlp: TlpName | None = Field(None, description="Most restricted marking to take.")
+    min_sources: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="How many independent feeds have to claim an observable, each by an indicator "
+        "that is otherwise taken. Feeds that pass on one producer's word (`created_by_ref`) count "
+        "as one.",
+    )
     labels: WordsConfig = Field(default_factory=WordsConfig, description="Labels of the indicator.")
     indicator_types: WordsConfig = Field(
         default_factory=WordsConfig, description="Types of the indicator, as STIX names them."

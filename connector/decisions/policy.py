@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from connector.decisions.selection import Terms
 from connector.decisions.verdict import ListPolicy
+from connector.decisions.witnesses import witnesses
 from connector.model import Purpose, Reason, RuleLanguage, RuleRef, Subject, SubjectType, Tlp
 
 REASONS: Final[tuple[Reason, ...]] = tuple(Reason)
@@ -53,7 +54,10 @@ class State(IntEnum):
 
 
 class ClaimRow(NamedTuple):
-    """A claim with what its indicator says, as the store yields it."""
+    """A claim with what its indicator says, as the store yields it.
+
+    `received` is when the latest version came to us.
+    """
 
     number: int
     kind: int
@@ -66,6 +70,12 @@ class ClaimRow(NamedTuple):
     traits: int
     context: int = 0
     sighted: int | None = None
+    received: int = NEVER
+
+    @property
+    def dated(self) -> int:
+        """When it was said: `modified`, but not later than we heard it."""
+        return min(self.modified, self.received)
 
 
 class Merged(NamedTuple):
@@ -144,6 +154,8 @@ def decide(
             codes[index] = _SUPERSEDED
     if best is None:
         return Decision(bytes(codes), None, 0, recheck)
+    if words := _too_few(taken, policy):
+        return Decision(_instead_of_listed(codes, _DESELECTED), None, 0, recheck, words)
     merged = _merged(observable.type, taken, policy, now)
     told = policy.verdict(best.traits, best.feed, best.context, now).told
     decision = Decision(bytes(codes), best, best_rank, recheck, "", merged, told=told)
@@ -170,15 +182,30 @@ def _merged(kind: SubjectType, taken: Sequence[ClaimRow], policy: ListPolicy, no
     )
 
 
+def _too_few(taken: Sequence[ClaimRow], policy: ListPolicy) -> str:
+    """Return in words that too few independent feeds claim it; empty where enough do."""
+    asked = policy.select.min_sources
+    if asked <= 1:
+        return ""
+    count = witnesses((claim.feed, policy.traits(claim.traits).created_by) for claim in taken)
+    if count >= asked:
+        return ""
+    verb = "claims" if count == 1 else "claim"
+    return f"{count} of the {asked} independent feeds that min_sources asks for {verb} it"
+
+
+def _instead_of_listed(codes: bytes | bytearray, code: int) -> bytes:
+    """Return the codes with this one for every claim that would be on the list."""
+    return bytes(code if each in (_WANTED, _SUPERSEDED) else each for each in codes)
+
+
 def _protected(observable: Subject, policy: ListPolicy, now: int, decision: Decision) -> Decision:
     if isinstance(observable, RuleRef):  # what it would stop cannot be told without running it
         return decision
     by = policy.allowlist.protects(observable, _EPOCH + timedelta(microseconds=now))
     if by is None:
         return decision
-    codes = bytes(
-        _ALLOWLISTED if code in (_WANTED, _SUPERSEDED) else code for code in decision.codes
-    )
+    codes = _instead_of_listed(decision.codes, _ALLOWLISTED)
     until = NEVER if by.until is None else (by.until - _EPOCH) // timedelta(microseconds=1)
     detail = f"{by.group} protects {by.value}"
     return Decision(codes, None, 0, min(decision.recheck, until), detail, None, by.group)
@@ -235,13 +262,17 @@ def never_opens(claim: ClaimRow) -> bool:
 
 
 def ends(kind: SubjectType, claim: ClaimRow, terms: Terms) -> int:
-    """Return the instant a claim ends by `valid_until`, or by age where there is none."""
+    """Return the instant a claim ends by `valid_until`, or by age where there is none.
+
+    What begins later than it came, as `valid_from` may say, is as old as its begin: it counts for
+    no longer than the bound either.
+    """
     if claim.valid_until is not None:
         return claim.valid_until
     bound = terms.max_age.get(kind)
     if bound is None:
         return NEVER
-    return max(claim.modified, claim.valid_from or 0, claim.sighted or 0) + bound
+    return max(claim.dated, claim.valid_from or 0, claim.sighted or 0) + bound
 
 
 def confidence_of(claim: ClaimRow, policy: ListPolicy) -> int | None:
@@ -274,7 +305,7 @@ def _of_other_type(kind: SubjectType, policy: ListPolicy) -> bool:
 
 def _rank(claim: ClaimRow, policy: ListPolicy) -> int:
     confidence = confidence_of(claim, policy) or 0
-    seconds = max(0, claim.modified // 1_000_000)
+    seconds = max(0, claim.dated // 1_000_000)
     if policy.rank_by[:1] == ("newest",):
         return (seconds << 7) | confidence
     return (confidence << _RANK_SECONDS) | seconds

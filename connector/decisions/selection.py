@@ -68,6 +68,7 @@ class Select:
     producers: Choice = Choice()
     context: ContextChoice = field(default_factory=ContextChoice)
     opinions: OpinionRule = field(default_factory=OpinionRule)
+    min_sources: int = 1
 
 
 def refusal(

@@ -158,17 +158,17 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         known_to = max((t for t in (start.last, start.read_at) if t), default=None)
         if self.settings.window is None or known_to is None or self._server_clock is None:
             return None
-        oldest = self._server_clock[0] - self.settings.window
+        oldest = min(self._server_clock[0], datetime.now(UTC)) - self.settings.window
         return Gap(known_to, oldest) if known_to < oldest else None
 
     def _server_now(self, collection: Collection) -> datetime | None:
-        """The server's clock and no other: ours may run ahead of it and skip objects."""
+        """The server's clock, and ours only where that is behind: ahead, it would skip objects."""
         if self._server_clock is None:
             self._ask(collection.key, Question("", {}, retries=2))
         if self._server_clock is None:
             return None
         date, at = self._server_clock
-        return date + timedelta(seconds=time.monotonic() - at)
+        return min(date + timedelta(seconds=time.monotonic() - at), datetime.now(UTC))
 
     def _note_clock(self, answer: Answer) -> None:
         date = answer.date

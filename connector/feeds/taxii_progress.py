@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -102,7 +102,7 @@ class Progress:
             # Some servers write another time there, such as `valid_from`: what is later than the
             # server's own clock is no reason to skip what it adds until then.
             now = page.asked.answer.date or page.asked.last
-            self.cursor = self.cursor.past(min(page.asked.last, now))
+            self._move(min(page.asked.last, now))
             self._unstamped = None
         elif page.objects:
             self._unstamped = page
@@ -118,8 +118,16 @@ class Progress:
             stamp = self.stamp_of_last(self._unstamped)
             if stamp is None and self._began is not None:
                 stamp = self._began - self._overlap
-            self.cursor = self.cursor.past(stamp)
+            self._move(stamp)
         return replace(self.cursor, read_at=self._began)
+
+    def _move(self, stamp: datetime | None) -> None:
+        """Go past a stamp, but never past our own clock.
+
+        A server whose clock ran to the year 9999 for one answer would end the feed for good. Where
+        our clock is behind, some objects are read again.
+        """
+        self.cursor = self.cursor.past(None if stamp is None else min(stamp, datetime.now(UTC)))
 
     def stamp_of_last(self, page: Shown) -> datetime | None:
         """Return when a page's last object was added, as the manifest says."""

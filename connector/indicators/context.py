@@ -90,6 +90,12 @@ class Told(NamedTuple):
     node: Node
     edges: tuple[Edge, ...] = ()
 
+    def by(self, received: int) -> "Told":
+        """Return it as said when it was received, where it dates itself later than that."""
+        if self.node.at <= received:
+            return self
+        return self._replace(node=self.node._replace(at=received))
+
 
 NOTHING_TOLD: Final = Told(Node(""))
 

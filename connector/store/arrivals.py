@@ -123,7 +123,7 @@ class Arrivals:
         held.state = held.standing
         self.rewritten[held.number] = (
             held.state, version.modified, version.valid_from, version.valid_until,
-            version.confidence, self.traits[version.traits], self.dictionary,
+            version.confidence, self.traits[version.traits], self.now, self.dictionary,
             self.codec.pack(version.raw), held.number,
         )  # fmt: skip
         self.states.pop(held.number, None)
@@ -147,6 +147,6 @@ class Arrivals:
         """Put what a context object says beside it; its revocation says nothing."""
         told = version.told() if version.told is not None else None
         if told is not None and version.state == State.CURRENT:
-            self.told[number] = (version.key, told)
+            self.told[number] = (version.key, told.by(self.now))
         else:
             self.told[number] = (version.key, NOTHING_TOLD)

@@ -26,7 +26,7 @@ _LONGEST_WHY: Final = 300
 # The columns of a ClaimRow, of claims `c` and objects `o`.
 CLAIM_COLUMNS: Final = (
     "c.number, c.kind, o.feed, o.state, o.modified, o.valid_from, o.valid_until, o.confidence, "
-    "o.traits, o.context, o.sighted"
+    "o.traits, o.context, o.sighted, o.received"
 )
 
 _Row = tuple[int, int, int, str]

@@ -171,7 +171,7 @@ class ObjectStore(Runs):
         ]  # fmt: skip
         inserted = self._db.many(
             connection, "INSERT INTO objects (number, feed, key, state, modified, valid_from, "
-            "valid_until, confidence, traits, seen, dictionary, packed) "
+            "valid_until, confidence, traits, received, dictionary, packed) "
             "VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (key, feed) DO NOTHING", rows,
         )  # fmt: skip
         if inserted == len(part):
@@ -181,8 +181,8 @@ class ObjectStore(Runs):
     def _write(self, connection: Connection, page: Arrivals) -> None:
         many = self._db.many
         many(connection, "UPDATE objects SET state = ?, modified = ?, valid_from = ?, "
-             "valid_until = ?, confidence = ?, traits = ?, dictionary = ?, packed = ? "
-             "WHERE number = ?",
+             "valid_until = ?, confidence = ?, traits = ?, received = ?, dictionary = ?, "
+             "packed = ? WHERE number = ?",
              list(page.rewritten.values()))  # fmt: skip
         many(connection, "UPDATE objects SET state = ?, modified = ?, valid_from = NULL, "
              "valid_until = NULL, confidence = NULL, dictionary = ?, packed = ? WHERE number = ?",

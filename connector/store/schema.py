@@ -76,7 +76,7 @@ objects: Final = Table(
     Column("valid_until", BigInteger),
     Column("confidence", SmallInteger),
     Column("traits", Number, nullable=False),
-    Column("seen", BigInteger, nullable=False),
+    Column("received", BigInteger, nullable=False),
     Column("context", Number, nullable=False, server_default="0"),
     Column("sighted", BigInteger),
     Column("dictionary", SmallInteger),

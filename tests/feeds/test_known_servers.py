@@ -102,6 +102,23 @@ def test_crowdsec_writes_valid_from_where_the_date_added_belongs(
         assert read_ids(read_all(feed, cursor)) >= ids(5) - ids(3)
 
 
+def test_a_server_whose_clock_ran_away_for_one_answer_loses_nothing_of_what_it_adds_later(
+    make_feed: MakeFeed,
+) -> None:
+    clock = [NOON]
+    with TaxiiServer(clock=lambda: clock[0]) as server:
+        server.add_objects(sample_objects(3))
+        clock[0] = datetime(9999, 12, 31, tzinfo=UTC)
+        server.faults = [Header(value="9999-12-30T00:00:00.000000Z")]
+        feed = make_feed(url=server.url)
+        cursor = read_all(feed)[-1].cursor
+        assert Cursor.read(cursor).last < datetime(9999, 1, 1, tzinfo=UTC)
+        server.faults = []
+        server.collections[0].add(sample_objects(2, start=3), lambda: datetime.now(UTC))
+        clock[0] = datetime.now(UTC)
+        assert read_ids(read_all(feed, cursor)) >= ids(5) - ids(3)
+
+
 def test_old_servers_have_numbers_for_ids(server: TaxiiServer, make_feed: MakeFeed) -> None:
     server.versions = ("2.0",)
     server.collections[:] = [ServedCollection(id="107", title="Phish Tank")]

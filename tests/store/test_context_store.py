@@ -19,6 +19,7 @@ from connector.intake import read_version
 from connector.model import Context
 from connector.store.store import Store
 
+LATER = 1_900_000_000_000_000  # no sample dates itself later than it came
 OTHER = "identity--0c0c0c0c-0000-4000-8000-000000000003"
 
 
@@ -75,7 +76,7 @@ WORLD: tuple[bytes, ...] = (
 def give(store: Store, feed: int, *raw: bytes) -> None:
     state = store.objects.collection(feed, "key", "title")
     versions = [read_version(each) for each in raw]
-    store.objects.store_page(feed, state, versions, "c", whole=False, now=1)
+    store.objects.store_page(feed, state, versions, "c", whole=False, now=LATER)
 
 
 def contexts(store: Store) -> dict[str, tuple[Any, ...]]:

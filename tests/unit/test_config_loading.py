@@ -130,6 +130,16 @@ def test_an_age_bound_counts_for_its_type_then_for_files_then_for_all(folder):
     assert {one.max_age_of(kind) for kind in ObservableType} == {timedelta(days=14)}
 
 
+def test_a_list_cannot_ask_for_more_sources_than_it_takes_feeds(folder):
+    text = with_list("select: {min_sources: 2}")
+    words = "should be at most 1, as many as the list takes feeds, is 2"
+    assert problems(text) == [f"c.yaml:5: lists.perimeter.select.min_sources: {words}"]
+    two = text.replace("feeds:\n", 'feeds:\n  ais: {type: pages, url: "https://ais.example/"}\n')
+    assert load_text(two).config.lists["perimeter"].select.min_sources == 2
+    both = two.replace("min_sources: 2", "feeds: [ais, ais], min_sources: 2")
+    assert problems(both) == [f"c.yaml:6: lists.perimeter.select.min_sources: {words}"]
+
+
 def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
     (tmp_path / "etc").mkdir()
     file = tmp_path / "etc" / "c.yaml"

@@ -269,6 +269,9 @@ def test_traits_are_judged_once_and_anew_when_a_marking_arrived() -> None:
         ({"modified": 2 * DAY, "sighted": 6 * DAY}, DAY, 7 * DAY),
         ({"modified": 2 * DAY, "sighted": 1 * DAY}, DAY, 3 * DAY),
         ({"sighted": 6 * DAY, "valid_until": 5 * DAY}, DAY, 5 * DAY),
+        ({"modified": 9000 * DAY, "received": 2 * DAY}, DAY, 3 * DAY),
+        ({"modified": 1 * DAY, "received": 2 * DAY}, DAY, 2 * DAY),
+        ({"modified": 1 * DAY, "received": 2 * DAY, "valid_from": 4 * DAY}, DAY, 5 * DAY),
     ],
 )
 def test_a_claim_ends_by_its_own_word_or_else_by_age(

@@ -331,7 +331,7 @@ def upgrade() -> None:
         sa.Column("valid_until", sa.BigInteger(), nullable=True),
         sa.Column("confidence", sa.SmallInteger(), nullable=True),
         sa.Column("traits", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("seen", sa.BigInteger(), nullable=False),
+        sa.Column("received", sa.BigInteger(), nullable=False),
         sa.Column(
             "context",
             sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
