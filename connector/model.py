@@ -1,5 +1,6 @@
 """The facts that all floors speak about: frozen values, no behaviour beyond reading them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,21 @@ class ObservableType(StrEnum):
     PROCESS_COMMAND = "process-command"
 
 
+_TEXTS: Final = frozenset(
+    {
+        ObservableType.EMAIL_SUBJECT,
+        ObservableType.USER_AGENT,
+        ObservableType.MUTEX,
+        ObservableType.REGISTRY_KEY,
+        ObservableType.PROCESS_COMMAND,
+    }
+)
+_WILD: Final = re.compile(r"[*?%]")
+_WILD_MAILBOX: Final = re.compile(r"[*?%].*@", re.DOTALL)
+_WILD_FILE: Final = re.compile(r"[*?]")
+_WORD: Final = re.compile(r"\w")
+
+
 class Observable(NamedTuple):
     """One typed value in its canonical form (`connector.indicators.observable` makes them).
 
@@ -49,6 +65,23 @@ class Observable(NamedTuple):
     def below(self) -> bool:
         """Whether this stands for all names below a domain."""
         return self.type is ObservableType.DOMAIN_NAME and self.value.startswith("*.")
+
+    @property
+    def wild(self) -> bool:
+        """Whether a reader may take this for more values than one, by a wildcard in it.
+
+        `*.bad.example` is no such: it means what is below a domain, everywhere.
+        """
+        match self.type:
+            case ObservableType.EMAIL_ADDR:
+                return _WILD_MAILBOX.search(self.value) is not None
+            case ObservableType.URL:
+                return "*" in self.value
+            case ObservableType.FILE_NAME:
+                return _WILD_FILE.search(self.value) is not None
+            case kind if kind in _TEXTS:
+                return _WORD.search(self.value) is None and _WILD.search(self.value) is not None
+        return False
 
 
 class RuleLanguage(StrEnum):

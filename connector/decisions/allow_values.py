@@ -10,6 +10,7 @@ from typing import Final
 
 import idna
 
+from connector.decisions.url_paths import split_url
 from connector.model import ObservableType
 
 __all__ = [
@@ -21,8 +22,6 @@ __all__ = [
     "end_of_day",
     "parse_site_lines",
     "read_allow_value",
-    "split_url",
-    "url_steps",
 ]
 
 
@@ -87,8 +86,7 @@ _ADDRESS: Final = re.compile(r"[0-9.]+(/[0-9.]*)?|[0-9a-f.]*:[0-9a-f:.]*(%.*)?(/
 _AS_NUMBERS: Final = re.compile(r"as([0-9]{1,10})(?:-(?:as)?([0-9]{1,10}))?", re.I)
 _DIGEST: Final = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{128})", re.I)
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
-_SCHEME: Final = re.compile(r"^[a-z][a-z0-9+.-]*://", re.I)
-_PATH: Final = re.compile(r"(?=[/?#])")
+_WILD: Final = re.compile(r"[*?%]")
 _LAST_AS_NUMBER: Final = 2**32 - 1
 _TEXT_TYPES: Final = (
     ObservableType.EMAIL_SUBJECT,
@@ -105,12 +103,15 @@ def read_allow_value(text: str) -> AllowValue:
 
     Taken are addresses and prefixes, domains (a leading `*.` or `.` is the same: the name and
     everything below), URLs (with everything below), e-mail addresses, digests, `AS64500` or
-    `AS64496-AS64511`, and other kinds behind their type: `user-agent:curl/8.5.0`.
+    `AS64496-AS64511`, and other kinds behind their type: `user-agent:curl/8.5.0`, also an address
+    with a space in it: `email-addr:"a b"@bad.example`.
     """
     text = text.strip()
     kind, colon, rest = text.partition(":")
     if colon and kind in _TEXT_TYPES:
         return _text(kind, rest.strip())
+    if kind == ObservableType.EMAIL_ADDR and "@" in rest:
+        return _mail(rest.strip())
     if not text or not text.isprintable() or " " in text:
         raise ValueError("should be one value without spaces; text after it is written as # why")
     if _DIGEST.fullmatch(text):
@@ -169,9 +170,10 @@ def _url(text: str) -> AllowValue:
 
 def _mail(text: str) -> AllowValue:
     local, _, domain = text.rpartition("@")
-    if not local:
+    if not local or _WILD.search(local):
         raise ValueError(f"should be a whole address, or the domain alone: {domain}")
-    return AllowValue(Kind.MAIL, f"{local.lower()}@{_name(domain)}")
+    host = domain.lower() if domain.startswith("[") else _name(domain)
+    return AllowValue(Kind.MAIL, f"{local.lower()}@{host}")
 
 
 def _name(text: str) -> str:
@@ -188,26 +190,6 @@ def _name(text: str) -> str:
             "written plainly (bad.example, not bad[.]example)"
         )
     return name
-
-
-def split_url(url: str) -> tuple[str, str]:
-    """Return the host of a URL, with or without scheme, and its path and query."""
-    authority, *rest = _PATH.split(_SCHEME.sub("", url, count=1), maxsplit=1)
-    authority = authority.rpartition("@")[2]
-    path = rest[0].partition("#")[0] if rest else ""
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0].lower(), path
-    return authority.partition(":")[0].lower().removesuffix("."), path
-
-
-def url_steps(url: str) -> list[str]:
-    """Return the URLs that contain a URL, from its host down to itself, without scheme."""
-    host, rest = split_url(url)
-    path, _, query = rest.partition("?")
-    steps = [host]
-    for segment in filter(None, path.split("/")):
-        steps.append(f"{steps[-1]}/{segment}")
-    return [*steps, f"{steps[-1]}?{query}"] if query else steps
 
 
 def parse_site_lines(source: str, lines: Iterable[str]) -> tuple[list[SiteRule], list[str]]:

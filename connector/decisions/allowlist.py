@@ -19,8 +19,6 @@ from connector.decisions.allow_values import (
     SiteRule,
     parse_site_lines,
     read_allow_value,
-    split_url,
-    url_steps,
 )
 from connector.decisions.containment import (
     Names,
@@ -34,6 +32,7 @@ from connector.decisions.containment import (
 )
 from connector.decisions.protected import BuiltinGroup, builtin_rules
 from connector.decisions.public_suffixes import PublicSuffixes
+from connector.decisions.url_paths import is_root, split_url, url_steps
 from connector.decisions.warninglists import WarninglistIndex
 from connector.model import Observable, ObservableType
 
@@ -129,7 +128,6 @@ class Allowlist:
             ObservableType.ENDPOINT: self._of_endpoint,
             ObservableType.DOMAIN_NAME: self._of_domain,
             ObservableType.URL: self._of_url,
-            ObservableType.EMAIL_ADDR: self._of_mail,
             ObservableType.FILE_MD5: self._of_digest,
             ObservableType.FILE_SHA1: self._of_digest,
             ObservableType.FILE_SHA256: self._of_digest,
@@ -186,6 +184,8 @@ class Allowlist:
         return lasting(found, self.warninglists.protects(observable))
 
     def _found(self, observable: Observable, now: datetime) -> Protection | None:
+        if observable.type is ObservableType.EMAIL_ADDR:
+            return self._of_mail(observable, now)
         ask = self._by_type.get(observable.type)
         if ask is not None:
             return ask(observable.value, now)
@@ -233,14 +233,21 @@ class Allowlist:
     def _of_url(self, value: str, now: datetime) -> Protection | None:
         host, path = split_url(value)
         found = self._of_host(host, now)
-        if not path.partition("?")[0].strip("/.") and not _is_address(host):
+        if is_root(path) and not _is_address(host):
             # Targets widen a URL without path to its whole host, some to the names below it too.
             found = lasting(self._of_domain(host, now), found)
         return lasting(self._paths.find(url_steps(value), now), found) if self._paths else found
 
-    def _of_mail(self, value: str, now: datetime) -> Protection | None:
-        address = value.lower()
-        by_host = self._names.find_host(address.rpartition("@")[2], now)
+    def _of_mail(self, observable: Observable, now: datetime) -> Protection | None:
+        """Return who protects an address; one with a wildcard stands for its whole domain."""
+        address = observable.value.lower()
+        host = address.rpartition("@")[2]
+        if host.startswith("["):
+            by_host = self._of_host(host.strip("[]").removeprefix("ipv6:"), now)
+        elif observable.wild:
+            by_host = self._of_domain(host, now)
+        else:
+            by_host = self._names.find_host(host, now)
         return lasting(live(self._texts.get(address), now), by_host)
 
     def _of_digest(self, value: str, now: datetime) -> Protection | None:

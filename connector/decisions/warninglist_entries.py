@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import idna
 
-from connector.decisions.allow_values import url_steps
+from connector.decisions.url_paths import url_steps
 from connector.model import ObservableType
 
 __all__ = [

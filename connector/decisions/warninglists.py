@@ -17,9 +17,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from connector.decisions.allow_values import split_url, url_steps
 from connector.decisions.containment import Protection
 from connector.decisions.listed import Needles, Networks, Parents, Texts
+from connector.decisions.url_paths import is_root, split_url, url_steps
 from connector.decisions.warninglist_entries import (
     ADDRESSES,
     CERTIFICATES,
@@ -172,6 +172,8 @@ class WarninglistIndex:
         """Return the list that protects a canonical observable, and by which entry."""
         kind, value = observable.type, observable.value
         found = self._listed(kind, value) or self._found_in(kind, value)
+        if found is None and kind is _T.EMAIL_ADDR and observable.wild:
+            found = self._of_name(value.rpartition("@")[2])  # it stands for the whole domain
         if found is None:
             return None
         entry, why, owner = found
@@ -211,7 +213,7 @@ class WarninglistIndex:
 
     def _of_url(self, value: str) -> tuple[str, str, int] | None:
         host, path = split_url(value)
-        if not path.partition("?")[0].strip("/."):
+        if is_root(path):
             return self._of_host(host)
         *_, whole = url_steps(value)
         held = self._contents

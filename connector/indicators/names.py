@@ -1,4 +1,4 @@
-"""Canonical forms of domain names, URLs and e-mail addresses."""
+"""Canonical forms of domain names and URLs."""
 
 import re
 from functools import cache, lru_cache
@@ -12,28 +12,31 @@ from connector.indicators.unfit import UnfitValueError, shown
 from connector.model import ObservableType
 
 LONGEST_DOMAIN: Final = 253
-LONGEST_EMAIL: Final = 254
-LONGEST_LOCAL_PART: Final = 64
 LONGEST_URL: Final = 2048
 USERINFO_DROPPED: Final = "userinfo_dropped"
+ACCOUNT_DROPPED: Final = "account_dropped"
 FRAGMENT_DROPPED: Final = "fragment_dropped"
 
 # RFC 2606 and 6761: never in the DNS, but what documentation, tests and exercises are written in.
 _RESERVED: Final = frozenset({"example", "invalid", "localhost", "test"})
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN: Final = re.compile(rf"(?:{_LABEL}\.)+([a-z][a-z0-9-]*)")
-_LOCAL_PART: Final = re.compile(r"[a-z0-9!$%&*+/=?^_~-]+(?:\.[a-z0-9!$%&*+/=?^_~-]+)*")
 _DEFAULT_PORTS: Final = {
     "http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21", "ftps": "990",
     "sftp": "22", "ssh": "22", "tftp": "69", "ldap": "389", "ldaps": "636", "smb": "445",
-    "tcp": "", "udp": "",
+    "imap": "143", "imaps": "993", "irc": "", "ircs": "", "mqtt": "1883", "mqtts": "8883",
+    "pop3": "110", "pop3s": "995", "rdp": "3389", "rtmp": "1935", "rtsp": "554", "smtp": "25",
+    "smtps": "465", "telnet": "23", "vnc": "5900",
+    "socks4": "", "socks5": "", "stratum+ssl": "", "stratum+tcp": "", "tcp": "", "udp": "",
 }  # fmt: skip
-_PLAIN_URL: Final = re.compile(r"(?:https?://)?([a-z0-9_.-]+)/[\w!$%&()*+./:;=?@\[\]~-]*", re.ASCII)
+_PLAIN_URL: Final = re.compile(r"(?:https?://)?([a-z0-9_.-]+)/[\w!$%&()+./:;=?@\[\]~-]*", re.ASCII)
 _AUTHORITY: Final = re.compile(r"([^/?]*)(.*)", re.DOTALL)
 _HOST_PORT: Final = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]*))?")
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
-_NEVER_IN_URLS: Final = re.compile(r"[\"'`\\]")
-_ENCODED_IN_URLS: Final = re.compile(r"[^!-~]|[,<>^{|}]")
+# A comma would end a value in many lists; the others are not of a URL (RFC 3986).
+_ENCODED_IN_URLS: Final = re.compile(r"[^!-~]|[\",<>^`{|}]")
+# Of these schemes the account only says who may ask, of all others also what is found.
+_WEB: Final = frozenset({"http", "https", "ws", "wss"})
 
 
 @cache
@@ -94,26 +97,10 @@ def _check_domain(name: str) -> None:
         raise UnfitValueError(f"there is no top-level domain {shown(form[1])} ({shown(name)})")
 
 
-def email(text: str) -> str:
-    """Return the canonical form of an e-mail address: lower case throughout, as targets compare."""
-    local, at, host = text.rpartition("@")
-    if not at:
-        raise UnfitValueError(f"{shown(text)} is not an e-mail address: it has no @")
-    local = local.lower()
-    if len(local) > LONGEST_LOCAL_PART or not _LOCAL_PART.fullmatch(local):
-        raise UnfitValueError(f"{shown(text)} has a local part that no list can hold safely")
-    host = domain(host)
-    if host.startswith("*."):
-        raise UnfitValueError(f"{shown(text)} names more than one domain")
-    if len(local) + len(host) >= LONGEST_EMAIL:
-        raise UnfitValueError(f"{shown(text)} is longer than {LONGEST_EMAIL} characters")
-    return f"{local}@{host}"
-
-
 def url(text: str) -> tuple[str, tuple[str, ...]]:
     """Return the canonical form of a URL, with or without a scheme, and what was dropped of it."""
-    if _NEVER_IN_URLS.search(text):
-        raise UnfitValueError(f"{shown(text)} holds a quote or a backslash")
+    if "\\" in text:  # some take it for a slash, others for a letter like any
+        raise UnfitValueError(f"{shown(text)} holds a backslash")
     scheme, colon, rest = text.partition("://")
     if not colon:
         scheme, rest = "", text
@@ -124,7 +111,8 @@ def url(text: str) -> tuple[str, tuple[str, ...]]:
     userinfo, _, host = authority.rpartition("@")
     if userinfo and not scheme:
         raise UnfitValueError(f"{shown(text)} has an @ before its path, but no scheme")
-    dropped = (USERINFO_DROPPED,) * bool(userinfo) + (FRAGMENT_DROPPED,) * bool(fragment)
+    account = USERINFO_DROPPED if scheme in _WEB else ACCOUNT_DROPPED
+    dropped = (account,) * bool(userinfo) + (FRAGMENT_DROPPED,) * bool(fragment)
     whole = f"{scheme}{colon}{_host_port(host, scheme)}{path}"
     if len(whole) > LONGEST_URL:
         raise UnfitValueError(f"{shown(text)} is longer than {LONGEST_URL} characters")

@@ -5,10 +5,10 @@ import unicodedata
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from connector.indicators import addresses, names, texts
+from connector.indicators import addresses, mail, names, texts
 from connector.indicators.keys import key_of
 from connector.indicators.refang import refanged
-from connector.indicators.unfit import UnfitValueError, shown
+from connector.indicators.unfit import UnfitValueError, WildcardError, shown
 from connector.model import Observable, ObservableType
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "REFANGED",
     "RETYPED",
     "UnfitValueError",
+    "WildcardError",
     "canonical",
     "key_of",
     "plain_form",
@@ -36,6 +37,10 @@ _LOWER_HEX: Final = re.compile(r"[0-9a-f]+")
 _FILE_DIGESTS: Final = {
     32: _T.FILE_MD5, 40: _T.FILE_SHA1, 64: _T.FILE_SHA256, 128: _T.FILE_SHA512
 }  # fmt: skip
+# As shells, LIKE and regular expressions write them. A % before a letter is the zone of an address.
+_WILD_NAME: Final = re.compile(r"[*?%^$|]")
+_WILD_ADDRESS: Final = re.compile(r"[*?^$|]|%(?![0-9A-Za-z])|(?:^|\.)x(?=\.|$)", re.IGNORECASE)
+_WILD_URL: Final = re.compile(r"\*|^(?:[^:/?#]+://)?[^/?#]*[%^$|]")
 _CERTIFICATE_DIGESTS: Final = {40: _T.X509_SHA1, 64: _T.X509_SHA256}
 
 
@@ -59,6 +64,15 @@ def read_observable(kind: ObservableType, text: str) -> Reading:
         return Observable(kind, text), ()
     text = _cleaned(form, text)
     try:
+        return _read_or_refang(form, kind, text)
+    except UnfitValueError as error:
+        if form.wild is None or form.wild.search(text) is None:
+            raise
+        raise WildcardError(f"{error}: it holds a wildcard, and may mean many values") from None
+
+
+def _read_or_refang(form: "_Form", kind: ObservableType, text: str) -> Reading:
+    try:
         return form.read(kind, text)
     except UnfitValueError:
         bare = refanged(text) if form.defanged else text
@@ -78,12 +92,13 @@ def read_host(text: str) -> Reading:
 
 
 class _Form(NamedTuple):
-    """How values of one type are read."""
+    """How values of one type are read; `wild` finds what makes several of an unfit one."""
 
     read: Callable[[ObservableType, str], Reading]
     longest: int
     defanged: bool = False
     is_plain: Callable[[str], object] | None = None
+    wild: re.Pattern[str] | None = None
 
 
 def _cleaned(form: _Form, text: str) -> str:
@@ -126,7 +141,7 @@ def _read_url(kind: ObservableType, text: str) -> Reading:
 def _read_email(kind: ObservableType, text: str) -> Reading:
     if text.startswith("@"):
         return Observable(_T.DOMAIN_NAME, names.domain(text[1:])), (RETYPED,)
-    return Observable(kind, names.email(text)), ()
+    return Observable(kind, mail.address(text)), ()
 
 
 def _read_file_digest(kind: ObservableType, text: str) -> Reading:
@@ -162,23 +177,23 @@ def _digest(kind: ObservableType, length: int) -> _Form:
 
 
 _FORMS: Final = {
-    _T.IPV4_ADDR: _Form(_read_address, 100, True, addresses.IPV4.fullmatch),
-    _T.IPV6_ADDR: _Form(_read_address, 100, True),
+    _T.IPV4_ADDR: _Form(_read_address, 100, True, addresses.IPV4.fullmatch, _WILD_ADDRESS),
+    _T.IPV6_ADDR: _Form(_read_address, 100, True, None, _WILD_ADDRESS),
     _T.ENDPOINT: _as(addresses.endpoint, 100),
-    _T.DOMAIN_NAME: _Form(_read_domain, names.LONGEST_URL, True, names.is_plain_domain),
-    _T.URL: _Form(_read_url, names.LONGEST_URL, True, names.is_plain_url),
-    _T.EMAIL_ADDR: _Form(_read_email, names.LONGEST_EMAIL, True),
+    _T.DOMAIN_NAME: _Form(_read_domain, names.LONGEST_URL, True, names.is_plain_domain, _WILD_NAME),
+    _T.URL: _Form(_read_url, names.LONGEST_URL, True, names.is_plain_url, _WILD_URL),
+    _T.EMAIL_ADDR: _Form(_read_email, mail.LONGEST, True, None, _WILD_NAME),
     _T.EMAIL_SUBJECT: _as(str, 998),
     _T.FILE_MD5: _digest(_T.FILE_MD5, 32),
     _T.FILE_SHA1: _digest(_T.FILE_SHA1, 40),
     _T.FILE_SHA256: _digest(_T.FILE_SHA256, 64),
     _T.FILE_SHA512: _digest(_T.FILE_SHA512, 128),
-    _T.FILE_NAME: _as(texts.plain_name, 1024),
+    _T.FILE_NAME: _as(str, 1024),
     _T.AUTONOMOUS_SYSTEM: _as(addresses.autonomous_system, 20),
     _T.USER_AGENT: _as(str, 2048),
     _T.X509_SHA1: _digest(_T.X509_SHA1, 40),
     _T.X509_SHA256: _digest(_T.X509_SHA256, 64),
-    _T.MUTEX: _as(texts.plain_name, 1024),
+    _T.MUTEX: _as(str, 1024),
     _T.REGISTRY_KEY: _as(texts.registry_key, 1024),
     _T.PROCESS_COMMAND: _as(str, 8191),
 }

@@ -3,7 +3,13 @@
 import re
 from typing import Final
 
-from connector.indicators.observable import HOST_BITS_MASKED, RETYPED, UnfitValueError
+from connector.indicators.names import ACCOUNT_DROPPED, FRAGMENT_DROPPED
+from connector.indicators.observable import (
+    HOST_BITS_MASKED,
+    RETYPED,
+    UnfitValueError,
+    WildcardError,
+)
 from connector.indicators.pattern_comparisons import Comparison
 from connector.indicators.pattern_paths import PROPERTIES, VICTIMS, Property
 from connector.indicators.unfit import shown
@@ -12,6 +18,11 @@ from connector.model import Claim, Observable, ObservableType, Reason
 # A wider prefix holds many who were not meant: it is context, not an indictment.
 WIDEST_PREFIXES: Final = {ObservableType.IPV4_ADDR: 24, ObservableType.IPV6_ADDR: 48}
 
+# What is not sent to a server: to list a URL without it stops more than was meant.
+_DROPPED: Final = {
+    FRAGMENT_DROPPED: "its fragment is never sent, and without it the page is every visitor's",
+    ACCOUNT_DROPPED: "it is about one account, and without it the place is every account's",
+}
 _NAMES_BELOW: Final = re.compile(r"%(\.[^%_]+)")
 
 
@@ -45,7 +56,7 @@ def claim_of_text(known: Property, text: str, *, as_network: bool = False) -> Cl
     try:
         observable, notes = known.read(text)
     except UnfitValueError as error:
-        return Claim(None, False, Reason.UNREADABLE, f"{known.path}: {error}")
+        return _unfit(known, error)
     caution = known.caution or _caution(observable, notes)
     if not caution and HOST_BITS_MASKED in notes and not as_network:
         caution = "bits are set beyond its prefix, so that one host may be meant"
@@ -60,6 +71,12 @@ def watched(claim: Claim, why: str) -> Claim:
         return claim
     why = f"{why}; {claim.why}" if claim.why else why
     return Claim(claim.observable, False, Reason.NOT_ENFORCEABLE, why)
+
+
+def _unfit(known: Property, error: UnfitValueError) -> Claim:
+    means_many = isinstance(error, WildcardError)
+    reason = Reason.NOT_ENFORCEABLE if means_many else Reason.UNREADABLE
+    return Claim(None, False, reason, f"{known.path}: {error}")
 
 
 def _unsupported(path: str, why: str) -> Claim:
@@ -102,6 +119,11 @@ def _names_below(known: Property, literal: str) -> Claim:
 
 def _caution(observable: Observable, notes: tuple[str, ...]) -> str:
     kind, value = observable.type, observable.value
+    if observable.wild:
+        return "it holds a wildcard, which many readers take for more than this value"
+    for note, why in _DROPPED.items():
+        if note in notes:
+            return why
     if kind is ObservableType.DOMAIN_NAME:
         if value.startswith("*."):
             return "an equality with a wildcard matches no name"

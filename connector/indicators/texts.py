@@ -1,11 +1,9 @@
 """Canonical forms of the free texts that hosts, mail and browsers are recognised by."""
 
-import re
 from typing import Final
 
 from connector.indicators.unfit import UnfitValueError, shown
 
-_QUOTE_OR_COMMA: Final = re.compile("[\"'`,]")
 _HIVES: Final = {
     "HKCR": "HKEY_CLASSES_ROOT",
     "HKCU": "HKEY_CURRENT_USER",
@@ -13,13 +11,6 @@ _HIVES: Final = {
     "HKU": "HKEY_USERS",
     "HKCC": "HKEY_CURRENT_CONFIG",
 }
-
-
-def plain_name(text: str) -> str:
-    """Return a name that can stand in any list: without quotes and commas."""
-    if _QUOTE_OR_COMMA.search(text):
-        raise UnfitValueError(f"{shown(text)} holds a quote or a comma")
-    return text
 
 
 def registry_key(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from connector.indicators.names import FRAGMENT_DROPPED, USERINFO_DROPPED
+from connector.indicators.names import ACCOUNT_DROPPED, FRAGMENT_DROPPED, USERINFO_DROPPED
 from connector.indicators.observable import (
     HASH_NAME_MISMATCH,
     HOST_BITS_MASKED,
@@ -21,7 +21,7 @@ SCHEMELESS: Final = "schemeless"
 # A note's place is the number it is kept under: new ones come last.
 NOTES: Final = (
     REFANGED, RETYPED, HASH_NAME_MISMATCH, SCHEMELESS, USERINFO_DROPPED, FRAGMENT_DROPPED,
-    HOST_BITS_MASKED,
+    HOST_BITS_MASKED, ACCOUNT_DROPPED,
 )  # fmt: skip
 _CODES: Final = {note: code for code, note in enumerate(NOTES, 1)}
 

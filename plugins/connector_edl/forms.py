@@ -75,6 +75,13 @@ def _plain_url(value: str) -> str:
     return _text(value)
 
 
+def _plain_mail(value: str) -> str:
+    # What is quoted before the @ may be a whole address, or several: readers find those.
+    if value.startswith('"'):
+        raise NotWritableError("has a quoted local part, in which readers may see other addresses")
+    return _text(value)
+
+
 def _panos_domain(value: str) -> str:
     # A bare name grows to all names below it where the list has its expand option switched on;
     # `^` says on every firewall: this name only.
@@ -139,6 +146,7 @@ _PLAIN: Final[Mapping[ObservableType, Writer]] = {
     **dict.fromkeys(ADDRESSES, _address),
     **dict.fromkeys(DOMAINS, _domain),
     **dict.fromkeys(URLS, _plain_url),
+    ObservableType.EMAIL_ADDR: _plain_mail,
 }
 _WRITERS: Final[Mapping[Format, Mapping[ObservableType, Writer]]] = {
     Format.PLAIN: _PLAIN,

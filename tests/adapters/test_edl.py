@@ -198,6 +198,7 @@ def test_each_dialect_is_written_to_the_byte(name: str, tmp_path: Path) -> None:
         ({"format": "fortigate", "types": ["url"]}, "http://bad.example/*", r"holds \*"),
         ({"format": "fortigate", "types": ["url"]}, "#bad.example/", "not a web address"),
         ({"types": ["url"]}, "http://bad.example/a b", "holds a space"),
+        ({"types": ["email-addr"]}, '"x@good.example"@bad.example', "quoted local part"),
         ({"types": ["mutex"]}, "# sample", "take for a comment"),
         ({"types": ["mutex"]}, " sample", "starts or ends with a space"),
         ({"types": ["mutex"]}, "a\nb", "line break"),

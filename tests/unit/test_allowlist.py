@@ -55,6 +55,88 @@ def site(*values, **more):
 # --- the built-in floor
 
 
+ROOTS = [
+    *("*", "%2F", "%2f", "%2e", "%2E%2e", ";", ";jsessionid=1", ".", "./", "/", "//", "?", "?q=*"),
+    *("..%2f", "%20", "%252F", "%25252e", "a/..", "a/%2e%2e", "a/..;/", "a/../?x", "a\\..", "%5C"),
+    *(
+        "*/",
+        "**",
+        "%2A",
+        "%3B",
+        "%00",
+        "-",
+        "_",
+        "~",
+        "+",
+        "%09",
+        "%c0%af",
+        "%EF%BC%8F",
+        ",",
+        "(*)",
+    ),
+    *("x/./..//", "a/b/../..", ";/;/", "%3f", "%23"),
+]
+
+
+@pytest.mark.parametrize("path", ROOTS)
+def test_a_path_that_comes_out_as_the_root_is_judged_as_the_root(floor, path):
+    for url in (f"http://gmail.com/{path}", f"gmail.com/{path}"):
+        assert group_of(floor, "url", url) == "mail_providers"
+
+
+@pytest.mark.parametrize(
+    "path", ["a", "a/", "%61", "a/../b", "x;y", "%E4%BD%A0", "index.html", "-/a", "a%2f..%2fb", "0"]
+)
+def test_a_page_at_a_host_that_many_share_is_no_root(floor, path):
+    assert group_of(floor, "url", f"http://gmail.com/{path}") is None
+
+
+@pytest.mark.parametrize(
+    "path", ["team/doc", "%74eam/doc", "x/../team/", "/team", "team;a=1/x", "te%2561m", "team/*"]
+)
+def test_a_protected_url_is_found_however_its_path_is_written(path):
+    for rule in ("https://docs.test/team", "https://docs.test/team/*", "docs.test/x/../%74eam/"):
+        assert group_of(site(rule), "url", f"http://docs.test/{path}") == "site"
+
+
+@pytest.mark.parametrize(
+    ("value", "group"),
+    [
+        ("*@gmail.com", "mail_providers"),
+        ("j*@gmail.com", "mail_providers"),
+        ("%@gmail.com", "mail_providers"),
+        ("?@co.uk", "public_suffixes"),
+        ("john@gmail.com", None),
+        ("*@bad-site.com", None),
+        ("x@[8.8.8.8]", "public_resolvers"),
+        ("x@[ipv6:2001:4860:4860::8888]", "public_resolvers"),
+        ("x@[12.34.56.78]", None),
+    ],
+)
+def test_of_an_address_with_a_wildcard_the_domain_behind_it_is_asked(floor, value, group):
+    assert group_of(floor, "email-addr", value) == group
+
+
+@pytest.mark.parametrize("value", ["*@partner.test", "%@partner.test", "a?@partner.test"])
+def test_a_wildcard_in_an_address_is_refused_with_what_would_do(value):
+    with pytest.raises(ValueError, match=r"the domain alone: partner\.test"):
+        read_allow_value(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "observed"),
+    [
+        ("o'brien@bad.test", "o'brien@bad.test"),
+        ('email-addr:"John Doe"@bad.test', '"john doe"@bad.test'),
+        ("u@[192.0.2.1]", "u@[192.0.2.1]"),
+        ("jürgen@bad.test", "jürgen@bad.test"),
+    ],
+)
+def test_every_address_that_can_be_listed_can_be_an_exception(value, observed):
+    allowlist = Allowlist.build(without=NO_GROUPS, exceptions=[ExceptionRule(value)])
+    assert group_of(allowlist, "email-addr", observed) == "exception"
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "group"),
     [

@@ -578,7 +578,12 @@ def test_each_property_gives_its_observable(pattern, kind, value):
         ("[autonomous-system:number = true]", UNREADABLE, "never equal"),
         ("[autonomous-system:number = 64496.5]", UNREADABLE, "never equal"),
         ("[domain-name:value = 'setup.exe']", UNREADABLE, "no top-level domain"),
-        (r"[url:value = 'http://bad.example/\'']", UNREADABLE, "quote"),
+        (r"[url:value = 'http://bad.example/\\']", UNREADABLE, "backslash"),
+        ("[domain-name:value = 'a.*.example']", NOT_ENFORCEABLE, "wildcard"),
+        (f"[{IP} = '203.0.113.*']", NOT_ENFORCEABLE, "wildcard"),
+        (f"[{IP} = '203.*.0.0/16']", NOT_ENFORCEABLE, "wildcard"),
+        ("[url:value = 'http://*.bad.example/']", NOT_ENFORCEABLE, "wildcard"),
+        ("[email-addr:value = '.*@bad.example']", NOT_ENFORCEABLE, "wildcard"),
         ("[url:value = 'http://bad.example/\nx']", UNREADABLE, "not print"),
         (f"[{IP} = '203.0.113.5'", UNREADABLE, r"at character 33: \] is expected, not the end"),
         (f"[{IP} = 203.0.113.5]", UNREADABLE, "at character 25"),
@@ -605,6 +610,19 @@ def test_what_gives_no_observable_says_why(pattern, reason, words):
         (f"[process:image_ref.hashes.'SHA-256' = '{SHA256}']", SHA256, "running"),
         (f"[artifact:hashes.MD5 = '{MD5}']", MD5, "artifact"),
         ("[process:name = 'bad.exe']", "bad.exe", "process"),
+        ("[email-addr:value = '*@gmail.com']", "*@gmail.com", "wildcard"),
+        ("[email-message:sender_ref.value = '%@bad.example']", "%@bad.example", "wildcard"),
+        ("[url:value = 'http://bad.example/a/*']", "http://bad.example/a/*", "wildcard"),
+        ("[domain-name:value = 'http://bad.example/*']", "http://bad.example/*", "wildcard"),
+        ("[file:name = '*.exe']", "*.exe", "wildcard"),
+        ("[mutex:name = '*']", "*", "wildcard"),
+        (
+            "[url:value = 'http://www.search.example/?src=1#q=x']",
+            "http://www.search.example/?src=1",
+            "fragment",
+        ),
+        ("[url:value = 'hxxp://search[.]example/#q']", "http://search.example/", "fragment"),
+        ("[url:value = 'ftp://me:x@files.example/a']", "ftp://files.example/a", "account"),
     ],
 )
 def test_an_equality_that_is_not_enough_is_watched(pattern, value, words):
@@ -615,6 +633,24 @@ def test_an_equality_that_is_not_enough_is_watched(pattern, value, words):
         NOT_ENFORCEABLE,
     )
     assert words in claim.why
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value"),
+    [
+        ("[file:name = 'Invoice, March.exe']", "Invoice, March.exe"),
+        (r"[url:value = 'http://bad.test/o\'neil.php']", "http://bad.test/o'neil.php"),
+        (r"[email-addr:value = 'o\'brien@bad.test']", "o'brien@bad.test"),
+        ("[email-addr:value = 'u@[192.0.2.1]']", "u@[192.0.2.1]"),
+        ("[email-addr:value = 'Jürgen@bad.test']", "jürgen@bad.test"),
+        ("[email-addr:value = '\"john doe\"@bad.test']", '"john doe"@bad.test'),
+        ("[url:value = 'http://bad.example/x#']", "http://bad.example/x"),
+        ("[url:value = 'http://me:x@bad.example/a']", "http://bad.example/a"),
+    ],
+)
+def test_a_legal_value_is_read_and_is_enough_by_itself(pattern, value):
+    (claim,) = read_pattern(pattern)
+    assert (claim.observable.value, claim.enforceable, claim.reason) == (value, True, None)
 
 
 @pytest.mark.parametrize(

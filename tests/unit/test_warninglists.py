@@ -205,6 +205,20 @@ def test_a_list_without_attributes_is_about_every_type():
     assert protects(index, "email-addr", "x@popular.example") is None
 
 
+def test_an_address_with_a_wildcard_is_held_like_its_whole_domain():
+    index = WarninglistIndex([of("string", "popular.example")])
+    assert protects(index, "email-addr", "*@popular.example")
+    assert not protects(index, "email-addr", "x@popular.example")
+    assert not protects(index, "email-addr", "*@other.example")
+
+
+def test_a_path_that_comes_out_as_the_root_is_held_like_its_host():
+    index = WarninglistIndex([of("string", "popular.example")])
+    for path in ("*", "%2F", "a/..", ";a", "%252e"):
+        assert protects(index, "url", f"http://popular.example/{path}")
+    assert not protects(index, "url", "http://popular.example/a")
+
+
 def test_mail_at_a_host_of_a_list_about_mail_is_protected():
     listed = of("hostname", "mail.example", attributes=("email-src",))
     assert protected(listed, "email-addr", "a@sub.mail.example")
