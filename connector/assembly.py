@@ -123,7 +123,7 @@ def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:
         authoritative = frozenset(feed.authoritative)
         terms[number] = Terms(
             name, feed.default_confidence, ages, authoritative=authoritative,
-            scale=readings(feed.confidence_scale),
+            scale=readings(feed.confidence_scale), widest=feed.least_reach,
         )  # fmt: skip
     return terms
 
@@ -194,6 +194,7 @@ def _select(listed: ListConfig) -> Select:
         producers=Choice(frozenset(chosen.producers.any), frozenset(chosen.producers.none)),
         context=chosen.context.choice,
         opinions=chosen.opinions.rule,
+        wide=frozenset(ObservableType(kind) for kind in listed.wide),
         min_sources=chosen.min_sources,
     )
 

@@ -15,6 +15,7 @@ from connector.decisions.policy import (
     explain_all,
     reason_of,
 )
+from connector.decisions.reach import exceeds, reach_of, words_of_reach
 from connector.decisions.selection import Terms
 from connector.indicators.candidates import candidates, meanings
 from connector.indicators.confidence import words_of
@@ -104,11 +105,12 @@ def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None)
     terms = service.terms[claim.row.feed]
     level = service.level(service.store.traits(claim.row.traits), claim.row.feed)
     until = NEVER if observable is None else ends(observable.type, claim.row, terms)
+    too_wide = _too_wide(service, observable, terms)
     return {
         "feed": terms.name,
         "indicator": id_of_key(claim.object),
-        "enforceable": claim.row.kind in (Kind.ENFORCEABLE, Kind.RULE),
-        "why": claim.why,
+        "enforceable": claim.row.kind in (Kind.ENFORCEABLE, Kind.RULE) and not too_wide,
+        "why": "; ".join(filter(None, (claim.why, too_wide))),
         "valid_from": moment(claim.row.valid_from),
         "valid_until": moment(until),
         "marking": level.label,
@@ -121,6 +123,16 @@ def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None)
         ),
         "reasons": {},
     }
+
+
+def _too_wide(service: Service, observable: Subject | None, terms: Terms) -> str:
+    """Return why no list takes an observable of this feed as enough to block, by its reach."""
+    if observable is None:
+        return ""
+    wide = {kind for one in service.listings.values() for kind in one.policy.select.wide}
+    if not exceeds(observable.type, reach_of(observable), terms.widest, wide):
+        return ""
+    return words_of_reach(observable.type, terms.name, terms.widest)
 
 
 def _meant(confidence: int | None, terms: Terms) -> int | None:

@@ -12,6 +12,7 @@ from connector.config.values import Day, Interval, MaxAge, Name, Text, TlpName, 
 from connector.config.warninglist_files import installed_folder, installed_names, no_such_list
 from connector.decisions.allowlist import BuiltinGroup, read_allow_value
 from connector.decisions.mapping import FieldSpec
+from connector.decisions.reach import WIDEST
 from connector.indicators.confidence import Scale
 from connector.model import Audience, ObservableType, Purpose, SubjectType, Tlp
 from connector.settings import Duration, Field, FilePath, Settings
@@ -24,6 +25,31 @@ class PartialRuns(StrEnum):
 
     ALLOW = "allow"
     REFUSE = "refuse"
+
+
+class WidestConfig(Settings):
+    """The shortest prefixes that may block; what is wider is only watched."""
+
+    ipv4: int = Field(
+        24,
+        ge=16,
+        le=32,
+        description="Shortest IPv4 prefix of this feed that blocks. Wider than /16 never blocks "
+        "(group `wide_prefixes`).",
+    )
+    ipv6: int = Field(
+        48,
+        ge=32,
+        le=128,
+        description="Shortest IPv6 prefix of this feed that blocks. Wider than /32 never blocks "
+        "(group `wide_prefixes`).",
+    )
+
+
+class Wide(StrEnum):
+    """Kinds that hold many who did nothing, and block only where the file says so."""
+
+    AUTONOMOUS_SYSTEM = "autonomous-system"
 
 
 class FeedConfig(Settings):
@@ -55,6 +81,15 @@ class FeedConfig(Settings):
         "rules) and `default`.",
     )
 
+    widest: WidestConfig = Field(
+        default_factory=WidestConfig,
+        description="How wide a prefix of this feed may be and still block.",
+    )
+    wide: tuple[Wide, ...] = Field(
+        (),
+        description="Kinds of this feed that block though each value holds many who did nothing; "
+        "others are only watched. A list may say so too.",
+    )
     authoritative: tuple[Text, ...] = Field(
         (),
         description="Identities, by STIX id, whose opinions alone count for this feed's "
@@ -65,6 +100,14 @@ class FeedConfig(Settings):
         description="`refuse`: a run of several pages counts when it has ended well, and one that "
         "broke off is gone on with. `allow`: every page counts as it comes.",
     )
+
+    @property
+    def least_reach(self) -> dict[SubjectType, int]:
+        """The least reach of this feed that blocks, by type (`connector.decisions.reach`)."""
+        bounds: dict[SubjectType, int] = {
+            ObservableType.IPV4_ADDR: self.widest.ipv4, ObservableType.IPV6_ADDR: self.widest.ipv6
+        }  # fmt: skip
+        return {**WIDEST, **bounds, **dict.fromkeys(map(ObservableType, self.wide), 0)}
 
     def max_age_of(self, kind: SubjectType) -> timedelta | None:
         """Return how long an indicator of this type counts where it says nothing itself."""
@@ -192,6 +235,11 @@ class ListConfig(Settings):
     )
     select: SelectConfig = Field(
         default_factory=SelectConfig, description="What the list takes; everything when left out."
+    )
+    wide: tuple[Wide, ...] = Field(
+        (),
+        description="Kinds that block on this list, whichever feed names them, though each value "
+        "holds many who did nothing.",
     )
     rank_by: tuple[Rank, ...] = Field(
         (Rank.CONFIDENCE, Rank.NEWEST),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from connector.decisions.reach import exceeds, reach_of, words_of_reach
 from connector.decisions.selection import Terms
 from connector.decisions.verdict import ListPolicy
 from connector.decisions.witnesses import witnesses
@@ -138,8 +139,9 @@ def decide(
     best: ClaimRow | None = None
     best_rank, at, recheck = -1, -1, NEVER
     taken: list[ClaimRow] = []
+    reach = reach_of(observable)
     for index, claim in enumerate(claims):
-        code, turn = _standing(observable.type, claim, policy, now)
+        code, turn = _standing(observable.type, reach, claim, policy, now)
         codes[index] = code
         recheck = min(recheck, turn)
         if code != _WANTED:
@@ -211,7 +213,9 @@ def _protected(observable: Subject, policy: ListPolicy, now: int, decision: Deci
     return Decision(codes, None, 0, min(decision.recheck, until), detail, None, by.group)
 
 
-def _standing(kind: SubjectType, claim: ClaimRow, policy: ListPolicy, now: int) -> tuple[int, int]:
+def _standing(
+    kind: SubjectType, reach: int | None, claim: ClaimRow, policy: ListPolicy, now: int
+) -> tuple[int, int]:
     """Return the reason code of one claim by itself, and when time alone may change it."""
     terms = policy.terms[claim.feed]
     said = claim.confidence
@@ -219,6 +223,8 @@ def _standing(kind: SubjectType, claim: ClaimRow, policy: ListPolicy, now: int) 
         return _UNREADABLE, NEVER
     if claim.kind and (code := _kind_code(kind, claim.kind, policy)):
         return code, NEVER
+    if reach is not None and _stops_too_much(kind, reach, terms, policy):
+        return _NOT_ENFORCEABLE, NEVER
     if claim.state:
         code = _state_code(claim.state, policy.purpose)
         if code:
@@ -245,6 +251,11 @@ def _kind_code(subject: SubjectType, kind: int, policy: ListPolicy) -> int:
     if kind == Kind.RULE:
         return 0 if subject in policy.rules else _UNSUPPORTED
     return _WITHOUT_OBSERVABLE[Kind(kind)]
+
+
+def _stops_too_much(kind: SubjectType, reach: int, terms: Terms, policy: ListPolicy) -> bool:
+    blocks = policy.purpose is Purpose.BLOCK
+    return blocks and exceeds(kind, reach, terms.widest, policy.select.wide)
 
 
 def _state_code(state: int, purpose: Purpose) -> int:
@@ -315,13 +326,16 @@ def explain(
     observable: Subject, claim: ClaimRow, policy: ListPolicy, now: int
 ) -> tuple[Reason, str]:
     """Return one claim's reason by itself, in words where there is more to say."""
-    code, _turn = _standing(observable.type, claim, policy, now)
+    code, _turn = _standing(observable.type, reach_of(observable), claim, policy, now)
     reason = reason_of(code)
     if reason in (Reason.WITHHELD, Reason.DESELECTED):
         verdict = policy.verdict(claim.traits, claim.feed, claim.context, now)
         if verdict.reason is reason:
             return reason, verdict.detail
         return reason, _unselected_words(observable.type, claim, policy, verdict.min_confidence)
+    if reason is Reason.NOT_ENFORCEABLE and claim.kind == Kind.ENFORCEABLE:
+        terms = policy.terms[claim.feed]
+        return reason, words_of_reach(observable.type, terms.name, terms.widest)
     if reason is Reason.UNSUPPORTED_PATTERN and claim.kind == Kind.RULE:
         return reason, f"no output of this list takes {observable.type} rules"
     if claim.state == State.DISPUTED and reason is Reason.REVOKED:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from connector.decisions.context import ContextChoice, OpinionRule
+from connector.decisions.reach import WIDEST
 from connector.model import Context, ObservableType, Purpose, SubjectType
 
 
@@ -23,7 +24,7 @@ class Terms:
     """What a feed's configuration adds: confidence, age bounds by type, whose opinion counts.
 
     `scale` holds what its producers may write as confidence, each with what that means from 0 to
-    100; None where they write just that.
+    100; None where they write just that. `widest` is the least reach that blocks, by type.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Terms:
     configured: bool = True
     authoritative: frozenset[str] = frozenset()
     scale: Mapping[int, int | None] | None = None
+    widest: Mapping[SubjectType, int] = field(default_factory=lambda: WIDEST)
 
     def reads(self, said: int | None) -> int | None:
         """Return a confidence from 0 to 100; None where none is given, or none on the scale."""
@@ -68,6 +70,7 @@ class Select:
     producers: Choice = Choice()
     context: ContextChoice = field(default_factory=ContextChoice)
     opinions: OpinionRule = field(default_factory=OpinionRule)
+    wide: frozenset[SubjectType] = frozenset()
     min_sources: int = 1
 
 

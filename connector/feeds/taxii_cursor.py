@@ -39,6 +39,8 @@ def read_stamp(text: str | None) -> datetime | None:
 
 def _rfc3339(found: re.Match[str]) -> datetime:
     day, clock, fraction, sign, hours, minutes = found.groups()
+    if clock.endswith(":60"):  # a leap second, which Python cannot count: the moment before it
+        clock, fraction = f"{clock[:-2]}59", "999999"
     moment = datetime.fromisoformat(f"{day}T{clock}").replace(
         microsecond=int((fraction or "0")[:6].ljust(6, "0")), tzinfo=UTC
     )

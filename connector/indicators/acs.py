@@ -10,7 +10,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from connector.indicators.stix import Instant, micros
+from connector.indicators.stix import micros
+from connector.indicators.timestamps import Instant, mended
 
 __all__ = [
     "ACS_EXTENSION",
@@ -270,8 +271,8 @@ def _disposal(body: Mapping[str, Any]) -> int | None:
 
 def _instant(value: object, path: str) -> int:
     try:
-        return micros(msgspec.convert(value, Instant))
-    except msgspec.ValidationError:
+        return micros(msgspec.json.decode(mended(msgspec.json.encode(value)), type=Instant))
+    except (msgspec.DecodeError, TypeError, ValueError):
         raise _MalformedError(f"{path} should be a timestamp") from None
 
 

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple, TypeGuard
 import msgspec
 
 from connector.indicators.identity import key_of_id
-from connector.indicators.stix import LONGEST_ID, GranularMarking, Instant, micros
+from connector.indicators.stix import LONGEST_ID, GranularMarking, micros
+from connector.indicators.timestamps import Instant, mended
 
 CONTEXT_TYPES: Final = frozenset(
     {
@@ -132,7 +133,7 @@ _decode = msgspec.json.Decoder(_Body).decode
 def read_context(raw: bytes) -> Told | None:
     """Return what a context object says; None where a field that we need is malformed."""
     try:
-        body = _decode(raw)
+        body = _decode(mended(raw))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     modified = 0 if body.modified is None else micros(body.modified)

@@ -5,7 +5,6 @@ unreadable (STIX 2.1 section 4.7 for indicators, section 3.2 for common properti
 ends before it begins is read: it says that the indicator holds at no time.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
@@ -14,18 +13,16 @@ import msgspec
 
 from connector.indicators.confidence import code_of
 from connector.indicators.flat_json import members
+from connector.indicators.timestamps import Instant, blank_in, mended
 from connector.model import Claim, Reason
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _FIRST: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
 _LAST: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
-# The end of time as .NET writes it, `9999-12-31T23:59:59.9999999Z`: rounding leaves the calendar.
-_END_OF_TIME: Final = re.compile(rb'("9999-12-31T23:59:59\.9{6})9+(Z")')
 LONGEST_ID: Final = 256
 _LARGEST_OBJECT: Final = 1 << 20
 
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Confidence = Annotated[int, msgspec.Meta(ge=0, le=100)]
 
 
@@ -119,8 +116,10 @@ def read_object(raw: bytes) -> StixObject | Unreadable:
             return _read_besides_confidence(raw)
         if isinstance(error, RecursionError):
             return _unreadable(raw, "the object is nested too deep")
-        shortened, ends = _END_OF_TIME.subn(rb"\1\2", raw)
-        return read_object(shortened) if ends else _unreadable(raw, str(error))
+        legal = mended(raw)
+        return _unreadable(raw, str(error)) if legal == raw else read_object(legal)
+    if name := blank_in(raw):
+        return _unreadable(raw, f"`{name}` has a blank where `T` should be")
     why = _common_fault(found) or (_indicator_fault(found) if found.type == "indicator" else "")
     return _unreadable(raw, why) if why else found
 
@@ -169,7 +168,7 @@ def _named(raw: bytes) -> _Named:
 def _field(text: msgspec.Raw, kind: Any) -> Any:
     """Return one field as its type says; None where it is absent, or something else."""
     try:
-        return msgspec.json.decode(text, type=kind)
+        return msgspec.json.decode(mended(bytes(text)), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

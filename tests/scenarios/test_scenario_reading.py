@@ -5,6 +5,8 @@ from typing import Any
 from scenario_site import Site
 from stix_samples import Object, indicator
 
+from connector.explaining import explain_value
+
 WATCH: dict[str, Any] = {"purpose": "watch"}
 
 
@@ -78,3 +80,47 @@ def test_legal_values_with_quotes_commas_and_spaces_are_listed_where_a_line_can_
     assert site.lines("url.txt") == ["http://bad.test/o'neil.php"]
     assert site.lines("email-addr.txt") == ["o'brien@bad.test", "u@[192.0.2.1]"]
     site.consistent()
+
+
+def widened(site: Site, **said: Any) -> None:
+    site.edit(lambda config: config["feeds"]["files"].update(said))
+
+
+def test_how_wide_a_block_may_be_takes_effect_without_a_new_poll(site: Site) -> None:
+    site.configure(**firewalls(block={}, watch=WATCH))
+    site.write(
+        "one.json",
+        [
+            indicator("as", pattern="[autonomous-system:number = 64500]"),
+            indicator("wide", pattern="[ipv4-addr:value ISSUBSET '198.51.96.0/20']"),
+            indicator("six", pattern="[ipv6-addr:value = '2001:db8::/40']"),
+            indicator("huge", pattern="[ipv4-addr:value = '198.48.0.0/14']"),
+        ],
+    )
+    site.once()
+    assert site.at("block") == []
+    assert reasons(site, "block") == {"not_enforceable": 4}
+    assert reasons(site, "watch") == {"wanted": 3, "allowlisted": 1}
+
+    widened(site, widest={"ipv4": 16, "ipv6": 32}, wide=["autonomous-system"])
+    site.open()
+    site.service.refresh("block", everything=True)
+    site.service.sync("block")
+    assert site.at("block") == ["198.51.96.0/20", "2001:db8::/40"]
+    assert reasons(site, "block") == {"wanted": 3, "not_enforceable": 1}
+
+    widened(site, widest={"ipv4": 21, "ipv6": 32}, wide=[])
+    site.open()
+    site.service.refresh("block", everything=True)
+    assert reasons(site, "block") == {"wanted": 1, "not_enforceable": 3}
+
+
+def test_explain_says_why_an_autonomous_system_does_not_block(site: Site) -> None:
+    site.configure()
+    site.write("one.json", [indicator("as", pattern="[autonomous-system:number = 64500]")])
+    site.once()
+    (found,) = explain_value(site.service, "AS64500")["observables"]
+    assert found["claims"][0]["enforceable"] is False
+    assert "wide: [autonomous-system]" in found["claims"][0]["why"]
+    assert found["outputs"][0]["reason"] == "not_enforceable"
+    assert "wide: [autonomous-system]" in found["outputs"][0]["detail"]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.indicators.confidence import code_of, words_of
+from connector.indicators.context import read_context
 from connector.indicators.stix import (
     EPOCH,
     StixObject,
@@ -219,6 +220,58 @@ def test_an_instant_that_is_none_is_told_with_its_field(field: str, text: str) -
 @pytest.mark.parametrize("value", [0, 1767225600, 1.5, True, [], {}])
 def test_an_instant_is_text(value: object) -> None:
     assert "$.modified" in why_not(modified=value)
+
+
+@pytest.mark.parametrize("field", ["created", "modified", "valid_from"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2016-12-31T23:59:60Z",
+        "2016-12-31T23:59:60.000Z",
+        "2016-12-31T23:59:60.999Z",
+        "2026-06-30T23:59:60Z",
+        "2016-12-31T18:59:60-05:00",
+        "2017-01-01T05:29:60+05:30",
+    ],
+)
+def test_a_leap_second_is_the_last_moment_before_the_next_day(field: str, text: str) -> None:
+    found = getattr(read(**{field: text}), field)
+    day = found.astimezone(UTC).date()
+    assert found == datetime(day.year, day.month, day.day, 23, 59, 59, 999999, tzinfo=UTC)
+    assert micros(found) < micros(datetime(2026, 7, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2016-12-31T12:00:60Z",
+        "2016-12-31T23:58:60Z",
+        "2016-12-31T23:59:60+01:00",
+        "2016-12-31T23:59:61Z",
+        "2016-02-31T23:59:60Z",
+    ],
+)
+def test_a_second_60_where_no_leap_second_can_be_is_no_instant(text: str) -> None:
+    assert "RFC3339" in why_not(modified=text)
+
+
+@pytest.mark.parametrize("field", ["created", "modified", "valid_from", "valid_until"])
+def test_a_blank_does_not_stand_for_the_letter_between_date_and_time(field: str) -> None:
+    why = why_not(**{field: "2026-02-01 00:00:00Z"})
+    assert why == f"`{field}` has a blank where `T` should be"
+    elsewhere = {"description": f'"{field}": "2026-02-01 00:00:00Z" is what it said, -01 00:00:'}
+    assert read(**elsewhere, x_seen="2026-02-01 00:00:00Z", nested={field: "2026-02-01 00:00:00Z"})
+
+
+def test_a_sighting_knows_leap_seconds_too() -> None:
+    sighting = {
+        "type": "sighting", "id": "sighting--a", "created": WHEN,
+        "modified": "2026-07-01T00:00:00Z", "last_seen": "2026-06-30T23:59:60Z",
+        "sighting_of_ref": ID,
+    }  # fmt: skip
+    told = read_context(json.dumps(sighting).encode())
+    assert told is not None
+    assert instant(told.node.at) == datetime(2026, 6, 30, 23, 59, 59, 999999, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("nines", range(1, 13))

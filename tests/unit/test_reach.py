@@ -1,0 +1,90 @@
+"""What one value may stop: wide prefixes and autonomous systems, as feed and list say."""
+
+import pytest
+from policy_case import NOW, claim, policy
+
+from connector.decisions.policy import Kind, decide, explain, reason_of
+from connector.decisions.selection import Select, Terms
+from connector.model import Observable, ObservableType, Purpose, Reason
+
+T = ObservableType
+AS = Observable(T.AUTONOMOUS_SYSTEM, "15169")
+
+
+def reason(subject, terms=None, purpose=Purpose.BLOCK, wide=()):
+    by = policy(
+        purpose=purpose, terms={1: terms or Terms("isac")}, select=Select(wide=frozenset(wide))
+    )
+    [code] = decide(subject, [claim()], by, NOW).codes
+    assert explain(subject, claim(), by, NOW)[0] is reason_of(code)
+    return reason_of(code)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (T.IPV4_ADDR, "198.51.100.7", Reason.WANTED),
+        (T.IPV4_ADDR, "198.51.100.0/24", Reason.WANTED),
+        (T.IPV4_ADDR, "198.51.100.0/23", Reason.NOT_ENFORCEABLE),
+        (T.IPV4_ADDR, "198.48.0.0/14", Reason.NOT_ENFORCEABLE),
+        (T.IPV4_ADDR, "0.0.0.0/0", Reason.NOT_ENFORCEABLE),
+        (T.IPV6_ADDR, "2001:db8:1::/48", Reason.WANTED),
+        (T.IPV6_ADDR, "2001:db8::/47", Reason.NOT_ENFORCEABLE),
+        (T.AUTONOMOUS_SYSTEM, "15169", Reason.NOT_ENFORCEABLE),
+        (T.URL, "http://bad.example/8", Reason.WANTED),
+        (T.ENDPOINT, "198.51.100.7:8/tcp", Reason.WANTED),
+    ],
+)
+def test_a_wide_prefix_and_an_autonomous_system_are_watched_and_do_not_block(kind, value, expected):
+    assert reason(Observable(kind, value)) is expected
+    assert reason(Observable(kind, value), purpose=Purpose.WATCH) is Reason.WANTED
+
+
+@pytest.mark.parametrize(
+    ("kind", "bound", "value", "expected"),
+    [
+        (T.IPV4_ADDR, 20, "198.51.96.0/20", Reason.WANTED),
+        (T.IPV4_ADDR, 20, "198.51.0.0/19", Reason.NOT_ENFORCEABLE),
+        (T.IPV4_ADDR, 32, "198.51.100.0/24", Reason.NOT_ENFORCEABLE),
+        (T.IPV6_ADDR, 32, "2001:db8::/32", Reason.WANTED),
+        (T.IPV6_ADDR, 64, "2001:db8:1::/48", Reason.NOT_ENFORCEABLE),
+        (T.AUTONOMOUS_SYSTEM, 0, "15169", Reason.WANTED),
+    ],
+)
+def test_the_feed_says_how_wide_a_block_may_be(kind, bound, value, expected):
+    terms = Terms("isac", widest={kind: bound})
+    assert reason(Observable(kind, value), terms) is expected
+
+
+def test_a_list_may_take_autonomous_systems_whichever_feed_names_them():
+    assert reason(AS, wide=[T.AUTONOMOUS_SYSTEM]) is Reason.WANTED
+
+
+def test_of_two_feeds_the_one_that_may_carries_the_entry():
+    terms = {1: Terms("strict"), 2: Terms("wide", widest={T.IPV4_ADDR: 20})}
+    decision = decide(
+        Observable(T.IPV4_ADDR, "198.51.96.0/20"),
+        [claim(1), claim(2, feed=2)],
+        policy(terms=terms),
+        NOW,
+    )
+    assert list(map(reason_of, decision.codes)) == [Reason.NOT_ENFORCEABLE, Reason.WANTED]
+    assert decision.carrier.feed == 2
+
+
+@pytest.mark.parametrize(
+    ("subject", "words"),
+    [
+        (AS, "only where the feed isac or the list says `wide: [autonomous-system]`"),
+        (Observable(T.IPV4_ADDR, "198.51.0.0/16"), "wider than /24, the bound (`widest`) of the"),
+    ],
+)
+def test_why_it_does_not_block_is_said_in_words(subject, words):
+    reason, said = explain(subject, claim(), policy(terms={1: Terms("isac")}), NOW)
+    assert (reason, words in said) == (Reason.NOT_ENFORCEABLE, True)
+
+
+def test_what_needs_more_than_the_value_is_watched_however_narrow():
+    said = claim(kind=Kind.WATCH_ONLY)
+    by = policy(terms={1: Terms("isac", widest={T.AUTONOMOUS_SYSTEM: 0})})
+    assert list(decide(AS, [said], by, NOW).codes) == [3]
