@@ -28,6 +28,7 @@ from connector.console import (
 from connector.decisions.allow_values import ExceptionRule, end_of_day, read_allow_value
 from connector.indicators.refang import refanged
 from connector.indicators.stix import instant
+from connector.list_ages import age_words, list_ages
 from connector.service import Service, microseconds
 from connector.state import open_store
 from connector.store.exceptions import ExceptionRow
@@ -102,18 +103,20 @@ def list_exceptions(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the exceptions, and how many claims each part of the allowlist keeps off lists."""
+    """Show the exceptions, what each part of the allowlist keeps off, and how old its lists are."""
     now = microseconds()
     with opened(config) as service:
         found = [_of_file(rule, now) for rule in service.loaded.exceptions]
         found += [_of_row(row, now) for row in service.store.exceptions.all(everything=everything)]
         costs = _suppressed(service)
+        lists = list_ages(service.loaded.warninglists, instant(now).date())
     shown = [each for each in found if everything or each["state"] == "in force"]
     if as_json:
-        print_json({"exceptions": shown, "suppressed": costs})
+        print_json({"exceptions": shown, "suppressed": costs, "warninglists": lists})
     else:
         _show_exceptions(shown)
         _show_suppressed(costs)
+        _show_lists(lists)
     leave(_OK)
 
 
@@ -226,4 +229,17 @@ def _show_suppressed(costs: list[Json]) -> None:
     table = Table("list", "kept off by", "claims", box=None, pad_edge=False)
     for each in costs:
         table.add_row(Text(each["list"]), Text(each["group"]), f"{each['claims']:,}")
+    out.print(table)
+
+
+def _show_lists(found: list[Json]) -> None:
+    out.print()
+    out.print(age_words(found), markup=False)
+    if not found:
+        return
+    table = Table("warninglist", "holds on", "version", "age", box=None, pad_edge=False)
+    for each in found:
+        age = "undated" if each["age_days"] is None else f"{each['age_days']:,} days"
+        holds = "every list" if each["lists"] == "all" else "blocklists"
+        table.add_row(Text(each["name"]), holds, str(each["version"] or "-"), age)
     out.print(table)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import structlog
 
 from connector.adapter import Adapter, RuleAdapter
+from connector.allowlist_in_force import AllowlistInForce
 from connector.carrying import Carrier
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, ListConfig, OutputConfig
@@ -28,7 +29,7 @@ from connector.reconcile import (
     Output,
 )
 from connector.registry import Registry
-from connector.service import AllowlistInForce, FeedUnderWay, Service, microseconds
+from connector.service import FeedUnderWay, Service, microseconds
 from connector.store.store import Store
 
 log = structlog.get_logger()
@@ -70,7 +71,7 @@ def assemble(
             name=name, purpose=listed.purpose, select=_select(listed), max_tlp=_max_tlp(listed),
             rank_by=tuple(rank.value for rank in listed.rank_by), terms=terms,
             traits=store.traits, level=partial(_level, sharing), sharing=sharing,
-            allowlist=allowlist, contexts=store.contexts,
+            allowlist=allowlist.of(listed.purpose), contexts=store.contexts,
             countries=store.producers.countries,
             producer=store.producers.of, shows=_shown(loaded, name),
             rules=_rules(config.outputs, adapters, name),
@@ -101,10 +102,8 @@ def _rules(
 
 
 def _allowlist(loaded: Loaded, store: Store, now: Callable[[], int]) -> AllowlistInForce:
-    made = loaded.make_allowlist(store.exceptions.rules(now()))
-    for sentence in made.warninglists.unread if made.warninglists else ():
-        log.warning("allowlist.unread", what=sentence)
-    return AllowlistInForce(made, store.exceptions.change())
+    rules = tuple(store.exceptions.rules(now()))
+    return AllowlistInForce(loaded.make_allowlist, rules, store.exceptions.change())
 
 
 def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:

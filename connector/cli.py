@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from datetime import UTC, datetime
 from typing import Annotated, Final, NoReturn
 
 import typer
@@ -28,6 +29,7 @@ from connector.daemon import Daemon
 from connector.errors import ConfigError, ConnectorError
 from connector.explaining import explain_value
 from connector.impact import impact
+from connector.list_ages import age_words, list_ages
 from connector.logs import set_up_logs
 from connector.once import Outcome, accept, propose_all, run_once
 from connector.registry import Registry
@@ -109,18 +111,24 @@ def check(
         loaded = load(config, Registry.installed())
     except ConfigError as error:
         if as_json:
-            print_json({"valid": False, "problems": list(error.problems), "warnings": []})
+            print_json(
+                {"valid": False, "problems": list(error.problems), "warnings": [], "notes": []}
+            )
             leave(BAD_CONFIG)
         raise
     set_up_logs("console", "warning")
+    ages = list_ages(loaded.warninglists, datetime.now(UTC).date())
     plans = {"plans": impact(loaded, Registry.installed())} if shows_impact else {}
     if as_json:
-        warnings = list(loaded.warnings)
-        print_json({"valid": True, "problems": [], "warnings": warnings, **plans})
+        said = {"warnings": list(loaded.warnings), "notes": list(loaded.notes)}
+        print_json({"valid": True, "problems": [], **said, "warninglists": ages, **plans})
         return
     for warning in loaded.warnings:
         err.print(f"warning: {warning}", markup=False)
+    for note in loaded.notes:
+        err.print(f"note: {note}", markup=False)
     out.print(screens.summary(loaded))
+    out.print(age_words(ages), markup=False)
     screens.show_plans(out, plans.get("plans", ()))
 
 

@@ -4,16 +4,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from connector.allowlist_in_force import AllowlistInForce
 from connector.carrying import Applied, Carrier, ListMovedError, StoppedError
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, PartialRuns
-from connector.decisions.allowlist import Allowlist, Protection
 from connector.decisions.selection import Terms, Traits
 from connector.disposal import Disposal
 from connector.errors import ConnectorError, RefusedError, UnavailableError, UndecidedError
@@ -21,7 +21,7 @@ from connector.feed import Feed
 from connector.first_polls import awaited
 from connector.indicators.confidence import readings
 from connector.intake import Polled, poll
-from connector.model import Audience, Observable, Tlp
+from connector.model import Audience, Tlp
 from connector.reconcile import (
     CHANGED,
     EVERYTHING,
@@ -78,18 +78,6 @@ class FeedUnderWay:
         """How far back the server answers; a feed's own option may say so too."""
         own: timedelta | None = getattr(self.feed.settings, "window", None)
         return self.config.window or own
-
-
-@dataclass(slots=True)
-class AllowlistInForce:
-    """The allowlist that all policies ask; exceptions made by command replace it as a whole."""
-
-    held: Allowlist
-    change: int
-
-    def protects(self, observable: Observable, now: datetime) -> Protection | None:
-        """Return who protects an observable."""
-        return self.held.protects(observable, now)
 
 
 @dataclass(slots=True)
@@ -285,8 +273,7 @@ class Service:
         if change == self.allowlist.change:
             return
         rules = self.store.exceptions.rules(self.now())
-        self.allowlist.held = self.loaded.make_allowlist(rules, self.allowlist.held.warninglists)
-        self.allowlist.change = change
+        self.allowlist.take_up(rules, change)
         self.undecided.update(self.listings)
         log.info("allowlist.changed", exceptions=len(rules))
 

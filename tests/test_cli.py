@@ -126,6 +126,9 @@ def test_check_says_that_a_file_is_valid(site: Site) -> None:
     ran = site.run("check")
     assert ran.code == 0
     assert "valid: 1 feed, 1 list, 1 output" in ran.out
+    assert "warninglists: 17 in force, 0 of them newer copies; the oldest: " in ran.out
+    assert "note: " in ran.err
+    assert "documentation is switched off" in ran.err
 
 
 def test_check_tells_every_mistake_with_its_line(site: Site) -> None:
@@ -143,7 +146,12 @@ def test_check_tells_every_mistake_with_its_line(site: Site) -> None:
 
 
 def test_check_tells_scripts_the_same(site: Site) -> None:
-    assert site.run("check", "--json").json == {"valid": True, "problems": [], "warnings": []}
+    told = site.run("check", "--json").json
+    ages = told.pop("warninglists")
+    assert {"microsoft", "tranco10k", "cloudflare"} <= {one["name"] for one in ages}
+    (note,) = told.pop("notes")
+    assert "documentation is switched off" in note
+    assert told == {"valid": True, "problems": [], "warnings": []}
     site.config.write_text(CONFIG.replace("edl", "eld"), encoding="utf-8")
     ran = site.run("check", "--json")
     assert ran.code == 2

@@ -15,7 +15,8 @@ CONNECTOR, PLUGINS = ROOT / "connector", ROOT / "plugins"
 FLOORS = {
     6: {"__main__", "allowing", "cli", "console", "feeding", "impact", "screens", "daemon", "demo",
         "workers"},
-    5: {"server", "service", "assembly", "once", "answers", "explaining", "metrics", "logs"},
+    5: {"server", "service", "allowlist_in_force", "assembly", "once", "answers", "explaining",
+        "list_ages", "metrics", "logs"},
     4: {"intake", "stocktaking", "reconcile", "carrying", "entries", "rules", "clearance", "state",
         "disposal", "unresolved", "first_polls"},
     3: {"feeds", "store", "config", "registry", "http", "tls", "answer"},

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connector.adapter import Adapter, RuleAdapter
+from connector.config.default_lists import DEFAULT, DEFAULT_LISTS
 from connector.config.model import Config, ListConfig, OutputConfig
 from connector.config.problems import Path, Problem
 from connector.config.sections import Sections
 from connector.config.warninglist_files import warning_about
+from connector.decisions.protected import MEANINGS
 from connector.errors import ConfigError
 from connector.model import Audience, ObservableType
 from connector.registry import Registry, nearest
@@ -80,6 +82,22 @@ def doubtful_lists(file: str, sections: Sections, config: Config) -> Iterator[st
     for number, name in enumerate(config.allowlist.warninglists):
         if text := warning_about(name):
             yield _warning(file, sections, ("allowlist", "warninglists", number), text)
+
+
+def switched_off(file: str, sections: Sections, config: Config) -> Iterator[str]:
+    """Yield a note for each part of the allowlist that is on by default and that the file frees."""
+    allowlist = config.allowlist
+    for number, group in enumerate(allowlist.builtin.except_):
+        path: Path = ("allowlist", "builtin", "except", number)
+        text = f"{group} is switched off: what it covers may be blocked ({MEANINGS[group]})"
+        yield _warning(file, sections, path, text)
+    if DEFAULT not in allowlist.warninglists:
+        left = [name for name in DEFAULT_LISTS if name not in allowlist.warninglists]
+        text = (
+            f"the default set is switched off ({len(left)} lists, {left[0]} among them): name "
+            f"`{DEFAULT}` among the lists to have it as well"
+        )
+        yield _warning(file, sections, ("allowlist", "warninglists"), text)
 
 
 def unencrypted(file: str, sections: Sections) -> Iterator[str]:

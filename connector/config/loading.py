@@ -10,16 +10,15 @@ from typing import Any, Final, TypeVar
 
 from connector.adapter import Adapter
 from connector.config import checks
+from connector.config.kept_lists import ChosenLists, KeptLists
 from connector.config.model import AllowlistConfig, Config, FeedConfig, ListConfig, OutputConfig
 from connector.config.problems import Problems
 from connector.config.secrets import SecretReader
 from connector.config.sections import Sections
 from connector.config.sitefiles import SiteFiles, own_hosts
-from connector.config.warninglist_files import installed_folder, read_warninglists
 from connector.config.yamlfile import MAX_BYTES, read_yaml
-from connector.decisions.allowlist import Allowlist, ExceptionRule, SiteRule
+from connector.decisions.allowlist import Allowlist, ExceptionRule, SiteRule, Warninglists
 from connector.decisions.mapping import Mapper, compile_mapping, overlay, read_mapping
-from connector.decisions.warninglists import WarninglistIndex
 from connector.errors import ConfigError
 from connector.feed import Feed
 from connector.registry import Registry
@@ -43,10 +42,11 @@ class Loaded:
     `config` is the file itself. `feeds` and `outputs` hold the validated options of each feed and
     output by name, for `Registry.make_feed` and `Registry.make_adapter`; `mappers` fill the fields
     of each output's entries, from the adapter's own mapping and the file's laid over it.
-    `site_rules`, `exceptions` and `own_hosts` are what the allowlist adds to its built-in floor.
+    `site_rules`, `exceptions`, `own_hosts` and `warninglists` are what the allowlist adds to its
+    built-in floor.
     `fingerprint` changes when the file or a site file does: decisions must then be made anew.
     `files` names every file that was read, secrets too: when one of them changes, reload.
-    `warnings` are sentences for the log.
+    `warnings` are sentences for the log; `notes` say which protection the file switches off.
     """
 
     path: Path
@@ -57,14 +57,16 @@ class Loaded:
     site_rules: tuple[SiteRule, ...]
     exceptions: tuple[ExceptionRule, ...]
     own_hosts: frozenset[str]
+    warninglists: ChosenLists
     fingerprint: str
     files: frozenset[Path]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def make_allowlist(
         self,
         exceptions: Iterable[ExceptionRule] = (),
-        warninglists: WarninglistIndex | None = None,
+        warninglists: Warninglists | None = None,
     ) -> Allowlist:
         """Return the index of all that must never be stopped.
 
@@ -76,15 +78,8 @@ class Loaded:
             site=self.site_rules,
             exceptions=(*self.exceptions, *exceptions),
             own_hosts=self.own_hosts,
-            warninglists=warninglists or self.read_warninglists(),
+            warninglists=warninglists or KeptLists(self.warninglists),
         )
-
-    def read_warninglists(self) -> WarninglistIndex | None:
-        """Return the index of the warninglists that the file names; raise ConfigError."""
-        names = tuple(dict.fromkeys(self.config.allowlist.warninglists))
-        if not names:
-            return None
-        return WarninglistIndex(read_warninglists(names, installed_folder()))
 
 
 def load(path: Path, registry: Registry, environ: Mapping[str, str] | None = None) -> Loaded:
@@ -117,6 +112,7 @@ def load(path: Path, registry: Registry, environ: Mapping[str, str] | None = Non
         site_rules=tuple(site.rules),
         exceptions=tuple(site.exceptions),
         own_hosts=own_hosts([*feeds.values(), *outputs.values()]),
+        warninglists=site.warninglists,
         fingerprint=sha256(
             b"".join(sha256(part).digest() for part in (raw, *site.raw))
         ).hexdigest(),
@@ -124,6 +120,7 @@ def load(path: Path, registry: Registry, environ: Mapping[str, str] | None = Non
             {
                 path.absolute(),
                 *config.allowlist.files,
+                *site.copies,
                 *secrets.files,
                 *_authorities([*feeds.values(), *outputs.values()]),
             }
@@ -132,8 +129,10 @@ def load(path: Path, registry: Registry, environ: Mapping[str, str] | None = Non
             *secrets.warnings.values(),
             *checks.unused(str(path), sections, config),
             *checks.doubtful_lists(str(path), sections, config),
+            *site.warnings,
             *checks.unencrypted(str(path), sections),
         ),
+        notes=tuple(checks.switched_off(str(path), sections, config)),
     )
 
 

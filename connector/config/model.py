@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator
 
 from connector.config.context import ContextConfig, LeastConfidence, OpinionsConfig
+from connector.config.default_lists import DEFAULT
 from connector.config.service import LogConfig, OrganisationConfig, ServerConfig, StateConfig
 from connector.config.values import Day, Interval, MaxAge, Name, Text, TlpName, age_bound
-from connector.config.warninglist_files import installed_folder, installed_names, no_such_list
 from connector.decisions.allowlist import BuiltinGroup, read_allow_value
 from connector.decisions.mapping import FieldSpec
 from connector.decisions.reach import WIDEST
@@ -139,24 +139,24 @@ class ExceptionConfig(Settings):
     until: Day | None = Field(None, description="Last day of the exception, in UTC.")
 
 
-def _installed(name: str) -> str:
-    installed = installed_names(installed_folder())
-    if name not in installed:
-        raise ValueError(no_such_list(name, installed))
-    return name
-
-
 class AllowlistConfig(Settings):
     """What must never be stopped, whatever a feed says."""
 
     builtin: BuiltinConfig = Field(
         default_factory=BuiltinConfig, description="The built-in allowlist."
     )
-    warninglists: tuple[Annotated[Text, AfterValidator(_installed)], ...] = Field(
-        (),
+    warninglists: tuple[Text, ...] = Field(
+        (DEFAULT,),
         description="MISP warninglists by the folder name that pymispwarninglists gives them, "
         "such as `public-dns-v4`; each is matched by its own type, and the first that holds a "
-        "value is named.",
+        "value is named. Those named here hold on every list. `default` stands for a set that "
+        "holds on blocklists only (docs/allowlist.md); `[]` switches it off.",
+    )
+    warninglist_folder: FilePath | None = Field(
+        None,
+        description="Folder with newer copies of warninglists, as `NAME/list.json` or `NAME.json`: "
+        "what is newer than the installed copy is used in its place, and what is not installed can "
+        "be named.",
     )
     files: tuple[FilePath, ...] = Field(
         (), description="Files with one value in each line; `#` starts a comment."

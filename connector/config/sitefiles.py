@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from connector.config.default_lists import DEFAULT
+from connector.config.kept_lists import ChosenLists, choose
 from connector.config.model import AllowlistConfig
 from connector.config.sections import Sections
+from connector.config.warninglist_files import installed_lists, newer_copies, no_such_list
 from connector.decisions.allow_values import end_of_day
 from connector.decisions.allowlist import (
     ExceptionRule,
@@ -29,6 +32,9 @@ class SiteFiles:
         self.rules: list[SiteRule] = []
         self.exceptions: list[ExceptionRule] = []
         self.raw: list[bytes] = []
+        self.warninglists = ChosenLists()
+        self.copies: list[Path] = []
+        self.warnings: list[str] = []
 
     def read(self, allowlist: AllowlistConfig) -> None:
         """Read all that the section names; every unreadable file or line is noted."""
@@ -49,6 +55,28 @@ class SiteFiles:
                     until=end_of_day(exception.until) if exception.until else None,
                 )
             )
+
+        self._choose_lists(allowlist)
+
+    def _choose_lists(self, allowlist: AllowlistConfig) -> None:
+        """Find the warninglists that are asked for, in newer copies where there are some."""
+        files = installed_lists()
+        if (folder := allowlist.warninglist_folder) is not None:
+            self.copies.append(folder)
+            place = ("allowlist", "warninglist_folder")
+            if not folder.is_dir():
+                self._sections.note(place, f"{folder}: is not a folder")
+            newer, refused = newer_copies(folder, files)
+            files |= newer
+            self.copies += [file.path for file in newer.values()]
+            self.warnings += refused
+        known = tuple(sorted(files))
+        for number, name in enumerate(allowlist.warninglists):
+            if name not in files and name != DEFAULT:
+                text = no_such_list(name, known)
+                self._sections.note(("allowlist", "warninglists", number), text)
+        named = [name for name in allowlist.warninglists if name in files or name == DEFAULT]
+        self.warninglists = choose(named, allowlist.builtin.except_, files)
 
     def _read_file(self, path: Path, name: str) -> None:
         if not stat.S_ISREG(path.stat().st_mode):

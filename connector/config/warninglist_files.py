@@ -1,6 +1,9 @@
-"""Finds and reads MISP warninglists as pymispwarninglists ships them, by folder name."""
+"""Finds and reads MISP warninglists: as pymispwarninglists ships them, or newer copies."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,20 +15,31 @@ from connector.decisions.warninglist_entries import ListKind, Warninglist
 from connector.errors import ConfigError
 
 __all__ = [
+    "ListFile",
+    "dated",
     "installed_folder",
+    "installed_lists",
     "installed_names",
+    "newer_copies",
     "no_such_list",
     "read_warninglists",
+    "version_of",
     "warning_about",
 ]
 
 _PACKAGE: Final = "pymispwarninglists"
 _FILE: Final = "list.json"
+_LARGEST: Final = 128 << 20
+_DAY: Final = re.compile(r"20[0-9]{6}")
 _CONTEXT: Final = (
     "disposable-email", "dynamic-dns", "link-in-bio", "lots-project", "parking-domain",
     "parking-domain-ns", "url-shortener", "vpn-ipv4", "vpn-ipv6",
 )  # fmt: skip
 _CONTEXT_ENDINGS: Final = ("-scanning", "-scanner")
+_RENTED: Final = (
+    "akamai", "amazon-aws", "github", "google-gcp", "microsoft-azure", "microsoft-azure-china",
+    "microsoft-azure-germany", "microsoft-azure-us-gov", "ovh-cluster",
+)  # fmt: skip
 
 
 class _Contents(msgspec.Struct):
@@ -34,6 +48,22 @@ class _Contents(msgspec.Struct):
     kind: ListKind = msgspec.field(name="type")
     entries: list[str] = msgspec.field(name="list")
     attributes: frozenset[str] | None = msgspec.field(name="matching_attributes", default=None)
+    version: int | None = None
+
+
+class _Version(msgspec.Struct):
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListFile:
+    """Where a list is read from, and as what: its group, and whether only exact names count."""
+
+    name: str
+    path: Path
+    installed: bool = True
+    group: str = ""
+    exact: bool = False
 
 
 def installed_folder() -> Path:
@@ -51,8 +81,78 @@ def installed_names(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(found.parent.name for found in folder.glob(f"*/{_FILE}")))
 
 
+def installed_lists() -> dict[str, ListFile]:
+    """Return the installed lists by name."""
+    folder = installed_folder()
+    return {name: ListFile(name, folder / name / _FILE) for name in installed_names(folder)}
+
+
+def newer_copies(
+    folder: Path, installed: Mapping[str, ListFile]
+) -> tuple[dict[str, ListFile], list[str]]:
+    """Return the lists of a folder that are new or newer, and why others are not used.
+
+    They lie there as in MISP's repository, `NAME/list.json`, or as `NAME.json`.
+    """
+    used: dict[str, ListFile] = {}
+    refused: list[str] = []
+    for name, path in sorted(_copies(folder)):
+        if reason := _unusable(path, installed.get(name)):
+            refused.append(f"{path}: is not used: {reason}")
+        else:
+            used[name] = ListFile(name, path, installed=False)
+    return used, refused
+
+
+def _copies(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in folder.glob(f"*/{_FILE}"):
+        yield path.parent.name, path
+    for path in folder.glob("*.json"):
+        yield path.stem, path
+
+
+def _unusable(path: Path, installed: ListFile | None) -> str:
+    """Return why a copy cannot be used, or is none newer; empty where it is."""
+    try:
+        contents = msgspec.json.decode(_bounded(path), type=_Contents)
+    except OSError as error:
+        return error.strerror or str(error)
+    except (ValueError, msgspec.MsgspecError) as error:
+        return str(error)
+    if not any(entry.strip() for entry in contents.entries):
+        return "holds no entry, and would protect nobody"
+    if contents.version is None:
+        return "has no version, so that nobody knows how old it is"
+    if installed is not None and contents.version <= (version_of(installed.path) or 0):
+        return f"is version {contents.version}, no newer than the installed one"
+    return ""
+
+
+def _bounded(path: Path) -> bytes:
+    with path.open("rb") as opened:
+        raw = opened.read(_LARGEST + 1)
+    if len(raw) > _LARGEST:
+        raise ValueError(f"is larger than {_LARGEST >> 20} MiB")
+    return raw
+
+
+def version_of(path: Path) -> int | None:
+    """Return the version that a list gives itself; None where it gives none."""
+    return msgspec.json.decode(_bounded(path), type=_Version).version
+
+
+def dated(version: int | None) -> date | None:
+    """Return the day that a version stands for; None for one that only counts."""
+    if version is None or not _DAY.fullmatch(str(version)):
+        return None
+    try:
+        return datetime.strptime(str(version), "%Y%m%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        return None
+
+
 def no_such_list(name: str, installed: tuple[str, ...]) -> str:
-    """Return what is wrong with a name that no installed list bears, and what would do."""
+    """Return what is wrong with a name that no list bears, and what would do."""
     close = get_close_matches(name, installed, n=4, cutoff=0.6)
     would_do = ", ".join(close) or f"{len(installed)} are, such as public-dns-v4 and tranco10k"
     return f"{name} is not an installed warninglist ({would_do})"
@@ -62,26 +162,32 @@ def warning_about(name: str) -> str | None:
     """Return why a list may not be what someone who names it wants."""
     if name in _CONTEXT or name.endswith(_CONTEXT_ENDINGS):
         return f"{name} says what a value is, not that it is harmless: bad ones go free with it"
+    if name in _RENTED:
+        return f"{name} holds machines that anybody rents: bad ones go free with it"
+    if name == "wikimedia":
+        return "wikimedia holds internal ranges in place of public ones"
     return None
 
 
-def read_warninglists(names: Sequence[str], folder: Path) -> Iterator[Warninglist]:
+def read_warninglists(files: Sequence[ListFile]) -> Iterator[Warninglist]:
     """Yield lists one by one, the largest first: what that needs in passing, the others reuse.
 
     Raises ConfigError for a list that cannot be read: left out in silence it would protect nobody.
     """
-    for name in sorted(names, key=lambda name: _size(folder / name / _FILE), reverse=True):
-        file = folder / name / _FILE
+    for number, file in sorted(enumerate(files), key=lambda pair: _size(pair[1]), reverse=True):
         try:
-            contents = msgspec.json.decode(file.read_bytes(), type=_Contents)
-        except (OSError, msgspec.MsgspecError) as error:
-            text = f"allowlist.warninglists: {name}: cannot be read: {error}"
-            raise ConfigError([f"{text}: install {_PACKAGE} again"]) from error
+            contents = msgspec.json.decode(_bounded(file.path), type=_Contents)
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
+            text = f"allowlist.warninglists: {file.name}: cannot be read: {error}"
+            mend = f"install {_PACKAGE} again" if file.installed else f"replace {file.path}"
+            raise ConfigError([f"{text}: {mend}"]) from error
         entries = iter(contents.entries)
         kind, attributes = contents.kind, contents.attributes
         del contents  # the iterator lets go of the entries when it is through with them
-        yield Warninglist(names.index(name), name, kind, attributes, entries)
+        if file.exact and kind is ListKind.HOSTNAME:
+            kind = ListKind.STRING
+        yield Warninglist(number, file.name, kind, attributes, entries, file.group)
 
 
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
+def _size(file: ListFile) -> int:
+    return file.path.stat().st_size if file.path.exists() else 0

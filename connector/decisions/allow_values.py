@@ -26,9 +26,14 @@ __all__ = [
 
 
 class Scope(StrEnum):
-    """How far the protection of a domain name reaches."""
+    """How far the protection of a domain name reaches.
+
+    `TREE`: the name, all names below it, and what is at them. `NAMES`: the same names, but not what
+    is at them. `HOST`: this name and what is at it. `SHARED`: this name alone.
+    """
 
     TREE = "tree"
+    NAMES = "names"
     HOST = "host"
     SHARED = "shared"
 

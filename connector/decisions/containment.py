@@ -108,10 +108,11 @@ def _rank(span: Span, place: int) -> tuple[float, int, int]:
 class Names:
     """Protected domain names, found from names at, below and above them."""
 
-    __slots__ = ("_above", "_below", "_hosts", "_shared")
+    __slots__ = ("_above", "_below", "_hosts", "_named", "_shared")
 
     def __init__(self) -> None:
         self._below: dict[str, Protection] = {}
+        self._named: dict[str, Protection] = {}
         self._hosts: dict[str, Protection] = {}
         self._shared: dict[str, Protection] = {}
         self._above: dict[str, Protection] = {}
@@ -119,6 +120,11 @@ class Names:
     def add_tree(self, name: str, protection: Protection) -> None:
         """Protect a name and everything below it."""
         keep(self._below, name, protection)
+        self._add_above(name, protection)
+
+    def add_names(self, name: str, protection: Protection) -> None:
+        """Protect a name and all names below it, but not what is at them."""
+        keep(self._named, name, protection)
         self._add_above(name, protection)
 
     def add_host(self, name: str, protection: Protection) -> None:
@@ -141,20 +147,22 @@ class Names:
         for index in (self._hosts, self._shared, self._above):
             if name in index:
                 best = lasting(best, index[name])
-        return live(lasting(best, self._over(name)), now)
+        best = lasting(best, _over(self._below, name))
+        return live(lasting(best, _over(self._named, name)), now)
 
     def find_host(self, name: str, now: datetime) -> Protection | None:
         """Return who would suffer if only something at this very host were stopped."""
-        return live(lasting(self._hosts.get(name), self._over(name)), now)
+        return live(lasting(self._hosts.get(name), _over(self._below, name)), now)
 
-    def _over(self, name: str) -> Protection | None:
-        """Return who protects this name as part of a tree."""
-        below, best = self._below, None
-        while name:
-            if name in below:
-                best = lasting(best, below[name])
-            name = name.partition(".")[2]
-        return best
+
+def _over(trees: dict[str, Protection], name: str) -> Protection | None:
+    """Return who protects a name as part of a tree."""
+    best: Protection | None = None
+    while name and trees:
+        if name in trees:
+            best = lasting(best, trees[name])
+        name = name.partition(".")[2]
+    return best
 
 
 def _parents(name: str) -> Iterator[str]:

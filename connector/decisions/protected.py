@@ -6,9 +6,16 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from connector.decisions.allow_values import Scope
+from connector.decisions.allow_values import Kind, Scope, read_allow_value
+from connector.decisions.kept_hosts import kept_hosts
+from connector.decisions.system_files import SYSTEM_FILES
+from connector.decisions.trivial_files import trivial_digests
+from connector.model import ObservableType
 
 __all__ = ["BuiltinGroup", "BuiltinRule", "builtin_rules"]
+
+
+SHARED_HOSTING_FILE: Final = "shared_hosting.txt"
 
 
 class BuiltinGroup(StrEnum):
@@ -22,16 +29,38 @@ class BuiltinGroup(StrEnum):
     EMPTY_FILES = "empty_files"
     WIDE_PREFIXES = "wide_prefixes"
     OWN_HOSTS = "own_hosts"
+    SYSTEM_FILES = "system_files"
+    SHARED_HOSTING = "shared_hosting"
+    VITAL = "vital"
+
+
+MEANINGS: Final = MappingProxyType(
+    {
+        BuiltinGroup.SPECIAL_PURPOSE: "private and reserved addresses and names",
+        BuiltinGroup.DOCUMENTATION: "addresses and names for documentation",
+        BuiltinGroup.PUBLIC_RESOLVERS: "name servers that everybody may ask",
+        BuiltinGroup.PUBLIC_SUFFIXES: "names below which the public registers",
+        BuiltinGroup.MAIL_PROVIDERS: "mail and file services of everybody",
+        BuiltinGroup.EMPTY_FILES: "digests of files that hold nothing",
+        BuiltinGroup.WIDE_PREFIXES: "prefixes so wide that they stop many",
+        BuiltinGroup.OWN_HOSTS: "hosts that this service and machine talk to",
+        BuiltinGroup.SYSTEM_FILES: "file names of the operating systems",
+        BuiltinGroup.SHARED_HOSTING: "front ends that very many share; watched, not blocked",
+        BuiltinGroup.VITAL: "log-on, updates, certificates, time, names, emergency services",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltinRule:
-    """One value of a built-in group."""
+    """One value of a built-in group; `watched` keeps it off blocklists only."""
 
     group: BuiltinGroup
     value: str
     why: str
     scope: Scope = Scope.TREE
+    watched: bool = False
+    source: str = ""
 
 
 # IANA special-purpose registries of addresses and AS numbers, multicast and unallocated space.
@@ -152,25 +181,16 @@ _MAIL_PROVIDERS: Final = MappingProxyType(
     }
 )
 
-_EMPTY_FILES: Final = MappingProxyType(
-    {
-        "digest of the empty file": "d41d8cd98f00b204e9800998ecf8427e "
-        "da39a3ee5e6b4b0d3255bfef95601890afd80709 "
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 "
-        "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce"
-        "47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e",
-        "digest of nothing, all digits alike": " ".join(
-            digit * length for digit in "0f" for length in (32, 40, 64, 128)
-        ),
-    }
-)
-
 _TABLES: Final = (
     (BuiltinGroup.SPECIAL_PURPOSE, Scope.TREE, _SPECIAL_PURPOSE),
     (BuiltinGroup.DOCUMENTATION, Scope.TREE, _DOCUMENTATION),
     (BuiltinGroup.PUBLIC_RESOLVERS, Scope.TREE, _PUBLIC_RESOLVERS),
     (BuiltinGroup.MAIL_PROVIDERS, Scope.SHARED, _MAIL_PROVIDERS),
-    (BuiltinGroup.EMPTY_FILES, Scope.TREE, _EMPTY_FILES),
+)
+# Kept in the project as text, each host with the document that says why.
+_HOSTS: Final = (
+    (BuiltinGroup.VITAL, "vital.txt"),
+    (BuiltinGroup.SHARED_HOSTING, SHARED_HOSTING_FILE),
 )
 
 
@@ -180,3 +200,25 @@ def builtin_rules(without: Collection[str]) -> Iterator[BuiltinRule]:
         if group not in without:
             for why, values in table.items():
                 yield from (BuiltinRule(group, value, why, scope) for value in values.split())
+    if BuiltinGroup.EMPTY_FILES not in without:
+        for digest, why in trivial_digests():
+            yield BuiltinRule(BuiltinGroup.EMPTY_FILES, digest, why)
+    if BuiltinGroup.SYSTEM_FILES not in without:
+        for system, names in SYSTEM_FILES.items():
+            for name in names.split():
+                value = f"{ObservableType.FILE_NAME}:{name}"
+                yield BuiltinRule(BuiltinGroup.SYSTEM_FILES, value, f"file of {system}")
+    for group, file in _HOSTS:
+        if group not in without:
+            yield from _of_hosts(group, file)
+
+
+def _of_hosts(group: BuiltinGroup, file: str) -> Iterator[BuiltinRule]:
+    """Yield the rules of kept hosts; shared networks are looked up beside the warninglists.
+
+    There, a page is not protected by where it is: at an address that many share, it is one's own.
+    """
+    for host in kept_hosts(file):
+        shared = group is BuiltinGroup.SHARED_HOSTING
+        if not shared or read_allow_value(host.value).kind is not Kind.NETWORK:
+            yield BuiltinRule(group, host.value, host.why, host.scope, True, host.source)

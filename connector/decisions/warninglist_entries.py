@@ -48,7 +48,8 @@ class ListKind(StrEnum):
 class Warninglist:
     """One list; its entries are taken once, so that a million need not be held twice.
 
-    Where several lists hold an entry, the one with the lowest number is named.
+    Where several lists hold an entry, the one with the lowest number is named. `group` is what its
+    protection is told as; `warninglist:` and its name when left out.
     """
 
     number: int
@@ -56,6 +57,7 @@ class Warninglist:
     kind: ListKind
     attributes: frozenset[str] | None
     entries: Iterable[str]
+    group: str = ""
 
 
 ADDRESSES: Final = frozenset({_T.IPV4_ADDR, _T.IPV6_ADDR, _T.ENDPOINT})

@@ -50,7 +50,7 @@ class _Contents:
     """The parts of the index while lists are put into it, one after the other."""
 
     def __init__(self) -> None:
-        self.names: dict[int, str] = {}
+        self.groups: dict[int, str] = {}
         self.unread: list[str] = []
         self.exact = Texts()
         self.trees = Texts()
@@ -66,7 +66,7 @@ class _Contents:
     def add(self, listed: Warninglist) -> None:
         """Put one list where look-ups will find it."""
         owner = listed.number
-        self.names[owner] = listed.name
+        self.groups[owner] = listed.group or GROUP + listed.name
         types = types_of(listed.kind, listed.attributes)
         if not types:
             text = "is about nothing that a list of ours could hold"
@@ -163,7 +163,7 @@ class WarninglistIndex:
         for listed in lists:
             contents.add(listed)
         self.unread = tuple(contents.unread)
-        self._names = contents.names
+        self._groups = contents.groups
         self._contents = contents
         self._networks = {version: Networks(spans) for version, spans in contents.spans.items()}
         contents.spans.clear()
@@ -177,7 +177,7 @@ class WarninglistIndex:
         if found is None:
             return None
         entry, why, owner = found
-        return Protection(GROUP + self._names[owner], entry, why=why)
+        return Protection(self._groups[owner], entry, why=why)
 
     def _listed(self, kind: ObservableType, value: str) -> tuple[str, str, int] | None:
         match kind:

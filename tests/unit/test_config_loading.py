@@ -1,5 +1,6 @@
+import json
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import certifi
@@ -17,6 +18,7 @@ from connector.adapter import ObservableType, SecretValue
 from connector.config import Loaded, load, sitefiles
 from connector.decisions.mapping import Facts
 from connector.errors import ConfigError
+from connector.list_ages import age_words, list_ages
 from connector.model import Audience, Observable, Purpose, Tlp
 from connector.registry import Registry
 
@@ -494,6 +496,74 @@ def test_the_allowlist_is_made_of_all_that_the_file_adds(folder):
         assert allowlist.protects(Observable(ObservableType.DOMAIN_NAME, name), now)
     bad = Observable(ObservableType.DOMAIN_NAME, "bad.example")
     assert not allowlist.protects(bad, datetime(2027, 7, 1, tzinfo=UTC))
+
+
+def own_list(folder: Path, name: str, version: object, *entries: str) -> None:
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    said = {"type": "string", "version": version, "list": entries}
+    text = json.dumps({**said, "matching_attributes": ["domain"]})
+    (folder / name / "list.json").write_text(text, encoding="utf-8")
+
+
+def test_newer_copies_of_warninglists_are_used_in_place_of_those_installed(folder):
+    own_list(folder / "lists", "google", 20990101, "newer.bad-host.com")
+    own_list(folder / "lists", "ours", 1, "ours.bad-host.com")
+    loaded = load_text(
+        with_section("allowlist: {warninglists: [google, ours], warninglist_folder: lists}")
+    )
+    assert loaded.warnings == ()
+    assert loaded.files >= {folder / "lists", folder / "lists" / "google" / "list.json"}
+    allowlist, now = loaded.make_allowlist(), datetime(2026, 11, 1, tzinfo=UTC)
+    for name in ("newer.bad-host.com", "ours.bad-host.com"):
+        assert allowlist.protects(Observable(ObservableType.DOMAIN_NAME, name), now)
+    assert not allowlist.protects(Observable(ObservableType.DOMAIN_NAME, "google.ad"), now)
+    found = list_ages(loaded.warninglists, date(2099, 1, 11))
+    told = {one["name"]: (one["version"], one["dated"], one["age_days"]) for one in found}
+    assert told["google"] == (20990101, "2099-01-01", 10)
+    assert told["ours"] == (1, None, None)
+    assert age_words(found) == (
+        "warninglists: 4 in force, 2 of them newer copies; the oldest: "
+        "fastly 27292 days, cloudflare 26682 days, google 10 days"
+    )
+
+
+def test_copies_that_cannot_be_used_are_told_with_the_reason_and_the_installed_ones_are_used(
+    folder,
+):
+    lists = folder / "lists"
+    own_list(lists, "google", 1, "old.bad-host.com")
+    own_list(lists, "microsoft", 20990101)
+    own_list(lists, "apple", None, "undated.bad-host.com")
+    (lists / "cloudflare.json").write_text("{", encoding="utf-8")
+    loaded = load_text(with_section("allowlist: {warninglist_folder: lists}"))
+    assert [warning.removeprefix(f"{lists}/") for warning in loaded.warnings] == [
+        "apple/list.json: is not used: has no version, so that nobody knows how old it is",
+        "cloudflare.json: is not used: Input data was truncated",
+        "google/list.json: is not used: is version 1, no newer than the installed one",
+        "microsoft/list.json: is not used: holds no entry, and would protect nobody",
+    ]
+    allowlist, now = loaded.make_allowlist(), datetime(2026, 11, 1, tzinfo=UTC)
+    assert allowlist.protects(Observable(ObservableType.DOMAIN_NAME, "google.ad"), now)
+
+
+def test_a_folder_of_warninglists_has_to_be_there(folder):
+    assert problems(with_section("allowlist: {warninglist_folder: lists}")) == [
+        f"c.yaml:8: allowlist.warninglist_folder: {folder}/lists: is not a folder"
+    ]
+
+
+def test_what_a_file_switches_off_is_noted_and_no_error(folder):
+    assert load_text(SMALLEST).notes == ()
+    assert load_text(with_section("allowlist: {warninglists: [default, rfc1918]}")).notes == ()
+    said = "allowlist: {builtin: {except: [vital]}, warninglists: []}"
+    vital, default = load_text(with_section(said)).notes
+    assert vital == (
+        "c.yaml:8: allowlist.builtin.except[0]: vital is switched off: what it covers may be "
+        "blocked (log-on, updates, certificates, time, names, emergency services)"
+    )
+    assert default.startswith(
+        "c.yaml:8: allowlist.warninglists: the default set is switched off (15 lists, microsoft"
+    )
 
 
 def test_groups_of_the_builtin_allowlist_can_be_left_out(folder):

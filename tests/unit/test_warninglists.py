@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.config.warninglist_files import (
+    ListFile,
     installed_folder,
     installed_names,
     no_such_list,
@@ -42,6 +44,20 @@ SHA1 = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
 def of(kind, *entries, attributes=NAMES, name="sample", number=0):
     stated = None if attributes is None else frozenset(attributes)
     return Warninglist(number, name, ListKind(kind), stated, iter(entries))
+
+
+@dataclass(frozen=True)
+class OnEveryList:
+    """An index as an allowlist asks it."""
+
+    index: WarninglistIndex
+
+    def protects(self, observable, _purpose):
+        return self.index.protects(observable)
+
+
+def files_of(folder, *names):
+    return [ListFile(name, folder / name / "list.json") for name in names]
 
 
 def protects(index, kind, value):
@@ -396,7 +412,7 @@ def test_an_exception_that_ends_does_not_hide_a_warninglist_that_stays():
     allowlist = Allowlist.build(
         without=frozenset(BuiltinGroup),
         exceptions=[ExceptionRule("popular.example", until=until)],
-        warninglists=WarninglistIndex([of("string", "popular.example")]),
+        warninglists=OnEveryList(WarninglistIndex([of("string", "popular.example")])),
     )
     seen = Observable(ObservableType.DOMAIN_NAME, "popular.example")
     found = allowlist.protects(seen, NOW)
@@ -408,7 +424,7 @@ def test_an_exception_that_ends_does_not_hide_a_warninglist_that_stays():
 
 def test_the_floor_is_named_before_a_warninglist():
     index = WarninglistIndex([of("cidr", "10.0.0.0/8", attributes=ADDRESSES)])
-    allowlist = Allowlist.build(warninglists=index)
+    allowlist = Allowlist.build(warninglists=OnEveryList(index))
     found = allowlist.protects(Observable(ObservableType.IPV4_ADDR, "10.1.2.3"), NOW)
     assert found.group == "special_purpose"
 
@@ -436,7 +452,7 @@ def test_a_list_that_cannot_be_read_is_an_error_and_not_an_empty_list(tmp_path, 
     if content is not None:
         (folder / "list.json").write_text(content)
     with pytest.raises(ConfigError, match=r"allowlist\.warninglists: broken: cannot be read"):
-        list(read_warninglists(["broken"], tmp_path))
+        list(read_warninglists(files_of(tmp_path, "broken")))
 
 
 def test_lists_are_numbered_as_named_and_read_the_largest_first(tmp_path):
@@ -444,9 +460,9 @@ def test_lists_are_numbered_as_named_and_read_the_largest_first(tmp_path):
         (tmp_path / name).mkdir()
         text = json.dumps({"type": "string", "list": entries, "matching_attributes": ["domain"]})
         (tmp_path / name / "list.json").write_text(text)
-    read = list(read_warninglists(["small", "large"], tmp_path))
+    read = list(read_warninglists(files_of(tmp_path, "small", "large")))
     assert [(listed.name, listed.number) for listed in read] == [("large", 1), ("small", 0)]
-    index = WarninglistIndex(read_warninglists(["small", "large"], tmp_path))
+    index = WarninglistIndex(read_warninglists(files_of(tmp_path, "small", "large")))
     assert protects(index, "domain-name", "a.example") == ("small", "a.example")
     assert installed_names(tmp_path) == ("large", "small")
 
@@ -456,14 +472,13 @@ import resource
 from pathlib import Path
 from connector.config.warninglist_files import *
 from connector.decisions.warninglists import WarninglistIndex
-folder = installed_folder()
-names = installed_names(folder)
+files = list(installed_lists().values())
 def kilobytes(what):
     return int(next(line for line in Path("/proc/self/status").read_text().splitlines()
                     if line.startswith(what)).split()[1])
 before = kilobytes("VmRSS")
-index = WarninglistIndex(read_warninglists(names, folder))
-print(len(names), kilobytes("VmHWM") - before)
+index = WarninglistIndex(read_warninglists(files))
+print(len(files), kilobytes("VmHWM") - before)
 """
 
 
@@ -482,7 +497,7 @@ def shipped():
     """An index of lists of every type, as they are installed."""
     names = ["cisco_top1000", "tranco10k", "public-dns-v4", "amazon-aws", "empty-hashes",
              "mozilla-CA", "common-contact-emails", "automated-malware-analysis"]  # fmt: skip
-    return WarninglistIndex(read_warninglists(names, installed_folder()))
+    return WarninglistIndex(read_warninglists(files_of(installed_folder(), *names)))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,128 @@
+"""The warninglists of a configuration: those on every list, and those on blocklists only."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from itertools import chain
+from typing import Final, NamedTuple
+
+import msgspec
+import structlog
+
+from connector.config.default_lists import (
+    BY_EXACT_NAME,
+    DEFAULT,
+    DEFAULT_LISTS,
+    SHARED_LISTS,
+)
+from connector.config.warninglist_files import ListFile, dated, read_warninglists, version_of
+from connector.decisions.allow_values import Kind, read_allow_value
+from connector.decisions.containment import Protection
+from connector.decisions.kept_hosts import kept_hosts
+from connector.decisions.protected import SHARED_HOSTING_FILE, BuiltinGroup
+from connector.decisions.warninglist_entries import ListKind, Warninglist
+from connector.decisions.warninglists import WarninglistIndex
+from connector.model import Observable, Purpose
+
+__all__ = ["ChosenLists", "KeptLists", "ListAge", "ages", "choose"]
+
+log = structlog.get_logger()
+
+_OF_ADDRESSES: Final = frozenset({"ip-src", "ip-dst"})
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenLists:
+    """Which lists are read: on every list, and on blocklists only; shared ranges are ours too."""
+
+    everywhere: tuple[ListFile, ...] = ()
+    off_blocks: tuple[ListFile, ...] = ()
+    shared: bool = False
+
+
+def choose(
+    named: Sequence[str], groups_left_out: Sequence[str], files: Mapping[str, ListFile]
+) -> ChosenLists:
+    """Return the lists that a file asks for; those it names itself hold on every list."""
+    own = tuple(dict.fromkeys(name for name in named if name != DEFAULT))
+    shared = BuiltinGroup.SHARED_HOSTING not in groups_left_out
+    group = BuiltinGroup.SHARED_HOSTING.value
+    off_blocks = [replace(files[name], group=group) for name in SHARED_LISTS if shared]
+    if DEFAULT in named:
+        off_blocks += [
+            replace(files[name], exact=name in BY_EXACT_NAME)
+            for name in DEFAULT_LISTS
+            if name not in own
+        ]
+    return ChosenLists(tuple(files[name] for name in own), tuple(off_blocks), shared)
+
+
+class ListAge(NamedTuple):
+    """How old a list is: its version, and the day that stands for where it is one."""
+
+    file: ListFile
+    version: int | None
+    dated: date | None
+    everywhere: bool
+
+
+def ages(chosen: ChosenLists) -> list[ListAge]:
+    """Return how old each list is; one that cannot be read has no version."""
+    found = []
+    for files, everywhere in ((chosen.everywhere, True), (chosen.off_blocks, False)):
+        for file in files:
+            try:
+                version = version_of(file.path)
+            except (OSError, ValueError, msgspec.MsgspecError):
+                version = None  # who reads the list says what is wrong with it
+            found.append(ListAge(file, version, dated(version), everywhere))
+    return found
+
+
+@dataclass(slots=True)
+class KeptLists:
+    """Answers which warninglist protects an observable; they are read when that is first asked.
+
+    Commands that only look at the state never ask. Raises ConfigError where a list is broken.
+    """
+
+    chosen: ChosenLists
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _read: tuple[WarninglistIndex | None, WarninglistIndex | None] | None = None
+
+    def protects(self, observable: Observable, purpose: Purpose) -> Protection | None:
+        """Return the list that keeps an observable off lists of a purpose."""
+        everywhere, off_blocks = self._read or self.read()
+        found = everywhere.protects(observable) if everywhere else None
+        if found is None and off_blocks is not None and purpose is Purpose.BLOCK:
+            found = off_blocks.protects(observable)
+        return found
+
+    def read(self) -> tuple[WarninglistIndex | None, WarninglistIndex | None]:
+        """Read the lists unless that is done; what could not be used of them is logged."""
+        with self._lock:
+            if self._read is None:
+                chosen = self.chosen
+                ranges = [_shared_ranges(len(chosen.off_blocks))] if chosen.shared else []
+                self._read = _index(chosen.everywhere), _index(chosen.off_blocks, ranges)
+            return self._read
+
+
+def _index(
+    files: Sequence[ListFile], beside: Sequence[Warninglist] = ()
+) -> WarninglistIndex | None:
+    if not files and not beside:
+        return None
+    index = WarninglistIndex(chain(read_warninglists(files), beside))
+    for sentence in index.unread:
+        log.warning("allowlist.unread", what=sentence)
+    return index
+
+
+def _shared_ranges(number: int) -> Warninglist:
+    """Return the ranges of shared hosting that the project keeps itself."""
+    values = [host.value for host in kept_hosts(SHARED_HOSTING_FILE)]
+    ranges = [value for value in values if read_allow_value(value).kind is Kind.NETWORK]
+    group = BuiltinGroup.SHARED_HOSTING.value
+    return Warninglist(number, group, ListKind.CIDR, _OF_ADDRESSES, iter(ranges), group)
