@@ -12,6 +12,7 @@ from connector.errors import (
     RefusedError,
     UnavailableError,
 )
+from connector.indicators.kinds import ADDRESSES, Family, as_prefix, families_of, misreading
 from connector.model import Entry, FieldValue, Observable, ObservableType, Rule, RuleLanguage
 from connector.published import Draft, Published, PublishedName, failures_typed
 from connector.settings import (
@@ -26,6 +27,7 @@ from connector.settings import (
 )
 
 __all__ = [
+    "ADDRESSES",
     "Adapter",
     "Auth",
     "BatchTooLargeError",
@@ -35,6 +37,7 @@ __all__ = [
     "Entry",
     "EntryAdapter",
     "EntryRejectedError",
+    "Family",
     "Field",
     "FieldValue",
     "FilePath",
@@ -55,7 +58,10 @@ __all__ = [
     "SecretValue",
     "Settings",
     "UnavailableError",
+    "as_prefix",
     "failures_typed",
+    "families_of",
+    "misreading",
 ]
 
 S = TypeVar("S", bound=Settings)
@@ -88,13 +94,22 @@ class Http(Protocol):
 
 
 class Place:
-    """Where an output stands: names that an adapter may need beside its own options."""
+    """Where an output stands: what an adapter may need to know beside its own options.
 
-    __slots__ = ("output", "publish_folder")
+    `types` are those that the file has it write; where it names none, all there are.
+    """
 
-    def __init__(self, output: str, publish_folder: Path) -> None:
+    __slots__ = ("output", "publish_folder", "types")
+
+    def __init__(
+        self,
+        output: str,
+        publish_folder: Path,
+        types: frozenset[ObservableType] = frozenset(ObservableType),
+    ) -> None:
         self.output = output
         self.publish_folder = publish_folder
+        self.types = types
 
 
 class Adapter(ABC, Generic[S]):
@@ -134,6 +149,10 @@ class Adapter(ABC, Generic[S]):
     def accepts(self, observable: Observable) -> bool:
         """Return whether the target can hold this observable, as configured."""
         return observable.type in self.supports
+
+    def doubts(self) -> Sequence[str]:
+        """Return what these options allow and hardly anybody means, for `connector check`."""
+        return ()
 
     def as_held(self, entry: Entry) -> Entry:
         """Return the entry as `read` will give it back, where the target bends its fields."""

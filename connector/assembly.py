@@ -60,7 +60,7 @@ def assemble(
     allowlist = _allowlist(loaded, store, now)
     adapters = {
         name: registry.make_adapter(
-            output.adapter, loaded.outputs[name], name, config.publish_folder
+            output.adapter, loaded.outputs[name], name, config.publish_folder, config.types_of(name)
         )
         for name, output in config.outputs.items()
     }

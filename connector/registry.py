@@ -122,10 +122,16 @@ class Registry:
         return tuple(self._feed_info(name) for name in self.feed_names())
 
     def make_adapter(
-        self, name: str, settings: Settings, output_name: str, publish_folder: Path
+        self,
+        name: str,
+        settings: Settings,
+        output_name: str,
+        publish_folder: Path,
+        types: frozenset[ObservableType] = frozenset(ObservableType),
     ) -> Adapter[Any]:
         """Return an adapter for one output, with a client of its own if its options ask for one."""
-        return self.adapter(name)(settings, _http(settings), Place(output_name, publish_folder))
+        place = Place(output_name, publish_folder, types)
+        return self.adapter(name)(settings, _http(settings), place)
 
     def make_feed(self, name: str, settings: Settings) -> Feed[Any]:
         """Return a feed, with a client of its own if its options ask for one."""

@@ -1,7 +1,7 @@
 """What only shows when the parts are seen together: names, types, audiences, double targets."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -108,6 +108,12 @@ def unencrypted(file: str, sections: Sections) -> Iterator[str]:
                 "is not encrypted: whoever is on the way reads credentials and changes what is sent"
             )
             yield _warning(file, sections, path, words)
+
+
+def rendered(file: str, sections: Sections, doubts: Iterable[tuple[Path, str]]) -> Iterator[str]:
+    """Yield a warning for each doubt that an adapter has of its options."""
+    for path, text in doubts:
+        yield _warning(file, sections, path, text)
 
 
 def _warning(file: str, sections: Sections, path: Path, text: str) -> str:

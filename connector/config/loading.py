@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from connector.adapter import Adapter
 from connector.config import checks
 from connector.config.kept_lists import ChosenLists, KeptLists
 from connector.config.model import AllowlistConfig, Config, FeedConfig, ListConfig, OutputConfig
+from connector.config.problems import Path as Place
 from connector.config.problems import Problems
 from connector.config.secrets import SecretReader
 from connector.config.sections import Sections
@@ -21,12 +23,14 @@ from connector.decisions.allowlist import Allowlist, ExceptionRule, SiteRule, Wa
 from connector.decisions.mapping import Mapper, compile_mapping, overlay, read_mapping
 from connector.errors import ConfigError
 from connector.feed import Feed
+from connector.model import ObservableType
 from connector.registry import Registry
 from connector.settings import HttpSettings, Settings
 
 P = TypeVar("P", bound=Settings)
 
 _COMMON: Final = tuple(FeedConfig.model_fields)
+_ALL_TYPES: Final = frozenset(ObservableType)
 # Sections whose parts have models of their own; the frame only checks their names.
 _SMALLEST: Final[Mapping[str, Mapping[str, str]]] = {
     "feeds": {"type": "-"},
@@ -127,6 +131,7 @@ def load(path: Path, registry: Registry, environ: Mapping[str, str] | None = Non
         ),
         warnings=(
             *secrets.warnings.values(),
+            *checks.rendered(str(path), sections, loading.doubts),
             *checks.unused(str(path), sections, config),
             *checks.doubtful_lists(str(path), sections, config),
             *site.warnings,
@@ -167,6 +172,7 @@ class _Loading:
         self._registry = registry
         self._value = value
         self.allowlist = AllowlistConfig()
+        self.doubts: list[tuple[Place, str]] = []
 
     def config(self) -> tuple[Config | None, dict[str, Settings], dict[str, Settings]]:
         """Return the file, and the options of each feed and output; all problems are noted."""
@@ -186,7 +192,7 @@ class _Loading:
         outputs: dict[str, OutputConfig] = {}
         output_options: dict[str, Settings] = {}
         for name, raw in self._named("outputs").items():
-            self._output(name, raw, outputs, output_options)
+            self._output(name, raw, lists, outputs, output_options)
         parts = checks.Parts(
             feeds=tuple(self._named("feeds")),
             lists=tuple(self._named("lists")),
@@ -252,7 +258,12 @@ class _Loading:
             self._try(path, made, lambda: self._registry.make_feed(kind, made))
 
     def _output(
-        self, name: str, raw: Any, outputs: dict[str, OutputConfig], options: dict[str, Settings]
+        self,
+        name: str,
+        raw: Any,
+        lists: Mapping[str, ListConfig],
+        outputs: dict[str, OutputConfig],
+        options: dict[str, Settings],
     ) -> None:
         path = ("outputs", name)
         if output := self._part(OutputConfig, raw, path):
@@ -272,19 +283,29 @@ class _Loading:
         place = (*path, "options")
         if made := self._sections.validated(model, own, place, owner):
             options[name] = made
-            self._try(place, made, lambda: self._registry.make_adapter(kind, made, name, Path()))
+            types = output.types_of(lists.get(output.list)) if output else _ALL_TYPES
+            make = partial(self._registry.make_adapter, kind, made, name, Path(), types)
+            self._try(place, made, make)
 
     def _try(
         self, path: tuple[str, ...], options: Settings, make: Callable[[], Feed[Any] | Adapter[Any]]
     ) -> None:
         """Note what only shows when it is made, as a key that belongs to another certificate."""
         try:
-            make().close()
+            made = make()
         except ConfigError as error:
             for problem in error.problems:
-                option, _, text = problem.partition(": ")
-                below = option.split(".")
-                if below[0] in type(options).model_fields:
-                    self._sections.note((*path, *below), text)
-                else:
-                    self._sections.note(path, problem)
+                self._sections.note(*_placed(path, options, problem))
+        else:
+            if isinstance(made, Adapter):
+                self.doubts += [_placed(path, options, doubt) for doubt in made.doubts()]
+            made.close()
+
+
+def _placed(path: Place, options: Settings, problem: str) -> tuple[Place, str]:
+    """Return a problem that an adapter or a feed words as `option: text`, with its place."""
+    option, _, text = problem.partition(": ")
+    below = option.split(".")
+    if below[0] in type(options).model_fields:
+        return (*path, *below), text
+    return path, problem

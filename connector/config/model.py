@@ -302,6 +302,11 @@ class OutputConfig(Settings):
         default_factory=dict, description="Options of the adapter itself."
     )
 
+    def types_of(self, listed: ListConfig | None) -> frozenset[ObservableType]:
+        """Return the kinds of observable to write of a list, before the adapter is asked."""
+        taken = listed.select.types if listed else None
+        return frozenset(self.types or taken or ObservableType)
+
 
 class Config(Settings):
     """The whole file; each feed's and output's own options are validated beside it."""
@@ -337,4 +342,4 @@ class Config(Settings):
     def types_of(self, output: str) -> frozenset[ObservableType]:
         """Return the kinds of observable to write, before the adapter is asked."""
         outlet = self.outputs[output]
-        return frozenset(outlet.types or self.lists[outlet.list].select.types or ObservableType)
+        return outlet.types_of(self.lists[outlet.list])

@@ -57,7 +57,11 @@ lists:
 outputs:
   firewall: {{list: addresses, adapter: edl, every: 10s, options: {{file: addresses.txt}}}}
   resolver: {{list: names, adapter: edl, every: 10s, options: {{file: names.txt}}}}
-  siem: {{list: hunting, adapter: edl, every: 10s, options: {{file: hunting.txt}}}}
+  siem:
+    list: hunting
+    adapter: edl
+    every: 10s
+    options: {{file: hunting.txt, types: [domain-name]}}
 server: {{listen: "127.0.0.1:{port}"}}
 """
 

@@ -45,14 +45,15 @@ def _public_suffixes() -> PublicSuffixList:
 
 
 @lru_cache(maxsize=4096)
-def _is_top_level(label: str) -> bool:
+def is_top_level(label: str) -> bool:
+    """Return whether names may end with this label, public or reserved."""
     return label in _RESERVED or bool(_public_suffixes().is_public(label, accept_unknown=False))
 
 
 def is_plain_domain(text: str) -> bool:
     """Return whether the text is a domain name in canonical form already."""
     plain = _DOMAIN.fullmatch(text)
-    return plain is not None and len(text) <= LONGEST_DOMAIN and _is_top_level(plain[1])
+    return plain is not None and len(text) <= LONGEST_DOMAIN and is_top_level(plain[1])
 
 
 def is_plain_url(text: str) -> bool:
@@ -93,7 +94,7 @@ def _check_domain(name: str) -> None:
     form = _DOMAIN.fullmatch(name)
     if form is None:
         raise UnfitValueError(f"{shown(name)} is not written as a domain name")
-    if not _is_top_level(form[1]):
+    if not is_top_level(form[1]):
         raise UnfitValueError(f"there is no top-level domain {shown(form[1])} ({shown(name)})")
 
 

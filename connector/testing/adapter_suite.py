@@ -25,14 +25,15 @@ from connector.testing.adapter_steps import (
     remove,
     write,
 )
-from connector.testing.sample_entries import HOSTILE_TEXTS, hostile_values, sample_values
+from connector.testing.hostile_suite import HostileValues
+from connector.testing.sample_entries import sample_values
 
 PutForeign = Callable[[Entry], Callable[[], bool] | None]
 _PER_TYPE = 4
 _LOOK_AT = 100_000
 
 
-class AdapterSuite:
+class AdapterSuite(HostileValues):
     """The five promises of an adapter, plus hostile values.
 
     A plugin's tests are one class with an `adapter` fixture whose target holds nothing of ours.
@@ -333,46 +334,6 @@ class AdapterSuite:
         except UnavailableError:
             return
         pytest.fail("writing to a target that cannot be reached should raise UnavailableError")
-
-    # Feed content is hostile input.
-
-    def test_hostile_values_add_nothing_but_themselves(
-        self, adapter: AnyAdapter, accepted_types: Sequence[ObservableType]
-    ) -> None:
-        others = of_others(adapter)
-        observables = [
-            Observable(kind, value) for kind in accepted_types for value in hostile_values(kind)
-        ]
-        hostile = [Entry(observable) for observable in observables if adapter.accepts(observable)]
-        rejected = write(adapter, hostile)
-        if invented := rejected.keys() - {entry.value for entry in hostile}:
-            pytest.fail(f"rejected values that were never sent: {sorted(invented)}")
-        taken = [entry for entry in hostile if entry.value not in rejected]
-        expect_held(
-            adapter,
-            [*others, *taken],
-            "a value should be held exactly as it is, or be refused with EntryRejectedError",
-        )
-
-    def test_hostile_field_texts_add_no_entry_and_lose_none(
-        self, adapter: AnyAdapter, sample_entries: Sequence[Entry]
-    ) -> None:
-        others = {key(entry) for entry in of_others(adapter)}
-        for name in sorted(adapter.fields):
-            for text in HOSTILE_TEXTS:
-                entries = [
-                    Entry(entry.observable, {**entry.fields, name: text})
-                    for entry in sample_entries
-                ]
-                rejected = write(adapter, entries)
-                taken = {key(entry) for entry in entries if entry.value not in rejected}
-                allowed = others | {key(entry) for entry in entries}
-                found = held(adapter).keys()
-                if wrong := (found - allowed) | ((others | taken) - found):
-                    pytest.fail(
-                        f"the field {name} filled with {text[:60]!r} changed which entries there "
-                        f"are: {sorted(wrong)[:10]}"
-                    )
 
 
 class _BrokenOffError(Exception):

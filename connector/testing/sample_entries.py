@@ -76,6 +76,25 @@ HOSTILE_TEXTS: Final = (
 )
 """What a mapped field may hold: feeds write it, and nobody checks it by type."""
 
+LOOKALIKES: Final = (
+    *("8.8.8.8", "0.0.0.0/0", "::/0", "2130706433", "0x7f.1", "8.8.8.8 is down"),
+    *("gov", "bad.example", "*.bad.example", "http://bad.example/", "bad.example/a"),
+    *("sender@bad.example", "203.0.113.7:443/tcp", "15169", "AS15169", "any", "*", "?"),
+    *("0" * 32, "d41d8cd98f00b204e9800998ecf8427e"),
+)
+"""Texts that a reader who is told no kind takes for an address, a name or for everything."""
+
+TEXT_TYPES: Final = frozenset(
+    {
+        ObservableType.EMAIL_SUBJECT,
+        ObservableType.FILE_NAME,
+        ObservableType.USER_AGENT,
+        ObservableType.MUTEX,
+        ObservableType.PROCESS_COMMAND,
+    }
+)
+"""Types whose values may be any text."""
+
 _HEX: Final = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
 _HOSTILE: Final[Mapping[ObservableType, Sequence[str]]] = {
     ObservableType.IPV4_ADDR: ("192.0.2.0", "192.0.2.255", "198.51.100.0/30"),

@@ -27,12 +27,20 @@ _PAGE: Final = 10_000
 _SENTINELS: Final = {
     ObservableType.IPV4_ADDR: "192.0.2.1",
     ObservableType.IPV6_ADDR: "2001:db8::1",
+    ObservableType.ENDPOINT: "192.0.2.1:9/tcp",
     ObservableType.DOMAIN_NAME: "empty.invalid",
     ObservableType.URL: "http://empty.invalid/",
-    ObservableType.FILE_MD5: "0" * 32,
-    ObservableType.FILE_SHA1: "0" * 40,
-    ObservableType.FILE_SHA256: "0" * 64,
+    ObservableType.EMAIL_ADDR: "nobody@empty.invalid",
+    ObservableType.AUTONOMOUS_SYSTEM: "64496",
+    ObservableType.FILE_MD5: "f" * 32,
+    ObservableType.FILE_SHA1: "f" * 40,
+    ObservableType.FILE_SHA256: "f" * 64,
+    ObservableType.FILE_SHA512: "f" * 128,
+    ObservableType.X509_SHA1: "f" * 40,
+    ObservableType.X509_SHA256: "f" * 64,
+    ObservableType.REGISTRY_KEY: "HKEY_CURRENT_USER\\empty list",
 }
+_NO_TEXT: Final = "empty list"
 
 
 class EdlAdapter(ListAdapter[EdlSettings]):
@@ -47,13 +55,24 @@ class EdlAdapter(ListAdapter[EdlSettings]):
     ) -> None:
         super().__init__(settings, http, place)
         self._published = Published(self.place.publish_folder / settings.file)
-        self._types = settings.held_types
+        self._types = settings.family(self.place.types)
         self._writers = writers(settings.format, self._types)
         self._form = f"{settings.format}{' with comments' if settings.comments else ''}"
 
     def accepts(self, observable: Observable) -> bool:
         """Return whether this file takes the observable's type."""
         return observable.type in self._types
+
+    def doubts(self) -> Sequence[str]:
+        """Return that the list has kinds which this file does not take, where nobody said so."""
+        if self.settings.types is not None or self.place.types <= self._types:
+            return ()
+        return (
+            "types: a file holds one family of kinds, as its readers are told none, and this one's "
+            f"list may have {_counted(self.place.types - self._types)}: only "
+            f"{' and '.join(sorted(self._types))} are written here, all else is unsupported_type; "
+            f"say `types: [{', '.join(sorted(self._types))}]`, or which others",
+        )
 
     def read(self) -> Iterator[Entry]:
         """Yield what the file holds: by its record when the file is as we left it."""
@@ -123,10 +142,8 @@ class EdlAdapter(ListAdapter[EdlSettings]):
             return ["# empty list"]
         if self.settings.when_empty is not Empty.SENTINEL:
             return []
-        for kind, value in _SENTINELS.items():
-            if kind in self._writers:
-                return [self._writers[kind](value)]
-        return ["empty.invalid"]
+        kind, write = min(self._writers.items())
+        return [write(_SENTINELS.get(kind, _NO_TEXT))]
 
     def _found(self) -> Iterator[Entry]:
         """Yield what the file holds after others changed it: our lines, then their own."""
@@ -152,6 +169,11 @@ class EdlAdapter(ListAdapter[EdlSettings]):
             return self._line(entry)
         except NotWritableError:
             return None
+
+
+def _counted(types: frozenset[ObservableType]) -> str:
+    named = [kind for kind in ObservableType if kind in types]
+    return ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
 
 
 def _note(entry: Entry) -> str:

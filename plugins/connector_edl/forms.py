@@ -3,9 +3,16 @@
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
-from connector.adapter import ObservableType
+from connector.adapter import (
+    ADDRESSES,
+    ObservableType,
+    as_prefix,
+    families_of,
+    misreading,
+)
 
 Writer = Callable[[str], str]
 
@@ -22,26 +29,31 @@ class NotWritableError(ValueError):
     """This format has no line that means exactly this value."""
 
 
-ADDRESSES: Final = frozenset({ObservableType.IPV4_ADDR, ObservableType.IPV6_ADDR})
 DOMAINS: Final = frozenset({ObservableType.DOMAIN_NAME})
 URLS: Final = frozenset({ObservableType.URL})
+SYSTEMS: Final = frozenset({ObservableType.AUTONOMOUS_SYSTEM})
 _HASHES: Final = tuple(
     frozenset({kind})
     for kind in (ObservableType.FILE_MD5, ObservableType.FILE_SHA1, ObservableType.FILE_SHA256)
 )
-# A device reads a list as one kind and skips every line of another.
+# A device reads a list as one kind and skips every line of another; who reads a plain one takes
+# each line for what it looks like.
 KINDS: Final[Mapping[Format, tuple[frozenset[ObservableType], ...]]] = {
+    Format.PLAIN: tuple(families_of(ObservableType)),
     Format.PANOS: (ADDRESSES, DOMAINS, URLS),
     Format.FORTIGATE: (ADDRESSES, DOMAINS, URLS, *_HASHES),
 }
 
+_HEX: Final = re.compile(r"[0-9a-f]+")
+_DIGITS: Final = {
+    ObservableType.FILE_MD5: 32, ObservableType.FILE_SHA1: 40, ObservableType.FILE_SHA256: 64
+}  # fmt: skip
 _LINE_BREAKING: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_ADDRESS: Final = re.compile(r"[0-9A-Fa-f.:]+(?:/[0-9]{1,3})?")
-_DOMAIN: Final = re.compile(r"(?:\*\.)?[0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]+)*")
-_HEX: Final = re.compile(r"[0-9A-Fa-f]+")
+_EASY_URL: Final = re.compile(r"https?://[!-)+-~]+")
 _ASCII_URL: Final = re.compile(r"[!-~]+")
 _WEB: Final = re.compile(
-    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?:[^/?#@]*@)?(?P<host>[^/?#@]+)(?P<rest>.*)"
+    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<user>[^/?#@]*@)?"
+    r"(?P<host>(?:[0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?)(?P<rest>(?:[/?#].*)?)"
 )
 # Nearly all: host and path without port, userinfo, wildcard or fragment.
 _EASY_WEB: Final = re.compile(r"https?://([0-9a-z._-]+/[!\"$-)+-\]_-~]*)")
@@ -50,36 +62,41 @@ _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 _PANOS_LONGEST: Final = 254  # characters; PAN-OS counts 255 in, peers found 255 to be out
 
 
-def _matching(pattern: re.Pattern[str], words: str) -> Writer:
-    def write(value: str) -> str:
-        if pattern.fullmatch(value) is None:
-            raise NotWritableError(f"is not {words} that fits on a line of its own")
-        return value
-
-    return write
+def _told_apart(kind: ObservableType, line: str) -> str:
+    """Return a line that nobody takes for another kind, or say what it could be read as."""
+    if words := misreading(kind, line):
+        raise NotWritableError(words)
+    return line
 
 
-def _text(value: str) -> str:
+def _one_line(value: str) -> str:
     if not value or value != value.strip():
         raise NotWritableError("is empty, or starts or ends with a space that readers drop")
-    if value[0] == "#":
-        raise NotWritableError("starts with #, which readers of a plain list take for a comment")
-    if not value.isprintable() and _LINE_BREAKING.search(value):
+    if not value.isprintable():
         raise NotWritableError("holds a line break or control character")
     return value
 
 
+def _plain_text(kind: ObservableType, value: str) -> str:
+    return _told_apart(kind, _one_line(value))
+
+
 def _plain_url(value: str) -> str:
+    if _EASY_URL.fullmatch(value):
+        return value
     if len(value.split()) != 1:
         raise NotWritableError("holds a space, where readers end the URL")
-    return _text(value)
+    return _told_apart(ObservableType.URL, _one_line(value))
 
 
-def _plain_mail(value: str) -> str:
-    # What is quoted before the @ may be a whole address, or several: readers find those.
-    if value.startswith('"'):
-        raise NotWritableError("has a quoted local part, in which readers may see other addresses")
-    return _text(value)
+def _plain_system(value: str) -> str:
+    return _told_apart(ObservableType.AUTONOMOUS_SYSTEM, f"AS{value}")
+
+
+def _device_hash(kind: ObservableType, value: str) -> str:
+    if len(value) != _DIGITS[kind] or not _HEX.fullmatch(value):
+        raise NotWritableError("is not a hash of this list's kind")
+    return value
 
 
 def _panos_domain(value: str) -> str:
@@ -91,25 +108,34 @@ def _panos_domain(value: str) -> str:
 
 def _panos_url(value: str) -> str:
     if easy := _EASY_WEB.fullmatch(value):
-        return _bounded(easy[1])
+        return _bounded(_no_prefix(easy[1]))
     web = _web_address(value)
     if "*" in value or "^" in value:
         raise NotWritableError("holds * or ^, which PAN-OS reads as a wildcard")
     # Without an ending slash `bad.example` also matches `bad.example.other.test`.
     rest = web["rest"] if web["rest"].startswith("/") else f"/{web['rest']}"
-    return _bounded(_without_default_port(web) + rest)
+    return _bounded(_no_prefix(_without_default_port(web) + rest))
 
 
 def _fortigate_url(value: str) -> str:
     _web_address(value)
     if "*" in value:
         raise NotWritableError("holds *, which FortiGate reads as a wildcard")
-    return value
+    return _no_prefix(value)
+
+
+def _no_prefix(line: str) -> str:
+    """Return a line that is a URL in whatever list of the device it is loaded."""
+    if words := as_prefix(line):
+        raise NotWritableError(words)
+    return line
 
 
 def _web_address(value: str) -> re.Match[str]:
     """Take a web address apart; refuse what a line could only say by meaning more than it."""
     web = _WEB.fullmatch(value) if _ASCII_URL.fullmatch(value) else None
+    if web is not None and web["user"] and not web["scheme"]:
+        raise NotWritableError("could be read as an e-mail address, and holds another host")
     if web is None or (web["scheme"] or "http").lower() not in _DEFAULT_PORTS or value[0] == "#":
         raise NotWritableError("is not a web address in ASCII, and the device knows no others")
     if "#" in web["rest"]:
@@ -138,28 +164,33 @@ def _bounded(line: str) -> str:
     return line
 
 
-_address = _matching(_ADDRESS, "an address or prefix")
-_domain = _matching(_DOMAIN, "a domain name")
-_hash = _matching(_HEX, "a hash")
-_PLAIN: Final[Mapping[ObservableType, Writer]] = {
-    **dict.fromkeys(ObservableType, _text),
-    **dict.fromkeys(ADDRESSES, _address),
-    **dict.fromkeys(DOMAINS, _domain),
-    **dict.fromkeys(URLS, _plain_url),
-    ObservableType.EMAIL_ADDR: _plain_mail,
+_T: Final = ObservableType
+_domain: Final = partial(_told_apart, _T.DOMAIN_NAME)
+_VALUES: Final[Mapping[ObservableType, Writer]] = {
+    kind: partial(_told_apart, kind) for kind in ObservableType
 }
+_ADDRESSES: Final = {kind: _VALUES[kind] for kind in ADDRESSES}
+_TEXTS: Final = (
+    *(_T.EMAIL_SUBJECT, _T.FILE_NAME, _T.USER_AGENT),
+    *(_T.MUTEX, _T.REGISTRY_KEY, _T.PROCESS_COMMAND),
+)
 _WRITERS: Final[Mapping[Format, Mapping[ObservableType, Writer]]] = {
-    Format.PLAIN: _PLAIN,
+    Format.PLAIN: {
+        **_VALUES,
+        **{kind: partial(_plain_text, kind) for kind in _TEXTS},
+        _T.URL: _plain_url,
+        _T.AUTONOMOUS_SYSTEM: _plain_system,
+    },
     Format.PANOS: {
-        **dict.fromkeys(ADDRESSES, _address),
-        **dict.fromkeys(DOMAINS, _panos_domain),
-        **dict.fromkeys(URLS, _panos_url),
+        **_ADDRESSES,
+        _T.DOMAIN_NAME: _panos_domain,
+        _T.URL: _panos_url,
     },
     Format.FORTIGATE: {
-        **dict.fromkeys(ADDRESSES, _address),
-        **dict.fromkeys(DOMAINS, _domain),
-        **dict.fromkeys(URLS, _fortigate_url),
-        **{kind: _hash for kinds in _HASHES for kind in kinds},
+        **_ADDRESSES,
+        _T.DOMAIN_NAME: _domain,
+        _T.URL: _fortigate_url,
+        **{kind: partial(_device_hash, kind) for kinds in _HASHES for kind in kinds},
     },
 }
 

@@ -1,12 +1,21 @@
 """Options of a polled list."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from pydantic import model_validator
 
-from connector.adapter import Field, ObservableType, PublishedName, Settings
+from connector.adapter import (
+    ADDRESSES,
+    Field,
+    ObservableType,
+    PublishedName,
+    Settings,
+    families_of,
+)
 from connector_edl.forms import KINDS, Format, has_room_for_comments
+
+_ONE_FAMILY: Final = "a file holds one family of kinds, as its readers are told none"
 
 
 class Empty(StrEnum):
@@ -31,9 +40,11 @@ class EdlSettings(Settings):
     types: frozenset[ObservableType] | None = Field(
         None,
         min_length=1,
-        description="Types this file holds; plain holds all of them when left out, while panos and "
-        "fortigate hold one kind a file: addresses (ipv4-addr, ipv6-addr), domain-name, url, or "
-        "for fortigate one kind of hash.",
+        description="The one family of kinds that this file holds, as its readers are told none: "
+        "addresses (ipv4-addr, ipv6-addr) or one other type. When left out, plain holds what the "
+        "output's `types` or its list's selection narrow to; where these are of several families, "
+        "the first of them: addresses, if they are among them. panos and fortigate want to be "
+        "told: addresses, domain-name, url, or for fortigate one kind of hash.",
     )
     comments: bool = Field(
         False,
@@ -48,10 +59,9 @@ class EdlSettings(Settings):
         "their last copy, also of what was withdrawn since).",
     )
 
-    @property
-    def held_types(self) -> frozenset[ObservableType]:
-        """Types that the file takes."""
-        return frozenset(ObservableType) if self.types is None else self.types
+    def family(self, offered: frozenset[ObservableType]) -> frozenset[ObservableType]:
+        """Return the types that the file holds of those that it is offered."""
+        return families_of(offered)[0] if self.types is None else self.types
 
     @property
     def when_empty(self) -> Empty:
@@ -65,12 +75,18 @@ class EdlSettings(Settings):
         return frozenset({("published file", self.file)})
 
     @model_validator(mode="after")
-    def _one_kind_for_devices(self) -> Self:
-        kinds = KINDS.get(self.format)
-        if kinds and (self.types is None or not any(self.types <= kind for kind in kinds)):
+    def _one_family(self) -> Self:
+        kinds = KINDS[self.format]
+        if self.format is Format.PLAIN:
+            if self.types and len(families_of(self.types)) > 1:
+                raise ValueError(
+                    f"{_ONE_FAMILY}: set types to [ipv4-addr, ipv6-addr] or to one other type, and "
+                    "give each other family a file of its own"
+                )
+        elif self.types is None or not any(self.types <= kind for kind in kinds):
             choices = " or ".join(f"[{', '.join(sorted(kind))}]" for kind in kinds)
             raise ValueError(f"format {self.format} holds one kind a file: set types to {choices}")
-        if self.comments and not has_room_for_comments(self.format, self.held_types):
+        if self.comments and not has_room_for_comments(self.format, self.types or ADDRESSES):
             raise ValueError(
                 "comments need lines with room for them: panos addresses or fortigate hashes"
             )

@@ -128,8 +128,11 @@ def entry_of(document: Mapping[str, Any], tag: str) -> Entry | None:
 def misfit(document: Mapping[str, Any], types: Mapping[str, str]) -> str | None:
     """Return why the collection would not keep a document as it is, in words.
 
-    The store turns values into the declared type and silently drops those it cannot turn.
+    The store turns values into the declared type and silently drops those it cannot turn. In a
+    lookup with WILDCARD(field), as names below a domain need it, `*` stands for any text.
     """
+    if "*" in str(document["value"]).removeprefix("*." if "domain" in document else ""):
+        return "holds *, which a lookup may take for any text"
     for name, value in document.items():
         if isinstance(value, int | float) and not _storable(value):
             return f"{name}: {value} is a number that Splunk cannot hold"

@@ -19,8 +19,10 @@ from connector.adapter import (
     ObservableType,
     Place,
     UnavailableError,
+    families_of,
 )
 from connector.testing.adapter_suite import AdapterSuite
+from connector.testing.sample_entries import sample_values
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "edl"
 ADDRESSES = ["ipv4-addr", "ipv6-addr"]
@@ -76,9 +78,18 @@ class TestEdl(AdapterSuite):
 
 
 class TestPlain(_EdlSuite):
+    @pytest.fixture(params=families_of(ObservableType), ids=min)
+    def adapter(self, folder: Path, request: pytest.FixtureRequest) -> EdlAdapter:
+        return edl(folder, types=request.param)
+
     @pytest.fixture
-    def adapter(self, folder: Path) -> EdlAdapter:
-        return edl(folder)
+    def foreign(self, folder: Path) -> Callable[[Entry], None]:
+        def by_hand(entry: Entry) -> None:
+            system = entry.type is ObservableType.AUTONOMOUS_SYSTEM
+            with (folder / "list.txt").open("a", encoding="utf-8") as file:
+                file.write(f"{'AS' if system else ''}{entry.value}\n")
+
+        return by_hand
 
 
 class TestPanosAddressesWithComments(_EdlSuite):
@@ -138,16 +149,16 @@ URL_ENTRIES = entries(
     "https://user@bad.example/b",
 )
 GOLDEN_CASES: dict[str, tuple[dict[str, object], list[Entry]]] = {
-    "plain-mixed": (
-        {},
-        [
-            *ADDRESS_ENTRIES,
-            *entries(ObservableType.ENDPOINT, "203.0.113.7:443/tcp"),
-            *DOMAIN_ENTRIES,
-            *URL_ENTRIES,
-            *entries(SHA256, "0" * 63 + "1"),
-            *entries(ObservableType.MUTEX, "Global\\sample"),
-        ],
+    "plain-addresses": ({}, ADDRESS_ENTRIES),
+    "plain-domains": ({"types": ["domain-name"]}, DOMAIN_ENTRIES),
+    "plain-urls": ({"types": ["url"]}, URL_ENTRIES),
+    "plain-systems": (
+        {"types": ["autonomous-system"]},
+        entries(ObservableType.AUTONOMOUS_SYSTEM, "4200000001", "64496"),
+    ),
+    "plain-mutexes": (
+        {"types": ["mutex"]},
+        entries(ObservableType.MUTEX, "Global\\sample", "invoice.exe", "sample 1"),
     ),
     "panos-addresses": ({"format": "panos", "types": ADDRESSES}, ADDRESS_ENTRIES),
     "panos-addresses-comments": (
@@ -168,6 +179,7 @@ GOLDEN_CASES: dict[str, tuple[dict[str, object], list[Entry]]] = {
     "empty-panos-domains": ({"format": "panos", "types": ["domain-name"]}, []),
     "empty-panos-urls": ({"format": "panos", "types": ["url"]}, []),
     "empty-comment": ({"empty": "comment"}, []),
+    "empty-plain-texts": ({"types": ["mutex"], "empty": "sentinel"}, []),
 }
 
 
@@ -206,6 +218,19 @@ def test_each_dialect_is_written_to_the_byte(name: str, tmp_path: Path) -> None:
         ({"types": ["ipv4-addr"]}, "192.0.2.1 0.0.0.0/0", "not an address"),
         ({"types": ["domain-name"]}, "*", "not a domain name"),
         ({"types": ["domain-name"]}, "bad.example\n*.test", "not a domain name"),
+        ({"types": ["mutex"]}, "8.8.8.8", "read as an address"),
+        ({"types": ["file-name"]}, "0.0.0.0/0", "read as an address"),
+        ({"types": ["mutex"]}, "gov", "read as a domain name"),
+        ({"types": ["mutex"]}, "*", "take for a wildcard"),
+        ({"types": ["mutex"]}, "AS15169", "read as an AS number"),
+        ({"types": ["url"]}, "http://bad.example/*", "take for a wildcard"),
+        ({"types": ["url"]}, "203.0.113.0/24", "read as a prefix"),
+        ({"types": ["email-addr"]}, "*@bad.example", "read as a wildcard"),
+        ({"types": ["file-md5"]}, "0" * 32, "read as a number"),
+        ({"format": "panos", "types": ["url"]}, "http://0.0.0.0/0", "read as a prefix"),
+        ({"format": "panos", "types": ["url"]}, "a@bad.example", "read as an e-mail address"),
+        ({"format": "fortigate", "types": ["url"]}, "0.0.0.0/0", "read as a prefix"),
+        ({"format": "fortigate", "types": ["domain-name"]}, "1.2.3.4", "not a domain name"),
     ],
 )
 def test_a_value_without_an_exact_line_is_refused_in_words_and_the_rest_published(
@@ -213,7 +238,10 @@ def test_a_value_without_an_exact_line_is_refused_in_words_and_the_rest_publishe
 ) -> None:
     adapter = edl(tmp_path, **options)
     kind = ObservableType(options["types"][0])
-    good = {V4: "192.0.2.7", DOMAIN: "bad.example", URL: "bad.example/good"}.get(kind, "good")
+    good = {
+        V4: "192.0.2.7", DOMAIN: "bad.example", URL: "bad.example/good",
+        ObservableType.EMAIL_ADDR: "a@bad.example", ObservableType.FILE_MD5: "a" * 32,
+    }.get(kind, "good")  # fmt: skip
     listed = [*entries(kind, value), *entries(kind, good)]
     with pytest.raises(EntryRejectedError) as refusal:
         adapter.publish(iter(listed))
@@ -264,20 +292,19 @@ def test_a_file_whose_line_ends_others_changed_is_no_file_of_ours(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "line",
-    ["192.0.2.7", "2001:db8::/32", "bad.example", "http://bad.example/", "a@bad.example", "0" * 64],
+    ("types", "line", "expected"),
+    [
+        (ADDRESSES, "192.0.2.7", ("ipv4-addr", "192.0.2.7")),
+        (ADDRESSES, "2001:db8::/32", ("ipv6-addr", "2001:db8::/32")),
+        (["domain-name"], "8.8.8.8", ("domain-name", "8.8.8.8")),
+        (["autonomous-system"], "AS64496", ("autonomous-system", "64496")),
+    ],
 )
-def test_foreign_lines_of_a_mixed_list_are_read_by_their_looks(line: str, tmp_path: Path) -> None:
+def test_foreign_lines_are_read_as_the_family_that_the_file_holds(
+    types: list[str], line: str, expected: tuple[str, str], tmp_path: Path
+) -> None:
     (tmp_path / "list.txt").write_text(f"{line}\r\n")
-    expected = {
-        "192.0.2.7": "ipv4-addr",
-        "2001:db8::/32": "ipv6-addr",
-        "bad.example": "domain-name",
-        "http://bad.example/": "url",
-        "a@bad.example": "email-addr",
-        "0" * 64: "file-sha256",
-    }[line]
-    assert shown(edl(tmp_path)) == [(expected, line)]
+    assert shown(edl(tmp_path, types=types)) == [expected]
 
 
 def test_a_lost_file_is_read_as_empty_and_a_lost_record_by_its_lines(tmp_path: Path) -> None:
@@ -314,8 +341,8 @@ def test_the_filler_of_an_empty_list_is_no_entry_even_without_its_record(tmp_pat
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ({"format": "plain"}, {"format": "panos", "types": ["url"]}),
-        ({"format": "panos", "types": ["url"]}, {"format": "plain"}),
+        ({"format": "plain", "types": ["url"]}, {"format": "panos", "types": ["url"]}),
+        ({"format": "panos", "types": ["url"]}, {"format": "plain", "types": ["url"]}),
         ({"format": "panos", "types": ["url"]}, {"format": "fortigate", "types": ["url"]}),
     ],
 )
@@ -435,6 +462,9 @@ def test_a_file_outside_the_publish_folder_cannot_be_named(file: str) -> None:
         ({"format": "panos", "types": ["ipv4-addr", "url"]}, "holds one kind a file"),
         ({"format": "panos", "types": ["file-md5"]}, "holds one kind a file"),
         ({"format": "fortigate", "types": ["file-md5", "file-sha1"]}, "holds one kind a file"),
+        ({"types": ["ipv4-addr", "domain-name"]}, "holds one family of kinds"),
+        ({"types": ["file-sha1", "x509-sha1"]}, "holds one family of kinds"),
+        ({"types": ["mutex", "file-name"]}, "holds one family of kinds"),
         ({"types": ["ipv4-addr"], "comments": True}, "comments need lines with room"),
         ({"format": "panos", "types": ["url"], "comments": True}, "comments need lines with room"),
     ],
@@ -444,6 +474,26 @@ def test_options_that_no_device_could_read_are_refused_in_words(
 ) -> None:
     with pytest.raises(ValidationError, match=words):
         EdlSettings.model_validate({"file": "list.txt", **options})
+
+
+@pytest.mark.parametrize(
+    ("offered", "held"),
+    [
+        (frozenset(ObservableType), {V4, V6}),
+        (frozenset({DOMAIN}), {DOMAIN}),
+        (frozenset({V4, DOMAIN}), {V4}),
+        (frozenset({DOMAIN, URL}), {DOMAIN}),
+        (frozenset({V4, V6}), {V4, V6}),
+    ],
+)
+def test_a_file_holds_the_family_that_the_list_narrows_to_and_else_the_first(
+    offered: frozenset[ObservableType], held: set[ObservableType], tmp_path: Path
+) -> None:
+    place = Place("edge", tmp_path, offered)
+    adapter = EdlAdapter(EdlSettings(file="list.txt"), place=place)
+    samples = {kind: next(sample_values(kind)) for kind in ObservableType}
+    assert {kind for kind in samples if adapter.accepts(Observable(kind, samples[kind]))} == held
+    assert bool(adapter.doubts()) == (held != offered)
 
 
 def test_only_the_configured_types_are_accepted(tmp_path: Path) -> None:

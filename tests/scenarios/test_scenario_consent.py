@@ -256,8 +256,12 @@ def test_personal_information_stays_out_of_comments_and_the_entry_stays(
     fed: Site, taxii: TaxiiServer
 ) -> None:
     said = {"comment": {"template": "{value} {indicator.name}"}}
-    mail = {"list": "own", "adapter": "edl", "options": {"file": "all.txt"}, "mapping": said}
-    fed.edit(lambda config: config["outputs"].update(mail=mail))
+    mail, edge = (
+        {"list": "own", "adapter": "edl", "mapping": said, "types": [kind],
+         "options": {"file": f"{kind}.txt"}}
+        for kind in ("email-addr", "ipv4-addr")
+    )  # fmt: skip
+    fed.edit(lambda config: config["outputs"].update(mail=mail, file=edge))
     fed.open()
     personal = acs(caveat=["POSSIBLEPII"])
     address = "[email-addr:value = 'victim@mail.example']"
@@ -265,7 +269,11 @@ def test_personal_information_stays_out_of_comments_and_the_entry_stays(
     named = [indicator("m", pattern=address, **marked), indicator(1, "192.0.2.1", **marked)]
     taxii.add_objects([personal, *({**one, "name": "victim@mail.example"} for one in named)])
     fed.change()
-    told = {e.value: e.fields["comment"] for e in fed.service.outputs["mail"].adapter.read()}
+    read = [
+        *fed.service.outputs["mail"].adapter.read(),
+        *fed.service.outputs["file"].adapter.read(),
+    ]
+    told = {entry.value: entry.fields["comment"] for entry in read}
     assert told["victim@mail.example"].strip() == ""
     assert told["192.0.2.1"].strip() == "192.0.2.1"
 

@@ -92,7 +92,9 @@ class FirewallSettings(Settings):
 
 class FirewallAdapter(EntryAdapter[FirewallSettings]):
     settings_type = FirewallSettings
-    supports = frozenset({ObservableType.IPV4_ADDR, ObservableType.DOMAIN_NAME})
+    supports = frozenset(
+        {ObservableType.IPV4_ADDR, ObservableType.DOMAIN_NAME, ObservableType.MUTEX}
+    )
     fields = frozenset({"note"})
     batch_size = 3
 
@@ -268,7 +270,7 @@ BROKEN_FIREWALLS = {
         "        except UnavailableError:\n"
         "            return []\n\n"
         "    def add(self, entries):\n",
-        "holds() lacks 8 entries at a target that cannot be reached",
+        "holds() lacks 12 entries at a target that cannot be reached",
     ),
     "cuts its fields": (
         'entry.fields.get("note", "")',
@@ -288,6 +290,12 @@ BROKEN_FIREWALLS = {
         "            value = entry.value.removeprefix('*.')\n"
         '            self.rules[entry.type, value] = ("us", entry.fields.get("note", ""))',
         "never written: domain-name 'worse.example'",
+    ),
+    "tells kinds by their looks": (
+        '            self.rules[entry.type, entry.value] = ("us", entry.fields.get("note", ""))',
+        "            kind = 'ipv4-addr' if entry.value[0].isdigit() else entry.type\n"
+        '            self.rules[kind, entry.value] = ("us", entry.fields.get("note", ""))',
+        "texts of type mutex are read back as something else",
     ),
     "rejects plain samples": (
         "        for entry in entries:\n            self.rules[entry.type",

@@ -1,0 +1,83 @@
+"""The part of an adapter's promises that feeds put to the test: what they send is hostile input."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from connector.adapter import Entry, Observable, ObservableType
+from connector.testing.adapter_steps import (
+    AnyAdapter,
+    expect_held,
+    held,
+    key,
+    of_others,
+    remove,
+    write,
+)
+from connector.testing.sample_entries import (
+    HOSTILE_TEXTS,
+    LOOKALIKES,
+    TEXT_TYPES,
+    hostile_values,
+)
+
+
+class HostileValues:
+    """Tests that `AdapterSuite` inherits, and whose fixtures it has."""
+
+    def test_hostile_values_add_nothing_but_themselves(
+        self, adapter: AnyAdapter, accepted_types: Sequence[ObservableType]
+    ) -> None:
+        others = of_others(adapter)
+        observables = [
+            Observable(kind, value) for kind in accepted_types for value in hostile_values(kind)
+        ]
+        hostile = [Entry(observable) for observable in observables if adapter.accepts(observable)]
+        rejected = write(adapter, hostile)
+        if invented := rejected.keys() - {entry.value for entry in hostile}:
+            pytest.fail(f"rejected values that were never sent: {sorted(invented)}")
+        taken = [entry for entry in hostile if entry.value not in rejected]
+        expect_held(
+            adapter,
+            [*others, *taken],
+            "a value should be held exactly as it is, or be refused with EntryRejectedError",
+        )
+
+    def test_a_text_that_looks_like_another_kind_is_never_read_back_as_that_kind(
+        self, adapter: AnyAdapter, accepted_types: Sequence[ObservableType]
+    ) -> None:
+        before = {key(entry) for entry in of_others(adapter)}
+        for kind in TEXT_TYPES.intersection(accepted_types):
+            texts = [
+                Entry(observable)
+                for observable in (Observable(kind, text) for text in LOOKALIKES)
+                if adapter.accepts(observable)
+            ]
+            write(adapter, texts)
+            if wrong := held(adapter).keys() - before - {key(entry) for entry in texts}:
+                pytest.fail(
+                    f"texts of type {kind} are read back as something else: {sorted(wrong)[:10]}; "
+                    "write the type beside the value, or hold one family and refuse what "
+                    "connector.adapter.misreading names"
+                )
+            remove(adapter, texts)
+
+    def test_hostile_field_texts_add_no_entry_and_lose_none(
+        self, adapter: AnyAdapter, sample_entries: Sequence[Entry]
+    ) -> None:
+        others = {key(entry) for entry in of_others(adapter)}
+        for name in sorted(adapter.fields):
+            for text in HOSTILE_TEXTS:
+                entries = [
+                    Entry(entry.observable, {**entry.fields, name: text})
+                    for entry in sample_entries
+                ]
+                rejected = write(adapter, entries)
+                taken = {key(entry) for entry in entries if entry.value not in rejected}
+                allowed = others | {key(entry) for entry in entries}
+                found = held(adapter).keys()
+                if wrong := (found - allowed) | ((others | taken) - found):
+                    pytest.fail(
+                        f"the field {name} filled with {text[:60]!r} changed which entries there "
+                        f"are: {sorted(wrong)[:10]}"
+                    )
