@@ -1,5 +1,6 @@
 """Answers for people and scripts: status, plans and explanations, as the documented JSON."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC
@@ -14,7 +15,7 @@ from connector.indicators.stix import instant
 from connector.model import Reason
 from connector.once import Outcome
 from connector.reconcile import Output, Proposal
-from connector.service import Service
+from connector.service import FeedUnderWay, Service
 from connector.store import questions
 from connector.store.gaps import GapRow
 from connector.store.notes import notes_of
@@ -71,6 +72,10 @@ def status(service: Service) -> Json:
             name: {kind: times_of(database, connection, kind, row.number) for kind in _TIMES}
             for name, row in outputs.items()
         }
+        beyond: Counter[int] = Counter()
+        for name, row in outputs.items():
+            if name in service.outputs:
+                beyond.update(questions.beyond_share(database, connection, row))
         there = {
             name: questions.entries_there(database, connection, row)
             for name, row in outputs.items()
@@ -78,8 +83,11 @@ def status(service: Service) -> Json:
     gaps = service.store.objects.gaps.found()
     return {
         "feeds": [
-            _feed_json(service, name, feeds.get(name), gaps, notes[name], now)
-            for name in service.feeds
+            {
+                **_feed_json(service, name, feeds.get(name), gaps, notes[name], now),
+                "caps": _caps_json(feed, beyond[feed.number]),
+            }
+            for name, feed in service.feeds.items()
         ],
         "claims": claims,
         "lists": [
@@ -170,6 +178,20 @@ def _feed_json(
         "gaps": [gap_json(gap) for gap in gaps if gap.feed == name],
         "error": row.error if row else None,
         "notes": notes,
+    }
+
+
+def _caps_json(feed: FeedUnderWay, beyond_share: int) -> Json:
+    """Return how the file caps a feed, each with what it keeps off; None where nobody counts."""
+    config = feed.config
+    caps = {
+        "max_confidence": (config.max_confidence, None),
+        "max_share": (config.max_share, beyond_share),
+    }
+    return {
+        name: {"limit": limit, "keeps_off": kept}
+        for name, (limit, kept) in caps.items()
+        if limit is not None
     }
 
 

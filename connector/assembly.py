@@ -123,6 +123,7 @@ def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:
         terms[number] = Terms(
             name, feed.default_confidence, ages, authoritative=authoritative,
             scale=readings(feed.confidence_scale), widest=feed.least_reach,
+            max_confidence=feed.max_confidence, max_share=feed.max_share,
         )  # fmt: skip
     return terms
 
@@ -213,12 +214,12 @@ def _output(
     mapper = loaded.mappers[name]
     said = config.model_dump_json() + options.model_dump_json()
     limits = config.limits
-    always = limits.model_fields_set & {"max_remove_ratio", "max_add_ratio"}
+    always = limits.model_fields_set & {"max_remove_ratio", "max_add_ratio", "max_evict_ratio"}
     return Output(
         name, listing, adapter, None if mapper.blank else mapper,
         Limits(
             limits.max_remove_ratio, limits.max_add_ratio, limits.max_add, limits.max_remove,
-            frozenset(always),
+            frozenset(always), limits.max_evict_ratio,
         ),
         blake2b(said.encode(), digest_size=16).digest(),
         limits.max_entries,

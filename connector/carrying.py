@@ -322,10 +322,7 @@ class Carrier:
         """Return the marks of entries still wanted that this target cannot have."""
         with self.store.database.read() as connection:
             rows = list(self.store.ledger.wanted_among(connection, proposal.state.list, list(gone)))
-        return {
-            row.number: Mark.OVER_CAPACITY if output.fits(row.observable) else Mark.UNSUPPORTED
-            for row in rows
-        }
+        return {row.number: proposal.unfit(output, row) or Mark.OVER_CAPACITY for row in rows}
 
 
 def _judged_anew(plan: Plan) -> frozenset[Mark]:

@@ -35,6 +35,7 @@ _MARK_REASONS: Final = {
     Mark.REJECTED: Reason.REJECTED,
     Mark.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
     Mark.OVER_CAPACITY: Reason.OVER_CAPACITY,
+    Mark.OVER_SHARE: Reason.OVER_CAPACITY,
 }
 _FOREIGN: Final = "was there before us, put by others; it stays theirs"
 
@@ -116,6 +117,7 @@ def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None)
         "marking": level.label,
         "confidence": _meant(claim.row.confidence, terms),
         "confidence_said": _said(claim.row.confidence, terms),
+        "caps": ["max_confidence"] if _lowered(claim.row.confidence, terms) else [],
         "sighted": moment(claim.row.sighted),
         **_kept_back(service, claim),
         **_context_json(
@@ -137,13 +139,19 @@ def _too_wide(service: Service, observable: Subject | None, terms: Terms) -> str
 
 def _meant(confidence: int | None, terms: Terms) -> int | None:
     """Return the confidence from 0 to 100; None where it says nothing that is known."""
-    meant = terms.reads(confidence)
+    meant = terms.capped(terms.reads(confidence))
     return None if meant is None or meant < 0 else meant
+
+
+def _lowered(confidence: int | None, terms: Terms) -> bool:
+    """Return whether the feed's `max_confidence` lets less count than the indicator says."""
+    return terms.reads(confidence) != terms.capped(terms.reads(confidence))
 
 
 def _said(confidence: int | None, terms: Terms) -> str | None:
     """Return the confidence in the producer's words; None where it is what STIX asks for."""
-    if confidence is None or (confidence >= 0 and terms.scale is None):
+    plain = confidence is None or (confidence >= 0 and terms.scale is None)
+    if confidence is None or (plain and not _lowered(confidence, terms)):
         return None
     return words_of(confidence)
 
@@ -219,6 +227,8 @@ def _outcome_json(
         until = None
     else:
         reason, detail = _at_target(found, rowed)
+        if found is not None and found.mark == Mark.OVER_SHARE:
+            detail = _beyond_share(policy.terms[decision.source])
         since = found.since if found else since
         until = moment(decision.merged.until if decision.merged else None)
     if decision.carrier is None and found is not None and found.mark == Mark.WRITTEN:
@@ -231,6 +241,13 @@ def _outcome_json(
         "since": moment(since),
         "until": until,
     }
+
+
+def _beyond_share(terms: Terms) -> str:
+    return (
+        f"feed {terms.name} alone claims it and has its max_share, {terms.max_share or 0:.0%} of "
+        "what fits"
+    )
 
 
 def _still_there(output: OutputRow | None) -> str:

@@ -46,6 +46,7 @@ class StatusCollector(Collector):
             for note, count in feed["notes"].items():
                 notes.add_metric([feed["name"], note], count)
         yield notes
+        yield from _caps(facts["feeds"])
         yield _buckets("list", "claims", facts["lists"])
         suppressed = GaugeMetricFamily(
             "connector_list_suppressed", "Claims that the allowlist keeps off, by what protects.",
@@ -71,6 +72,20 @@ def _parts(kind: str, parts: list[dict[str, Any]]) -> Iterator[Metric]:
             success.add_metric([part["name"]], _epoch(part["last_success"]))
     yield healthy
     yield success
+
+
+def _caps(feeds: list[dict[str, Any]]) -> Iterator[Metric]:
+    limits = GaugeMetricFamily("connector_feed_cap", "Bounds of feeds.", labels=["feed", "cap"])
+    kept = GaugeMetricFamily(
+        "connector_feed_capped", "What a bound of a feed keeps off now.", labels=["feed", "cap"]
+    )
+    for feed in feeds:
+        for name, cap in feed["caps"].items():
+            limits.add_metric([feed["name"], name], cap["limit"])
+            if cap["keeps_off"] is not None:
+                kept.add_metric([feed["name"], name], cap["keeps_off"])
+    yield limits
+    yield kept
 
 
 def _removals(outputs: list[dict[str, Any]]) -> Metric:

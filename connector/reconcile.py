@@ -9,8 +9,19 @@ from sqlalchemy import Connection
 
 from connector.adapter import Adapter, EntryAdapter, ListAdapter, RuleAdapter
 from connector.decisions.mapping import Mapper, digest, digest_of_rule
-from connector.decisions.plan import Limits, Mark, Plan, Presence, Wanted, Written, diff, violations
+from connector.decisions.plan import (
+    BELOW,
+    Limits,
+    Mark,
+    Plan,
+    Presence,
+    Wanted,
+    Written,
+    diff,
+    violations,
+)
 from connector.decisions.policy import ClaimRow, Decision, decide
+from connector.decisions.room import Room
 from connector.decisions.verdict import ListPolicy
 from connector.entries import Describer
 from connector.errors import PlanRefusedError, UndecidedError
@@ -115,7 +126,19 @@ class Proposal:
     state: OutputState
     seq: int
     scope: Scope
-    allowed: frozenset[int] | None
+    room: Room | None
+
+    def unfit(self, output: Output, row: WantedRow) -> int:
+        """Return the mark that says why the output cannot have a wanted entry; 0 where it can."""
+        return _unfit(output, self.room, row)
+
+
+def _unfit(output: Output, room: Room | None, row: WantedRow) -> int:
+    if not output.fits(row.observable):
+        return Mark.UNSUPPORTED
+    if room is None or row.number in room.best:
+        return 0
+    return Mark.OVER_SHARE if row.number in room.beyond_share else Mark.OVER_CAPACITY
 
 
 def refresh(
@@ -147,15 +170,15 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
     with store.database.read() as connection:
         check_decided(output, store, connection)
         seq = ledger.list_seq(connection, state.list)
-        allowed = _within_capacity(output, connection, ledger, state)
-        if allowed is not None and not scope.everything:
+        room = _within_capacity(output, connection, ledger, state)
+        if room is not None and not scope.everything:
             scope = replace(scope, everything=True)  # the rank that still fits may have moved
         renews = output.publishes and state.setup != output.setup
         after = None if scope.everything else state.seq
         plan = diff(
             output.name,
             scope.name,
-            _wanted(output, store, connection, after, allowed),
+            _wanted(output, store, connection, after, room),
             _written(ledger, connection, state, after),
             why_not=ledger.dropped(connection, state, everything=scope.everything),
             present=present,
@@ -164,7 +187,7 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
         )
     if present is None:
         plan = plan.without(_put_by_others(plan, output, state, store))
-    return Proposal(plan, state, seq, scope, allowed)
+    return Proposal(plan, state, seq, scope, room)
 
 
 def check_decided(output: Output, store: Store, connection: Connection) -> None:
@@ -195,18 +218,12 @@ def _wanted(
     store: Store,
     connection: Connection,
     after: int | None,
-    allowed: Collection[int] | None,
+    room: Room | None,
 ) -> Iterator[Wanted]:
     """Yield what the output should hold, each with its digest or the mark that says why not."""
-
-    def unfit(row: WantedRow) -> int:
-        if not output.fits(row.observable):
-            return Mark.UNSUPPORTED
-        return Mark.OVER_CAPACITY if allowed is not None and row.number not in allowed else 0
-
     rows = store.ledger.wanted(connection, output.listing.number, after)
     for part in _parts(rows, _WANTED_PART):
-        marks = {row.number: unfit(row) for row in part}
+        marks = {row.number: _unfit(output, room, row) for row in part}
         fitting = (row for row in part if not marks[row.number])
         digests = {
             row.number: digest_held(output, line)
@@ -225,21 +242,21 @@ def digest_held(output: Output, line: Line) -> int:
 
 def _within_capacity(
     output: Output, connection: Connection, ledger: Ledger, state: OutputState
-) -> frozenset[int] | None:
-    """Return the best entries that the target can hold; None where all fit and always did."""
+) -> Room | None:
+    """Return which entries the target can hold; None where all fit and always did."""
     capacity = output.capacity
     if capacity is None:
         return None
+    if ledger.wanted_count(connection, state.list) <= capacity and not any(
+        ledger.marked(connection, state.number, mark) for mark in BELOW
+    ):
+        return None
     fitting = (
-        number
-        for number, observable, _rank in ledger.ranks(connection, state.list)
+        (number, source)
+        for number, observable, source in ledger.ranks(connection, state.list)
         if output.fits(observable)
     )
-    if ledger.wanted_count(connection, state.list) <= capacity:
-        if not ledger.marked(connection, state.number, Mark.OVER_CAPACITY):
-            return None
-        return frozenset(fitting)
-    return frozenset(islice(fitting, capacity))
+    return Room.of(fitting, capacity, output.listing.policy.shares)
 
 
 def _put_by_others(plan: Plan, output: Output, state: OutputState, store: Store) -> set[int]:
@@ -300,15 +317,15 @@ def listed_entries(
     output: Output, store: Store, connection: Connection, proposal: Proposal
 ) -> Iterator[Entry]:
     """Yield all that the output should hold, sorted, as `ListAdapter.publish` takes it."""
-    allowed, ledger = proposal.allowed, store.ledger
+    room, ledger = proposal.room, store.ledger
     if output.mapper is not None:
-        rows = _held(output, ledger.wanted_sorted(connection, proposal.state.list), allowed)
+        rows = _held(output, ledger.wanted_sorted(connection, proposal.state.list), room)
         for _row, line in output.lines(store, connection, rows):
             if isinstance(line, Entry):
                 yield line
         return
     for number, observable, _rank in ledger.values_sorted(connection, proposal.state.list):
-        if output.fits(observable) and (allowed is None or number in allowed):
+        if output.fits(observable) and (room is None or number in room.best):
             yield Entry(cast(Observable, observable))
 
 
@@ -317,18 +334,14 @@ def listed_rules(
 ) -> Iterator[Rule]:
     """Yield all rules that the output should hold, sorted, as `RuleAdapter.publish` takes them."""
     rows = store.ledger.wanted_sorted(connection, proposal.state.list)
-    rows = _held(output, rows, proposal.allowed)
+    rows = _held(output, rows, proposal.room)
     for _row, line in output.lines(store, connection, rows):
         if isinstance(line, Rule):
             yield line
 
 
-def _held(
-    output: Output, rows: Iterable[WantedRow], allowed: Collection[int] | None
-) -> Iterator[WantedRow]:
-    for row in rows:
-        if output.fits(row.observable) and (allowed is None or row.number in allowed):
-            yield row
+def _held(output: Output, rows: Iterable[WantedRow], room: Room | None) -> Iterator[WantedRow]:
+    return (row for row in rows if not _unfit(output, room, row))
 
 
 def _parts(values: Iterable[T], size: int) -> Iterator[list[T]]:

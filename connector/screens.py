@@ -93,6 +93,7 @@ def show_status(console: Console, answer: Json) -> None:
         "yellow",
     )
     _tell(console, ((f["name"], _notes(f["notes"])) for f in answer["feeds"]))
+    _tell(console, ((f["name"], _caps(f["caps"])) for f in answer["feeds"]))
     console.print(f"\n{answer['claims']:,} claims\n")
     lists = _columns("list", "purpose", "wanted", "decided")
     for listed in answer["lists"]:
@@ -174,6 +175,17 @@ def _kept_off(suppressed: dict[str, int]) -> str:
     return f"kept off by {_reasons(suppressed)}" if suppressed else ""
 
 
+def _caps(caps: dict[str, Json]) -> str:
+    """Return how a feed is capped, and what each cap keeps off where that is counted."""
+    words = (
+        f"{name} {cap['limit']}"
+        + (f" (keeps off {cap['keeps_off']:,})" if cap["keeps_off"] else "")
+        for name, cap in caps.items()
+    )
+    told = ", ".join(words)
+    return f"capped: {told}" if told else ""
+
+
 def _notes(notes: dict[str, int]) -> str:
     return f"values put right: {_reasons(notes)}" if notes else ""
 
@@ -235,7 +247,8 @@ def _claim(claim: Json) -> str:
     if claim["confidence_said"]:
         meant = claim["confidence"]
         means = "nothing" if meant is None else str(meant)
-        parts.append(f"confidence {claim['confidence_said']}, which means {means}")
+        why = f" ({', '.join(claim['caps'])})" if claim["caps"] else ""
+        parts.append(f"confidence {claim['confidence_said']}, which means {means}{why}")
     if claim["valid_from"]:
         parts.append(f"from {claim['valid_from']}")
     if claim["valid_until"]:

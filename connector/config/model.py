@@ -63,6 +63,19 @@ class FeedConfig(Settings):
     default_confidence: Confidence | None = Field(
         None, description="Confidence of indicators that give none; without it they have none."
     )
+    max_confidence: Confidence | None = Field(
+        None,
+        description="Most confidence that counts of this feed's indicators, whatever they or "
+        "`default_confidence` say: a bound for feeds that rate themselves.",
+    )
+    max_share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Largest part of a full list (`max_entries`, or what a target can hold) that "
+        "may come from this feed alone; what exceeds it ranks below all else, and is "
+        "`over_capacity` where no room is left.",
+    )
     confidence_scale: Scale = Field(
         Scale.STIX,
         description="How its producers write confidence: from 0 to 100 as STIX has it, or on "
@@ -267,6 +280,13 @@ class LimitsConfig(Settings):
         le=1,
         description="Largest share that one plan may add; given here it always counts, otherwise "
         "from 1,000 entries on.",
+    )
+    max_evict_ratio: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Largest share of the entries that one plan may push out because others rank "
+        "higher on a full list; given here it always counts, otherwise from more than 20 on.",
     )
     max_add: int | None = Field(None, ge=0, description="Most entries that one plan may add.")
     max_remove: int | None = Field(None, ge=0, description="Most entries that one plan may remove.")

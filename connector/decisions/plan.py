@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from connector.model import Reason
 
 RATIOS_COUNT_FROM: Final = 1000
+SMALL: Final = 20
 # A list may become empty when producers or the clock say so of every entry, or the allowlist.
 _EMPTYING: Final = frozenset({Reason.REVOKED, Reason.EXPIRED, Reason.ALLOWLISTED})
 
@@ -28,9 +29,12 @@ class Mark(IntEnum):
     UNSUPPORTED = 5
     OVER_CAPACITY = 6
     FOREIGN = 7
+    OVER_SHARE = 8
 
 
 OURS: Final = frozenset({Mark.INTENDED, Mark.WRITTEN, Mark.REMOVING})
+BELOW: Final = frozenset({Mark.OVER_CAPACITY, Mark.OVER_SHARE})
+"""Ranked below what the target can hold."""
 GONE: Final = 0
 
 
@@ -76,7 +80,8 @@ class Plan:
     `before` counts our entries there; `drifted` counts entries on a list of ours that nobody
     wanted there; `renews` asks for a list to be published again though its entries are the same.
     `readds` and `reremoves` count steps that an earlier plan was already held to its limits for:
-    entries that are ours and not there, removals that were cut short.
+    entries that are ours and not there, removals that were cut short. `evicted` counts the
+    removals of what the list wants and others push out by rank.
     """
 
     output: str
@@ -92,6 +97,7 @@ class Plan:
     renews: bool = False
     readds: int = 0
     reremoves: int = 0
+    evicted: int = 0
 
     @property
     def id(self) -> str:
@@ -123,13 +129,18 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one plan may change at most; a ratio that was not set counts from 1,000 entries on."""
+    """What one plan may change at most.
+
+    A ratio that was not set counts from 1,000 entries on; that of what is pushed out by rank from
+    more than 20 pushed out, however small the list.
+    """
 
     max_remove_ratio: float = 0.3
     max_add_ratio: float = 0.5
     max_add: int | None = None
     max_remove: int | None = None
     always: frozenset[str] = frozenset()
+    max_evict_ratio: float = 0.2
 
 
 class Presence:
@@ -167,11 +178,12 @@ class _Draft:
         self.add, self.update, self.remove = Steps(), Steps(), Steps()
         self.marks: list[tuple[int, int]] = []
         self.reasons: dict[Reason, int] = {}
-        self.unchanged = self.readds = self.reremoves = 0
+        self.unchanged = self.readds = self.reremoves = self.evicted = 0
 
     def take_out(self, had: Written, reason: Reason) -> None:
         self.remove.put(had.observable)
         self.reremoves += had.mark == Mark.REMOVING
+        self.evicted += reason is Reason.OVER_CAPACITY and had.mark != Mark.REMOVING
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
 
 
@@ -207,7 +219,7 @@ def diff(
     return Plan(
         output, scope, draft.add, draft.update, draft.remove, draft.reasons,
         tuple(draft.marks), draft.unchanged, before, drifted, renews,
-        draft.readds, draft.reremoves,
+        draft.readds, draft.reremoves, draft.evicted,
     )  # fmt: skip
 
 
@@ -254,7 +266,7 @@ def _unwanted(
 def _unfit(draft: _Draft, want: Wanted, had: Written | None) -> None:
     if had is not None and had.mark in OURS:
         reason = Reason.UNSUPPORTED_TYPE
-        if want.unfit == Mark.OVER_CAPACITY:
+        if want.unfit in BELOW:
             reason = Reason.OVER_CAPACITY
         draft.take_out(had, reason)
     elif had is None or had.mark != want.unfit:
@@ -304,6 +316,8 @@ def violations(plan: Plan, limits: Limits) -> tuple[str, ...]:
         share = added / before
         if share > limits.max_add_ratio:
             broken.append(_share("add", added, before, limits.max_add_ratio))
+    if before and (sentence := _pushes_out(plan, limits)):
+        broken.append(sentence)
     if before and limits.max_add is not None and added > limits.max_add:
         broken.append(f"would add {added:,} entries; max_add allows {limits.max_add:,}")
     if limits.max_remove is not None and removed > limits.max_remove:
@@ -313,6 +327,18 @@ def violations(plan: Plan, limits: Limits) -> tuple[str, ...]:
 
 def _ratio_counts(name: str, limits: Limits, before: int) -> bool:
     return name in limits.always or before >= RATIOS_COUNT_FROM
+
+
+def _pushes_out(plan: Plan, limits: Limits) -> str:
+    """Return that too much of what is wanted goes by rank; empty where not."""
+    name, allowed = "max_evict_ratio", limits.max_evict_ratio
+    counts = name in limits.always or plan.evicted > SMALL
+    if not counts or plan.evicted / plan.before <= allowed:
+        return ""
+    return (
+        f"would push out {plan.evicted:,} entries by rank, {plan.evicted / plan.before:.0%} of the "
+        f"{plan.before:,} there; {name} allows {allowed:.0%}"
+    )
 
 
 def _share(verb: str, count: int, before: int, allowed: float) -> str:

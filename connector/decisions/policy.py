@@ -98,7 +98,8 @@ class Decision(NamedTuple):
     observable on the list, None where none does; `recheck` is the next instant at which time
     alone may change the answer (`NEVER` where it cannot); `merged` is what a listed entry says,
     `told` changes with what it may tell of its carrier, and `protector` is the group of the
-    allowlist that keeps it off.
+    allowlist that keeps it off. `source` is the feed that a listed entry comes from, 0 where it
+    comes from several.
     """
 
     codes: bytes
@@ -109,6 +110,7 @@ class Decision(NamedTuple):
     merged: Merged | None = None
     protector: str = ""
     told: int = 0
+    source: int = 0
 
 
 _WITHOUT_OBSERVABLE: Final = {
@@ -160,7 +162,10 @@ def decide(
         return Decision(_instead_of_listed(codes, _DESELECTED), None, 0, recheck, words)
     merged = _merged(observable.type, taken, policy, now)
     told = policy.verdict(best.traits, best.feed, best.context, now).told
-    decision = Decision(bytes(codes), best, best_rank, recheck, "", merged, told=told)
+    source = 0 if any(claim.feed != best.feed for claim in taken) else best.feed
+    decision = Decision(
+        bytes(codes), best, best_rank, recheck, "", merged, told=told, source=source
+    )
     return _protected(observable, policy, now, decision)
 
 
@@ -287,10 +292,8 @@ def ends(kind: SubjectType, claim: ClaimRow, terms: Terms) -> int:
 
 
 def confidence_of(claim: ClaimRow, policy: ListPolicy) -> int | None:
-    """Return the indicator's confidence, or what its feed assumes; None where neither says."""
-    terms = policy.terms[claim.feed]
-    said = terms.reads(claim.confidence)
-    return terms.default_confidence if said is None else said
+    """Return what counts of the indicator's confidence or its feed's; None where neither says."""
+    return policy.terms[claim.feed].counts(claim.confidence)
 
 
 def _unselected(
@@ -376,4 +379,7 @@ def _unselected_words(
     if confidence is None:
         given = "no confidence is given" if claim.confidence is None else _OFF_SCALE
         return f"{given}, and the feed assumes none{why}"
+    terms = policy.terms[claim.feed]
+    if terms.reads(claim.confidence) not in (None, confidence):
+        why = f", as max_confidence of the feed {terms.name} lets no more count{why}"
     return f"confidence {confidence} is below {asked}{why}"

@@ -24,7 +24,8 @@ class Terms:
     """What a feed's configuration adds: confidence, age bounds by type, whose opinion counts.
 
     `scale` holds what its producers may write as confidence, each with what that means from 0 to
-    100; None where they write just that. `widest` is the least reach that blocks, by type.
+    100; None where they write just that. `widest` is the least reach that blocks, by type. No more
+    than `max_confidence` counts, and no larger part of a full list than `max_share`.
     """
 
     name: str
@@ -34,6 +35,19 @@ class Terms:
     authoritative: frozenset[str] = frozenset()
     scale: Mapping[int, int | None] | None = None
     widest: Mapping[SubjectType, int] = field(default_factory=lambda: WIDEST)
+    max_confidence: int | None = None
+    max_share: float | None = None
+
+    def counts(self, said: int | None) -> int | None:
+        """Return the confidence that counts: given or assumed, and no more than the feed may."""
+        meant = self.reads(said)
+        return self.capped(self.default_confidence if meant is None else meant)
+
+    def capped(self, meant: int | None) -> int | None:
+        """Return a confidence, or what of it counts of this feed."""
+        if meant is None or self.max_confidence is None:
+            return meant
+        return min(meant, self.max_confidence)
 
     def reads(self, said: int | None) -> int | None:
         """Return a confidence from 0 to 100; None where none is given, or none on the scale."""

@@ -136,6 +136,15 @@ class ListPolicy:
     rules: frozenset[RuleLanguage] = frozenset()
     _known: list["_Known"] = field(default_factory=lambda: [_Known()])
 
+    @property
+    def shares(self) -> Mapping[int, float]:
+        """The part of a full list that may come from one feed alone, where it has a bound."""
+        return {
+            feed: terms.max_share
+            for feed, terms in self.terms.items()
+            if terms.max_share is not None
+        }
+
     def verdict(self, traits: int, feed: int, context: int = 0, now: int = 0) -> Verdict:
         """Return what an indicator's markings, labels, types, producer and context mean here."""
         verdicts = self._known[0].verdicts

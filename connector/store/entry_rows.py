@@ -11,7 +11,7 @@ _STAMP: Final = (1 << 62) - 1
 _WITHDRAWN: Final = CODES[Reason.WITHDRAWN]
 _WANTED: Final = CODES[Reason.WANTED]
 _EXPIRED: Final = CODES[Reason.EXPIRED]
-_NOTHING_SAID: Final = (None, None, int(Tlp.RED), None)
+_NOTHING_SAID: Final = (None, None, int(Tlp.RED), None, 0)
 
 
 @dataclass(slots=True)
@@ -35,8 +35,12 @@ class EntryRow(NamedTuple):
     until: int | None
     tlp: int
     first_seen: int | None
+    source: int
 
 
+# Where a stored row bears what comes after these.
+_SEQ: Final = 1 + len(EntryRow._fields)
+_SINCE: Final = _SEQ + 1
 # Of an observable that nothing claims any more.
 UNCLAIMED: Final = EntryRow(0, 0, _WITHDRAWN, 0, 0, None, *_NOTHING_SAID)
 
@@ -57,6 +61,7 @@ def entry_row(decision: Decision) -> EntryRow:
     return EntryRow(
         1, carrier.number, _WANTED, stamp, decision.rank, recheck,
         confidence, None if until >= NEVER else until, int(tlp), first_seen,
+        decision.source,
     )  # fmt: skip
 
 
@@ -93,12 +98,12 @@ def news_of(
             return None
         done.added += entry.wanted
         return (owner, observable, *entry, seq, onsets.since(entry, old, touched))
-    if entry == tuple(old[1:11]):
+    if entry == tuple(old[1:_SEQ]):
         return None
     if entry.wanted == old[1] and entry.stamp == old[4]:
-        return (owner, observable, *entry, old[11], old[12])
+        return (owner, observable, *entry, old[_SEQ], old[_SINCE])
     done.added += entry.wanted and not old[1]
     done.removed += old[1] and not entry.wanted
     done.changed += entry.wanted and old[1]
-    since = old[12] if entry.wanted == old[1] else onsets.since(entry, old, touched)
+    since = old[_SINCE] if entry.wanted == old[1] else onsets.since(entry, old, touched)
     return (owner, observable, *entry, seq, since)

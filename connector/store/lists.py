@@ -13,7 +13,7 @@ from connector.model import Reason, Subject
 from connector.store.buckets import Buckets
 from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database, numbers
-from connector.store.entry_rows import UNCLAIMED, Onsets, Refreshed, entry_row, news_of
+from connector.store.entry_rows import UNCLAIMED, EntryRow, Onsets, Refreshed, entry_row, news_of
 from connector.store.interning import subject
 from connector.store.suppressions import Protectors
 from connector.store.tallies import LIST_TALLY, reasons_of, tallies
@@ -30,7 +30,7 @@ _STATIC: Final = {
     int(Kind.UNSUPPORTED): CODES[Reason.UNSUPPORTED_PATTERN],
     int(Kind.NOT_ENFORCEABLE): CODES[Reason.NOT_ENFORCEABLE],
 }
-_COLUMNS: Final = "wanted, claim, reason, stamp, rank, recheck, confidence, until, tlp, first_seen"
+_COLUMNS: Final = ", ".join(EntryRow._fields)
 
 Decider = Callable[[Subject, Sequence[ClaimRow]], Decision]
 
@@ -190,11 +190,12 @@ class ListStore:
             return
         sql = (
             f"INSERT INTO entries (list, observable, {_COLUMNS}, seq, since) "  # noqa: S608 - our own columns
-            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (list, observable) DO UPDATE SET "
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (list, observable) DO UPDATE SET "
             "wanted = excluded.wanted, claim = excluded.claim, reason = excluded.reason, "
             "stamp = excluded.stamp, rank = excluded.rank, recheck = excluded.recheck, "
             "confidence = excluded.confidence, until = excluded.until, tlp = excluded.tlp, "
-            "first_seen = excluded.first_seen, seq = excluded.seq, since = excluded.since"
+            "first_seen = excluded.first_seen, source = excluded.source, "
+            "seq = excluded.seq, since = excluded.since"
         )
         self._db.many(connection, sql, rows)
         self._db.run(

@@ -26,6 +26,7 @@ _BUCKET_OF: Final[Mapping[int, Reason]] = {
     Mark.REJECTED: Reason.REJECTED,
     Mark.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
     Mark.OVER_CAPACITY: Reason.OVER_CAPACITY,
+    Mark.OVER_SHARE: Reason.OVER_CAPACITY,
 }
 
 
@@ -139,6 +140,20 @@ def entries_there(database: Database, connection: Connection, output: OutputRow)
     """Return how many entries the ledger says the target holds, wanted or not."""
     found = tallies(database, connection, OUTPUT_TALLY, output.number)
     return found.get(Mark.WRITTEN, 0) + found.get(Mark.REMOVING, 0) + found.get(Mark.FOREIGN, 0)
+
+
+def beyond_share(database: Database, connection: Connection, output: OutputRow) -> dict[int, int]:
+    """Return how many entries of each feed, by its number, its `max_share` keeps off an output."""
+    counted = tallies(database, connection, OUTPUT_TALLY, output.number)
+    if not counted.get(Mark.OVER_SHARE):
+        return {}
+    sql = (
+        "SELECT e.source, count(*) FROM ledger l JOIN entries e ON e.list = ? "
+        "AND e.observable = l.observable WHERE l.output = ? AND l.state = ? AND e.wanted = 1 "
+        "GROUP BY e.source"
+    )
+    values = (output.list, output.number, Mark.OVER_SHARE)
+    return dict(map(tuple, database.rows(connection, sql, values)))
 
 
 def output_reasons(

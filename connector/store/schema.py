@@ -198,6 +198,8 @@ entries: Final = Table(
     Column("until", BigInteger),
     Column("tlp", SmallInteger, nullable=False, server_default="4"),
     Column("first_seen", BigInteger),
+    # The feed that alone claims it; 0 where several do.
+    Column("source", SmallInteger, nullable=False, server_default="0"),
     Index("entries_by_seq", "list", "seq"),
     sqlite_with_rowid=False,
 )

@@ -25,7 +25,7 @@ _CARRIED: Final = (
     "LEFT JOIN objects o ON o.number = c.object WHERE e.list = ? AND e.wanted = 1 "
 )
 _VALUES: Final = (
-    "SELECT e.observable, b.type, b.value, e.rank FROM entries e "
+    "SELECT e.observable, b.type, b.value, {column} FROM entries e "
     "JOIN observables b ON b.number = e.observable WHERE e.list = ? AND e.wanted = 1 "
 )
 
@@ -110,18 +110,19 @@ class WantedEntries:
         self, connection: Connection, list_number: int
     ) -> Iterator[tuple[int, Subject, int]]:
         """Yield number, observable and rank of all that the list wants, sorted by key."""
-        return self._values(connection, list_number, "ORDER BY b.key")
+        return self._values(connection, list_number, "e.rank", "ORDER BY b.key")
 
     def ranks(self, connection: Connection, list_number: int) -> Iterator[tuple[int, Subject, int]]:
-        """Yield number, observable and rank of all that the list wants, best first."""
-        return self._values(connection, list_number, "ORDER BY e.rank DESC, e.observable")
+        """Yield number, observable and source of all that the list wants, best first."""
+        best_first = "ORDER BY e.rank DESC, e.observable"
+        return self._values(connection, list_number, "e.source", best_first)
 
     def _values(
-        self, connection: Connection, list_number: int, order: str
+        self, connection: Connection, list_number: int, column: str, order: str
     ) -> Iterator[tuple[int, Subject, int]]:
-        rows = self._db.stream(connection, _VALUES + order, (list_number,))
-        for number, code, value, rank in rows:
-            yield number, subject(code, value), rank
+        asked = _VALUES.format(column=column) + order
+        for number, code, value, told in self._db.stream(connection, asked, (list_number,)):
+            yield number, subject(code, value), told
 
     def reasons_among(
         self, connection: Connection, list_number: int, observables: Sequence[int]

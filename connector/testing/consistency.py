@@ -28,7 +28,7 @@ _STATIC = {
     Kind.NOT_ENFORCEABLE: Reason.NOT_ENFORCEABLE,
 }
 _ALLOWLISTED = CODES[Reason.ALLOWLISTED]
-_ABSENT = frozenset({Mark.REJECTED, Mark.UNSUPPORTED, Mark.OVER_CAPACITY})
+_ABSENT = frozenset({Mark.REJECTED, Mark.UNSUPPORTED, Mark.OVER_CAPACITY, Mark.OVER_SHARE})
 
 
 @dataclass(frozen=True, slots=True)

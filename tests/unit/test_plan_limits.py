@@ -19,6 +19,7 @@ def plan(
     before: int,
     why: Reason | dict[Reason, int] = Reason.DESELECTED,
     drifted: int = 0,
+    evicted: int = 0,
 ) -> Plan:
     added, removed = Steps(), Steps()
     for number in range(add):
@@ -27,7 +28,9 @@ def plan(
         removed.put(add + number)
     reasons = why if isinstance(why, dict) else {why: remove} if remove else {}
     empty = diff("out", "changed", [], [], why_not={}, before=before)
-    return replace(empty, add=added, remove=removed, reasons=reasons, drifted=drifted)
+    return replace(
+        empty, add=added, remove=removed, reasons=reasons, drifted=drifted, evicted=evicted
+    )
 
 
 CASES = [
@@ -86,6 +89,18 @@ CASES = [
         ),
     ),
     (plan(before=5, drifted=3), Limits(), ()),
+    (
+        plan(add=21, remove=21, before=100, evicted=21), Limits(),
+        ("would push out 21 entries by rank, 21% of the 100 there; max_evict_ratio allows 20%",),
+    ),
+    (plan(add=20, remove=20, before=50, evicted=20), Limits(), ()),
+    (plan(add=21, remove=21, before=105, evicted=21), Limits(), ()),
+    (plan(add=21, remove=21, before=100, evicted=21), Limits(max_evict_ratio=0.3), ()),
+    (
+        plan(add=2, remove=2, before=10, evicted=2),
+        Limits(always=frozenset({"max_evict_ratio"}), max_evict_ratio=0.1),
+        ("would push out 2 entries by rank, 20% of the 10 there; max_evict_ratio allows 10%",),
+    ),
 ]  # fmt: skip
 
 

@@ -178,6 +178,7 @@ def upgrade() -> None:
         sa.Column("until", sa.BigInteger(), nullable=True),
         sa.Column("tlp", sa.SmallInteger(), server_default="4", nullable=False),
         sa.Column("first_seen", sa.BigInteger(), nullable=True),
+        sa.Column("source", sa.SmallInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("list", "observable"),
         sqlite_with_rowid=False,
     )

@@ -1,0 +1,41 @@
+"""Which entries a target gets that cannot hold all: the best, within each feed's share."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+_ROUNDING: Final = 1e-9  # 0.29 of 100 is 29, not 28
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The entries that fit, and those that fit no more because a feed has had its share."""
+
+    best: frozenset[int]
+    beyond_share: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(
+        cls, ranked: Iterable[tuple[int, int]], capacity: int, shares: Mapping[int, float]
+    ) -> "Room":
+        """Return who gets the room, from (entry, the one feed it comes from or 0), best first.
+
+        What exceeds a feed's share ranks below all others: it gets the room that these leave.
+        """
+        if not shares:
+            return cls(frozenset(islice((number for number, _feed in ranked), capacity)))
+        left = {feed: int(share * capacity + _ROUNDING) for feed, share in shares.items()}
+        best: list[int] = []
+        beyond: list[int] = []
+        for number, feed in ranked:
+            if len(best) == capacity:
+                break
+            if left.get(feed, 1) <= 0:
+                beyond.append(number)
+                continue
+            best.append(number)
+            if feed in left:
+                left[feed] -= 1
+        spare = capacity - len(best)
+        return cls(frozenset((*best, *beyond[:spare])), frozenset(beyond[spare:]))
