@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import ClassVar, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+import msgspec
 
 from connector.adapter import Http
 from connector.errors import ConfigError, RefusedError, UnavailableError
@@ -39,10 +41,13 @@ __all__ = [
     "Settings",
     "UnavailableError",
     "read_file",
+    "read_json",
 ]
 
 S = TypeVar("S", bound=Settings)
 _MIB: Final = 1 << 20
+_BOM: Final = b"\xef\xbb\xbf"
+MOST_VALUES: Final = 4_000_000  # of one document: some 300 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,7 @@ class Feed(ABC, Generic[S]):
 def read_file(path: Path, mib: int, option: str) -> bytes:
     """Return all of a file that has at most so many MiB, as an option of the feed allows.
 
+    A UTF-8 byte order mark is left out.
     Raises UnavailableError where it cannot be read or is larger: part of a file is no answer.
     """
     limit = mib * _MIB
@@ -165,4 +171,18 @@ def read_file(path: Path, mib: int, option: str) -> bytes:
         raise UnavailableError(f"{path}: cannot be read: {error.strerror}") from error
     if len(content) > limit:
         raise UnavailableError(f"{path}: is larger than {mib} MiB: raise {option}")
-    return content
+    return content.removeprefix(_BOM)
+
+
+def read_json(content: bytes, where: str, most: int = MOST_VALUES) -> Any:
+    """Return a JSON document as plain values, where it holds at most so many.
+
+    Raises UnavailableError where it is none or holds more: how many there may be is counted before
+    any is made, as a small body can unpack to millions.
+    """
+    if sum(map(content.count, (b",", b"[", b"{"))) > most:
+        raise UnavailableError(f"{where}: holds more than {most:,} values")
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnavailableError(f"{where}: is not whole JSON: {error}") from error

@@ -5,6 +5,7 @@ import ssl
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from http.client import HTTPException, LineTooLong
 from random import SystemRandom
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -17,6 +18,7 @@ from requests.auth import AuthBase
 from connector import __version__
 from connector.answer import Answer, TransientError
 from connector.errors import ConfigError, ConnectorError, UnavailableError
+from connector.patience import DEADLINE_FACTOR, TooSlowError, pools
 from connector.settings import Auth, HttpSettings
 from connector.tls import HUNG_UP_HINT, client_context, explain, verifying_context
 
@@ -24,7 +26,10 @@ USER_AGENT: Final = f"threat-feed-connector/{__version__}"
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD"})
 _MIB: Final = 1 << 20
 _CHUNK: Final = 1 << 18
-_DEADLINE_FACTOR: Final = 10  # a whole body may take this many read timeouts
+_BOM: Final = b"\xef\xbb\xbf"
+MOST_RATIO: Final = 250  # of a packed body beyond its first MiB; dense JSON comes to 60
+MOST_PARTS: Final = 1000  # of which a packed body may be put together
+MOST_COOKIES: Final = 50
 _LONGEST_PAUSE: Final = 30.0  # seconds; a server that asks for more is left to the next cycle
 _jitter: Final = SystemRandom().uniform
 
@@ -45,13 +50,13 @@ class Http:
     ) -> None:
         self._settings = settings
         self._sleep = sleep
-        self._monotonic = monotonic
         self._timeout = (
             settings.connect_timeout.total_seconds(),
             settings.read_timeout.total_seconds(),
         )
         self._secrets = _secrets(settings)
-        self.session = _session(settings)
+        seconds = DEADLINE_FACTOR * settings.read_timeout.total_seconds()
+        self.session = _session(settings, pools(seconds, monotonic))
 
     def request(
         self,
@@ -103,7 +108,8 @@ class Http:
         body: bytes | None,
     ) -> Answer:
         where = self.redact(_where(url))
-        deadline = self._monotonic() + _DEADLINE_FACTOR * self._timeout[1]
+        if len(self.session.cookies) > MOST_COOKIES:
+            self.session.cookies.clear()
         try:
             with self.session.request(
                 method,
@@ -115,37 +121,46 @@ class Http:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                content = self._body(response, where, deadline)
+                content = self._body(response, where)
                 return Answer(where, response.status_code, response.headers, content, self.redact)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._failure(error, where, url.startswith("https:")) from error
         except (ValueError, zlib.error) as error:
             raise UnavailableError(f"{where}: {self.redact(str(error))[:200]}") from error
 
-    def _body(self, response: requests.Response, where: str, deadline: float) -> bytes:
-        """Read all; `read1` waits for no more than is there, so a trickle meets the deadline."""
-        chunks: list[bytes] = []
-        left = self._settings.max_body_mib * _MIB
+    def _body(self, response: requests.Response, where: str) -> bytes:
+        """Read all; `read1` waits for no more than is there."""
+        content = bytearray()
+        most, packed = self._settings.max_body_mib * _MIB, 0
         unpack = _unpacker(response.headers.get("Content-Encoding", ""))
         while received := response.raw.read1(_CHUNK, decode_content=False):
-            chunk = unpack(received, left + 1) if unpack else received
-            chunks.append(chunk)
-            left -= len(chunk)
-            if left < 0:
+            packed += len(received)
+            bound = min(most, _MIB + MOST_RATIO * packed) if unpack else most
+            content += unpack(received, bound + 1 - len(content)) if unpack else received
+            if max(len(content), packed) > most:
                 raise UnavailableError(
                     f"{where}: the answer is larger than {self._settings.max_body_mib} MiB: ask "
                     "for smaller pages or raise max_body_mib"
                 )
-            if self._monotonic() > deadline:
+            if len(content) > bound:
                 raise UnavailableError(
-                    f"{where}: the answer took longer than {_DEADLINE_FACTOR} times read_timeout"
+                    f"{where}: the compressed answer unpacks to more than {MOST_RATIO} times its "
+                    "size: no feed is so alike"
                 )
-        if unpack is not None and chunks and not unpack.finished:
+        if unpack is not None and packed and not unpack.finished:
             raise UnavailableError(f"{where}: the compressed answer was cut off")
-        return b"".join(chunks)
+        return bytes(content.removeprefix(_BOM))
 
     def _failure(self, error: Exception, where: str, secure: bool) -> ConnectorError:
         root = _root(error)
+        if isinstance(root, TooSlowError):
+            return UnavailableError(
+                f"{where}: the answer took longer than {DEADLINE_FACTOR} times read_timeout"
+            )
+        if isinstance(root, LineTooLong) or type(root) is HTTPException:  # too many headers
+            return UnavailableError(
+                f"{where}: its headers are more than we take: {self._say(root)}"
+            )
         if isinstance(root, ssl.SSLError):
             return explain(root, where)
         if secure and isinstance(root, ConnectionResetError | BrokenPipeError):
@@ -175,19 +190,28 @@ class Http:
 class _Transport(HTTPAdapter):
     """Connections under our TLS context; requests would add the public authorities to it."""
 
-    def __init__(self, context: ssl.SSLContext, proxy_context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        proxy_context: ssl.SSLContext | None,
+        pools_by_scheme: Mapping[str, Any],
+    ) -> None:
         self._context = context
         self._proxy_context = proxy_context
+        self._pools = dict(pools_by_scheme)
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         kwargs["ssl_context"] = self._context
         if self._proxy_context is not None:
             kwargs["proxy_ssl_context"] = self._proxy_context
-        return super().proxy_manager_for(proxy, **kwargs)
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         conn.cert_reqs = "CERT_REQUIRED"
@@ -210,15 +234,21 @@ class _Unpacker:
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        self._parts = 1
 
     def __call__(self, received: bytes, most: int) -> bytes:
-        unpacked = b""
-        while received and len(unpacked) < most:
-            if self._stream.eof:
-                self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-            unpacked += self._stream.decompress(received, most - len(unpacked))
-            received = self._stream.unused_data
+        unpacked = self._part(received, most)
+        while self._stream.eof and self._stream.unused_data and len(unpacked) < most:
+            unpacked += self._part(self._stream.unused_data, most - len(unpacked))
         return unpacked
+
+    def _part(self, received: bytes, most: int) -> bytes:
+        if self._stream.eof:
+            self._parts += 1
+            if self._parts > MOST_PARTS:
+                raise ValueError(f"the compressed answer has more than {MOST_PARTS} parts")
+            self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        return self._stream.decompress(received, most)
 
     @property
     def finished(self) -> bool:
@@ -234,7 +264,7 @@ def _unpacker(encoding: str) -> _Unpacker | None:
     raise ValueError(f"the answer is compressed in a way we did not ask for: {name!r}")
 
 
-def _session(settings: HttpSettings) -> requests.Session:
+def _session(settings: HttpSettings, pools_by_scheme: Mapping[str, Any]) -> requests.Session:
     session = requests.Session()
     # Neither proxies nor authorities nor .netrc come from the environment: the file says it all.
     session.trust_env = False
@@ -245,7 +275,8 @@ def _session(settings: HttpSettings) -> requests.Session:
     context = client_context(settings.auth, settings.ca)
     # Our certificate is not for the proxy. All authorities take a while to load, so only if asked.
     secured = settings.proxy is not None and settings.proxy.lower().startswith("https:")
-    transport = _Transport(context, verifying_context(settings.ca) if secured else None)
+    proxy_context = verifying_context(settings.ca) if secured else None
+    transport = _Transport(context, proxy_context, pools_by_scheme)
     session.mount("https://", transport)
     session.mount("http://", transport)
     return session

@@ -1,4 +1,8 @@
-"""Cuts JSON documents into their STIX objects, each left as the bytes that came."""
+"""Cuts JSON documents into their STIX objects, each left as the bytes that came.
+
+How many objects a document may hold is known before any is made of it: a few bytes suffice to
+compress millions of empty ones.
+"""
 
 import re
 from typing import Final
@@ -6,18 +10,29 @@ from typing import Final
 import msgspec
 
 from connector.errors import UnavailableError
-from connector.indicators.flat_json import elements, members
+from connector.indicators.flat_json import TooManyError, elements, members
 
-_BOM: Final = b"\xef\xbb\xbf"
-_DEEPEST: Final = 8
+MOST_IN_A_PAGE: Final = 100_000  # ten times the most that we ever ask for
+_MOST_IN_A_SMALL_FILE: Final = 10_000
+_SMALLEST_OBJECT: Final = 64  # bytes: an id alone has some 50
+_COMMAS: Final = 4  # for each object allowed: where there are fewer, the decoder makes little
+_DEEPEST: Final = 3
+_EMPTY: Final = re.compile(rb"\s*\{\s*\}\s*")
 # What some producers' own libraries write and no reader of ours takes: half a surrogate pair in a
 # string, and numbers that JSON does not have. Other escapes are matched so that they are passed.
 _STRING_OR_ODD_NUMBER: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?\b(?:NaN|Infinity)\b', re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL)
+_FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Envelope(msgspec.Struct):
     objects: list[msgspec.Raw] | None = None
+    more: bool | None = None
+    next: str | int | None = None
+
+
+class _Uncut(msgspec.Struct):
+    objects: msgspec.Raw = msgspec.Raw(b"null")
     more: bool | None = None
     next: str | int | None = None
 
@@ -28,10 +43,10 @@ class _Document(msgspec.Struct):
 
 
 _decode_envelope: Final = msgspec.json.Decoder(_Envelope).decode
+_decode_uncut: Final = msgspec.json.Decoder(_Uncut).decode
 _decode_document: Final = msgspec.json.Decoder(_Document).decode
 _decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _check_whole: Final = msgspec.json.Decoder(msgspec.Raw).decode
-_read_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -46,9 +61,11 @@ def read_envelope(content: bytes, where: str) -> Envelope:
     """Return the page, or raise when this is no envelope: a page of nothing must be a true one."""
     try:
         found = _read_envelope(content)
-        if found.objects is None and found.more is None and _read_keys(content):
+        if found.objects is None and found.more is None and not _EMPTY.fullmatch(content):
             raise UnavailableError(f"{where}: answered JSON that is no TAXII envelope")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except TooManyError as error:
+        raise _too_large(where) from error
+    except _FAULTS as error:
         raise UnavailableError(f"{where}: answered half a page or nonsense: {error}") from error
     token = None if found.next is None else str(found.next)
     return Envelope(list(map(bytes, found.objects or ())), bool(found.more), token or None)
@@ -59,35 +76,70 @@ def read_bundle(content: bytes, where: str) -> list[bytes]:
     try:
         document = _read_document(content)
         if document.type == "bundle" or bytes(document.objects):
-            return _unwrap(_read_list(bytes(document.objects) or b"[]"), where)
-        if document.type is None and not _read_keys(content):
+            cut = _Cut(where, MOST_IN_A_PAGE)
+            return cut.unwrapped(cut.listed(bytes(document.objects) or b"[]"))
+        if document.type is None and _EMPTY.fullmatch(content):
             return []
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except TooManyError as error:
+        raise _too_large(where) from error
+    except _FAULTS as error:
         raise UnavailableError(f"{where}: answered half a page or nonsense: {error}") from error
     raise UnavailableError(f"{where}: answered JSON that is no STIX bundle")
 
 
 def read_document(content: bytes, where: str) -> list[bytes]:
     """Return the objects of a bundle, an envelope, a bare list or a single object."""
+    most = max(_MOST_IN_A_SMALL_FILE, len(content) // _SMALLEST_OBJECT)
     try:
-        return _objects(content.removeprefix(_BOM).strip(), where)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _Cut(where, most).objects(content.strip())
+    except TooManyError as error:
+        raise UnavailableError(
+            f"{where}: holds more than {most:,} objects, of less than {_SMALLEST_OBJECT} bytes "
+            "each: these are no STIX objects"
+        ) from error
+    except _FAULTS as error:
         raise UnavailableError(f"{where}: is not whole JSON: {error}") from error
+
+
+def _too_large(where: str) -> UnavailableError:
+    return UnavailableError(
+        f"{where}: answered a page of more than {MOST_IN_A_PAGE:,} objects: the server heeds no "
+        "limit, and its operator has to mend that"
+    )
 
 
 def _read_envelope(content: bytes) -> _Envelope:
     try:
-        return _decode_envelope(content)
+        if _may_hold_more(content, MOST_IN_A_PAGE):
+            uncut = _decode_uncut(content)
+            return _with_objects(_Envelope(None, uncut.more, uncut.next), bytes(uncut.objects))
+        found = _decode_envelope(content)
     except (msgspec.DecodeError, RecursionError) as error:
         _blame_objects(error, content)
         named = members(content)
         plain = b",".join(
             b'"%s":%s' % (key.encode(), named[key]) for key in ("more", "next") if key in named
         )
-        found = _decode_envelope(b"{" + plain + b"}")
-        if named.get("objects", b"null") != b"null":
-            found.objects = list(map(msgspec.Raw, elements(named["objects"])))
-        return found
+        return _with_objects(_decode_envelope(b"{" + plain + b"}"), named.get("objects", b"null"))
+    if found.objects is not None and len(found.objects) > MOST_IN_A_PAGE:
+        raise TooManyError
+    return found
+
+
+def _with_objects(envelope: _Envelope, listed: bytes) -> _Envelope:
+    if listed != b"null":
+        envelope.objects = list(map(msgspec.Raw, elements(listed, MOST_IN_A_PAGE)))
+    return envelope
+
+
+def _may_hold_more(text: bytes, most: int) -> bool:
+    """Say whether a list in the text may have many more elements than that: counted by commas.
+
+    A decoder would make them all before it told how many there are; without it each costs more,
+    but those beyond `most` are not made at all.
+    """
+    enough = _COMMAS * most
+    return len(text) > 2 * enough and text.count(b",") > enough
 
 
 def _read_document(text: bytes) -> _Document:
@@ -100,14 +152,6 @@ def _read_document(text: bytes) -> _Document:
         return _Document(kind, msgspec.Raw(named.get("objects", b"")))
 
 
-def _read_list(text: bytes) -> list[msgspec.Raw]:
-    try:
-        return _decode_list(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        _blame_objects(error, text)
-        return list(map(msgspec.Raw, elements(text)))
-
-
 def _blame_objects(error: Exception, content: bytes) -> None:
     """Raise the error again, unless the document is whole and only what stands in it is at fault.
 
@@ -118,42 +162,81 @@ def _blame_objects(error: Exception, content: bytes) -> None:
     if isinstance(error, msgspec.ValidationError):
         raise error
     try:
-        _check_whole(_STRING_OR_ODD_NUMBER.sub(_softened, content))
+        _check_whole(_softened(content))
     except RecursionError:
         return
     except msgspec.DecodeError:
         raise error from None
 
 
-def _softened(found: re.Match[bytes]) -> bytes:
-    if not found[0].startswith(b'"'):
-        return b"0"
-    return _ESCAPE.sub(lambda escape: escape[0] if len(escape[0]) == 2 else b" ", found[0])
+def _softened(content: bytes) -> bytearray:
+    """Return the document with what no reader takes blotted out: it stays as long as it was."""
+    soft = bytearray(content)
+    for found in _STRING_OR_ODD_NUMBER.finditer(content):
+        if not found[0].startswith(b'"'):
+            soft[found.start() : found.end()] = b"0".ljust(len(found[0]))
+        elif b"\\u" in found[0]:
+            soft[found.start() : found.end()] = _ESCAPE.sub(_blotted, found[0])
+    return soft
 
 
-def _objects(text: bytes, where: str, depth: int = 0) -> list[bytes]:
-    if text.startswith(b"["):
-        return _unwrap(_read_list(text), where)
-    document = _read_document(text)
-    if document.type not in (None, "bundle"):
-        return [text]
-    if listed := bytes(document.objects):
-        return _unwrap(_read_list(listed), where, depth)
-    if document.type is None:
-        raise UnavailableError(f"{where}: is JSON, but neither a STIX bundle nor an object")
-    return []
+def _blotted(escape: re.Match[bytes]) -> bytes:
+    return escape[0] if len(escape[0]) == 2 else b" " * len(escape[0])
 
 
-def _unwrap(raws: list[msgspec.Raw], where: str, depth: int = 0) -> list[bytes]:
-    """Bundles do occur inside bundles."""
-    found: list[bytes] = []
-    for raw in map(bytes, raws):
-        if depth < _DEEPEST and b'"bundle"' in raw and _is_bundle(raw):
-            found += _objects(raw, where, depth + 1)
+class _Cut:
+    """One document being cut, also where bundles lie inside bundles: `most` is for all of it."""
+
+    def __init__(self, where: str, most: int) -> None:
+        self._where = where
+        self._most = most
+        self._count = 0
+
+    def objects(self, text: bytes, depth: int = 0) -> list[bytes]:
+        """Return the objects of any shape of document."""
+        if text.startswith(b"["):
+            return self.unwrapped(self.listed(text), depth)
+        document = _read_document(text)
+        if document.type not in (None, "bundle"):
+            return [text]
+        if listed := bytes(document.objects):
+            return self.unwrapped(self.listed(listed), depth)
+        if document.type is None:
+            raise UnavailableError(
+                f"{self._where}: is JSON, but neither a STIX bundle nor an object"
+            )
+        return []
+
+    def listed(self, text: bytes) -> list[bytes]:
+        """Return the elements of a list."""
+        if _may_hold_more(text, self._most):
+            found = elements(text, self._most)
         else:
-            found.append(raw)
-    return found
+            try:
+                found = list(map(bytes, _decode_list(text)))
+            except (msgspec.DecodeError, RecursionError) as error:
+                _blame_objects(error, text)
+                found = elements(text, self._most)
+        self._count += len(found)
+        if self._count > self._most:
+            raise TooManyError
+        return found
 
+    def unwrapped(self, raws: list[bytes], depth: int = 0) -> list[bytes]:
+        """Return objects with the bundles among them opened."""
+        found: list[bytes] = []
+        for raw in raws:
+            if depth < _DEEPEST and b'"bundle"' in raw:
+                found += self._opened(raw, depth + 1)
+            else:
+                found.append(raw)
+        return found
 
-def _is_bundle(raw: bytes) -> bool:
-    return raw.startswith(b"{") and _read_document(raw).type == "bundle"
+    def _opened(self, raw: bytes, depth: int) -> list[bytes]:
+        """Return what lies in a bundle; what is none, or a broken one, is an object like others."""
+        try:
+            if raw.startswith(b"{") and _read_document(raw).type == "bundle":
+                return self.objects(raw, depth)
+        except _FAULTS:
+            pass
+        return [raw]

@@ -1,9 +1,11 @@
 """Cuts JSON without recursion: one object that is nested too deep is no reason to lose the others.
 
-Only for documents at which the decoder gave up; what is cut out is not checked any further.
+Only for documents at which the decoder gave up, or that may hold more than is taken; what is cut
+out is not checked any further.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -11,17 +13,25 @@ import msgspec
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|["\[\]{},]', re.DOTALL)
 _KEY: Final = re.compile(rb'("(?:[^"\\]|\\.)*+")\s*:', re.DOTALL)
 _CLOSING: Final = {b"[": b"]", b"{": b"}"}
+MOST_MEMBERS: Final = 1000
 
 
-def elements(text: bytes) -> list[bytes]:
-    """Return the values of an array; raise msgspec.DecodeError where it is none."""
-    return _parts(text, b"[")
+class TooManyError(ValueError):
+    """An array or object has more parts than are taken; nothing was made of those beyond."""
+
+
+def elements(text: bytes, most: int) -> list[bytes]:
+    """Return the values of an array; raise msgspec.DecodeError where it is none, or TooManyError.
+
+    What follows the first value too many is not looked at.
+    """
+    return _at_most(_parts(text, b"["), most)
 
 
 def members(text: bytes) -> dict[str, bytes]:
-    """Return the values of an object by their keys; raise msgspec.DecodeError where it is none."""
+    """Return the values of an object by their keys; raise as `elements` does."""
     found: dict[str, bytes] = {}
-    for part in _parts(text, b"{"):
+    for part in _at_most(_parts(text, b"{"), MOST_MEMBERS):
         key = _KEY.match(part)
         if key is None:
             raise msgspec.DecodeError("JSON is malformed: a key is missing")
@@ -29,12 +39,20 @@ def members(text: bytes) -> dict[str, bytes]:
     return found
 
 
-def _parts(text: bytes, opening: bytes) -> list[bytes]:
-    """Return what stands between the outermost commas."""
+def _at_most(parts: Iterator[bytes], most: int) -> list[bytes]:
+    found: list[bytes] = []
+    for part in parts:
+        if len(found) == most:
+            raise TooManyError
+        found.append(part)
+    return found
+
+
+def _parts(text: bytes, opening: bytes) -> Iterator[bytes]:
+    """Yield what stands between the outermost commas."""
     text = text.strip()
     if not text.startswith(opening):
         raise msgspec.DecodeError(f"JSON is malformed: {opening.decode()} is expected")
-    found: list[bytes] = []
     closers: list[bytes] = []
     start = 1
     for token in _TOKEN.finditer(text):
@@ -43,21 +61,28 @@ def _parts(text: bytes, opening: bytes) -> list[bytes]:
             closers.append(_CLOSING[mark])
         elif mark == b",":
             if len(closers) == 1:
-                found.append(text[start : token.start()].strip())
+                yield _value(text[start : token.start()])
                 start = token.end()
         elif mark in (b"]", b"}"):
             if closers.pop() != mark:
                 break
             if not closers:
-                return _whole(text, found, start, token.start())
+                yield from _last(text, start, token.start())
+                return
         elif mark == b'"':
             break
     raise msgspec.DecodeError("JSON is malformed, or cut off")
 
 
-def _whole(text: bytes, found: list[bytes], start: int, end: int) -> list[bytes]:
-    last = text[start:end].strip()
-    parts = [*found, last] if found or last else []
-    if end + 1 != len(text) or b"" in parts:
-        raise msgspec.DecodeError("JSON is malformed: characters trail, or a value is missing")
-    return parts
+def _last(text: bytes, start: int, end: int) -> Iterator[bytes]:
+    if end + 1 != len(text):
+        raise msgspec.DecodeError("JSON is malformed: characters trail")
+    if start > 1 or text[start:end].strip():  # else it is empty
+        yield _value(text[start:end])
+
+
+def _value(part: bytes) -> bytes:
+    value = part.strip()
+    if not value:
+        raise msgspec.DecodeError("JSON is malformed: a value is missing")
+    return value

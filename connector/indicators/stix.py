@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from connector.indicators.confidence import code_of
-from connector.indicators.flat_json import members
+from connector.indicators.flat_json import TooManyError, members
 from connector.indicators.timestamps import Instant, blank_in, mended
 from connector.model import Claim, Reason
 
@@ -158,7 +158,7 @@ def _named(raw: bytes) -> _Named:
         pass
     try:
         found = members(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TooManyError):
         return _Named()
     return _Named(
         **{name: msgspec.Raw(found[name]) for name in _Named.__struct_fields__ if name in found}

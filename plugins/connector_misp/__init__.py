@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import Final
 
 import msgspec
+import structlog
 from pydantic import model_validator
 
 from connector.feed import (
@@ -21,8 +22,11 @@ from connector.feed import (
 )
 from connector_misp.events import EventReader, is_uuid, read_event
 
+log = structlog.get_logger()
 _MANIFEST: Final = "manifest.json"
 _PAGE: Final = 1000
+MOST_EVENTS: Final = 50_000  # of one manifest; each is a collection of its own
+_MOST_COLONS: Final = 40 * MOST_EVENTS  # an entry has some thirty; counted before any is read
 _FROM_START: Final = ""
 
 
@@ -44,7 +48,8 @@ class MispSettings(HttpSettings):
     )
     attributes: Attributes = Field(
         Attributes.TO_IDS,
-        description="`to_ids`: those that MISP calls fit for detection. `all`: the rest too, with "
+        description="`to_ids`: those that MISP calls fit for detection, of events that are not "
+        "marked as unpublished. `all`: the rest too, with "
         'the label `misp:to_ids="False"`, for lists that choose by labels.',
     )
 
@@ -67,6 +72,7 @@ class MispFeed(Feed[MispSettings]):
     def __init__(self, settings: MispSettings, http: Http | None = None) -> None:
         super().__init__(settings, http)
         self._entries: dict[str, _Entry] = {}
+        self._strange: list[str] = []
 
     def collections(self) -> Sequence[Collection]:
         """Return one collection for each event that the manifest names."""
@@ -94,15 +100,27 @@ class MispFeed(Feed[MispSettings]):
     def _manifest(self) -> "Mapping[str, _Entry]":
         """Read the manifest; each entry tells whether its event changed."""
         where = self._where(_MANIFEST)
+        content = self._content(_MANIFEST)
         try:
-            listed = msgspec.json.decode(self._content(_MANIFEST), type=dict[str, msgspec.Raw])
-            entries = {uuid.lower(): _Entry.read(bytes(raw)) for uuid, raw in listed.items()}
+            many = content.count(b":") > _MOST_COLONS
+            listed = {} if many else msgspec.json.decode(content, type=dict[str, msgspec.Raw])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UnavailableError(f"{where}: is no whole MISP manifest: {error}") from error
-        if strange := [uuid for uuid in entries if not is_uuid(uuid)]:
+        if many or len(listed) > MOST_EVENTS:
+            raise UnavailableError(f"{where}: names more than {MOST_EVENTS:,} events")
+        named = {uuid.lower(): raw for uuid, raw in listed.items() if is_uuid(uuid.lower())}
+        self._tell_strange(where, [uuid for uuid in listed if uuid.lower() not in named], named)
+        self._entries = {uuid: _Entry.read(bytes(raw)) for uuid, raw in named.items()}
+        return self._entries
+
+    def _tell_strange(self, where: str, strange: list[str], named: Mapping[str, object]) -> None:
+        """Report keys that name no event, once; where there is nothing else, it is no manifest."""
+        if strange and not named:
             raise UnavailableError(f"{where}: {strange[0][:80]!r} should be the UUID of an event")
-        self._entries = entries
-        return entries
+        if strange and strange != self._strange:
+            log.warning("feed.misp_entries_unread", where=where, entries=len(strange),
+                        such_as=strange[0][:80], what="should be the UUID of an event")  # fmt: skip
+        self._strange = strange
 
     def _where(self, name: str) -> str:
         if self.settings.path is not None:
@@ -132,7 +150,10 @@ class _Entry(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, raw: bytes) -> "_Entry":
-        title = msgspec.json.decode(raw, type=_Event).info or ""
+        try:
+            title = msgspec.json.decode(raw, type=_Event).info or ""
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            title = ""  # the event is named all the same
         return cls(title.strip()[:200], blake2b(raw, digest_size=16).hexdigest())
 
 

@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
 import msgspec
 
-from connector.feed import UnavailableError
+from connector.feed import UnavailableError, read_json
+from connector_misp.flags import read_day, read_flag, read_seconds
 from connector_misp.patterns import RULES, NoPatternError, pattern_of
 
 _IDS: Final = UUID("7d2c7a53-1a0f-5a0e-9d0e-3f1f6f0f9c11")  # of what MISP gave no UUID
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_LATEST: Final = 253402300799  # the last second that a timestamp can name
 _TLP: Final = {
     "white": "94868c89-83c2-464b-929b-a1a8aa3c8487",
     "clear": "94868c89-83c2-464b-929b-a1a8aa3c8487",
@@ -47,10 +47,8 @@ def is_uuid(text: str) -> bool:
 
 def read_event(content: bytes, where: str) -> Document:
     """Return an event; raise when this is none: half an event would withdraw the other half."""
-    try:
-        event = msgspec.json.decode(content)["Event"]
-    except (msgspec.DecodeError, ValueError, RecursionError, KeyError, TypeError) as error:
-        raise UnavailableError(f"{where}: is no whole MISP event: {error}") from error
+    document = read_json(content, where)
+    event = document.get("Event") if isinstance(document, dict) else document
     parts = [event] if isinstance(event, dict) else []
     parts += _listed(parts[0], "Object", where) if parts else []
     if not parts:
@@ -68,17 +66,20 @@ def _listed(part: Document, key: str, where: str) -> list[Document]:
 
 
 class EventReader:
-    """Makes the STIX objects of one event.
+    """Makes the STIX objects of one event; one that is marked as not published yet means none.
 
-    `modified` is the event's time where that is later than the attribute's: a tag that was added
-    to the event, such as a TLP marking, changes the time of the event alone.
+    An attribute's own time is its age. A tag that was added to the event, such as a TLP marking,
+    changes the time of the event alone: for each second by which that is later, `modified` is later
+    by a microsecond, so that the new version counts and is no younger for it.
     """
 
     def __init__(self, uuid: str, event: Document, *, everything: bool) -> None:
         self._uuid = uuid
         self._event = event
         self._everything = everything
-        self._changed = _seconds(event.get("timestamp"), 0)
+        self._changed = read_seconds(event.get("timestamp")) or 0
+        self._dated = read_day(event.get("date")) or self._changed
+        self._published = read_flag(event.get("published")) is not False
         self._tags = _tags(event)
         self._producer = _producer(event.get("Orgc"))
 
@@ -92,8 +93,13 @@ class EventReader:
                 name=name, identity_class="organization",
             )  # fmt: skip
         for attribute, tags in self._attributes():
-            if self._everything or attribute.get("to_ids") is not False:
+            if self._everything or self._meant(attribute):
                 yield self._indicator(attribute, tags)
+
+    def _meant(self, attribute: Document) -> bool:
+        """Say whether it is meant for detection: in so many words, and no flag is unreadable."""
+        flagged = read_flag(attribute.get("to_ids")) is True
+        return flagged and self._published and _deleted(attribute) is not None
 
     def _attributes(self) -> Iterator[tuple[Document, Sequence[str]]]:
         """Yield every attribute with its own tags; what a deleted object holds is deleted."""
@@ -101,14 +107,15 @@ class EventReader:
             yield attribute, _tags(attribute)
         for owner in self._event.get("Object") or []:
             for attribute in owner.get("Attribute") or []:
-                deleted = bool(owner.get("deleted")) or bool(attribute.get("deleted"))
+                said = (_deleted(owner), _deleted(attribute))
+                deleted = True in said or ("?" if None in said else False)
                 yield {**attribute, "deleted": deleted}, _tags(attribute)
 
     def _indicator(self, attribute: Document, own_tags: Sequence[str]) -> bytes:
         kind, value = str(attribute.get("type")), attribute.get("value")
-        created = _seconds(attribute.get("timestamp"), self._changed)
+        created = read_seconds(attribute.get("timestamp")) or self._dated
         tags = list(dict.fromkeys((*self._tags, *own_tags)))
-        flagged = str(attribute.get("to_ids") is not False)
+        flagged = str(self._meant(attribute))
         labels = [
             f'misp:type="{kind}"',
             f'misp:category="{attribute.get("category") or ""}"',
@@ -120,7 +127,7 @@ class EventReader:
             spec_version="2.1",
             id=f"indicator--{self._uuid_of(attribute, kind, value)}",
             created=_stamp(created),
-            modified=_stamp(max(created, self._changed)),
+            modified=_stamp(created, later=self._changed - created),
             valid_from=_moment(attribute.get("first_seen")) or _stamp(created),
             created_by_ref=self._producer and self._producer[0],
             name=_text(self._event.get("info")),
@@ -129,7 +136,7 @@ class EventReader:
             confidence=min(_confidences(own_tags) or _confidences(self._tags), default=None),
             labels=labels,
             object_marking_refs=_markings(tags) or None,
-            revoked=bool(attribute.get("deleted")) or None,
+            revoked=_deleted(attribute) is True or None,
             **_pattern(kind, value),
         )
 
@@ -184,15 +191,14 @@ def _text(value: object) -> str | None:
     return value.strip() or None if isinstance(value, str) else None
 
 
-def _seconds(value: object, otherwise: int) -> int:
-    """MISP writes times as seconds since 1970, as text or as number."""
-    text = str(value)
-    found = int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
-    return found if 0 < found <= _LATEST else otherwise
+def _deleted(part: Document) -> bool | None:
+    """Say whether a part is deleted; None where it says something that is neither yes nor no."""
+    return read_flag(part["deleted"]) if part.get("deleted") is not None else False
 
 
-def _stamp(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+def _stamp(seconds: int, later: int = 0) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=max(0, later))
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _moment(value: object) -> str | None:

@@ -11,7 +11,8 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
-from connector_misp import MispFeed, MispSettings
+import structlog
+from connector_misp import MOST_EVENTS, MispFeed, MispSettings
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -166,9 +167,9 @@ def test_makes_an_indicator_of_an_attribute(misp: MispFolder) -> None:
         "type": "indicator",
         "spec_version": "2.1",
         "id": f"indicator--{made['uuid']}",
-        "created": "2026-03-01T12:00:00.000Z",
-        "modified": "2026-03-01T12:01:00.000Z",
-        "valid_from": "2026-03-01T12:00:00.000Z",
+        "created": "2026-03-01T12:00:00.000000Z",
+        "modified": "2026-03-01T12:00:00.000060Z",
+        "valid_from": "2026-03-01T12:00:00.000000Z",
         "created_by_ref": f"identity--{ORGC['uuid']}",
         "name": "Phishing wave",
         "description": "seen in mail",
@@ -282,6 +283,134 @@ def test_leaves_out_what_is_not_fit_for_detection(misp: MispFolder) -> None:
     assert 'misp:to_ids="False"' in first["labels"]
 
 
+YES = (True, 1, 1.0, "1", "true", "True", " TRUE ", "yes", "on")
+NO = (False, 0, 0.0, "0", "false", "False", "no", "off", "")
+NEITHER = ("maybe", 2, -1, "2", [], {}, [True], {"a": 1}, 0.5)
+
+
+@pytest.mark.parametrize("said", [*NO, None, *NEITHER])
+def test_what_does_not_say_that_it_is_meant_for_detection_is_left_out(
+    misp: MispFolder, said: Any
+) -> None:
+    misp.put(attribute("ip-dst", "192.0.2.1", to_ids=said))
+    assert indicators(feed_of(misp)) == []
+    (found,) = indicators(feed_of(misp, attributes="all"))
+    assert 'misp:to_ids="False"' in found["labels"]
+
+
+def test_an_attribute_without_the_flag_is_left_out(misp: MispFolder) -> None:
+    bare = attribute("ip-dst", "192.0.2.1")
+    del bare["to_ids"]
+    misp.put(bare)
+    assert indicators(feed_of(misp)) == []
+
+
+@pytest.mark.parametrize("said", YES)
+def test_a_flag_is_read_in_every_spelling(misp: MispFolder, said: Any) -> None:
+    misp.put(
+        attribute("ip-dst", "192.0.2.1", to_ids=said, disable_correlation=said),
+        attribute("ip-dst", "192.0.2.2", deleted=said), published=said,
+        Object=[{"deleted": said, "Attribute": [attribute("ip-dst", "192.0.2.3")]}],
+    )  # fmt: skip
+    states = {found["pattern"][20:29]: found.get("revoked") for found in indicators(feed_of(misp))}
+    assert states == {"192.0.2.1": None, "192.0.2.2": True, "192.0.2.3": True}
+
+
+@pytest.mark.parametrize("said", [*NO, None])
+def test_what_says_that_it_is_not_deleted_is_in_force(misp: MispFolder, said: Any) -> None:
+    inside = attribute("ip-dst", "192.0.2.3", deleted=said)
+    misp.put(
+        attribute("ip-dst", "192.0.2.1", deleted=said),
+        Object=[{"deleted": said, "Attribute": [inside]}],
+    )
+    assert [found.get("revoked") for found in indicators(feed_of(misp))] == [None, None]
+
+
+@pytest.mark.parametrize("said", NEITHER)
+def test_what_may_be_deleted_is_left_out_and_not_taken_back_for_ever(
+    misp: MispFolder, said: Any
+) -> None:
+    inside = attribute("ip-dst", "192.0.2.3")
+    misp.put(
+        attribute("ip-dst", "192.0.2.1", deleted=said),
+        Object=[{"deleted": said, "Attribute": [inside]}],
+    )
+    assert indicators(feed_of(misp)) == []
+    assert {found.get("revoked") for found in indicators(feed_of(misp, attributes="all"))} == {None}
+
+
+@pytest.mark.parametrize("said", NO)
+def test_an_event_that_is_not_published_means_nothing_for_detection(
+    misp: MispFolder, said: Any
+) -> None:
+    misp.put(attribute("ip-dst", "192.0.2.1"), published=said)
+    assert indicators(feed_of(misp)) == []
+
+
+@pytest.mark.parametrize("stamp", [NOON, str(NOON), f" {NOON} ", float(NOON)])
+def test_a_time_is_read_as_text_or_as_number(misp: MispFolder, stamp: Any) -> None:
+    misp.put(attribute("ip-dst", "192.0.2.1", timestamp=stamp), timestamp=stamp)
+    (found,) = indicators(feed_of(misp))
+    assert found["created"] == found["modified"] == "2026-03-01T12:00:00.000000Z"
+
+
+@pytest.mark.parametrize("own", [{"timestamp": NOON - 400 * 86400}, {"timestamp": None}])
+def test_editing_an_event_makes_what_it_holds_a_new_version_and_no_younger(
+    misp: MispFolder, own: dict[str, Any]
+) -> None:
+    day = {"date": "2025-01-25"}
+    versions = []
+    for edited in (NOON, NOON + 1, NOON + 10 * 365 * 86400):
+        misp.put(attribute("ip-dst", "192.0.2.1", **own), at=edited, **day)
+        (found,) = indicators(feed_of(misp))
+        versions.append(found["modified"])
+    assert versions == sorted(set(versions)), "each is newer"
+    assert {version[:10] for version in versions} == {"2025-01-25"}
+
+
+def test_editing_an_attribute_after_its_event_is_the_newest_version(misp: MispFolder) -> None:
+    misp.put(attribute("ip-dst", "192.0.2.1", timestamp=NOON - 10**8), at=NOON)
+    (before,) = indicators(feed_of(misp))
+    misp.put(attribute("ip-dst", "192.0.2.1", timestamp=NOON), at=NOON)
+    (after,) = indicators(feed_of(misp))
+    assert before["modified"] < after["modified"] == "2026-03-01T12:00:00.000000Z"
+
+
+def test_an_entry_of_the_manifest_that_says_nothing_names_its_event(misp: MispFolder) -> None:
+    misp.put(attribute("ip-dst", "192.0.2.1"))
+    entries = {EVENT: 7, "no uuid": {"info": "x"}}
+    (misp.folder / "manifest.json").write_text(json.dumps(entries))
+    feed = feed_of(misp)
+    with structlog.testing.capture_logs() as logs:
+        assert [found.title for found in feed.collections()] == [EVENT]
+        assert len(indicators(feed)) == 1
+    assert [(line["entries"], line["such_as"]) for line in logs] == [(1, "no uuid")], "told once"
+
+
+def test_a_byte_order_mark_is_passed_over(misp: MispFolder) -> None:
+    misp.put(attribute("ip-dst", "192.0.2.1"))
+    for file in misp.folder.iterdir():
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert len(indicators(feed_of(misp))) == 1
+
+
+def test_an_event_of_more_values_than_are_taken_is_refused_before_any_is_made(
+    misp: MispFolder,
+) -> None:
+    misp.put(attribute("ip-dst", "192.0.2.1"))
+    body = b'{"Event":{"Attribute":[' + b"{}," * 4_000_000 + b"{}]}}"
+    (misp.folder / f"{EVENT}.json").write_bytes(body)
+    with pytest.raises(UnavailableError, match="holds more than 4,000,000 values"):
+        read(feed_of(misp))
+
+
+def test_a_manifest_has_a_bound_of_events(misp: MispFolder) -> None:
+    named = {str(UUID(int=number)): 0 for number in range(MOST_EVENTS + 1)}
+    (misp.folder / "manifest.json").write_text(json.dumps(named))
+    with pytest.raises(UnavailableError, match="names more than 50,000 events"):
+        feed_of(misp).collections()
+
+
 def test_a_deleted_attribute_is_revoked(misp: MispFolder) -> None:
     inside = attribute("ip-dst", "192.0.2.3")
     misp.put(
@@ -349,10 +478,10 @@ def test_a_marking_added_to_an_event_is_news_for_all_it_holds(misp: MispFolder) 
 
 
 @pytest.mark.parametrize("stamp", [None, "", "yesterday", -5, "9" * 15, 1e99, {"a": 1}])
-def test_a_time_that_is_none_becomes_that_of_the_event(misp: MispFolder, stamp: Any) -> None:
+def test_a_time_that_is_none_becomes_the_day_of_the_event(misp: MispFolder, stamp: Any) -> None:
     misp.put(attribute("ip-dst", "192.0.2.1", timestamp=stamp, first_seen=stamp, uuid=stamp))
     (found,) = indicators(feed_of(misp))
-    assert found["created"] == found["valid_from"] == "2026-03-01T12:00:00.000Z"
+    assert found["created"] == found["valid_from"] == "2026-03-01T00:00:00.000000Z"
     assert found["id"] == indicators(feed_of(misp))[0]["id"]
 
 
@@ -380,10 +509,10 @@ def test_a_large_event_comes_in_pages_and_counts_as_read_at_the_last(misp: MispF
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"null", b'{"x": {}}', b'{"../../etc/passwd": {}}', b'{"%s": 7}'],
+    [b"", b"{", b"[]", b"null", b'{"x": {}}', b'{"../../etc/passwd": {}}'],
 )
 def test_half_a_manifest_is_no_empty_feed(misp: MispFolder, content: bytes) -> None:
-    (misp.folder / "manifest.json").write_bytes(content.replace(b"%s", EVENT.encode()))
+    (misp.folder / "manifest.json").write_bytes(content)
     with pytest.raises(UnavailableError, match=r"manifest\.json"):
         feed_of(misp).collections()
 

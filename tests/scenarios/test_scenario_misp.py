@@ -72,3 +72,22 @@ def test_half_a_manifest_leaves_all_as_it_was(site: Site, misp: Path) -> None:
         site.change()
     assert site.idle()
     assert len(site.at()) == 3
+
+
+def test_editing_an_event_keeps_its_old_attributes_as_old_as_they_are(
+    site: Site, misp: Path
+) -> None:
+    site.edit(lambda config: config["feeds"]["misp"].update(max_age="365d"))
+    site.open()
+    site.once()
+    assert len(site.at()) == 3
+    long_ago = str(int(site.clock.moment.timestamp()) - 400 * 86400)
+    for edited in (2, int(site.clock.moment.timestamp())):
+        event(misp, SECOND, {32: "192.0.2.2", 33: "192.0.2.3"}, edited, timestamp=long_ago)
+        site.change()
+    assert site.at() == ["192.0.2.1", "192.0.2.2", "192.0.2.3"], "a version counts if it is newer"
+    event(misp, SECOND, {48: "192.0.2.4"}, edited + 1, timestamp=long_ago)
+    site.change()
+    assert site.at() == ["192.0.2.1", "192.0.2.2"]
+    assert site.reasons()["expired"] == 1
+    site.consistent()

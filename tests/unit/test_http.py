@@ -5,17 +5,18 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
+from random import Random
 from typing import Any
 
 import pytest
 
 from connector.answer import retry_after
 from connector.errors import ConfigError, RefusedError, UnavailableError
-from connector.http import Http
+from connector.http import MOST_COOKIES, MOST_PARTS, Http
 from connector.settings import Auth, HttpSettings, SecretValue
 from connector.testing.taxii_faults import (
     Body,
@@ -285,7 +286,7 @@ def test_a_body_that_cannot_be_unpacked_is_no_answer(
 def test_a_body_has_a_bound_also_after_unpacking(
     server: TaxiiServer, client: Callable[..., Http], packed: bool
 ) -> None:
-    large = Body(path="", body=b" " * (3 << 20))
+    large = Body(path="", body=Random(1).randbytes(3 << 19).hex().encode())  # noqa: S311 - for its size only
     server.faults = [large, Gzip(path="")] if packed else [large]
     said = words(UnavailableError, client(max_body_mib=2), server.url)
     assert "larger than 2 MiB" in said
@@ -306,6 +307,77 @@ def test_a_trickle_meets_a_deadline(server: TaxiiServer) -> None:
         assert "longer than 10 times read_timeout" in words(UnavailableError, http, server.url)
 
 
+@pytest.mark.parametrize(
+    "dripping", [b"HTTP/1.1 200 OK\r\nX-A: ", b"HTTP/1.1 100 Continue\r\n\r\n"]
+)
+def test_headers_that_trickle_meet_the_deadline_too(dripping: bytes) -> None:
+    hours = count(step=3600)
+    with (
+        dripped(dripping) as url,
+        closing(Http(HttpSettings(), monotonic=lambda: next(hours))) as http,
+    ):
+        assert "longer than 10 times read_timeout" in words(UnavailableError, http, url)
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        (b"X-A: b\r\n" * 200, "got more than 100 headers"),
+        (b"X-A: " + b"b" * 70_000 + b"\r\n", "more than 65536 bytes when reading header line"),
+    ],
+)
+def test_headers_have_a_bound(client: Callable[..., Http], headers: bytes, said: str) -> None:
+    with answering(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n") as url:
+        told = words(UnavailableError, client(), url)
+    assert "its headers are more than we take" in told
+    assert said in told
+
+
+def test_cookies_of_a_server_are_bounded(server: TaxiiServer, client: Callable[..., Http]) -> None:
+    http = client()
+    for turn in range(MOST_COOKIES + 10):
+        server.faults = [Header(path="", name="Set-Cookie", value=f"c{turn}=x")]
+        http.request("GET", server.url)
+    assert len(http.session.cookies) <= MOST_COOKIES + 1
+
+
+def test_a_small_body_that_unpacks_to_a_large_one_is_refused_before_it_is_large(
+    server: TaxiiServer, client: Callable[..., Http]
+) -> None:
+    page = b'{"objects":[' + b"{}," * 1_400_000 + b"{}]}"
+    server.faults = [Body(path="", body=page), Gzip(path="")]
+    said = words(UnavailableError, client(), server.url)
+    assert "unpacks to more than 250 times its size" in said
+
+
+def test_a_body_of_many_packed_parts_is_refused(
+    server: TaxiiServer, client: Callable[..., Http]
+) -> None:
+    parts = gzip.compress(b"") * (MOST_PARTS + 1)
+    server.faults = [
+        Body(path="", body=parts),
+        Header(path="", name="Content-Encoding", value="gzip"),
+    ]
+    assert "has more than 1000 parts" in words(UnavailableError, client(), server.url)
+
+
+def test_packed_bytes_that_unpack_to_nothing_are_bounded_too(
+    server: TaxiiServer, client: Callable[..., Http]
+) -> None:
+    endless_name = b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * (2 << 20)
+    server.faults = [
+        Body(path="", body=endless_name), Header(path="", name="Content-Encoding", value="gzip"),
+    ]  # fmt: skip
+    assert "larger than 1 MiB" in words(UnavailableError, client(max_body_mib=1), server.url)
+
+
+def test_a_byte_order_mark_is_no_part_of_an_answer(
+    server: TaxiiServer, client: Callable[..., Http]
+) -> None:
+    server.faults = [Body(path="", body=b"\xef\xbb\xbf{}")]
+    assert client().request("GET", server.url).content == b"{}"
+
+
 def test_a_server_that_is_down_is_unavailable(client: Callable[..., Http], pauses: Pauses) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
@@ -317,6 +389,25 @@ def test_a_server_that_is_down_is_unavailable(client: Callable[..., Http], pause
 @pytest.mark.parametrize("url", ["ftp://feed.example/", "feed.example", "http://[", "http://a:b/"])
 def test_an_address_that_is_none_is_named(client: Callable[..., Http], url: str) -> None:
     words(UnavailableError, client(), url)
+
+
+@contextmanager
+def dripped(raw: bytes) -> Iterator[str]:
+    """A server that says this over and over to the first who asks, until nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def talk() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(raw)
+                while True:
+                    connection.sendall(raw if raw.endswith(b"\n") else b"b")
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        yield f"http://localhost:{listener.getsockname()[1]}/"
+        thread.join()
 
 
 @contextmanager
