@@ -230,8 +230,9 @@ class RuleAdapter(Adapter[S]):
 
     @abstractmethod
     def publish(self, rules: Iterable[Rule]) -> None:
-        """Replace the set in one step, from a sorted stream; readers see the old or the new.
+        """Replace the set in one step, from a stream; readers see the old or the new.
 
-        Raise EntryRejectedError, by the rules' indicators, after publishing the rest when some
-        rules cannot be written: name all of them, also those refused before.
+        Rules come in the order in which they were first seen: of two that cannot stand beside
+        each other take the first. Raise EntryRejectedError, by the rules' indicators, after
+        publishing the rest when some rules cannot be written: name all, also those refused before.
         """

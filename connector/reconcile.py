@@ -332,8 +332,9 @@ def listed_entries(
 def listed_rules(
     output: Output, store: Store, connection: Connection, proposal: Proposal
 ) -> Iterator[Rule]:
-    """Yield all rules that the output should hold, sorted, as `RuleAdapter.publish` takes them."""
-    rows = store.ledger.wanted_sorted(connection, proposal.state.list)
+    """Yield all rules that the output should hold, as `RuleAdapter.publish` takes them."""
+    # Numbers are given as rules are first seen.
+    rows = store.ledger.wanted(connection, proposal.state.list, None)
     rows = _held(output, rows, proposal.room)
     for _row, line in output.lines(store, connection, rows):
         if isinstance(line, Rule):

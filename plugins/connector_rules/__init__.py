@@ -19,15 +19,23 @@ from connector.adapter import (
     failures_typed,
 )
 from connector_rules import record, sigma_rules, signatures, yara_rules
+from connector_rules.engine import Engine
 from connector_rules.settings import RulesSettings
-from connector_rules.signatures import Action
+from connector_rules.signatures import Action, Allowed
 from connector_rules.texts import NotWritableError, plain, refuse_hostile
 
 __all__ = ["Action", "RulesAdapter", "RulesSettings"]
 
 _COMMENTS: Final = dict.fromkeys(RuleLanguage, "#") | {RuleLanguage.YARA: "//"}
-_VERSION: Final = 1  # of our checks: a file judged by others is judged anew
+_VERSION: Final = 2  # of our checks: a file judged by others is judged anew
+_DIALECTS: Final = {
+    RuleLanguage.SNORT: signatures.SNORT,
+    RuleLanguage.SURICATA: signatures.SURICATA,
+}
 _KEPT: Final = "Kept by Connector: what is changed here by hand is replaced."
+
+_Mark = tuple[str, bytes]
+_Named = tuple[Rule, frozenset[str]]  # with the names that it takes up
 
 
 class RulesAdapter(RuleAdapter[RulesSettings]):
@@ -42,9 +50,13 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
         super().__init__(settings, http, place)
         self._published = Published(self.place.publish_folder / settings.file)
         self._comment = _COMMENTS[settings.language]
+        self._head = f"{self._comment} {_KEPT}\n"
         self._yara = _yara(settings)
         engine = getattr(self._yara, "YARA_VERSION", "")
         self._checks = f"{_VERSION} {engine} {settings.model_dump_json()}"
+        self._allowed = Allowed(settings.actions, settings.variables, settings.keywords)
+        self._refused: dict[_Mark, str] = {}  # by the engine, in this process
+        self._taken: frozenset[_Mark] = frozenset()
 
     def takes(self, language: RuleLanguage) -> bool:
         """Return whether this file holds rules of the language."""
@@ -66,27 +78,47 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
         """Replace the file and its record; the engine sees the old rules or the new ones."""
         rejected: dict[str, str] = {}
         with failures_typed(self._published.path), Draft(self._published) as draft:
-            first = record.first_line(self._checks)
-            draft.write(f"{self._comment} {_KEPT}\n".encode(), first.encode())
-            for rule, names in self._writable(rules, rejected):
+            draft.write(self._head.encode(), record.first_line(self._checks).encode())
+            taken = self._tested if self.settings.test else self._writable
+            for rule, names in taken(rules, rejected):
                 draft.write(self._block(rule).encode(), record.line_of(rule, names).encode())
             draft.publish(held_back=False)
         if rejected:
             raise EntryRejectedError(rejected)
 
-    def _writable(
-        self, rules: Iterable[Rule], rejected: dict[str, str]
-    ) -> Iterator[tuple[Rule, frozenset[str]]]:
+    def _tested(self, rules: Iterable[Rule], rejected: dict[str, str]) -> list[_Named]:
+        """Return the rules that the engine takes too; one that it refuses frees its names.
+
+        What it refused is not asked about again until a rule leaves: it may have been for that.
+        """
+        given, settings = list(rules), self.settings
+        if not self._taken <= {_mark(rule) for rule in given}:
+            self._refused.clear()
+        engine = Engine(
+            settings.test or (), settings.test_seconds, self._published.path, self._head
+        )
+        while True:
+            rejected.clear()
+            writable = list(self._writable(given, rejected))
+            refused = engine.refused([self._block(rule) for rule, _names in writable])
+            if not refused:
+                self._taken = frozenset(_mark(rule) for rule, _names in writable)
+                return writable
+            for at, words in refused.items():
+                self._refused[_mark(writable[at][0])] = f"the engine refuses it: {words}"
+
+    def _writable(self, rules: Iterable[Rule], rejected: dict[str, str]) -> Iterator[_Named]:
         """Yield the rules that may be written; of two with one name, the one that is there.
 
-        Otherwise a feed could push another's rule out by sending one that is called alike.
+        Otherwise a feed could push another's rule out by sending one that is called alike. Of
+        two that are not there it is the one that comes first: the one that was seen first.
         """
         judged = self._judged()
         taken: dict[str, str] = {}
-        waiting: list[tuple[Rule, frozenset[str]]] = []
+        waiting: list[_Named] = []
         for rule in rules:
             try:
-                names = judged.names.get(_mark(rule)) or self._names(rule)
+                names = self._judge(rule, judged)
             except NotWritableError as refusal:
                 rejected[rule.indicator] = str(refusal)
                 continue
@@ -112,8 +144,15 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
                 known.names[_mark(rule)] = names
         return known
 
-    def _names(self, rule: Rule) -> frozenset[str]:
+    def _judge(self, rule: Rule, judged: "_Judged") -> frozenset[str]:
         """Return the names that a rule takes up; raise NotWritableError for what may not stand."""
+        mark = _mark(rule)
+        if mark in self._refused:
+            raise NotWritableError(self._refused[mark])
+        return judged.names.get(mark) or self._names(rule)
+
+    def _names(self, rule: Rule) -> frozenset[str]:
+        """Return the names that a rule takes up, by what its language lets it do."""
         refuse_hostile(rule.text)
         settings = self.settings
         if rule.language is RuleLanguage.YARA:
@@ -123,8 +162,8 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
             return names
         if rule.language is RuleLanguage.SIGMA:
             return sigma_rules.names_of(rule.text)
-        short = rule.language is RuleLanguage.SNORT
-        return signatures.names_of(rule.text, settings.actions, settings.variables, short=short)
+        dialect = _DIALECTS[rule.language]
+        return signatures.names_of(rule.text, dialect, self._allowed)
 
     def _block(self, rule: Rule) -> str:
         """Return a rule as it stands in the file, under a line that says where it comes from."""
@@ -149,11 +188,11 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
 class _Judged(NamedTuple):
     """Names that rules take up, by the rule's mark, and whose rule bears each in the file."""
 
-    names: dict[tuple[str, bytes], frozenset[str]]
+    names: dict[_Mark, frozenset[str]]
     holders: dict[str, str]
 
 
-def _mark(rule: Rule) -> tuple[str, bytes]:
+def _mark(rule: Rule) -> _Mark:
     return rule.language, blake2b(rule.text.encode(), digest_size=16).digest()
 
 

@@ -1,6 +1,9 @@
 """Options of a file of rules."""
 
+from pydantic import field_validator
+
 from connector.adapter import Field, PublishedName, RuleLanguage, Settings
+from connector_rules.engine import DRAFT
 from connector_rules.signatures import Action
 
 
@@ -27,6 +30,12 @@ class RulesSettings(Settings):
         description="Variables that your Snort or Suricata defines; a rule that needs another one "
         "is refused, since the engine might refuse the whole file for it.",
     )  # fmt: skip
+    keywords: tuple[str, ...] = Field(
+        (),
+        description="Keywords of Snort or Suricata that rules may use although they do more than "
+        "look at traffic, such as filemd5, dataset, lua, tag, or flowbits to take marks back: with "
+        "them a feed opens or writes files of the sensor, runs code on it or changes traffic.",
+    )
     modules: tuple[str, ...] = Field(
         ("dotnet", "elf", "hash", "math", "pe", "string", "time"),
         description="Modules that your YARA has; a rule that imports another one is refused.",
@@ -36,6 +45,30 @@ class RulesSettings(Settings):
         description="Compile each YARA rule by itself before it is written, and refuse it in the "
         "engine's words; left out: where the package yara-python is installed.",
     )
+    test: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Command by which the engine itself tests a draft before it is published, word "
+        'by word, with {file} for the draft, such as [suricata, -T, -S, "{file}", -l, "."]; no '
+        "shell is between. Rules that it refuses are left out, and rejected in its words; while it "
+        "cannot be run, nothing is published.",
+    )
+    test_seconds: int = Field(
+        120,
+        ge=1,
+        le=3600,
+        description="Longest time that one run of `test` may take; what takes longer is stopped, "
+        "and nothing is published.",
+    )
+
+    @field_validator("test")
+    @classmethod
+    def _names_the_draft(cls, command: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if command is not None and not any(DRAFT in word for word in command[1:]):
+            raise ValueError(
+                'should have {file} where the command takes the draft, such as "{file}"'
+            )
+        return command
 
     @property
     def places(self) -> frozenset[tuple[object, ...]]:

@@ -1,29 +1,20 @@
 """Snort and Suricata: whether a text is exactly one rule that only does what it is let do."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
+from connector_rules import keywords, options
 from connector_rules.texts import NotWritableError
 
 _ACTION: Final = re.compile(r"[a-z]+")
-_PROTOCOL: Final = re.compile(r"[a-z0-9_.+-]+")
-_PLACE: Final = re.compile(r"[]A-Za-z0-9_.,:/!$ \t[-]+")
+_PROTOCOL: Final = re.compile(r"[a-z0-9_.+:-]+")
+_PLACE: Final = re.compile(r"[]A-Za-z0-9_.,:/!$ [-]+")
 _DIRECTIONS: Final = frozenset({"->", "<>", "=>"})
-# Suricata ends an option at the first semicolon that no backslash precedes, quoted or not.
-_OPTION: Final = re.compile(
-    r"""\s*(?P<key>[A-Za-z0-9_.-]+)\s*(?::(?P<value>(?:[^;"\\]|\\.|"(?:[^";\\]|\\.)*")*))?;"""
-)
-_BREAK: Final = re.compile("[\n\r\x85\u2028\u2029]")
+_BREAK: Final = re.compile("[\n\r]")
 _VARIABLE: Final = re.compile(r"\$([A-Za-z0-9_]*)")
 _HIGHEST_ID: Final = (1 << 32) - 1
-
-# What reads, writes or runs files, answers or changes traffic, or makes an engine look away.
-_REFUSED: Final = frozenset({
-    "activated_by", "activates", "bypass", "datarep", "dataset", "filestore", "logto", "lua",
-    "luajit", "luaxform", "react", "replace", "resp", "session", "soid"
-})  # fmt: skip
 
 
 class Action(StrEnum):
@@ -34,33 +25,62 @@ class Action(StrEnum):
     REJECT = "reject"
 
 
-def names_of(
-    text: str, actions: Collection[Action], variables: Collection[str], *, short: bool
-) -> frozenset[str]:
-    """Return the rule's generator and signature id; raise NotWritableError when it may not stand.
+class Dialect(NamedTuple):
+    """How an engine reads a file of signatures."""
 
-    `short` also takes headers without addresses.
+    longest_line: int  # bytes; what is beyond begins a line, and a rule, of its own
+    known: frozenset[str]
+    options: Callable[[str], Iterator[options.Option]]
+    short_headers: bool  # Snort 3 knows rules of a service or a file, without addresses
+
+
+# Suricata reads into 8,192 bytes (`DETECT_MAX_RULE_SIZE`), Snort 2 into 32,768
+# (`MAX_LINE_LENGTH`), the end of the text included; Snort 3 has no bound.
+SURICATA: Final = Dialect(8_191, keywords.SURICATA, options.of_suricata, short_headers=False)
+SNORT: Final = Dialect(32_767, keywords.SNORT, options.of_snort, short_headers=True)
+
+
+class Allowed(NamedTuple):
+    """What the file lets rules do and need."""
+
+    actions: Collection[Action]
+    variables: Collection[str]
+    keywords: Collection[str]
+
+
+def names_of(text: str, dialect: Dialect, allowed: Allowed) -> frozenset[str]:
+    """Return the rule's generator and signature id.
+
+    Raises NotWritableError when it may not stand.
     """
     line = text.strip()
     if _BREAK.search(line):
         raise NotWritableError("holds a line break: each line would be a rule of its own")
+    if (length := len(line.encode())) > dialect.longest_line:
+        raise NotWritableError(
+            f"is {length} bytes long; the engine reads lines of at most {dialect.longest_line}, "
+            "and would take the rest as another rule"
+        )
     before, opened, after = line.partition("(")
     if not opened or not after.endswith(")"):
         raise NotWritableError("is not one rule: action, protocol, addresses, (options)")
-    action, *places = _header(before, short=short)
-    if action not in actions:
-        raise NotWritableError(f"would {action}; `actions` allows {', '.join(sorted(actions))}")
+    action, *places = _header(before, short=dialect.short_headers)
+    if action not in allowed.actions:
+        names = ", ".join(sorted(allowed.actions))
+        raise NotWritableError(f"would {action}; `actions` allows {names}")
     for name in _VARIABLE.findall(" ".join(places)):
-        if name not in variables:
+        if name not in allowed.variables:
             raise NotWritableError(f"needs ${name}, which `variables` does not name")
-    return frozenset([_id(_options(after[:-1]))])
+    said = list(dialect.options(after[:-1]))
+    _refuse_reaching(said, dialect.known, allowed.keywords)
+    return frozenset([_id(said)])
 
 
 def _header(text: str, *, short: bool) -> list[str]:
     """Return the action of a rule, then its addresses and ports."""
-    words = list(_words(text))
+    words = list(_words(text.replace("\t", " ") + " " if short else text))
     if words and _ACTION.fullmatch(words[0]) and all(map(_PROTOCOL.fullmatch, words[1:2])):
-        if short and len(words) < 3:  # Snort 3 knows rules of a service or a file
+        if short and len(words) < 3:
             return words[:1]
         places = [*words[2:4], *words[5:]]
         if len(words) == 7 and words[4] in _DIRECTIONS and all(map(_PLACE.fullmatch, places)):
@@ -69,13 +89,16 @@ def _header(text: str, *, short: bool) -> list[str]:
 
 
 def _words(text: str) -> Iterator[str]:
-    """Yield what stands between blanks; a bracket holds together what is in it."""
+    """Yield what stands before a space each; a bracket holds together what is in it.
+
+    For Suricata a tab or a parenthesis ends no word.
+    """
     word, depth = [], 0
     for sign in text:
         depth += (sign == "[") - (sign == "]")
         if depth < 0:
             break
-        if depth or not sign.isspace():
+        if depth or sign != " ":
             word.append(sign)
         elif word:
             yield "".join(word)
@@ -83,32 +106,29 @@ def _words(text: str) -> Iterator[str]:
     if depth:
         raise NotWritableError("has brackets that do not close")
     if word:
-        yield "".join(word)
+        raise NotWritableError("has no space before its options")
 
 
-def _options(text: str) -> Iterator[tuple[str, str]]:
-    at, body = 0, text.rstrip()
-    while at < len(body):
-        found = _OPTION.match(body, at)
-        if found is None:
-            raise NotWritableError(f"its options cannot be read from {body[at : at + 20]!r} on")
-        key = found["key"].lower()
-        if key in _REFUSED:
-            raise NotWritableError(f"uses {key}, which reaches beyond detection")
-        yield key, (found["value"] or "").strip()
-        at = found.end()
+def _refuse_reaching(
+    said: Iterable[options.Option], known: frozenset[str], allowed: Collection[str]
+) -> None:
+    for key, value in said:
+        if key not in allowed and (reach := keywords.reach(known, key, value)):
+            raise NotWritableError(f"uses {key}, which {reach}; `keywords` does not name it")
 
 
-def _id(options: Iterator[tuple[str, str]]) -> str:
+def _id(said: Iterable[options.Option]) -> str:
     ids: dict[str, list[str]] = {"gid": [], "sid": []}
-    for key, value in options:
+    for key, value in said:
         if key in ids:
             ids[key].append(value)
     sids, gids = ids["sid"], ids["gid"] or ["1"]
     if len(sids) != 1 or len(gids) != 1 or not all(map(_is_id, (*sids, *gids))):
         raise NotWritableError("should have one sid, a number, and at most one gid")
-    return f"{int(gids[0])}:{int(sids[0])}"
+    return f"{gids[0]}:{sids[0]}"
 
 
 def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 11 and 0 < int(text) <= _HIGHEST_ID
+    """Whether a text is a number that every engine reads as the same one."""
+    plain = text.isascii() and text.isdecimal() and len(text) < 11
+    return plain and text[0] != "0" and int(text) <= _HIGHEST_ID

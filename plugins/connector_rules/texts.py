@@ -4,8 +4,8 @@ import re
 from typing import Final
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-# They make a text look otherwise than an engine reads it.
-_UNSEEN: Final = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+# They make a text look otherwise than an engine reads it, or break a line for some of them.
+_UNSEEN: Final = re.compile(r"[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _NOT_PLAIN: Final = re.compile(r"[^ -~]+")
 _LONGEST_NAME: Final = 120
 

@@ -1,6 +1,7 @@
 """Rules of other languages, end to end: kept whole, in step with their feed, never torn or lost."""
 
 import shutil
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -267,6 +268,56 @@ def test_when_a_rule_goes_another_of_its_name_takes_its_place(ready: Site) -> No
         ready.consistent()
     assert names(ready) == ["one", "three", "two"]
     assert ready.idle()
+
+
+def test_of_two_rules_of_one_name_the_first_seen_is_written_whatever_their_ids(
+    site: Site,
+) -> None:
+    """A feed may choose its ids, and could put its rule before all others."""
+    configure(site)
+    lower, higher = sorted((same(n) for n in (1, 2)), key=lambda each: each["id"])
+    site.write("same.json", [higher])
+    site.service.poll("files")
+    site.write("same.json", [higher, lower])
+    site.once()
+    assert higher["pattern"] in text(site)
+    counts = site.output("detect")["reasons"]
+    assert (counts["written"], counts["rejected"]) == (1, 1)
+    (site.folder / "published" / "detect.yar").unlink()
+    site.once()
+    assert higher["pattern"] in text(site), "also where the file has to be made anew"
+    site.consistent()
+
+
+def test_a_rule_that_the_engine_refuses_freezes_no_other(ready: Site) -> None:
+    program = ready.folder / "engine.py"
+    program.write_text(
+        "import sys\nsys.exit('ERROR: no' if 'sid:3;' in open(sys.argv[1]).read() else 0)"
+    )
+    test = [sys.executable, str(program), "{file}"]
+    ready.edit(lambda config: config["outputs"]["ids"]["options"].update(test=test))
+    ready.close()
+    refused = suricata(3)
+    ready.write("more.json", [refused, suricata(4)])
+    ready.change()
+    published = text(ready, "local.rules")
+    assert [f"sid:{n};" in published for n in (1, 2, 3, 4)] == [True, True, False, True]
+    [found] = explain_value(ready.service, refused["id"])["observables"]
+    outcomes = {each["name"]: each for each in found["outputs"]}
+    assert outcomes["ids"]["detail"] == "the engine refuses it: ERROR: no"
+    ready.consistent()
+
+
+def test_an_engine_that_is_missing_changes_nothing_and_is_told(ready: Site) -> None:
+    before = text(ready, "local.rules")
+    test = ["no-such-engine", "{file}"]
+    ready.edit(lambda config: config["outputs"]["ids"]["options"].update(test=test))
+    ready.close()
+    ready.write("more.json", [suricata(4)])
+    assert "no such command" in ready.once().failures["output ids"]
+    assert text(ready, "local.rules") == before
+    assert ready.output("ids")["state"] == "failing"
+    ready.consistent(settled=False)
 
 
 def test_one_rule_from_two_feeds_stays_until_the_last_one_takes_it_back(site: Site) -> None:
