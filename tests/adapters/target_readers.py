@@ -14,7 +14,7 @@ from functools import cache
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Read(NamedTuple):
@@ -282,3 +282,27 @@ def splunk_document(document: dict[str, object]) -> Iterator[Read]:
             yield Read("below", value[2:])
         else:
             yield Read("wildcard" if "*" in value else kind, value)
+
+
+# ---- nftables: what the kernel's rules compare packets with, as `nft -j list` shows it ----------
+
+
+def packet_filter(listed: str) -> Iterator[Read]:
+    """Yield what each element of each set stands for, by the rules that look it up."""
+    told = [item for part in json.loads(listed)["nftables"] for item in part.items()]
+    elements = {part["name"]: part.get("elem", []) for kind, part in told if kind == "set"}
+    for match in [expr["match"] for kind, part in told if kind == "rule" for expr in part["expr"]
+                  if "match" in expr]:  # fmt: skip
+        for element in elements[match["right"].removeprefix("@")]:
+            yield _compared(match["left"], element)
+
+
+def _compared(left: dict[str, Any], element: Any) -> Read:
+    if "concat" in left:
+        address, protocol, port = element["concat"]
+        host = f"[{address}]" if ":" in address else address
+        return Read("endpoint", f"{host}:{port}/{protocol}")
+    if "&" in left:
+        mask = ip_address(left["&"][1])
+        return Read("address", str(ip_network(f"{element}/{int(mask).bit_count()}")))
+    return Read("address", str(ip_network(element)))

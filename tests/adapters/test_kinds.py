@@ -14,10 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import lmdb
+import nft_hosts
 import pytest
 import target_readers as readers
 from connector_edl import EdlAdapter, EdlSettings
-from connector_nftables import NftablesAdapter
+from connector_nftables import NftablesAdapter, NftablesSettings
 from connector_postfix import PostfixAdapter, PostfixSettings
 from connector_rules import RulesAdapter
 from connector_splunk_kvstore import SplunkKvstoreAdapter, SplunkSettings
@@ -287,12 +288,27 @@ def test_what_takes_rules_takes_no_value_of_any_kind(tmp_path: Path) -> None:
     assert not any(made.accepts(observable) for observable in as_read(_SAMPLES))
 
 
-@settings(max_examples=50)
-@given(MANY)
-def test_a_packet_filter_is_handed_addresses_and_endpoints_alone(texts: list[str]) -> None:
-    """What its sets hold then is asked of a real kernel in `test_nftables`."""
-    adapter = NftablesAdapter(NftablesAdapter.settings_type())
-    for observable in unread(texts):
-        if adapter.accepts(observable):
-            assert observable in as_read([observable.value], [observable.type])
-            assert observable.type in NftablesAdapter.supports
+@pytest.fixture
+def netns() -> Iterator[str]:
+    nft_hosts.require_nftables()
+    with nft_hosts.namespace() as name:
+        yield name
+
+
+@pytest.mark.real_server
+def test_a_kernel_compares_packets_with_what_was_asked_for_and_with_nothing_else(
+    netns: str,
+) -> None:
+    adapter = NftablesAdapter(NftablesSettings(netns=netns))
+    listing = ("ip", "netns", "exec", netns, "nft", "-j", "list", "table", "inet", "connector")
+
+    @settings(max_examples=5)
+    @given(MANY)
+    def holds(texts: list[str]) -> None:
+        asked = put(adapter, {*unread(texts), *as_read([*NAMED, *_SAMPLES])})
+        read = list(readers.packet_filter(nft_hosts.run(*listing)))
+        assert {one.kind for one in read} == {"address", "endpoint"}
+        expect_meant(read, asked)
+        adapter.remove([Entry(observable) for observable in asked])
+
+    holds()
