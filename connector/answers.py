@@ -10,6 +10,7 @@ from connector.decisions.plan import violations
 from connector.decisions.policy import (
     NEVER,
 )
+from connector.feedwatch import FULL
 from connector.first_polls import awaited
 from connector.indicators.stix import instant
 from connector.model import Reason
@@ -17,6 +18,7 @@ from connector.once import Outcome
 from connector.reconcile import Output, Proposal
 from connector.service import FeedUnderWay, Service
 from connector.store import questions
+from connector.store.alarms import Alarm
 from connector.store.gaps import GapRow
 from connector.store.notes import notes_of
 from connector.store.questions import FeedRow, OutputRow
@@ -81,11 +83,12 @@ def status(service: Service) -> Json:
             for name, row in outputs.items()
         }
     gaps = service.store.objects.gaps.found()
+    alarms = service.store.objects.alarms.found()
     return {
         "feeds": [
             {
-                **_feed_json(service, name, feeds.get(name), gaps, notes[name], now),
-                "caps": _caps_json(feed, beyond[feed.number]),
+                **_feed_json(service, name, feeds.get(name), gaps, notes[name], now, alarms),
+                "caps": _caps_json(feed, beyond[feed.number], alarms),
             }
             for name, feed in service.feeds.items()
         ],
@@ -163,30 +166,44 @@ def _feed_json(
     gaps: list[GapRow],
     notes: dict[str, int],
     now: int,
+    alarms: list[Alarm],
 ) -> Json:
     every = service.feeds[name].config.every.total_seconds()
     last = row.last_success if row else None
     age = None if last is None else max(0, (now - last) // 1_000_000)
     state = _state(row is not None and row.error is not None, age, every)
+    own = [alarm for alarm in alarms if alarm.feed == name]
     return {
         "name": name,
         "type": service.feeds[name].config.type,
-        "state": "paused" if row is not None and row.paused else state,
+        "state": "paused" if row is not None and row.paused else _told(state, own),
         "last_success": moment(last),
         "age_seconds": age,
         "objects": row.objects if row else 0,
         "gaps": [gap_json(gap) for gap in gaps if gap.feed == name],
+        "alarms": [
+            {"name": one.name, "words": one.words, "since": moment(one.since)} for one in own
+        ],
         "error": row.error if row else None,
         "notes": notes,
     }
 
 
-def _caps_json(feed: FeedUnderWay, beyond_share: int) -> Json:
+def _told(state: str, alarms: list[Alarm]) -> str:
+    """Return the state of a feed; one that answers may be full, or not as it used to be."""
+    if state != "ok" or not alarms:
+        return state
+    return "full" if any(alarm.name == FULL for alarm in alarms) else "alarm"
+
+
+def _caps_json(feed: FeedUnderWay, beyond_share: int, alarms: list[Alarm]) -> Json:
     """Return how the file caps a feed, each with what it keeps off; None where nobody counts."""
     config = feed.config
+    waiting = sum(one.count for one in alarms if (one.feed, one.name) == (feed.name, FULL))
     caps = {
         "max_confidence": (config.max_confidence, None),
         "max_share": (config.max_share, beyond_share),
+        "max_objects": (config.max_objects, waiting),
     }
     return {
         name: {"limit": limit, "keeps_off": kept}

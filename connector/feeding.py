@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from connector import feedwatch
 from connector.answers import Json, gap_json, moment
 from connector.console import (
     CONFIG,
@@ -26,6 +27,7 @@ from connector.service import FeedUnderWay, Service
 
 _OK: Final = 0
 _FAILED: Final = 1
+_NOTHING_OPEN: Final = "no gap was open, and no alarm"
 
 app = typer.Typer(cls=ListGroup, help="What feeds can see, cursors, and gaps.")
 
@@ -45,11 +47,13 @@ def list_feeds(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
 
 @app.command("ack")
 def acknowledge(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Feed whose gaps are known now.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Feed whose gaps and alarms are known.")
+    ],
     config: ConfigPath = CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Acknowledge the gaps of a feed: what was lost is known, and nobody needs to be told again."""
+    """Acknowledge gaps and alarms of a feed: they are known, and what it is like now is usual."""
     with opened(config) as service:
         feed = service.feeds.get(name)
         if feed is None:
@@ -57,11 +61,16 @@ def acknowledge(
             err.print(f"connector: {name} is not a feed of this configuration ({known})")
             leave(_FAILED)
         count = service.store.objects.gaps.acknowledge(feed.number, who(), service.now())
+        alarms = feedwatch.acknowledge(feed, service.store.objects, service.now())
+        if alarms:
+            by, ledger = who(), service.store.ledger
+            ledger.record(f"feed {name}", "acknowledge", "", by, [], service.now())
     if as_json:
-        print_json({"feed": name, "acknowledged": count})
+        print_json({"feed": name, "acknowledged": count, "alarms": alarms})
     else:
-        words = "no gap was open" if count == 0 else f"gaps acknowledged: {count}"
-        out.print(f"{name}: {words}", markup=False)
+        counts = {"gaps": count, "alarms": alarms}
+        done = (f"{what} acknowledged: {ended}" for what, ended in counts.items() if ended)
+        out.print(f"{name}: {', '.join(done) or _NOTHING_OPEN}", markup=False)
 
 
 def _feed_json(service: Service, feed: FeedUnderWay) -> Json:

@@ -21,6 +21,7 @@ from connector.indicators.stix import StixObject, Unreadable, micros, read_objec
 from connector.model import Claim, Reason, RuleLanguage, RuleRef
 from connector.settings import Settings
 from connector.stocktaking import take_stock
+from connector.store.arrivals import Stored
 from connector.store.database import parts
 from connector.store.objects import READ_AT_ONCE, ObjectStore
 from connector.store.runs import CollectionState
@@ -50,6 +51,7 @@ class Polled:
     revoked: int = 0
     withdrawn: int = 0
     quarantined: int = 0
+    refused: int = 0
     unreadable: int = 0
     faults: list[str] = field(default_factory=list)
     off_scale: int = 0
@@ -59,6 +61,18 @@ class Polled:
     markings: set[str] = field(default_factory=set)
     errors: list[ConnectorError] = field(default_factory=list)
     scale: Container[int] | None = None
+
+    def add(self, stored: Stored) -> None:
+        """Add what became of a page."""
+        self.remarked |= stored.remarked
+        self.markings |= stored.markings
+        self.marked |= stored.borne
+        self.new += stored.new
+        self.updated += stored.updated
+        self.revoked += stored.revoked
+        self.withdrawn += stored.withdrawn
+        self.quarantined += stored.quarantined
+        self.refused += stored.refused
 
     def count(self, versions: Sequence[Version]) -> None:
         """Count what came, and what of it cannot be read."""
@@ -83,18 +97,20 @@ def poll(
     *,
     partial_runs: bool = False,
     scale: Container[int] | None = None,
+    most: int | None = None,
 ) -> Polled:
     """Read what is new in every collection of a feed into the store.
 
     A collection that fails leaves the others alone. What it gave before it failed is set aside
     until a later run goes on from there and ends well, or counts at once with `partial_runs`.
-    `scale` is what the feed's producers may write as confidence, where that is not STIX's own.
+    `scale` is what the feed's producers may write as confidence, where that is not STIX's own;
+    `most` is how many objects of it are kept: new ones beyond that wait at their source.
     Raises what `Feed.collections` raises; failures of single collections are in `Polled.errors`.
     """
     polled = Polled(scale=scale)
     collections = feed.collections()
     for collection in collections:
-        intake = _Intake(feed, number, collection, store, now, polled, progress, partial_runs)
+        intake = _Intake(feed, number, collection, store, now, polled, progress, partial_runs, most)
         try:
             intake.read()
         except ConnectorError as error:
@@ -118,9 +134,12 @@ class _Intake:
     polled: Polled
     progress: Progress
     partial_runs: bool
+    most: int | None
+    refused_before: int = 0
 
     def read(self) -> None:
         """Read what is new; a run of several pages counts when it has ended well."""
+        self.refused_before = self.polled.refused
         collection, staging = self.collection, self.store.staging
         state = self.store.collection(self.number, collection.key, collection.title)
         held = staging.standing(state.number)
@@ -139,7 +158,7 @@ class _Intake:
             if at_once or (page.last and not started and held is None):
                 if collection.whole and not started:
                     state = self.store.begin_run(state)
-                _take(self.number, state, page, collection, self.store, self.now, self.polled)
+                self._take(state, page)
             else:
                 staging.put(state.number, page.objects, page.cursor, ended=page.last, again=again)
             started = True
@@ -162,11 +181,21 @@ class _Intake:
             state = self.store.begin_run(state)
         for staged in _gathered(staging.pages(state.number)):
             page = Page(staged.objects, staged.cursor, staged.ended)
-            _take(self.number, state, page, self.collection, self.store, self.now, self.polled)
+            self._take(state, page)
             if not whole:  # a whole run that is repeated has to show all it holds again
                 staging.drop(state.number, staged.number)
         staging.drop(state.number)
         return self.store.collection(self.number, self.collection.key, self.collection.title)
+
+    def _take(self, state: CollectionState, page: Page) -> None:
+        """Take a page in; behind what was refused the cursor stays, and all is read again."""
+        polled = self.polled
+        stored = self.store.store_page(
+            self.number, state, _read(page.objects, polled), page.cursor,
+            whole=self.collection.whole, now=self.now(), last=page.last,
+            most=self.most, stays=polled.refused > self.refused_before,
+        )  # fmt: skip
+        polled.add(stored)
 
 
 def _gathered(pages: Iterator[StagedPage]) -> Iterator[StagedPage]:
@@ -197,29 +226,6 @@ def _note_gap(
             "feed.gap", collection=collection.title,
             after=gap.after.isoformat(), until=gap.until.isoformat(),
         )  # fmt: skip
-
-
-def _take(
-    number: int,
-    state: CollectionState,
-    page: Page,
-    collection: Collection,
-    store: ObjectStore,
-    now: Callable[[], int],
-    polled: Polled,
-) -> None:
-    stored = store.store_page(
-        number, state, _read(page.objects, polled), page.cursor,
-        whole=collection.whole, now=now(), last=page.last,
-    )  # fmt: skip
-    polled.remarked |= stored.remarked
-    polled.markings |= stored.markings
-    polled.marked |= stored.borne
-    polled.new += stored.new
-    polled.updated += stored.updated
-    polled.revoked += stored.revoked
-    polled.withdrawn += stored.withdrawn
-    polled.quarantined += stored.quarantined
 
 
 def _read(objects: Sequence[bytes], polled: Polled) -> Iterator[Version]:

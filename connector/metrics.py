@@ -46,6 +46,13 @@ class StatusCollector(Collector):
             for note, count in feed["notes"].items():
                 notes.add_metric([feed["name"], note], count)
         yield notes
+        alarms = GaugeMetricFamily(
+            "connector_feed_alarm", "1 while an alarm of a feed is open.", labels=["feed", "alarm"]
+        )
+        for feed in facts["feeds"]:
+            for alarm in feed["alarms"]:
+                alarms.add_metric([feed["name"], alarm["name"]], 1)
+        yield alarms
         yield from _caps(facts["feeds"])
         yield _buckets("list", "claims", facts["lists"])
         suppressed = GaugeMetricFamily(

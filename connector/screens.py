@@ -11,13 +11,14 @@ from rich.text import Text
 
 from connector.answers import Json, defang
 from connector.config.loading import Loaded
+from connector.feedwatch import FULL
 from connector.once import Outcome
 from connector.registry import PluginInfo
 
 _SHOWN: Final = 20
 _COLOURS: Final = {
     "ok": "green", "held": "yellow", "never": "yellow", "stale": "red", "failing": "red",
-    "paused": "red",
+    "paused": "red", "full": "yellow", "alarm": "yellow",
 }  # fmt: skip
 
 
@@ -91,6 +92,9 @@ def show_status(console: Console, answer: Json) -> None:
         console,
         ((f["name"], lost(f["name"], g)) for f in answer["feeds"] for g in f["gaps"]),
         "yellow",
+    )
+    _tell(
+        console, ((f["name"], _alarm(f, a)) for f in answer["feeds"] for a in f["alarms"]), "yellow"
     )
     _tell(console, ((f["name"], _notes(f["notes"])) for f in answer["feeds"]))
     _tell(console, ((f["name"], _caps(f["caps"])) for f in answer["feeds"]))
@@ -173,6 +177,14 @@ def _gone_after(output: Json) -> str:
 
 def _kept_off(suppressed: dict[str, int]) -> str:
     return f"kept off by {_reasons(suppressed)}" if suppressed else ""
+
+
+def _alarm(feed: Json, alarm: Json) -> str:
+    """Return what is out of order with a feed; what it is like, a person may take for usual."""
+    words = f"{alarm['name']}: {alarm['words']}, since {alarm['since']}"
+    if alarm["name"] == FULL:
+        return words
+    return f"{words} (acknowledge: connector feeds ack {feed['name']})"
 
 
 def _caps(caps: dict[str, Json]) -> str:

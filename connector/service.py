@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from connector import feedwatch
 from connector.allowlist_in_force import AllowlistInForce
 from connector.carrying import Applied, Carrier, ListMovedError, StoppedError
 from connector.config.loading import Loaded
@@ -142,11 +143,13 @@ class Service:
             progress(title, count)
             self._go_on()  # the page is kept; the next run goes on behind it
 
+        feedwatch.begin(feed, self.store.objects, self.now())
         polled = poll(
             feed.feed, feed.number, self.store.objects, self.now, told,
             partial_runs=feed.config.partial_runs is PartialRuns.ALLOW,
-            scale=readings(feed.config.confidence_scale),
+            scale=readings(feed.config.confidence_scale), most=feed.config.max_objects,
         )  # fmt: skip
+        feedwatch.judge(feed, polled, self.store.objects, self.now())
         try:
             _raise_worst(polled)
             wanted = self.unresolved.get(name, set()) | polled.marked

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
+from connector.config.alarm import AlarmConfig
 from connector.config.context import ContextConfig, LeastConfidence, OpinionsConfig
 from connector.config.default_lists import DEFAULT
 from connector.config.service import LogConfig, OrganisationConfig, ServerConfig, StateConfig
@@ -75,6 +76,17 @@ class FeedConfig(Settings):
         description="Largest part of a full list (`max_entries`, or what a target can hold) that "
         "may come from this feed alone; what exceeds it ranks below all else, and is "
         "`over_capacity` where no room is left.",
+    )
+    max_objects: int | None = Field(
+        None,
+        ge=1,
+        description="Most objects of this feed that are kept, also those revoked or ended. When it "
+        "is reached, new ones wait at their source, and only news of those kept is taken: `status` "
+        "says `full`, and after a raise the next poll reads what waited.",
+    )
+    alarm: AlarmConfig = Field(
+        default_factory=AlarmConfig,
+        description="When the feed itself is told to be out of character, before any list.",
     )
     confidence_scale: Scale = Field(
         Scale.STIX,

@@ -3,6 +3,7 @@
 Nothing is written here; `connector.store.objects` writes a page in one transaction.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -28,6 +29,8 @@ class Stored:
     withdrawn: int = 0
     repeated: int = 0
     quarantined: int = 0
+    refused: int = 0
+    """New objects that were not taken, as the feed holds all that it may."""
     borne: set[str] = field(default_factory=set)
     """The markings that the page's objects bear."""
     closing: bool = False
@@ -46,6 +49,8 @@ class Arrivals:
     now: int
     next_number: int
     codec: Codec
+    room: int | None = None
+    """How many new objects the feed may still bring; None where it has no bound."""
     dictionary: int = 0
     traits: dict[Traits, int] = field(default_factory=dict)
     held: dict[bytes, Held] = field(default_factory=dict)
@@ -60,7 +65,13 @@ class Arrivals:
     told: dict[int, tuple[bytes, Told]] = field(default_factory=dict)
     restated: set[int] = field(default_factory=set)
     fresh: list[bytes] = field(default_factory=list)
+    creators: Counter[str] = field(default_factory=Counter)
     stored: Stored = field(default_factory=Stored)
+    first: int = field(init=False)
+    """The number of the first object that was never seen."""
+
+    def __post_init__(self) -> None:
+        self.first = self.next_number
 
     def take_new(self, given: Sequence[int], part: Sequence[Version]) -> None:
         """Take what comes with objects that were never seen; nearly all are, so this is quick."""
@@ -72,6 +83,7 @@ class Arrivals:
                 self.fresh.append(version.key)
             else:
                 self._keep_context(number, version)
+        self.creators.update(version.traits.created_by for version in part)
         self.members.extend(given)
         self.stored.new += len(given)
 

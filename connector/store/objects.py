@@ -14,12 +14,14 @@ from sqlalchemy import Connection
 from connector.decisions.selection import Traits
 from connector.indicators.identity import id_of_key
 from connector.indicators.known_marking import KnownMarking, markings_in, spilling
+from connector.store.alarms import Alarms
 from connector.store.arrivals import Arrivals, Stored
 from connector.store.compression import Codec
 from connector.store.database import Database, blob, marks, numbers, parts
 from connector.store.disposals import Disposals
 from connector.store.disputes import keep_disputes
 from connector.store.gaps import Gaps
+from connector.store.habits import Habits
 from connector.store.interning import (
     FeedCodecs,
     Interned,
@@ -47,6 +49,8 @@ class ObjectStore(Runs):
         self.gaps = Gaps(database)
         self.staging = Staging(database)
         self.inventories = Inventories(database, self)
+        self.habits = Habits(database)
+        self.alarms = Alarms(database)
         self._traits: Interned[Traits] = Interned(database, "traits")
         self.disposals = Disposals(
             database, self, self.staging, self._traits, self._claims, self._context
@@ -74,20 +78,26 @@ class ObjectStore(Runs):
         whole: bool,
         now: int,
         last: bool = False,
+        most: int | None = None,
+        stays: bool = False,
     ) -> Stored:
         """Store a page and the cursor after it in one transaction; a replay changes nothing.
 
-        The last page of a whole collection also withdraws what the run did not show.
+        The last page of a whole collection also withdraws what the run did not show. Of a feed
+        that holds as many objects as `most` says, only news of these is taken; the cursor then
+        stays before what was not, as it does with `stays`, so that a later run reads it again.
         """
         with self._db.write() as connection:
-            page = self._sort(connection, feed, versions, now)
+            page = self._sort(connection, feed, versions, now, most)
             self._write(connection, page)
+            self.habits.note(connection, page)
             count_notes(self._db, connection, feed, page.claims.values())
             if whole:
                 self.remember_members(connection, collection, page.members)
             if whole and last:
                 page.stored.withdrawn = self.end_run(connection, collection)
-            self.move_cursor(connection, collection, cursor)
+            if not stays and not page.stored.refused:
+                self.move_cursor(connection, collection, cursor)
             if page.stored.new:
                 sql = "UPDATE feeds SET objects = objects + ? WHERE number = ?"
                 self._db.run(connection, sql, (page.stored.new, feed))
@@ -96,11 +106,19 @@ class ObjectStore(Runs):
         return page.stored
 
     def _sort(
-        self, connection: Connection, feed: int, versions: Iterable[Version], now: int
+        self,
+        connection: Connection,
+        feed: int,
+        versions: Iterable[Version],
+        now: int,
+        most: int | None,
     ) -> Arrivals:
         """Sort a page's versions into new objects, changes, and repeats."""
         highest = self._db.one(connection, "SELECT max(number) FROM objects") or 0
         page = Arrivals(feed, now, highest + 1, Codec())
+        if most is not None:
+            sql = "SELECT objects FROM feeds WHERE number = ?"
+            page.room = most - (self._db.one(connection, sql, (feed,)) or 0)
         coming = iter(self._that_may_be_held(versions))
         while part := list(islice(coming, READ_AT_ONCE)):
             self._sort_part(connection, part, page)
@@ -115,6 +133,8 @@ class ObjectStore(Runs):
 
     def _sort_part(self, connection: Connection, part: Sequence[Version], page: Arrivals) -> None:
         """Sort what the processor's cache holds together with all that is made of it."""
+        if page.room is not None:
+            part = self._within_room(connection, part, page, page.room - page.stored.new)
         markings = {id_of_key(version.key): version.marking for version in part if version.marking}
         if markings:
             page.stored.markings.update(markings)
@@ -135,6 +155,23 @@ class ObjectStore(Runs):
                 page.take_new((number,), (version,))
             else:
                 page.take_again(held, version)
+
+    def _within_room(
+        self, connection: Connection, part: Sequence[Version], page: Arrivals, room: int
+    ) -> Sequence[Version]:
+        """Return what there is room for: news of objects that are held needs none."""
+        if len(part) <= room:
+            return part
+        taken = set(self._held(connection, page.feed, [version.key for version in part]))
+        kept = []
+        for version in part:
+            if version.key not in taken and room <= 0:
+                page.stored.refused += 1
+                continue
+            room -= version.key not in taken
+            taken.add(version.key)
+            kept.append(version)
+        return kept
 
     def _traits_of(
         self, connection: Connection, part: Sequence[Version], page: Arrivals

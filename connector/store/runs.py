@@ -165,6 +165,12 @@ class Runs:
             self._claims.depart(
                 connection, [row[0] for row in rows], [row[1] for row in rows], touched
             )
+            sql = (
+                "UPDATE feeds SET objects = objects - (SELECT count(*) FROM objects o "  # noqa: S608 - only numbers
+                f"WHERE o.feed = feeds.number AND o.number IN ({held})) WHERE number IN "
+                f"(SELECT feed FROM objects WHERE number IN ({held}))"
+            )
+            self._db.run(connection, sql)
             # Their numbers are given again: whatever still named one would speak of another object.
             for table, column in _OF_OBJECTS:
                 self._db.run(connection, f"DELETE FROM {table} WHERE {column} IN ({held})")  # noqa: S608 - our own tables, only numbers

@@ -6,18 +6,15 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Index,
-    Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
 )
 
-# SQLite makes only an INTEGER primary key the row's own number; PostgreSQL wants 64 bits.
-Number: Final = BigInteger().with_variant(Integer, "sqlite")
+from connector.store.watch_tables import Number, metadata
 
-metadata: Final = MetaData()
+__all__ = ["metadata"]
 
 feeds: Final = Table(
     "feeds",

@@ -212,6 +212,7 @@ class TestCommand:
         assert json.loads(command("feeds", "ack", "ais", "--json").stdout) == {
             "feed": "ais",
             "acknowledged": 0,
+            "alarms": 0,
         }
         assert "connector feeds ack" not in command("status").stdout
 

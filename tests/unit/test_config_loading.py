@@ -142,6 +142,18 @@ def test_a_list_cannot_ask_for_more_sources_than_it_takes_feeds(folder):
     assert problems(both) == [f"c.yaml:6: lists.perimeter.select.min_sources: {words}"]
 
 
+def test_caps_and_alarms_of_a_feed_are_bounded(folder):
+    keys = "max_share: 1.2, max_confidence: 101, max_objects: 0, alarm: {twins: 2, grow: 1}"
+    told = problems(with_feed(keys))
+    paths = [line.split(": ")[1].removeprefix("feeds.isac.") for line in told]
+    assert set(paths) == {
+        "max_share", "max_confidence", "max_objects", "alarm.twins", "alarm.grow",
+    }  # fmt: skip
+    feed = load_text(with_feed("alarm: {growth: null, least: 10, span: 12h}")).config.feeds["isac"]
+    alarm = feed.alarm
+    assert (alarm.growth, alarm.twins, alarm.least) == (None, 0.5, 10)
+
+
 def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
     (tmp_path / "etc").mkdir()
     file = tmp_path / "etc" / "c.yaml"

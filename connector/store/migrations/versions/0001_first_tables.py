@@ -236,6 +236,36 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("feed", "collection", "after"),
     )
     op.create_table(
+        "habits",
+        sa.Column("feed", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("began", sa.BigInteger(), nullable=False),
+        sa.Column("kept", sa.BigInteger(), nullable=False),
+        sa.Column("came", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("gone", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("strangers", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("claims", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("odd", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("twins", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("feed"),
+    )
+    op.create_table(
+        "feed_names",
+        sa.Column("feed", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("span", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("feed", "name"),
+    )
+    op.create_table(
+        "alarms",
+        sa.Column("feed", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("feed", "name"),
+    )
+    op.create_table(
         "inventories",
         sa.Column("feed", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("taken", sa.BigInteger(), nullable=False),
@@ -471,6 +501,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("alarms")
+    op.drop_table("feed_names")
+    op.drop_table("habits")
     op.drop_table("traits")
     op.drop_table("touches")
     op.drop_table("tallies")
