@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Final
 
 from connector.errors import ConnectorError, RefusedError, UnavailableError
+from connector.outside import one_line
 
 LONGEST_WAIT_SECONDS: Final = 3600.0
 RETRIED: Final = frozenset({429, 500, 502, 503, 504})
@@ -48,9 +49,7 @@ class Answer:
     @property
     def excerpt(self) -> str:
         """The body's title, or how it begins, on one line and without our secrets."""
-        text = _title(self.content)
-        line = "".join(c if c.isprintable() else " " for c in text)
-        return self.redact(" ".join(line.split())[:_LONGEST_EXCERPT])
+        return self.redact(one_line(_title(self.content), _LONGEST_EXCERPT))
 
     def error(self) -> ConnectorError:
         """Return what this status means: the error to raise when it was not expected."""
@@ -80,9 +79,9 @@ class Answer:
             return "(not a status that HTTP knows)"
 
     def _redirect(self) -> str:
-        target = self.redact(self.headers.get("Location", "nowhere").split("?")[0])
+        target = self.redact(one_line(self.headers.get("Location", "nowhere").split("?")[0]))
         return (
-            f"{self.where}: answered {self.status_code}, a redirect to {target[:200]}; credentials "
+            f"{self.where}: answered {self.status_code}, a redirect to {target}; credentials "
             "are not sent there: if that address is right, write it in the file"
         )
 

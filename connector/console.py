@@ -3,18 +3,20 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from typer.core import TyperGroup
 
 from connector.assembly import assemble
 from connector.config.loading import Loaded, load
 from connector.logs import set_up_logs
+from connector.outside import harmless
 from connector.registry import Registry
 from connector.service import Service
 from connector.state import look_at_store, open_store, state_file
@@ -29,8 +31,23 @@ ConfigPath = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 CONFIG: Final = Path("config.yaml")
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class HarmlessConsole(Console):
+    """A console on which no text acts: only what we write ourselves colours and moves."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield what is printed, with escapes in place of what is not printable."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                yield Segment(harmless(segment.text, keeps="\n"), segment.style)
+
+
+out = HarmlessConsole(highlight=False, soft_wrap=True)
+err = HarmlessConsole(stderr=True, highlight=False, soft_wrap=True)
 
 
 class ListGroup(TyperGroup):
@@ -46,7 +63,9 @@ class ListGroup(TyperGroup):
 
 def print_json(answer: Any) -> None:
     """Print an answer as scripts read it."""
-    sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(answer, indent=2, ensure_ascii=False)
+    shown = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+    sys.stdout.write(shown + "\n")
 
 
 def leave(code: int) -> NoReturn:

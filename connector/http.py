@@ -18,6 +18,7 @@ from requests.auth import AuthBase
 from connector import __version__
 from connector.answer import Answer, TransientError
 from connector.errors import ConfigError, ConnectorError, UnavailableError
+from connector.outside import one_line
 from connector.patience import DEADLINE_FACTOR, TooSlowError, pools
 from connector.settings import Auth, HttpSettings
 from connector.tls import HUNG_UP_HINT, client_context, explain, verifying_context
@@ -126,7 +127,7 @@ class Http:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._failure(error, where, url.startswith("https:")) from error
         except (ValueError, zlib.error) as error:
-            raise UnavailableError(f"{where}: {self.redact(str(error))[:200]}") from error
+            raise UnavailableError(f"{where}: {self.redact(one_line(str(error)))}") from error
 
     def _body(self, response: requests.Response, where: str) -> bytes:
         """Read all; `read1` waits for no more than is there."""
@@ -184,7 +185,7 @@ class Http:
 
     def _say(self, root: BaseException) -> str:
         text = getattr(root, "strerror", None) or str(root) or type(root).__name__
-        return self.redact(" ".join(str(text).split()))[:200]
+        return self.redact(one_line(str(text)))
 
 
 class _Transport(HTTPAdapter):

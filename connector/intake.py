@@ -60,6 +60,7 @@ class Polled:
     marked: set[str] = field(default_factory=set)
     markings: set[str] = field(default_factory=set)
     errors: list[ConnectorError] = field(default_factory=list)
+    waiting: dict[str, int] = field(default_factory=dict)
     scale: Container[int] | None = None
 
     def add(self, stored: Stored) -> None:
@@ -115,7 +116,11 @@ def poll(
             intake.read()
         except ConnectorError as error:
             polled.errors.append(error)
-            intake.tell_what_waits()
+            intake.note_what_waits()
+    if polled.waiting:
+        title, pages = next(iter(polled.waiting.items()))
+        log.warning("feed.run_unfinished", collection=title, pages_waiting=pages,
+                    collections=len(polled.waiting))  # fmt: skip
     polled.withdrawn += store.drop_collections(number, {found.key for found in collections})
     if not polled.errors:
         polled.withdrawn += take_stock(feed, number, collections, store, now)
@@ -166,13 +171,11 @@ class _Intake:
         if not at_once and staging.standing(state.number) is not None:
             self._apply_staged(state)
 
-    def tell_what_waits(self) -> None:
-        """Log what a broken run left: nothing of it counts until it ended well."""
+    def note_what_waits(self) -> None:
+        """Note what a broken run left: nothing of it counts until it ended well."""
         state = self.store.collection(self.number, self.collection.key, self.collection.title)
         if held := self.store.staging.standing(state.number):
-            log.warning(
-                "feed.run_unfinished", collection=self.collection.title, pages_waiting=held.pages
-            )
+            self.polled.waiting[self.collection.title] = held.pages
 
     def _apply_staged(self, state: CollectionState) -> CollectionState:
         """Take in the pages of a run that ended; a crash on the way only repeats some of them."""

@@ -12,8 +12,9 @@ import structlog
 from connector.answer import Answer
 from connector.errors import RefusedError, UnavailableError
 from connector.feed import Collection, Feed, Gap, Offered, Page
+from connector.feeds.raw_objects import read_bundle, read_envelope
 from connector.feeds.taxii_cursor import Cursor
-from connector.feeds.taxii_discovery import Discovery, choose
+from connector.feeds.taxii_discovery import MOST_COLLECTIONS, Discovery, choose
 from connector.feeds.taxii_pager import Run
 from connector.feeds.taxii_progress import MANIFEST, OBJECTS, Question
 from connector.feeds.taxii_ranges import RangeRun
@@ -28,10 +29,6 @@ _SKEW_WORTH_A_WARNING: Final = timedelta(seconds=60)
 
 
 _NOT_THERE: Final = frozenset({403, 404, 406})
-
-
-class _Found(msgspec.Struct):
-    objects: list[msgspec.Raw] = []
 
 
 class _Named(msgspec.Struct):
@@ -62,6 +59,11 @@ class TaxiiFeed(Feed[TaxiiSettings]):
             chosen = choose(self._discovery.collections(), self.settings.collections)
             if not chosen:
                 raise RefusedError(f"{self.settings.url}: offers no collection that we may read")
+            if len(chosen) > max(MOST_COLLECTIONS, len(self.settings.collections)):
+                raise UnavailableError(
+                    f"{self.settings.url}: offers {len(chosen):,} collections, more than "
+                    f"{MOST_COLLECTIONS:,}: name those to read under collections"
+                )
             self._known = [Collection(c.url, c.title) for c in chosen]
             self._known_until = time.monotonic() + _DISCOVERY_SECONDS
         return list(self._known)
@@ -100,9 +102,14 @@ class TaxiiFeed(Feed[TaxiiSettings]):
                 accept_statuses=_NOT_THERE,
             )
             if answer.status_code not in _NOT_THERE:
-                for raw in _objects_of(answer):
+                for raw in self._objects_of(answer):
                     return raw
         return None
+
+    def _objects_of(self, answer: Answer) -> Sequence[bytes]:
+        if self._discovery.dialect.ranged:
+            return read_bundle(answer.content, answer.where)
+        return read_envelope(answer.content, answer.where).objects
 
     def offered(self) -> Sequence[Offered]:
         """Return every collection of every root that lets us in."""
@@ -188,11 +195,3 @@ def _id_of(entry: bytes, collection: Collection) -> str:
         raise UnavailableError(
             f"{collection.key}{MANIFEST}: lists an object without an id: {error}"
         ) from error
-
-
-def _objects_of(answer: Answer) -> list[bytes]:
-    try:
-        found = msgspec.json.decode(answer.content, type=_Found)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnavailableError(f"{answer.where}: no objects in the answer: {error}") from error
-    return [bytes(raw) for raw in found.objects]

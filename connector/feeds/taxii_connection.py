@@ -4,14 +4,16 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
 from taxii2client.common import _HTTPConnection
 
 from connector.answer import Answer
 from connector.errors import UnavailableError
+from connector.feed import read_json
 from connector.feeds.taxii_dialect import V21, Dialect, answers_in_older
 from connector.http import Http
+from connector.outside import one_line
 
+MOST_RESOURCE_VALUES: Final = 500_000  # some 40,000 collections
 _NOT_OURS: Final = frozenset({403, 404})
 _OTHER_VERSION: Final = frozenset({406})
 
@@ -40,7 +42,8 @@ def check_content_type(answer: Answer) -> None:
     kind = answer.headers.get("Content-Type", "json").split(";")[0].strip().lower()
     if not kind.endswith("json"):
         raise UnavailableError(
-            f"{answer.where}: answered {kind or 'something'} in place of TAXII, {answer.excerpt}: "
+            f"{answer.where}: answered {one_line(kind) or 'something'} in place of TAXII, "
+            f"{answer.excerpt}: "
             "a login page or a proxy on the way?"
         )
 
@@ -102,10 +105,10 @@ class Connection(_HTTPConnection):  # type: ignore[misc]  # the library has no t
 
 
 def _resource(answer: Answer) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(answer.content, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnavailableError(f"{answer.where}: answered nonsense: {error}") from error
+    found = read_json(answer.content, answer.where, MOST_RESOURCE_VALUES)
+    if not isinstance(found, dict):
+        raise UnavailableError(f"{answer.where}: answered JSON that is no TAXII resource")
+    return found
 
 
 def _quiet() -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from connector.errors import StoreError
 
+LONGEST_STAMP: Final = 100
 _RFC3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(?:[Zz]|([+-])(\d\d):?(\d\d))"
 )
@@ -21,7 +22,7 @@ _JAVASCRIPT: Final = re.compile(
 
 def read_stamp(text: str | None) -> datetime | None:
     """Return the moment a server wrote, in any of the forms that servers use, or None."""
-    if not text:
+    if not text or len(text) > LONGEST_STAMP:
         return None
     text = text.strip().strip('"')
     try:

@@ -15,6 +15,7 @@ from connector.feeds.taxii_cursor import Cursor, read_stamp
 
 OBJECTS: Final = "objects/"
 MANIFEST: Final = "manifest/"
+MOST_VERSIONS: Final = 1000  # of one object, as a manifest lists them
 _BELIEVED_AHEAD: Final = timedelta(hours=1)
 
 
@@ -45,7 +46,7 @@ class _ManifestEntry(msgspec.Struct):
 
 
 class _Manifest(msgspec.Struct):
-    objects: list[_ManifestEntry] = []
+    objects: list[msgspec.Raw] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +140,22 @@ class Progress:
                 return _believed(read_stamp(version.date_added), page.asked.answer.date)
             query = {"match[id]": version.id, "match[version]": "all"}
             answer = self._ask(Question(MANIFEST, query))
-            entries = msgspec.json.decode(answer.content, type=_Manifest).objects
+            listed = msgspec.json.decode(answer.content, type=_Manifest).objects[:MOST_VERSIONS]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ConnectorError):
             return None
+        entries = [entry for raw in listed if (entry := _entry(raw)) is not None]
         wanted = read_stamp(version.modified or version.created)
         same = [e for e in entries if len(entries) == 1 or read_stamp(e.version) == wanted]
         stamps = [s for e in same if (s := _believed(read_stamp(e.date_added), answer.date))]
         return min(stamps, default=None)
+
+
+def _entry(raw: msgspec.Raw) -> _ManifestEntry | None:
+    """Return what one entry of a manifest says; None where it cannot be read, beside others."""
+    try:
+        return msgspec.json.decode(raw, type=_ManifestEntry)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _believed(stamp: datetime | None, now: datetime | None) -> datetime | None:

@@ -1,18 +1,22 @@
 """Roots and collections: found by the names people use, told apart from what is not ours."""
 
+import dataclasses
+import json
 import logging
 from collections.abc import Callable
 
 import pytest
+import structlog
 from taxii2client.v21 import ApiRoot
 
 from connector.errors import RefusedError, UnavailableError
 from connector.feeds.taxii import TaxiiFeed
 from connector.feeds.taxii_connection import Connection
+from connector.feeds.taxii_discovery import origin, what_to_write
 from connector.http import Http
 from connector.settings import HttpSettings
 from connector.testing.feed_suite import sample_objects
-from connector.testing.taxii_faults import Body, Header, Redirect, Status
+from connector.testing.taxii_faults import Body, Fault, Header, Redirect, Reply, Status
 from connector.testing.taxii_server import ServedCollection, TaxiiServer
 
 MakeFeed = Callable[..., TaxiiFeed]
@@ -137,6 +141,174 @@ def test_takes_relative_roots(server: TaxiiServer, make_feed: MakeFeed) -> None:
     body = b'{"title": "t", "api_roots": ["/public"], "default": "/elsewhere/"}'
     server.faults = [Body(path="/taxii2/", body=body, content_type="application/json")]
     assert titles(make_feed()) == ["Indicators"]
+
+
+ENTRIES = [
+    {"title": "no id"}, {"id": 5.5}, {"id": None}, {"id": True}, {"id": "../x"},
+    {"id": "a\x1b[31mb"}, {"id": "x" * 201}, 7, None, "text", [],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", ENTRIES)
+def test_an_entry_that_is_no_collection_is_reported_and_the_others_are_read(
+    server: TaxiiServer, make_feed: MakeFeed, bad: object
+) -> None:
+    good = [
+        {"id": "1a", "title": "A", "can_read": True},
+        {"id": "2b", "title": 5, "can_read": None},
+    ]
+    body = json.dumps({"collections": [good[0], bad, good[1]]}).encode()
+    server.faults = [Body(path="/collections/", body=body, content_type="application/json")]
+    feed = make_feed()
+    with structlog.testing.capture_logs() as logs:
+        assert titles(feed) == ["A", "2b"]
+        feed.offered()
+    (told,) = [line for line in logs if line["event"] == "feed.entries_unread"]
+    assert told["entries"] == 1
+    assert told["such_as"].startswith("collections[1]: ")
+    assert told["such_as"].isprintable()
+
+
+@pytest.mark.parametrize("bad", [5, None, "", "ftp://x/", "http://[", "http://a:x/", "\x1b", {}])
+def test_an_entry_that_is_no_root_is_reported_and_the_others_are_asked(
+    server: TaxiiServer, make_feed: MakeFeed, bad: object
+) -> None:
+    body = json.dumps({"api_roots": [bad, "/public/"], "default": bad}).encode()
+    server.faults = [Body(path="/taxii2/", body=body, content_type="application/json")]
+    with structlog.testing.capture_logs() as logs:
+        assert titles(make_feed()) == ["Indicators"]
+    told = [line["such_as"] for line in logs if line["event"] == "feed.entries_unread"]
+    assert [each.partition(":")[0] for each in told] == ([] if bad == "" else ["api_roots[0]"])
+
+
+def test_a_byte_order_mark_is_passed_over_everywhere(
+    server: TaxiiServer, make_feed: MakeFeed
+) -> None:
+    class Marked(Fault):
+        def reply(self, reply: Reply) -> Reply:
+            return dataclasses.replace(reply, body=b"\xef\xbb\xbf" + reply.body)
+
+    server.add_objects(sample_objects(3))
+    server.faults = [Marked(path="")]
+    for versions in (("2.1",), ("2.0",)):
+        server.versions = versions
+        feed = make_feed()
+        (page,) = feed.pages(feed.collections()[0], None)
+        assert len(page.objects) == 3
+        assert feed.find(str(sample_objects(1)[0]["id"])) == page.objects[0]
+
+
+def test_collections_have_a_bound_unless_the_file_names_them(
+    server: TaxiiServer, make_feed: MakeFeed
+) -> None:
+    listed = [{"id": f"c{n}", "title": f"Title {n}", "can_read": True} for n in range(20_000)]
+    body = json.dumps({"collections": listed}).encode()
+    server.faults = [Body(path="/collections/", body=body, content_type="application/json")]
+    with pytest.raises(UnavailableError, match="offers 20,000 collections, more than 1,000: name"):
+        make_feed().collections()
+    assert titles(make_feed(collections=["c19999"])) == ["Title 19999"]
+    assert len(make_feed().offered()) == 20_000
+    with pytest.raises(UnavailableError) as raised:
+        make_feed(collections=["c20000"]).collections()
+    assert str(raised.value).endswith("'Title 19' (id c19); and 19,980 more")
+
+
+def test_roots_have_a_bound_unless_the_file_names_them(
+    server: TaxiiServer, make_feed: MakeFeed
+) -> None:
+    roots = [f"/root-{n}/" for n in range(101)]
+    body = json.dumps({"title": "t", "api_roots": ["/public/", *roots]}).encode()
+    server.faults = [Body(path="/taxii2/", body=body, content_type="application/json")]
+    with pytest.raises(UnavailableError, match="names 102 API roots, more than 100: name those"):
+        make_feed().collections()
+    assert titles(make_feed(roots=["public"])) == ["Indicators"]
+
+
+def test_a_list_of_more_values_than_are_taken_is_refused(
+    server: TaxiiServer, make_feed: MakeFeed
+) -> None:
+    body = b'{"collections":[' + b"{}," * 600_000 + b"{}]}"
+    server.faults = [Body(path="/collections/", body=body, content_type="application/json")]
+    with pytest.raises(UnavailableError, match="holds more than 500,000 values"):
+        make_feed().collections()
+
+
+@pytest.mark.parametrize("named", [(), ("public",)])
+def test_credentials_do_not_follow_a_root_to_another_port(
+    make_feed: MakeFeed, named: tuple[str, ...]
+) -> None:
+    with TaxiiServer() as other, TaxiiServer() as home:
+        document = json.dumps({"title": "t", "api_roots": [f"{other.origin}/public/"]}).encode()
+        home.faults = [Body(path="/taxii2/", body=document, content_type="application/json")]
+        with pytest.raises(UnavailableError, match="elsewhere"):
+            make_feed(url=home.url, roots=named).collections()
+        assert other.requests == []
+        assert titles(make_feed(url=home.url, roots=[f"{other.origin}/public/"])) == ["Indicators"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://a.example/x", "https://a.example:443/y", True),
+        ("https://A.example/x", "https://a.example/y", True),
+        ("http://a.example/", "http://a.example:80/", True),
+        ("https://a.example/", "https://a.example:8443/", False),
+        ("https://a.example/", "http://a.example/", False),
+        ("http://a.example/", "https://a.example/", False),
+        ("https://a.example/", "https://b.a.example/", False),
+    ],
+)
+def test_one_server_is_one_scheme_host_and_port(one: str, other: str, same: bool) -> None:
+    assert (origin(one) == origin(other)) is same
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        ("public/collections/", "write url: {root}"),
+        ("public/collections", "write url: {root}"),
+        ("public/collections/1a/", "write url: {root} and collections: ['1a']"),
+        ("public/collections/1a/objects/", "write url: {root} and collections: ['1a']"),
+        ("public/collections/1a/objects", "write url: {root} and collections: ['1a']"),
+        ("public/collections/1a/manifest/", "write url: {root} and collections: ['1a']"),
+        ("public/collections/public-indicators/", "and collections: ['public-indicators']"),
+    ],
+)
+def test_an_address_below_a_root_is_answered_with_what_to_write(
+    many: TaxiiServer, make_feed: MakeFeed, path: str, written: str
+) -> None:
+    with pytest.raises((UnavailableError, RefusedError)) as raised:
+        make_feed(url=f"{many.origin}/{path}").collections()
+    said = str(raised.value)
+    assert said.endswith(written.format(root=f"{many.origin}/public/"))
+    assert titles(make_feed(url=f"{many.origin}/public/"))
+
+
+@pytest.mark.parametrize("path", ["taxii2/", "public/", "collections-of-ours/", "a/objects/"])
+def test_other_addresses_get_no_such_advice(path: str) -> None:
+    assert what_to_write(f"https://taxii.example/{path}") == ""
+
+
+def test_a_content_type_reaches_nobody_with_its_escape_sequences(
+    server: TaxiiServer, make_feed: MakeFeed
+) -> None:
+    hostile = "text/\x1b]0;owned\x07\x1b[31m" + "x" * 5000
+    server.faults = [Header(path="", name="Content-Type", value=hostile)]
+    with pytest.raises(UnavailableError) as raised:
+        make_feed().collections()
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 600
+
+
+def test_a_redirect_to_another_port_is_not_followed(
+    server: TaxiiServer, make_feed: MakeFeed
+) -> None:
+    with TaxiiServer() as other:
+        server.faults = [Redirect(path="/taxii2/", location=f"{other.origin}/taxii2/\x1b[31m")]
+        with pytest.raises(UnavailableError, match="a redirect to") as raised:
+            make_feed().collections()
+        assert str(raised.value).isprintable()
+        assert other.requests == []
 
 
 def test_a_collection_described_badly_is_still_found(
