@@ -15,6 +15,7 @@ FULL = {
     "kernel": ["100000"],
     "warninglists": ["5"],
     "hostile": ["200000"],
+    "siege": ["2000"],
 }
 QUICK = {
     "first_load": ["5000"],
@@ -24,6 +25,7 @@ QUICK = {
     "kernel": ["10000"],
     "warninglists": ["1"],
     "hostile": ["20000"],
+    "siege": ["500"],
 }
 
 

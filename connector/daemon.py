@@ -19,7 +19,7 @@ from connector.config.loading import Loaded, load
 from connector.errors import ConfigError, StoreError, UnavailableError
 from connector.metrics import StatusCollector
 from connector.registry import Registry
-from connector.server.listserver import ListServer
+from connector.server import Bounds, ListServer, raise_file_limit
 from connector.service import edge, microseconds
 from connector.state import address_of, open_store
 from connector.store.store import Store
@@ -56,6 +56,7 @@ class Daemon:
 
     def run(self, loaded: Loaded) -> None:
         """Run until `end`; raise AlreadyRunningError, or what ended the service unasked."""
+        raise_file_limit()
         store, self._address = open_store(loaded), address_of(loaded)
         try:
             store.objects.sweep()
@@ -130,6 +131,7 @@ class Daemon:
         server = ListServer(
             config.server.listen, config.server.clients, config.publish_folder, self._health,
             registry,
+            Bounds(config.server.max_connections, config.server.max_connections_per_address),
         )  # fmt: skip
         server.start()
         return server

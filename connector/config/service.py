@@ -79,6 +79,16 @@ class ServerConfig(Settings):
     clients: tuple[ClientConfig, ...] = Field(
         (), description="Who may fetch lists; needed to listen beyond this machine."
     )
+    max_connections: int = Field(
+        1000, ge=1, le=20_000,
+        description="Connections at once; never more than a quarter of the files that the service "
+        "may open (`LimitNOFILE`). Where all are taken, one that waits longest makes room.",
+    )  # fmt: skip
+    max_connections_per_address: int = Field(
+        100, ge=1, le=20_000,
+        description="The same from one IPv4 address or one IPv6 /64. Raise it where many clients "
+        "come through one proxy or NAT.",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _known_clients(self) -> "ServerConfig":

@@ -17,7 +17,6 @@ from connector.server.shelf import AbsentError, Edition, HeldBackError, Shelf
 PREFIX: Final = "/lists/"
 _TAG: Final = re.compile(rb'"([^"]*)"')
 _PIECE: Final = 128 * 1024  # what one slow reader may hold up in the server's buffers
-_STALLED_SECONDS: Final = 120
 _MOMENT_SECONDS: Final = 2  # a file's time may lag behind the clock by some milliseconds
 _ZIPPED: Final = "-gzip"
 # Where the last piece met a reader that was gone: in one turn of the loop the connection is
@@ -66,14 +65,14 @@ class Lists:
         hangup = asyncio.create_task(_hangup(receive))
         try:
             head, kind = scope["method"] == "HEAD", _content_type(name)
-            await _whole(edition, tag, zipped or body, kind, send, head=head)
+            await _whole(edition, tag, zipped or body, kind, send, hangup, head=head)
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
             if hangup.done():
                 return None
             await send({"type": "http.response.body"})
-        except (TimeoutError, asyncio.CancelledError):
-            return None  # a reader that stalled, or was not done when the server had to stop
+        except asyncio.CancelledError:
+            return None  # a reader that was not done when the server had to stop
         finally:
             hangup.cancel()
         self._log.note(client, name, 200, tag)
@@ -139,8 +138,16 @@ async def _not_modified(edition: Edition, tag: str, send: Send) -> None:
 
 
 async def _whole(
-    edition: Edition, tag: str, body: bytes | IO[bytes], kind: bytes, send: Send, *, head: bool
+    edition: Edition,
+    tag: str,
+    body: bytes | IO[bytes],
+    kind: bytes,
+    send: Send,
+    hangup: "asyncio.Task[None]",
+    *,
+    head: bool,
 ) -> None:
+    """Send head and body of an answer; to a reader that is gone, no more than was begun."""
     size = len(body) if isinstance(body, bytes) else edition.size
     headers = [
         *_validators(edition, tag),
@@ -153,9 +160,11 @@ async def _whole(
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     if not isinstance(body, bytes):
         with body:
-            await _stream(body, size if not head else 0, send)
+            await _stream(body, size if not head else 0, send, hangup)
     elif not head:
         for start in range(0, size, _PIECE):
+            if hangup.done():
+                return
             await _piece(body[start : start + _PIECE], send)
 
 
@@ -165,12 +174,13 @@ async def _hangup(receive: Receive) -> None:
         pass
 
 
-async def _stream(file: IO[bytes], size: int, send: Send) -> None:
+async def _stream(file: IO[bytes], size: int, send: Send, hangup: "asyncio.Task[None]") -> None:
     while size and (piece := await asyncio.to_thread(file.read, min(_PIECE, size))):
+        if hangup.done():
+            return
         size -= len(piece)
         await _piece(piece, send)
 
 
 async def _piece(piece: bytes, send: Send) -> None:
-    async with asyncio.timeout(_STALLED_SECONDS):
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import os
 import socket
 from collections.abc import Sequence
@@ -19,15 +20,19 @@ from starlette.routing import Route
 
 from connector.errors import ConfigError, UnavailableError
 from connector.server import answers
+from connector.server.acceptor import Acceptor
 from connector.server.clients import Client, Doorkeeper
+from connector.server.connections import Bounds, Connections
 from connector.server.fetches import Fetch, FetchLog
 from connector.server.lists import Lists
 from connector.server.monitoring import Monitoring, Status
+from connector.server.protocol import Connection
+from connector.server.seldom import SeldomFilter
 from connector.server.shelf import Shelf
 
-_MAX_CONNECTIONS: Final = 2000
 _SECONDS_TO_START: Final = 10.0
 _SECONDS_TO_FINISH: Final = 3
+_LOGGERS: Final = ("uvicorn.error", "asyncio")  # their lines come by the request or connection
 # Who holds the port may leave it, and an interface may get its address only after the boot.
 _MAY_PASS: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, socket.EAI_AGAIN)
 
@@ -42,6 +47,7 @@ class ListServer:
         publish_folder: Path,
         status: Status,
         registry: CollectorRegistry,
+        bounds: Bounds | None = None,
     ) -> None:
         self._host, self._port = _host_and_port(listen)
         if not clients and not _is_loopback(self._host):
@@ -50,6 +56,8 @@ class ListServer:
         self._doorkeeper = Doorkeeper(clients)
         self._folder, self._status, self._registry = publish_folder, status, registry
         self._log = FetchLog()
+        self._connections = Connections(bounds or Bounds())
+        self._seldom = SeldomFilter()
         self._server: _Server | None = None
         self._thread: Thread | None = None
 
@@ -70,11 +78,14 @@ class ListServer:
         """
         listening = self._bound()
         self._port = listening.getsockname()[1]
-        self._server = server = _Server(_config(self._app()))
+        self._server = server = _Server(_config(self._app()), self._connections)
         self._thread = Thread(
             target=server.run, args=([listening],), name="list-server", daemon=True
         )
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(self._seldom)
         self._registry.register(self._log)
+        self._registry.register(self._connections)
         self._thread.start()
         if not server.ready.wait(_SECONDS_TO_START):
             self.stop()
@@ -87,7 +98,10 @@ class ListServer:
             return
         self._server.should_exit = True
         self._thread.join(2 * _SECONDS_TO_FINISH)
+        self._registry.unregister(self._connections)
         self._registry.unregister(self._log)
+        for name in _LOGGERS:
+            logging.getLogger(name).removeFilter(self._seldom)
         self._server = self._thread = None
 
     def _bound(self) -> socket.socket:
@@ -105,7 +119,7 @@ class ListServer:
             raise ConfigError([told]) from error
 
     def _app(self) -> Starlette:
-        monitoring = Monitoring(self._status, self._registry, self._doorkeeper)
+        monitoring = Monitoring(self._status, self._registry, self._doorkeeper, self._connections)
         app = Starlette(
             routes=[
                 Route(
@@ -122,17 +136,37 @@ class ListServer:
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready; signals stay with the daemon, whose thread this is not."""
+    """Says when it is ready; signals stay with the daemon, whose thread this is not.
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    It accepts and watches over connections itself, within their bounds.
+    """
+
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
         super().__init__(config)
         self.ready = Event()
+        self._connections = connections
+        self._acceptors: list[Acceptor] = []
+        self._watching: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
+        self.servers = []
+        self._acceptors = [
+            Acceptor(listening, self._connections, self._connection) for listening in sockets or []
+        ]
+        for acceptor in self._acceptors:
+            acceptor.open()
+        self._watching = asyncio.create_task(self._connections.watch())
+        self.started = True
         self.ready.set()
 
+    def _connection(self, address: str) -> Connection:
+        return Connection(self.config, self.server_state, self._connections, address)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+        for acceptor in self._acceptors:
+            await acceptor.close()
         await super().shutdown(sockets=sockets)
         for connection in list(self.server_state.connections):  # of readers that stalled
             connection.transport.abort()
@@ -150,7 +184,6 @@ def _config(app: Starlette) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # anybody may write X-Forwarded-For, and addresses are credentials
-        limit_concurrency=_MAX_CONNECTIONS,
         timeout_graceful_shutdown=_SECONDS_TO_FINISH,
     )
 

@@ -10,17 +10,29 @@ from starlette.responses import Response
 from connector.errors import ConnectorError
 from connector.server import answers
 from connector.server.clients import Doorkeeper, is_loopback
+from connector.server.connections import Connections
 
 Status = Callable[[], Mapping[str, object]]
 
 
 class Monitoring:
-    """Answers what monitoring asks; `status` says `healthy` and, beside it, anything else."""
+    """Answers what monitoring asks; `status` says `healthy` and, beside it, anything else.
 
-    def __init__(self, status: Status, registry: CollectorRegistry, doorkeeper: Doorkeeper) -> None:
+    What the server says of its own connections stands beside it, as `server`; being full does not
+    make the service unhealthy, as nothing that is enforced suffers from it.
+    """
+
+    def __init__(
+        self,
+        status: Status,
+        registry: CollectorRegistry,
+        doorkeeper: Doorkeeper,
+        connections: Connections,
+    ) -> None:
         self._status = status
         self._registry = registry
         self._doorkeeper = doorkeeper
+        self._connections = connections
 
     async def health(self, request: Request) -> Response:
         """Answer 200 while all is well and 503 when not, with the facts as JSON."""
@@ -30,7 +42,8 @@ class Monitoring:
             facts = await asyncio.to_thread(self._status)
         except ConnectorError as error:
             return answers.as_json({"healthy": False, "problem": str(error)}, 503)
-        return answers.as_json(facts, 200 if facts.get("healthy") else 503)
+        told = {**facts, "server": self._connections.facts()}
+        return answers.as_json(told, 200 if facts.get("healthy") else 503)
 
     async def metrics(self, request: Request) -> Response:
         """Answer with all metrics in Prometheus' text format."""

@@ -530,11 +530,17 @@ log: {{format: json}}
 
 
 @contextmanager
-def started(config: Path) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
-    """The daemon as a process of its own: itself, its address, and what it logs."""
-    process = subprocess.Popen(
-        [*CONNECTOR, "run", "-c", str(config)], stderr=subprocess.PIPE, text=True
-    )
+def started(
+    config: Path, *, files: tuple[int, int] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """The daemon as a process of its own: itself, its address, and what it logs.
+
+    `files` are the soft and the hard limit of files that it may have open.
+    """
+    command = [*CONNECTOR, "run", "-c", str(config)]
+    if files is not None:
+        command = ["prlimit", f"--nofile={files[0]}:{files[1]}", *command]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     logged: list[str] = []
     assert process.stderr
     reading = threading.Thread(target=lambda: logged.extend(iter(process.stderr.readline, "")))
@@ -588,6 +594,34 @@ def test_the_daemon_serves_lists_health_and_metrics_and_obeys_signals(installed:
         assert process.wait(30) == 0
     assert any("service.ended" in line for line in logged)
     assert not any("Traceback" in line for line in logged)
+
+
+@pytest.mark.parametrize(
+    "sends", [b"", b"GET /lists/list.txt HTTP/1.1\r\nHost: h\r\n"], ids=["idle", "half-requests"]
+)
+def test_hostile_connections_stop_no_feed_no_output_and_no_client(
+    installed: Path, sends: bytes
+) -> None:
+    with ExitStack() as stack, started(installed, files=(100, 400)) as (process, url, logged):
+        until(lambda: listed(url) == f"{ONE}\n{TWO}\n")
+        port = int(url.rpartition(":")[2])
+        for number in range(600):  # more than the files of the daemon, of many addresses
+            source = (f"127.0.{1 + number // 200}.{1 + number % 200}", 0)
+            hostile = stack.enter_context(
+                socket.create_connection(("127.0.0.1", port), 20, source_address=source)
+            )
+            hostile.sendall(sends)
+        write_bundle(installed.parent / "bundles" / "two.json", [indicator("c", THREE)])
+        process.send_signal(signal.SIGHUP)
+        until(lambda: sum("service.started" in line for line in logged) == 2)
+        until(lambda: listed(url) == f"{ONE}\n{TWO}\n{THREE}\n")
+        told = requests.get(f"{url}/healthz", timeout=10).json()
+        assert told["server"]["max_connections"] == 100
+        assert [feed["state"] for feed in told["feeds"]] == ["ok"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert not any("Traceback" in line or '"error"' in line for line in logged)
+    assert len(logged) < 60
 
 
 def test_a_daemon_killed_with_kill_9_starts_again_and_serves_the_same(installed: Path) -> None:

@@ -1,0 +1,99 @@
+"""Accepts connections to the list server, as many as there is room and files for."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from connector.server.connections import Closed, Connections, site_of
+from connector.server.protocol import Connection
+
+_AT_ONCE: Final = 64  # between two turns of the loop, in which others are answered
+_QUEUE: Final = 1024  # those beyond it wait in the system
+_REST_SECONDS: Final = 1.0
+_BUSY_SECONDS: Final = 0.05
+# The system lets its buffers grow to megabytes for each reader that takes nothing.
+_SEND_BUFFER: Final = 256 * 1024
+_RECEIVE_BUFFER: Final = 64 * 1024
+
+
+class Acceptor:
+    """Listens at one socket.
+
+    Asyncio's own accepts without bound; without files left it tries two thousand times a second,
+    with a traceback in the log each time.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        connections: Connections,
+        make: Callable[[str], Connection],
+    ) -> None:
+        self._listening = listening
+        self._connections = connections
+        self._make = make
+        self._loop = asyncio.get_running_loop()
+        self._joining: set[asyncio.Task[object]] = set()
+        self._resting: asyncio.TimerHandle | None = None
+
+    def open(self) -> None:
+        """Accept from now on."""
+        self._listening.setblocking(False)
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        self._listening.listen(_QUEUE)
+        self._resume()
+
+    async def close(self) -> None:
+        """Accept no more, and let those that were accepted become connections."""
+        if self._resting is not None:
+            self._resting.cancel()
+        self._loop.remove_reader(self._listening)
+        await asyncio.gather(*self._joining, return_exceptions=True)
+
+    def _resume(self) -> None:
+        self._loop.add_reader(self._listening, self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            if not self._connections.has_room():
+                self._rest(Closed.FULL, _BUSY_SECONDS)  # the system keeps those who come
+                return
+            try:
+                accepted, found = self._listening.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except ConnectionAbortedError:
+                continue
+            except OSError:
+                self._rest(Closed.OUT_OF_FILES, _REST_SECONDS)
+                return
+            self._join(accepted, site_of(found[0]))
+
+    def _join(self, accepted: socket.socket, address: str) -> None:
+        if not self._connections.has_room_for(address):
+            accepted.close()
+            return
+        connection = self._make(address)
+        self._connections.add(connection)
+        joining = self._loop.create_task(
+            self._loop.connect_accepted_socket(lambda: connection, accepted)
+        )
+        self._joining.add(joining)
+        joining.add_done_callback(partial(self._joined, connection, accepted))
+
+    def _joined(
+        self, connection: Connection, accepted: socket.socket, joining: "asyncio.Task[object]"
+    ) -> None:
+        self._joining.discard(joining)
+        if joining.cancelled() or joining.exception():  # it was gone before it began
+            self._connections.remove(connection)
+            accepted.close()
+
+    def _rest(self, why: Closed, seconds: float) -> None:
+        """Accept none for a moment: there is no room, or no file left."""
+        self._connections.note(why)
+        self._loop.remove_reader(self._listening)
+        self._resting = self._loop.call_later(seconds, self._resume)

@@ -1,0 +1,153 @@
+"""One connection to the list server: uvicorn's HTTP, within bounds of size and time."""
+
+import asyncio
+from typing import Final
+
+import httptools
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from connector.server.connections import Closed, Connections
+
+_LARGEST_REQUEST: Final = 32 * 1024
+_MOST_HEADERS: Final = 100
+_MOST_WAITING: Final = 8  # requests sent before the answer to an earlier one
+_REFUSAL: Final = (
+    b"HTTP/1.1 %s\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 0\r\n"
+    b"connection: close\r\n\r\n"
+)
+_STATUS: Final = {
+    Closed.NOT_HTTP: b"400 Bad Request",
+    Closed.TOO_LARGE: b"431 Request Header Fields Too Large",
+}
+
+
+class _TooLargeError(Exception):
+    """The request has too many headers, or too many requests wait."""
+
+
+class Connection(HttpToolsProtocol):
+    """Answers the requests of one connection; what is slow or too large is not waited for."""
+
+    def __init__(
+        self, config: uvicorn.Config, state: ServerState, connections: Connections, address: str
+    ) -> None:
+        super().__init__(config, state, {})
+        self.address = address
+        self._standing = connections
+        # A request is expected since then; None while one is answered.
+        self._expects_since: float | None = connections.now()
+        self._dropped = False  # before there was anything to close
+        self._begun = False  # whether the first bytes of it are here
+        self._unread_since: float | None = None
+        self._received = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Expect a request."""
+        super().connection_made(transport)
+        if self._dropped:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Make room for others."""
+        self._standing.remove(self)
+        super().connection_lost(exc)
+
+    def _expect_request(self) -> None:
+        self._expects_since = self._standing.now()
+        self._begun = False
+        self._received = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; refuse what is not HTTP, or too large."""
+        self._unset_keepalive_if_required()
+        if not self._begun and self._expects_since is not None:
+            self._begun, self._expects_since = True, self._standing.now()
+        self._received += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # answered without the upgrade, as RFC 9110 (7.8) allows
+        except httptools.HttpParserError as error:
+            large = isinstance(error.__context__, _TooLargeError)
+            self._refuse(Closed.TOO_LARGE if large else Closed.NOT_HTTP)
+        else:
+            if self._received > _LARGEST_REQUEST:
+                self._refuse(Closed.TOO_LARGE)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, as far as a request may have so many."""
+        if len(self.headers) >= _MOST_HEADERS:
+            raise _TooLargeError
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer, or let the request wait for the answers before it."""
+        if len(self.pipeline) >= _MOST_WAITING:
+            raise _TooLargeError
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Wait no longer for the other side."""
+        super().on_message_complete()
+        self._received = 0
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._expects_since = None
+            self._standing.progressed(self)
+
+    def on_response_complete(self) -> None:
+        """Expect the next request."""
+        super().on_response_complete()
+        self._unset_keepalive_if_required()  # how long it may be idle is judged in one place
+        self._standing.progressed(self)
+        if self.cycle.response_complete:
+            self._expect_request()
+
+    def pause_writing(self) -> None:
+        """Note that the other side does not read as fast as it asked."""
+        super().pause_writing()
+        self._unread_since = self._standing.now()
+
+    def resume_writing(self) -> None:
+        """Note that the other side read."""
+        super().resume_writing()
+        self._unread_since = None
+        self._standing.progressed(self)
+
+    def overdue(self, now: float) -> Closed | None:
+        """Return why it has to be closed by now; None where it may stay."""
+        bounds = self._standing.bounds
+        if self._unread_since is not None:
+            return Closed.STALLED if now >= self._unread_since + bounds.stalled else None
+        if self._expects_since is None:
+            return None
+        waited = now - self._expects_since
+        if self._begun:
+            return Closed.SLOW_REQUEST if waited >= bounds.request else None
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            return Closed.STALLED if waited >= bounds.stalled else None
+        return Closed.IDLE if waited >= bounds.request else None
+
+    def makes_room(self, now: float) -> bool:
+        """Return whether it waits for the other side, so that closing it interrupts nothing."""
+        if self._unread_since is not None:
+            return now >= self._unread_since + self._standing.bounds.patience
+        return self._expects_since is not None
+
+    def _refuse(self, why: Closed) -> None:
+        """Answer that this is no request, unless that would become part of another answer."""
+        if self.transport.is_closing():
+            return
+        self._standing.note(why)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.abort()
+            return
+        self.transport.write(_REFUSAL % _STATUS[why])
+        self.transport.close()
+
+    def drop(self) -> None:
+        """Close it at once, whatever is unsent."""
+        self._dropped = True
+        if self.transport is not None:
+            self.transport.abort()
