@@ -134,6 +134,22 @@ class RuleAdapterSuite:
         publish(adapter, later)
         expect_held(adapter, later, "a rule should be held as its latest version says it")
 
+    def test_of_two_rules_that_are_called_alike_the_first_seen_stays(
+        self, adapter: AnyRuleAdapter, languages: Sequence[RuleLanguage]
+    ) -> None:
+        for language in languages:
+            text = sample_rule(language, 1).text
+            twins = sorted(
+                (sample_rule(language, n, text=text) for n in (1, 2)),
+                key=lambda rule: rule.indicator,
+                reverse=True,
+            )
+            publish(adapter, [])
+            if twins[0].indicator in publish(adapter, twins):
+                pytest.fail("a feed may choose the ids of its rules: take the first, not the lower")
+            if twins[0].indicator in publish(adapter, reversed(twins)):
+                pytest.fail("what is there should stay, whatever comes")
+
     def test_what_others_change_is_seen_and_replaced(
         self,
         adapter: AnyRuleAdapter,
@@ -202,9 +218,9 @@ class RuleAdapterSuite:
 
 
 def publish(adapter: AnyRuleAdapter, rules: Iterable[Rule]) -> dict[str, str]:
-    """Publish rules, and return what was rejected, with the words."""
+    """Publish rules in the order in which they are given; return what was rejected, with words."""
     try:
-        adapter.publish(iter(sorted(rules, key=lambda rule: rule.ref)))
+        adapter.publish(iter(list(rules)))
     except EntryRejectedError as refusal:
         return refusal.rejected
     return {}

@@ -23,6 +23,9 @@ _PLAIN: Final[Mapping[RuleLanguage, str]] = {
         'content:"/sample{n}"; sid:{sid}; rev:1;)'
     ),
 }
+_SIGMA: Final = "title: a\nlogsource: {product: a}\ndetection: {condition: a}\n"
+_RULE: Final = "alert tcp any any -> any any "
+_DROP: Final = "drop tcp any any -> any any "
 # Each would add a rule, lose one, open a file or spoil the set, if it were written as it is.
 HOSTILE_RULES: Final[Mapping[RuleLanguage, Sequence[str]]] = {
     _L.YARA: (
@@ -41,6 +44,8 @@ HOSTILE_RULES: Final[Mapping[RuleLanguage, Sequence[str]]] = {
         "rule nul { condition: true }\x00",
         "rule unseen { condition: true } \u202e",
         "rule for { condition: true }",
+        "rule pr_a { condition: true } rule pr_b { condition: any of (pr_*) }",
+        f'rule long {{ meta: a = "{"x" * 9000}" condition: true }}',
         "condition: true",
         "<html>404 not found</html>",
     ),
@@ -55,6 +60,13 @@ HOSTILE_RULES: Final[Mapping[RuleLanguage, Sequence[str]]] = {
         "action: global\ntitle: a\nlogsource: {product: a}\ndetection: {condition: a}\n",
         "%YAML 1.1\n---\ntitle: a\nlogsource: {product: a}\ndetection: {condition: a}\n",
         "title: " + "[" * 200 + "]" * 200,
+        f"{_SIGMA}filter: {{rules: any, selection: {{a: b}}, condition: selection}}\n",
+        f"{_SIGMA}correlation: {{type: event_count, rules: [a]}}\n",
+        f"{_SIGMA}<<: {{action: global}}\n",
+        f"{_SIGMA}title: twice\n",
+        f"{_SIGMA}date: 2026-99-99\n",  # spoils the file for readers that make dates of it
+        f"{_SIGMA}level: {'9' * 5000}\n",
+        "title: 5\nlogsource: {product: a}\ndetection: {condition: a}\n",
         "<html>404 not found</html>",
     ),
     _L.SNORT: (
@@ -70,6 +82,19 @@ HOSTILE_RULES: Final[Mapping[RuleLanguage, Sequence[str]]] = {
         'alert tcp any any -> any any (msg:"a"; logto:"/etc/cron.d/a"; sid:1;)',
         'alert tcp $UNHEARD_OF any -> any any (msg:"a"; sid:1;)',
         'alert tcp any any -> any any (msg:"a"; sid:1;) drop tcp any any -> any any (sid:2;)',
+        f'{_RULE}(classtype:a) {_DROP}(msg:"b"; sid:1;)',
+        f'{_RULE}(service:a"b) {_DROP}(msg:"c"; sid:1;)',
+        f'{_RULE}(msg:"\\x"; classtype:a) {_DROP}(msg:"b"; sid:1;)',
+        f"{_RULE}(rem:[a; sid:1;)",
+        f"{_RULE}(rem:#a; sid:1;)",
+        f"{_RULE}(rem:/*a; sid:1;)",
+        f"{_RULE}(rem:; sid:1;)",
+        f"{_RULE}(reference:url,x.example/$UNHEARD_OF; sid:1;)",
+        f"{_RULE}(stream_reassemble:disable,both,fastpath; sid:1;)",
+        f"{_RULE}(so:eval; sid:1;)",
+        f"{_RULE}(flowbits:unset,seen; sid:1;)",
+        f"{_RULE}(never_heard_of; sid:1;)",
+        f'{_RULE}(sid:1; msg:"{"a" * 40_000}";)',
         "<html>404 not found</html>",
     ),
     _L.SURICATA: (
@@ -86,6 +111,18 @@ HOSTILE_RULES: Final[Mapping[RuleLanguage, Sequence[str]]] = {
         'alert tcp any any -> any any (msg:"a"; sid:1)',
         "alert tcp any any -> any any",
         "# only a comment",
+        f'{_RULE}(sid:1; content:"x"; msg:"{"a" * 8125}";){_DROP}(msg:"b"; content:"x"; sid:2;)',
+        f"{_RULE}(filemd5:/etc/passwd; sid:1;)",
+        f"{_RULE}(FileSHA256: list; sid:1;)",
+        f"{_RULE}(filesha1:list; sid:1;)",
+        f"{_RULE}(tls.store; sid:1;)",
+        f"{_RULE}(tag:session,9,seconds; sid:1;)",
+        f"{_RULE}(flowbits:unset,seen; sid:1;)",
+        f"{_RULE}(never.heard.of; sid:1;)",
+        f"{_RULE}(metadata:a\\\\; sid:1; content:x;)",
+        "alert\xa0tcp any any -> any any (sid:1;)",
+        "alert tcp any\tany -> any any (sid:1;)",
+        "alert tcp any any -> any any(sid:1;)",
     ),
 }  # fmt: skip
 

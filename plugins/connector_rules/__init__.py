@@ -27,7 +27,7 @@ from connector_rules.texts import NotWritableError, plain, refuse_hostile
 __all__ = ["Action", "RulesAdapter", "RulesSettings"]
 
 _COMMENTS: Final = dict.fromkeys(RuleLanguage, "#") | {RuleLanguage.YARA: "//"}
-_VERSION: Final = 2  # of our checks: a file judged by others is judged anew
+_VERSION: Final = 3  # of our checks: a file judged by others is judged anew
 _DIALECTS: Final = {
     RuleLanguage.SNORT: signatures.SNORT,
     RuleLanguage.SURICATA: signatures.SURICATA,
@@ -171,9 +171,7 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
         header = f"{self._comment} {plain(rule.indicator)} from {plain(rule.feed)}{name}"
         if rule.language is not RuleLanguage.SIGMA:
             return f"{header}\n{rule.text.strip()}\n"
-        text = rule.text.strip("\r\n")
-        begins = "" if text.startswith("---") else "---\n"  # or the document before would go on
-        return f"{header}\n{begins}{text}\n"
+        return f"{header}\n{sigma_rules.document_of(rule.text)}"
 
     def _found(self) -> Iterator[Rule]:
         """Yield what the file holds after others changed it: our rules, and one for all else."""

@@ -23,6 +23,7 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _LONGEST_NAME: Final = 128
+_LONGEST_TEXT: Final = 8_192  # bytes, with its quotes: YR_LEX_BUF_SIZE of the engine
 _KEYWORDS: Final = frozenset({
     "all", "and", "any", "ascii", "at", "base64", "base64wide", "condition", "contains", "defined",
     "endswith", "entrypoint", "false", "filesize", "for", "fullword", "global", "icontains",
@@ -58,6 +59,11 @@ def _tokens(text: str) -> Iterator[Token]:
             # Wherever the word stands, the engine would open the file that is named after it.
             if found.group() == "include":
                 raise NotWritableError("includes a file of the machine that reads it")
+            if (
+                found.lastgroup in {"string", "regex"}
+                and len(found.group().encode()) > _LONGEST_TEXT
+            ):
+                raise NotWritableError(f"holds a text of more than {_LONGEST_TEXT} bytes")
             yield found.lastgroup or "", found.group()
         at = found.end()
 
@@ -118,6 +124,9 @@ class _Reader:
         depth, last, conditions = 1, "", 0
         while depth:
             kind, text = self._next()
+            if text == "(" and last == "of":
+                self._set(name)
+                text = ")"
             depth += (text == "{") - (text == "}")
             conditions += depth == 1 and text == ":" and last == "condition"
             if depth > 2 or (kind == "word" and text == "rule"):
@@ -125,3 +134,16 @@ class _Reader:
             last = text
         if conditions != 1:
             raise NotWritableError(f"rule {name}: there should be one condition")
+
+    def _set(self, name: str) -> None:
+        """Read a set of strings or rules; of rules by names, and not by how they begin.
+
+        The engine refuses a file in which a later rule is called as such a set begins.
+        """
+        kind = ""
+        while (found := self._next())[1] != ")":
+            if found[1] == "*" and kind == "word":
+                raise NotWritableError(f"rule {name}: takes in rules by the beginning of a name")
+            if found[1] in {"(", "{", "}"}:
+                raise NotWritableError(f"rule {name}: its braces do not close")
+            kind = found[0]

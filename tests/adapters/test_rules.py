@@ -120,9 +120,7 @@ def test_two_signatures_of_one_id_are_not_both_written(tmp_path: Path, language:
     other = rule(3, 'alert tcp any any -> any any (msg:"c"; gid:3; sid:5;)', language)
     adapter = made(tmp_path, language)
     rejected = publish(adapter, [*rules, other])
-    assert list(rejected.values()) == [
-        f"is called 1:5, as the rule of {min(each.indicator for each in rules)} is"
-    ]
+    assert list(rejected.values()) == [f"is called 1:5, as the rule of {rules[0].indicator} is"]
     assert len(loaded(tmp_path, language)) == 2
 
 
@@ -218,6 +216,40 @@ def test_actions_that_stop_traffic_have_to_be_named(tmp_path: Path) -> None:
     assert list(rejected.values()) == ["would drop; `actions` allows alert"]
     adapter = made(tmp_path, "suricata", actions=["alert", "drop"])
     assert publish(adapter, [rule(1, text, "suricata")]) == {}
+
+
+@pytest.mark.parametrize(
+    ("language", "option", "reach"),
+    [
+        ("suricata", "filemd5:list", "opens files of the sensor"),
+        ("suricata", "FILESHA1:list", "opens files of the sensor"),
+        ("suricata", "filesha256:!list", "opens files of the sensor"),
+        ("suricata", "dataset:set,a,state a.lst", "opens files of the sensor"),
+        ("suricata", "lua:a.lua", "runs code"),
+        ("suricata", "luaxform:a.lua", "runs code"),
+        ("suricata", "tls_store", "keeps traffic in files"),
+        ("suricata", "xbits:toggle,a,track ip_src", "takes back marks that other rules wait for"),
+        ("suricata", "filesha512:list", "is not a keyword known to do no more than look at"),
+        ("snort", "logto:x", "keeps traffic in files"),
+        ("snort", "stream_reassemble:disable,both,fastpath", "makes the engine look away"),
+        ("snort", "enable:no", "makes the engine look away"),
+    ],
+)
+def test_keywords_that_reach_beyond_traffic_have_to_be_named(
+    tmp_path: Path, language: str, option: str, reach: str
+) -> None:
+    text = f'alert tcp any any -> any any (msg:"a"; {option}; sid:1;)'
+    [words] = publish(made(tmp_path, language), [rule(1, text, language)]).values()
+    keyword = option.partition(":")[0].lower()
+    assert words.startswith(f"uses {keyword}, which {reach}")
+    named = made(tmp_path, language, keywords=[keyword])
+    assert publish(named, [rule(1, text, language)]) == {}
+
+
+@pytest.mark.parametrize("option", ["flowbits:set,a", "flowbits:isnotset,a", "noalert", "http.uri"])
+def test_keywords_that_look_at_traffic_need_no_name(tmp_path: Path, option: str) -> None:
+    text = f'alert http any any -> any any (msg:"a"; {option}; sid:1;)'
+    assert publish(made(tmp_path, "suricata"), [rule(1, text, "suricata")]) == {}
 
 
 def test_variables_and_modules_may_be_named(tmp_path: Path) -> None:
