@@ -5,8 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
+
 from connector.decisions.allowlist import Allowlist, ExceptionRule, Protection
 from connector.model import Observable, Purpose
+from connector.own_hosts import OwnHosts
+
+log = structlog.get_logger()
 
 
 class AllowlistInForce:
@@ -16,10 +21,15 @@ class AllowlistInForce:
     """
 
     def __init__(
-        self, make: Callable[..., Allowlist], exceptions: Sequence[ExceptionRule], change: int
+        self,
+        make: Callable[..., Allowlist],
+        exceptions: Sequence[ExceptionRule],
+        change: int,
+        hosts: OwnHosts | None = None,
     ) -> None:
         self._make = make
         self._exceptions = tuple(exceptions)
+        self._hosts = hosts
         self._lock = threading.Lock()
         self._held: Allowlist | None = None
         self.change = change
@@ -44,7 +54,21 @@ class AllowlistInForce:
     def take_up(self, exceptions: Sequence[ExceptionRule], change: int) -> None:
         """Replace the exceptions made by command."""
         self._exceptions, self.change = tuple(exceptions), change
-        self._held = self._make(self._exceptions, self.made().warninglists)
+        self._make_again()
+
+    def look_up_hosts(self, now: int) -> bool:
+        """Look which addresses our own hosts have when it is time; return whether that changed."""
+        if self._hosts is None or not self._hosts.refresh(now):
+            return False
+        self._make_again()
+        log.info("allowlist.hosts_changed", hosts=len(self._hosts.hosts))
+        return True
+
+    def _make_again(self) -> None:
+        """Make it of the hosts and exceptions that hold now; warninglists stay as they are."""
+        with self._lock:
+            if self._held is not None:
+                self._held = self._make(self._exceptions, self._held.warninglists)
 
 
 @dataclass(frozen=True, slots=True)

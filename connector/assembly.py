@@ -1,7 +1,7 @@
 """From a valid configuration to the service that it describes."""
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Final
@@ -13,6 +13,7 @@ from connector.allowlist_in_force import AllowlistInForce
 from connector.carrying import Carrier
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, ListConfig, OutputConfig
+from connector.decisions.allowlist import Allowlist, BuiltinGroup, ExceptionRule, Warninglists
 from connector.decisions.mapping import Input
 from connector.decisions.plan import Limits
 from connector.decisions.selection import Choice, Select, Terms, Traits
@@ -24,6 +25,7 @@ from connector.indicators.marking import audience_limit
 from connector.indicators.sharing import Sharing, combine
 from connector.indicators.stix import GranularMarking
 from connector.model import Audience, ObservableType, RuleLanguage, Tlp
+from connector.own_hosts import OwnHosts
 from connector.reconcile import (
     Listing,
     Output,
@@ -45,8 +47,12 @@ def assemble(
     store: Store,
     now: Callable[[], int] = microseconds,
     carrier: Carrier | None = None,
+    hosts: OwnHosts | None = None,
 ) -> Service:
-    """Return the service that a configuration describes, on a store that is open and migrated."""
+    """Return the service that a configuration describes, on a store that is open and migrated.
+
+    `hosts` know the addresses that our own hosts had before a reload.
+    """
     gc.set_threshold(*_COLLECT_AFTER)
     config = loaded.config
     feeds = {
@@ -57,7 +63,9 @@ def assemble(
         for name, feed in config.feeds.items()
     }  # fmt: skip
     terms = _terms(store, config.feeds)
-    allowlist = _allowlist(loaded, store, now)
+    hosts = hosts or OwnHosts()
+    hosts.expect(loaded.own_hosts)
+    allowlist = _allowlist(loaded, store, now, hosts)
     adapters = {
         name: registry.make_adapter(
             output.adapter, loaded.outputs[name], name, config.publish_folder, config.types_of(name)
@@ -101,9 +109,17 @@ def _rules(
     )
 
 
-def _allowlist(loaded: Loaded, store: Store, now: Callable[[], int]) -> AllowlistInForce:
-    rules = tuple(store.exceptions.rules(now()))
-    return AllowlistInForce(loaded.make_allowlist, rules, store.exceptions.change())
+def _allowlist(
+    loaded: Loaded, store: Store, now: Callable[[], int], hosts: OwnHosts
+) -> AllowlistInForce:
+    def make(
+        exceptions: Iterable[ExceptionRule], warninglists: Warninglists | None = None
+    ) -> Allowlist:
+        return loaded.make_allowlist(exceptions, warninglists, hosts.hosts)
+
+    kept = BuiltinGroup.OWN_HOSTS not in loaded.config.allowlist.builtin.except_
+    rules, change = store.exceptions.rules(now()), store.exceptions.change()
+    return AllowlistInForce(make, rules, change, hosts if kept else None)
 
 
 def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:

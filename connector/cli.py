@@ -242,6 +242,7 @@ def explain(
 ) -> None:
     """Show the whole chain for one value: claims, decisions, outputs, since and until when."""
     with opened(config) as service:
+        service.take_up_hosts()  # the daemon knows the addresses behind our own hosts
         answer = explain_value(service, value)
     if as_json:
         print_json(answer)

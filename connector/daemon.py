@@ -18,6 +18,7 @@ from connector.carrying import Carrier
 from connector.config.loading import Loaded, load
 from connector.errors import ConfigError, StoreError, UnavailableError
 from connector.metrics import StatusCollector
+from connector.own_hosts import OwnHosts
 from connector.registry import Registry
 from connector.server import Bounds, ListServer, raise_file_limit
 from connector.service import edge, microseconds
@@ -51,6 +52,7 @@ class Daemon:
         self._fatal: BaseException | None = None
         self._address = ""
         self._generation: Generation | None = None
+        self._hosts = OwnHosts()
         self.server: ListServer | None = None
         self.started = threading.Event()
 
@@ -118,7 +120,7 @@ class Daemon:
                 what="state.url changed: the state that is open stays in use until a restart",
             )  # fmt: skip
         carrier = self._carrier(store) if self._carrier else None
-        service = assemble(loaded, self._registry, store, self._now, carrier)
+        service = assemble(loaded, self._registry, store, self._now, carrier, self._hosts)
         store.ledger.resume(service.outputs)
         store.objects.resume(service.feeds)
         return Generation(service, self._fail)

@@ -54,6 +54,7 @@ def take_in(service: Service, outcome: Outcome, progress: Progress) -> None:
         except ConnectorError as error:
             outcome.failures[f"feed {name}"] = str(error)
     service.dispose()
+    service.take_up_hosts()
     for name in service.listings:
         shown = partial(_count, progress, f"list {name}")
         shown(0)

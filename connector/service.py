@@ -270,6 +270,11 @@ class Service:
         """Return whether a list is whole, and by what the file, markings and exceptions say."""
         return name not in self.undecided and name not in self.deciding
 
+    def take_up_hosts(self) -> None:
+        """Look now and then which addresses our own hosts have; lists follow where those moved."""
+        if self.allowlist.look_up_hosts(self.now()):
+            self.undecided.update(self.listings)
+
     def take_up_exceptions(self) -> None:
         """Take up exceptions that `connector allow` made or ended since; lists follow."""
         change = self.store.exceptions.change()

@@ -168,6 +168,7 @@ class Generation:
     def _refresh(self) -> None:
         """Decide on what changed; a list that fails keeps no other from it."""
         self._retire()
+        self.service.take_up_hosts()
         self.service.take_up_exceptions()
         self.service.warn_of_windows()  # also of a paused feed, which nobody polls
         for name in self.service.listings:

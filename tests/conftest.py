@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from connector.config import machine_hosts
+
 # What decides whether a change is good draws the same examples each time, on any machine.
 # `make fuzz` looks for new ones, which then become tests with a name.
 settings.register_profile("decide", derandomize=True, deadline=None, database=None)
@@ -81,3 +83,9 @@ def secrets_of_the_example(tmp_path: Path) -> Path:
     )  # fmt: skip
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_servers_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask nobody for the names of time servers that happen to stand in this machine's files."""
+    monkeypatch.setattr(machine_hosts, "MACHINE_FILES", {})

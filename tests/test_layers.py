@@ -18,7 +18,7 @@ FLOORS = {
     5: {"server", "service", "allowlist_in_force", "assembly", "once", "answers", "explaining",
         "list_ages", "metrics", "logs"},
     4: {"intake", "feedwatch", "stocktaking", "reconcile", "carrying", "entries", "rules",
-        "clearance", "state", "disposal", "unresolved", "first_polls"},
+        "clearance", "state", "disposal", "unresolved", "first_polls", "own_hosts"},
     3: {"feeds", "store", "config", "registry", "http", "tls", "answer",
         "patience"},
     2: {"adapter", "feed", "published"},

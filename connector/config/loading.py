@@ -71,17 +71,19 @@ class Loaded:
         self,
         exceptions: Iterable[ExceptionRule] = (),
         warninglists: Warninglists | None = None,
+        hosts: Iterable[str] | None = None,
     ) -> Allowlist:
         """Return the index of all that must never be stopped.
 
-        `exceptions` stand beside those of the file; an index of warninglists that was made before
+        `hosts` are our own, resolved, in place of those that the file names; `exceptions` stand
+        beside those of the file; an index of warninglists that was made before
         serves again, where only exceptions have changed.
         """
         return Allowlist.build(
             without=self.config.allowlist.builtin.except_,
             site=self.site_rules,
             exceptions=(*self.exceptions, *exceptions),
-            own_hosts=self.own_hosts,
+            own_hosts=self.own_hosts if hosts is None else hosts,
             warninglists=warninglists or KeptLists(self.warninglists),
         )
 
@@ -115,7 +117,7 @@ def load(path: Path, registry: Registry, environ: Mapping[str, str] | None = Non
         ),
         site_rules=tuple(site.rules),
         exceptions=tuple(site.exceptions),
-        own_hosts=own_hosts([*feeds.values(), *outputs.values()]),
+        own_hosts=own_hosts(config, [*feeds.values(), *outputs.values()]),
         warninglists=site.warninglists,
         fingerprint=sha256(
             b"".join(sha256(part).digest() for part in (raw, *site.raw))

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from connector.config.default_lists import DEFAULT
 from connector.config.kept_lists import ChosenLists, choose
-from connector.config.model import AllowlistConfig
+from connector.config.machine_hosts import is_host
+from connector.config.model import AllowlistConfig, Config
 from connector.config.sections import Sections
 from connector.config.warninglist_files import installed_lists, newer_copies, no_such_list
 from connector.decisions.allow_values import end_of_day
@@ -21,6 +22,8 @@ from connector.settings import Settings
 
 MAX_BYTES: Final = 64 << 20
 _MOST_PROBLEMS: Final = 20
+# Options, of whatever adapter, that name a host without a scheme.
+_FOR_HOSTS: Final = frozenset({"host", "hosts", "server", "servers"})
 
 
 class SiteFiles:
@@ -99,25 +102,32 @@ class SiteFiles:
             self._sections.note_elsewhere([f"{name}: and {left} lines more"])
 
 
-def own_hosts(options: Iterable[Settings]) -> frozenset[str]:
-    """Return the hosts of all URLs in options: cutting those off would cut us off."""
-    hosts = (_host(text) for each in options for text in _texts(each.model_dump()))
+def own_hosts(config: Config, options: Iterable[Settings]) -> frozenset[str]:
+    """Return the hosts that a file names: cutting those off would cut us off.
+
+    They are those of URLs and of options for hosts, the database, and who fetches lists from us.
+    """
+    hosts = {_host(text) for each in options for text in _texts(each.model_dump(), "")}
+    hosts.add(_host(config.state.url))
+    clients = [client.address for client in config.server.clients if client.address is not None]
+    hosts |= {str(network) for network in clients if network.prefixlen}
     return frozenset(host for host in hosts if host)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: Any, key: str) -> Iterator[str]:
     if isinstance(value, str):
-        yield value
+        yield f"//{value}" if key in _FOR_HOSTS and "://" not in value else value
     elif isinstance(value, dict):
-        for below in value.values():
-            yield from _texts(below)
+        for name, below in value.items():
+            yield from _texts(below, str(name))
     elif isinstance(value, list | tuple | set | frozenset):
         for below in value:
-            yield from _texts(below)
+            yield from _texts(below, key)
 
 
 def _host(text: str) -> str | None:
     try:
-        return urlsplit(text).hostname if "://" in text else None
+        host = urlsplit(text).hostname if "//" in text else None
     except ValueError:
         return None
+    return host if host and is_host(host) else None

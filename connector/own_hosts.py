@@ -1,0 +1,106 @@
+"""The hosts that this service and machine depend on, with the addresses that their names have.
+
+A block of one of them would cut us off: from a feed, from a target, from names or from time.
+"""
+
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from ipaddress import ip_network
+from typing import Final
+
+from connector.config.machine_hosts import machine_hosts
+
+__all__ = ["OwnHosts", "addresses_of"]
+
+_DAY: Final = 86_400 * 1_000_000
+_EVERY: Final = 300 * 1_000_000
+_AT_ONCE: Final = 8
+
+
+def addresses_of(name: str) -> frozenset[str]:
+    """Return the addresses of a name; raise OSError when nobody can say."""
+    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    return frozenset(str(address[0]).partition("%")[0] for *_, address in found)
+
+
+class OwnHosts:
+    """Keeps the hosts fresh: files are read and names resolved again now and then.
+
+    An address counts for a day after its name last had it, and for ever while nobody can say what
+    the name has now. Instants are microseconds.
+    """
+
+    def __init__(
+        self,
+        names: Iterable[str] = (),
+        *,
+        resolve: Callable[[str], frozenset[str]] = addresses_of,
+        machine: Callable[[], frozenset[str]] = machine_hosts,
+        wait_seconds: float = 5,
+    ) -> None:
+        self._names = frozenset(names)
+        self._resolve = resolve
+        self._machine = machine
+        self._wait = wait_seconds
+        self._lock = threading.Lock()
+        self._seen: dict[str, dict[str, int]] = {}
+        self._next = 0
+        self.hosts = self._names
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Take the hosts of another configuration; what is known of their addresses stays."""
+        self._names, self._next = frozenset(names), 0
+        self.hosts = self.hosts | self._names
+
+    def refresh(self, now: int) -> bool:
+        """Look again when it is time; return whether other hosts are to be kept than before."""
+        if now < self._next:
+            return False
+        self._next = now + _EVERY
+        own = self._names | self._machine()
+        self._resolve_all(own, now)
+        with self._lock:
+            seen = {address for name in own for address in self._seen.get(name, ())}
+        before, self.hosts = self.hosts, own | seen
+        return self.hosts != before
+
+    def _resolve_all(self, own: frozenset[str], now: int) -> None:
+        """Resolve names side by side; who waits for a slow answer has it the next time."""
+        waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+        for name in sorted(own):
+            if not _is_address(name):
+                waiting.put(name)
+        threads = [
+            threading.Thread(target=self._work, args=(waiting, now), daemon=True)
+            for _ in range(min(_AT_ONCE, waiting.qsize()))
+        ]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + self._wait
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _work(self, waiting: "queue.SimpleQueue[str]", now: int) -> None:
+        while True:
+            try:
+                name = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                found = self._resolve(name)
+            except (OSError, UnicodeError):  # unknown, no answer, no name at all: the last counts
+                continue
+            with self._lock:
+                seen = self._seen.get(name, {}) | dict.fromkeys(found, now)
+                self._seen[name] = {one: at for one, at in seen.items() if now - at <= _DAY}
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
