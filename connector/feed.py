@@ -11,6 +11,7 @@ import msgspec
 
 from connector.adapter import Http
 from connector.errors import ConfigError, RefusedError, UnavailableError
+from connector.outside import BYTE_ORDER_MARK
 from connector.settings import (
     Auth,
     Duration,
@@ -46,7 +47,6 @@ __all__ = [
 
 S = TypeVar("S", bound=Settings)
 _MIB: Final = 1 << 20
-_BOM: Final = b"\xef\xbb\xbf"
 MOST_VALUES: Final = 4_000_000  # of one document: some 300 MB
 
 
@@ -171,7 +171,7 @@ def read_file(path: Path, mib: int, option: str) -> bytes:
         raise UnavailableError(f"{path}: cannot be read: {error.strerror}") from error
     if len(content) > limit:
         raise UnavailableError(f"{path}: is larger than {mib} MiB: raise {option}")
-    return content.removeprefix(_BOM)
+    return content.removeprefix(BYTE_ORDER_MARK)
 
 
 def read_json(content: bytes, where: str, most: int = MOST_VALUES) -> Any:

@@ -18,7 +18,7 @@ from requests.auth import AuthBase
 from connector import __version__
 from connector.answer import Answer, TransientError
 from connector.errors import ConfigError, ConnectorError, UnavailableError
-from connector.outside import one_line
+from connector.outside import BYTE_ORDER_MARK, one_line
 from connector.patience import DEADLINE_FACTOR, TooSlowError, pools
 from connector.settings import Auth, HttpSettings
 from connector.tls import HUNG_UP_HINT, client_context, explain, verifying_context
@@ -27,7 +27,6 @@ USER_AGENT: Final = f"threat-feed-connector/{__version__}"
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD"})
 _MIB: Final = 1 << 20
 _CHUNK: Final = 1 << 18
-_BOM: Final = b"\xef\xbb\xbf"
 MOST_RATIO: Final = 250  # of a packed body beyond its first MiB; dense JSON comes to 60
 MOST_PARTS: Final = 1000  # of which a packed body may be put together
 MOST_COOKIES: Final = 50
@@ -150,7 +149,7 @@ class Http:
                 )
         if unpack is not None and packed and not unpack.finished:
             raise UnavailableError(f"{where}: the compressed answer was cut off")
-        return bytes(content.removeprefix(_BOM))
+        return bytes(content.removeprefix(BYTE_ORDER_MARK))
 
     def _failure(self, error: Exception, where: str, secure: bool) -> ConnectorError:
         root = _root(error)

@@ -7,6 +7,7 @@ round. Messages take such text on one line; what prints or logs lets nothing thr
 from typing import Final
 
 LONGEST_LINE: Final = 200
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # before UTF-8 it says nothing
 
 
 def one_line(text: str, longest: int = LONGEST_LINE) -> str:

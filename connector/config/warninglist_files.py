@@ -13,6 +13,7 @@ import msgspec
 
 from connector.decisions.warninglist_entries import ListKind, Warninglist
 from connector.errors import ConfigError
+from connector.outside import BYTE_ORDER_MARK
 
 __all__ = [
     "ListFile",
@@ -133,7 +134,7 @@ def _bounded(path: Path) -> bytes:
         raw = opened.read(_LARGEST + 1)
     if len(raw) > _LARGEST:
         raise ValueError(f"is larger than {_LARGEST >> 20} MiB")
-    return raw
+    return raw.removeprefix(BYTE_ORDER_MARK)
 
 
 def version_of(path: Path) -> int | None:

@@ -8,13 +8,18 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from connector.adapter import Http
 from connector.errors import UnavailableError
 from connector.feed import Collection, Feed, Field, FilePath, Page, Settings, read_file
-from connector.feeds.file_search import SUFFIXES, Search
+from connector.feeds.file_search import SUFFIXES, Found, Search
 from connector.feeds.raw_objects import read_document
+from connector.outside import harmless
 
+log = structlog.get_logger()
 _PAGE: Final = 1000
+_TOLD: Final = 3
 _SETTLED_SECONDS: Final = 2.0  # file systems may keep times as coarse as this
 _FROM_START: Final = ""
 
@@ -24,7 +29,8 @@ class BundleSettings(Settings):
 
     path: FilePath = Field(
         description="A file of STIX 2.0 or 2.1, a folder (its files ending in "
-        f"{', '.join(SUFFIXES)}), or a glob such as reports/**/*.json."
+        f"{', '.join(SUFFIXES)}, in small letters or capitals), or a glob such as "
+        "reports/**/*.json."
     )
     max_file_mib: int = Field(256, ge=1, le=4096, description="Largest file accepted, in MiB.")
 
@@ -50,17 +56,37 @@ class BundleFeed(Feed[BundleSettings]):
         self._clock = clock
         self._search = Search.of(settings.path)
         self._touched: dict[str, str] = {}
+        self._passed_over: list[str] = []
+        self._empty = False
 
     def collections(self) -> Sequence[Collection]:
         """Return one collection for each file; a folder that exists may well be empty."""
         self._search = Search.of(self.settings.path)
-        files = self._search.files()
-        if not files and self._search.one_file:
+        found = self._search.find()
+        if not found.files and self._search.one_file:
             raise UnavailableError(
                 f"{self.settings.path}: no such file or folder; to withdraw what a file held, "
                 "leave an empty bundle there"
             )
-        return [Collection(str(file), file.name, whole=True, at_once=True) for file in files]
+        self._tell_passed_over(found)
+        return [Collection(str(file), file.name, whole=True, at_once=True) for file in found.files]
+
+    def _tell_passed_over(self, found: Found) -> None:
+        """Say once what lies there unread; where that is all, nobody meant a folder of nothing."""
+        others = [harmless(name) for name in found.passed_over]
+        if others and not found.files:
+            raise UnavailableError(
+                f"{self.settings.path}: holds nothing that is read, such as {others[0]!r}: files "
+                f"should end in {', '.join(SUFFIXES)}, or be named by a glob, as those of folders "
+                "below it; to withdraw what its files held, leave an empty bundle there"
+            )
+        if others and others != self._passed_over:
+            log.warning("feed.files_passed_over", folder=str(self.settings.path),
+                        files=len(others), such_as=others[:_TOLD])  # fmt: skip
+        nothing = not (found.files or others) and bool(self._search.patterns)
+        if nothing and not self._empty:
+            log.warning("feed.no_files", path=str(self.settings.path))
+        self._passed_over, self._empty = others, nothing
 
     def pages(self, collection: Collection, cursor: str | None) -> Iterator[Page]:
         """Yield the file's objects, or nothing at all when they are those of the cursor."""

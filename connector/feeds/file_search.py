@@ -1,16 +1,26 @@
 """Finds the files that a path means: one file, a folder's, or those of a glob."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from connector.errors import UnavailableError
 
 SUFFIXES: Final = (".json", ".stix", ".stix2")
+MOST_FILES: Final = 100_000  # each is a collection of its own
 _WILD: Final = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The files of a path, and what lies beside them and is not read, both relative to a folder."""
+
+    files: Sequence[Path]
+    passed_over: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +41,33 @@ class Search:
             return cls(path.parent, (path.name,), one_file=True)
         return cls(Path(*path.parts[: wild[0]]), path.parts[wild[0] :])
 
-    def files(self) -> list[Path]:
-        """Return the files, relative to the folder; raise when a folder cannot be listed."""
+    def find(self) -> Found:
+        """Return what there is now; raise when a folder cannot be listed, or holds too much."""
         try:
-            if not self.patterns:
-                found = [e.name for e in _entries(self.folder) if e.name.endswith(SUFFIXES)]
-            elif self.one_file:
-                found = [name for name in os.listdir(self.folder) if name == self.patterns[0]]
-            else:
-                found = list(_matching(self.folder, self.patterns))
+            names, passed_over = self._names()
         except OSError as error:
             raise UnavailableError(
                 f"{error.filename}: the folder cannot be listed: {error.strerror}"
             ) from error
-        return [Path(name) for name in sorted(set(found))]
+        except RecursionError as error:
+            raise UnavailableError(f"{self.folder}: its folders lie too deep") from error
+        # A name that is no text cannot be kept as the key of a collection.
+        files = [Path(name) for name in sorted(names) if _is_text(name)]
+        odd = [name for name in names if not _is_text(name)]
+        return Found(files, sorted([*passed_over, *odd]))
+
+    def _names(self) -> tuple[set[str], list[str]]:
+        if self.one_file:
+            with os.scandir(self.folder) as entries:
+                return {entry.name for entry in entries if entry.name == self.patterns[0]}, []
+        if self.patterns:
+            found = set(islice(_matching(self.folder, self.patterns), MOST_FILES + 1))
+            _refuse_too_many(self.folder, len(found))
+            return found, []
+        names = [entry.name for entry in _entries(self.folder)]
+        read = {name for name in names if name.lower().endswith(SUFFIXES)}
+        below = [f"{each.name}/" for each in _folders(self.folder) if _holds_files(Path(each.path))]
+        return read, [*(name for name in names if name not in read), *below]
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -59,7 +82,31 @@ def _folders(folder: Path) -> list[os.DirEntry[str]]:
 def _listing(folder: Path) -> list[os.DirEntry[str]]:
     """Hidden files are left out: that is how uploads under way are usually named."""
     with os.scandir(folder) as entries:
-        return [entry for entry in entries if not entry.name.startswith(".")]
+        found = list(islice((e for e in entries if not e.name.startswith(".")), MOST_FILES + 1))
+    _refuse_too_many(folder, len(found))
+    return found
+
+
+def _refuse_too_many(folder: Path, count: int) -> None:
+    if count > MOST_FILES:
+        raise UnavailableError(f"{folder}: holds more than {MOST_FILES:,} files")
+
+
+def _holds_files(folder: Path) -> bool:
+    """Say whether a folder that is not looked into holds what would be read; unsure means no."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.name.lower().endswith(SUFFIXES) for entry in entries)
+    except OSError:
+        return False
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _matching(folder: Path, patterns: tuple[str, ...]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from connector.errors import UnavailableError
 from connector.feed import Page
@@ -154,6 +155,62 @@ def test_a_file_emptied_on_purpose_is_a_true_answer(tmp_path: Path) -> None:
     path.write_bytes(bundle())
     (page,) = read(feed_of(path), cursor)
     assert (page.objects, page.last) == ([], True)
+
+
+@pytest.mark.parametrize("name", ["F.JSON", "f.Json", "F.STIX", "f.Stix2"])
+def test_a_file_is_read_whatever_the_case_of_its_ending(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(bundle(A))
+    assert read_ids(read(feed_of(tmp_path))) == {A["id"]}
+
+
+@pytest.mark.parametrize("name", ["f.json.gz", "f.txt", "f", "below/f.json"])
+def test_a_folder_of_files_that_are_passed_over_is_a_fault_that_names_one(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(bundle(A))
+    with pytest.raises(UnavailableError) as raised:
+        feed_of(tmp_path).collections()
+    assert f"such as '{name.removesuffix('f.json') or name}'" in str(raised.value)
+    assert "should end in .json, .stix, .stix2, or be named by a glob" in str(raised.value)
+
+
+def test_what_is_passed_over_beside_others_is_told_once(tmp_path: Path) -> None:
+    for name in ("a.json", "b.txt", "c\x1b.md"):
+        (tmp_path / name).write_bytes(bundle(A))
+    (tmp_path / "lost+found").mkdir()
+    feed = feed_of(tmp_path)
+    with structlog.testing.capture_logs() as logs:
+        assert [found.title for found in feed.collections()] == ["a.json"]
+        feed.collections()
+    assert [(line["files"], line["such_as"]) for line in logs] == [(2, ["b.txt", "c\\x1b.md"])]
+
+
+def test_a_glob_that_finds_nothing_is_told_once_and_an_empty_folder_is_well(
+    tmp_path: Path,
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        assert feed_of(tmp_path).collections() == []
+        feed = feed_of(tmp_path / "*.json")
+        assert (feed.collections(), feed.collections()) == ([], [])
+    assert [line["event"] for line in logs] == ["feed.no_files"]
+
+
+def test_a_name_that_is_no_text_is_passed_over_and_told(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(bundle(A))
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.json")).write_bytes(bundle(B))
+    with structlog.testing.capture_logs() as logs:
+        assert read_ids(read(feed_of(tmp_path))) == {A["id"]}
+    assert [line["such_as"] for line in logs] == [["\\udcff.json"]]
+
+
+def test_files_of_a_folder_have_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.feeds.file_search.MOST_FILES", 2)
+    for name in ("a.json", "b.json", "c.json"):
+        (tmp_path / name).write_bytes(bundle(A))
+    for path in (tmp_path, tmp_path / "*.json", tmp_path / "**" / "*.json"):
+        with pytest.raises(UnavailableError, match="holds more than 2 files"):
+            feed_of(path).collections()
 
 
 def test_a_folder_gives_its_own_files_alone(tmp_path: Path) -> None:

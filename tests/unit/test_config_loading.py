@@ -539,6 +539,16 @@ def test_newer_copies_of_warninglists_are_used_in_place_of_those_installed(folde
     )
 
 
+def test_a_copy_that_begins_with_a_byte_order_mark_is_read(folder):
+    own_list(folder / "lists", "ours", 1, "ours.bad-host.com")
+    path = folder / "lists" / "ours" / "list.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    loaded = load_text(with_section("allowlist: {warninglists: [ours], warninglist_folder: lists}"))
+    assert loaded.warnings == ()
+    protects, now = loaded.make_allowlist().protects, datetime(2026, 11, 1, tzinfo=UTC)
+    assert protects(Observable(ObservableType.DOMAIN_NAME, "ours.bad-host.com"), now)
+
+
 def test_copies_that_cannot_be_used_are_told_with_the_reason_and_the_installed_ones_are_used(
     folder,
 ):
