@@ -23,6 +23,7 @@ from connector.indicators.hidden_parts import Part
 from connector.indicators.identity import id_of_key, key_of_id
 from connector.indicators.keys import key_of
 from connector.indicators.stix import instant
+from connector.mentioned import Mentions, find_mentions
 from connector.model import Context, Reason, Subject
 from connector.reconcile import Listing, Output
 from connector.service import Service
@@ -37,6 +38,11 @@ _MARK_REASONS: Final = {
     Mark.OVER_CAPACITY: Reason.OVER_CAPACITY,
     Mark.OVER_SHARE: Reason.OVER_CAPACITY,
 }
+_REASONS_WITHOUT_OBSERVABLE: Final = {
+    Kind.UNREADABLE: Reason.UNREADABLE,
+    Kind.UNSUPPORTED: Reason.UNSUPPORTED_PATTERN,
+    Kind.NOT_ENFORCEABLE: Reason.NOT_ENFORCEABLE,
+}
 _FOREIGN: Final = "was there before us, put by others; it stays theirs"
 
 
@@ -49,22 +55,24 @@ def explain_value(service: Service, asked: str) -> Json:
             found = questions.observables_of_object(database, connection, key)
             bare = questions.bare_claims_of(database, connection, key)
             unread = questions.unreadable_named(database, connection, asked)
+            mentions = Mentions(bare)
         else:
             keys = [key_of(candidate) for candidate in candidates(asked)]
             found = questions.find_observables(database, connection, keys) if keys else {}
-            bare, unread = [], []
+            mentions, unread = find_mentions(service, connection, asked), []
         answers = [
             _observable_json(service, connection, number, observable)
             for number, observable in sorted(found.items())
         ]
     return {
         "value": asked,
-        "found": bool(answers or bare or unread),
+        "found": bool(answers or mentions.claims or unread),
         "observables": answers,
         "unread": [
-            *(_claim_json(service, claim, None) for claim in bare),
-            *({**_claim_json(service, claim, None), "indicator": asked} for claim in unread),
+            *(_unread_json(service, claim) for claim in mentions.claims),
+            *({**_unread_json(service, claim), "indicator": asked} for claim in unread),
         ],
+        "searched": {"unread": mentions.searched, "of": mentions.of},
         "protected": _protections(service, asked),
         "gaps": [{"feed": gap.feed, **gap_json(gap)} for gap in service.store.objects.gaps.found()],
     }
@@ -125,6 +133,12 @@ def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None)
         ),
         "reasons": {},
     }
+
+
+def _unread_json(service: Service, claim: ClaimFound) -> Json:
+    """Return a claim that has no observable, with the reason that it is counted under."""
+    reason = _REASONS_WITHOUT_OBSERVABLE[Kind(claim.row.kind)]
+    return {**_claim_json(service, claim, None), "reason": reason.value}
 
 
 def _too_wide(service: Service, observable: Subject | None, terms: Terms) -> str:

@@ -240,7 +240,13 @@ def show_explanation(console: Console, answer: Json) -> None:
         for output in observable["outputs"]:
             _line(console, f"  {output['name']} ({output['list']}): {_outcome(output)}")
     for claim in answer["unread"]:
-        _line(console, f"  no observable in {_claim(claim)}")
+        _line(console, f"  {claim['reason']}: no observable in {_claim(claim)}")
+    if (searched := answer["searched"])["unread"] < searched["of"]:
+        _line(
+            console,
+            f"  looked through the newest {searched['unread']:,} of {searched['of']:,} claims "
+            "from which nothing could be read",
+        )
     for gap in answer["gaps"]:
         _line(console, f"  gap: {gap['feed']}: {lost(gap['feed'], gap)}")
     for protection in answer["protected"]:

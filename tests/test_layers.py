@@ -16,7 +16,7 @@ FLOORS = {
     6: {"__main__", "allowing", "cli", "console", "feeding", "impact", "screens", "daemon", "demo",
         "workers"},
     5: {"server", "service", "allowlist_in_force", "assembly", "once", "answers", "explaining",
-        "list_ages", "metrics", "logs"},
+        "list_ages", "mentioned", "metrics", "logs"},
     4: {"intake", "feedwatch", "stocktaking", "reconcile", "carrying", "entries", "rules",
         "clearance", "state", "disposal", "unresolved", "first_polls", "own_hosts"},
     3: {"feeds", "store", "config", "registry", "http", "tls", "answer",

@@ -17,8 +17,14 @@ USERINFO_DROPPED: Final = "userinfo_dropped"
 ACCOUNT_DROPPED: Final = "account_dropped"
 FRAGMENT_DROPPED: Final = "fragment_dropped"
 
-# RFC 2606 and 6761: never in the DNS, but what documentation, tests and exercises are written in.
-_RESERVED: Final = frozenset({"example", "invalid", "localhost", "test"})
+# Never in the DNS: what documentation, tests and exercises are written in (RFC 2606), and what is
+# found in other ways (RFC 6761, 6762, 7686 and 9476, and `internal` of ICANN).
+_RESERVED: Final = frozenset(
+    {
+        *("example", "invalid", "localhost", "test"),
+        *("alt", "arpa", "internal", "local", "localdomain", "onion"),
+    }
+)
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN: Final = re.compile(rf"(?:{_LABEL}\.)+([a-z][a-z0-9-]*)")
 _DEFAULT_PORTS: Final = {

@@ -33,6 +33,10 @@ VICTIMS: Final = ("email-message:to_refs", "email-message:cc_refs", "email-messa
 
 _RUNNING: Final = "the file must be running"
 _USER_AGENT: Final = "request_header.User-Agent"
+_HTTP: Final = "network-traffic:extensions.http-request-ext."
+# Objects that OpenCTI has beside those of STIX, today and by their older names.
+_HOSTNAMES: Final = ("hostname:value", "x-opencti-hostname:value", "domain:value")
+_USER_AGENTS: Final = ("user-agent:value", "x-opencti-user-agent:value")
 _DIGESTS: Final = {
     "md5": _T.FILE_MD5,
     "sha1": _T.FILE_SHA1,
@@ -70,6 +74,7 @@ _ALL: Final = (
     _host("network-traffic:src_ref.value"),
     _host("domain-name:resolves_to_refs[*].value", "other names may resolve to it as well"),
     _text("domain-name:value", _T.DOMAIN_NAME),
+    *(_text(path, _T.DOMAIN_NAME) for path in _HOSTNAMES),
     _text("url:value", _T.URL),
     _text("email-addr:value", _T.EMAIL_ADDR),
     _text("email-message:from_ref.value", _T.EMAIL_ADDR),
@@ -89,8 +94,10 @@ _ALL: Final = (
     _text("mutex:name", _T.MUTEX),
     _text("x509-certificate:hashes.sha1", _T.X509_SHA1),
     _text("x509-certificate:hashes.sha256", _T.X509_SHA256),
-    _text(f"network-traffic:extensions.http-request-ext.{_USER_AGENT}", _T.USER_AGENT),
+    _text(_HTTP + _USER_AGENT, _T.USER_AGENT),
     _text(f"http-request-ext:{_USER_AGENT}", _T.USER_AGENT),
+    *(_text(path, _T.USER_AGENT) for path in _USER_AGENTS),
+    _host(_HTTP + "request_header.Host", "it is asked for in a request, and other ways lead to it"),
     Property(
         "autonomous-system:number", partial(read_observable, _T.AUTONOMOUS_SYSTEM), is_number=True
     ),

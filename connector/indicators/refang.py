@@ -5,12 +5,20 @@ from typing import Final
 
 # Repetitions of blanks are bounded: unbounded ones cost the square of a hostile text's length.
 _REWRITES: Final = (
-    (re.compile(r"\[(://|[:/])\]"), r"\1"),
+    (re.compile(r"[\[({]?(://)[\])}]?|[\[({]([:/])[\])}]"), r"\1\2"),
     (
-        re.compile(r"\\\.|\s{0,3}[\[({](?:\.|dot)[\])}]\s{0,3}|\s{1,3}dot\s{1,3}", re.IGNORECASE),
+        re.compile(
+            r"\\\.|\s{0,3}[\[({](?:\.[\])}]?|dot[\])}])\s{0,3}|\.[\])}]|\s{1,3}dot\s{1,3}",
+            re.IGNORECASE,
+        ),
         ".",
     ),
-    (re.compile(r"\s{0,3}[\[({](?:@|at)[\])}]\s{0,3}|\s{1,3}at\s{1,3}", re.IGNORECASE), "@"),
+    (
+        re.compile(
+            r"\s{0,3}[\[({](?:@[\])}]?|at[\])}])\s{0,3}|@[\])}]|\s{1,3}at\s{1,3}", re.IGNORECASE
+        ),
+        "@",
+    ),
     (re.compile(r"^h(?:xx|\*\*|tx|xt)p(s?):", re.IGNORECASE), r"http\1:"),
     (re.compile(r"^fxp(s?):", re.IGNORECASE), r"ftp\1:"),
 )

@@ -242,6 +242,20 @@ def unreadable_named(database: Database, connection: Connection, name: str) -> l
     return _claims(database, connection, where, (*UNREADABLE_KEYS, len(words), words))
 
 
+def unread_count(database: Database, connection: Connection) -> int:
+    """Return how many claims have no observable: unreadable, unsupported or about none."""
+    sql = "SELECT count(*) FROM claims WHERE observable = 0"
+    return int(database.one(connection, sql) or 0)
+
+
+def newest_unread(database: Database, connection: Connection, most: int) -> list[ClaimFound]:
+    """Return the newest of the claims that have no observable, the newest first."""
+    where = (
+        "c.number IN (SELECT number FROM claims WHERE observable = 0 ORDER BY number DESC LIMIT ?)"
+    )
+    return _claims(database, connection, where, (most,))[::-1]
+
+
 def _claims(
     database: Database, connection: Connection, where: str, values: Sequence[Any]
 ) -> list[ClaimFound]:

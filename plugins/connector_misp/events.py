@@ -10,7 +10,7 @@ import msgspec
 
 from connector.feed import UnavailableError, read_json
 from connector_misp.flags import read_day, read_flag, read_seconds
-from connector_misp.patterns import RULES, NoPatternError, pattern_of
+from connector_misp.patterns import WHOLE, NoPatternError, pattern_of
 
 _IDS: Final = UUID("7d2c7a53-1a0f-5a0e-9d0e-3f1f6f0f9c11")  # of what MISP gave no UUID
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -149,8 +149,8 @@ def _pattern(kind: str, value: object) -> Document:
     """Return the pattern with its language; a value of the wrong form gets none, and is counted."""
     if not isinstance(value, str):
         return {"pattern_type": "stix"}
-    if kind in RULES:
-        return {"pattern": value, "pattern_type": RULES[kind]}
+    if kind in WHOLE:
+        return {"pattern": value, "pattern_type": WHOLE[kind]}
     try:
         pattern = pattern_of(kind, value)
     except NoPatternError:

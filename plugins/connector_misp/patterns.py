@@ -110,5 +110,11 @@ _PAIRS: Final[Mapping[str, tuple[Writer, Writer]]] = {
         for name, path in _DIGESTS.items()
     },
 }
-# Rules are kept whole in their own language; nobody reads observables out of them.
-RULES: Final = {"snort": "snort", "yara": "yara", "sigma": "sigma", "pattern-in-traffic": "pcre"}
+# Whole patterns: STIX is read like any other, rules are kept in their own language.
+WHOLE: Final = {
+    "stix2-pattern": "stix",
+    "snort": "snort",
+    "yara": "yara",
+    "sigma": "sigma",
+    "pattern-in-traffic": "pcre",
+}

@@ -202,6 +202,7 @@ PATTERNS = [
     ("sha256", "0" * 64, f"[file:hashes.'SHA-256' = '{'0' * 64}']"),
     ("filename", r"C:\x\a.exe", r"[file:name = 'C:\\x\\a.exe']"),
     ("AS", "AS64496", "[autonomous-system:number = 64496]"),
+    ("stix2-pattern", "[domain-name:value = 'bad.example']", "[domain-name:value = 'bad.example']"),
     (
         "filename|md5",
         f"a.exe|{'0' * 32}",

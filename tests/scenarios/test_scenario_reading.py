@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from scenario_site import Site
 from stix_samples import Object, indicator
 
@@ -124,3 +125,51 @@ def test_explain_says_why_an_autonomous_system_does_not_block(site: Site) -> Non
     assert "wide: [autonomous-system]" in found["claims"][0]["why"]
     assert found["outputs"][0]["reason"] == "not_enforceable"
     assert "wide: [autonomous-system]" in found["outputs"][0]["detail"]
+
+
+def test_explain_finds_a_value_in_what_could_not_be_read(site: Site) -> None:
+    site.configure()
+    never = {"valid_from": "2026-02-01T00:00:00Z", "valid_until": "2026-01-01T00:00:00Z"}
+    site.write(
+        "one.json",
+        [
+            indicator("bad pattern", pattern="[domain-name:value = 'torn.test' AND"),
+            indicator("no end", pattern="[url:value = 'hxxp://defanged[.]test/a\\\\b']"),
+            indicator("regex", pattern="[domain-name:value MATCHES '^regex.test$']"),
+            indicator("like", pattern="[url:value LIKE 'http://like.test/%']"),
+            indicator("wild", pattern="[domain-name:value = 'a.*.wild.test']"),
+            indicator("no date", "undated.test", valid_from=None),
+            indicator("never", "never.test", **never),
+            indicator("other", "other.test"),
+        ],
+    )
+    site.once()
+    for value, reason in {
+        "torn.test": "unreadable",
+        "http://defanged.test/a\\b": "unreadable",
+        "regex.test": "unsupported_pattern",
+        "hxxp://like[.]test/": "unsupported_pattern",
+        "a.*.wild.test": "not_enforceable",
+        "undated.test": "unreadable",
+    }.items():
+        answer = explain_value(site.service, value)
+        assert answer["found"], value
+        assert [one["reason"] for one in answer["unread"]] == [reason], value
+        assert answer["searched"] == {"unread": 6, "of": 6}
+    answer = explain_value(site.service, "never.test")
+    assert answer["observables"][0]["outputs"][0]["reason"] == "expired"
+    for value in ("torn.tes", "orn.test", "test", "unknown.test", ".", "'"):
+        assert not explain_value(site.service, value)["found"], value
+
+
+def test_explain_looks_through_a_bounded_number_and_says_so(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.mentioned.MOST_SEARCHED", 2)
+    site.configure()
+    patterns = [f"[domain-name:value MATCHES 'n{n}.test']" for n in range(5)]
+    site.write("one.json", [indicator(text, pattern=text) for text in patterns])
+    site.once()
+    assert explain_value(site.service, "n0.test")["searched"] == {"unread": 2, "of": 5}
+    found = [explain_value(site.service, f"n{n}.test")["found"] for n in range(5)]
+    assert found == [False, False, False, True, True]

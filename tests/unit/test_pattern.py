@@ -615,6 +615,11 @@ def test_what_gives_no_observable_says_why(pattern, reason, words):
         ("[url:value = 'http://bad.example/a/*']", "http://bad.example/a/*", "wildcard"),
         ("[domain-name:value = 'http://bad.example/*']", "http://bad.example/*", "wildcard"),
         ("[file:name = '*.exe']", "*.exe", "wildcard"),
+        (
+            "[network-traffic:extensions.'http-request-ext'.request_header.Host = 'bad.example']",
+            "bad.example",
+            "request",
+        ),
         ("[mutex:name = '*']", "*", "wildcard"),
         (
             "[url:value = 'http://www.search.example/?src=1#q=x']",
@@ -643,6 +648,20 @@ def test_an_equality_that_is_not_enough_is_watched(pattern, value, words):
         (r"[email-addr:value = 'o\'brien@bad.test']", "o'brien@bad.test"),
         ("[email-addr:value = 'u@[192.0.2.1]']", "u@[192.0.2.1]"),
         ("[email-addr:value = 'Jürgen@bad.test']", "jürgen@bad.test"),
+        ("[hostname:value = 'c2.bad.test']", "c2.bad.test"),
+        ("[x-opencti-hostname:value='c2.bad.test']", "c2.bad.test"),
+        ("[hostname:value = '203.0.113.5']", "203.0.113.5"),
+        ("[user-agent:value = 'Bad/1.0 (a, b)']", "Bad/1.0 (a, b)"),
+        ("[x-opencti-user-agent:value = 'Bad/1.0']", "Bad/1.0"),
+        (
+            "[network-traffic:dst_ref.type = 'domain-name' "
+            "AND network-traffic:dst_ref.value = 'bad.test']",
+            "bad.test",
+        ),
+        (
+            "[network-traffic:extensions.'http-request-ext'.request_header.'User-Agent' = 'Bad/1']",
+            "Bad/1",
+        ),
         ("[email-addr:value = '\"john doe\"@bad.test']", '"john doe"@bad.test'),
         ("[url:value = 'http://bad.example/x#']", "http://bad.example/x"),
         ("[url:value = 'http://me:x@bad.example/a']", "http://bad.example/a"),

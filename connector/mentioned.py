@@ -1,0 +1,45 @@
+"""Finds a value in objects from which nothing could be read: in how many, and of how many."""
+
+from typing import Any, Final, NamedTuple
+
+from connector.indicators.mentions import Mention
+from connector.service import Service
+from connector.store import questions
+from connector.store.database import parts
+from connector.store.questions import ClaimFound
+
+__all__ = ["Mentions", "find_mentions"]
+
+MOST_SEARCHED: Final = 50_000
+_MOST_TOLD: Final = 100
+_AT_ONCE: Final = 2000
+
+
+class Mentions(NamedTuple):
+    """Claims without observable whose original names a value; how many were looked at, of how many.
+
+    Looked at are the newest, and no more once enough are found.
+    """
+
+    claims: list[ClaimFound]
+    searched: int = 0
+    of: int = 0
+
+
+def find_mentions(service: Service, connection: Any, asked: str) -> Mentions:
+    """Return what names a value although no observable could be read from it."""
+    database = service.store.database
+    total = questions.unread_count(database, connection)
+    if not total:
+        return Mentions([])
+    mention, found, searched = Mention(asked), list[ClaimFound](), 0
+    for part in parts(questions.newest_unread(database, connection, MOST_SEARCHED), _AT_ONCE):
+        numbers = [claim.row.number for claim in part]
+        originals = service.store.originals_of_claims(connection, numbers)
+        searched += len(part)
+        found += [
+            claim for claim in part if mention.stands_in(originals.get(claim.row.number, b""))
+        ]
+        if len(found) >= _MOST_TOLD:
+            break
+    return Mentions(found[:_MOST_TOLD], searched, total)
