@@ -187,6 +187,9 @@ _TABLES: Final = (
     (BuiltinGroup.PUBLIC_RESOLVERS, Scope.TREE, _PUBLIC_RESOLVERS),
     (BuiltinGroup.MAIL_PROVIDERS, Scope.SHARED, _MAIL_PROVIDERS),
 )
+# Names that no name server of the Internet answers for (RFC 6761 and its like): to stop them breaks
+# what finds hosts in other ways, to see them stops nobody and may tell much.
+_WATCHED: Final = frozenset({"special-use name", "name for documentation and tests"})
 # Kept in the project as text, each host with the document that says why.
 _HOSTS: Final = (
     (BuiltinGroup.VITAL, "vital.txt"),
@@ -199,7 +202,10 @@ def builtin_rules(without: Collection[str]) -> Iterator[BuiltinRule]:
     for group, scope, table in _TABLES:
         if group not in without:
             for why, values in table.items():
-                yield from (BuiltinRule(group, value, why, scope) for value in values.split())
+                watched = why in _WATCHED
+                yield from (
+                    BuiltinRule(group, value, why, scope, watched) for value in values.split()
+                )
     if BuiltinGroup.EMPTY_FILES not in without:
         for digest, why in trivial_digests():
             yield BuiltinRule(BuiltinGroup.EMPTY_FILES, digest, why)

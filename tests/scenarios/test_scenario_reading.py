@@ -173,3 +173,14 @@ def test_explain_looks_through_a_bounded_number_and_says_so(
     assert explain_value(site.service, "n0.test")["searched"] == {"unread": 2, "of": 5}
     found = [explain_value(site.service, f"n{n}.test")["found"] for n in range(5)]
     assert found == [False, False, False, True, True]
+
+
+def test_special_use_names_are_watched_and_never_blocked(site: Site) -> None:
+    allowlist = {"builtin": {"except": ["public_suffixes"]}}
+    site.configure(**firewalls(block={}, watch=WATCH), allowlist=allowlist)
+    names = ["hidden.onion", "printer.local", "db.internal", "bad.test"]
+    site.write("one.json", [indicator(name, name) for name in names])
+    site.once()
+    assert (site.at("block"), site.at("watch")) == ([], sorted(names))
+    assert reasons(site, "block") == {"allowlisted": 4}
+    site.consistent()

@@ -20,7 +20,7 @@ from connector.decisions.containment import Ranges, Span
 from connector.decisions.public_suffixes import PublicSuffixes
 from connector.indicators.observable import canonical
 from connector.indicators.unfit import UnfitValueError
-from connector.model import Observable, ObservableType
+from connector.model import Observable, ObservableType, Purpose
 
 NOW = datetime(2026, 11, 23, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -53,6 +53,32 @@ def site(*values, **more):
 
 
 # --- the built-in floor
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("domain-name", "hidden.onion"),
+        ("domain-name", "*.printer.local"),
+        ("domain-name", "db.internal"),
+        ("domain-name", "name.alt"),
+        ("domain-name", "evil.localhost"),
+        ("domain-name", "host.home.arpa"),
+        ("domain-name", "bad.test"),
+        ("domain-name", "bad.invalid"),
+        ("url", "http://hidden.onion/market"),
+        ("email-addr", "x@hidden.onion"),
+    ],
+)
+def test_special_use_names_are_kept_off_blocklists_and_watched(floor, kind, value):
+    assert floor.protects(seen(kind, value), NOW, Purpose.BLOCK) is not None
+    assert floor.protects(seen(kind, value), NOW, Purpose.WATCH) is None
+
+
+@pytest.mark.parametrize("value", ["10.1.2.3", "127.0.0.1", "198.51.100.7"])
+def test_special_use_addresses_are_on_no_list(floor, value):
+    for purpose in Purpose:
+        assert floor.protects(seen("ipv4-addr", value), NOW, purpose) is not None
 
 
 ROOTS = [
@@ -211,7 +237,7 @@ def test_the_floor_protects_addresses_both_ways(floor, kind, value, group):
         ("domain-name", "printer.local", "special_purpose"),
         ("domain-name", "vault.internal", "special_purpose"),
         ("domain-name", "router.home.arpa", "special_purpose"),
-        ("domain-name", "7.100.51.198.in-addr.arpa", "special_purpose"),
+        ("domain-name", "7.100.51.198.in-addr.arpa", "vital"),
         ("domain-name", "hidden.onion", "special_purpose"),
         ("domain-name", "notlocal", "public_suffixes"),
         ("domain-name", "bad.example", "documentation"),
