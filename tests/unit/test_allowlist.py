@@ -763,6 +763,8 @@ def reaches(scope, rule, name, host_only):
         return True
     if host_only:
         return scope is Scope.HOST and name == rule
+    if scope is Scope.NAMES and at_or_below(name, rule):
+        return True
     return at_or_below(rule, name)
 
 
