@@ -79,7 +79,9 @@ def test_legal_values_with_quotes_commas_and_spaces_are_listed_where_a_line_can_
     assert reasons(site, "perimeter") == {"wanted": 5}
     assert site.lines("file-name.txt") == ["Invoice, March.exe"]
     assert site.lines("url.txt") == ["http://bad.test/o'neil.php"]
-    assert site.lines("email-addr.txt") == ["o'brien@bad.test", "u@[192.0.2.1]"]
+    assert site.lines("email-addr.txt") == ["o'brien@bad.test"], "the others are told as rejected"
+    outcomes = explain_value(site.service, "u@[192.0.2.1]")["observables"][0]["outputs"]
+    assert {one["name"]: one["reason"] for one in outcomes}["email-addr"] == "rejected"
     site.consistent()
 
 
