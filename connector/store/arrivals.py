@@ -78,7 +78,7 @@ class Arrivals:
         for number, version in zip(given, part, strict=True):
             self.claims[number] = version.claims()
             if version.state == _REVOKED:  # by whom nobody knows: it need not be its creator
-                self.disputes[number] = version.modified
+                self.disputes[number] = min(version.modified, self.now)
             if version.told is None:
                 self.fresh.append(version.key)
             else:
@@ -91,7 +91,7 @@ class Arrivals:
         """Take what a version says of an object that is held, if it is news."""
         held.disputed = self.disputes.get(held.number, held.disputed)
         held = self.held.setdefault(version.key, held)
-        what = news(held, version)
+        what = news(held, version, self.now)
         damaged = version.state == _UNREADABLE != held.state and what is News.NONE
         if not damaged:  # a damaged copy does not show that what it was a copy of is there
             self.members.append(held.number)
@@ -117,7 +117,8 @@ class Arrivals:
             held.state = held.standing
         else:
             revokes = what in (News.REVOKED, News.CONFIRMED)
-            held.disputed = self.disputes[held.number] = None if revokes else version.modified
+            at = min(version.modified, self.now)
+            held.disputed = self.disputes[held.number] = None if revokes else at
             if revokes:
                 held.state = State.REVOKED
             elif before == State.CURRENT:

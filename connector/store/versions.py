@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from connector.decisions.policy import State
+from connector.decisions.policy import NEVER, State
 from connector.decisions.selection import Traits
 from connector.indicators.context import Told
 from connector.indicators.known_marking import KnownMarking
@@ -71,8 +71,8 @@ class Held:
         return State.DISPUTED if doubted else State.CURRENT
 
 
-def news(held: Held, version: Version) -> News:
-    """Return what a version means, by STIX 2.1 section 3.6 and its rule on object creators."""
+def news(held: Held, version: Version, now: int = NEVER) -> News:
+    """Return what a version that came now means, by STIX 2.1 section 3.6 on object creators."""
     if version.state == State.UNREADABLE:
         return _news_of_unreadable(held, version)
     if held.state == State.UNREADABLE and not held.created_by:
@@ -83,20 +83,27 @@ def news(held: Held, version: Version) -> News:
         if held.disputed is None:
             return News.NONE
         if revokes and ours:  # whether it is the creator is open still: its latest word counts
-            return News.DISPUTED if version.modified > held.disputed else News.NONE
+            return News.DISPUTED if _disputes(held, version, now) else News.NONE
         # Of two who revoke what nobody had seen, one may be its creator.
         return News.CONFIRMED if ours or revokes else News.CLAIMED
     if revokes:
         if ours:
             return News.REVOKED
-        later = held.disputed is None or version.modified > held.disputed
-        return News.DISPUTED if later else News.NONE
+        return News.DISPUTED if _disputes(held, version, now) else News.NONE
     if version.modified > held.modified:
         return News.NEWER if ours else News.FOREIGN
     if held.state == State.UNREADABLE and version.modified == held.modified:
         return News.NEWER if ours else News.NONE
     # The latest version counts also where the source now shows an older one of what it withdrew.
     return News.RETURNED if ours and held.state == State.WITHDRAWN else News.NONE
+
+
+def _disputes(held: Held, version: Version, now: int) -> bool:
+    """Return whether a revocation by another is later than all that are known.
+
+    One dated ahead counts once, as of when it came: its creator's next version ends the dispute.
+    """
+    return held.disputed is None or held.disputed < version.modified <= now
 
 
 def _news_of_unreadable(held: Held, version: Version) -> News:

@@ -134,3 +134,26 @@ def test_an_opinion_of_the_year_9999_gives_way_to_what_its_author_says_later(sit
     site.write("three.json", [indicator("b", TWO)])
     site.change()
     assert site.at() == [TWO]
+
+
+def test_a_strangers_revocation_of_the_year_9999_ends_with_its_creators_next_version(
+    site: Site,
+) -> None:
+    site.configure()
+    known, other = indicator("a", ONE), indicator("b", TWO)
+    foreign = {**known, "modified": FAR, "revoked": True, "created_by_ref": STRANGER}
+    site.write("one.json", [known, other])
+    site.once()
+    site.clock.advance(hours=1)
+    site.write("one.json", [known, other, foreign])
+    site.change()
+    assert site.at() == [TWO]
+    site.clock.advance(days=1)
+    confirmed = {**known, "modified": stamp(site.clock.moment)}
+    for _ in range(3):  # the file shows that revocation in every run
+        site.write("one.json", [confirmed, other, foreign])
+        site.change()
+        assert site.at() == [ONE, TWO]
+        site.clock.advance(days=1)
+        other = {**other, "modified": stamp(site.clock.moment)}
+    site.consistent()

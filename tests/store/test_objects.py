@@ -21,6 +21,7 @@ from connector.store.markings import KeptMarkings
 from connector.store.store import Store
 
 _names = count(1)
+_LATER = 1_900_000_000_000_000  # no sample dates itself later than it came
 
 
 class FeedHand:
@@ -31,7 +32,7 @@ class FeedHand:
         self.number = store.objects.feed_number(f"feed-{next(_names)}")
         self.state = store.objects.collection(self.number, "key", "title")
 
-    def give(self, *raw: bytes, cursor: str = "c", now: int = 1) -> Stored:
+    def give(self, *raw: bytes, cursor: str = "c", now: int = _LATER) -> Stored:
         versions = [read_version(each) for each in raw]
         return self.store.objects.store_page(
             self.number, self.state, versions, cursor, whole=self.whole, now=now
