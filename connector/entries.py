@@ -49,13 +49,13 @@ class Describer:
         while part := list(islice(iterator, _PART)):
             names = self._names(part, mapper)
             for row in part:
-                facts = self._facts(row, names.get(row.indicator, ""))
+                facts = self._facts(row, names.get(row.claim.number, ""))
                 yield row, Entry(facts.observable, mapper(facts))
 
-    def _names(self, rows: list[WantedRow], mapper: Mapper) -> dict[bytes, str]:
+    def _names(self, rows: list[WantedRow], mapper: Mapper) -> dict[int, str]:
         if Input.INDICATOR_NAME not in mapper.needs:
             return {}
-        return self.store.names(self.connection, list({row.indicator for row in rows}))
+        return self.store.names(self.connection, [row.claim.number for row in rows])
 
     def _facts(self, row: WantedRow, name: str) -> Facts:
         claim, merged, policy = row.claim, row.merged, self.policy

@@ -191,7 +191,7 @@ def _context_json(context: Context) -> Json:
     words: dict[str, list[str]] = {}
     for word in context.words:
         words.setdefault(word.kind, []).append(word.name)
-    opinions = {producer: OPINIONS[score - 1] for producer, score, _feeds in context.opinions}
+    opinions = {producer: OPINIONS[score - 1] for producer, score in context.opinions}
     return {"context": words, "opinions": opinions}
 
 

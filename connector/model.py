@@ -217,6 +217,10 @@ class Rule:
         return RuleRef(self.language, self.indicator)
 
 
+# Among the markings of what was told: nothing marks it, so that the feed's configuration decides.
+UNMARKED: Final = "unmarked"
+
+
 class Word(NamedTuple):
     """One thing that context says of an indicator, and the markings of all that led there."""
 
@@ -227,13 +231,13 @@ class Word(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What is said of an indicator by other objects, as many indicators share it.
+    """What its own feed says of an indicator by other objects, as many indicators share it.
 
-    An opinion is its producer, its score from 1 to 5, and the numbers of the feeds that gave it.
+    An opinion is its producer and its score from 1 to 5.
     """
 
     words: tuple[Word, ...] = ()
-    opinions: tuple[tuple[str, int, tuple[int, ...]], ...] = ()
+    opinions: tuple[tuple[str, int], ...] = ()
 
 
 class Producer(NamedTuple):

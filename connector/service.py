@@ -221,7 +221,8 @@ class Service:
             listing.policy.forget_verdicts()
         stirred = False
         try:
-            stirred = not asking or self.store.objects.stir_created_by(changed)
+            producers = {producer for _feed, producer in changed}
+            stirred = not asking or self.store.objects.stir_created_by(producers)
         finally:
             if not stirred:
                 self.undecided.update(asking)

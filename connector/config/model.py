@@ -118,7 +118,7 @@ class FeedConfig(Settings):
     authoritative: tuple[Text, ...] = Field(
         (),
         description="Identities, by STIX id, whose opinions alone count for this feed's "
-        "indicators; without any, all that the feed itself brings count equally.",
+        "indicators, where this feed brings them; without any, all that it brings count equally.",
     )
     partial_runs: PartialRuns = Field(
         PartialRuns.REFUSE,

@@ -68,7 +68,7 @@ class OpinionRule:
         worst = min(counted, key=lambda said: (said[1], said[0]), default=("", bound))
         if worst[1] >= bound:
             return ""
-        return f"opinion: {OPINIONS[worst[1] - 1]} of {worst[0] or 'an unnamed producer'}"
+        return f"opinion: {OPINIONS[worst[1] - 1]} of {worst[0]}"
 
     def confidence_asked(
         self, counted: Sequence[tuple[str, int]], producer: str, *, blocks: bool
@@ -80,14 +80,11 @@ class OpinionRule:
         return 0 if agreed and not self.ignore else TRUSTED_FROM
 
 
-def counted_opinions(
-    context: Context, feed: int, authoritative: Collection[str]
-) -> list[tuple[str, int]]:
-    """Return the opinions that count for a feed's indicator.
+def counted_opinions(context: Context, authoritative: Collection[str]) -> list[tuple[str, int]]:
+    """Return the opinions that count: where the file names authoritative producers, theirs alone.
 
-    Where the file names authoritative producers, those alone count, whatever feed brought them.
-    Otherwise everybody's do, by the indicator's own feed: another could not undo its blocks.
+    All came by the indicator's own feed: anybody can write another's name on an opinion.
     """
-    if authoritative:
-        return [(by, score) for by, score, _ in context.opinions if by in authoritative]
-    return [(by, score) for by, score, feeds in context.opinions if feed in feeds]
+    return [
+        (by, score) for by, score in context.opinions if not authoritative or by in authoritative
+    ]

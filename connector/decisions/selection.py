@@ -94,7 +94,7 @@ def refusal(
     terms: Terms,
     traits: Traits,
     context: Context,
-    countries: Callable[[str], Collection[str]],
+    countries: Callable[[], Collection[str]],
 ) -> str:
     """Return why a list does not take indicators with these traits; empty when it does."""
     if not terms.configured:
@@ -113,7 +113,7 @@ def refusal(
     ):
         if refused := choice.refuses(words):
             return f"{name}: {refused}"
-    return select.context.refuses(context, lambda: countries(traits.created_by))
+    return select.context.refuses(context, countries)
 
 
 def _not_for_detection(labels: Sequence[str]) -> bool:

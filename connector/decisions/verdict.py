@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -10,6 +11,7 @@ from connector.decisions.context import NO_CONTEXT, counted_opinions
 from connector.decisions.selection import Select, Terms, Traits, refusal
 from connector.model import (
     NOBODY,
+    UNMARKED,
     Context,
     Observable,
     Producer,
@@ -129,7 +131,7 @@ class ListPolicy:
     level: Callable[[Traits, int], tuple[Tlp, str]]
     allowlist: Protector
     contexts: Callable[[int], Context] = lambda _number: NO_CONTEXT
-    countries: Callable[[str], Collection[str]] = lambda _producer: ()
+    countries: Callable[[str, int], Collection[str]] = lambda _producer, _feed: ()
     sharing: Callable[[Traits, int], Shared] | None = None
     producer: Callable[[str, int], Producer] = lambda _producer, _feed: NOBODY
     shows: frozenset[str] = frozenset()
@@ -187,13 +189,12 @@ class ListPolicy:
         return self._shared(traits, feed).notes
 
     def _tells(self, marking: str, feed: int) -> bool:
-        """Return whether what bears a marking may be named; `unmarked:2` is feed 2's default."""
+        """Return whether what bears a marking may be named."""
         opened = self._known[0].opened
         known = opened.get((marking, feed))
         if known is None:
-            _, unmarked, number = marking.partition("unmarked:")
-            bearing = (Traits(), int(number)) if unmarked else (Traits(markings=(marking,)), feed)
-            shared = self._shared(*bearing)
+            traits = Traits() if marking == UNMARKED else Traits(markings=(marking,))
+            shared = self._shared(traits, feed)
             closed = shared.expired or shared.refusal(Purpose.WATCH) or _NAME in shared.hides
             known = not closed
             if shared.until is None:
@@ -209,8 +210,9 @@ class ListPolicy:
         if words := shared.refusal(self.purpose) if terms.configured else "":
             return judged._replace(reason=Reason.WITHHELD, detail=words)
         context = self.contexts(number) if number else NO_CONTEXT
-        counted = counted_opinions(context, feed, terms.authoritative)
-        refused = refusal(self.select, self.purpose, terms, traits, context, self.countries)
+        counted = counted_opinions(context, terms.authoritative)
+        sits = partial(self.countries, traits.created_by, feed)
+        refused = refusal(self.select, self.purpose, terms, traits, context, sits)
         if refused := refused or rule.refuses(counted, blocks=blocks):
             return judged._replace(reason=Reason.DESELECTED, detail=refused)
         asked = rule.confidence_asked(counted, traits.created_by, blocks=blocks)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from connector.indicators.context import Link, Node
-from connector.model import Context, Word
+from connector.model import UNMARKED, Context, Word
 
 DEEPEST: Final = 6
 _MOST_STEPS: Final = 1_000
@@ -20,30 +20,26 @@ _SAID_OF: Final[Mapping[str, str]] = {
 }
 
 
-class Placed(NamedTuple):
-    """A node as one feed gave it."""
-
-    feed: int
-    node: Node
-
-
 class Step(NamedTuple):
-    """An edge as one feed gave it, seen from its source; it is shared as its object allows."""
+    """An edge, seen from its source; it is shared as its object allows."""
 
     target: bytes
     link: int
-    feed: int
     markings: tuple[str, ...]
 
 
 def context_of(
     start: bytes,
     steps: Callable[[bytes], Sequence[Step]],
-    nodes: Callable[[bytes], Sequence[Placed]],
+    nodes: Callable[[bytes], Sequence[Node]],
 ) -> tuple[Context, int | None]:
-    """Return what is said of an indicator, however it arrived, and when it was last sighted."""
+    """Return what is said of an indicator, however it arrived, and when it was last sighted.
+
+    A judgement is somebody's, so an opinion without an author does not count. Facts do: a sighting
+    or a relationship without one is the feed's own word, as an indicator without one is.
+    """
     words: set[Word] = set()
-    judged: list[Placed] = []
+    judged: list[Node] = []
     sighted: int | None = None
     seen = {start}
     frontier: list[tuple[bytes, frozenset[str]]] = [(start, frozenset())]
@@ -58,9 +54,9 @@ def context_of(
                     if step.link == Link.JUDGED:
                         judged += placed
                     else:
-                        sighted = max([sighted or 0, *(each.node.at for each in placed)])
+                        sighted = max([sighted or 0, *(each.at for each in placed)])
                     continue
-                path = borne | _bears(step.feed, step.markings)
+                path = borne | _bears(step.markings)
                 for each in placed:
                     words |= _words(each, step.link, path)
                 if (
@@ -69,20 +65,19 @@ def context_of(
                     and len(seen) < _MOST_STEPS
                 ):
                     seen.add(step.target)
-                    through = [_bears(each.feed, each.node.markings) for each in placed]
+                    through = [_bears(each.markings) for each in placed]
                     reached.append((step.target, path.union(*through)))
         frontier = reached
     return Context(tuple(sorted(words)[:_MOST_WORDS]), _opinions(judged)), sighted or None
 
 
-def _bears(feed: int, markings: tuple[str, ...]) -> frozenset[str]:
+def _bears(markings: tuple[str, ...]) -> frozenset[str]:
     """Return the markings; none is a marking too: what the feed's configuration assumes."""
-    return frozenset(markings or (f"unmarked:{feed}",))
+    return frozenset(markings or (UNMARKED,))
 
 
-def _words(placed: Placed, link: int, path: frozenset[str]) -> set[Word]:
-    node = placed.node
-    marks = tuple(sorted(path | _bears(placed.feed, node.markings)))
+def _words(node: Node, link: int, path: frozenset[str]) -> set[Word]:
+    marks = tuple(sorted(path | _bears(node.markings)))
     if link == Link.TARGETS:  # where victims sit says nothing of where the actor does
         return {Word("sector", sector, (), marks) for sector in node.sectors}
     words = {Word("country", at, (), marks) for at in node.countries[:1]}
@@ -93,22 +88,11 @@ def _words(placed: Placed, link: int, path: frozenset[str]) -> set[Word]:
     return words
 
 
-def _opinions(judged: Sequence[Placed]) -> tuple[tuple[str, int, tuple[int, ...]], ...]:
+def _opinions(judged: Sequence[Node]) -> tuple[tuple[str, int], ...]:
     """Return the newest opinion of each producer; of two as new the lower."""
     newest: dict[str, tuple[int, int]] = {}
-    for _feed, node in judged:
+    for node in judged:
         said = (node.at, -node.score)
-        if node.score and said > newest.get(node.producer, (-1, 0)):
+        if node.producer and node.score and said > newest.get(node.producer, (-1, 0)):
             newest[node.producer] = said
-    return tuple(
-        (
-            producer,
-            -score,
-            tuple(sorted({p.feed for p in judged if _same(p.node, producer, at, score)})),
-        )
-        for producer, (at, score) in sorted(newest.items())
-    )
-
-
-def _same(node: Node, producer: str, at: int, score: int) -> bool:
-    return (node.producer, node.at, -node.score) == (producer, at, score)
+    return tuple((producer, -score) for producer, (_at, score) in sorted(newest.items()))

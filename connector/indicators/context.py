@@ -25,6 +25,8 @@ SCORES: Final[Mapping[str, int]] = {
 }  # fmt: skip
 # What an identity says of how it may be named, and of what refers to it (AIS).
 _OF_CONSENT: Final = ("ais-consent-", "cisa-proprietary")
+_MARKING: Final = "marking-definition--"
+_NO_MARKING: Final = _MARKING  # what is no id of a marking restricts as one that is not at hand
 _MOST_REFS: Final = 20_000
 _MOST_NAMES: Final = 64
 _LONGEST_NAME: Final = 200
@@ -187,7 +189,8 @@ def _clean(words: Iterable[str]) -> tuple[str, ...]:
 def _markings(body: _Body) -> tuple[str, ...]:
     """Return every marking; one on a part is taken for the whole, which shows no part alone."""
     partly = (part.marking_ref for part in body.granular_markings or ())
-    return tuple(sorted({*(body.object_marking_refs or ()), *(ref for ref in partly if ref)}))
+    borne = {*(body.object_marking_refs or ()), *(ref for ref in partly if ref)}
+    return tuple(sorted(ref if ref.startswith(_MARKING) else _NO_MARKING for ref in borne))
 
 
 def _edges(body: _Body) -> Iterator[Edge]:

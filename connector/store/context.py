@@ -1,5 +1,6 @@
 """Who is behind an indicator, and who judged it: a graph of what context objects say.
 
+Each feed has a graph of its own: what another says of an indicator is not said of this one.
 Whatever arrives first: a change finds the indicators that it may speak of, backwards along the
 edges, and what is said of each is gathered anew from what the store then holds.
 """
@@ -11,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from connector.decisions.policy import State
-from connector.indicators.attribution import DEEPEST, Placed, Step, context_of
+from connector.indicators.attribution import DEEPEST, Step, context_of
 from connector.indicators.context import Link, Node, Told
 from connector.indicators.identity import INDICATOR_KEYS, is_indicator, speaks_alone
 from connector.model import Context
@@ -38,12 +39,13 @@ class ContextRows:
     def take(
         self,
         connection: Connection,
+        feed: int,
         told: Mapping[int, tuple[bytes, Told]],
         restated: Collection[int],
         fresh: Sequence[bytes],
         touched: int,
     ) -> None:
-        """Bring indicators in step with new words, taken back ones, and new indicators.
+        """Bring a feed's indicators in step with new words, taken back ones, and new indicators.
 
         `told` holds key and words by object; `restated` are those objects that had words before,
         or whose state alone changed.
@@ -54,11 +56,11 @@ class ContextRows:
             self._replace(connection, told, [number for number in told if number in restated])
             start.update(key for key, _ in told.values())
             start.update(edge.source for _, said in told.values() for edge in said.edges)
-            affected = self._backwards(connection, start)
+            affected = self._backwards(connection, feed, start)
         if fresh and self._db.one(connection, "SELECT 1 FROM edges LIMIT 1"):
             affected |= self._spoken_of(connection, fresh)
         for part in parts(sorted(affected), _PART):
-            self._settle(connection, part, touched)
+            self._settle(connection, feed, part, touched)
 
     def sweep(self, connection: Connection) -> int:
         """Drop what is said of no indicator any more."""
@@ -100,7 +102,7 @@ class ContextRows:
         ]
         self._db.many(connection, sql, rows)
 
-    def _backwards(self, connection: Connection, start: set[bytes]) -> set[bytes]:
+    def _backwards(self, connection: Connection, feed: int, start: set[bytes]) -> set[bytes]:
         """Return the indicators from which one of these can be reached."""
         among_indicators = any(
             self._db.one(connection, "SELECT 1 FROM edges WHERE target >= ? AND target < ?", span)
@@ -113,8 +115,13 @@ class ContextRows:
         for _depth in range(DEEPEST):
             reached: set[bytes] = set()
             for part in parts(list(frontier)):
-                sql = f"SELECT DISTINCT source FROM edges WHERE target IN ({marks(part)})"  # noqa: S608 - only marks
-                reached.update(bytes(row[0]) for row in self._db.rows(connection, sql, part))
+                sql = (
+                    "SELECT DISTINCT e.source FROM edges e "  # noqa: S608 - only marks
+                    "JOIN objects o ON o.number = e.object AND o.feed = ? "
+                    f"WHERE e.target IN ({marks(part)})"
+                )
+                rows = self._db.rows(connection, sql, (feed, *part))
+                reached.update(bytes(row[0]) for row in rows)
             frontier = reached - seen
             seen |= frontier
         return {key for key in seen if is_indicator(key)}
@@ -126,11 +133,16 @@ class ContextRows:
             found.update(bytes(row[0]) for row in self._db.rows(connection, sql, part))
         return found
 
-    def _settle(self, connection: Connection, keys: Sequence[bytes], touched: int) -> None:
+    def _settle(
+        self, connection: Connection, feed: int, keys: Sequence[bytes], touched: int
+    ) -> None:
         """Gather anew what is said of indicators; touch what they claim where it changed."""
-        sql = f"SELECT number, key, context, sighted FROM objects WHERE key IN ({marks(keys)})"  # noqa: S608 - only marks
-        rows = self._db.rows(connection, sql, keys)
-        graph = Graph(self._db, connection, {bytes(row[1]) for row in rows})
+        sql = (
+            "SELECT number, key, context, sighted FROM objects "  # noqa: S608 - only marks
+            f"WHERE feed = ? AND key IN ({marks(keys)})"
+        )
+        rows = self._db.rows(connection, sql, (feed, *keys))
+        graph = Graph(self._db, connection, feed, {bytes(row[1]) for row in rows})
         said = {bytes(row[1]): graph.context_of(bytes(row[1])) for row in rows}
         given = self._contexts.of(connection, {found for found, _ in said.values() if any(found)})
         changed = []
@@ -146,12 +158,15 @@ class ContextRows:
 
 
 class Graph:
-    """What the store holds of the ways that lead away from some objects."""
+    """What a feed says of the ways that lead away from some objects."""
 
-    def __init__(self, database: Database, connection: Connection, start: Iterable[bytes]) -> None:
+    def __init__(
+        self, database: Database, connection: Connection, feed: int, start: Iterable[bytes]
+    ) -> None:
         self._db = database
         self._connection = connection
-        self._nodes: dict[bytes, list[Placed]] = {}
+        self._feed = feed
+        self._nodes: dict[bytes, list[Node]] = {}
         self._steps: dict[bytes, list[Step]] = {}
         self._load(set(start))
 
@@ -159,8 +174,8 @@ class Graph:
         """Return what is said of an object."""
         return context_of(key, self.steps, self.nodes)
 
-    def nodes(self, key: bytes) -> Sequence[Placed]:
-        """Return the versions of a node that feeds stand by."""
+    def nodes(self, key: bytes) -> Sequence[Node]:
+        """Return what a node says, where the feed stands by it."""
         return self._nodes.get(key, ())
 
     def steps(self, key: bytes) -> Sequence[Step]:
@@ -183,26 +198,28 @@ class Graph:
         """Read the edges from some objects; return their ends, and whether those lead on."""
         reached: dict[bytes, bool] = {}
         sql = (
-            "SELECT e.source, e.target, e.link, o.feed, n.body FROM edges e "  # noqa: S608 - only marks
-            f"JOIN objects o ON o.number = e.object AND {_STANDS} "
+            "SELECT e.source, e.target, e.link, n.body FROM edges e "  # noqa: S608 - only marks
+            f"JOIN objects o ON o.number = e.object AND o.feed = ? AND {_STANDS} "
             "JOIN nodes n ON n.object = e.object WHERE e.source IN ({keys})"
         )
-        for source, target, link, feed, body in self._rows(sql, sources):
+        for source, target, link, body in self._rows(sql, sources):
             to, node = bytes(target), _node_of(body)
-            self._steps.setdefault(bytes(source), []).append(Step(to, link, feed, node.markings))
-            if link in _OWN_ENDS and (placed := Placed(feed, node)) not in self.nodes(to):
-                self._nodes.setdefault(to, []).append(placed)
+            self._steps.setdefault(bytes(source), []).append(Step(to, link, node.markings))
+            if link in _OWN_ENDS and node not in self.nodes(to):
+                self._nodes.setdefault(to, []).append(node)
             reached[to] = reached.get(to, False) or link not in _ENDS
         return reached
 
     def _load_nodes(self, keys: set[bytes]) -> None:
         sql = (
-            "SELECT n.key, o.feed, n.body FROM nodes n "  # noqa: S608 - only marks
-            f"JOIN objects o ON o.number = n.object AND {_STANDS} WHERE n.key IN ({{keys}})"
+            "SELECT n.key, n.body FROM nodes n "  # noqa: S608 - only marks
+            f"JOIN objects o ON o.number = n.object AND o.feed = ? AND {_STANDS} "
+            "WHERE n.key IN ({keys})"
         )
-        for key, feed, body in self._rows(sql, keys):
-            self._nodes.setdefault(bytes(key), []).append(Placed(feed, _node_of(body)))
+        for key, body in self._rows(sql, keys):
+            self._nodes.setdefault(bytes(key), []).append(_node_of(body))
 
     def _rows(self, sql: str, keys: set[bytes]) -> Iterable[Any]:
         for part in parts(list(keys)):
-            yield from self._db.rows(self._connection, sql.replace("{keys}", marks(part)), part)
+            marked = sql.replace("{keys}", marks(part))
+            yield from self._db.rows(self._connection, marked, (self._feed, *part))

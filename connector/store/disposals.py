@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from connector.decisions.policy import State
 from connector.decisions.selection import Traits
-from connector.indicators.context import NOTHING_TOLD
+from connector.indicators.context import NOTHING_TOLD, Told
 from connector.indicators.known_marking import KnownMarking, markings_in
 from connector.store.claims import ClaimRows
 from connector.store.compression import Codec
@@ -162,9 +162,15 @@ class Disposals:
     def _let_go(self, connection: Connection, objects: Sequence[int], touched: int) -> None:
         """Take back what objects say of others, and remember the values that they claim."""
         held = numbers(objects)
-        sql = f"SELECT object, key FROM nodes WHERE object IN ({held})"  # noqa: S608 - only numbers
-        told = {row[0]: (bytes(row[1]), NOTHING_TOLD) for row in self._db.rows(connection, sql)}
-        self._context.take(connection, told, told, (), touched)
+        sql = (
+            "SELECT o.feed, n.object, n.key FROM nodes n JOIN objects o ON o.number = n.object "  # noqa: S608 - only numbers
+            f"WHERE n.object IN ({held})"
+        )
+        told: dict[int, dict[int, tuple[bytes, Told]]] = {}
+        for feed, number, key in self._db.rows(connection, sql):
+            told.setdefault(feed, {})[number] = (bytes(key), NOTHING_TOLD)
+        for feed, said in told.items():
+            self._context.take(connection, feed, said, said, (), touched)
         sql = (
             "INSERT INTO disposed_values (observable) SELECT DISTINCT observable FROM claims "  # noqa: S608 - only numbers
             f"WHERE observable > 0 AND object IN ({held}) ON CONFLICT (observable) DO NOTHING"

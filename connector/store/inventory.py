@@ -98,8 +98,8 @@ class Inventory:
         with self._db.write() as connection:
             gone = sorted(absent & self._absent_before(connection))
             self._remember(connection, absent.difference(gone))
-            withdrawn = self._runs.withdraw(connection, gone)
-            self._runs.bring_back(connection, returned)
+            withdrawn = self._runs.withdraw(connection, self.feed, gone)
+            self._runs.bring_back(connection, self.feed, returned)
         return Compared(held, len(absent), withdrawn, len(returned))
 
     def _compare(self) -> tuple[int, set[int], list[int]]:

@@ -230,7 +230,7 @@ class ObjectStore(Runs):
         touched = self._claims.next_touch(connection)
         self._claims.put(connection, page.claims, page.replaced, touched)
         self._claims.stir(connection, page.stirred, touched)
-        self._context.take(connection, page.told, page.restated, page.fresh, touched)
+        self._context.take(connection, page.feed, page.told, page.restated, page.fresh, touched)
 
     def _held(self, connection: Connection, feed: int, keys: Sequence[bytes]) -> dict[bytes, Held]:
         found: dict[bytes, Held] = {}

@@ -109,14 +109,14 @@ class Runs:
                     self._db.run(connection, sql, (number,))
         return left
 
-    def withdraw(self, connection: Connection, gone: Sequence[int]) -> int:
-        """Withdraw objects that their source holds no more; return how many were in force."""
+    def withdraw(self, connection: Connection, feed: int, gone: Sequence[int]) -> int:
+        """Withdraw what a feed's source holds no more; return how many were in force."""
         if not gone:
             return 0
         touched = self._claims.next_touch(connection)
-        return sum(self._withdraw(connection, part, touched) for part in parts(gone))
+        return sum(self._withdraw(connection, feed, part, touched) for part in parts(gone))
 
-    def bring_back(self, connection: Connection, returned: Sequence[int]) -> None:
+    def bring_back(self, connection: Connection, feed: int, returned: Sequence[int]) -> None:
         """Let objects count again that were withdrawn and that their source holds after all."""
         if not returned:
             return
@@ -128,10 +128,12 @@ class Runs:
             )
             self._db.run(connection, sql, (State.WITHDRAWN,))
             self._claims.stir(connection, part, touched)
-            self._context.take(connection, {}, part, (), touched)
+            self._context.take(connection, feed, {}, part, (), touched)
 
     def _leave(self, connection: Connection, collection: int, members: Sequence[int]) -> int:
         withdrawn = 0
+        sql = "SELECT feed FROM collections WHERE number = ?"
+        feed = int(self._db.one(connection, sql, (collection,)))
         touched = self._claims.next_touch(connection)
         for part in parts(members):
             sql = f"DELETE FROM members WHERE collection = ? AND object IN ({numbers(part)})"  # noqa: S608 - only numbers
@@ -139,10 +141,12 @@ class Runs:
             sql = f"SELECT DISTINCT object FROM members WHERE object IN ({numbers(part)})"  # noqa: S608 - only numbers
             elsewhere = {row[0] for row in self._db.rows(connection, sql)}
             gone = [member for member in part if member not in elsewhere]
-            withdrawn += self._withdraw(connection, gone, touched)
+            withdrawn += self._withdraw(connection, feed, gone, touched)
         return withdrawn
 
-    def _withdraw(self, connection: Connection, gone: Sequence[int], touched: int) -> int:
+    def _withdraw(
+        self, connection: Connection, feed: int, gone: Sequence[int], touched: int
+    ) -> int:
         sql = f"SELECT number FROM objects WHERE state = ? AND number IN ({numbers(gone)})"  # noqa: S608 - only numbers
         unreadable = [row[0] for row in self._db.rows(connection, sql, (State.UNREADABLE,))]
         self.forget_objects(connection, unreadable, touched)
@@ -153,7 +157,7 @@ class Runs:
         states = (State.WITHDRAWN, State.CURRENT, State.DISPUTED)
         changed = self._db.run(connection, sql, states)
         self._claims.stir(connection, gone, touched)
-        self._context.take(connection, {}, gone, (), touched)
+        self._context.take(connection, feed, {}, gone, (), touched)
         return changed + len(unreadable)
 
     def forget_objects(self, connection: Connection, objects: Sequence[int], touched: int) -> None:

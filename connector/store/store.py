@@ -69,13 +69,19 @@ class Store:
                     found[number] = codec.unpack(bytes(packed))
         return found
 
-    def names(self, connection: Connection, keys: list[bytes]) -> dict[bytes, str]:
-        """Return the `name` of objects by key, where they have one."""
+    def names(self, connection: Connection, claims: list[int]) -> dict[int, str]:
+        """Return the `name` of the objects that make these claims, where they have one."""
+        of: dict[int, list[int]] = {}  # one object may make thousands of claims
+        for part in parts(claims):
+            sql = f"SELECT number, object FROM claims WHERE number IN ({numbers(part)})"  # noqa: S608 - only numbers
+            for claim, owner in self.database.rows(connection, sql):
+                of.setdefault(owner, []).append(claim)
+        first = {claims[0]: claims for claims in of.values()}
         found = {}
-        for key, raw in self.originals(connection, keys).items():
+        for claim, raw in self.originals_of_claims(connection, list(first)).items():
             read = read_object(raw)
             if not isinstance(read, Unreadable) and read.name:
-                found[key] = read.name
+                found.update(dict.fromkeys(first[claim], read.name))
         return found
 
     def close(self) -> None:

@@ -79,14 +79,14 @@ def give(store: Store, feed: int, *raw: bytes) -> None:
     store.objects.store_page(feed, state, versions, "c", whole=False, now=LATER)
 
 
-def contexts(store: Store) -> dict[str, tuple[Any, ...]]:
-    """Return words, opinions and sighting of every indicator."""
+def contexts(store: Store, feed: int = 1) -> dict[str, tuple[Any, ...]]:
+    """Return words, opinions and sighting of every indicator of a feed."""
     with store.database.read() as connection:
         rows = store.database.rows(
             connection,
             "SELECT o.key, x.body, o.sighted FROM objects o "
-            "LEFT JOIN contexts x ON x.number = o.context",
-        )
+            "LEFT JOIN contexts x ON x.number = o.context WHERE o.feed = ?", (feed,),
+        )  # fmt: skip
     found = {}
     for key, body, sighted in rows:
         context = Context() if body is None else msgspec.json.decode(body, type=Context)
@@ -104,7 +104,7 @@ EXPECTED = {
             ("country", "KP", ()), ("malware", "Rat", ("Mouse",)), ("report", "Wave", ()),
             ("threat_actor", "Lazarus Group", ()),
         ],
-        ((PRODUCER, 4, (1,)),),
+        ((PRODUCER, 4),),
         None,
     ),
     SECOND: (
@@ -112,7 +112,7 @@ EXPECTED = {
             ("country", "KP", ()), ("malware", "Rat", ("Mouse",)),
             ("threat_actor", "Lazarus Group", ()),
         ],
-        ((OTHER, 3, (1,)),),
+        ((OTHER, 3),),
         1_767_225_600_000_000 + 4 * 86_400_000_000,
     ),
     indicator_id(3): ([("report", "Wave", ())], (), None),
@@ -168,20 +168,23 @@ def test_only_what_is_spoken_of_is_touched(store: Store) -> None:
     assert touched(store, 1) == once, "it says what it said before"
 
 
-def test_two_feeds_speak_of_the_same_objects(store: Store) -> None:
+def test_a_feed_speaks_of_its_own_objects_alone(store: Store) -> None:
     ais, own = store.objects.feed_number("ais"), store.objects.feed_number("own")
     give(store, ais, indicator(1), link(1, "indicates", FIRST, sid("malware")))
-    give(
-        store,
-        own,
+    before = contexts(store, ais)
+    theirs = [
         said("malware", name="Rat"),
+        link(2, "indicates", FIRST, sid("malware")),
         said("opinion", 1, opinion="agree", object_refs=[FIRST]),
-    )
-    words, opinions, _ = contexts(store)[FIRST]
-    assert words == [("malware", "Rat", ())]
-    assert opinions == ((PRODUCER, 4, (own,)),), "and who said it is kept"
-    give(store, own, said("malware", name="Rat", day=2, revoked=True))
-    assert contexts(store)[FIRST][0] == []
+        said("sighting", 1, sighting_of_ref=FIRST),
+    ]
+    give(store, own, *theirs)
+    assert contexts(store, ais) == before == {FIRST: ([], (), None)}
+    give(store, own, indicator(1))
+    assert contexts(store, own)[FIRST][:2] == ([("malware", "Rat", ())], ((PRODUCER, 4),))
+    give(store, ais, said("malware", name="Mouse"))
+    assert contexts(store, ais)[FIRST][0] == [("malware", "Mouse", ())]
+    assert contexts(store, own)[FIRST][0] == [("malware", "Rat", ())]
 
 
 def test_a_strangers_revocation_takes_no_word_away(store: Store) -> None:
@@ -250,15 +253,15 @@ def test_pages_of_indicators_alone_ask_nothing_more(
 
 def test_producers_sit_where_they_say_or_where_others_say(store: Store) -> None:
     feed = store.objects.feed_number("ais")
-    assert store.producers.countries(sid("identity")) == frozenset()
+    assert store.producers.countries(sid("identity"), feed) == frozenset()
     assert not store.producers.moved()
     give(store, feed, said("identity", name="a CERT", country="JP"))
     assert store.producers.moved()
-    assert store.producers.countries(sid("identity")) == {"JP"}
+    assert store.producers.countries(sid("identity"), feed) == {"JP"}
     give(store, feed, link(1, "located-at", sid("identity"), sid("location")))
     give(store, feed, said("location", country="KR"))
     assert store.producers.moved()
-    assert store.producers.countries(sid("identity")) == {"JP", "KR"}
+    assert store.producers.countries(sid("identity"), feed) == {"JP", "KR"}
     assert not store.producers.moved()
 
 
@@ -301,16 +304,12 @@ def test_what_is_said_of_an_indicator_is_said_of_its_duplicate_whatever_comes_la
         assert contexts(store)[subject][0] == [("malware", "Rat", ())], subject
 
 
-def test_an_opinion_of_one_feed_is_not_one_of_another_that_names_other_indicators(
-    store: Store,
-) -> None:
+def test_where_a_producer_sits_is_for_its_own_feed_to_say(store: Store) -> None:
     ours, theirs = store.objects.feed_number("ais"), store.objects.feed_number("isac")
-    give(store, ours, indicator(1), indicator(2))
-    give(store, ours, said("opinion", 1, opinion="agree", object_refs=[FIRST]))
-    give(store, theirs, said("opinion", 1, opinion="disagree", object_refs=[SECOND], day=9))
-    found = contexts(store)
-    assert found[FIRST][1] == ((PRODUCER, 4, (ours,)),)
-    assert found[SECOND][1] == ((PRODUCER, 2, (theirs,)),)
+    give(store, ours, said("identity", name="a CERT", country="JP"))
+    give(store, theirs, said("identity", name="a CERT", country="KP", day=9))
+    assert store.producers.countries(sid("identity"), ours) == {"JP"}
+    assert store.producers.of(sid("identity"), 99).name == ""
 
 
 def test_what_a_failed_page_said_of_very_many_indicators_is_kept_when_it_comes_again(

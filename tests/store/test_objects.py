@@ -410,10 +410,13 @@ def test_a_marking_that_is_known_as_another_is_told_and_the_stricter_counts(stor
 
 
 def test_names_come_from_the_originals(store: Store) -> None:
-    FeedHand(store).give(indicator(1, name="Beacon"), indicator(2), b"not json")
-    keys = [bytes(row[0]) for row in rows(store, "SELECT key FROM objects")]
+    FeedHand(store).give(indicator(1, name="Beacon", hosts=(1, 2)), indicator(2), b"not json")
+    FeedHand(store).give(indicator(1, name="of another feed"))
+    claims = [row[0] for row in rows(store, "SELECT number FROM claims ORDER BY number")]
     with store.database.read() as connection:
-        assert store.names(connection, keys) == {key_of_id(indicator_id(1)): "Beacon"}
+        found = store.names(connection, claims)
+    assert list(found.values()) == ["Beacon", "Beacon", "of another feed"]
+    assert len(claims) == 5
 
 
 def test_attempts_are_noted_and_success_is_kept_apart(store: Store) -> None:
@@ -643,11 +646,10 @@ def test_what_passed_the_door_before_its_marking_came_is_not_kept_after_the_purg
 
 def test_as_many_outputs_as_there_are_connections_learn_names_at_once(store: Store) -> None:
     FeedHand(store).give(indicator(1, name="Beacon"))
-    key = key_of_id(indicator_id(1))
     with ExitStack() as held:
         outputs = [held.enter_context(store.database.read()) for _ in range(45)]
-        found = [store.names(connection, [key]) for connection in outputs]
-    assert found == [{key: "Beacon"}] * 45
+        found = [store.names(connection, [1]) for connection in outputs]
+    assert found == [{1: "Beacon"}] * 45
 
 
 def test_what_a_producer_made_is_touched_when_it_is_told_of_whatever_its_id_holds(

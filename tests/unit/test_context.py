@@ -10,12 +10,12 @@ from policy_case import policy
 
 from connector.decisions import verdict
 from connector.decisions.context import ContextChoice, OpinionRule, counted_opinions
-from connector.indicators.attribution import DEEPEST, Placed, Step, context_of
-from connector.indicators.context import Edge, Link, Told, read_context
+from connector.indicators.attribution import DEEPEST, Step, context_of
+from connector.indicators.context import Edge, Link, Node, Told, read_context
 from connector.indicators.identity import key_of_id
-from connector.model import Context, Purpose, Word
+from connector.model import UNMARKED, Context, Purpose, Word
 
-CLEAR = ("unmarked:1",)
+CLEAR = (UNMARKED,)
 
 
 def sid(kind: str, number: int = 1) -> str:
@@ -44,19 +44,19 @@ def read(body: dict[str, Any]) -> Told:
 
 
 def said_of(*bodies: dict[str, Any], start: str = "indicator") -> tuple[Context, int | None]:
-    """Return what these objects say of the first indicator, all by feed 1."""
+    """Return what these objects say of the first indicator, all by one feed."""
     told = [(key_of_id(body["id"]), read(body)) for body in bodies]
 
     def steps(source: bytes) -> list[Step]:
         return [
-            Step(edge.target, edge.link, 1, one.node.markings)
+            Step(edge.target, edge.link, one.node.markings)
             for _, one in told
             for edge in one.edges
             if edge.source == source
         ]
 
-    def nodes(asked: bytes) -> list[Placed]:
-        return [Placed(1, one.node) for key, one in told if key == asked]
+    def nodes(asked: bytes) -> list[Node]:
+        return [one.node for key, one in told if key == asked]
 
     return context_of(key(start), steps, nodes)
 
@@ -190,7 +190,26 @@ def test_the_newest_opinion_of_each_producer_counts() -> None:
         opinion(4, "agree", "b", day=3),
         opinion(5, "nonsense", "c"),
     )
-    assert found.opinions == (("a", 1, (1,)), ("b", 3, (1,)))
+    assert found.opinions == (("a", 1), ("b", 3))
+
+
+@pytest.mark.parametrize("nobody", [{"created_by_ref": None}, {"created_by_ref": ""}])
+def test_a_judgement_without_an_author_does_not_count(nobody: dict[str, Any]) -> None:
+    unnamed = opinion(1, "strongly-disagree", "a", day=9) | nobody
+    found, _ = said_of(unnamed, opinion(2, "agree", "a"), opinion(3, "agree", "a") | nobody)
+    assert found.opinions == (("a", 4),)
+
+
+def test_a_fact_without_an_author_is_the_feeds_own_word() -> None:
+    assert "created_by_ref" not in INDICATES
+    assert words(INDICATES, MALWARE) == {("malware", "Rat")}
+    assert said_of(sighting(1))[1] is not None
+
+
+@pytest.mark.parametrize("odd", ["", UNMARKED, "unmarked:2", "unmarked:x"])
+def test_what_is_no_id_of_a_marking_is_no_free_pass_to_tell_a_word(odd: str) -> None:
+    marked = read(MALWARE | {"object_marking_refs": [odd]}).node.markings
+    assert marked == ("marking-definition--",), "which is at hand nowhere, and so restricts"
 
 
 def test_an_opinion_on_a_duplicate_is_none_on_this_one() -> None:
@@ -230,7 +249,7 @@ def test_edges_are_told_apart_by_what_they_say() -> None:
 
 SAID = Context(
     (Word("threat_actor", "Lazarus Group", ("HIDDEN COBRA",)), Word("country", "KP")),
-    (("cisa", 2, (1,)), ("other", 5, (1, 2))),
+    (("cisa", 2), ("other", 5)),
 )
 
 
@@ -254,9 +273,8 @@ def test_every_kind_named_must_match_one_of_its_words(chosen: Any, taken: bool) 
 
 
 def test_whose_opinion_counts() -> None:
-    assert counted_opinions(SAID, 1, ()) == [("cisa", 2), ("other", 5)]
-    assert counted_opinions(SAID, 2, ()) == [("other", 5)], "another feed cannot unblock"
-    assert counted_opinions(SAID, 2, {"cisa"}) == [("cisa", 2)], "unless the file says so"
+    assert counted_opinions(SAID, ()) == [("cisa", 2), ("other", 5)]
+    assert counted_opinions(SAID, {"cisa"}) == [("cisa", 2)], "where the file names whose"
 
 
 @pytest.mark.parametrize(
@@ -327,14 +345,14 @@ def test_a_list_is_told_what_every_marking_on_the_way_allows(shared: Shared, tol
         asked.append((traits.markings, feed))
         return shared if traits.markings else Shared()
 
-    said = Context((Word("malware", "Rat", (), ("m", "unmarked:2")),))
+    said = Context((Word("malware", "Rat", (), ("m", UNMARKED)),))
     by = replace(policy(), contexts={7: said}.__getitem__, sharing=sharing)
     assert by.words(0, 1, "malware") == ()
     assert by.words(7, 1, "campaign") == ()
     for _ in range(2):
         assert by.words(7, 1, "malware") == (("Rat",) if told else ())
     assert asked.count((("m",), 1)) == (2 if shared.until else 1), "what ends is asked anew"
-    assert asked.count(((), 2)) == (1 if told else 0), "unmarked is what its own feed assumes"
+    assert asked.count(((), 1)) == (1 if told else 0), "unmarked is what the feed assumes"
 
 
 def test_verdicts_do_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
