@@ -21,7 +21,7 @@ from connector.store import questions
 from connector.store.alarms import Alarm
 from connector.store.gaps import GapRow
 from connector.store.notes import notes_of
-from connector.store.questions import FeedRow, OutputRow
+from connector.store.questions import FeedRow, OutputRow, PurgeRow
 from connector.store.tallies import ENFORCE_TALLY, REMOVAL_TALLY
 from connector.store.timings import BOUNDS, Histogram, times_of
 
@@ -70,6 +70,10 @@ def status(service: Service) -> Json:
             name: notes_of(database, connection, feed.number)
             for name, feed in service.feeds.items()
         }
+        purges = {
+            name: questions.purges_waiting(database, connection, feed.number)
+            for name, feed in service.feeds.items()
+        }
         times = {
             name: {kind: times_of(database, connection, kind, row.number) for kind in _TIMES}
             for name, row in outputs.items()
@@ -88,6 +92,7 @@ def status(service: Service) -> Json:
         "feeds": [
             {
                 **_feed_json(service, name, feeds.get(name), gaps, notes[name], now, alarms),
+                "purges": [_purge_json(waiting) for waiting in purges[name]],
                 "caps": _caps_json(feed, beyond[feed.number], alarms),
             }
             for name, feed in service.feeds.items()
@@ -139,10 +144,10 @@ def outcome_json(outcome: Outcome) -> Json:
 
 
 def healthy(answer: Json) -> bool:
-    """Return whether nothing in a status is stale, failing, paused or held, and no gap is open."""
+    """Return whether nothing in a status is stale, failing, paused or held, and nobody is asked."""
     parts = [*answer["feeds"], *answer["outputs"]]
-    gaps = any(feed["gaps"] for feed in answer["feeds"])
-    return not gaps and all(part["state"] == "ok" for part in parts)
+    asked = any(feed["gaps"] or feed["purges"] for feed in answer["feeds"])
+    return not asked and all(part["state"] == "ok" for part in parts)
 
 
 def _counts(reasons: dict[Reason, int]) -> dict[str, int]:
@@ -156,6 +161,15 @@ def gap_json(gap: GapRow) -> Json:
         "after": moment(gap.after),
         "until": moment(gap.until),
         "noted": moment(gap.noted),
+    }
+
+
+def _purge_json(waiting: PurgeRow) -> Json:
+    """Return what waits for a person before it is deleted."""
+    return {
+        "marking": waiting.marking,
+        "objects": waiting.objects,
+        "since": moment(waiting.since),
     }
 
 

@@ -186,8 +186,9 @@ def _sharing(
 
     def judge(traits: Traits, feed: int) -> Sharing:
         return combine(
-            traits.markings, _parts(traits), store.markings, unmarked.get(feed, Tlp.RED), viewer,
-            now(), traits.labels, store.producers.of(traits.created_by, feed).labels,
+            traits.markings, _parts(traits), store.markings.of(feed),
+            unmarked.get(feed, Tlp.RED), viewer, now(), traits.labels,
+            store.producers.of(traits.created_by, feed).labels,
         )  # fmt: skip
 
     return judge

@@ -2,24 +2,22 @@
 
 A feed of unclassified data that carries a classified object (ACS 3.0) has a spill: nothing of it
 is stored or logged but the marking's id, and an alarm is raised (`reference/feed.md` section 2.3,
-rule 1). What a marking told us to dispose of by now (rule 7) is as if it had never been sent.
+rule 1). What a marking told us to dispose of by now (rule 7) is as if it had never been sent. A
+marking speaks of the objects of the feed that defined it, and of no others.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
 import structlog
 
 from connector.feed import Page
-from connector.indicators.known_marking import (
-    KnownMarking,
-    markings_in,
-    read_marking,
-    spilling,
-)
-from connector.indicators.stix import LONGEST_ID
+from connector.indicators.identity import key_of_id
+from connector.indicators.known_marking import Definition, markings_in, read_marking
+from connector.indicators.stix import LONGEST_ID, StixObject, micros, read_object
+from connector.store.definitions import BY_CURSOR, Shown
 from connector.store.objects import ObjectStore
 
 log = structlog.get_logger()
@@ -28,63 +26,109 @@ _MARKING: Final = "marking-definition"
 _QUOTED: Final = b'"marking-definition"'  # as a whole value: every object names markings by id
 
 
-def cleared(page: Page, store: ObjectStore, spilled: dict[str, str], now: int) -> Page:
-    """Return the page without objects that may not be held; `spilled` gathers what is classified.
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The door to what a store holds of one feed."""
 
-    A marking that arrives after objects that bear it takes these out of the store again.
+    store: ObjectStore
+    feed: int
+
+    def cleared(
+        self, page: Page, spilled: dict[str, str], now: int, shown: Shown = BY_CURSOR
+    ) -> Page:
+        """Return the page without what may not be held; `spilled` gathers what is classified.
+
+        What is held already stays until it is purged: a version of it is no less true for that.
+        """
+        self._learn(page.objects, now, shown)
+        closed = self._closed(page.objects, now)
+        if not closed:
+            return page
+        borne = [closed.keys() & markings_in(raw) for raw in page.objects]
+        held = self._held([raw for raw, refs in zip(page.objects, borne, strict=True) if refs])
+        kept, away = [], []
+        for raw, refs in zip(page.objects, borne, strict=True):
+            (away.append(refs) if refs and raw not in held else kept.append(raw))
+        if away:
+            self._tell(closed, away, spilled)
+        return replace(page, objects=kept)
+
+    def _closed(self, objects: Sequence[bytes], now: int) -> Mapping[str, str]:
+        disposals = self.store.disposals
+        with self.store.reading() as connection:
+            if not disposals.closed(connection, self.feed, None, now):
+                return {}
+            borne = {ref for raw in objects for ref in markings_in(raw)}
+            return disposals.closed(connection, self.feed, borne, now)
+
+    def _held(self, doubted: Sequence[bytes]) -> set[bytes]:
+        ids = {raw: _id_of(raw) for raw in doubted}
+        keys = {raw: key_of_id(found) for raw, found in ids.items() if found}
+        with self.store.reading() as connection:
+            held = self.store.disposals.holds(connection, self.feed, set(keys.values()))
+        return {raw for raw, key in keys.items() if key in held}
+
+    def _tell(
+        self, closed: Mapping[str, str], away: Sequence[set[str]], spilled: dict[str, str]
+    ) -> None:
+        lost = {ref for refs in away for ref in refs}
+        self.store.disposals.turned_away(self.feed, lost)
+        spills = {ref: closed[ref] for ref in lost if closed[ref]}
+        spilled.update(spills)
+        classified = sum(not refs.isdisjoint(spills) for refs in away)
+        if classified:
+            log.error("feed.spill", markings=sorted(spills), objects=classified)
+        if classified < len(away):
+            log.info("feed.past_disposition", objects=len(away) - classified)
+
+    def _learn(self, objects: Sequence[bytes], now: int, shown: Shown) -> None:
+        """Take in what opens or closes the door before what bears it passes: definitions do."""
+        defined = _definitions(objects)
+        if not defined:
+            return
+        with self.store.reading() as connection:
+            closed = self.store.disposals.closed(connection, self.feed, defined, now)
+        turning = {
+            ref: said for ref, said in defined.items() if ref in closed or _closes(said, now)
+        }
+        if not turning:
+            return
+        self.store.add_markings(self.feed, turning, shown)
+        spills = {ref for ref, said in turning.items() if _spills(said) and ref not in closed}
+        if spills and self.store.staging.purge(self.feed, spills):
+            self.store.disposals.turned_away(self.feed, spills)
+
+
+def definition_in(raw: bytes, found: StixObject) -> Definition:
+    """Return what a marking definition says; its version is `created` where it bears no other.
+
+    So has TAXII 2.1 it (section 3.4.1) of objects that are not versioned.
     """
-    _learn(page.objects, store, now)
-    spills, past = store.spills(), store.disposals.past(now)
-    if not spills and not past:
-        return page
-    kept = []
-    classified = 0
-    for raw in page.objects:
-        borne = markings_in(raw)
-        if found := borne & spills.keys():
-            spilled.update((ref, spills[ref]) for ref in found)
-            classified += 1
-        elif borne.isdisjoint(past):
-            kept.append(raw)
-    if classified:
-        log.error("feed.spill", markings=sorted(spilled), objects=classified)
-    if late := len(page.objects) - len(kept) - classified:
-        log.info("feed.past_disposition", objects=late)
-    return replace(page, objects=kept)
+    dated = found.modified or found.created
+    version = 0 if dated is None else micros(dated)
+    return Definition(read_marking(msgspec.json.decode(raw)), version, gone=bool(found.revoked))
 
 
-def _learn(objects: Sequence[bytes], store: ObjectStore, now: int) -> None:
-    """Take markings in that close the door, before what bears them can pass it."""
-    found = _closing_markings(objects, now)
-    if not found:
-        return
-    known = store.spills().keys() | store.disposals.past(now)
-    fresh = {ref: marking for ref, marking in found.items() if ref not in known}
-    if not fresh:
-        return
-    store.add_markings(fresh)
-    if classified := {ref for ref in fresh if spilling([ref], fresh)}:
-        purged = store.disposals.purge(classified)
-        log.error("feed.spill_purged", markings=sorted(classified), objects=purged)
-
-
-def _closing_markings(objects: Sequence[bytes], now: int) -> dict[str, KnownMarking]:
+def _definitions(objects: Sequence[bytes]) -> dict[str, Definition]:
     found = {}
     for raw in objects:
         if _QUOTED not in raw:
             continue
-        try:
-            body = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
-        ref = body.get("id") if isinstance(body, dict) else None
-        if isinstance(ref, str) and len(ref) <= LONGEST_ID and body.get("type") == _MARKING:
-            marking = read_marking(body)
-            if spilling([ref], {ref: marking}) or _is_past(marking, now):
-                found[ref] = marking
+        read = read_object(raw)
+        if isinstance(read, StixObject) and read.type == _MARKING:
+            found[read.id] = definition_in(raw, read)
     return found
 
 
-def _is_past(marking: KnownMarking, now: int) -> bool:
-    disposal = None if marking.acs is None else marking.acs.disposal
-    return disposal is not None and disposal <= now
+def _closes(said: Definition, now: int) -> bool:
+    closing = said.marking.closing
+    return closing is not None and closing[0] <= now
+
+
+def _spills(said: Definition) -> bool:
+    return said.marking.closing is not None and bool(said.marking.closing[1])
+
+
+def _id_of(raw: bytes) -> str:
+    read = read_object(raw)
+    return read.id[:LONGEST_ID]

@@ -1,4 +1,4 @@
-"""The commands about feeds: what they can see, how far they were read, and what was lost."""
+"""The commands about feeds: what they see, how far they were read, what was lost or is to go."""
 
 from typing import Annotated, Final
 
@@ -20,6 +20,7 @@ from connector.console import (
     print_json,
     who,
 )
+from connector.disposal import confirm
 from connector.errors import ConnectorError
 from connector.feed import Offered
 from connector.screens import lost
@@ -29,7 +30,9 @@ _OK: Final = 0
 _FAILED: Final = 1
 _NOTHING_OPEN: Final = "no gap was open, and no alarm"
 
-app = typer.Typer(cls=ListGroup, help="What feeds can see, cursors, and gaps.")
+app = typer.Typer(
+    cls=ListGroup, help="What feeds can see, cursors, gaps, and what waits to be deleted."
+)
 
 
 @app.command("list")
@@ -71,6 +74,26 @@ def acknowledge(
         counts = {"gaps": count, "alarms": alarms}
         done = (f"{what} acknowledged: {ended}" for what, ended in counts.items() if ended)
         out.print(f"{name}: {', '.join(done) or _NOTHING_OPEN}", markup=False)
+
+
+@app.command("purge")
+def purge(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Feed of which objects wait.")],
+    config: ConfigPath = CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Delete what a feed's markings let us hold no longer, where so much waits for a person."""
+    with opened(config) as service:
+        known = {known: number for number, known in service.store.feeds().items()}
+        if name not in known:
+            err.print(f"connector: {name} is no feed of this state ({', '.join(known)})")
+            leave(_FAILED)
+        count = confirm(service.store, known[name], who(), service.now())
+    if as_json:
+        print_json({"feed": name, "purged": count})
+    else:
+        words = "nothing waits to be deleted" if count == 0 else f"objects deleted: {count:,}"
+        out.print(f"{name}: {words}", markup=False)
 
 
 def _feed_json(service: Service, feed: FeedUnderWay) -> Json:

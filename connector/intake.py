@@ -5,17 +5,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-import msgspec
 import structlog
 
-from connector.clearance import cleared
+from connector.clearance import Door, definition_in
 from connector.decisions.policy import State
 from connector.decisions.selection import Traits
 from connector.errors import ConnectorError
 from connector.feed import Collection, Feed, Page
 from connector.indicators.context import CONTEXT_TYPES, read_context
 from connector.indicators.identity import key_of_id, key_of_unreadable
-from connector.indicators.known_marking import KnownMarking, read_marking
 from connector.indicators.pattern import read_pattern
 from connector.indicators.stix import StixObject, Unreadable, micros, read_object
 from connector.model import Claim, Reason, RuleLanguage, RuleRef
@@ -23,6 +21,7 @@ from connector.settings import Settings
 from connector.stocktaking import take_stock
 from connector.store.arrivals import Stored
 from connector.store.database import parts
+from connector.store.definitions import BY_CURSOR, Shown
 from connector.store.objects import READ_AT_ONCE, ObjectStore
 from connector.store.runs import CollectionState
 from connector.store.staging import StagedPage
@@ -65,7 +64,6 @@ class Polled:
 
     def add(self, stored: Stored) -> None:
         """Add what became of a page."""
-        self.remarked |= stored.remarked
         self.markings |= stored.markings
         self.marked |= stored.borne
         self.new += stored.new
@@ -109,6 +107,7 @@ def poll(
     Raises what `Feed.collections` raises; failures of single collections are in `Polled.errors`.
     """
     polled = Polled(scale=scale)
+    store.begin_poll(number)
     collections = feed.collections()
     for collection in collections:
         intake = _Intake(feed, number, collection, store, now, polled, progress, partial_runs, most)
@@ -157,7 +156,11 @@ class _Intake:
         again = held is not None
         started = False
         for received in self.feed.pages(collection, held.cursor if held else state.cursor):
-            page = cleared(received, self.store, self.polled.spilled, self.now())
+            begun = at_once and started
+            shown = Shown(state.number, state.run + (not begun)) if collection.whole else BY_CURSOR
+            page = Door(self.store, self.number).cleared(
+                received, self.polled.spilled, self.now(), shown
+            )
             if not started:  # before the cursor moves past it
                 _note_gap(self.feed, self.number, collection, self.store, self.now)
             if at_once or (page.last and not started and held is None):
@@ -244,10 +247,12 @@ def read_version(raw: bytes) -> Version:
     found = read_object(raw)
     if isinstance(found, Unreadable):
         return _unreadable_version(found, raw)
+    marking = definition_in(raw, found) if found.type == "marking-definition" else None
+    modified = 0 if found.modified is None else micros(found.modified)
     return Version(
         key_of_id(found.id),
         _REVOKED if found.revoked else _CURRENT,
-        0 if found.modified is None else micros(found.modified),
+        modified if marking is None else marking.version,
         None if found.valid_from is None else micros(found.valid_from),
         None if found.valid_until is None else micros(found.valid_until),
         found.confidence,
@@ -255,7 +260,7 @@ def read_version(raw: bytes) -> Version:
         raw,
         partial(_claims, found),
         partial(read_context, raw) if found.type in CONTEXT_TYPES else None,
-        _marking(raw) if found.type == "marking-definition" else None,
+        marking,
     )
 
 
@@ -270,10 +275,6 @@ def _unreadable_version(found: Unreadable, raw: bytes) -> Version:
         key_of_id(found.indicator), _UNREADABLE, modified, None, None, None, _BARE, raw, claims,
         unread_creator=found.created_by_ref,
     )  # fmt: skip
-
-
-def _marking(raw: bytes) -> KnownMarking:
-    return read_marking(msgspec.json.decode(raw))
 
 
 def _traits(found: StixObject) -> Traits:

@@ -39,6 +39,13 @@ class StatusCollector(Collector):
         for feed in facts["feeds"]:
             gaps.add_metric([feed["name"]], len(feed["gaps"]))
         yield gaps
+        waiting = GaugeMetricFamily(
+            "connector_feed_purges_waiting",
+            "Markings whose objects a person has to let go.", labels=["feed"],
+        )  # fmt: skip
+        for feed in facts["feeds"]:
+            waiting.add_metric([feed["name"]], len(feed["purges"]))
+        yield waiting
         notes = CounterMetricFamily(
             "connector_feed_notes", "Values read in spite of their form.", labels=["feed", "note"]
         )

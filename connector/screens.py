@@ -16,6 +16,7 @@ from connector.once import Outcome
 from connector.registry import PluginInfo
 
 _SHOWN: Final = 20
+_PURGES_SHOWN: Final = 3
 _COLOURS: Final = {
     "ok": "green", "held": "yellow", "never": "yellow", "stale": "red", "failing": "red",
     "paused": "red", "full": "yellow", "alarm": "yellow",
@@ -96,6 +97,7 @@ def show_status(console: Console, answer: Json) -> None:
     _tell(
         console, ((f["name"], _alarm(f, a)) for f in answer["feeds"] for a in f["alarms"]), "yellow"
     )
+    _tell(console, ((f["name"], _purges(f)) for f in answer["feeds"]), "yellow")
     _tell(console, ((f["name"], _notes(f["notes"])) for f in answer["feeds"]))
     _tell(console, ((f["name"], _caps(f["caps"])) for f in answer["feeds"]))
     console.print(f"\n{answer['claims']:,} claims\n")
@@ -196,6 +198,19 @@ def _caps(caps: dict[str, Json]) -> str:
     )
     told = ", ".join(words)
     return f"capped: {told}" if told else ""
+
+
+def _purges(feed: Json) -> str:
+    waiting = feed["purges"]
+    if not waiting:
+        return ""
+    shown = [f"{one['objects']:,} of {one['marking']}" for one in waiting[:_PURGES_SHOWN]]
+    more = [f"of {len(waiting) - _PURGES_SHOWN:,} more markings"] if waiting[_PURGES_SHOWN:] else []
+    since = min(one["since"] for one in waiting)
+    return (
+        f"objects that may be held no longer wait since {since} to be deleted: "
+        f"{', '.join((*shown, *more))} (delete: connector feeds purge {feed['name']})"
+    )
 
 
 def _notes(notes: dict[str, int]) -> str:

@@ -13,6 +13,7 @@ from structlog.contextvars import bound_contextvars
 from connector import feedwatch
 from connector.allowlist_in_force import AllowlistInForce
 from connector.carrying import Applied, Carrier, ListMovedError, StoppedError
+from connector.clearance import Door
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, PartialRuns
 from connector.decisions.selection import Terms, Traits
@@ -153,11 +154,10 @@ class Service:
         try:
             _raise_worst(polled)
             wanted = self.unresolved.get(name, set()) | polled.marked
-            self.unresolved[name] = resolve(
-                feed.feed, wanted, self.store.markings, self.store.objects, polled, self.now()
-            )
+            known, door = self.store.markings.of(feed.number), Door(self.store.objects, feed.number)
+            self.unresolved[name] = resolve(feed.feed, wanted, known, door, polled, self.now())
         finally:  # of several collections, one may bring a marking before another fails
-            self._learn_markings(polled)
+            self._learn_markings(feed.number, polled)
             self._report_spills(name, polled)
             self._learn_producers()
         return polled
@@ -187,10 +187,13 @@ class Service:
     def _report_spills(self, name: str, polled: Polled) -> None:
         for ref, why in polled.spilled.items():
             self.store.ledger.record(f"feed {name}", "spill", ref, why, [], self.now())
+        if polled.spilled:
+            self.dispose()
 
-    def _learn_markings(self, polled: Polled) -> None:
-        asked = self.store.markings.look_again(polled.markings)
-        if asked or polled.remarked:  # verdicts were made without these, or by what they were
+    def _learn_markings(self, feed: int, polled: Polled) -> None:
+        moved = self.store.objects.definitions.moved(feed)
+        asked = self.store.markings.of(feed).look_again(polled.markings | moved)
+        if asked or moved or polled.remarked:  # verdicts were made without these, or before
             for listing in self.listings.values():
                 listing.policy.forget_verdicts()
             self.undecided.update(self.listings)

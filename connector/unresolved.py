@@ -3,17 +3,15 @@
 from collections.abc import Collection
 from typing import Any, Final
 
-import msgspec
 import structlog
 
-from connector.clearance import cleared
+from connector.clearance import Door, definition_in
 from connector.errors import ConnectorError
 from connector.feed import Feed, Page
-from connector.indicators.known_marking import read_marking
 from connector.indicators.marking import tlp_of_id
+from connector.indicators.stix import StixObject, read_object
 from connector.intake import Polled
-from connector.store.markings import KeptMarkings
-from connector.store.objects import ObjectStore
+from connector.store.markings import FeedMarkings
 
 log = structlog.get_logger()
 
@@ -23,8 +21,8 @@ _AT_ONCE: Final = 50
 def resolve(
     feed: Feed[Any],
     wanted: Collection[str],
-    known: KeptMarkings,
-    store: ObjectStore,
+    known: FeedMarkings,
+    door: Door,
     polled: Polled,
     now: int,
 ) -> set[str]:
@@ -40,20 +38,17 @@ def resolve(
         except ConnectorError as error:
             log.warning("feed.marking_unresolved", marking=ref, why=str(error))
             break
-        if raw is not None and _take(raw, ref, store, polled, now):
+        if raw is not None and _take(raw, ref, door, polled, now):
             missing.discard(ref)
     return missing
 
 
-def _take(raw: bytes, ref: str, store: ObjectStore, polled: Polled, now: int) -> bool:
+def _take(raw: bytes, ref: str, door: Door, polled: Polled, now: int) -> bool:
     """Remember a marking definition that was asked for; return whether it is that one."""
-    for kept in cleared(Page([raw], "", last=True), store, polled.spilled, now).objects:
-        try:
-            body = msgspec.json.decode(kept)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    for kept in door.cleared(Page([raw], "", last=True), polled.spilled, now).objects:
+        found = read_object(kept)
+        if not isinstance(found, StixObject) or found.id != ref:
             return False
-        if not isinstance(body, dict) or body.get("id") != ref:
-            return False
-        polled.remarked |= store.add_markings({ref: read_marking(body)})
+        door.store.add_markings(door.feed, {ref: definition_in(kept, found)})
     polled.markings.add(ref)
     return True

@@ -33,6 +33,7 @@ COMMANDS: dict[str, list[list[str]] | None] = {
     "explain": [["192.0.2.7"], [INDICATOR], ["8.8.8.8"]],
     "feeds list": [[]],
     "feeds ack": [["bulletins"]],
+    "feeds purge": [["bulletins"]],
     "allow add": [["192.0.2.9", "--why", "ours"]],
     "allow list": [[]],
     "allow remove": [["192.0.2.9"]],

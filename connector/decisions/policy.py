@@ -343,16 +343,24 @@ def explain(
         return reason, f"no output of this list takes {observable.type} rules"
     if claim.state == State.DISPUTED and reason is Reason.REVOKED:
         return reason, "revoked by an identity that did not create it"
-    if claim.state == State.DISPOSED and reason is Reason.EXPIRED:
-        return reason, "purged: the disposition date of its marking has come"
-    if reason is Reason.EXPIRED and never_opens(claim):
-        return reason, "its window never opens: `valid_until` is not later than `valid_from`"
+    if reason is Reason.EXPIRED:
+        return reason, _expired_words(observable.type, claim, policy, now)
     if reason is Reason.UNREADABLE and not claim.kind:
         return reason, (
             "its confidence is no whole number from 0 to 100: if the feed writes another scale, "
             "name it as the feed's confidence_scale"
         )
     return reason, ""
+
+
+def _expired_words(kind: SubjectType, claim: ClaimRow, policy: ListPolicy, now: int) -> str:
+    if claim.state == State.DISPOSED:
+        return "purged: the disposition date of its marking has come"
+    if never_opens(claim):
+        return "its window never opens: `valid_until` is not later than `valid_from`"
+    if ends(kind, claim, policy.terms[claim.feed]) <= now:
+        return ""
+    return policy.verdict(claim.traits, claim.feed, claim.context, now).detail
 
 
 def explain_all(

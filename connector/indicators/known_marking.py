@@ -1,9 +1,10 @@
 """A marking definition at hand, read once, and as compact text to keep it by its id for ever."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from functools import reduce
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -12,11 +13,13 @@ from connector.indicators.marking import TLP_2_0_EXTENSION, restriction_of, tlp_
 from connector.model import Tlp
 
 __all__ = [
+    "Definition",
     "KnownMarking",
     "find_marking",
     "marking_from_text",
     "marking_to_text",
     "markings_in",
+    "meaning_of",
     "read_marking",
     "spilling",
     "strictest_of",
@@ -35,6 +38,26 @@ class KnownMarking(
     tlp: Tlp | None
     acs: AcsMarking | None = None
 
+    @property
+    def closing(self) -> tuple[int, str] | None:
+        """From when on what bears it may not be held, and why where it never may; None for never.
+
+        The instant is in microseconds since 1970.
+        """
+        if self.acs is not None and self.acs.spill:
+            return 0, self.acs.spill
+        if self.acs is not None and self.acs.disposal is not None:
+            return self.acs.disposal, ""
+        return None
+
+
+class Definition(NamedTuple):
+    """A marking as a feed defined it: what it means, its version, whether it was taken back."""
+
+    marking: KnownMarking
+    version: int = 0
+    gone: bool = False
+
 
 _LOST: Final = KnownMarking(Tlp.RED, AcsMarking(fault="our own record of it is damaged"))
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -42,32 +65,48 @@ _decode = msgspec.json.Decoder(KnownMarking).decode
 
 
 def read_marking(definition: Mapping[str, Any]) -> KnownMarking:
-    """Return what a marking definition says; one that is not understood whole counts as red."""
+    """Return what a marking definition says; one that is not understood whole counts as red.
+
+    The nine published TLP ids mean what they mean, whatever a feed sends under them.
+    """
+    if (published := tlp_of_id(str(definition.get("id")))) is not None:
+        return KnownMarking(published)
     level = restriction_of(definition, (ACS_EXTENSION,))
     extensions = definition.get("extensions")
-    foreign = isinstance(extensions, Mapping) and extensions.keys() - _UNDERSTOOD
-    if foreign and tlp_of_id(str(definition.get("id"))) is None:
+    if isinstance(extensions, Mapping) and extensions.keys() - _UNDERSTOOD:
         level = Tlp.RED
     return KnownMarking(level, read_acs(definition))
 
 
 def find_marking(ref: str, known: Mapping[str, KnownMarking]) -> KnownMarking | None:
-    """Return the marking behind an id; None while it is unresolved.
-
-    The nine published TLP ids mean what they mean, whatever a feed sends under them.
-    """
+    """Return the marking behind an id, of those that a feed defined; None while unresolved."""
     level = tlp_of_id(ref)
     return known.get(ref) if level is None else KnownMarking(level)
 
 
 def strictest_of(one: KnownMarking, other: KnownMarking) -> KnownMarking:
-    """Return what two definitions under one id allow together; equal ones are one.
+    """Return what two definitions of one feed under one id allow together; equal ones are one.
 
     Definitions never change (STIX 2.1 section 7.2.1), so one of the two is false, and nobody
-    knows which: another feed must not loosen what the first restricts.
+    knows which.
     """
     levels = [level for level in (one.tlp, other.tlp) if level is not None]
     return KnownMarking(max(levels, default=None), _strictest_acs(one.acs, other.acs))
+
+
+def meaning_of(said: Collection[Definition]) -> KnownMarking | None:
+    """Return what a feed means by an id; None where it never defined it.
+
+    Of a definition that it took back, all goes on but the date from when on nothing may be held.
+    """
+    if standing := [each.marking for each in said if not each.gone]:
+        return reduce(strictest_of, standing)
+    if not said:
+        return None
+    meant = reduce(strictest_of, [each.marking for each in said])
+    if meant.acs is None:
+        return meant
+    return KnownMarking(meant.tlp, msgspec.structs.replace(meant.acs, disposal=None))
 
 
 def _strictest_acs(one: AcsMarking | None, other: AcsMarking | None) -> AcsMarking | None:

@@ -33,12 +33,8 @@ class Stored:
     """New objects that were not taken, as the feed holds all that it may."""
     borne: set[str] = field(default_factory=set)
     """The markings that the page's objects bear."""
-    closing: bool = False
-    """Whether a marking came that says what may not be held, now or one day."""
     markings: set[str] = field(default_factory=set)
     """The marking definitions that the page held."""
-    remarked: bool = False
-    """Whether one of them says other than what was known of it."""
 
 
 @dataclass(slots=True)

@@ -1,32 +1,40 @@
 """What may not be held any more is taken out of the store, but for what keeps it out.
 
-A disposition date (ACS 3.0) comes by time alone. Of an object that bears one, what remains is its
-id, version and creator, so that no replay brings it back, and its claims without a word of theirs,
-so that every count stays exact. A value that nothing else claims goes once no target holds it.
+A marking speaks of the objects of the feed that defined it. A disposition date (ACS 3.0) comes by
+time alone. Of an object that bears one, what remains is its id, version and creator, so that no
+replay brings it back, and its claims without a word of theirs, so that every count stays exact. A
+value that nothing else claims goes once no target holds it.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
 from connector.decisions.policy import State
 from connector.decisions.selection import Traits
-from connector.indicators.context import NOTHING_TOLD, Told
-from connector.indicators.known_marking import KnownMarking, markings_in
+from connector.indicators.context import NOTHING_TOLD
+from connector.indicators.known_marking import markings_in
 from connector.store.claims import ClaimRows
 from connector.store.compression import Codec
 from connector.store.context import ContextRows
-from connector.store.database import Database, numbers, parts
+from connector.store.database import Database, marks, numbers, parts
 from connector.store.interning import Interned, load_codec, load_traits
 from connector.store.runs import Runs
-from connector.store.staging import Staging
 
 HOUR: Final = 3_600_000_000
 _PART: Final = 1000
-_NEVER: Final = (1 << 62) - 1
 # What was taken back stays so, and what nobody could read stays counted as that.
 _KEPT_STATES: Final = f"{int(State.REVOKED)}, {int(State.UNREADABLE)}"
+
+
+class Due(NamedTuple):
+    """A marking for whose objects a feed is to be searched; `spill` says why none may be held."""
+
+    feed: int
+    marking: str
+    spill: str = ""
+    waits: bool = False
 
 
 class Disposals:
@@ -36,59 +44,102 @@ class Disposals:
         self,
         database: Database,
         runs: Runs,
-        staging: Staging,
         traits: Interned[Traits],
         claims: ClaimRows,
         context: ContextRows,
     ) -> None:
         self._db = database
         self._runs = runs
-        self._staging = staging
         self._traits = traits
         self._claims = claims
         self._context = context
-        self._past: frozenset[str] = frozenset()
-        self._next = 0
 
-    def expect(self, connection: Connection, markings: Mapping[str, KnownMarking]) -> None:
-        """Note the dates of markings that have one; of two, the earlier counts."""
-        rows = [
-            (ref, marking.acs.disposal, marking.acs.disposal)
-            for ref, marking in markings.items()
-            if marking.acs is not None and marking.acs.disposal is not None
-        ]
-        sql = (
-            "INSERT INTO disposals (marking, at, turn) VALUES (?, ?, ?) "
-            "ON CONFLICT (marking) DO UPDATE SET at = excluded.at, turn = excluded.turn "
-            "WHERE excluded.at < disposals.at"
-        )
-        self._db.many(connection, sql, rows)
+    def closed(
+        self,
+        connection: Connection,
+        feed: int,
+        refs: Collection[str] | None,
+        now: int,
+        *,
+        spills: bool = False,
+    ) -> dict[str, str]:
+        """Return those of a feed's markings that let nothing new in now; why, where they never do.
 
-    def look_again(self) -> None:
-        """Read the dates anew: others have been noted."""
-        self._next = 0
+        With None for `refs` it says of any one whether there are some; `spills` leaves out dates.
+        """
+        which = "feed = ? AND at <= ?" + (" AND spill <> ''" if spills else "")
+        sql = f"SELECT marking, spill FROM disposals WHERE {which}"  # noqa: S608 - fixed conditions
+        if refs is None:
+            return dict(map(tuple, self._db.rows(connection, f"{sql} LIMIT 1", (feed, now))))
+        found: dict[str, str] = {}
+        for part in parts(list(refs)):
+            among = f"{sql} AND marking IN ({marks(part)})"
+            found.update(map(tuple, self._db.rows(connection, among, (feed, now, *part))))
+        return found
 
-    def past(self, now: int) -> frozenset[str]:
-        """Return the markings whose date has come: nothing that bears them enters any more."""
-        if now >= self._next:
-            with self._db.read() as connection:
-                sql = "SELECT marking FROM disposals WHERE at <= ?"
-                rows = self._db.rows(connection, sql, (now,))
-                turn = self._db.one(
-                    connection, "SELECT min(at) FROM disposals WHERE at > ?", (now,)
+    def holds(self, connection: Connection, feed: int, keys: Collection[bytes]) -> set[bytes]:
+        """Return which objects of a feed are held with all their words."""
+        found: set[bytes] = set()
+        for part in parts(list(keys)):
+            sql = (
+                "SELECT key FROM objects WHERE packed IS NOT NULL AND feed = ? "  # noqa: S608 - only marks
+                f"AND key IN ({marks(part)})"
+            )
+            found.update(bytes(row[0]) for row in self._db.rows(connection, sql, (feed, *part)))
+        return found
+
+    def count(self, feed: int) -> int:
+        """Return how many objects of a feed are held with all their words."""
+        sql = "SELECT count(*) FROM objects WHERE feed = ? AND packed IS NOT NULL"
+        with self._db.read() as connection:
+            return int(self._db.one(connection, sql, (feed,)))
+
+    def turned_away(self, feed: int, refs: Collection[str]) -> None:
+        """Note that objects were lost by these markings: if they end, the feed is read anew."""
+        with self._db.write() as connection:
+            for part in parts(sorted(refs)):
+                sql = (
+                    "UPDATE disposals SET lost = 1 WHERE lost = 0 AND feed = ? "  # noqa: S608 - only marks
+                    f"AND marking IN ({marks(part)})"
                 )
-            self._past = frozenset(row[0] for row in rows)
-            self._next = turn or _NEVER
-        return self._past
+                self._db.run(connection, sql, (feed, *part))
 
-    def due(self, now: int) -> list[str]:
+    def due(self, now: int) -> list[Due]:
         """Return the markings for whose objects the store is to be searched now."""
         with self._db.read() as connection:
-            sql = "SELECT marking FROM disposals WHERE turn <= ? ORDER BY marking"
-            return [row[0] for row in self._db.rows(connection, sql, (now,))]
+            sql = (
+                "SELECT feed, marking, spill, since IS NOT NULL FROM disposals WHERE turn <= ? "
+                "ORDER BY feed, marking"
+            )
+            return [
+                Due(row[0], row[1], row[2], waits=bool(row[3]))
+                for row in self._db.rows(connection, sql, (now,))
+            ]
 
-    def bearing(self, refs: Collection[str]) -> dict[int, frozenset[str]]:
-        """Return the objects that bear one of these markings; it looks at all that is held.
+    def waiting(self, feed: int) -> list[Due]:
+        """Return the markings of a feed whose objects wait for a person before they are deleted."""
+        with self._db.read() as connection:
+            sql = (
+                "SELECT feed, marking, spill FROM disposals WHERE feed = ? AND since IS NOT NULL "
+                "ORDER BY marking"
+            )
+            return [
+                Due(row[0], row[1], row[2], waits=True)
+                for row in self._db.rows(connection, sql, (feed,))
+            ]
+
+    def wait(self, feed: int, counts: Mapping[str, int], now: int) -> None:
+        """Set these markings aside for a person, with how many objects bear each."""
+        sql = (
+            "UPDATE disposals SET waiting = ?, since = coalesce(since, ?), turn = ? "
+            "WHERE feed = ? AND marking = ?"
+        )
+        rows = [(count, now, now + HOUR, feed, ref) for ref, count in sorted(counts.items())]
+        with self._db.write() as connection:
+            self._db.many(connection, sql, rows)
+
+    def bearing(self, feed: int, refs: Collection[str]) -> dict[int, frozenset[str]]:
+        """Return the objects of a feed that bear one of these; it looks at all that it holds.
 
         No index leads there: every object would have to pay for what few ever come to.
         """
@@ -96,43 +147,43 @@ class Disposals:
         with self._db.read() as connection:
             return {
                 number: found
-                for number, raw in self._originals(connection)
+                for number, raw in self._originals(connection, feed)
                 if (found := wanted & markings_in(raw))
             }
 
-    def dispose(self, objects: Collection[int], refs: Collection[str]) -> None:
-        """Purge objects, and what waits of their kind; a part at a time, each whole."""
-        self._staging.purge(refs)
+    def dispose(self, feed: int, objects: Collection[int]) -> None:
+        """Leave of objects of a feed what keeps replays out; a part at a time, each whole."""
         for part in parts(sorted(objects), _PART):
             with self._db.write(erases=True) as connection:
                 touched = self._claims.next_touch(connection)
-                self._let_go(connection, part, touched)
+                self._let_go(connection, feed, part, touched)
                 self._strip(connection, part)
                 self._claims.stir(connection, part, touched)
 
-    def settle(self, refs: Collection[str], now: int) -> None:
-        """Put these markings off: the store is searched once more, and then never again.
-
-        A page that was let in the moment before may have been written the moment after.
-        """
-        with self._db.write() as connection:
-            for part in parts(sorted(refs), _PART):
-                sql = "UPDATE disposals SET turn = CASE WHEN turn = at THEN ? END WHERE marking = ?"
-                later = [(now + HOUR, ref) for ref in part]
-                self._db.many(connection, sql, later)
-
-    def purge(self, refs: Collection[str]) -> int:
-        """Remove every trace of objects that bear these markings; return how many there were."""
-        borne = sorted(self.bearing(refs))
-        for part in parts(borne, _PART):
+    def purge(self, feed: int, objects: Collection[int]) -> None:
+        """Remove every trace of objects of a feed."""
+        for part in parts(sorted(objects), _PART):
             with self._db.write(erases=True) as connection:
                 touched = self._claims.next_touch(connection)
-                self._let_go(connection, part, touched)
+                self._let_go(connection, feed, part, touched)
                 self._runs.forget_objects(connection, part, touched)
                 sql = f"DELETE FROM nodes WHERE object IN ({numbers(part)})"  # noqa: S608 - only numbers
                 self._db.run(connection, sql)
         self._db.fold_log()
-        return len(borne) + self._staging.purge(refs)
+
+    def settle(self, feed: int, refs: Collection[str], lost: Collection[str], now: int) -> None:
+        """Put these markings off: the store is searched once more, and then never again.
+
+        A page that was let in the moment before may have been written the moment after.
+        """
+        sql = (
+            "UPDATE disposals SET turn = CASE WHEN turn = at OR since IS NOT NULL THEN ? END, "
+            "waiting = NULL, since = NULL, lost = CASE WHEN ? = 1 THEN 1 ELSE lost END "
+            "WHERE feed = ? AND marking = ?"
+        )
+        rows = [(now + HOUR, int(ref in lost), feed, ref) for ref in sorted(refs)]
+        with self._db.write() as connection:
+            self._db.many(connection, sql, rows)
 
     def scrub(self) -> int:
         """Forget values that nobody claims in words any more and no target holds; return how many.
@@ -159,18 +210,14 @@ class Disposals:
             self._db.fold_log()
         return done
 
-    def _let_go(self, connection: Connection, objects: Sequence[int], touched: int) -> None:
+    def _let_go(
+        self, connection: Connection, feed: int, objects: Sequence[int], touched: int
+    ) -> None:
         """Take back what objects say of others, and remember the values that they claim."""
         held = numbers(objects)
-        sql = (
-            "SELECT o.feed, n.object, n.key FROM nodes n JOIN objects o ON o.number = n.object "  # noqa: S608 - only numbers
-            f"WHERE n.object IN ({held})"
-        )
-        told: dict[int, dict[int, tuple[bytes, Told]]] = {}
-        for feed, number, key in self._db.rows(connection, sql):
-            told.setdefault(feed, {})[number] = (bytes(key), NOTHING_TOLD)
-        for feed, said in told.items():
-            self._context.take(connection, feed, said, said, (), touched)
+        sql = f"SELECT object, key FROM nodes WHERE object IN ({held})"  # noqa: S608 - only numbers
+        told = {row[0]: (bytes(row[1]), NOTHING_TOLD) for row in self._db.rows(connection, sql)}
+        self._context.take(connection, feed, told, told, (), touched)
         sql = (
             "INSERT INTO disposed_values (observable) SELECT DISTINCT observable FROM claims "  # noqa: S608 - only numbers
             f"WHERE observable > 0 AND object IN ({held}) ON CONFLICT (observable) DO NOTHING"
@@ -227,9 +274,9 @@ class Disposals:
                 found.update(row[0] for row in self._db.rows(connection, sql, (owner,)))
         return found
 
-    def _originals(self, connection: Connection) -> Iterator[tuple[int, bytes]]:
+    def _originals(self, connection: Connection, feed: int) -> Iterator[tuple[int, bytes]]:
         codecs: dict[int, Codec] = {}
-        sql = "SELECT number, dictionary, packed FROM objects WHERE packed IS NOT NULL"
-        for number, dictionary, packed in self._db.stream(connection, sql):
+        sql = "SELECT number, dictionary, packed FROM objects WHERE feed = ? AND packed IS NOT NULL"
+        for number, dictionary, packed in self._db.stream(connection, sql, (feed,)):
             codec = load_codec(self._db, connection, codecs, dictionary)
             yield number, codec.unpack(bytes(packed))

@@ -1,4 +1,4 @@
-"""What many objects share, kept once: types, traits, contexts, dictionaries, markings."""
+"""What many objects share, kept once: types, traits, contexts, dictionaries."""
 
 from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
@@ -8,12 +8,6 @@ import msgspec
 from sqlalchemy import Connection
 
 from connector.decisions.selection import Traits
-from connector.indicators.known_marking import (
-    KnownMarking,
-    marking_from_text,
-    marking_to_text,
-    strictest_of,
-)
 from connector.model import Observable, ObservableType, RuleLanguage, RuleRef, Subject, SubjectType
 from connector.store.compression import TRAIN_FROM, Codec, train
 from connector.store.database import Database, marks, numbers, parts
@@ -179,37 +173,6 @@ def load_interned(
         for number, body in database.rows(connection, sql):
             found[number] = decode(body)
     return found
-
-
-def known_markings(database: Database, connection: Connection) -> dict[str, KnownMarking]:
-    """Return every marking definition received, with what it restricts."""
-    rows = database.rows(connection, "SELECT id, body FROM markings")
-    return {ref: marking_from_text(body) for ref, body in rows}
-
-
-def remember_markings(
-    database: Database, connection: Connection, markings: Mapping[str, KnownMarking]
-) -> bool:
-    """Remember marking definitions; return whether one says other than what was known of it.
-
-    Of two definitions under one id, the stricter of everything counts.
-    """
-    held = ",".join("?" * len(markings))
-    sql = f"SELECT id, body FROM markings WHERE id IN ({held})"  # noqa: S608 - only marks
-    known = dict(map(tuple, database.rows(connection, sql, list(markings))))
-    fresh = {}
-    for ref, marking in markings.items():
-        text = marking_to_text(marking)
-        if ref in known and text != known[ref]:
-            text = marking_to_text(strictest_of(marking_from_text(known[ref]), marking))
-        if text != known.get(ref):
-            fresh[ref] = text
-    sql = (
-        "INSERT INTO markings (id, body) VALUES (?, ?) "
-        "ON CONFLICT (id) DO UPDATE SET body = excluded.body"
-    )
-    database.many(connection, sql, list(fresh.items()))
-    return not known.keys().isdisjoint(fresh)
 
 
 def _digest(value: object) -> bytes:

@@ -1,11 +1,16 @@
-"""Marking definitions by id, kept for ever and read when they are asked for."""
+"""Marking definitions by feed and id, read when they are asked for."""
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from threading import Lock
 from typing import Final
 
-from connector.indicators.known_marking import KnownMarking, marking_from_text
+from connector.indicators.known_marking import (
+    Definition,
+    KnownMarking,
+    marking_from_text,
+    meaning_of,
+)
 from connector.store.database import Database
 
 _HELD: Final = 200_000
@@ -14,11 +19,24 @@ _HELD: Final = 200_000
 _read = lru_cache(maxsize=10_000)(marking_from_text)
 
 
-class KeptMarkings(Mapping[str, KnownMarking]):
-    """Every marking definition received; bounded in memory, however many there are."""
+class KeptMarkings:
+    """What each feed means by its markings; no feed defines those of another."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._feeds: dict[int, FeedMarkings] = {}
+
+    def of(self, feed: int) -> "FeedMarkings":
+        """Return the markings that a feed defined."""
+        return self._feeds.setdefault(feed, FeedMarkings(self._db, feed))
+
+
+class FeedMarkings(Mapping[str, KnownMarking]):
+    """Every marking that one feed defined; bounded in memory, however many there are."""
+
+    def __init__(self, database: Database, feed: int) -> None:
+        self._db = database
+        self._feed = feed
         self._held: dict[str, KnownMarking | None] = {}
         self._missed: set[int] = set()
         self._looks = 0
@@ -51,9 +69,9 @@ class KeptMarkings(Mapping[str, KnownMarking]):
 
     def _find(self, ref: str) -> KnownMarking | None:
         with self._db.read() as connection:
-            sql = "SELECT body FROM markings WHERE id = ?"
-            body = self._db.one(connection, sql, (ref,))
-        return None if body is None else _read(body)
+            sql = "SELECT body, version, gone FROM markings WHERE feed = ? AND id = ?"
+            rows = self._db.rows(connection, sql, (self._feed, ref))
+        return meaning_of([Definition(_read(row[0]), row[1], bool(row[2])) for row in rows])
 
     def look_again(self, refs: Collection[str]) -> bool:
         """Forget that these were not there; return whether somebody had asked for one in vain."""
@@ -67,9 +85,11 @@ class KeptMarkings(Mapping[str, KnownMarking]):
 
     def __iter__(self) -> Iterator[str]:
         with self._db.read() as connection:
-            rows = self._db.rows(connection, "SELECT id FROM markings")
+            sql = "SELECT DISTINCT id FROM markings WHERE feed = ?"
+            rows = self._db.rows(connection, sql, (self._feed,))
         return iter([row[0] for row in rows])
 
     def __len__(self) -> int:
         with self._db.read() as connection:
-            return int(self._db.one(connection, "SELECT count(*) FROM markings"))
+            sql = "SELECT count(DISTINCT id) FROM markings WHERE feed = ?"
+            return int(self._db.one(connection, sql, (self._feed,)))

@@ -13,22 +13,17 @@ from sqlalchemy import Connection
 
 from connector.decisions.selection import Traits
 from connector.indicators.identity import id_of_key
-from connector.indicators.known_marking import KnownMarking, markings_in, spilling
+from connector.indicators.known_marking import Definition, markings_in
 from connector.store.alarms import Alarms
 from connector.store.arrivals import Arrivals, Stored
 from connector.store.compression import Codec
 from connector.store.database import Database, blob, marks, numbers, parts
+from connector.store.definitions import BY_CURSOR, Shown
 from connector.store.disposals import Disposals
 from connector.store.disputes import keep_disputes
 from connector.store.gaps import Gaps
 from connector.store.habits import Habits
-from connector.store.interning import (
-    FeedCodecs,
-    Interned,
-    known_markings,
-    load_traits,
-    remember_markings,
-)
+from connector.store.interning import FeedCodecs, Interned, load_traits
 from connector.store.inventory import Inventories
 from connector.store.notes import count_notes
 from connector.store.runs import CollectionState, Runs
@@ -52,11 +47,8 @@ class ObjectStore(Runs):
         self.habits = Habits(database)
         self.alarms = Alarms(database)
         self._traits: Interned[Traits] = Interned(database, "traits")
-        self.disposals = Disposals(
-            database, self, self.staging, self._traits, self._claims, self._context
-        )
+        self.disposals = Disposals(database, self, self._traits, self._claims, self._context)
         self._codecs = FeedCodecs(database)
-        self._spills: dict[str, str] | None = None
 
     def feed_number(self, name: str) -> int:
         """Return the feed's number, given at first sight and kept for ever."""
@@ -88,7 +80,8 @@ class ObjectStore(Runs):
         stays before what was not, as it does with `stays`, so that a later run reads it again.
         """
         with self._db.write() as connection:
-            page = self._sort(connection, feed, versions, now, most)
+            shown = Shown(collection.number, collection.run) if whole else BY_CURSOR
+            page = self._sort(connection, feed, versions, shown, now, most)
             self._write(connection, page)
             self.habits.note(connection, page)
             count_notes(self._db, connection, feed, page.claims.values())
@@ -101,8 +94,6 @@ class ObjectStore(Runs):
             if page.stored.new:
                 sql = "UPDATE feeds SET objects = objects + ? WHERE number = ?"
                 self._db.run(connection, sql, (page.stored.new, feed))
-        if page.stored.closing:
-            self._look_again()
         return page.stored
 
     def _sort(
@@ -110,6 +101,7 @@ class ObjectStore(Runs):
         connection: Connection,
         feed: int,
         versions: Iterable[Version],
+        shown: Shown,
         now: int,
         most: int | None,
     ) -> Arrivals:
@@ -119,27 +111,36 @@ class ObjectStore(Runs):
         if most is not None:
             sql = "SELECT objects FROM feeds WHERE number = ?"
             page.room = most - (self._db.one(connection, sql, (feed,)) or 0)
-        coming = iter(self._that_may_be_held(versions))
+        coming = iter(self._that_may_be_held(connection, feed, versions, now))
         while part := list(islice(coming, READ_AT_ONCE)):
-            self._sort_part(connection, part, page)
+            self._sort_part(connection, part, page, shown)
         page.stored.borne.update(*(_borne(traits) for traits in page.traits))
         return page
 
-    def _that_may_be_held(self, versions: Iterable[Version]) -> Iterable[Version]:
+    def _that_may_be_held(
+        self, connection: Connection, feed: int, versions: Iterable[Version], now: int
+    ) -> Iterable[Version]:
         """Return versions without those of a marking that came after they had passed the door."""
-        if not (spills := self.spills().keys()):
+        if not self.disposals.closed(connection, feed, None, now, spills=True):
             return versions
-        return (each for each in versions if spills.isdisjoint(markings_in(each.raw)))
+        coming = list(versions)
+        borne = {ref for version in coming for ref in markings_in(version.raw)}
+        spills = self.disposals.closed(connection, feed, borne, now, spills=True).keys()
+        doubted = [each for each in coming if not spills.isdisjoint(markings_in(each.raw))]
+        held = self.disposals.holds(connection, feed, [each.key for each in doubted])
+        gone = {id(each) for each in doubted if each.key not in held}
+        return [each for each in coming if id(each) not in gone]
 
-    def _sort_part(self, connection: Connection, part: Sequence[Version], page: Arrivals) -> None:
+    def _sort_part(
+        self, connection: Connection, part: Sequence[Version], page: Arrivals, shown: Shown
+    ) -> None:
         """Sort what the processor's cache holds together with all that is made of it."""
         if page.room is not None:
             part = self._within_room(connection, part, page, page.room - page.stored.new)
         markings = {id_of_key(version.key): version.marking for version in part if version.marking}
         if markings:
             page.stored.markings.update(markings)
-            page.stored.remarked |= self._remember(connection, markings)
-            page.stored.closing |= any(map(_closes, markings.values()))
+            self.definitions.put(connection, page.feed, markings, shown)
         traits = self._traits_of(connection, part, page)
         samples = [version.raw for version in part]
         page.codec, page.dictionary = self._codecs.of(connection, page.feed, samples)
@@ -244,35 +245,29 @@ class ObjectStore(Runs):
             rows += self._db.rows(connection, sql, (feed, *part))
         creators = load_traits(self._db, connection, {row[-1] for row in rows})
         for key, number, state, modified, disputed, traits in rows:
-            creator = creators[traits].created_by
-            found[bytes(key)] = Held(number, state, modified, creator, disputed)
+            said = creators[traits]
+            found[bytes(key)] = Held(
+                number, state, modified, said.created_by, disputed, said.markings
+            )
         return found
 
-    def add_markings(self, markings: Mapping[str, KnownMarking]) -> bool:
-        """Remember marking definitions; return whether one was known as another."""
+    def add_markings(
+        self, feed: int, markings: Mapping[str, Definition], shown: Shown = BY_CURSOR
+    ) -> None:
+        """Remember what a feed defines markings as."""
         with self._db.write() as connection:
-            borne = self._remember(connection, markings)
-        with self._db.write():  # what is purged next holds the pages of all who did not see them
-            self._look_again()
-        return borne
+            self.definitions.put(connection, feed, markings, shown)
 
-    def _remember(self, connection: Connection, markings: Mapping[str, KnownMarking]) -> bool:
-        self.disposals.expect(connection, markings)
-        return remember_markings(self._db, connection, markings)
-
-    def _look_again(self) -> None:
-        """Read anew what may not be held; before the commit others could not see it."""
-        self._spills = None
-        self.disposals.look_again()
-
-    def spills(self) -> Mapping[str, str]:
-        """Return the markings whose objects may not be held at all, each with the reason."""
-        if self._spills is None:
-            with self._db.read() as connection:
-                known = known_markings(self._db, connection)
-            found = {ref: spilling([ref], known) for ref in known}
-            self._spills = {ref: why for ref, why in found.items() if why}
-        return self._spills
+    def begin_poll(self, feed: int) -> None:
+        """Forget the cursors of a feed that took back what had turned objects of it away."""
+        sql = "SELECT reread FROM feeds WHERE number = ?"
+        with self._db.read() as connection:
+            reread = self._db.one(connection, sql, (feed,))
+        if reread:
+            with self._db.write() as connection:
+                sql = "UPDATE collections SET cursor = NULL WHERE feed = ?"
+                self._db.run(connection, sql, (feed,))
+                self._db.run(connection, "UPDATE feeds SET reread = 0 WHERE number = ?", (feed,))
 
     def sweep(self) -> int:
         """Drop what objects said of themselves, or context of them, and say no more.
@@ -329,8 +324,3 @@ class ObjectStore(Runs):
 def _borne(traits: Traits) -> Iterator[str]:
     yield from traits.markings
     yield from (ref for ref, _selectors in traits.partly)
-
-
-def _closes(marking: KnownMarking) -> bool:
-    acs = marking.acs
-    return acs is not None and (bool(acs.spill) or acs.disposal is not None)

@@ -43,6 +43,15 @@ class FeedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PurgeRow:
+    """How many objects bear a marking that lets us hold them no longer, and wait since when."""
+
+    marking: str
+    objects: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class OutputRow:
     """How an output's latest cycles went."""
 
@@ -77,6 +86,15 @@ def feed_rows(database: Database, connection: Connection) -> dict[str, FeedRow]:
     """Return every feed by name."""
     sql = "SELECT name, last_attempt, last_success, error, paused, objects FROM feeds"
     return {row[0]: FeedRow(*row) for row in database.rows(connection, sql)}
+
+
+def purges_waiting(database: Database, connection: Connection, feed: int) -> list[PurgeRow]:
+    """Return what waits in a feed for a person before it is deleted, by marking."""
+    sql = (
+        "SELECT marking, waiting, since FROM disposals WHERE feed = ? AND since IS NOT NULL "
+        "ORDER BY marking"
+    )
+    return [PurgeRow(*row) for row in database.rows(connection, sql, (feed,))]
 
 
 def output_rows(database: Database, connection: Connection) -> dict[str, OutputRow]:

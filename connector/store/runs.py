@@ -5,15 +5,18 @@ is withdrawn.
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection
 
 from connector.decisions.policy import State
+from connector.indicators.identity import id_of_key, is_marking
 from connector.store.claims import ClaimRows
 from connector.store.context import ContextRows
 from connector.store.database import Database, numbers, parts
+from connector.store.definitions import Definitions, Shown
 from connector.store.disputes import STANDING
 
 _OF_OBJECTS: Final = (
@@ -35,8 +38,13 @@ class Runs:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self.definitions = Definitions(database)
         self._claims = ClaimRows(database)
         self._context = ContextRows(database, self._claims)
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Return a connection in one consistent snapshot."""
+        return self._db.read()
 
     def collection(self, feed: int, key: str, title: str) -> CollectionState:
         """Return where we stand with a collection, known by its key."""
@@ -88,21 +96,30 @@ class Runs:
         """Do the same in the transaction of the last page: its cursor says the run has ended."""
         sql = "SELECT object FROM members WHERE collection = ? AND run < ?"
         rows = self._db.rows(connection, sql, (collection.number, collection.run))
-        return self._leave(connection, collection.number, [row[0] for row in rows])
+        feed = self._feed_of(connection, collection.number)
+        shown = Shown(collection.number, collection.run)
+        self.definitions.end_run(connection, feed, shown)
+        return self._leave(connection, feed, collection.number, [row[0] for row in rows])
+
+    def _feed_of(self, connection: Connection, collection: int) -> int:
+        sql = "SELECT feed FROM collections WHERE number = ?"
+        return int(self._db.one(connection, sql, (collection,)))
 
     def drop_collections(self, feed: int, present: Collection[str]) -> int:
         """Withdraw what only collections showed that are no longer there."""
         left = 0
         with self._db.write() as connection:
-            sql = "SELECT number, key FROM collections WHERE feed = ? AND run > 0"
-            for number, key in self._db.rows(connection, sql, (feed,)):
+            sql = "SELECT number, key, run FROM collections WHERE feed = ? AND run > 0"
+            for number, key, run in self._db.rows(connection, sql, (feed,)):
                 if key in present:
                     continue
+                self.definitions.end_run(connection, feed, Shown(number, run + 1))
                 rows = self._db.rows(
                     connection, "SELECT object FROM members WHERE collection = ?", (number,)
                 )
-                left += self._leave(connection, number, [row[0] for row in rows])
+                left += self._leave(connection, feed, number, [row[0] for row in rows])
                 for sql in (
+                    "UPDATE markings SET run = 0 WHERE collection = ?",  # its number is given again
                     "DELETE FROM staged_pages WHERE collection = ?",
                     "DELETE FROM collections WHERE number = ?",
                 ):
@@ -113,6 +130,7 @@ class Runs:
         """Withdraw what a feed's source holds no more; return how many were in force."""
         if not gone:
             return 0
+        self.definitions.take_back(connection, feed, self._markings_among(connection, gone))
         touched = self._claims.next_touch(connection)
         return sum(self._withdraw(connection, feed, part, touched) for part in parts(gone))
 
@@ -120,6 +138,8 @@ class Runs:
         """Let objects count again that were withdrawn and that their source holds after all."""
         if not returned:
             return
+        refs = self._markings_among(connection, returned)
+        self.definitions.take_back(connection, feed, refs, back=True)
         touched = self._claims.next_touch(connection)
         for part in parts(returned):
             sql = (
@@ -130,10 +150,18 @@ class Runs:
             self._claims.stir(connection, part, touched)
             self._context.take(connection, feed, {}, part, (), touched)
 
-    def _leave(self, connection: Connection, collection: int, members: Sequence[int]) -> int:
+    def _markings_among(self, connection: Connection, objects: Sequence[int]) -> list[str]:
+        found: list[str] = []
+        for part in parts(objects):
+            sql = f"SELECT key FROM objects WHERE number IN ({numbers(part)})"  # noqa: S608 - only numbers
+            keys = [bytes(row[0]) for row in self._db.rows(connection, sql)]
+            found += [id_of_key(key) for key in keys if is_marking(key)]
+        return found
+
+    def _leave(
+        self, connection: Connection, feed: int, collection: int, members: Sequence[int]
+    ) -> int:
         withdrawn = 0
-        sql = "SELECT feed FROM collections WHERE number = ?"
-        feed = int(self._db.one(connection, sql, (collection,)))
         touched = self._claims.next_touch(connection)
         for part in parts(members):
             sql = f"DELETE FROM members WHERE collection = ? AND object IN ({numbers(part)})"  # noqa: S608 - only numbers

@@ -26,6 +26,7 @@ feeds: Final = Table(
     Column("error", Text),
     Column("paused", Text),
     Column("objects", BigInteger, nullable=False, server_default="0"),
+    Column("reread", SmallInteger, nullable=False, server_default="0"),
 )
 
 collections: Final = Table(
@@ -125,11 +126,18 @@ dictionaries: Final = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+# What feeds define markings as: a file of a feed for itself, all that comes by a cursor as 0.
 markings: Final = Table(
     "markings",
     metadata,
+    Column("feed", SmallInteger, primary_key=True, autoincrement=False),
     Column("id", Text, primary_key=True),
+    Column("collection", Number, primary_key=True, autoincrement=False),
+    Column("run", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("gone", SmallInteger, nullable=False),
     Column("body", Text, nullable=False),
+    Index("markings_by_collection", "collection"),
 )
 
 observables: Final = Table(
@@ -328,13 +336,19 @@ absences: Final = Table(
     Index("absences_by_feed", "feed"),
 )
 
-# Markings with a disposition date, and when the store is next searched for what bears them.
+# Markings of a feed whose objects may not be held from an instant on, or (`spill`) ever; when the
+# store is next searched for them, whether any was lost by it, and how many wait for a person.
 disposals: Final = Table(
     "disposals",
     metadata,
+    Column("feed", SmallInteger, primary_key=True, autoincrement=False),
     Column("marking", Text, primary_key=True),
     Column("at", BigInteger, nullable=False),
+    Column("spill", Text, nullable=False),
     Column("turn", BigInteger),
+    Column("lost", SmallInteger, nullable=False, server_default="0"),
+    Column("waiting", BigInteger),
+    Column("since", BigInteger),
     Index("disposals_by_turn", "turn"),
 )
 

@@ -91,13 +91,16 @@ class Staging:
             number, packed, cursor, ended = rows[0]
             yield StagedPage(number, _unpacked(packed), cursor, bool(ended))
 
-    def purge(self, refs: Collection[str]) -> int:
-        """Take objects that name any of these out of every page; return how many there were."""
+    def purge(self, feed: int, refs: Collection[str]) -> int:
+        """Take a feed's objects that name any of these out of its pages; return how many."""
         wanted = frozenset(refs)
         purged = 0
         with self._db.write(erases=True) as connection:
-            sql = "SELECT collection, number FROM staged_pages"
-            for place in self._db.rows(connection, sql):
+            sql = (
+                "SELECT p.collection, p.number FROM staged_pages p "
+                "JOIN collections c ON c.number = p.collection WHERE c.feed = ?"
+            )
+            for place in self._db.rows(connection, sql, (feed,)):
                 at = "WHERE collection = ? AND number = ?"
                 held = self._db.one(connection, f"SELECT packed FROM staged_pages {at}", place)  # noqa: S608 - a fixed condition
                 objects = _unpacked(held)

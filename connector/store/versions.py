@@ -10,7 +10,7 @@ import msgspec
 from connector.decisions.policy import NEVER, State
 from connector.decisions.selection import Traits
 from connector.indicators.context import Told
-from connector.indicators.known_marking import KnownMarking
+from connector.indicators.known_marking import Definition
 from connector.model import Claim
 
 UNDATED: Final = -(1 << 62)  # the time of an unreadable version whose own cannot be read
@@ -33,7 +33,7 @@ class Version(msgspec.Struct, frozen=True, gc=False):
     raw: bytes
     claims: Callable[[], Sequence[Claim]]
     told: Callable[[], Told | None] | None = None
-    marking: KnownMarking | None = None
+    marking: Definition | None = None
     unread_creator: str = ""
 
 
@@ -63,6 +63,7 @@ class Held:
     modified: int
     created_by: str
     disputed: int | None = None
+    markings: tuple[str, ...] = ()
 
     @property
     def standing(self) -> State:
@@ -94,6 +95,9 @@ def news(held: Held, version: Version, now: int = NEVER) -> News:
         return News.NEWER if ours else News.FOREIGN
     if held.state == State.UNREADABLE and version.modified == held.modified:
         return News.NEWER if ours else News.NONE
+    if held.state == State.DISPOSED:  # it passes the door again: its marking lets it be held
+        same = version.modified == held.modified and version.traits.markings == held.markings
+        return News.NEWER if ours and same else News.NONE
     # The latest version counts also where the source now shows an older one of what it withdrew.
     return News.RETURNED if ours and held.state == State.WITHDRAWN else News.NONE
 

@@ -206,7 +206,7 @@ def test_a_second_search_finds_what_passed_the_door_the_moment_before(
     everything_is_due(fed)
     disposals = fed.service.store.objects.disposals
     with monkeypatch.context() as open_door:
-        open_door.setattr(disposals, "past", lambda _now: frozenset())
+        open_door.setattr(disposals, "closed", lambda *_asked, **_spills: {})
         taxii.add_objects([marked(2, "192.0.2.2")])
         fed.change()
     assert fed.at() == ["192.0.2.99"], "its marking expired it"

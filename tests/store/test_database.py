@@ -229,7 +229,7 @@ def test_a_table_that_is_missing_stops_us(store: Store) -> None:
     with store.database.write() as connection:
         store.database.run(connection, "DROP TABLE markings")
     with pytest.raises(StoreError, match="markings"):
-        len(store.markings)
+        len(store.markings.of(1))
 
 
 def test_a_lock_that_others_hold_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,15 +13,19 @@ from store_samples import PRODUCER, STRANGER, at, dump, indicator, indicator_id,
 from connector.decisions.policy import Kind, State
 from connector.indicators.acs import AcsMarking
 from connector.indicators.identity import key_of_id
-from connector.indicators.known_marking import KnownMarking
+from connector.indicators.known_marking import Definition, KnownMarking
 from connector.intake import read_version
 from connector.model import Observable, ObservableType, Tlp
 from connector.store.arrivals import Stored
-from connector.store.markings import KeptMarkings
+from connector.store.definitions import Shown
+from connector.store.markings import FeedMarkings
 from connector.store.store import Store
 
 _names = count(1)
 _LATER = 1_900_000_000_000_000  # no sample dates itself later than it came
+
+
+TLP_GREEN = "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da"
 
 
 class FeedHand:
@@ -388,25 +392,69 @@ def test_traits_of_a_page_that_failed_are_not_remembered(store: Store) -> None:
 def test_a_marking_that_was_asked_for_in_vain_is_told_when_it_comes(store: Store) -> None:
     late, early = (f"marking-definition--{n:08x}-0000-4000-8000-000000000000" for n in (1, 2))
     red, green = KnownMarking(Tlp.RED), KnownMarking(Tlp.GREEN)
-    kept = store.markings
+    feed = FeedHand(store).number
+    kept = store.markings.of(feed)
     assert late not in kept
-    store.objects.add_markings({early: green})
+    store.objects.add_markings(feed, {early: Definition(green)})
     assert kept.look_again([early]) is False
     assert kept[early] == green
-    store.objects.add_markings({late: red, early: green})
+    store.objects.add_markings(feed, {late: Definition(red), early: Definition(green)})
     assert kept.look_again([late, early]) is True
     assert kept.look_again([late, early]) is False
     assert kept == {early: green, late: red}
 
 
-def test_a_marking_that_is_known_as_another_is_told_and_the_stricter_counts(store: Store) -> None:
+def test_two_definitions_of_one_version_are_both_heard_and_a_newer_one_alone(store: Store) -> None:
     ref = "marking-definition--00000001-0000-4000-8000-000000000000"
     red, green = KnownMarking(Tlp.RED), KnownMarking(Tlp.GREEN)
-    assert store.objects.add_markings({ref: green}) is False
-    assert store.objects.add_markings({ref: green}) is False
-    assert store.objects.add_markings({ref: red}) is True
-    assert store.objects.add_markings({ref: green}) is False
-    assert store.markings == {ref: red}
+    feed = FeedHand(store).number
+
+    def moves(said: KnownMarking, version: int = 0) -> bool:
+        store.objects.add_markings(feed, {ref: Definition(said, version)})
+        return bool(store.objects.definitions.moved(feed))
+
+    assert [moves(green), moves(green), moves(red), moves(green)] == [False, False, True, False]
+    assert store.markings.of(feed) == {ref: red}
+    assert moves(green, 1)
+    assert not moves(red), "an older version is no news"
+    store.markings.of(feed).look_again([ref])
+    assert store.markings.of(feed) == {ref: green}
+
+
+def test_a_marking_means_what_its_own_feed_says_and_a_published_one_what_it_means(
+    store: Store,
+) -> None:
+    ref = "marking-definition--00000001-0000-4000-8000-000000000000"
+    ours, theirs = FeedHand(store).number, FeedHand(store).number
+    closing = KnownMarking(None, AcsMarking(disposal=1))
+    store.objects.add_markings(theirs, {ref: Definition(closing), TLP_GREEN: Definition(closing)})
+    assert dict(store.markings.of(ours)) == {}
+    assert dict(store.markings.of(theirs)) == {ref: closing}
+    assert [(one.feed, one.marking) for one in store.objects.disposals.due(9)] == [(theirs, ref)]
+
+
+def test_what_a_file_showed_before_counts_no_more(store: Store) -> None:
+    ref = "marking-definition--00000001-0000-4000-8000-000000000000"
+    closing = KnownMarking(Tlp.GREEN, AcsMarking(disposal=1))
+    feed, definitions = FeedHand(store).number, store.objects.definitions
+
+    def shown(run: int, *said: KnownMarking, collection: int = 7) -> KnownMarking:
+        place = Shown(collection, run)
+        with store.database.write() as connection:
+            for each in said:
+                definitions.put(connection, feed, {ref: Definition(each)}, place)
+            definitions.end_run(connection, feed, place)
+        store.markings.of(feed).look_again([ref])
+        return store.markings.of(feed)[ref]
+
+    assert shown(1, closing) == closing
+    assert shown(2, KnownMarking(Tlp.CLEAR)) == KnownMarking(Tlp.CLEAR)
+    assert store.objects.disposals.due(9) == []
+    both = shown(3, KnownMarking(Tlp.CLEAR), closing)
+    assert (both.tlp, store.objects.disposals.due(9)[0].marking) == (Tlp.GREEN, ref)
+    assert shown(4).acs == AcsMarking(), "it is gone, and its date with it"
+    assert store.objects.disposals.due(9) == []
+    assert shown(1, KnownMarking(Tlp.RED), collection=8) == KnownMarking(Tlp.RED)
 
 
 def test_names_come_from_the_originals(store: Store) -> None:
@@ -550,18 +598,19 @@ def test_a_marking_that_arrives_while_it_is_looked_for_is_found_the_next_time(
 ) -> None:
     ref = "marking-definition--00000000-0000-4000-8000-000000000001"
     green = KnownMarking(Tlp.GREEN)
-    find = KeptMarkings._find
+    feed = FeedHand(store).number
+    find = FeedMarkings._find
 
-    def arrives_after(kept: KeptMarkings, asked: str) -> KnownMarking | None:
+    def arrives_after(kept: FeedMarkings, asked: str) -> KnownMarking | None:
         found = find(kept, asked)
         if found is None:
-            store.objects.add_markings({asked: green})
+            store.objects.add_markings(feed, {asked: Definition(green)})
             kept.look_again([asked])
         return found
 
-    monkeypatch.setattr(KeptMarkings, "_find", arrives_after)
-    assert ref not in store.markings
-    assert store.markings[ref] == green
+    monkeypatch.setattr(FeedMarkings, "_find", arrives_after)
+    assert ref not in store.markings.of(feed)
+    assert store.markings.of(feed)[ref] == green
 
 
 def test_what_objects_said_before_and_say_no_more_is_dropped(store: Store) -> None:
@@ -581,12 +630,19 @@ def test_what_objects_said_before_and_say_no_more_is_dropped(store: Store) -> No
     assert labels == {key_of_id(indicator_id(n)): (word,) for n, word in said.items()}
 
 
+def purged(store: Store, hand: FeedHand, marking: str) -> int:
+    """Purge a feed of what bears a marking; return how many objects that were."""
+    borne = store.objects.disposals.bearing(hand.number, {marking})
+    store.objects.disposals.purge(hand.number, borne)
+    return len(borne)
+
+
 def test_what_is_purged_from_one_feed_takes_nothing_of_another_away(store: Store) -> None:
     marking = "marking-definition--0c0c0c0c-0000-4000-8000-000000000001"
     folder, server = FeedHand(store, whole=True), FeedHand(store)
     server.give(indicator(1))
     assert folder.run(indicator(2), indicator(3, object_marking_refs=[marking])) == 0
-    assert store.objects.disposals.purge({marking}) == 1
+    assert purged(store, folder, marking) == 1
     server.give(indicator(4))
     assert folder.run(indicator(2)) == 0
     assert [state_of(store, number) for number in (1, 2, 4)] == [State.CURRENT] * 3
@@ -605,7 +661,7 @@ def test_what_is_purged_from_one_feed_is_not_missed_by_the_inventory_of_another(
 
     one.give(indicator(1), indicator(2), indicator(3, object_marking_refs=[marking]))
     assert take_stock(one, 1, 2) == 0
-    assert store.objects.disposals.purge({marking}) == 1
+    assert purged(store, one, marking) == 1
     other.give(indicator(4), indicator(5))
     assert take_stock(other, 5) == 0
     assert state_of(store, 4) == State.CURRENT
@@ -625,7 +681,7 @@ def test_a_text_with_a_null_in_it_is_kept_or_not_found_and_stops_nothing(store: 
     marking = "marking-definition--\0"
     hand.give(indicator(1, object_marking_refs=[marking]), cursor="after\0")
     store.objects.note_attempt(hand.number, 1, "the server said \0")
-    assert marking not in store.markings
+    assert marking not in store.markings.of(hand.number)
     assert store.objects.cursors(hand.number)["key"][1].startswith("after")
     [(error,)] = rows(store, "SELECT error FROM feeds WHERE number = ?", hand.number)
     assert error.startswith("the server said ")
@@ -637,8 +693,9 @@ def test_what_passed_the_door_before_its_marking_came_is_not_kept_after_the_purg
     marking = "marking-definition--0c0c0c0c-0000-4000-8000-000000000001"
     hand = FeedHand(store)
     passed = indicator(1, object_marking_refs=[marking])
-    store.objects.add_markings({marking: KnownMarking(None, AcsMarking(spill="SECRET"))})
-    assert store.objects.disposals.purge({marking}) == 0
+    classified = KnownMarking(None, AcsMarking(spill="SECRET"))
+    store.objects.add_markings(hand.number, {marking: Definition(classified)})
+    assert purged(store, hand, marking) == 0
     assert hand.give(passed, indicator(2)).new == 1
     assert state_of(store, 2) == State.CURRENT
     assert rows(store, "SELECT count(*) FROM objects") == [(1,)]

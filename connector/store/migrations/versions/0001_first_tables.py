@@ -221,6 +221,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("paused", sa.Text(), nullable=True),
         sa.Column("objects", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("reread", sa.SmallInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("number"),
         sa.UniqueConstraint("name"),
     )
@@ -306,10 +307,23 @@ def upgrade() -> None:
     )
     op.create_table(
         "markings",
+        sa.Column("feed", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
+        sa.Column(
+            "collection",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("run", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("gone", sa.SmallInteger(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
+        sa.PrimaryKeyConstraint("feed", "id", "collection"),
     )
+    with op.batch_alter_table("markings", schema=None) as batch_op:
+        batch_op.create_index("markings_by_collection", ["collection"], unique=False)
+
     op.create_table(
         "members",
         sa.Column(
@@ -434,10 +448,15 @@ def upgrade() -> None:
     )
     op.create_table(
         "disposals",
+        sa.Column("feed", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("marking", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("spill", sa.Text(), nullable=False),
         sa.Column("turn", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("marking"),
+        sa.Column("lost", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("waiting", sa.BigInteger(), nullable=True),
+        sa.Column("since", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("feed", "marking"),
     )
     with op.batch_alter_table("disposals", schema=None) as batch_op:
         batch_op.create_index("disposals_by_turn", ["turn"], unique=False)
@@ -532,6 +551,9 @@ def downgrade() -> None:
         batch_op.drop_index("members_by_object")
 
     op.drop_table("members")
+    with op.batch_alter_table("markings", schema=None) as batch_op:
+        batch_op.drop_index("markings_by_collection")
+
     op.drop_table("markings")
     op.drop_table("lists")
     op.drop_table("ledger")
