@@ -10,15 +10,16 @@ from connector.store.questions import ClaimFound
 
 __all__ = ["Mentions", "find_mentions"]
 
-MOST_SEARCHED: Final = 50_000
+MOST_SEARCHED: Final = 20_000
+_MOST_BYTES: Final = 64 << 20
 _MOST_TOLD: Final = 100
-_AT_ONCE: Final = 2000
+_AT_ONCE: Final = 100
 
 
 class Mentions(NamedTuple):
     """Claims without observable whose original names a value; how many were looked at, of how many.
 
-    Looked at are the newest, and no more once enough are found.
+    Looked at are the newest, and no more once enough are found or read.
     """
 
     claims: list[ClaimFound]
@@ -32,14 +33,16 @@ def find_mentions(service: Service, connection: Any, asked: str) -> Mentions:
     total = questions.unread_count(database, connection)
     if not total:
         return Mentions([])
-    mention, found, searched = Mention(asked), list[ClaimFound](), 0
+    mention, found, searched, size = Mention(asked), list[ClaimFound](), 0, 0
     for part in parts(questions.newest_unread(database, connection, MOST_SEARCHED), _AT_ONCE):
-        numbers = [claim.row.number for claim in part]
-        originals = service.store.originals_of_claims(connection, numbers)
+        originals = service.store.originals_of_claims(
+            connection, [claim.row.number for claim in part]
+        )
         searched += len(part)
+        size += sum(map(len, originals.values()))
         found += [
             claim for claim in part if mention.stands_in(originals.get(claim.row.number, b""))
         ]
-        if len(found) >= _MOST_TOLD:
+        if len(found) >= _MOST_TOLD or size >= _MOST_BYTES:
             break
     return Mentions(found[:_MOST_TOLD], searched, total)

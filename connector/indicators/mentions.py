@@ -11,6 +11,7 @@ from connector.indicators.refang import refanged
 __all__ = ["Mention"]
 
 _ESCAPED: Final = re.compile(r"\\+(['\"/\\])")
+_LONGEST: Final = 1 << 16
 _WORD: Final = re.compile(r"[a-z0-9]+")
 # What people write in another way, so that it cannot be looked for as it is.
 _REWRITTEN: Final = frozenset({"http", "https", "ftp", "ftps", "dot", "at"})
@@ -28,13 +29,13 @@ class Mention:
         texts = {text for text in plain if any(map(str.isalnum, text))}  # a mark names nothing
         whole = "|".join(map(_form_of, sorted(texts, key=len, reverse=True)))
         self._form = re.compile(rf"(?<![\w.-])(?:{whole or '(?!)'})(?![\w-]|\.\w)")
-        self._words = {_longest_word(text) for text in texts}
+        self._words = [_words_of(text) for text in texts]
 
     def stands_in(self, raw: bytes) -> bool:
         """Return whether an original names the value."""
-        lower = raw.lower()
-        if not any(word in lower for word in self._words):  # nearly all end here
-            return False
+        lower = raw[:_LONGEST].lower()
+        if not any(all(word in lower for word in words) for words in self._words):
+            return False  # nearly all end here
         return self._form.search(_text_of(raw)) is not None
 
 
@@ -43,16 +44,15 @@ def _form_of(text: str) -> str:
     return re.escape(text).replace("http", r"h(?:tt|xx|tx|xt|\*\*)p")
 
 
-def _longest_word(text: str) -> bytes:
-    """Return what stands in every spelling of a text; nothing where that cannot be told."""
-    words = (word for word in _WORD.findall(text) if word not in _REWRITTEN)
-    return max(words, key=len, default="").encode()
+def _words_of(text: str) -> list[bytes]:
+    """Return what stands in every spelling of a text."""
+    return [word.encode() for word in _WORD.findall(text) if word not in _REWRITTEN]
 
 
 def _text_of(raw: bytes) -> str:
     """Return an original as plain text: its pattern where that can be told, else all of it."""
-    text = _pattern_of(raw) or raw.decode("utf-8", "replace")
-    return refanged(_plain(text)).casefold()
+    text = _pattern_of(raw) or raw[:_LONGEST].decode("utf-8", "replace")
+    return refanged(_plain(text[:_LONGEST])).casefold()
 
 
 def _pattern_of(raw: bytes) -> str:
