@@ -215,4 +215,6 @@ def folds(form: Format, types: frozenset[ObservableType]) -> bool:
 def comment(text: str) -> str:
     """Return a text as the end of a line: one line of ASCII, or nothing."""
     words = " ".join(_LINE_BREAKING.sub(" ", text).split())[:200].rstrip()
-    return words.encode("ascii", "replace").decode("ascii")
+    line = words.encode("ascii", "replace").decode("ascii")
+    # Some readers take what follows an address for its mask, or a dash for a range.
+    return line if line[:1].isalpha() or not line else f"# {line}"

@@ -284,6 +284,15 @@ def test_a_comment_changed_by_other_hands_is_seen(tmp_path: Path) -> None:
     assert list(adapter.read()) == entries(V4, "192.0.2.7", comment="theirs")
 
 
+@pytest.mark.parametrize("text", ["255.0.0.0", "/0", "- 203.0.113.255", "8"])
+def test_a_comment_is_no_mask_and_no_end_of_a_range(text: str, tmp_path: Path) -> None:
+    adapter = edl(tmp_path, format="panos", types=ADDRESSES, comments=True)
+    listed = entries(V4, "192.0.2.7", comment=text)
+    adapter.publish(iter(listed))
+    assert lines(tmp_path) == [f"192.0.2.7 # {text}"]
+    assert list(adapter.read()) == listed
+
+
 def test_a_file_whose_line_ends_others_changed_is_no_file_of_ours(tmp_path: Path) -> None:
     adapter = edl(tmp_path, types=["domain-name"])
     adapter.publish(iter(DOMAIN_ENTRIES))
