@@ -59,6 +59,7 @@ class Polled:
     marked: set[str] = field(default_factory=set)
     markings: set[str] = field(default_factory=set)
     errors: list[ConnectorError] = field(default_factory=list)
+    gaps: int = 0
     waiting: dict[str, int] = field(default_factory=dict)
     scale: Container[int] | None = None
 
@@ -116,6 +117,8 @@ def poll(
         except ConnectorError as error:
             polled.errors.append(error)
             intake.note_what_waits()
+    if polled.gaps > _FAULTS_TOLD:
+        log.warning("feed.gaps", collections=polled.gaps, what="`connector status` lists them")
     if polled.waiting:
         title, pages = next(iter(polled.waiting.items()))
         log.warning("feed.run_unfinished", collection=title, pages_waiting=pages,
@@ -162,7 +165,7 @@ class _Intake:
                 received, self.polled.spilled, self.now(), shown
             )
             if not started:  # before the cursor moves past it
-                _note_gap(self.feed, self.number, collection, self.store, self.now)
+                self._note_gap()
             if at_once or (page.last and not started and held is None):
                 if collection.whole and not started:
                     state = self.store.begin_run(state)
@@ -173,6 +176,20 @@ class _Intake:
             self.progress(collection.title, len(page.objects))
         if not at_once and staging.standing(state.number) is not None:
             self._apply_staged(state)
+
+    def _note_gap(self) -> None:
+        """Note what can no longer be asked for; of many collections, the first are logged here."""
+        gap = self.feed.gaps.get(self.collection.key)
+        if gap is None:
+            return
+        after, until = micros(gap.after), micros(gap.until)
+        if self.store.gaps.note(self.number, self.collection.key, after, until, self.now()):
+            self.polled.gaps += 1
+            if self.polled.gaps <= _FAULTS_TOLD:
+                log.warning(
+                    "feed.gap", collection=self.collection.title,
+                    after=gap.after.isoformat(), until=gap.until.isoformat(),
+                )  # fmt: skip
 
     def note_what_waits(self) -> None:
         """Note what a broken run left: nothing of it counts until it ended well."""
@@ -215,23 +232,6 @@ def _gathered(pages: Iterator[StagedPage]) -> Iterator[StagedPage]:
             held, last = [], None
     if last is not None:
         yield replace(last, objects=held)
-
-
-def _note_gap(
-    feed: Feed[Settings],
-    number: int,
-    collection: Collection,
-    store: ObjectStore,
-    now: Callable[[], int],
-) -> None:
-    gap = feed.gaps.get(collection.key)
-    if gap is None:
-        return
-    if store.gaps.note(number, collection.key, micros(gap.after), micros(gap.until), now()):
-        log.warning(
-            "feed.gap", collection=collection.title,
-            after=gap.after.isoformat(), until=gap.until.isoformat(),
-        )  # fmt: skip
 
 
 def _read(objects: Sequence[bytes], polled: Polled) -> Iterator[Version]:

@@ -28,6 +28,7 @@ _DISCOVERY_SECONDS: Final = 3600.0
 _SKEW_WORTH_A_WARNING: Final = timedelta(seconds=60)
 
 
+MOST_SEARCHED: Final = 50
 _NOT_THERE: Final = frozenset({403, 404, 406})
 
 
@@ -93,8 +94,8 @@ class TaxiiFeed(Feed[TaxiiSettings]):
             yield [_id_of(entry, collection) for entry in page.objects]
 
     def find(self, stix_id: str) -> bytes | None:
-        """Return one object by its id from the first collection that has it."""
-        for collection in self.collections():
+        """Return one object by its id from the first collection that has it, of so many asked."""
+        for collection in self.collections()[:MOST_SEARCHED]:
             answer = self._client.request(
                 "GET",
                 f"{collection.key}objects/{quote(stix_id, safe='')}/",

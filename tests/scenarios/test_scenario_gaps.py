@@ -15,8 +15,9 @@ from connector.answers import healthy
 from connector.cli import app
 from connector.errors import ConnectorError
 from connector.explaining import explain_value
+from connector.feeds.taxii import MOST_SEARCHED
 from connector.testing.taxii_faults import Status
-from connector.testing.taxii_server import TaxiiServer
+from connector.testing.taxii_server import ServedCollection, TaxiiServer
 
 Section = Callable[..., dict[str, Any]]
 
@@ -220,3 +221,57 @@ class TestCommand:
         done = command("feeds", "ack", "aiz")
         assert done.exit_code == 1
         assert "aiz is not a feed of this configuration (ais)" in done.output
+
+
+def crowd(server: TaxiiServer, count: int) -> None:
+    """Let a server have many collections, each with objects that were added just now."""
+    server.collections[:] = [
+        ServedCollection(id=f"c{n}", title=f"Collection {n}") for n in range(count)
+    ]
+    publish(server, count)
+
+
+def publish(server: TaxiiServer, count: int) -> None:
+    for n in range(count):
+        objects = [indicator(f"{server.clock()} {n} {each}", "192.0.2.9") for each in range(3)]
+        server.add_objects(objects, collection=server.collections[n])
+
+
+def test_gaps_of_many_collections_are_told_in_few_lines(
+    site: Site, clock: Clock, ais: TaxiiServer, taxii_feed: Section
+) -> None:
+    crowd(ais, 8)
+    site.configure(feeds={"ais": taxii_feed(url=ais.url, window="47h")})
+    site.service.poll("ais")
+    clock.advance(hours=100)
+    publish(ais, 8)
+    with structlog.testing.capture_logs() as logs:
+        site.service.poll("ais")
+    events = [line["event"] for line in logs]
+    assert events.count("feed.gap") == 3
+    assert [line["collections"] for line in logs if line["event"] == "feed.gaps"] == [8]
+    assert len(site.feed("ais")["gaps"]) == 8
+
+
+def test_runs_of_many_collections_that_break_off_are_told_in_one_line(
+    site: Site, ais: TaxiiServer, taxii_feed: Section
+) -> None:
+    crowd(ais, 8)
+    site.configure(feeds={"ais": taxii_feed(url=ais.url, page_size=1)})
+    ais.faults = [Status(code=400, paged_only=True)]
+    with structlog.testing.capture_logs() as logs, pytest.raises(ConnectorError):
+        site.service.poll("ais")
+    told = [line["collections"] for line in logs if line["event"] == "feed.run_unfinished"]
+    assert told == [8]
+
+
+def test_a_marking_is_asked_for_in_so_many_collections(
+    site: Site, ais: TaxiiServer, taxii_feed: Section
+) -> None:
+    crowd(ais, MOST_SEARCHED + 5)
+    ref = "marking-definition--00000000-0000-4000-8000-000000000001"
+    marked = indicator("marked", "192.0.2.8", object_marking_refs=[ref])
+    ais.add_objects([marked])
+    site.configure(feeds={"ais": taxii_feed(url=ais.url)})
+    site.service.poll("ais")
+    assert sum(ref in one.path for one in ais.requests) == MOST_SEARCHED

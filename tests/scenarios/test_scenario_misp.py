@@ -91,3 +91,18 @@ def test_editing_an_event_keeps_its_old_attributes_as_old_as_they_are(
     assert site.at() == ["192.0.2.1", "192.0.2.2"]
     assert site.reasons()["expired"] == 1
     site.consistent()
+
+
+def test_an_attribute_that_cannot_be_read_any_more_takes_its_older_version_off(
+    site: Site, misp: Path
+) -> None:
+    event(misp, SECOND, {32: "192.0.2.2", 33: "no address"}, 2, timestamp="1772366001")
+    site.change()
+    assert site.at() == ["192.0.2.1", "192.0.2.2"]
+    assert site.reasons()["unreadable"] == 1
+    assert "withdrawn" not in site.reasons(), "one indicator is one claim"
+    site.consistent()
+    event(misp, SECOND, {32: "192.0.2.2", 33: "192.0.2.3"}, 3, timestamp="1772366002")
+    site.change()
+    assert site.at() == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+    site.consistent()
