@@ -34,7 +34,7 @@ def configure(site: Site, feed: dict[str, Any]) -> None:
         lists=LISTS,
         outputs={
             **{name: firewall(name, name) for name in LISTS},
-            "small": firewall("block", "small", limits={"max_entries": 100}),
+            "small": firewall("block", "small", limits={"max_entries": 100, "max_evict_ratio": 1}),
             "resolver": firewall("watch", "resolver", types=["domain-name"]),
             "file": {"list": "block", "adapter": "edl", "options": {"file": "all.txt"}},
         },
