@@ -111,7 +111,7 @@ HOSTILE_RULES: Final[Mapping[RuleLanguage, Sequence[str]]] = {
         'alert tcp any any -> any any (msg:"a"; sid:1)',
         "alert tcp any any -> any any",
         "# only a comment",
-        f'{_RULE}(sid:1; content:"x"; msg:"{"a" * 8125}";){_DROP}(msg:"b"; content:"x"; sid:2;)',
+        f'{_RULE}(metadata:{"a" * (8181 - len(_RULE))}{_DROP}(content:"x"; sid:2;)',
         f"{_RULE}(filemd5:/etc/passwd; sid:1;)",
         f"{_RULE}(FileSHA256: list; sid:1;)",
         f"{_RULE}(filesha1:list; sid:1;)",

@@ -83,6 +83,8 @@ class Engine:
             status, output = _run(command, self._seconds, folder)
         if status == 0:
             return Verdict(accepted=True)
+        if status < 0:
+            output += f"\nfatal: ended by signal {-status}"
         return _refusal(output, draft, self._head, blocks)
 
 

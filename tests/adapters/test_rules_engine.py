@@ -127,6 +127,14 @@ def test_an_engine_that_cannot_be_asked_leaves_the_list_as_it_was(
     assert not list(tmp_path.glob(".*.test-*"))
 
 
+def test_a_rule_that_brings_the_engine_down_is_left_out(tmp_path: Path) -> None:
+    source = f"import os\n{READING}\nif {BAD}: os.kill(os.getpid(), 11)\n"
+    adapter = made(tmp_path, command(tmp_path, source))
+    rejected = publish(adapter, [rule(1), rule(2, "BAD"), rule(3)])
+    assert list(rejected.values()) == ["the engine refuses it: fatal: ended by signal 11"]
+    assert loaded(tmp_path) == [rule(1).text, rule(3).text]
+
+
 def test_an_engine_may_say_more_than_anybody_reads(tmp_path: Path) -> None:
     source = f"{READING}\nprint('x' * 50_000_000)\nsys.exit(bool({BAD}))\n"
     adapter = made(tmp_path, command(tmp_path, source))

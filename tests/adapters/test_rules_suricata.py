@@ -72,14 +72,19 @@ def test_a_rule_of_the_longest_line_is_one_rule_to_the_engine(tmp_path: Path) ->
     )
 
 
+def smuggling(first: int) -> str:
+    """One rule by its form, whose value holds another one that begins after so many bytes."""
+    head = "alert tcp any any -> any any (metadata:"
+    return f'{head}{"a" * (first - len(head))}drop tcp any any -> any any (content:"x"; sid:666;)'
+
+
 def test_a_longer_rule_would_smuggle_another_one_and_is_refused(tmp_path: Path) -> None:
     suricata()
-    begins = long_rule(8191)[:-3]
-    smuggling = f'{begins}";)'[:8191] + SMUGGLED
     path = tmp_path / "as-it-is.rules"
-    path.write_text(f"{smuggling}\n")
-    assert SMUGGLED in loaded_by_suricata(path), "the engine reads lines of 8,192 bytes"
-    hostile = rule(1, smuggling)
+    path.write_text(f"{smuggling(8191)}\n")
+    [smuggled] = loaded_by_suricata(path)
+    assert smuggled.startswith("drop "), "the engine reads lines of 8,192 bytes"
+    hostile = rule(1, smuggling(8191))
     rejected = publish(made(tmp_path), [hostile, rule(2, PLAIN.format(n=2))])
     assert "the engine reads lines of at most 8191" in rejected[hostile.indicator]
     assert loaded_by_suricata(tmp_path / "ids/local.rules") == [PLAIN.format(n=2)]
@@ -108,7 +113,8 @@ WHOLE = st.lists(PIECES, max_size=12).map("".join)
 INNER = st.lists(PIECES, max_size=8).map(
     lambda parts: f"alert tcp any any -> any any ({''.join(parts)}sid:7; rev:1;)"
 )
-HOSTILE = st.lists(WHOLE | INNER, min_size=10, max_size=30)
+LONG = st.integers(8189, 8193).map(smuggling)
+HOSTILE = st.lists(WHOLE | INNER | LONG, min_size=10, max_size=30)
 SLOW = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
