@@ -96,3 +96,63 @@ def test_every_command_works_on_a_state_that_lies_on_a_server(site: Site) -> Non
     site.connector("run", "--once")
     assert site.lines("edge.txt") == addresses(*range(4, 20))
     assert site.asked("plan")["plans"][0]["unchanged"] == 16
+
+
+ENDS = """\
+version: 1
+state: {{url: "{url}"}}
+feeds:
+  files: {{type: bundle, path: bundles/, unmarked_tlp: clear}}
+  theirs: {{type: bundle, path: theirs/}}
+allowlist: {{builtin: {{except: [documentation]}}}}
+lists: {{perimeter: {{}}}}
+outputs: {{edge: {{list: perimeter, adapter: edl, options: {{file: edge.txt, format: plain}}}}}}
+publish_folder: published
+"""
+ACS = "extension-definition--3a65884d-005a-4290-8335-cb2d778a83ce"
+GREEN = "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da"
+OURS = "marking-definition--0c0c0c0c-0000-4000-8000-000000000001"
+
+
+def marking(ref: str, **more: Any) -> bytes:
+    """A marking that permits all, and what else is asked of it."""
+    said = {
+        "extension_type": "property-extension", "identifier": f"isa:guide.19001.ACS3-{ref}",
+        "create_date_time": "2020-01-01T00:00:00Z", "responsible_entity_custodian": "USA.DHS",
+        "policy_reference": "urn:isa:policy:acs:ns:v3.0?privdefault=permit&sharedefault=permit",
+        "control_set": {"classification": "U"}, **more,
+    }  # fmt: skip
+    body = {
+        "type": "marking-definition", "spec_version": "2.1", "id": ref,
+        "created": "2026-01-01T00:00:00Z", "extensions": {ACS: said},
+    }  # fmt: skip
+    return json.dumps(body).encode()
+
+
+def test_a_marking_purges_its_own_feed_alone_and_much_of_it_when_a_person_says_so(
+    site: Site,
+) -> None:
+    (site.folder / "theirs").mkdir()
+    url = (site.folder / "config.yaml").read_text().partition('url: "')[2].partition('"')[0]
+    (site.folder / "config.yaml").write_text(ENDS.format(url=url))
+    ends = {"resource_disposition": {"disposition_date": "2021-01-01T00:00:00Z"}}
+    bearing = {"object_marking_refs": [OURS, GREEN]}
+    many = [indicator(number, **bearing) for number in range(1, 31)]
+    site.say(marking(OURS), indicator(99), *many)
+    site.connector("run", "--once")
+    hostile = {"type": "bundle", "id": "bundle--00000000-0000-4000-8000-000000000001"}
+    said = [json.loads(marking(ref, **ends)) for ref in (GREEN, OURS)]
+    (site.folder / "theirs" / "all.json").write_text(json.dumps({**hostile, "objects": said}))
+    site.connector("run", "--once")
+    assert len(site.lines("edge.txt")) == 31
+    site.say(marking(OURS, **ends), indicator(99), *many)
+    site.connector("run", "--once")
+    assert site.lines("edge.txt") == addresses(99)
+    [waiting] = site.asked("status", code=1)["feeds"][0]["purges"]
+    assert (waiting["marking"], waiting["objects"]) == (OURS, 31)
+    assert site.asked("feeds", "purge", "files") == {"feed": "files", "purged": 31}
+    assert site.asked("status")["lists"][0]["reasons"] == {"expired": 30, "wanted": 1}
+    site.say(marking(OURS), indicator(99), *many)
+    for _ in range(2):
+        site.connector("run", "--once")
+    assert site.asked("status")["lists"][0]["reasons"] == {"wanted": 31}
