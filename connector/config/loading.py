@@ -23,7 +23,7 @@ from connector.decisions.allowlist import Allowlist, ExceptionRule, SiteRule, Wa
 from connector.decisions.mapping import Mapper, compile_mapping, overlay, read_mapping
 from connector.errors import ConfigError
 from connector.feed import Feed
-from connector.model import ObservableType
+from connector.model import ObservableType, Purpose
 from connector.registry import Registry
 from connector.settings import HttpSettings, Settings
 
@@ -83,6 +83,7 @@ class Loaded:
             without=self.config.allowlist.builtin.except_,
             site=self.site_rules,
             exceptions=(*self.exceptions, *exceptions),
+            purposes={Purpose.BLOCK, *(one.purpose for one in self.config.lists.values())},
             own_hosts=self.own_hosts if hosts is None else hosts,
             warninglists=warninglists or KeptLists(self.warninglists),
         )

@@ -6,7 +6,7 @@ many share. Public suffixes protect themselves only: `gov` is one, `agency.gov` 
 kept off blocklists only may stand on watchlists: seeing it stops nobody.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol, Self
 
@@ -47,13 +47,15 @@ class Warninglists(Protocol):
 
 
 class Allowlist:
-    """Answers who protects an observable; made once with `build` and never changed."""
+    """Answers who protects an observable; made once with `build` and never changed.
+
+    Lists of each purpose have an index of their own: that is one look-up for each observable.
+    """
 
     def __init__(
-        self, held: AllowIndex, off_blocks: AllowIndex, warninglists: Warninglists | None
+        self, indexes: Mapping[Purpose, AllowIndex], warninglists: Warninglists | None
     ) -> None:
-        self._held = held
-        self._off_blocks = off_blocks
+        self._indexes = indexes
         self.warninglists = warninglists
 
     @classmethod
@@ -67,9 +69,11 @@ class Allowlist:
         shortest_ipv4: int = 16,
         shortest_ipv6: int = 32,
         warninglists: Warninglists | None = None,
+        purposes: Collection[Purpose] = tuple(Purpose),
     ) -> Self:
         """Return the index of the built-in groups but `without`, and of what a site adds.
 
+        It answers for lists of these purposes only.
         Prefixes shorter than the two bounds are protected as `wide_prefixes`. A value that cannot
         be read raises ValueError: a rule left out in silence would be one not kept.
         """
@@ -78,22 +82,26 @@ class Allowlist:
                 f"not a built-in group: {', '.join(sorted(unknown))}; "
                 f"should be among {', '.join(BuiltinGroup)}"
             )
-        held, off_blocks = Draft(), Draft()
+        drafts = {purpose: Draft() for purpose in purposes}
         for rule in builtin_rules(without):
+            value = read_allow_value(rule.value)
             protection = Protection(rule.group, rule.value, why=rule.why, source=rule.source)
-            draft = off_blocks if rule.watched else held
-            draft.add(read_allow_value(rule.value), rule.scope, protection)
-        if BuiltinGroup.OWN_HOSTS not in without:
-            _add_own_hosts(held, own_hosts)
-        for site_rule in site:
-            _add_rule(held, site_rule, site_rule.group, site_rule.scope)
-        for exception in exceptions:
-            _add_rule(held, exception, "exception", Scope.TREE)
+            for purpose, draft in drafts.items():
+                if purpose is Purpose.BLOCK or not rule.watched:
+                    draft.add(value, rule.scope, protection)
+        own = () if BuiltinGroup.OWN_HOSTS in without else tuple(own_hosts)
+        added = [*map(_own_host, own), *map(_of_site, site), *map(_of_exception, exceptions)]
+        for draft in drafts.values():
+            for value, scope, protection in added:
+                draft.add(value, scope, protection)
         suffixed = BuiltinGroup.PUBLIC_SUFFIXES not in without
         bounded = BuiltinGroup.WIDE_PREFIXES not in without
         suffixes = PublicSuffixes.shipped() if suffixed else None
         shortest = (shortest_ipv4, shortest_ipv6) if bounded else (0, 0)
-        return cls(AllowIndex(held, suffixes, shortest), AllowIndex(off_blocks), warninglists)
+        return cls(
+            {purpose: AllowIndex(draft, suffixes, shortest) for purpose, draft in drafts.items()},
+            warninglists,
+        )
 
     def protects(
         self, observable: Observable, now: datetime, purpose: Purpose = Purpose.BLOCK
@@ -102,29 +110,31 @@ class Allowlist:
 
         Of several it is the one that does so longest.
         """
-        found = self._held.find(observable, now)
-        if found is not None and found.until is None:
-            return found
-        if purpose is Purpose.BLOCK:
-            found = lasting(found, self._off_blocks.find(observable, now))
+        found = self._indexes[purpose].find(observable, now)
         if self.warninglists is None or (found is not None and found.until is None):
             return found
         return lasting(found, self.warninglists.protects(observable, purpose))
 
 
-def _add_rule(draft: Draft, rule: SiteRule | ExceptionRule, group: str, scope: Scope) -> None:
+_Added = tuple[AllowValue, Scope, Protection]
+
+
+def _of_site(rule: SiteRule) -> _Added:
+    return _read(rule.value, rule.source), rule.scope, _protection(rule, rule.group)
+
+
+def _of_exception(rule: ExceptionRule) -> _Added:
+    return _read(rule.value, rule.source), Scope.TREE, _protection(rule, "exception")
+
+
+def _protection(rule: SiteRule | ExceptionRule, group: str) -> Protection:
     why = f"{rule.why} ({rule.ticket})" if rule.ticket else rule.why
-    draft.add(
-        _read(rule.value, rule.source),
-        scope,
-        Protection(group, rule.value, rule.until, why, rule.source),
-    )
+    return Protection(group, rule.value, rule.until, why, rule.source)
 
 
-def _add_own_hosts(draft: Draft, hosts: Iterable[str]) -> None:
-    for host in hosts:
-        protection = Protection(BuiltinGroup.OWN_HOSTS, host, why="a host this service talks to")
-        draft.add(_read_host(host), Scope.HOST, protection)
+def _own_host(host: str) -> _Added:
+    protection = Protection(BuiltinGroup.OWN_HOSTS, host, why="a host this service talks to")
+    return _read_host(host), Scope.HOST, protection
 
 
 def _read(value: str, source: str) -> AllowValue:

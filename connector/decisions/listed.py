@@ -126,6 +126,8 @@ class Parents:
     def find(self, text: str) -> int | None:
         """Return the first list that has an entry below a text."""
         best = self._texts.find(text)
+        if not self._long:
+            return best
         owners = (owner for owner, names in self._long if names.holds_below(text))
         return min((*owners, *(() if best is None else (best,))), default=None)
 

@@ -5,6 +5,7 @@ They decode, drop what says nothing, follow `..` and cut parameters, each a litt
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -18,6 +19,7 @@ _WORD: Final = re.compile(r"[^\W_]")
 _PLAIN: Final = re.compile(r"/[A-Za-z0-9](?:[^%;\\/?]|/(?!\.))*(?:\?.*)?", re.DOTALL)
 
 
+@lru_cache(maxsize=8)  # of one URL, several parts of the allowlist ask for it one after the other
 def split_url(url: str) -> tuple[str, str]:
     """Return the host of a URL, with or without scheme, and its path and query."""
     authority, *rest = _PATH.split(_SCHEME.sub("", url, count=1), maxsplit=1)

@@ -14,7 +14,7 @@ A list protects the types of observable that its MISP attributes stand for; with
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from connector.decisions.containment import Protection
@@ -53,6 +53,7 @@ class _Contents:
         self.groups: dict[int, str] = {}
         self.unread: list[str] = []
         self.exact = Texts()
+        self.pages = False  # whether any list names one
         self.trees = Texts()
         self.mail_trees = Texts()
         self.above = Parents()
@@ -134,6 +135,7 @@ class _Contents:
     def _add_names(self, entries: Iterable[str], owner: int, *, below: bool) -> None:
         names, urls = plain_names(list(entries))
         self.exact.add(urls, owner)
+        self.pages = self.pages or bool(urls)
         for url in urls:
             *above, _ = url_steps(url)
             self.above.add(above, owner)
@@ -167,11 +169,25 @@ class WarninglistIndex:
         self._contents = contents
         self._networks = {version: Networks(spans) for version, spans in contents.spans.items()}
         contents.spans.clear()
+        self._searched = contents.needles.keys() | contents.patterns.keys()
+        self._by_type: dict[ObservableType, Callable[[str], tuple[str, str, int] | None]] = {
+            _T.IPV4_ADDR: self._of_network,
+            _T.IPV6_ADDR: self._of_network,
+            _T.ENDPOINT: self._of_endpoint,
+            _T.DOMAIN_NAME: self._of_domain,
+            _T.URL: self._of_url,
+            _T.EMAIL_ADDR: self._of_mail,
+            **dict.fromkeys(FILES, self._of_file),
+            **dict.fromkeys(CERTIFICATES, self._of_certificate),
+        }
 
     def protects(self, observable: Observable) -> Protection | None:
         """Return the list that protects a canonical observable, and by which entry."""
         kind, value = observable.type, observable.value
-        found = self._listed(kind, value) or self._found_in(kind, value)
+        ask = self._by_type.get(kind)
+        found = ask(value) if ask is not None else self._of_words(kind, value)
+        if found is None and kind in self._searched:
+            found = self._found_in(kind, value)
         if found is None and kind is _T.EMAIL_ADDR and observable.wild:
             found = self._of_name(value.rpartition("@")[2])  # it stands for the whole domain
         if found is None:
@@ -179,22 +195,19 @@ class WarninglistIndex:
         entry, why, owner = found
         return Protection(self._groups[owner], entry, why=why)
 
-    def _listed(self, kind: ObservableType, value: str) -> tuple[str, str, int] | None:
-        match kind:
-            case _T.DOMAIN_NAME:
-                return self._of_name(value.removeprefix("*."))
-            case _T.URL:
-                return self._of_url(value)
-            case _T.IPV4_ADDR | _T.IPV6_ADDR:
-                return self._of_network(value)
-            case _T.ENDPOINT:
-                return self._of_network(value.rpartition(":")[0].strip("[]"))
-            case _T.EMAIL_ADDR:
-                return self._of_mail(value)
-            case _ if kind in FILES:
-                return _as_it_is(value, self._contents.files.find(value))
-            case _ if kind in CERTIFICATES:
-                return _as_it_is(value, self._contents.certificates.find(value))
+    def _of_domain(self, value: str) -> tuple[str, str, int] | None:
+        return self._of_name(value.removeprefix("*."))
+
+    def _of_endpoint(self, value: str) -> tuple[str, str, int] | None:
+        return self._of_network(value.rpartition(":")[0].strip("[]"))
+
+    def _of_file(self, value: str) -> tuple[str, str, int] | None:
+        return _as_it_is(value, self._contents.files.find(value))
+
+    def _of_certificate(self, value: str) -> tuple[str, str, int] | None:
+        return _as_it_is(value, self._contents.certificates.find(value))
+
+    def _of_words(self, kind: ObservableType, value: str) -> tuple[str, str, int] | None:
         return _as_it_is(value, self._contents.words.find(f"{kind}:{value.casefold()}"))
 
     def _of_name(self, name: str) -> tuple[str, str, int] | None:
@@ -215,8 +228,10 @@ class WarninglistIndex:
         host, path = split_url(value)
         if is_root(path):
             return self._of_host(host)
-        *_, whole = url_steps(value)
         held = self._contents
+        if not held.pages:
+            return None
+        *_, whole = url_steps(value)
         if (owner := held.exact.find(whole)) is not None:
             return whole, "", owner
         owner = held.above.find(whole)
