@@ -1,13 +1,16 @@
 """A feed that is full, or no longer what it was, is told at the feed before any list."""
 
+import io
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rich.console import Console
 from scenario_site import Site
 from stix_samples import START, STRANGER, Object, address, indicator, pattern, revoked, stamp
 
 from connector import feedwatch
+from connector.screens import show_status
 from connector.testing.taxii_server import TaxiiServer
 
 OURS = [indicator(n, address(n)) for n in range(1, 151)]
@@ -45,6 +48,25 @@ def test_a_feed_whose_filter_broke_says_so(known: Site) -> None:
     assert 'connector_feed_ok{feed="files"} 0.0' in metrics
     assert len(known.at()) == 270, "it tells; what may be written is for limits to say"
     known.consistent()
+
+
+def test_status_tells_people_of_caps_and_alarms_and_what_to_do(known: Site) -> None:
+    known.edit(lambda config: config["feeds"]["files"].update(max_confidence=60, max_objects=150))
+    known.write("two.json", FOREIGN)
+    known.open()
+    known.once()
+    known.edit(lambda config: config["feeds"]["files"].update(max_objects=500))
+    shown = Console(record=True, width=300, file=io.StringIO())
+    show_status(shown, known.status())
+    told = shown.export_text()
+    assert "files: max_objects: 120 new objects wait at their source" in told
+    assert "files: capped: max_confidence 60, max_objects 150 (keeps off 120)" in told
+    known.open()
+    known.once()
+    show_status(shown, known.status())
+    told = shown.export_text()
+    assert "files: capped: max_confidence 60, max_objects 500\n" in told
+    assert "(acknowledge: connector feeds ack files)" in told
 
 
 def test_an_alarm_is_logged_once(known: Site, capsys: pytest.CaptureFixture[str]) -> None:
