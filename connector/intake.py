@@ -10,7 +10,7 @@ import structlog
 from connector.clearance import Door, definition_in
 from connector.decisions.policy import State
 from connector.decisions.selection import Traits
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, UnavailableError
 from connector.feed import Collection, Feed, Page
 from connector.indicators.context import CONTEXT_TYPES, read_context
 from connector.indicators.identity import key_of_id, key_of_unreadable
@@ -32,6 +32,7 @@ _BARE: Final = Traits()
 _LANGUAGES: Final = {language.value: language for language in RuleLanguage}
 _TAKEN_AT_ONCE: Final = 5000
 _FAULTS_TOLD: Final = 3
+MOST_PAGES_WAITING: Final = 100_000  # of one collection, while its run has not ended well
 # Plain numbers: the database's driver asks an enum's class what to do with it, for every row.
 _CURRENT: Final = int(State.CURRENT)
 _REVOKED: Final = int(State.REVOKED)
@@ -155,6 +156,11 @@ class _Intake:
             held = None
         if held is not None and (held.ended or self.partial_runs):
             state, held = self._apply_staged(state), None
+        if held is not None and held.pages >= MOST_PAGES_WAITING:
+            raise UnavailableError(
+                f"{collection.title}: {held.pages} pages wait for the end of a run, and no more "
+                "are taken: set partial_runs: allow to take in what came"
+            )
         at_once = self.partial_runs or collection.at_once
         again = held is not None
         started = False

@@ -19,6 +19,7 @@ from connector.feeds.taxii_pager import Run
 from connector.feeds.taxii_progress import MANIFEST, OBJECTS, Question
 from connector.feeds.taxii_ranges import RangeRun
 from connector.feeds.taxii_settings import Profile, TaxiiSettings
+from connector.feeds.taxii_turns import Turns
 from connector.http import Http
 
 __all__ = ["Profile", "TaxiiFeed", "TaxiiSettings"]
@@ -135,7 +136,9 @@ class TaxiiFeed(Feed[TaxiiSettings]):
             return self._ask(collection.key, question)
 
         kind = RangeRun if self._discovery.dialect.ranged else Run
-        return kind(ask, start, after, self.settings.overlap, self.settings.page_size, resource)
+        turns = Turns(self.settings.max_pages)
+        overlap, size = self.settings.overlap, self.settings.page_size
+        return kind(ask, start, after, overlap, size, turns, resource)
 
     def _ask(self, collection: str, question: Question) -> Answer:
         dialect = self._discovery.dialect

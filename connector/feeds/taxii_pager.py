@@ -10,9 +10,10 @@ from connector.feed import Page
 from connector.feeds.raw_objects import Envelope, read_envelope
 from connector.feeds.taxii_cursor import Cursor, read_stamp, write_stamp
 from connector.feeds.taxii_progress import OBJECTS, Ask, Progress, Question, Shown, ask_timed
+from connector.feeds.taxii_turns import Turns
 
 LARGEST_LIMIT: Final = 10_000
-_MOST_EMPTY_PAGES: Final = 100
+LONGEST_TOKEN: Final = 4096  # as an address of that length is still taken by servers
 _STEPS_BACK: Final = (timedelta(milliseconds=1), timedelta(microseconds=1))
 
 
@@ -33,11 +34,6 @@ class _Received:
     def where(self) -> str:
         return self.shown.asked.answer.where
 
-    @property
-    def fingerprint(self) -> int:
-        objects = self.envelope.objects
-        return hash((len(objects), objects[0], objects[-1]))
-
 
 class Run:
     """One run over a collection of a TAXII 2.1 server.
@@ -52,6 +48,7 @@ class Run:
         after: datetime | None,
         overlap: timedelta,
         limit: int,
+        turns: Turns,
         resource: str = OBJECTS,
     ) -> None:
         self._ask = ask
@@ -59,8 +56,7 @@ class Run:
         self._after = after
         self._limit = limit
         self._resource = resource
-        self._seen: set[int] = set()
-        self._empty_tokens: set[str | None] = set()
+        self._turns = turns
 
     def pages(self) -> Iterator[Page]:
         """Yield all pages; the last one is marked so."""
@@ -79,8 +75,7 @@ class Run:
 
     def _pages_from_start(self) -> Iterator[Page]:
         self._progress.begin()
-        self._seen.clear()
-        self._empty_tokens.clear()
+        self._turns.begin()
         question = {"limit": str(self._limit)}
         if self._after is not None:
             question["added_after"] = write_stamp(self._after)
@@ -89,8 +84,10 @@ class Run:
             self._progress.note(page.shown)
             if not page.envelope.more:
                 break
-            self._refuse_loop(page, question)
+            way_on = page.envelope.next or tuple(sorted(question.items()))
+            self._turns.take(page.where, page.envelope.objects, way_on)
             yield Page(page.envelope.objects, self._progress.cursor.write(), last=False)
+            self._turns.go_on(page.where)
             question = self._following(page, question)
         yield Page(page.envelope.objects, self._progress.ended().write(), last=True)
 
@@ -106,24 +103,13 @@ class Run:
             raise
         return _Received(envelope, Shown(envelope.objects, asked))
 
-    def _refuse_loop(self, page: _Received, question: Mapping[str, str]) -> None:
-        """Some servers keep one token for all pages, so only what a page holds tells a loop."""
-        if page.envelope.objects:
-            repeated = page.fingerprint in self._seen and "next" in question
-            self._seen.add(page.fingerprint)
-            self._empty_tokens.clear()
-        else:
-            token = page.envelope.next
-            repeated = token in self._empty_tokens or len(self._empty_tokens) > _MOST_EMPTY_PAGES
-            self._empty_tokens.add(token)
-        if repeated:
-            raise UnavailableError(
-                f"{page.where}: the server repeats a page and says there is more: stopped reading; "
-                "its operator has to mend its paging"
-            )
-
     def _following(self, page: _Received, question: Mapping[str, str]) -> dict[str, str]:
         if page.envelope.next is not None:
+            if len(page.envelope.next) > LONGEST_TOKEN:
+                raise UnavailableError(
+                    f"{page.where}: the server's next has {len(page.envelope.next)} characters, "
+                    f"more than {LONGEST_TOKEN}: no address can carry it"
+                )
             return {**question, "next": page.envelope.next}
         return self._without_token(page, dict(question))
 

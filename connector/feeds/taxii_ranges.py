@@ -17,6 +17,7 @@ from connector.feed import Page
 from connector.feeds.raw_objects import read_bundle
 from connector.feeds.taxii_cursor import Cursor, write_stamp
 from connector.feeds.taxii_progress import OBJECTS, Ask, Asked, Progress, Question, Shown, ask_timed
+from connector.feeds.taxii_turns import Turns
 
 # The specification's own form comes first: the OASIS client sends it, so servers know it. RFC 7233
 # writes the other. Last, no range at all: a server that knows none sends what it has.
@@ -55,12 +56,14 @@ class RangeRun:
         after: datetime | None,
         overlap: timedelta,
         size: int,
+        turns: Turns,
         resource: str = OBJECTS,
     ) -> None:
         self._ask = ask
         self._progress = Progress(ask, cursor, overlap)
         self._after = after
         self._size = size
+        self._turns = turns
         self._resource = resource
         self._form: str | None = FORMS[0]
 
@@ -80,12 +83,15 @@ class RangeRun:
 
     def _pages_from_start(self) -> Iterator[Page]:
         self._progress.begin()
+        self._turns.begin()
         page = self._first()
         first = page.objects[:1]
         fresh, read = list(page.objects), len(page.objects)
         while self._goes_on(page, fresh, read):
             self._progress.note(page.shown)
+            self._turns.take(page.shown.asked.answer.where, fresh, read)
             yield Page(fresh, self._progress.cursor.write(), last=False)
+            self._turns.go_on(page.shown.asked.answer.where)
             before = page.objects[-1]
             page = self._following(read - 1)
             if not page.partial and page.objects[:1] == first and len(page.objects) > 1:

@@ -100,8 +100,17 @@ class TaxiiSettings(HttpSettings):
     page_size: int = Field(
         1000, ge=1, le=LARGEST_LIMIT, description="Objects asked for in one page."
     )
+    max_pages: int = Field(
+        10_000,
+        ge=1,
+        le=1_000_000,
+        description="Pages read of a collection in one run. A server that has more is told as a "
+        "fault, and the next poll goes on from there.",
+    )
     read_timeout: Duration = Field(
-        timedelta(seconds=600), description="How long to wait for the server between two bytes."
+        timedelta(seconds=600),
+        description="How long to wait for the server between two bytes; a whole answer may take "
+        "ten times as long.",
     )
 
     @model_validator(mode="before")

@@ -125,7 +125,8 @@ class Body(Fault):
 
     def reply(self, reply: Reply) -> Reply:
         """Return the other body."""
-        return replace(reply, body=self.body).with_header("Content-Type", self.content_type)
+        other = replace(reply, status=200, body=self.body)
+        return other.with_header("Content-Type", self.content_type)
 
 
 @dataclass(kw_only=True)
@@ -202,6 +203,17 @@ class EmptyPage(Fault):
     def envelope(self, envelope: Envelope) -> Envelope:
         """Return an empty page."""
         return Envelope((), more=True, next=self.next or envelope.next)
+
+
+@dataclass(kw_only=True)
+class EmptyPages(Fault):
+    """Gives empty pages for ever, each time with a new token."""
+
+    _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
+
+    def envelope(self, envelope: Envelope) -> Envelope:
+        """Return an empty page with a token never seen before."""
+        return Envelope((), more=True, next=f"token-{next(self._numbers)}")
 
 
 @dataclass(kw_only=True)

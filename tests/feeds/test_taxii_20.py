@@ -1,7 +1,7 @@
 """TAXII 2.0: found out by itself, paged by ranges, and read without losing an object."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -286,3 +286,17 @@ def test_a_bundle_without_objects_is_a_true_answer(
     old.faults = [Body(body=body, content_type="application/vnd.oasis.stix+json")]
     (page,) = read_all(make_feed())
     assert (page.objects, page.last) == ([], True)
+
+
+def test_a_run_of_ranges_has_a_bound_of_pages_and_the_next_goes_on_from_there(
+    old: TaxiiServer, make_feed: MakeFeed
+) -> None:
+    old.add_objects(sample_objects(50))
+    feed = make_feed(page_size=10, max_pages=2, overlap=timedelta(seconds=1))
+    (collection,) = feed.collections()
+    pages: list[Page] = []
+    with pytest.raises(UnavailableError, match="gave 2 pages in one run and says there is more"):
+        pages.extend(feed.pages(collection, None))
+    assert len(pages) == 2
+    rest = list(make_feed(page_size=10).pages(collection, pages[-1].cursor))
+    assert read_ids([*pages, *rest]) == ids(50)

@@ -1,5 +1,6 @@
 """Whatever a server makes of paging, no object is lost and every run ends."""
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -9,9 +10,12 @@ from connector.errors import StoreError, UnavailableError
 from connector.feed import Page
 from connector.feeds.taxii import TaxiiFeed
 from connector.feeds.taxii_cursor import Cursor, write_stamp
+from connector.feeds.taxii_turns import MOST_IDLE_PAGES
 from connector.testing.feed_suite import read_ids, sample_objects
 from connector.testing.taxii_faults import (
+    Body,
     EmptyPage,
+    EmptyPages,
     Fault,
     Header,
     Inclusive,
@@ -21,6 +25,7 @@ from connector.testing.taxii_faults import (
     Status,
 )
 from connector.testing.taxii_server import TaxiiServer
+from connector.testing.taxii_store import MEDIA_TYPE
 
 MakeFeed = Callable[..., TaxiiFeed]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -114,15 +119,90 @@ def test_an_empty_collection_is_a_run_that_ended_well(
     assert read_ids(read_all(feed, page.cursor)) == ids(sample_objects(1))
 
 
-@pytest.mark.parametrize("fault", [SameToken(), NewTokens()])
-def test_ends_when_the_server_gives_one_page_for_ever(
+def test_ends_when_the_server_gives_one_page_and_token_for_ever(
+    server: TaxiiServer, make_feed: MakeFeed
+) -> None:
+    server.add_objects(sample_objects(300))
+    server.faults = [SameToken()]
+    pages, words = read_until_broken(make_feed(page_size=100))
+    assert len(pages) == 1
+    assert "repeats a page" in words
+
+
+@pytest.mark.parametrize("fault", [NewTokens(), EmptyPage(next=None), EmptyPages()])
+def test_pages_that_bring_nothing_new_are_bounded_whatever_their_tokens(
     server: TaxiiServer, make_feed: MakeFeed, fault: Fault
 ) -> None:
     server.add_objects(sample_objects(300))
     server.faults = [fault]
-    pages, words = read_until_broken(make_feed(page_size=100))
+    pages, _words = read_until_broken(make_feed(page_size=1))
+    assert len(pages) <= MOST_IDLE_PAGES + 1
+
+
+def envelope(objects: Sequence[dict], token: str | None) -> bytes:
+    more = {} if token is None else {"more": True, "next": token}
+    return json.dumps({"objects": list(objects), **more}).encode()
+
+
+def script(server: TaxiiServer, *pages: bytes) -> None:
+    server.faults = [
+        Body(page=number, body=page, content_type=MEDIA_TYPE)
+        for number, page in enumerate(pages, 1)
+    ]
+
+
+@pytest.mark.parametrize("tokens", [("1", "2", None), ("same", "same", None)])
+def test_pages_with_one_first_and_last_object_and_one_size_are_no_loop(
+    server: TaxiiServer, make_feed: MakeFeed, tokens: tuple[str | None, ...]
+) -> None:
+    producer = {"type": "identity", "id": "identity--1", "name": "p"}
+    marking = {"type": "marking-definition", "id": "marking-definition--1"}
+    told = sample_objects(6)
+    framed = [[producer, *told[at : at + 2], marking] for at in (0, 2, 4)]
+    script(server, *map(envelope, framed, tokens))
+    pages = read_all(make_feed())
+    assert read_ids(pages) == ids([producer, *told, marking])
+    assert pages[-1].last
+
+
+def test_a_page_that_comes_again_under_another_token_is_no_loop(
+    server: TaxiiServer, make_feed: MakeFeed
+) -> None:
+    one, two = sample_objects(2)
+    said = [([one], "1"), ([one], "2"), ([], "3"), ([], "4"), ([one], "5"), ([two], None)]
+    script(server, *(envelope(*page) for page in said))
+    assert read_ids(read_all(make_feed())) == ids([one, two])
+
+
+def test_an_empty_page_may_come_again_where_others_bring_something_between(
+    server: TaxiiServer, make_feed: MakeFeed
+) -> None:
+    one, two, three = sample_objects(3)
+    said = [([one], "x"), ([], "x"), ([two], "x"), ([], "x"), ([three], None)]
+    script(server, *(envelope(*page) for page in said))
+    assert read_ids(read_all(make_feed())) == ids([one, two, three])
+
+
+def test_a_run_has_a_bound_of_pages_and_the_next_goes_on_from_there(
+    server: TaxiiServer, make_feed: MakeFeed
+) -> None:
+    server.add_objects(sample_objects(50))
+    feed = make_feed(page_size=10, max_pages=2, overlap=timedelta(seconds=1))
+    pages, words = read_until_broken(feed)
+    assert len(pages) == 2
+    assert "gave 2 pages in one run and says there is more" in words
+    assert "raise max_pages" in words
+    rest = read_all(make_feed(page_size=10), pages[-1].cursor)
+    assert read_ids([*pages, *rest]) == ids(sample_objects(50))
+
+
+def test_a_token_that_no_address_can_carry_is_told(
+    server: TaxiiServer, make_feed: MakeFeed
+) -> None:
+    script(server, envelope(sample_objects(1), "x" * 5000))
+    pages, words = read_until_broken(make_feed())
     assert len(pages) == 1
-    assert "repeats a page" in words
+    assert "the server's next has 5000 characters, more than 4096" in words
 
 
 @pytest.mark.parametrize("token", ["always", None])
@@ -207,6 +287,27 @@ def test_asks_the_manifest_when_no_date_is_given(
     pages = read_all(make_feed(page_size=100))
     assert read_ids(pages) == ids(sample_objects(300))
     assert Cursor.read(pages[-1].cursor).last == NOON + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("bad", [{}, {"date_added": 5}, 7, None, [], "text", {"version": []}])
+def test_an_entry_of_the_manifest_that_cannot_be_read_leaves_the_others(
+    server: TaxiiServer, make_feed: MakeFeed, bad: object
+) -> None:
+    (told,) = sample_objects(1)
+    server.add_objects([told])
+    good = {"id": told["id"], "date_added": write_stamp(NOON), "version": told["modified"]}
+    listed = json.dumps({"objects": [bad, good]}).encode()
+    server.faults = [Header(), Body(path="/manifest/", body=listed, content_type=MEDIA_TYPE)]
+    assert Cursor.read(read_all(make_feed())[-1].cursor).last == NOON
+
+
+@pytest.mark.parametrize("written", ["2" * 60_000, "2026-03-01T12:00:00." + "0" * 60_000 + "Z"])
+def test_a_date_of_any_length_is_no_date(
+    server: TaxiiServer, make_feed: MakeFeed, written: str
+) -> None:
+    server.add_objects(sample_objects(3), date_added=NOON)
+    server.faults = [Header(value=written)]
+    assert Cursor.read(read_all(make_feed())[-1].cursor).last == NOON, "as the manifest says"
 
 
 def test_without_dates_and_manifest_goes_on_from_when_it_began(

@@ -116,6 +116,23 @@ def test_a_server_that_always_fails_at_one_page_fills_no_disk(
     assert waiting(paged) <= pages + 1
 
 
+def test_pages_that_wait_for_the_end_of_a_run_are_bounded(
+    paged: Site, taxii: TaxiiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.intake.MOST_PAGES_WAITING", 2)
+    taxii.faults = [Status(code=403, page=3)]
+    poll_breaks(paged)
+    taxii.faults = []
+    asked = len(taxii.requests)
+    with pytest.raises(ConnectorError, match="2 pages wait for the end of a run, and no more"):
+        paged.service.poll("ais")
+    assert not [one for one in taxii.requests[asked:] if one.page]
+    paged.edit(lambda config: config["feeds"]["ais"].update(partial_runs="allow"))
+    paged.open()
+    paged.change()
+    assert len(paged.at()) == 10
+
+
 @pytest.mark.parametrize("commit", range(1, 24, 2))
 def test_a_kill_at_any_commit_of_a_run_ends_in_the_same_store(
     paged: Site, nursery: Nursery, commit: int
