@@ -109,3 +109,14 @@ def test_a_million_objects_in_a_file_of_honest_size_are_read() -> None:
         b'{"type":"url","id":"url--4d9f0bd1-1b6c-5f33-9a2a-1f6a5f2d3c10","value":"http://x.test/"}'
     )
     assert len(read_document(b"[" + b",".join([one] * 200_000) + b"]", "here")) == 200_000
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b'{"objects": {}}', b'{"objects": 5}', b'{"objects": "x"}', b'{"more": "true"}',
+        b'{"more": 1}', b'{"more": true, "next": {}}', b'{"more": true, "next": [1]}', b"[]", b"5",
+    ],
+)  # fmt: skip
+def test_an_envelope_of_wrong_types_is_no_page_of_nothing(page: bytes) -> None:
+    assert "here: answered" in refused(read_envelope, page)
