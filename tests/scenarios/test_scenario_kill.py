@@ -85,7 +85,8 @@ def held(site: Site) -> dict[bytes, tuple[Any, ...]]:
     store = site.service.store
     with store.database.read() as connection:
         objects = store.database.rows(
-            connection, "SELECT number, key, state, modified, valid_from, seen FROM objects"
+            connection,
+            "SELECT number, key, state, modified, valid_from, received, sighted FROM objects",
         )
         claims = store.database.rows(
             connection,
