@@ -40,6 +40,7 @@ Line = Entry | Rule
 _READ_PART: Final = 1000
 _WANTED_PART: Final = 500
 _ASKED_AT_ONCE: Final = 100_000
+_FEW: Final = 100  # more removals that nobody asked for are believed only of a sound state
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,8 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
     """Return the plan from what the target holds to what the list wants; write nothing.
 
     Raises UndecidedError while the list is being decided, as half a list would pass the limits
-    piece by piece, and where a feed moved on under an entry that others may still claim.
+    piece by piece, and where a feed moved on under an entry that others may still claim; StoreError
+    where much would go that nobody asked to remove, and the state is damaged.
     """
     ledger = store.ledger
     state = ledger.open(output.name, output.listing.number)
@@ -185,6 +187,8 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
             before=ledger.owned(connection, state.number),
             renews=renews and scope.verifies,
         )
+        if plan.unasked > _FEW:
+            store.soundness.expect_sound(connection)
     if present is None:
         plan = plan.without(_put_by_others(plan, output, state, store))
     return Proposal(plan, state, seq, scope, room)

@@ -253,8 +253,9 @@ class Service:
                     self.listings[name], self.store.lists, everything=everything, now=self.now(),
                     progress=told,
                 )  # fmt: skip
-        except BaseException:
+        except BaseException as error:
             self.undecided.add(name)
+            self.store.ledger.note_damage(self.listings[name].number, self.now(), error)
             raise
         finally:
             self.deciding.discard(name)

@@ -18,7 +18,13 @@ def open_store(loaded: Loaded, *, alone: bool = True) -> Store:
         store.close()
         shown = store.database.shown
         raise AlreadyRunningError(f"another connector works on {shown}: stop it first")
-    store.database.migrate()
+    try:
+        if alone:
+            store.soundness.expect_readable()
+        store.database.migrate()
+    except ConnectorError:
+        store.close()
+        raise
     return store
 
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -30,6 +30,18 @@ _DISPOSAL_EVERY_SECONDS: Final = 60
 
 
 @dataclass(slots=True)
+class Failures:
+    """Failures in a row: the first is told, and then each time that their number has doubled."""
+
+    count: int = 0
+
+    def tells(self) -> bool:
+        """Count one more; return whether it is told."""
+        self.count += 1
+        return self.count & (self.count - 1) == 0
+
+
+@dataclass(slots=True)
 class Worker:
     """One thread for one feed, output or the lists: never two runs at once, none delays others.
 
@@ -43,6 +55,7 @@ class Worker:
     paused: bool = False
     monotonic: Callable[[], float] = time.monotonic
     _rests_until: float = float("-inf")
+    _failures: Failures = field(default_factory=Failures)
     _asked: threading.Event = field(default_factory=threading.Event)
     _ending: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -83,6 +96,7 @@ class Worker:
             try:
                 with edge(worker=self.name):
                     self.run()
+                self._failures.count = 0
             except StoppedError:
                 log.info("worker.stopped", worker=self.name)
             except PlanRefusedError:
@@ -93,7 +107,11 @@ class Worker:
             except (UnavailableError, ConfigError) as error:
                 if isinstance(error, UnavailableError) and error.retry_after_seconds:
                     self._rests_until = self.monotonic() + error.retry_after_seconds
-                log.warning("worker.failed", worker=self.name, why=str(error))
+                if self._failures.tells():
+                    log.warning(
+                        "worker.failed", worker=self.name, why=str(error),
+                        times=self._failures.count,
+                    )  # fmt: skip
             except BaseException as error:  # noqa: BLE001 - handed to the main thread, which ends
                 self.fatal(error)
                 return
@@ -110,6 +128,7 @@ class Generation:
         self._decided: Counter[str] = Counter()  # how often each list was decided
         self._between = threading.Lock()  # outputs that begin to wait, and lists that end that
         self._retired = False
+        self._failing: defaultdict[str, Failures] = defaultdict(Failures)  # lists, by name
         service.carrier.stopped = self._stopping.is_set
         self.lists = Worker(_LISTS, self._refresh, fatal)
         self.disposal = Worker(_DISPOSAL, self._dispose, fatal)
@@ -174,8 +193,11 @@ class Generation:
         for name in self.service.listings:
             try:
                 self._refresh_list(name)
+                self._failing.pop(name, None)
             except UnavailableError as error:
-                log.warning("list.failed", list=name, why=str(error))
+                failures = self._failing[name]
+                if failures.tells():
+                    log.warning("list.failed", list=name, why=str(error), times=failures.count)
 
     def _retire(self) -> None:
         """Let go of lists that the file names no more: once, as no other file is in force now."""

@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 
 import pytest
 import structlog
+from damage import hide_rows
 
 from connector import __version__, cli
 from connector.model import ObservableType, Reason
@@ -216,6 +217,20 @@ def test_a_held_plan_ends_with_3_and_leaves_what_is_enforced(site: Site) -> None
     assert "would remove 6 entries, 60% of the 10 there; max_remove_ratio allows 30%" in ran.err
     assert re.search(r"accept: connector apply [0-9a-f]{12}\n", ran.err)
     assert site.published == TEN
+
+
+def test_a_damaged_state_ends_the_run_before_anything_is_removed(site: Site) -> None:
+    site.bring(*TEN)
+    assert site.run("run", "--once").code == 0
+    lost = "observable % 2 = 0"
+    hide_rows(site.folder / "state" / "connector.db", "claims_by_observable", lost)
+    ran = site.run("run", "--once")
+    assert ran.code == 1
+    assert "the state is damaged (5 claims are there that an index of them does not show" in ran.err
+    assert "put a backup back" in ran.err
+    assert site.published == TEN
+    shown = site.run("status")
+    assert (shown.code, "the state is damaged" in shown.out) == (1, True)
 
 
 # plan

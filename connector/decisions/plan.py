@@ -17,6 +17,8 @@ RATIOS_COUNT_FROM: Final = 1000
 SMALL: Final = 20
 # A list may become empty when producers or the clock say so of every entry, or the allowlist.
 _EMPTYING: Final = frozenset({Reason.REVOKED, Reason.EXPIRED, Reason.ALLOWLISTED})
+# Removals that a producer, the clock, the allowlist or the target itself asked for.
+_ASKED_FOR: Final = _EMPTYING | {Reason.OVER_CAPACITY, Reason.UNSUPPORTED_TYPE}
 
 
 class Mark(IntEnum):
@@ -113,6 +115,11 @@ class Plan:
     def empty(self) -> bool:
         """Whether there is nothing to write."""
         return not (self.add or self.update or self.remove or self.drifted or self.renews)
+
+    @property
+    def unasked(self) -> int:
+        """How many entries would go that nobody took back: a changed file, or a damaged state."""
+        return sum(count for reason, count in self.reasons.items() if reason not in _ASKED_FOR)
 
     def without(self, theirs: Collection[int]) -> "Plan":
         """Return the plan that leaves these additions to others, who made them before us."""

@@ -15,6 +15,7 @@ from connector.store.claims import CLAIM_COLUMNS
 from connector.store.database import Database, numbers
 from connector.store.entry_rows import UNCLAIMED, EntryRow, Onsets, Refreshed, entry_row, news_of
 from connector.store.interning import subject
+from connector.store.soundness import Soundness
 from connector.store.suppressions import Protectors
 from connector.store.tallies import LIST_TALLY, reasons_of, tallies
 from connector.store.touches import Learned
@@ -31,6 +32,9 @@ _STATIC: Final = {
     int(Kind.NOT_ENFORCEABLE): CODES[Reason.NOT_ENFORCEABLE],
 }
 _COLUMNS: Final = ", ".join(EntryRow._fields)
+# Where these stand in a row of entries, behind its observable.
+_WANTED: Final = 1 + EntryRow._fields.index("wanted")
+_CARRIER: Final = 1 + EntryRow._fields.index("claim")
 
 Decider = Callable[[Subject, Sequence[ClaimRow]], Decision]
 
@@ -49,8 +53,9 @@ class ListState:
 class ListStore:
     """Keeps the decisions of all lists."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, soundness: Soundness) -> None:
         self._db = database
+        self._soundness = soundness
         self._protectors = Protectors(database)
         self._buckets = Buckets(database)
 
@@ -142,6 +147,7 @@ class ListStore:
         old = self._entries(connection, state.number, where)
         marks: list[tuple[int, int]] = []
         rows: list[tuple[Any, ...]] = []
+        missing: list[int] = []
         seq = (
             self._db.one(connection, "SELECT seq FROM lists WHERE number = ?", (state.number,)) + 1
         )
@@ -157,11 +163,15 @@ class ListStore:
             row = news_of(state.number, number, seq, entry, held, done, onsets, touched)
             if row:
                 rows.append(row)
+                missing += _missing_carrier(held, said, touched, state)
         for number, (_observable, touched) in observables.items():  # nothing claims these any more
             gone, held = UNCLAIMED, old.get(number)
             row = news_of(state.number, number, seq, gone, held, done, onsets, touched)
             if row:
                 rows.append(row)
+                missing += _missing_carrier(held, (), touched, state)
+        if missing:
+            self._soundness.expect_gone(connection, missing)
         self._put(connection, state.number, seq, rows)
         self._buckets.mark(connection, state.number, marks)
 
@@ -247,6 +257,16 @@ class ListStore:
                 sql = "UPDATE lists SET touched = ?, claim = 0, decided_at = NULL WHERE number = ?"
                 self._db.run(connection, sql, (_RETIRED, number))
         return sorted(gone)
+
+
+def _missing_carrier(
+    held: Any, said: Sequence[ClaimRow], touched: int, state: ListState
+) -> tuple[int, ...]:
+    """Return the claim that carried an entry where it was not found, and nobody took it back."""
+    if held is None or not held[_WANTED] or touched > state.touched:
+        return ()
+    carrier = held[_CARRIER]
+    return () if any(claim.number == carrier for claim in said) else (carrier,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """Where each output stands with its list, and how its latest cycles ended."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 
 from connector.decisions.plan import OURS
+from connector.errors import ConnectorError, StoreError
 from connector.store.database import Database, numbers
 from connector.store.tallies import OUTPUT_TALLY
 
@@ -88,6 +90,14 @@ class Outputs:
             if verified:
                 sql = "UPDATE outputs SET setup = ? WHERE number = ?"
                 self._db.run(connection, sql, (output.setup, output.number))
+
+    def note_damage(self, list_number: int, now: int, error: BaseException) -> None:
+        """Record at all outputs of a list that its state is damaged, if that can be kept."""
+        if not isinstance(error, StoreError):
+            return
+        with suppress(ConnectorError), self._db.write() as connection:
+            sql = "UPDATE outputs SET last_attempt = ?, error = ? WHERE list = ?"
+            self._db.run(connection, sql, (now, str(error), list_number))
 
     def note_attempt(self, output: int, now: int, error: str | None, paused: str | None) -> None:
         """Record how a cycle ended."""

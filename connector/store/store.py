@@ -16,6 +16,7 @@ from connector.store.lists import ListStore
 from connector.store.markings import KeptMarkings
 from connector.store.objects import ObjectStore
 from connector.store.producers import Producers
+from connector.store.soundness import Soundness
 
 
 class Store:
@@ -24,7 +25,8 @@ class Store:
     def __init__(self, url: str) -> None:
         self.database = Database(url)
         self.objects = ObjectStore(self.database)
-        self.lists = ListStore(self.database)
+        self.soundness = Soundness(self.database)
+        self.lists = ListStore(self.database, self.soundness)
         self.ledger = Ledger(self.database)
         self.exceptions = Exceptions(self.database)
         self.markings = KeptMarkings(self.database)
