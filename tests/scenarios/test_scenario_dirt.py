@@ -10,8 +10,8 @@ from stix_samples import indicator, revoked
 from connector.explaining import explain_value
 from connector.testing.taxii_server import TaxiiServer
 
-SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-MD5 = "098f6bcd4621d373cade4e832627b4f6"
+SHA256 = "5f" * 32
+MD5 = "5f" * 16
 DIRTY = {
     "mismatch": f"[file:hashes.MD5 = '{SHA256}']",
     "mismatch the other way": f"[file:hashes.'SHA-256' = '{MD5}']",
