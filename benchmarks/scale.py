@@ -44,7 +44,7 @@ def take(service: Service, stream: Iterator[bytes]) -> int:
     state = objects.collection(feed, "bench", "bench")
     count = 0
     while raws := list(islice(stream, PAGE)):
-        versions = [read_version(raw) for raw in raws]
+        versions = [read_version(raw, "feed") for raw in raws]
         objects.store_page(feed, state, versions, "", whole=False, now=service.now())
         count += len(raws)
     objects.note_attempt(feed, service.now(), None)

@@ -233,6 +233,7 @@ class RuleAdapter(Adapter[S]):
         """Replace the set in one step, from a stream; readers see the old or the new.
 
         Rules come in the order in which they were first seen: of two that cannot stand beside
-        each other take the first. Raise EntryRejectedError, by the rules' indicators, after
+        each other take the first. Raise EntryRejectedError, by the rules' `key`, after
         publishing the rest when some rules cannot be written: name all, also those refused before.
+        Indicators of two feeds may have one id, and bear two rules.
         """

@@ -298,7 +298,7 @@ def plan_json(service: Service, proposal: Proposal, output: Output) -> Json:
 
         def values(numbers: Iterable[int]) -> list[Json]:
             return [
-                {"type": found.type.value, "value": found.value}
+                {"type": found.type.value, "value": found.shown}
                 for _number, found in ledger.observables_of(connection, list(numbers))
             ]
 
@@ -308,7 +308,7 @@ def plan_json(service: Service, proposal: Proposal, output: Output) -> Json:
         removed = [
             {
                 "type": found.type.value,
-                "value": found.value,
+                "value": found.shown,
                 "reason": (unfit.get(number) or reasons.get(number, Reason.DESELECTED)).value,
             }
             for number, found in ledger.observables_of(connection, gone)

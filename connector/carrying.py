@@ -294,7 +294,7 @@ class Carrier:
         applied.updated += took if updates else 0
         applied.rejected += len(refused)
         lines: list[list[Any]] = [
-            [one.subject.type.value, one.subject.value, one.indicator, refused.get(one.number, "")]
+            [one.subject.type.value, one.subject.shown, one.indicator, refused.get(one.number, "")]
             for one in written
         ]
         if lines:
@@ -311,7 +311,7 @@ class Carrier:
         with self.store.database.read() as connection:
             reasons = self.store.ledger.reasons_among(connection, proposal.state.list, gone)
             lines = [
-                [found.type.value, found.value, "", reasons.get(number, Reason.DESELECTED).value]
+                [found.type.value, found.shown, "", reasons.get(number, Reason.DESELECTED).value]
                 for number, found in self.store.ledger.observables_of(connection, gone)
             ]
         self.store.ledger.confirm_removed(proposal.state, gone, unfit, self.now())

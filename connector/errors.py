@@ -34,7 +34,8 @@ class RefusedError(ConnectorError):
 class EntryRejectedError(ConnectorError):
     """The target refuses some entries of a batch and took the others.
 
-    `rejected` maps the value of each refused entry to the target's own words.
+    `rejected` maps the value of each refused entry, or the `key` of each refused rule, to the
+    target's own words.
     """
 
     def __init__(self, rejected: dict[str, str]) -> None:

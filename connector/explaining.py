@@ -95,7 +95,7 @@ def _observable_json(service: Service, connection: Any, number: int, observable:
     }
     return {
         "type": observable.type.value,
-        "value": observable.value,
+        "value": observable.shown,
         "claims": [
             {
                 **_claim_json(service, claim, observable),

@@ -91,6 +91,7 @@ class Polled:
 
 def poll(
     feed: Feed[Settings],
+    name: str,
     number: int,
     store: ObjectStore,
     now: Callable[[], int],
@@ -112,7 +113,9 @@ def poll(
     store.begin_poll(number)
     collections = feed.collections()
     for collection in collections:
-        intake = _Intake(feed, number, collection, store, now, polled, progress, partial_runs, most)
+        intake = _Intake(
+            feed, name, number, collection, store, now, polled, progress, partial_runs, most
+        )
         try:
             intake.read()
         except ConnectorError as error:
@@ -135,6 +138,7 @@ class _Intake:
     """One run over one collection."""
 
     feed: Feed[Settings]
+    name: str
     number: int
     collection: Collection
     store: ObjectStore
@@ -220,7 +224,7 @@ class _Intake:
         """Take a page in; behind what was refused the cursor stays, and all is read again."""
         polled = self.polled
         stored = self.store.store_page(
-            self.number, state, _read(page.objects, polled), page.cursor,
+            self.number, state, _read(page.objects, self.name, polled), page.cursor,
             whole=self.collection.whole, now=self.now(), last=page.last,
             most=self.most, stays=polled.refused > self.refused_before,
         )  # fmt: skip
@@ -240,16 +244,19 @@ def _gathered(pages: Iterator[StagedPage]) -> Iterator[StagedPage]:
         yield replace(last, objects=held)
 
 
-def _read(objects: Sequence[bytes], polled: Polled) -> Iterator[Version]:
+def _read(objects: Sequence[bytes], feed: str, polled: Polled) -> Iterator[Version]:
     """Yield a page's objects as the store takes them, read a part at a time."""
     for part in parts(objects, READ_AT_ONCE):
-        versions = [read_version(raw) for raw in part]
+        versions = [read_version(raw, feed) for raw in part]
         polled.count(versions)
         yield from versions
 
 
-def read_version(raw: bytes) -> Version:
-    """Return one received object as the store takes it; an unreadable one says why it is."""
+def read_version(raw: bytes, feed: str) -> Version:
+    """Return one object as received of a feed, as the store takes it.
+
+    An unreadable one says why it is.
+    """
     found = read_object(raw)
     if isinstance(found, Unreadable):
         return _unreadable_version(found, raw)
@@ -264,7 +271,7 @@ def read_version(raw: bytes) -> Version:
         found.confidence,
         _traits(found),
         raw,
-        partial(_claims, found),
+        partial(_claims, found, feed),
         partial(read_context, raw) if found.type in CONTEXT_TYPES else None,
         marking,
     )
@@ -303,13 +310,13 @@ def _traits(found: StixObject) -> Traits:
     )
 
 
-def _claims(found: StixObject) -> Sequence[Claim]:
+def _claims(found: StixObject, feed: str) -> Sequence[Claim]:
     if found.type != "indicator" or found.pattern is None:
         return ()
     if found.pattern_type not in (None, "stix"):
         if language := _LANGUAGES.get(found.pattern_type):
             why = f"a {language} rule, kept whole and never read for observables"
-            return (Claim(RuleRef(language, found.id), enforceable=True, why=why),)
+            return (Claim(RuleRef.of(language, found.id, feed), enforceable=True, why=why),)
         why = f"pattern type {found.pattern_type[:32]!r} is not read for observables"
         reason = Reason.UNSUPPORTED_PATTERN
         return (Claim(None, enforceable=False, reason=reason, why=why),)

@@ -48,6 +48,7 @@ _WILD: Final = re.compile(r"[*?%]")
 _WILD_MAILBOX: Final = re.compile(r"[*?%].*@", re.DOTALL)
 _WILD_FILE: Final = re.compile(r"[*?]")
 _WORD: Final = re.compile(r"\w")
+_OF_FEED: Final = " of "  # the names of feeds have no blanks, so the last one parts
 
 
 class Observable(NamedTuple):
@@ -60,6 +61,11 @@ class Observable(NamedTuple):
 
     type: ObservableType
     value: str
+
+    @property
+    def shown(self) -> str:
+        """What plans, `explain` and the audit call it."""
+        return self.value
 
     @property
     def below(self) -> bool:
@@ -94,14 +100,30 @@ class RuleLanguage(StrEnum):
 
 
 class RuleRef(NamedTuple):
-    """A detection rule by its name here: its language, and the id of the indicator that bears it.
+    """A detection rule by its name here: its language, the indicator that bears it and its feed.
 
     It stands where an observable stands: a list decides on it, a ledger knows whether it is
-    written. Its text is never read for observables.
+    written. Its text is never read for observables. Any feed may choose any id, so an indicator
+    of one feed bears another rule than that of the same id of another feed.
     """
 
     type: RuleLanguage
     value: str
+
+    @classmethod
+    def of(cls, language: RuleLanguage, indicator: str, feed: str) -> "RuleRef":
+        """Return the name of the rule that an indicator of a feed bears."""
+        return cls(language, f"{indicator}{_OF_FEED}{feed}")
+
+    @property
+    def shown(self) -> str:
+        """What plans, `explain` and the audit call it: the id of its indicator."""
+        return self.value.rpartition(_OF_FEED)[0]
+
+    @property
+    def feed(self) -> str:
+        """The feed whose indicator bears it."""
+        return self.value.rpartition(_OF_FEED)[2]
 
 
 Subject = Observable | RuleRef
@@ -214,7 +236,12 @@ class Rule:
     @property
     def ref(self) -> RuleRef:
         """What lists and ledgers know the rule by."""
-        return RuleRef(self.language, self.indicator)
+        return RuleRef.of(self.language, self.indicator, self.feed)
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others: its indicator and its feed, as two may choose one id."""
+        return self.ref.value
 
 
 # Among the markings of what was told: nothing marks it, so that the feed's configuration decides.

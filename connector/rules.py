@@ -41,10 +41,10 @@ class RuleReader:
             raise TypeError(f"{ref.value} bears no rule")
         hides = policy.verdict(claim.traits, claim.feed, claim.context).hides
         return Rule(
-            indicator=ref.value,
+            indicator=ref.shown,
             language=ref.type,
             text=said.pattern or "",
             name="" if Part.NAME in hides else said.name or "",
-            feed=policy.terms[claim.feed].name,
+            feed=ref.feed,
             modified=None if Part.DATES in hides else instant(claim.modified),
         )

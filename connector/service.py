@@ -146,7 +146,7 @@ class Service:
 
         feedwatch.begin(feed, self.store.objects, self.now())
         polled = poll(
-            feed.feed, feed.number, self.store.objects, self.now, told,
+            feed.feed, name, feed.number, self.store.objects, self.now, told,
             partial_runs=feed.config.partial_runs is PartialRuns.ALLOW,
             scale=readings(feed.config.confidence_scale), most=feed.config.max_objects,
         )  # fmt: skip

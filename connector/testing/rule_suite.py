@@ -1,6 +1,7 @@
 """The promises of an adapter that takes rules: subclass the suite and give it an `adapter`."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -145,10 +146,23 @@ class RuleAdapterSuite:
                 reverse=True,
             )
             publish(adapter, [])
-            if twins[0].indicator in publish(adapter, twins):
+            if twins[0].key in publish(adapter, twins):
                 pytest.fail("a feed may choose the ids of its rules: take the first, not the lower")
-            if twins[0].indicator in publish(adapter, reversed(twins)):
+            if twins[0].key in publish(adapter, reversed(twins)):
                 pytest.fail("what is there should stay, whatever comes")
+
+    def test_rules_of_two_feeds_with_one_id_are_two_rules(
+        self, adapter: AnyRuleAdapter, languages: Sequence[RuleLanguage]
+    ) -> None:
+        for language in languages:
+            ours, text = sample_rule(language, 1), sample_rule(language, 2).text
+            theirs = replace(ours, text=text, feed="other")
+            publish(adapter, [ours, theirs])
+            expect_held(adapter, [ours, theirs], "a feed may send an id that another one uses")
+            hostile = replace(theirs, text=HOSTILE_RULES[language][0])
+            if publish(adapter, [ours, hostile]).keys() != {hostile.key}:
+                pytest.fail("what is rejected is named by the `key` of the rule")
+            expect_held(adapter, [ours], "no feed may push out the rule of another by its id")
 
     def test_what_others_change_is_seen_and_replaced(
         self,
@@ -160,7 +174,7 @@ class RuleAdapterSuite:
             pytest.skip("override the fixture `foreign` to change the set by other hands")
         publish(adapter, sample_rules)
         foreign()
-        if held(adapter) == {rule.indicator: rule for rule in sample_rules}:
+        if held(adapter) == {rule.key: rule for rule in sample_rules}:
             pytest.fail("read() should show that the set is not as we left it")
         publish(adapter, sample_rules)
         expect_held(adapter, sample_rules, "publishing should replace what others did")
@@ -210,7 +224,7 @@ class RuleAdapterSuite:
             for at, text in enumerate(HOSTILE_RULES[language]):
                 hostile = sample_rule(language, 1000 + at, text=text)
                 rejected = publish(adapter, [*sample_rules, hostile])
-                if rejected.keys() != {hostile.indicator}:
+                if rejected.keys() != {hostile.key}:
                     pytest.fail(f"{text[:60]!r} should be rejected, and nothing else: {rejected}")
                 expect_held(adapter, sample_rules, f"{text[:60]!r} should change no other rule")
                 if engine is not None and sorted(engine()) != before:
@@ -230,15 +244,15 @@ def held(adapter: AnyRuleAdapter) -> dict[str, Rule]:
     """Return what the target holds; a rule shown twice is a failure."""
     found: dict[str, Rule] = {}
     for rule in adapter.read():
-        if rule.indicator in found:
-            pytest.fail(f"read() shows the rule of {rule.indicator} twice")
-        found[rule.indicator] = rule
+        if rule.key in found:
+            pytest.fail(f"read() shows the rule of {rule.key} twice")
+        found[rule.key] = rule
     return found
 
 
 def expect_held(adapter: AnyRuleAdapter, expected: Iterable[Rule], promise: str) -> None:
     """Fail unless read() shows exactly these rules, each as it was written."""
-    found, wanted = held(adapter), {rule.indicator: rule for rule in expected}
+    found, wanted = held(adapter), {rule.key: rule for rule in expected}
     problems = [f"  missing: {wanted[one].text[:60]!r}" for one in wanted.keys() - found.keys()]
     problems += [f"  never written: {found[one]}" for one in found.keys() - wanted.keys()]
     problems += [

@@ -120,9 +120,9 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
             try:
                 names = self._judge(rule, judged)
             except NotWritableError as refusal:
-                rejected[rule.indicator] = str(refusal)
+                rejected[rule.key] = str(refusal)
                 continue
-            if any(judged.holders.get(name, rule.indicator) != rule.indicator for name in names):
+            if any(judged.holders.get(name, rule.key) != rule.key for name in names):
                 waiting.append((rule, names))
             elif _take(rule, names, taken, rejected):
                 yield rule, names
@@ -139,7 +139,7 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
             return known
         same = record.checks_of(own) == self._checks
         for rule, names in record.rules(own):
-            known.holders.update(dict.fromkeys(names, rule.indicator))
+            known.holders.update(dict.fromkeys(names, rule.key))
             if same:
                 known.names[_mark(rule)] = names
         return known
@@ -198,9 +198,9 @@ def _take(
     rule: Rule, names: frozenset[str], taken: dict[str, str], rejected: dict[str, str]
 ) -> bool:
     for name in sorted(names & taken.keys()):
-        rejected[rule.indicator] = f"is called {name}, as the rule of {taken[name]} is"
+        rejected[rule.key] = f"is called {name}, as the rule of {taken[name]} is"
         return False
-    taken.update(dict.fromkeys(names, rule.indicator))
+    taken.update(dict.fromkeys(names, rule.key))
     return True
 
 

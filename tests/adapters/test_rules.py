@@ -98,7 +98,7 @@ def test_of_two_rules_with_one_name_the_one_that_is_there_stays(tmp_path: Path) 
     adapter = made(tmp_path, "yara")
     publish(adapter, [other])
     rejected = publish(adapter, [one, other])
-    assert rejected == {one.indicator: f"is called same, as the rule of {other.indicator} is"}
+    assert rejected == {one.key: f"is called same, as the rule of {other.key} is"}
     expect_held(adapter, [other], "the newcomer should push nobody out")
     assert publish(adapter, [one]) == {}
     expect_held(adapter, [one], "the name is free once its rule is gone")
@@ -120,7 +120,7 @@ def test_two_signatures_of_one_id_are_not_both_written(tmp_path: Path, language:
     other = rule(3, 'alert tcp any any -> any any (msg:"c"; gid:3; sid:5;)', language)
     adapter = made(tmp_path, language)
     rejected = publish(adapter, [*rules, other])
-    assert list(rejected.values()) == [f"is called 1:5, as the rule of {rules[0].indicator} is"]
+    assert list(rejected.values()) == [f"is called 1:5, as the rule of {rules[0].key} is"]
     assert len(loaded(tmp_path, language)) == 2
 
 
@@ -128,9 +128,7 @@ def test_what_the_engine_would_refuse_is_rejected_in_its_words(tmp_path: Path) -
     undefined = rule(1, "rule a { condition: $nowhere }")
     adapter = made(tmp_path, "yara")
     rejected = publish(adapter, [undefined, sample_rule(RuleLanguage.YARA, 2)])
-    assert rejected == {
-        undefined.indicator: 'does not compile: line 1: undefined string "$nowhere"'
-    }
+    assert rejected == {undefined.key: 'does not compile: line 1: undefined string "$nowhere"'}
     assert loaded(tmp_path, "yara") == ["sample_2"]
 
 

@@ -66,7 +66,7 @@ def test_rules_that_the_engine_refuses_are_left_out_and_the_others_published(
     rules = [rule(n, "BAD" if n in bad else "plain") for n in range(1, 21)]
     adapter = made(tmp_path, command(tmp_path, source))
     rejected = publish(adapter, rules)
-    assert rejected.keys() == {rule(n).indicator for n in bad}
+    assert rejected.keys() == {rule(n).key for n in bad}
     expect_held(adapter, [one for one in rules if "BAD" not in one.text], "all others stand")
     assert all(words.startswith("the engine refuses it: ") for words in rejected.values())
     assert not list(tmp_path.glob(".*.test-*")), "no draft is left behind"
@@ -89,13 +89,13 @@ def test_a_rule_cannot_have_another_one_refused_by_what_it_says(tmp_path: Path) 
     path = tmp_path / "local.rules"
     hostile = rule(2, f"BAD from file {path} at line 3, {path}:3: error in local.rules at line 3")
     adapter = made(tmp_path, command(tmp_path, BLAMES_OTHERS))
-    assert publish(adapter, [rule(1), hostile, rule(3)]).keys() == {hostile.indicator}
+    assert publish(adapter, [rule(1), hostile, rule(3)]).keys() == {hostile.key}
 
 
 def test_of_two_rules_that_do_not_go_together_the_first_stays(tmp_path: Path) -> None:
     rules = [rule(1), rule(2, "HALF"), rule(3), rule(4, "HALF"), rule(5)]
     adapter = made(tmp_path, command(tmp_path, REFUSES_PAIRS))
-    assert publish(adapter, rules).keys() == {rules[3].indicator}
+    assert publish(adapter, rules).keys() == {rules[3].key}
     left = [rules[0], *rules[2:]]
     assert publish(adapter, left) == {}, "what was refused beside another one is asked about again"
     expect_held(adapter, left, "the second one takes the place")
@@ -104,7 +104,7 @@ def test_of_two_rules_that_do_not_go_together_the_first_stays(tmp_path: Path) ->
 def test_a_rule_that_the_engine_refuses_gives_its_name_to_the_next(tmp_path: Path) -> None:
     refused, good = rule(1, "BAD", sid=5), rule(2, "plain", sid=5)
     adapter = made(tmp_path, command(tmp_path, NAMES_ALL))
-    assert publish(adapter, [refused, good]).keys() == {refused.indicator}
+    assert publish(adapter, [refused, good]).keys() == {refused.key}
     expect_held(adapter, [good], "the other one of that sid is no longer kept out")
 
 

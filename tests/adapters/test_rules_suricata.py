@@ -86,7 +86,7 @@ def test_a_longer_rule_would_smuggle_another_one_and_is_refused(tmp_path: Path) 
     assert smuggled.startswith("drop "), "the engine reads lines of 8,192 bytes"
     hostile = rule(1, smuggling(8191))
     rejected = publish(made(tmp_path), [hostile, rule(2, PLAIN.format(n=2))])
-    assert "the engine reads lines of at most 8191" in rejected[hostile.indicator]
+    assert "the engine reads lines of at most 8191" in rejected[hostile.key]
     assert loaded_by_suricata(tmp_path / "ids/local.rules") == [PLAIN.format(n=2)]
 
 
@@ -165,8 +165,8 @@ def test_what_the_engine_refuses_is_left_out_and_rejected_in_its_words(tmp_path:
     rules = [*good[:20], *(rule(n, text) for n, text in bad.items()), *good[20:]]
     adapter = made(tmp_path, test=its_own_test())
     rejected = publish(adapter, rules)
-    assert rejected.keys() == {rule(n, "").indicator for n in bad}
-    assert rejected[rule(52, "").indicator].startswith(
+    assert rejected.keys() == {rule(n, "").key for n in bad}
+    assert rejected[rule(52, "").key].startswith(
         'the engine refuses it: E: detect-parse: protocol "nothing" cannot be used in a signature'
     )
     loaded = loaded_by_suricata(tmp_path / "ids/local.rules")
@@ -180,5 +180,5 @@ def test_a_refused_rule_too_long_for_the_engines_words_is_found_all_the_same(
     bad = rule(3, long_rule(4000).replace("content:", "flow:sideways; content:"))
     good = [rule(n, PLAIN.format(n=n)) for n in (1, 2, 4, 6)]
     rejected = publish(made(tmp_path, test=its_own_test()), [*good[:2], bad, *good[2:]])
-    assert rejected.keys() == {bad.indicator}
+    assert rejected.keys() == {bad.key}
     assert len(loaded_by_suricata(tmp_path / "ids/local.rules")) == 4

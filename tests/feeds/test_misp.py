@@ -261,7 +261,7 @@ def test_a_value_that_is_not_what_its_type_says_is_counted_and_not_guessed_at(
     feed = feed_of(misp)
     assert "pattern" not in indicators(feed)[0]
     (page,) = read(feed)
-    (claim,) = read_version(page.objects[1]).claims()
+    (claim,) = read_version(page.objects[1], "misp").claims()
     assert claim.observable is None
 
 

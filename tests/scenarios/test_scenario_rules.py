@@ -320,23 +320,104 @@ def test_an_engine_that_is_missing_changes_nothing_and_is_told(ready: Site) -> N
     ready.consistent(settled=False)
 
 
-def test_one_rule_from_two_feeds_stays_until_the_last_one_takes_it_back(site: Site) -> None:
+def beside_another_feed(site: Site) -> None:
+    """Another feed, which reads a folder of its own, gives to the same lists."""
     configure(site)
     feed = {"type": "bundle", "unmarked_tlp": "clear"}
     feeds = {"files": {**feed, "path": "bundles/"}, "other": {**feed, "path": "other/"}}
     site.edit(lambda config: config.update(feeds=feeds))
     (site.folder / "other").mkdir()
-    mine, theirs = yara_rule("one", confidence=10), yara_rule("one", "filesize > 7", confidence=90)
+
+
+def test_two_feeds_that_send_one_id_send_two_rules(site: Site) -> None:
+    beside_another_feed(site)
+    mine = yara_rule("mine", confidence=10)
+    theirs = yara_rule("theirs", confidence=90, id=mine["id"])
     site.write(FEED, [mine, yara_rule("two")])
     site.write("../other/rules.json", [theirs])
+    site.service.poll("files")
+    site.service.poll("other")
+    site.service.refresh("hunt")
+    named = {"type": "yara", "value": mine["id"]}
+    assert plan(site)["add"].count(named) == 2
     site.once()
-    assert names(site) == ["one", "two"]
-    assert "filesize > 7" in text(site), "the text is that of the claim that carries it"
-    assert site.output("detect")["reasons"] == {"superseded": 1, "written": 2}
+    assert names(site) == ["mine", "theirs", "two"]
+    assert f"// {mine['id']} from files\nrule mine" in text(site)
+    assert f"// {mine['id']} from other\nrule theirs" in text(site)
+    assert site.output("detect")["reasons"] == {"written": 3}
+    answers = explain_value(site.service, mine["id"])["observables"]
+    assert [(one["type"], one["value"]) for one in answers] == [("yara", mine["id"])] * 2
+    assert [[claim["feed"] for claim in one["claims"]] for one in answers] == [["files"], ["other"]]
+    site.consistent()
+    site.write(FEED, [revoked(mine), yara_rule("two")])
+    site.change()
+    assert names(site) == ["theirs", "two"], "nor does its end end the other"
+    site.consistent()
     site.write("../other/rules.json", [revoked(theirs)])
+    site.change()
+    assert names(site) == ["two"]
+    site.consistent()
+
+
+ATTACKS = {
+    "says nothing": {"pattern": ""},
+    "says another thing": {"pattern": "rule harmless { condition: false }"},
+    "spoils the file": {"pattern": "rule one { condition: "},
+    "is of another language": {"pattern": "title: x", "pattern_type": "sigma"},
+    "is not to be shared": {"object_marking_refs": [TLP["red"]]},
+    "is over": {"valid_until": stamp(START - timedelta(days=1))},
+}
+
+
+@pytest.mark.parametrize("seen", ["first", "later"])
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+def test_no_feed_has_a_say_in_the_rule_of_another_by_its_id(
+    site: Site, attack: Object, seen: str
+) -> None:
+    beside_another_feed(site)
+    ours = yara_rule("one", confidence=10)
+    theirs = {**ours, "confidence": 100, "modified": stamp(START), **attack}
+
+    def stands() -> bool:
+        return f"// {ours['id']} from files\nrule one {{ condition: true }}\n" in text(site)
+
+    for feed in ("other", "files") if seen == "first" else ("files", "other"):
+        site.write(FEED if feed == "files" else "../other/rules.json",
+                   [ours if feed == "files" else theirs])  # fmt: skip
+        site.change()
+    assert stands()
+    site.consistent()
+    for taken_back in ([yara_rule("else")], [theirs], [revoked(theirs, days=40)]):
+        site.write("../other/rules.json", taken_back)
+        site.change()
+        assert stands()
+        site.consistent()
+    site.write(FEED, [revoked(ours)])
+    site.change()
+    assert not stands()
+
+
+def test_of_two_feeds_with_one_id_and_one_name_the_rule_first_seen_stays(site: Site) -> None:
+    beside_another_feed(site)
+    ours = yara_rule("one", confidence=10)
+    theirs = yara_rule("one", "filesize > 7", confidence=100, days=9)
+    site.write(FEED, [ours])
+    site.change()
+    site.write("../other/rules.json", [theirs])
+    for _ in range(2):
+        site.once()
+        assert "rule one { condition: true }" in text(site), "also where the file is made anew"
+        assert site.output("detect")["reasons"] == {"rejected": 1, "written": 1}
+        (site.folder / "published" / "detect.yar").unlink()
     site.once()
-    assert "filesize > 7" not in text(site)
-    assert names(site) == ["one", "two"]
+    _mine, refused = explain_value(site.service, ours["id"])["observables"]
+    [outcome] = [each for each in refused["outputs"] if each["name"] == "detect"]
+    assert outcome["reason"] == "rejected"
+    assert outcome["detail"] == f"is called one, as the rule of {ours['id']} of files is"
+    site.consistent()
+    site.write(FEED, [revoked(ours)])
+    site.change()
+    assert "filesize > 7" in text(site), "the name is free"
     site.consistent()
 
 

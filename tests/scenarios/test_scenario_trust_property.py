@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from connector_rules import RulesAdapter
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from scenario_site import FREED, QuickRegistry, Site
@@ -16,9 +17,11 @@ from test_scenario_consent import acs, identity
 from test_scenario_context import link, opinion, said
 from test_scenario_purges import GREEN_1, classified, ends
 
+from connector.decisions.policy import Merged
 from connector.entries import Describer
 from connector.explaining import explain_value
 from connector.feed import Collection, Feed, Field, FilePath, Page, Settings
+from connector.model import Rule
 from connector.store.store import Store
 
 MARKING = sid("marking-definition", "ours")
@@ -88,6 +91,7 @@ def claim(number: int, *refs: str, **fields: Any) -> Object:
 
 
 RAT = said("malware", "rat", name="Rat")
+RULE = indicator("rule", pattern="rule one { condition: true }", pattern_type="yara", confidence=50)
 PLACE = said("location", "kp", country="KP")
 OURS: list[Object] = [
     claim(1, GREEN_1), claim(2, MARKING, TLP["clear"]), claim(3, NEVER_SENT), claim(4),
@@ -96,6 +100,7 @@ OURS: list[Object] = [
     identity("ais-consent-none", days=1), RAT, PLACE, link("indicates", claim(1), RAT),
     link("originates-from", RAT, PLACE), opinion("disagree", claim(2), by=PRODUCER),
     said("sighting", "ours", days=20, sighting_of_ref=claim(1)["id"]),
+    RULE, {**RULE, "pattern": "rule two { condition: true }", "modified": stamp(START)},
 ]  # fmt: skip
 
 
@@ -124,6 +129,9 @@ HOSTILE: list[Object] = [
     said("location", "kp", country="KR", days=9), link("duplicate-of", claim(4), claim(1)),
     said("report", "r", name="Wave", object_refs=[claim(n)["id"] for n in (1, 2, 3, 4)]),
     indicator("mine", THEIRS, object_marking_refs=[GREEN_1]),
+    {**RULE, "pattern": "", "confidence": 100}, revoked(RULE, days=40),
+    {**RULE, "object_marking_refs": [TLP["red"]], "confidence": 100, "modified": stamp(START)},
+    {**RULE, "pattern": "rule one { condition: false }", "confidence": 100},
 ]  # fmt: skip
 
 Steps = list[list[Object]]
@@ -147,13 +155,14 @@ def config(feeds: Sequence[str]) -> dict[str, Any]:
         "chosen": {"select": {**ours, "context": {"malware": ["Rat"]}}},
         "both": {},
     }
+    hunt = {"adapter": "rules", "options": {"file": "hunt.yar", "language": "yara"}}
     common = {"type": "told", "unmarked_tlp": "clear", "max_age": {"default": "31d"}}
     return {
         "feeds": {name: {**common, "path": f"{name}.json"} for name in feeds},
         "allowlist": FREED,
         "organisation": {"nationality": "USA", "codes": ["USA.VA"], "entity": "GOV"},
-        "lists": lists,
-        "outputs": {
+        "lists": {**lists, "hunt": {"purpose": "watch"}},
+        "outputs": {"hunt": {"list": "hunt", **hunt}} | {
             name: {
                 "list": name, "adapter": "firewall", "options": {"device": name},
                 "mapping": {"comment": {"template": told}},
@@ -169,7 +178,9 @@ class Played:
     def __init__(self, folder: Path, feeds: Sequence[str]) -> None:
         self.site = Site(folder)
         rack = self.site.rack.adapter
-        self.site.registry = QuickRegistry({"firewall": rack}, {"told": ToldFeed})
+        self.site.registry = QuickRegistry(
+            {"firewall": rack, "rules": RulesAdapter}, {"told": ToldFeed}
+        )
         self.site.configure(**config(feeds))
         for name in feeds:
             self._say(name, whole=False, steps=[])
@@ -181,6 +192,7 @@ class Played:
     def play(self, told: dict[str, World]) -> None:
         service = self.site.service
         for turn in range(3):
+            service.dispose()  # what is due now is so before any feed says more, with one or two
             for name, (whole, steps) in told.items():
                 self._say(name, whole=whole, steps=steps[: turn + 1])
                 service.poll(name)
@@ -201,6 +213,16 @@ class Played:
             rows = list(store.ledger.wanted(connection, number, None))
             return {entry.value: dict(entry.fields) for _, entry in describer.entries(rows)}
 
+    def rules(self) -> list[tuple[Rule, Merged]]:
+        """What the output of rules would write of the first feed, and what its list knows of it."""
+        service, store = self.site.service, self.site.service.store
+        output = service.outputs["hunt"]
+        with store.database.read() as connection:
+            wanted = store.ledger.wanted(connection, output.listing.number, None)
+            rows = [row for row in wanted if output.fits(row.observable)]
+            found = [(line, row.merged) for row, line in output.lines(store, connection, rows)]
+            return [one for one in found if isinstance(one[0], Rule) and one[0].feed == "a"]
+
     def stands(self, without: set[str]) -> dict[str, Any]:
         """All that can be seen of the first feed."""
         explained = {
@@ -211,7 +233,7 @@ class Played:
                     if name != "both" or value not in without
                 },
             }
-            for value in VALUES
+            for value in (*VALUES, RULE["id"])
             for observable in explain_value(self.site.service, value)["observables"]
             for claim in observable["claims"]
             if claim["feed"] == "a" and not purged(claim)
@@ -221,6 +243,7 @@ class Played:
         return {
             **alone,
             "both": {value: both[value] for value in sorted(both.keys() - without)},
+            "rules": self.rules(),
             "explained": explained,
             "kept": kept(self.site.service.store),
             "status": self.site.feed("a"),

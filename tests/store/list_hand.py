@@ -43,7 +43,7 @@ class Hand:
         self.collection = self.store.objects.collection(self.feed, "key", "title")
 
     def give(self, *raw: bytes) -> None:
-        versions = [read_version(each) for each in raw]
+        versions = [read_version(each, "feed") for each in raw]
         self.store.objects.store_page(
             self.feed, self.collection, versions, "c", whole=self.whole, now=self.now
         )

@@ -75,7 +75,7 @@ WORLD: tuple[bytes, ...] = (
 
 def give(store: Store, feed: int, *raw: bytes) -> None:
     state = store.objects.collection(feed, "key", "title")
-    versions = [read_version(each) for each in raw]
+    versions = [read_version(each, "feed") for each in raw]
     store.objects.store_page(feed, state, versions, "c", whole=False, now=LATER)
 
 
@@ -202,7 +202,7 @@ def test_what_leaves_its_file_takes_its_words_along_and_brings_them_back(store: 
     feed = store.objects.feed_number("files")
     give(store, feed, indicator(1), link(1, "indicates", FIRST, sid("malware")))
     state = store.objects.collection(feed, "bundle", "bundle")
-    malware = [read_version(said("malware", name="Rat"))]
+    malware = [read_version(said("malware", name="Rat"), "feed")]
     store.objects.store_page(feed, state, malware, "c", whole=True, now=1, last=True)
     assert contexts(store)[FIRST][0] == [("malware", "Rat", ())]
     state = store.objects.begin_run(state)
@@ -322,7 +322,9 @@ def test_what_a_failed_page_said_of_very_many_indicators_is_kept_when_it_comes_a
     state = store.objects.collection(feed, "key", "title")
     unfit: Any = object()  # for a cursor, so that the very last write of the page fails
     with pytest.raises(StoreError):
-        store.objects.store_page(feed, state, [read_version(wave)], unfit, whole=False, now=1)
+        store.objects.store_page(
+            feed, state, [read_version(wave, "feed")], unfit, whole=False, now=1
+        )
     give(store, feed, wave)
     assert contexts(store).keys() == set(ids)
     assert {repr(words) for words, _, _ in contexts(store).values()} == {"[('report', 'Wave', ())]"}

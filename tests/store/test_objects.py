@@ -37,7 +37,7 @@ class FeedHand:
         self.state = store.objects.collection(self.number, "key", "title")
 
     def give(self, *raw: bytes, cursor: str = "c", now: int = _LATER) -> Stored:
-        versions = [read_version(each) for each in raw]
+        versions = [read_version(each, "feed") for each in raw]
         return self.store.objects.store_page(
             self.number, self.state, versions, cursor, whole=self.whole, now=now
         )
@@ -81,7 +81,7 @@ def test_a_page_counts_what_it_brought(store: Store) -> None:
 def test_objects_and_cursor_are_one_transaction(store: Store) -> None:
     feed = FeedHand(store)
     feed.give(indicator(1), cursor="after one")
-    broken = replace(read_version(indicator(2)), claims=lambda: 1 // 0)
+    broken = replace(read_version(indicator(2), "feed"), claims=lambda: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         store.objects.store_page(feed.number, feed.state, [broken], "after two", whole=False, now=1)
     assert store.objects.collection(feed.number, "key", "title").cursor == "after one"
@@ -378,7 +378,7 @@ def test_traits_are_kept_once_and_shared_across_pages_feeds_and_restarts(
 
 def test_traits_of_a_page_that_failed_are_not_remembered(store: Store) -> None:
     feed = FeedHand(store)
-    broken = replace(read_version(indicator(1, labels=["x"])), claims=lambda: 1 // 0)
+    broken = replace(read_version(indicator(1, labels=["x"]), "feed"), claims=lambda: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         store.objects.store_page(feed.number, feed.state, [broken], "c", whole=False, now=1)
     feed.give(indicator(1, labels=["y"]))
@@ -547,7 +547,7 @@ def test_any_order_and_repetition_of_pages_comes_to_the_same(
         if newest[2]:
             assert state == State.REVOKED
             continue
-        expected = read_version(indicator(number, modified=newest[1]))
+        expected = read_version(indicator(number, modified=newest[1]), "feed")
         doubts = [time for disputed, time in disputes if disputed == number]
         standing = State.DISPUTED if max(doubts, default=0) >= newest[1] else State.CURRENT
         assert (state, modified) == (standing, expected.modified)
@@ -586,11 +586,11 @@ def test_a_replay_of_the_latest_page_changes_nothing(
 
 
 def test_pattern_samples_mean_what_the_tests_think() -> None:
-    claims = read_version(indicator(1, pattern=pattern_of(1, 2))).claims()
+    claims = read_version(indicator(1, pattern=pattern_of(1, 2)), "feed").claims()
     assert [claim.observable.value for claim in claims if claim.observable] == [
         "198.51.100.1", "198.51.100.2",
     ]  # fmt: skip
-    assert read_version(indicator(1, valid_until=at(2))).valid_until is not None
+    assert read_version(indicator(1, valid_until=at(2)), "feed").valid_until is not None
 
 
 def test_a_marking_that_arrives_while_it_is_looked_for_is_found_the_next_time(

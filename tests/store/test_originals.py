@@ -33,7 +33,7 @@ def test_originals_come_back_byte_for_byte_and_take_little_room(
     assert dictionaries(hand) == [(1, hand.feed)]
     again = Store(database_url)
     try:
-        found = originals(again, [read_version(raw).key for raw in RAW])
+        found = originals(again, [read_version(raw, "feed").key for raw in RAW])
     finally:
         again.close()
     assert {hashlib.sha256(raw).digest() for raw in found.values()} == {
@@ -53,7 +53,7 @@ def test_a_small_first_page_is_kept_without_a_dictionary_and_a_large_later_one_m
     hand.give(*RAW[TRAIN_FROM:])
     assert dictionaries(hand) == [(1, hand.feed)]
     assert set(hand.rows("SELECT DISTINCT dictionary FROM objects")) == {(0,), (1,)}
-    found = originals(store, [read_version(raw).key for raw in RAW])
+    found = originals(store, [read_version(raw, "feed").key for raw in RAW])
     assert sorted(found.values()) == sorted(RAW[: TRAIN_FROM - 1] + RAW[TRAIN_FROM:])
 
 
@@ -65,20 +65,20 @@ def test_each_feed_has_a_dictionary_of_its_own(store: Store) -> None:
     other.collection = store.objects.collection(other.feed, "key", "title")
     other.give(*RAW[300:600])
     assert dictionaries(hand) == [(1, hand.feed), (2, other.feed)]
-    assert len(originals(store, [read_version(raw).key for raw in RAW])) == 600
+    assert len(originals(store, [read_version(raw, "feed").key for raw in RAW])) == 600
 
 
 def test_a_page_that_fails_while_the_dictionary_is_new_leaves_no_dictionary(
     store: Store,
 ) -> None:
     hand = Hand(store)
-    versions = [read_version(raw) for raw in RAW[:300]]
-    broken = [*versions, replace(read_version(indicator(1)), claims=lambda: 1 // 0)]
+    versions = [read_version(raw, "feed") for raw in RAW[:300]]
+    broken = [*versions, replace(read_version(indicator(1), "feed"), claims=lambda: 1 // 0)]
     with pytest.raises(ZeroDivisionError):
         store.objects.store_page(hand.feed, hand.collection, broken, "c", whole=False, now=1)
     assert dictionaries(hand) == []
     hand.give(*RAW[600:1000])
-    found = originals(store, [read_version(raw).key for raw in RAW])
+    found = originals(store, [read_version(raw, "feed").key for raw in RAW])
     assert sorted(found.values()) == sorted(RAW[600:1000])
 
 
@@ -86,14 +86,14 @@ def test_a_dictionary_of_a_page_that_failed_far_in_is_not_used_by_the_next(
     store: Store, database_url: str
 ) -> None:
     hand = Hand(store)
-    versions = [read_version(raw) for raw in RAW]
-    broken = [*versions, replace(read_version(indicator(1)), claims=lambda: 1 // 0)]
+    versions = [read_version(raw, "feed") for raw in RAW]
+    broken = [*versions, replace(read_version(indicator(1), "feed"), claims=lambda: 1 // 0)]
     with pytest.raises(ZeroDivisionError):
         store.objects.store_page(hand.feed, hand.collection, broken, "c", whole=False, now=1)
     hand.give(*RAW[600:1100])
     again = Store(database_url)
     try:
-        found = originals(again, [read_version(raw).key for raw in RAW])
+        found = originals(again, [read_version(raw, "feed").key for raw in RAW])
     finally:
         again.close()
     assert sorted(found.values()) == sorted(RAW[600:1100])
@@ -103,7 +103,7 @@ def test_a_new_version_replaces_the_original_and_a_repeat_does_not(store: Store)
     hand = Hand(store)
     first, repeat = indicator(1, name="one"), indicator(1, name="same time, other bytes")
     second = indicator(1, modified=2, name="two")
-    key = read_version(first).key
+    key = read_version(first, "feed").key
     hand.give(first)
     hand.give(repeat)
     assert originals(store, [key]) == {key: first}

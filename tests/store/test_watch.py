@@ -15,7 +15,7 @@ def take(
     store: Store, feed: int, *raw: bytes, most: int | None = None, cursor: str = "c"
 ) -> Stored:
     state = store.objects.collection(feed, "key", "title")
-    versions = [read_version(each) for each in raw]
+    versions = [read_version(each, "feed") for each in raw]
     return store.objects.store_page(feed, state, versions, cursor, whole=False, now=NOW, most=most)
 
 

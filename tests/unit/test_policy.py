@@ -470,7 +470,7 @@ def test_a_verdict_found_while_verdicts_are_forgotten_is_forgotten_as_well() -> 
     assert by.verdict(1, 1).reason is None
 
 
-RULE = RuleRef(RuleLanguage.YARA, "indicator--1")
+RULE = RuleRef.of(RuleLanguage.YARA, "indicator--1", "ais")
 TAKEN = frozenset([RuleLanguage.YARA])
 
 

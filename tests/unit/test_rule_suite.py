@@ -19,7 +19,7 @@ from connector.testing.sample_rules import HOSTILE_RULES
 
 
 class Sensor:
-    """A sensor in a dictionary: rules by indicator."""
+    """A sensor in a dictionary: rules by key."""
 
     def __init__(self):
         self.rules = {}
@@ -44,7 +44,7 @@ class SensorAdapter(RuleAdapter[SensorSettings]):
 
     def publish(self, rules):
         self.check()
-        wanted = {rule.indicator: rule for rule in rules}
+        wanted = {rule.key: rule for rule in rules}
         hostile = {one for one, rule in wanted.items() if rule.text in HOSTILE_RULES["snort"]}
         kept = {one: rule for one, rule in wanted.items() if one not in hostile}
         self.settings.sensor.rules = kept
@@ -71,9 +71,9 @@ class TestSensor(RuleAdapterSuite):
 '''
 BROKEN = {
     "cuts texts": (
-        "wanted = {rule.indicator: rule for rule in rules}",
+        "wanted = {rule.key: rule for rule in rules}",
         "from dataclasses import replace\n"
-        "        wanted = {one.indicator: replace(one, text=one.text[:9]) for one in rules}",
+        "        wanted = {one.key: replace(one, text=one.text[:9]) for one in rules}",
         "was written as",
     ),
     "keeps what is no longer published": (
@@ -88,14 +88,19 @@ BROKEN = {
         "a rule should be held as its latest version says it",
     ),
     "swallows an error of its stream": (
-        "wanted = {rule.indicator: rule for rule in rules}",
+        "wanted = {rule.key: rule for rule in rules}",
         "wanted = {}\n"
         "        try:\n"
         "            for rule in rules:\n"
-        "                wanted[rule.indicator] = rule\n"
+        "                wanted[rule.key] = rule\n"
         "        except Exception:\n"
         "            pass",
         "publish() swallowed an error of its stream",
+    ),
+    "takes one id for one rule": (
+        "wanted = {rule.key: rule for rule in rules}",
+        "wanted = {rule.indicator: rule for rule in rules}",
+        "a feed may send an id that another one uses",
     ),
     "takes what is hostile": (
         'if rule.text in HOSTILE_RULES["snort"]',
@@ -128,7 +133,7 @@ def outcome(pytester: pytest.Pytester, source: str) -> tuple[dict[str, int], str
 
 def test_a_sound_adapter_passes(pytester: pytest.Pytester) -> None:
     counts, output = outcome(pytester, SENSOR)
-    assert counts == {"passed": 11}, output
+    assert counts == {"passed": 13}, output
 
 
 @pytest.mark.parametrize("defect", BROKEN)
