@@ -15,8 +15,8 @@ from statistics import median
 
 from benchmarks.rows import Row, hand_over
 from benchmarks.stage import EDL, service_in
-from connector.testing.ais_like import indicators, whole_feed
-from connector.testing.taxii_server import TaxiiServer
+from connector.testing.samples.ais_like import indicators, whole_feed
+from connector.testing.taxii.server import TaxiiServer
 
 PAGE = 1000
 OUTPUT = EDL.format(name="out")

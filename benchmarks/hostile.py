@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from benchmarks.rows import Row, hand_over
 from connector.errors import UnavailableError
-from connector.feeds.raw_objects import read_envelope
-from connector.indicators.pattern import read_pattern
+from connector.feeds.stix_json import read_envelope
+from connector.indicators.pattern.reader import read_pattern
 
 _ADDRESS = "ipv4-addr:value"
 

@@ -14,11 +14,11 @@ from prometheus_client import CollectorRegistry
 
 from benchmarks.rows import Row, hand_over
 from benchmarks.stage import EDL, service_in
-from connector.intake import read_version
-from connector.reconcile import CHANGED, EVERYTHING
+from connector.ingest.poll import read_version
 from connector.server.listserver import ListServer
-from connector.service import Service
-from connector.testing.ais_like import indicators
+from connector.service.service import Service
+from connector.sync.cycle import CHANGED, EVERYTHING
+from connector.testing.samples.ais_like import indicators
 
 CHANGES = 1000
 ROUNDS = 5
@@ -134,7 +134,7 @@ def serving(service: Service, size: int) -> list[Row]:
     """Render the whole list, then ask the list server for it, twice."""
     output = service.outputs["out"]
     proposal = service.propose("out", CHANGED)
-    from connector.reconcile import listed_entries  # noqa: PLC0415
+    from connector.sync.cycle import listed_entries  # noqa: PLC0415
 
     def render() -> None:
         with service.store.database.read() as connection:

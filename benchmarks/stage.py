@@ -5,11 +5,11 @@ from pathlib import Path
 
 import structlog
 
-from connector.assembly import assemble
 from connector.config.loading import load
 from connector.registry import Registry
-from connector.service import Service
-from connector.state import open_store
+from connector.service.build import assemble
+from connector.service.service import Service
+from connector.service.state import open_store
 
 CONFIG = """
 version: 1

@@ -46,7 +46,7 @@ def _all() -> Callable[[], tuple[int, object]]:
         installed_lists,
         read_warninglists,
     )
-    from connector.decisions.warninglists import WarninglistIndex  # noqa: PLC0415
+    from connector.decisions.allowlist.warninglists import WarninglistIndex  # noqa: PLC0415
 
     files = list(installed_lists().values())
     return lambda: (len(files), WarninglistIndex(read_warninglists(files)))
@@ -56,7 +56,7 @@ def _default() -> Callable[[], tuple[int, object]]:
     from connector.config.default_lists import DEFAULT as WORD  # noqa: PLC0415
     from connector.config.kept_lists import KeptLists, choose  # noqa: PLC0415
     from connector.config.warninglist_files import installed_lists  # noqa: PLC0415
-    from connector.decisions.allowlist import Allowlist  # noqa: PLC0415
+    from connector.decisions.allowlist.allowlist import Allowlist  # noqa: PLC0415
     from connector.model import Observable, ObservableType  # noqa: PLC0415
 
     chosen = choose([WORD], (), installed_lists())

@@ -1,6 +1,6 @@
 """`python -m connector` is the command `connector`."""
 
-from connector.cli import main
+from connector.commands.app import main
 
 if __name__ == "__main__":
     main()

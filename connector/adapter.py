@@ -12,7 +12,13 @@ from connector.errors import (
     RefusedError,
     UnavailableError,
 )
-from connector.indicators.kinds import ADDRESSES, Family, as_prefix, families_of, misreading
+from connector.indicators.observables.kinds import (
+    ADDRESSES,
+    Family,
+    as_prefix,
+    families_of,
+    misreading,
+)
 from connector.model import Entry, FieldValue, Observable, ObservableType, Rule, RuleLanguage
 from connector.published import Draft, Published, PublishedName, failures_typed
 from connector.settings import (

@@ -12,7 +12,7 @@ from connector.adapter import Adapter, EntryAdapter, Http, ListAdapter, Place, R
 from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.errors import ConfigError
 from connector.feed import Feed
-from connector.http import Http as Client
+from connector.http.client import Http as Client
 from connector.model import ObservableType, RuleLanguage
 from connector.settings import HttpSettings, Settings
 

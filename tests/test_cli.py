@@ -16,7 +16,8 @@ import pytest
 import structlog
 from damage import hide_rows
 
-from connector import __version__, cli
+from connector import __version__
+from connector.commands import app as cli
 from connector.model import ObservableType, Reason
 
 PROGRAM = Path(sys.executable).with_name("connector")

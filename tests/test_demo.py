@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 
 from connector.demo.stage import INDICATORS
-from connector.indicators.pattern import read_pattern
+from connector.indicators.pattern.reader import read_pattern
 from connector.model import Reason
-from connector.testing.ais_like import whole_feed
-from connector.testing.sample_feed import (
+from connector.testing.samples.ais_like import whole_feed
+from connector.testing.samples.feed import (
     MARKED_FOR_REVOCATION,
     NEVER_STOPPED,
     SHORT_LIVED,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from connector import cli
+from connector.commands import app as cli
 from connector.config.loading import load
 from connector.model import Reason
 from connector.registry import Registry

@@ -10,8 +10,8 @@ import structlog
 import typer
 import yaml
 
-from connector import cli
-from connector.daemon import Daemon
+from connector.commands import app as cli
+from connector.daemon.daemon import Daemon
 from connector.server import ListServer
 
 GREEN = "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from test_impact import CONFIG, indicator
 
-from connector.assembly import assemble
 from connector.config.loading import load
-from connector.once import run_once
 from connector.registry import Registry
-from connector.service import Service
-from connector.state import open_store
+from connector.service.build import assemble
+from connector.service.once import run_once
+from connector.service.service import Service
+from connector.service.state import open_store
 from connector.store.store import Store
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from connector.assembly import assemble
+from connector.commands.impact import impact
 from connector.config.loading import load
-from connector.impact import impact
-from connector.once import run_once
 from connector.registry import Registry
-from connector.state import open_store, state_file
+from connector.service.build import assemble
+from connector.service.once import run_once
+from connector.service.state import open_store, state_file
 
 CONFIG = """
 version: 1

@@ -13,14 +13,10 @@ CONNECTOR, PLUGINS = ROOT / "connector", ROOT / "plugins"
 
 # What stands on which floor: modules, and packages with all that is in them.
 FLOORS = {
-    6: {"__main__", "allowing", "cli", "console", "feeding", "impact", "screens", "daemon", "demo",
-        "workers"},
-    5: {"server", "service", "allowlist_in_force", "assembly", "once", "answers", "explaining",
-        "list_ages", "mentioned", "metrics", "logs"},
-    4: {"intake", "feedwatch", "stocktaking", "reconcile", "carrying", "entries", "rules",
-        "clearance", "state", "disposal", "unresolved", "first_polls", "own_hosts"},
-    3: {"feeds", "store", "config", "registry", "http", "tls", "answer",
-        "patience"},
+    6: {"__main__", "commands", "daemon", "demo"},
+    5: {"server", "service", "reports"},
+    4: {"ingest", "sync"},
+    3: {"feeds", "store", "config", "registry", "http"},
     2: {"adapter", "feed", "published"},
     1: {"indicators", "decisions"},
     0: {"__init__", "model", "settings", "errors", "outside"},
@@ -61,8 +57,8 @@ NAMES_WITHOUT_A_SUBJECT = {
 }
 # (module, function): the places that catch everything, and why they may.
 CATCHES_EVERYTHING = {
-    ("connector.service", "edge"): "the edge of a cycle: one feed's or output's bug stops no other",
-    ("connector.workers", "_work"): "a thread hands what ends it to the main thread",
+    ("connector.service.service", "edge"): "one feed's or output's bug stops no other",
+    ("connector.daemon.workers", "_work"): "a thread hands what ends it to the main thread",
     ("connector.registry", "_load"): "a plugin may fail to import in any way; others go on",
     ("connector.demo.stage", "_run"): "a thread hands what ends it to the screen",
 }

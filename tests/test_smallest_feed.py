@@ -11,13 +11,13 @@ sys.path.insert(0, str(EXAMPLE))
 from connector_lines import LinesFeed  # noqa: E402 - it is not installed
 from test_lines import TestLines  # noqa: E402 - the same
 
-from connector.answers import status  # noqa: E402
-from connector.assembly import assemble  # noqa: E402
 from connector.config.loading import load  # noqa: E402
-from connector.once import run_once  # noqa: E402
 from connector.registry import Registry  # noqa: E402
-from connector.service import microseconds  # noqa: E402
-from connector.state import open_store  # noqa: E402
+from connector.reports.status import status  # noqa: E402
+from connector.service.build import assemble  # noqa: E402
+from connector.service.once import run_once  # noqa: E402
+from connector.service.service import microseconds  # noqa: E402
+from connector.service.state import open_store  # noqa: E402
 from connector.testing.feed_suite import sample_objects  # noqa: E402
 
 __all__ = ["TestLines"]

@@ -11,7 +11,7 @@ from connector.config.model import Config, ListConfig, OutputConfig
 from connector.config.problems import Path, Problem
 from connector.config.sections import Sections
 from connector.config.warninglist_files import warning_about
-from connector.decisions.protected import MEANINGS
+from connector.decisions.allowlist.builtin import MEANINGS
 from connector.errors import ConfigError
 from connector.model import Audience, ObservableType
 from connector.registry import Registry, nearest

@@ -17,12 +17,12 @@ from connector.config.default_lists import (
     SHARED_LISTS,
 )
 from connector.config.warninglist_files import ListFile, dated, read_warninglists, version_of
-from connector.decisions.allow_values import Kind, read_allow_value
-from connector.decisions.containment import Protection
-from connector.decisions.kept_hosts import kept_hosts
-from connector.decisions.protected import SHARED_HOSTING_FILE, BuiltinGroup
-from connector.decisions.warninglist_entries import ListKind, Warninglist
-from connector.decisions.warninglists import WarninglistIndex
+from connector.decisions.allowlist.builtin import SHARED_HOSTING_FILE, BuiltinGroup
+from connector.decisions.allowlist.index import Protection
+from connector.decisions.allowlist.kept_hosts import kept_hosts
+from connector.decisions.allowlist.values import Kind, read_allow_value
+from connector.decisions.allowlist.warninglist_entries import ListKind, Warninglist
+from connector.decisions.allowlist.warninglists import WarninglistIndex
 from connector.model import Observable, Purpose
 
 __all__ = ["ChosenLists", "KeptLists", "ListAge", "ages", "choose"]

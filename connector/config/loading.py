@@ -19,7 +19,7 @@ from connector.config.secrets import SecretReader
 from connector.config.sections import Sections
 from connector.config.sitefiles import SiteFiles, own_hosts
 from connector.config.yamlfile import MAX_BYTES, read_yaml
-from connector.decisions.allowlist import Allowlist, ExceptionRule, SiteRule, Warninglists
+from connector.decisions.allowlist.allowlist import Allowlist, ExceptionRule, SiteRule, Warninglists
 from connector.decisions.mapping import Mapper, compile_mapping, overlay, read_mapping
 from connector.errors import ConfigError
 from connector.feed import Feed

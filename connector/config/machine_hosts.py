@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from connector.decisions.allow_values import Kind, read_allow_value
+from connector.decisions.allowlist.values import Kind, read_allow_value
 
 __all__ = ["MACHINE_FILES", "is_host", "machine_hosts"]
 

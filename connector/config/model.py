@@ -11,7 +11,7 @@ from connector.config.context import ContextConfig, LeastConfidence, OpinionsCon
 from connector.config.default_lists import DEFAULT
 from connector.config.service import LogConfig, OrganisationConfig, ServerConfig, StateConfig
 from connector.config.values import Day, Interval, MaxAge, Name, Text, TlpName, age_bound
-from connector.decisions.allowlist import BuiltinGroup, read_allow_value
+from connector.decisions.allowlist.allowlist import BuiltinGroup, read_allow_value
 from connector.decisions.mapping import FieldSpec
 from connector.decisions.reach import WIDEST
 from connector.indicators.confidence import Scale

@@ -12,12 +12,12 @@ from connector.config.machine_hosts import is_host
 from connector.config.model import AllowlistConfig, Config
 from connector.config.sections import Sections
 from connector.config.warninglist_files import installed_lists, newer_copies, no_such_list
-from connector.decisions.allow_values import end_of_day
-from connector.decisions.allowlist import (
+from connector.decisions.allowlist.allowlist import (
     ExceptionRule,
     SiteRule,
     parse_site_lines,
 )
+from connector.decisions.allowlist.values import end_of_day
 from connector.settings import Settings
 
 MAX_BYTES: Final = 64 << 20

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from connector.decisions.field_spec import (
+from connector.decisions.fields import (
     UNPRINTABLE,
     FieldSpec,
     Input,

@@ -11,8 +11,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from connector.answers import Json
 from connector.model import Reason
+from connector.reports.status import Json
 
 _ACTORS: Final = {
     "producer": "magenta", "connector": "bold cyan", "feed": "cyan", "list": "blue",

@@ -12,17 +12,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from connector.answers import Json
-from connector.assembly import assemble
 from connector.config.loading import Loaded, load
-from connector.daemon import Daemon
+from connector.daemon.daemon import Daemon
 from connector.errors import ConfigError, UnavailableError
-from connector.explaining import explain_value
 from connector.registry import Registry
-from connector.state import open_store
-from connector.testing import sample_feed
-from connector.testing.ais_like import whole_feed
-from connector.testing.taxii_server import ServedCollection, TaxiiServer
+from connector.reports.explain import explain_value
+from connector.reports.status import Json
+from connector.service.build import assemble
+from connector.service.state import open_store
+from connector.testing.samples import feed as sample_feed
+from connector.testing.samples.ais_like import whole_feed
+from connector.testing.taxii.server import ServedCollection, TaxiiServer
 
 POLL: Final = timedelta(seconds=2)
 # Few enough that their IPv4 addresses, of the documentation ranges, are not those of the story.

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
-from connector.answers import Json, defang
 from connector.demo.screen import Screen
 from connector.demo.stage import POLL, Stage
 from connector.errors import ConnectorError
-from connector.testing.sample_feed import MARKED_FOR_REVOCATION, NEVER_STOPPED, SHORT_LIVED
+from connector.reports.status import Json, defang
+from connector.testing.samples.feed import MARKED_FOR_REVOCATION, NEVER_STOPPED, SHORT_LIVED
 
 SHORT_LIFE: Final = timedelta(seconds=8)
 _TICK_SECONDS: Final = 0.1

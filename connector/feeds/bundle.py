@@ -14,7 +14,7 @@ from connector.adapter import Http
 from connector.errors import UnavailableError
 from connector.feed import Collection, Feed, Field, FilePath, Page, Settings, read_file
 from connector.feeds.file_search import SUFFIXES, Found, Search
-from connector.feeds.raw_objects import read_document
+from connector.feeds.stix_json import read_document
 from connector.outside import harmless
 
 log = structlog.get_logger()

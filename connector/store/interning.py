@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from connector.decisions.selection import Traits
 from connector.model import Observable, ObservableType, RuleLanguage, RuleRef, Subject, SubjectType
-from connector.store.compression import TRAIN_FROM, Codec, train
 from connector.store.database import Database, marks, numbers, parts
+from connector.store.feeds.compression import TRAIN_FROM, Codec, train
 
 TYPES: Final[tuple[ObservableType, ...]] = tuple(ObservableType)
 LANGUAGES: Final[tuple[RuleLanguage, ...]] = tuple(RuleLanguage)

@@ -7,15 +7,15 @@ from sqlalchemy import Connection
 from connector.decisions.selection import Traits
 from connector.indicators.stix import Unreadable, read_object
 from connector.model import Context
-from connector.store.compression import Codec
 from connector.store.database import Database, marks, numbers, parts
-from connector.store.exceptions import Exceptions
+from connector.store.feeds.compression import Codec
+from connector.store.feeds.markings import KeptMarkings
+from connector.store.feeds.objects import ObjectStore
+from connector.store.feeds.producers import Producers
 from connector.store.interning import Remembered, load_codec
-from connector.store.ledger import Ledger
-from connector.store.lists import ListStore
-from connector.store.markings import KeptMarkings
-from connector.store.objects import ObjectStore
-from connector.store.producers import Producers
+from connector.store.lists.exceptions import Exceptions
+from connector.store.lists.lists import ListStore
+from connector.store.outputs.ledger import Ledger
 from connector.store.soundness import Soundness
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from connector.decisions.policy import reason_of
+from connector.decisions.decide import reason_of
 from connector.model import Reason
 from connector.store.database import Database
 

@@ -26,7 +26,7 @@ from connector.testing.adapter_steps import (
     write,
 )
 from connector.testing.hostile_suite import HostileValues
-from connector.testing.sample_entries import sample_values
+from connector.testing.samples.entries import sample_values
 
 PutForeign = Callable[[Entry], Callable[[], bool] | None]
 _PER_TYPE = 4

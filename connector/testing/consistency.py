@@ -9,16 +9,16 @@ from operator import itemgetter
 
 from sqlalchemy import Connection
 
+from connector.decisions.decide import CODES, ClaimRow, Kind, decide, reason_of
 from connector.decisions.plan import OURS, Mark
-from connector.decisions.policy import CODES, ClaimRow, Kind, decide, reason_of
 from connector.model import Reason, Rule, Subject
-from connector.reconcile import Listing, Output
-from connector.service import Service
-from connector.store import questions
-from connector.store.buckets import BLOCK
-from connector.store.claims import CLAIM_COLUMNS
+from connector.service.service import Service
+from connector.store import queries as questions
+from connector.store.feeds.claims import CLAIM_COLUMNS
 from connector.store.interning import subject
+from connector.store.lists.reason_blocks import BLOCK
 from connector.store.tallies import LIST_TALLY, OUTPUT_TALLY, tallies
+from connector.sync.cycle import Listing, Output
 
 __all__ = ["Held", "assert_consistent", "inconsistencies"]
 

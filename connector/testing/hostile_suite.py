@@ -14,7 +14,7 @@ from connector.testing.adapter_steps import (
     remove,
     write,
 )
-from connector.testing.sample_entries import (
+from connector.testing.samples.entries import (
     HOSTILE_TEXTS,
     LOOKALIKES,
     TEXT_TYPES,

@@ -14,7 +14,7 @@ from connector.adapter import (
     Settings,
     UnavailableError,
 )
-from connector.testing.sample_rules import HOSTILE_RULES, sample_rule
+from connector.testing.samples.rules import HOSTILE_RULES, sample_rule
 
 AnyRuleAdapter = RuleAdapter[Any]
 _SOME = 4

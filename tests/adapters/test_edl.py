@@ -22,7 +22,7 @@ from connector.adapter import (
     families_of,
 )
 from connector.testing.adapter_suite import AdapterSuite
-from connector.testing.sample_entries import sample_values
+from connector.testing.samples.entries import sample_values
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "edl"
 ADDRESSES = ["ipv4-addr", "ipv6-addr"]

@@ -37,9 +37,9 @@ from connector.adapter import (
     SecretValue,
     families_of,
 )
-from connector.http import Http
-from connector.indicators.observable import UnfitValueError, canonical
-from connector.testing.sample_entries import hostile_values, sample_values
+from connector.http.client import Http
+from connector.indicators.observables.canonical import UnfitValueError, canonical
+from connector.testing.samples.entries import hostile_values, sample_values
 from connector.testing.splunk import SplunkEmulator
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "connector_plainlist"))

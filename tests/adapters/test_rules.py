@@ -13,7 +13,7 @@ from connector_rules import RulesAdapter, RulesSettings
 
 from connector.adapter import Place, Rule, RuleLanguage
 from connector.testing.rule_suite import RuleAdapterSuite, expect_held, publish
-from connector.testing.sample_rules import HOSTILE_RULES, sample_rule
+from connector.testing.samples.rules import HOSTILE_RULES, sample_rule
 
 SUFFIX = {"yara": "yar", "sigma": "yml", "snort": "rules", "suricata": "rules"}
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from connector.adapter import Place, Rule, RuleLanguage, UnavailableError
 from connector.testing.rule_suite import expect_held, publish
-from connector.testing.sample_rules import sample_rule
+from connector.testing.samples.rules import sample_rule
 
 # Engines that refuse a rule whose message says so: all by line, the first by line, or without one.
 READING = "import sys\nlines = list(enumerate(open(sys.argv[1]), 1))\n"

@@ -15,7 +15,7 @@ from snort_reader import SnortRefusesError, rules_read_by_snort
 
 from connector.adapter import Place, RuleLanguage
 from connector.testing.rule_suite import held, publish
-from connector.testing.sample_rules import HOSTILE_RULES, sample_rule
+from connector.testing.samples.rules import HOSTILE_RULES, sample_rule
 
 SNORT, SIGMA, YARA = RuleLanguage.SNORT, RuleLanguage.SIGMA, RuleLanguage.YARA
 Texts = Sequence[str]

@@ -14,7 +14,7 @@ from suricata_engine import its_own_test, loaded_by_suricata, suricata
 
 from connector.adapter import Place, Rule, RuleLanguage
 from connector.testing.rule_suite import RuleAdapterSuite, held, publish
-from connector.testing.sample_rules import sample_rule
+from connector.testing.samples.rules import sample_rule
 
 pytestmark = pytest.mark.real_server("suricata")
 

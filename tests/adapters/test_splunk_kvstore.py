@@ -37,7 +37,7 @@ from connector.adapter import (
     UnavailableError,
 )
 from connector.decisions.mapping import compile_mapping, read_mapping
-from connector.http import Http
+from connector.http.client import Http
 from connector.testing.adapter_suite import AdapterSuite
 from connector.testing.splunk import SplunkEmulator, Trouble
 from connector.testing.splunk_collections import KvCollection

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from connector.feeds.taxii import TaxiiFeed, TaxiiSettings
-from connector.http import Http
-from connector.testing.taxii_server import TaxiiServer
+from connector.feeds.taxii.feed import TaxiiFeed, TaxiiSettings
+from connector.http.client import Http
+from connector.testing.taxii.server import TaxiiServer
 
 MakeFeed = Callable[..., TaxiiFeed]
 

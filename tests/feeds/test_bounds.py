@@ -11,7 +11,7 @@ import pytest
 from connector.errors import UnavailableError
 from connector.feed import MOST_VALUES, read_json
 from connector.feeds.bundle import BundleFeed, BundleSettings
-from connector.feeds.raw_objects import (
+from connector.feeds.stix_json import (
     MOST_IN_A_PAGE,
     read_bundle,
     read_document,

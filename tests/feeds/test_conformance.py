@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from connector.feeds.bundle import BundleFeed, BundleSettings
-from connector.feeds.taxii import TaxiiFeed
+from connector.feeds.taxii.feed import TaxiiFeed
 from connector.testing.feed_suite import FeedSuite, Publish
-from connector.testing.taxii_faults import NoNext
-from connector.testing.taxii_server import TaxiiServer
+from connector.testing.taxii.faults import NoNext
+from connector.testing.taxii.server import TaxiiServer
 
 
 class TestTaxii(FeedSuite):

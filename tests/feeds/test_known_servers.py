@@ -12,12 +12,12 @@ import pytest
 
 from connector.errors import RefusedError, UnavailableError
 from connector.feed import Page
-from connector.feeds.taxii import TaxiiFeed
-from connector.feeds.taxii_cursor import Cursor, write_stamp
+from connector.feeds.taxii.cursor import Cursor, write_stamp
+from connector.feeds.taxii.feed import TaxiiFeed
 from connector.settings import Auth, SecretValue
 from connector.testing.feed_suite import read_ids, sample_objects
-from connector.testing.taxii_faults import Asked, Body, Fault, Header, Reply, Status
-from connector.testing.taxii_server import ServedCollection, TaxiiServer
+from connector.testing.taxii.faults import Asked, Body, Fault, Header, Reply, Status
+from connector.testing.taxii.server import ServedCollection, TaxiiServer
 
 MakeFeed = Callable[..., TaxiiFeed]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -14,8 +14,8 @@ import pytest
 
 from connector.errors import RefusedError
 from connector.feed import Page
-from connector.feeds.taxii import TaxiiFeed, TaxiiSettings
-from connector.http import Http
+from connector.feeds.taxii.feed import TaxiiFeed, TaxiiSettings
+from connector.http.client import Http
 from connector.settings import Auth, SecretValue
 from connector.testing.feed_suite import read_ids, sample_objects
 

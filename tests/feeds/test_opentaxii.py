@@ -12,9 +12,9 @@ import pytest
 from taxii2client.v21 import ApiRoot
 
 from connector.feed import Page
-from connector.feeds.taxii import TaxiiFeed, TaxiiSettings
-from connector.feeds.taxii_connection import Connection
-from connector.http import Http
+from connector.feeds.taxii.connection import Connection
+from connector.feeds.taxii.feed import TaxiiFeed, TaxiiSettings
+from connector.http.client import Http
 from connector.settings import Auth, SecretValue
 from connector.testing.feed_suite import read_ids, sample_objects
 

@@ -10,14 +10,14 @@ import structlog
 from taxii2client.v21 import ApiRoot
 
 from connector.errors import RefusedError, UnavailableError
-from connector.feeds.taxii import TaxiiFeed
-from connector.feeds.taxii_connection import Connection
-from connector.feeds.taxii_discovery import origin, what_to_write
-from connector.http import Http
+from connector.feeds.taxii.connection import Connection
+from connector.feeds.taxii.discovery import origin, what_to_write
+from connector.feeds.taxii.feed import TaxiiFeed
+from connector.http.client import Http
 from connector.settings import HttpSettings
 from connector.testing.feed_suite import sample_objects
-from connector.testing.taxii_faults import Body, Fault, Header, Redirect, Reply, Status
-from connector.testing.taxii_server import ServedCollection, TaxiiServer
+from connector.testing.taxii.faults import Body, Fault, Header, Redirect, Reply, Status
+from connector.testing.taxii.server import ServedCollection, TaxiiServer
 
 MakeFeed = Callable[..., TaxiiFeed]
 

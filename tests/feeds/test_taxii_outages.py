@@ -8,10 +8,10 @@ import pytest
 
 from connector.errors import RefusedError, UnavailableError
 from connector.feed import Page
-from connector.feeds.taxii import TaxiiFeed
-from connector.feeds.taxii_cursor import Cursor
+from connector.feeds.taxii.cursor import Cursor
+from connector.feeds.taxii.feed import TaxiiFeed
 from connector.testing.feed_suite import read_ids, sample_objects
-from connector.testing.taxii_faults import (
+from connector.testing.taxii.faults import (
     Body,
     CutConnection,
     CutJson,
@@ -20,7 +20,7 @@ from connector.testing.taxii_faults import (
     Redirect,
     Status,
 )
-from connector.testing.taxii_server import TaxiiServer
+from connector.testing.taxii.server import TaxiiServer
 
 MakeFeed = Callable[..., TaxiiFeed]
 ALL = {item["id"] for item in sample_objects(300)}

@@ -8,11 +8,11 @@ import pytest
 
 from connector.errors import StoreError, UnavailableError
 from connector.feed import Page
-from connector.feeds.taxii import TaxiiFeed
-from connector.feeds.taxii_cursor import Cursor, write_stamp
-from connector.feeds.taxii_turns import MOST_IDLE_PAGES
+from connector.feeds.taxii.cursor import Cursor, write_stamp
+from connector.feeds.taxii.feed import TaxiiFeed
+from connector.feeds.taxii.loops import MOST_IDLE_PAGES
 from connector.testing.feed_suite import read_ids, sample_objects
-from connector.testing.taxii_faults import (
+from connector.testing.taxii.faults import (
     Body,
     EmptyPage,
     EmptyPages,
@@ -24,8 +24,8 @@ from connector.testing.taxii_faults import (
     SameToken,
     Status,
 )
-from connector.testing.taxii_server import TaxiiServer
-from connector.testing.taxii_store import MEDIA_TYPE
+from connector.testing.taxii.server import TaxiiServer
+from connector.testing.taxii.store import MEDIA_TYPE
 
 MakeFeed = Callable[..., TaxiiFeed]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

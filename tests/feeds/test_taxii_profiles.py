@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from connector.feeds import taxii_settings
-from connector.feeds.taxii import Profile, TaxiiSettings
-from connector.feeds.taxii_settings import PROFILES
+from connector.feeds.taxii import settings as taxii_settings
+from connector.feeds.taxii.feed import Profile, TaxiiSettings
+from connector.feeds.taxii.settings import PROFILES
 
 URL = "https://taxii.example/taxii2/"
 

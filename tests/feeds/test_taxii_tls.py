@@ -12,9 +12,9 @@ from typing import ClassVar
 import pytest
 
 from connector.errors import ConfigError, RefusedError, UnavailableError
-from connector.feeds.taxii import TaxiiFeed
+from connector.feeds.taxii.feed import TaxiiFeed
 from connector.settings import Auth, SecretValue
-from connector.testing.taxii_server import TaxiiServer
+from connector.testing.taxii.server import TaxiiServer
 
 MakeFeed = Callable[..., TaxiiFeed]
 

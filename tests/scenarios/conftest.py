@@ -10,7 +10,7 @@ import pytest
 from dying_process import Nursery
 from scenario_site import Site
 
-from connector.testing.taxii_server import TaxiiServer
+from connector.testing.taxii.server import TaxiiServer
 
 _MEMORY = Path("/dev/shm")
 

@@ -17,8 +17,8 @@ from typing import Any, Self
 
 from scenario_site import Clock, Site
 
-from connector.reconcile import EVERYTHING
 from connector.store.database import Database
+from connector.sync.cycle import EVERYTHING
 
 
 @dataclass

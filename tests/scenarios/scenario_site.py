@@ -14,20 +14,20 @@ from connector_rules import RulesAdapter
 from prometheus_client import CollectorRegistry, generate_latest
 from stix_samples import START, Object, write_bundle
 
-from connector.answers import status
-from connector.assembly import assemble
-from connector.carrying import Carrier
 from connector.config.loading import Loaded, load
 from connector.feed import Feed
 from connector.feeds.bundle import BundleFeed
-from connector.feeds.taxii import TaxiiFeed
-from connector.http import Http
-from connector.metrics import StatusCollector
-from connector.once import Outcome, run_once
+from connector.feeds.taxii.feed import TaxiiFeed
+from connector.http.client import Http
 from connector.registry import Registry
-from connector.service import Service
+from connector.reports.metrics import StatusCollector
+from connector.reports.status import status
+from connector.service.build import assemble
+from connector.service.once import Outcome, run_once
+from connector.service.service import Service
+from connector.service.state import open_store
 from connector.settings import HttpSettings, Settings
-from connector.state import open_store
+from connector.sync.apply import Carrier
 from connector.testing.consistency import Held, assert_consistent
 from connector.testing.firewall import FakeFirewall, Rack
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from connector.assembly import assemble
 from connector.config.loading import load
-from connector.explaining import explain_value
-from connector.once import Outcome, run_once
 from connector.registry import Registry
-from connector.service import Service
-from connector.state import open_store, state_file
+from connector.reports.explain import explain_value
+from connector.service.build import assemble
+from connector.service.once import Outcome, run_once
+from connector.service.service import Service
+from connector.service.state import open_store, state_file
 
 ACS = "extension-definition--3a65884d-005a-4290-8335-cb2d778a83ce"
 GREEN = "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da"

@@ -8,8 +8,8 @@ import pytest
 from scenario_site import Site
 from stix_samples import START, STRANGER, Object, indicator, stamp
 
-from connector.explaining import explain_value
-from connector.testing.taxii_server import TaxiiServer
+from connector.reports.explain import explain_value
+from connector.testing.taxii.server import TaxiiServer
 
 ONE, TWO = "192.0.2.1", "192.0.2.2"
 BEGAN = START - timedelta(days=30)

@@ -13,10 +13,10 @@ from scenario_site import QuickRegistry, Site
 from stix_samples import indicator
 
 from connector.adapter import Entry
-from connector.explaining import explain_value
 from connector.feeds.bundle import BundleFeed
 from connector.model import Observable, ObservableType
-from connector.reconcile import CHANGED
+from connector.reports.explain import explain_value
+from connector.sync.cycle import CHANGED
 from connector.testing.consistency import Held, assert_consistent
 from connector.testing.splunk import SplunkEmulator
 

@@ -7,8 +7,8 @@ import pytest
 from scenario_site import Site, one_firewall
 from stix_samples import Object, address, indicator, stamp
 
-from connector.explaining import explain_value
-from connector.once import accept
+from connector.reports.explain import explain_value
+from connector.service.once import accept
 
 FAR = stamp(datetime(9999, 1, 1, tzinfo=UTC))
 GENUINE = [indicator(f"g{n}", address(n), confidence=85) for n in range(1, 51)]

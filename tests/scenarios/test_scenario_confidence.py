@@ -8,8 +8,8 @@ from scenario_site import Site
 from stix_samples import indicator
 
 from connector.errors import ConfigError
-from connector.explaining import explain_value
-from connector.screens import show_explanation
+from connector.reports.explain import explain_value
+from connector.reports.formatting import show_explanation
 
 FILES = {"type": "bundle", "path": "bundles/", "unmarked_tlp": "clear"}
 SURE = {"purpose": "block", "select": {"min_confidence": 60}}

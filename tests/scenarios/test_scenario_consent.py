@@ -20,11 +20,11 @@ from stix_samples import (
     write_bundle,
 )
 
-from connector.explaining import explain_value
-from connector.indicators.acs import ACS_EXTENSION
-from connector.screens import show_explanation
+from connector.indicators.markings.acs import ACS_EXTENSION
+from connector.reports.explain import explain_value
+from connector.reports.formatting import show_explanation
 from connector.store import objects as objects_store
-from connector.testing.taxii_server import TaxiiServer
+from connector.testing.taxii.server import TaxiiServer
 
 EVERYBODY = "urn:isa:policy:acs:ns:v3.0?privdefault=permit&sharedefault=permit"
 SHAREABLE = sid("marking-definition", "shareable")

@@ -9,10 +9,10 @@ import pytest
 from scenario_site import FREED, Site
 from stix_samples import PRODUCER, START, TLP, Object, indicator, revoked, sid, stamp
 
-from connector.decisions.policy import Merged
-from connector.explaining import explain_value
+from connector.decisions.decide import Merged
 from connector.model import Tlp
-from connector.testing.taxii_server import TaxiiServer
+from connector.reports.explain import explain_value
+from connector.testing.taxii.server import TaxiiServer
 
 CISA = sid("identity", "cisa")
 

@@ -8,9 +8,9 @@ from typing import Any
 from scenario_site import Site
 from sqlalchemy import event
 
-from connector.reconcile import CHANGED
-from connector.service import Service
-from connector.testing.ais_like import indicators
+from connector.service.service import Service
+from connector.sync.cycle import CHANGED
+from connector.testing.samples.ais_like import indicators
 
 STEP = 10
 CHANGES = 10

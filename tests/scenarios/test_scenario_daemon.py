@@ -20,19 +20,19 @@ from stix_samples import indicator, write_bundle
 from structlog.testing import capture_logs
 
 from connector.adapter import RefusedError
-from connector.daemon import Daemon
+from connector.daemon.daemon import Daemon
+from connector.daemon.workers import Generation
 from connector.errors import StoreError
-from connector.service import Service
-from connector.state import AlreadyRunningError, open_store
+from connector.service.service import Service
+from connector.service.state import AlreadyRunningError, open_store
 from connector.store import database
 from connector.testing.firewall import FirewallAdapter
-from connector.testing.taxii_faults import Status
-from connector.testing.taxii_server import TaxiiServer
-from connector.workers import Generation
+from connector.testing.taxii.faults import Status
+from connector.testing.taxii.server import TaxiiServer
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 WATCHED = (Path(__file__).parents[2] / "docs" / "running-as-a-service.md").read_text("utf-8")
-CONNECTOR = [sys.executable, "-c", "from connector.cli import main; main()"]
+CONNECTOR = [sys.executable, "-c", "from connector.commands.app import main; main()"]
 
 
 def free_port() -> int:

@@ -8,8 +8,8 @@ import structlog
 from scenario_site import Site
 from stix_samples import indicator
 
-from connector.testing.taxii_faults import Body, CutJson, Header, NoNext, Status
-from connector.testing.taxii_server import ServedCollection, TaxiiServer
+from connector.testing.taxii.faults import Body, CutJson, Header, NoNext, Status
+from connector.testing.taxii.server import ServedCollection, TaxiiServer
 
 Section = Callable[..., dict[str, Any]]
 KNOWN = [indicator(n, f"192.0.2.{n}") for n in range(1, 11)]

@@ -7,8 +7,8 @@ import pytest
 from scenario_site import Site, one_firewall
 from stix_samples import indicator, revoked
 
-from connector.explaining import explain_value
-from connector.testing.taxii_server import TaxiiServer
+from connector.reports.explain import explain_value
+from connector.testing.taxii.server import TaxiiServer
 
 SHA256 = "5f" * 32
 MD5 = "5f" * 16

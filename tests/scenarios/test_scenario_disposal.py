@@ -11,10 +11,10 @@ from stix_samples import PRODUCER, START, TLP, Object, indicator, revoked, sid, 
 from test_scenario_consent import acs
 from test_scenario_context import link, said
 
-from connector.explaining import explain_value
-from connector.indicators.acs import ACS_EXTENSION
-from connector.testing.taxii_server import TaxiiServer
-from connector.workers import Generation
+from connector.daemon.workers import Generation
+from connector.indicators.markings.acs import ACS_EXTENSION
+from connector.reports.explain import explain_value
+from connector.testing.taxii.server import TaxiiServer
 
 BRIEF = sid("marking-definition", "brief")
 LABEL = "a-word-of-the-object"

@@ -9,9 +9,9 @@ from rich.console import Console
 from scenario_site import Site
 from stix_samples import START, STRANGER, Object, address, indicator, pattern, revoked, stamp
 
-from connector import feedwatch
-from connector.screens import show_status
-from connector.testing.taxii_server import TaxiiServer
+from connector.reports import feed_states as feedwatch
+from connector.reports.formatting import show_status
+from connector.testing.taxii.server import TaxiiServer
 
 OURS = [indicator(n, address(n)) for n in range(1, 151)]
 FOREIGN = [indicator(f"f{n}", f"host{n}.example", created_by_ref=STRANGER) for n in range(1, 121)]

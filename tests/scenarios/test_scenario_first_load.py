@@ -8,11 +8,11 @@ from pathlib import Path
 import yaml
 from scenario_site import FREED, Site
 
-from connector.testing.ais_like import indicators
-from connector.testing.taxii_server import TaxiiServer
+from connector.testing.samples.ais_like import indicators
+from connector.testing.taxii.server import TaxiiServer
 
 SIZE = 100_000
-CONNECTOR = [sys.executable, "-c", "from connector.cli import main; main()"]
+CONNECTOR = [sys.executable, "-c", "from connector.commands.app import main; main()"]
 
 
 def test_check_13_100000_indicators_are_loaded_within_a_gigabyte(

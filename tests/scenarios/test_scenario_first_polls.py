@@ -7,10 +7,10 @@ import pytest
 from scenario_site import FREED, Site, forget_state, until
 from stix_samples import indicator, write_bundle
 
-from connector.console import out
+from connector.commands.terminal import out
+from connector.daemon.workers import Generation
 from connector.errors import UndecidedError
-from connector.screens import show_status
-from connector.workers import Generation
+from connector.reports.formatting import show_status
 
 ONE, TWO = "192.0.2.1", "192.0.2.2"
 

@@ -11,13 +11,13 @@ from scenario_site import Clock, Site
 from stix_samples import START, indicator, revoked
 from typer.testing import CliRunner
 
-from connector.answers import healthy
-from connector.cli import app
+from connector.commands.app import app
 from connector.errors import ConnectorError
-from connector.explaining import explain_value
-from connector.feeds.taxii import MOST_SEARCHED
-from connector.testing.taxii_faults import Status
-from connector.testing.taxii_server import ServedCollection, TaxiiServer
+from connector.feeds.taxii.feed import MOST_SEARCHED
+from connector.reports.explain import explain_value
+from connector.reports.status import healthy
+from connector.testing.taxii.faults import Status
+from connector.testing.taxii.server import ServedCollection, TaxiiServer
 
 Section = Callable[..., dict[str, Any]]
 

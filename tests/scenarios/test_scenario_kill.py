@@ -10,7 +10,7 @@ from dying_process import Nursery, Points, cycle
 from scenario_site import Site, forget_state
 from stix_samples import TLP, indicator, revoked
 
-from connector.testing.taxii_server import TaxiiServer
+from connector.testing.taxii.server import TaxiiServer
 
 # The steps of carrying out that are named in the code; each is passed at least once.
 STEPS = ("intended", "added", "removed", "published", "written", "finished", "page")

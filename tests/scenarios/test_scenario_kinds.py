@@ -6,7 +6,7 @@ import pytest
 from scenario_site import Site
 from stix_samples import indicator
 
-from connector.explaining import explain_value
+from connector.reports.explain import explain_value
 
 DISGUISED = {
     "mutex": "[mutex:name = '8.8.8.8']",

@@ -9,8 +9,8 @@ from stix_samples import address, indicator, revoked
 
 from connector.errors import PlanRefusedError, UnavailableError
 from connector.model import Observable, ObservableType
-from connector.once import accept
-from connector.testing.taxii_server import TaxiiServer
+from connector.service.once import accept
+from connector.testing.taxii.server import TaxiiServer
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 FEW = [indicator("a", ONE), indicator("b", TWO), indicator("c", THREE)]
@@ -321,7 +321,7 @@ def test_a_lost_ledger_does_not_wipe_a_published_file_while_the_feed_is_down(
     taxii.add_objects(FEW)
     site.once()
     forget_state(site)
-    from connector.testing.taxii_faults import Status
+    from connector.testing.taxii.faults import Status
 
     taxii.faults = [Status(code=503, path="/")]
     outcome = site.once()

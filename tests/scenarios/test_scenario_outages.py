@@ -8,9 +8,9 @@ import pytest
 from scenario_site import BLOCK_ALL, Site, one_firewall
 from stix_samples import indicator, revoked
 
-from connector.answers import healthy
 from connector.errors import RefusedError, UnavailableError
-from connector.testing.taxii_faults import (
+from connector.reports.status import healthy
+from connector.testing.taxii.faults import (
     Body,
     CutConnection,
     CutJson,
@@ -23,7 +23,7 @@ from connector.testing.taxii_faults import (
     SameToken,
     Status,
 )
-from connector.testing.taxii_server import ServedCollection, TaxiiServer
+from connector.testing.taxii.server import ServedCollection, TaxiiServer
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 Section = Callable[..., dict[str, Any]]

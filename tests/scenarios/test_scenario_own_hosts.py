@@ -5,12 +5,12 @@ from pathlib import Path
 from scenario_site import FREED, Site
 from stix_samples import indicator
 
-from connector.answers import status
-from connector.assembly import assemble
-from connector.explaining import explain_value
-from connector.own_hosts import OwnHosts
-from connector.service import Service
-from connector.state import open_store
+from connector.reports.explain import explain_value
+from connector.reports.status import status
+from connector.service.build import assemble
+from connector.service.own_hosts import OwnHosts
+from connector.service.service import Service
+from connector.service.state import open_store
 
 
 def reasons(service: Service) -> dict[str, int]:

@@ -7,12 +7,12 @@ from connector_splunk_kvstore import SplunkKvstoreAdapter
 from scenario_site import FREED, QuickRegistry, Site, one_firewall
 from stix_samples import PRODUCER, STRANGER, TLP, indicator, revoked, sid
 
-from connector.decisions import policy
-from connector.explaining import explain_value
+from connector.decisions import decide as policy
 from connector.feeds.bundle import BundleFeed
+from connector.reports.explain import explain_value
 from connector.testing.splunk import SplunkEmulator
-from connector.testing.taxii_faults import Status
-from connector.testing.taxii_server import TaxiiServer
+from connector.testing.taxii.faults import Status
+from connector.testing.taxii.server import TaxiiServer
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 

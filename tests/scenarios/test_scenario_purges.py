@@ -14,11 +14,11 @@ from test_scenario_disposal import STAYS, brief, rows
 from test_scenario_trust import FEEDS, reason, say
 from typer.testing import CliRunner
 
-from connector.answers import healthy, status
-from connector.cli import app
-from connector.explaining import explain_value
-from connector.indicators.acs import ACS_EXTENSION
-from connector.testing.taxii_server import TaxiiServer
+from connector.commands.app import app
+from connector.indicators.markings.acs import ACS_EXTENSION
+from connector.reports.explain import explain_value
+from connector.reports.status import healthy, status
+from connector.testing.taxii.server import TaxiiServer
 
 GREEN_1 = "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da"
 BRIEF = brief()["id"]

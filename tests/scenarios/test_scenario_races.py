@@ -9,14 +9,14 @@ from dying_process import commits
 from scenario_site import Site, one_firewall, until
 from stix_samples import address, indicator, sid
 
-from connector.carrying import StoppedError
-from connector.console import out
+from connector.commands.terminal import out
+from connector.daemon.workers import Generation
 from connector.errors import PlanRefusedError, UnavailableError, UndecidedError
-from connector.reconcile import EVERYTHING
-from connector.screens import show_status
-from connector.store import lists
-from connector.testing.taxii_server import TaxiiServer
-from connector.workers import Generation
+from connector.reports.formatting import show_status
+from connector.store.lists import lists
+from connector.sync.apply import StoppedError
+from connector.sync.cycle import EVERYTHING
+from connector.testing.taxii.server import TaxiiServer
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 

@@ -6,7 +6,7 @@ import pytest
 from scenario_site import Site
 from stix_samples import Object, indicator
 
-from connector.explaining import explain_value
+from connector.reports.explain import explain_value
 
 WATCH: dict[str, Any] = {"purpose": "watch"}
 

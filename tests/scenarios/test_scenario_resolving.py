@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from test_scenario_acs import GREEN, acs, indicator
 
-from connector.assembly import assemble
 from connector.config.loading import load
 from connector.errors import UnavailableError
 from connector.registry import Registry
-from connector.service import Service
-from connector.state import open_store
-from connector.testing.taxii_server import TaxiiServer
+from connector.service.build import assemble
+from connector.service.service import Service
+from connector.service.state import open_store
+from connector.testing.taxii.server import TaxiiServer
 
 CONFIG = """
 version: 1

@@ -12,11 +12,11 @@ from dying_process import Nursery, Points, cycle
 from scenario_site import Site
 from stix_samples import START, STRANGER, TLP, Object, indicator, revoked, sid, stamp
 
-from connector.answers import plan_json
+from connector.commands.impact import impact
 from connector.errors import ConfigError, PlanRefusedError
-from connector.explaining import explain_value
-from connector.impact import impact
-from connector.reconcile import EVERYTHING
+from connector.reports.explain import explain_value
+from connector.reports.status import plan_json
+from connector.sync.cycle import EVERYTHING
 
 FEED = "rules.json"
 

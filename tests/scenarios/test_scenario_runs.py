@@ -12,8 +12,8 @@ from scenario_site import Site
 from stix_samples import indicator, revoked
 
 from connector.errors import ConnectorError
-from connector.testing.taxii_faults import Status
-from connector.testing.taxii_server import TaxiiServer
+from connector.testing.taxii.faults import Status
+from connector.testing.taxii.server import TaxiiServer
 
 Section = Callable[..., dict[str, Any]]
 KNOWN = [indicator(n, f"192.0.2.{n}") for n in range(1, 11)]

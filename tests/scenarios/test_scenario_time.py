@@ -117,7 +117,7 @@ def test_an_exception_ends_with_its_last_day(site: Site) -> None:
 def test_what_the_feed_forgot_to_revoke_goes_by_age_while_it_is_down(
     site: Site, taxii: Any, taxii_feed: Any
 ) -> None:
-    from connector.testing.taxii_faults import Status
+    from connector.testing.taxii.faults import Status
 
     site.configure(feeds={"ais": taxii_feed(max_age="40d")}, **one_firewall())
     taxii.add_objects([indicator("a", ONE), indicator("b", TWO, days=20)])

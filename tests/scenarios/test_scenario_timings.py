@@ -8,7 +8,7 @@ from scenario_site import Site, one_firewall
 from stix_samples import START, Object, indicator, revoked, stamp
 
 from connector.errors import PlanRefusedError, UnavailableError
-from connector.testing.taxii_server import TaxiiServer
+from connector.testing.taxii.server import TaxiiServer
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 KNOWN = [indicator(n, f"192.0.2.{n}") for n in range(1, 5)]

@@ -8,7 +8,7 @@ from stix_samples import PRODUCER, Object, indicator, sid, write_bundle
 from test_scenario_consent import identity, sections
 from test_scenario_context import ONE, TWO, comments, link, mapped, opinion, said, selecting
 
-from connector.explaining import explain_value
+from connector.reports.explain import explain_value
 
 FILES = {"type": "bundle", "unmarked_tlp": "clear"}
 FEEDS = {name: {**FILES, "path": f"{name}/"} for name in ("mine", "theirs")}

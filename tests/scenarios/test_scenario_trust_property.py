@@ -17,12 +17,12 @@ from test_scenario_consent import acs, identity
 from test_scenario_context import link, opinion, said
 from test_scenario_purges import GREEN_1, classified, ends
 
-from connector.decisions.policy import Merged
-from connector.entries import Describer
-from connector.explaining import explain_value
+from connector.decisions.decide import Merged
 from connector.feed import Collection, Feed, Field, FilePath, Page, Settings
 from connector.model import Rule
+from connector.reports.explain import explain_value
 from connector.store.store import Store
+from connector.sync.entries import Describer
 
 MARKING = sid("marking-definition", "ours")
 NEVER_SENT = sid("marking-definition", "never sent")

@@ -6,7 +6,7 @@ import pytest
 from scenario_site import Site, one_firewall
 from stix_samples import STRANGER, indicator, revoked
 
-from connector.testing.taxii_server import TaxiiServer
+from connector.testing.taxii.server import TaxiiServer
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 

@@ -9,8 +9,8 @@ from scenario_site import Site
 from stix_samples import START
 
 from connector.model import Reason
-from connector.testing.ais_like import whole_feed
-from connector.testing.taxii_server import TaxiiServer
+from connector.testing.samples.ais_like import whole_feed
+from connector.testing.taxii.server import TaxiiServer
 
 SIZE = 2000
 LISTS: dict[str, Any] = {

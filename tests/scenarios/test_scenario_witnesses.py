@@ -6,7 +6,7 @@ import pytest
 from scenario_site import Site, one_firewall
 from stix_samples import PRODUCER, STRANGER, indicator, revoked
 
-from connector.explaining import explain_value
+from connector.reports.explain import explain_value
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 OURS = indicator("ours", ONE)

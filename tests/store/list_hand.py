@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connector.decisions.policy import ClaimRow, Decision, decide
+from connector.decisions.decide import ClaimRow, Decision, decide
 from connector.decisions.selection import Select, Terms
 from connector.decisions.verdict import ListPolicy
-from connector.intake import read_version
+from connector.ingest.poll import read_version
 from connector.model import Observable, Purpose, Reason, RuleLanguage, Subject, Tlp
-from connector.store.buckets import BLOCK
-from connector.store.entry_rows import Refreshed
+from connector.store.lists.entry_rows import Refreshed
+from connector.store.lists.reason_blocks import BLOCK
 from connector.store.store import Store
 from connector.store.tallies import LIST_TALLY, tallies
 

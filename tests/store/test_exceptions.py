@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connector.store.exceptions import latest_change
+from connector.store.lists.exceptions import latest_change
 from connector.store.store import Store
 
 NOW = 1_795_000_000_000_000

@@ -15,15 +15,15 @@ from list_hand import DAY, START, Hand
 from store_samples import at, indicator, indicator_id
 
 from connector.adapter import UnavailableError
-from connector.carrying import Applied, Carrier
 from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.decisions.plan import OURS, Limits, Mark, Plan, Steps, diff
 from connector.indicators.identity import key_of_id
 from connector.model import Observable, ObservableType, Reason
-from connector.reconcile import CHANGED, EVERYTHING, Listing, Output, Scope, propose
-from connector.store.outputs import OutputState
+from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.store.tallies import OUTPUT_TALLY, tallies
+from connector.sync.apply import Applied, Carrier
+from connector.sync.cycle import CHANGED, EVERYTHING, Listing, Output, Scope, propose
 from connector.testing.firewall import FirewallAdapter, FirewallSettings, Rack
 
 FIRST = Observable(ObservableType.IPV4_ADDR, "198.51.100.1")

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from list_hand import DAY, START, Hand
 from store_samples import STRANGER, at, indicator
 
-from connector.decisions.policy import CODES, NEVER, ClaimRow, Decision
+from connector.decisions.decide import CODES, NEVER, ClaimRow, Decision
 from connector.model import Purpose, Reason, RuleLanguage, Subject
-from connector.store.buckets import BLOCK
-from connector.store.lists import CHUNK
+from connector.store.lists.lists import CHUNK
+from connector.store.lists.reason_blocks import BLOCK
+from connector.store.lists.suppressions import by_protector
 from connector.store.store import Store
-from connector.store.suppressions import by_protector
 from connector.store.tallies import LIST_TALLY, tallies
 
 

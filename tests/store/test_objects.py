@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from store_samples import PRODUCER, STRANGER, at, dump, indicator, indicator_id, pattern_of
 
-from connector.decisions.policy import Kind, State
-from connector.indicators.acs import AcsMarking
+from connector.decisions.decide import Kind, State
 from connector.indicators.identity import key_of_id
-from connector.indicators.known_marking import Definition, KnownMarking
-from connector.intake import read_version
+from connector.indicators.markings.acs import AcsMarking
+from connector.indicators.markings.definition import Definition, KnownMarking
+from connector.ingest.poll import read_version
 from connector.model import Observable, ObservableType, Tlp
-from connector.store.arrivals import Stored
-from connector.store.definitions import Shown
-from connector.store.markings import FeedMarkings
+from connector.store.feeds.arrivals import Stored
+from connector.store.feeds.definitions import Shown
+from connector.store.feeds.markings import FeedMarkings
 from connector.store.store import Store
 
 _names = count(1)

@@ -7,10 +7,10 @@ from list_hand import Hand
 from msgspec.structs import replace
 from store_samples import indicator
 
-from connector.intake import read_version
-from connector.store.compression import TRAIN_FROM
+from connector.ingest.poll import read_version
+from connector.store.feeds.compression import TRAIN_FROM
 from connector.store.store import Store
-from connector.testing.ais_like import indicators
+from connector.testing.samples.ais_like import indicators
 
 RAW = list(indicators(1200, seed=3))
 

@@ -28,7 +28,7 @@ outputs:
         limits: {{max_entries: 2}}}}
 publish_folder: published
 """
-RUN = "from connector.cli import main; main()"
+RUN = "from connector.commands.app import main; main()"
 
 
 class Site:

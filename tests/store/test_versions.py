@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from connector.decisions.policy import State
+from connector.decisions.decide import State
 from connector.decisions.selection import Traits
-from connector.store.versions import UNDATED, Held, News, Version, news
+from connector.store.feeds.versions import UNDATED, Held, News, Version, news
 
 CREATOR, STRANGER = "identity--creator", "identity--stranger"
 CURRENT, REVOKED, WITHDRAWN, DISPUTED, UNREADABLE, DISPOSED = (

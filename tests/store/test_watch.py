@@ -3,8 +3,8 @@
 from store_samples import indicator
 
 from connector.decisions.character import Lately
-from connector.intake import read_version
-from connector.store.arrivals import Stored
+from connector.ingest.poll import read_version
+from connector.store.feeds.arrivals import Stored
 from connector.store.store import Store
 
 NOW = 1_900_000_000_000_000

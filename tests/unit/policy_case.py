@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connector.decisions.policy import ClaimRow
+from connector.decisions.decide import ClaimRow
 from connector.decisions.selection import Select, Terms, Traits
 from connector.decisions.verdict import ListPolicy
 from connector.model import Observable, ObservableType, Purpose, RuleLanguage, Tlp

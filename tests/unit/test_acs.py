@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.indicators.acs import ACS_EXTENSION, AcsMarking, read_acs
-from connector.indicators.acs_judgement import Organisation, Use, judge
+from connector.indicators.markings.acs import ACS_EXTENSION, AcsMarking, read_acs
+from connector.indicators.markings.acs_policy import Organisation, Use, judge
 from connector.model import Audience
 
 NOW = 1_780_000_000_000_000  # 2026-05-28

@@ -5,8 +5,8 @@ from itertools import islice
 import pytest
 
 from connector.adapter import ObservableType
-from connector.indicators.observable import canonical
-from connector.testing.sample_entries import hostile_values, sample_values
+from connector.indicators.observables.canonical import canonical
+from connector.testing.samples.entries import hostile_values, sample_values
 
 pytest_plugins = ["pytester"]
 

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from stix2patterns.validator import run_validator
 
-from connector.indicators.pattern import read_pattern
+from connector.indicators.pattern.reader import read_pattern
 from connector.model import ObservableType, Reason
-from connector.testing.ais_like import indicators, whole_feed
-from connector.testing.ais_patterns import Patterns
+from connector.testing.samples.ais_like import indicators, whole_feed
+from connector.testing.samples.ais_patterns import Patterns
 
 RESERVED = [
     ip_network(text)

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from publicsuffixlist import PublicSuffixList
 
-from connector.decisions.allow_values import Kind, end_of_day, read_allow_value
-from connector.decisions.allowlist import (
+from connector.decisions.allowlist.allowlist import (
     Allowlist,
     BuiltinGroup,
     ExceptionRule,
@@ -16,10 +15,11 @@ from connector.decisions.allowlist import (
     SiteRule,
     parse_site_lines,
 )
-from connector.decisions.containment import Ranges, Span
-from connector.decisions.public_suffixes import PublicSuffixes
-from connector.indicators.observable import canonical
-from connector.indicators.unfit import UnfitValueError
+from connector.decisions.allowlist.index import Ranges, Span
+from connector.decisions.allowlist.public_suffixes import PublicSuffixes
+from connector.decisions.allowlist.values import Kind, end_of_day, read_allow_value
+from connector.indicators.observables.canonical import canonical
+from connector.indicators.observables.errors import UnfitValueError
 from connector.model import Observable, ObservableType, Purpose
 
 NOW = datetime(2026, 11, 23, 1, tzinfo=UTC)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.store.compression import TRAIN_FROM, Codec, train
-from connector.testing.ais_like import indicators
+from connector.store.feeds.compression import TRAIN_FROM, Codec, train
+from connector.testing.samples.ais_like import indicators
 
 SAMPLES = list(indicators(2000, seed=1))
 LATER = list(indicators(3000, seed=2))

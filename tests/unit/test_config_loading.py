@@ -18,9 +18,9 @@ from connector.adapter import ObservableType, SecretValue
 from connector.config import Loaded, load, sitefiles
 from connector.decisions.mapping import Facts
 from connector.errors import ConfigError
-from connector.list_ages import age_words, list_ages
 from connector.model import Audience, Observable, Purpose, Tlp
 from connector.registry import Registry
+from connector.reports.list_ages import age_words, list_ages
 
 SMALLEST = """\
 version: 1

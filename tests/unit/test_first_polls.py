@@ -2,8 +2,8 @@
 
 import pytest
 
-from connector.first_polls import awaited
-from connector.store.questions import FeedRow
+from connector.service.readiness import awaited
+from connector.store.queries import FeedRow
 
 NEW = FeedRow("new", None, None, None, None, 0)
 FAILED = FeedRow("failed", 10, None, "no answer", None, 0)

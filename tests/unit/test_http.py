@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from connector.answer import retry_after
 from connector.errors import ConfigError, RefusedError, UnavailableError
-from connector.http import MOST_COOKIES, MOST_PARTS, Http
+from connector.http.client import MOST_COOKIES, MOST_PARTS, Http
+from connector.http.response import retry_after
 from connector.settings import Auth, HttpSettings, SecretValue
-from connector.testing.taxii_faults import (
+from connector.testing.taxii.faults import (
     Body,
     CutConnection,
     Gzip,
@@ -27,7 +27,7 @@ from connector.testing.taxii_faults import (
     Status,
     Trickle,
 )
-from connector.testing.taxii_server import TaxiiServer
+from connector.testing.taxii.server import TaxiiServer
 
 SECRET = "s3cr3t-t0ken"
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.indicators.marking import (
+from connector.indicators.markings.tlp import (
     TLP_2_0_EXTENSION,
     audience_limit,
     level_of,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from connector.indicators.mentions import Mention
+from connector.indicators.observables.mentions import Mention
 
 
 def original(pattern: str) -> bytes:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from connector.indicators.kinds import as_prefix, families_of, misreading
+from connector.indicators.observables.kinds import as_prefix, families_of, misreading
 from connector.model import ObservableType
 
 T = ObservableType

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from connector.indicators.observable import (
+from connector.indicators.observables.canonical import (
     UnfitValueError,
     WildcardError,
     canonical,

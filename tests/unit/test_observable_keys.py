@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.indicators.observable import canonical, key_of
+from connector.indicators.observables.canonical import canonical, key_of
 from connector.model import Observable, ObservableType
 
 T = ObservableType

@@ -8,8 +8,8 @@ import structlog
 from rich.table import Table
 from rich.text import Text
 
-from connector.console import HarmlessConsole, print_json
-from connector.logs import set_up_logs
+from connector.commands.logs import set_up_logs
+from connector.commands.terminal import HarmlessConsole, print_json
 from connector.outside import harmless, one_line
 
 HOSTILE = "a\x1b]0;owned\x07b\x1b[31mc\x9b2Jd\u202ee\x7ff\x08"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from connector.config.machine_hosts import MACHINE_FILES, machine_hosts
-from connector.own_hosts import OwnHosts, addresses_of
+from connector.service.own_hosts import OwnHosts, addresses_of
 
 MINUTE = 60 * 1_000_000
 HOUR = 60 * MINUTE

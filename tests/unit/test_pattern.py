@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from connector.indicators.pattern import read_pattern
+from connector.indicators.pattern.reader import read_pattern
 from connector.model import Claim, Observable, ObservableType, Reason
 
 T = ObservableType

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.indicators.pattern import read_pattern
+from connector.indicators.pattern.reader import read_pattern
 from connector.model import Reason
 
 QUICK = settings(max_examples=500, derandomize=True, deadline=None, database=None)

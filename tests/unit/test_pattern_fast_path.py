@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from connector.indicators.pattern import read_in_full, read_pattern
-from connector.indicators.pattern_paths import PROPERTIES
+from connector.indicators.pattern.paths import PROPERTIES
+from connector.indicators.pattern.reader import read_in_full, read_pattern
 from connector.model import Reason
 
 QUICK = settings(max_examples=1500, derandomize=True, deadline=None, database=None)

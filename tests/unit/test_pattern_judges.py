@@ -15,10 +15,10 @@ from stix2patterns.exceptions import ParseException
 from stix2patterns.v20.pattern import Pattern as Pattern20
 from stix2patterns.v21.pattern import Pattern as Pattern21
 
-from connector.indicators.pattern import read_in_full, read_pattern
-from connector.indicators.pattern_comparisons import PatternTooLargeError
-from connector.indicators.pattern_grammar import parse
-from connector.indicators.pattern_tokens import PatternSyntaxError
+from connector.indicators.pattern.comparisons import PatternTooLargeError
+from connector.indicators.pattern.grammar import parse
+from connector.indicators.pattern.reader import read_in_full, read_pattern
+from connector.indicators.pattern.tokens import PatternSyntaxError
 from connector.model import Observable, ObservableType, Reason
 
 T = ObservableType

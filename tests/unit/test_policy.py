@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from policy_case import ADDRESS, EPOCH, NOW, Allowlist, at, claim, policy
 
-from connector.decisions.policy import (
+from connector.decisions.decide import (
     CODES,
     NEVER,
     REASONS,

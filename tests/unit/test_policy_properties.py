@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_case import ADDRESS, Allowlist, claim, policy
 
-from connector.decisions.policy import NEVER, ClaimRow, Kind, State, decide, explain, reason_of
+from connector.decisions.decide import NEVER, ClaimRow, Kind, State, decide, explain, reason_of
 from connector.decisions.selection import Choice, Select, Terms, Traits
 from connector.decisions.verdict import ListPolicy
 from connector.model import ObservableType, Purpose, Reason, Tlp

@@ -13,11 +13,11 @@ import pytest
 from connector.config.default_lists import DEFAULT_LISTS, SHARED_LISTS
 from connector.config.kept_lists import KeptLists, choose
 from connector.config.warninglist_files import installed_lists, version_of, warning_about
-from connector.decisions.allow_values import read_allow_value
-from connector.decisions.allowlist import Allowlist, BuiltinGroup
-from connector.decisions.kept_hosts import kept_hosts, parse_kept_hosts
-from connector.decisions.protected import MEANINGS, builtin_rules
-from connector.indicators.candidates import meanings
+from connector.decisions.allowlist.allowlist import Allowlist, BuiltinGroup
+from connector.decisions.allowlist.builtin import MEANINGS, builtin_rules
+from connector.decisions.allowlist.kept_hosts import kept_hosts, parse_kept_hosts
+from connector.decisions.allowlist.values import read_allow_value
+from connector.indicators.observables.lookup import meanings
 from connector.model import Observable, ObservableType, Purpose
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)

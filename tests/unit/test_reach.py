@@ -3,7 +3,7 @@
 import pytest
 from policy_case import NOW, claim, policy
 
-from connector.decisions.policy import Kind, decide, explain, reason_of
+from connector.decisions.decide import Kind, decide, explain, reason_of
 from connector.decisions.selection import Select, Terms
 from connector.model import Observable, ObservableType, Purpose, Reason
 

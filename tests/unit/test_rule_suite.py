@@ -15,7 +15,7 @@ from connector.adapter import (
     UnavailableError,
 )
 from connector.testing.rule_suite import RuleAdapterSuite
-from connector.testing.sample_rules import HOSTILE_RULES
+from connector.testing.samples.rules import HOSTILE_RULES
 
 
 class Sensor:

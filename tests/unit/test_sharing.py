@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.indicators.acs import ACS_EXTENSION
-from connector.indicators.acs_judgement import Organisation, Use
-from connector.indicators.known_marking import (
+from connector.indicators.markings.acs import ACS_EXTENSION
+from connector.indicators.markings.acs_policy import Organisation, Use
+from connector.indicators.markings.definition import (
     KnownMarking,
     marking_from_text,
     marking_to_text,
@@ -15,8 +15,8 @@ from connector.indicators.known_marking import (
     spilling,
     strictest_of,
 )
-from connector.indicators.marking import TLP_2_0_EXTENSION, audience_limit
-from connector.indicators.sharing import Part, Sharing, Viewer, combine
+from connector.indicators.markings.sharing import Part, Sharing, Viewer, combine
+from connector.indicators.markings.tlp import TLP_2_0_EXTENSION, audience_limit
 from connector.model import Audience, Purpose, Tlp
 
 CLEAR = "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"

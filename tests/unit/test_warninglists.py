@@ -18,9 +18,16 @@ from connector.config.warninglist_files import (
     read_warninglists,
     warning_about,
 )
-from connector.decisions.allowlist import Allowlist, BuiltinGroup, ExceptionRule
-from connector.decisions.listed import Needles, Networks, Parents, SortedTexts, Texts, parents_of
-from connector.decisions.warninglist_entries import (
+from connector.decisions.allowlist.allowlist import Allowlist, BuiltinGroup, ExceptionRule
+from connector.decisions.allowlist.compact_index import (
+    Needles,
+    Networks,
+    Parents,
+    SortedTexts,
+    Texts,
+    parents_of,
+)
+from connector.decisions.allowlist.warninglist_entries import (
     ListKind,
     Warninglist,
     network_text,
@@ -30,7 +37,7 @@ from connector.decisions.warninglist_entries import (
     read_plain_networks,
     types_of,
 )
-from connector.decisions.warninglists import WarninglistIndex
+from connector.decisions.allowlist.warninglists import WarninglistIndex
 from connector.errors import ConfigError
 from connector.model import Observable, ObservableType
 
@@ -471,7 +478,7 @@ ALL_LISTS = """
 import resource
 from pathlib import Path
 from connector.config.warninglist_files import *
-from connector.decisions.warninglists import WarninglistIndex
+from connector.decisions.allowlist.warninglists import WarninglistIndex
 files = list(installed_lists().values())
 def kilobytes(what):
     return int(next(line for line in Path("/proc/self/status").read_text().splitlines()

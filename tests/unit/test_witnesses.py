@@ -3,7 +3,7 @@
 import pytest
 from policy_case import ADDRESS, Allowlist, claim, policy
 
-from connector.decisions.policy import decide, explain_all, reason_of
+from connector.decisions.decide import decide, explain_all, reason_of
 from connector.decisions.selection import Select, Terms, Traits
 from connector.decisions.verdict import ListPolicy
 from connector.decisions.witnesses import witnesses

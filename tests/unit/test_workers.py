@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from structlog.testing import capture_logs
 
+from connector.daemon.workers import Worker
 from connector.errors import UnavailableError
-from connector.workers import Worker
 
 
 def told(outcomes: Iterator[bool]) -> list[int]:

@@ -1,0 +1,245 @@
+"""The commands about what must never be stopped: exceptions, and what the allowlist costs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from connector.commands.terminal import (
+    CONFIG,
+    AsJson,
+    ConfigPath,
+    ListGroup,
+    err,
+    leave,
+    load_config,
+    opened,
+    out,
+    print_json,
+    who,
+)
+from connector.config.loading import Loaded
+from connector.decisions.allowlist.values import ExceptionRule, end_of_day, read_allow_value
+from connector.indicators.observables.refang import refanged
+from connector.indicators.stix import instant
+from connector.reports.list_ages import age_words, list_ages
+from connector.reports.status import Json, defang, moment
+from connector.service.service import Service, microseconds
+from connector.service.state import open_store
+from connector.store.lists.exceptions import ExceptionRow
+from connector.store.queries import suppressed
+from connector.store.store import Store
+
+_OK: Final = 0
+_FAILED: Final = 1
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+allow_app = typer.Typer(
+    cls=ListGroup, help="Exceptions from every list, and what the allowlist costs."
+)
+Value = Annotated[
+    str,
+    typer.Argument(
+        metavar="VALUE",
+        help="Address, prefix, domain (with all below), URL, e-mail address, digest or AS number; "
+        "defanged or plain.",
+    ),
+]
+
+
+@allow_app.command("add")
+def add(
+    value: Value,
+    why: Annotated[str, typer.Option(help="Reason, for whoever reads this in two years.")],
+    ticket: Annotated[str, typer.Option(help="Ticket or change number.")] = "",
+    until: Annotated[
+        str, typer.Option(help="Last day of the exception, in UTC, such as 2027-06-30.")
+    ] = "",
+    owner: Annotated[str, typer.Option(help="Who answers for it; you when left out.")] = "",
+    config: ConfigPath = CONFIG,
+) -> None:
+    """Add an exception: what it covers leaves every list, and comes on none until its end."""
+    now = microseconds()
+    plain, end = _readable(value), _end(until, now)
+    if not why.strip():
+        _refuse("--why: should say why, for whoever reads this in two years")
+    with _store(config) as (_, store):
+        before = store.exceptions.add(
+            plain, why=why.strip(), ticket=ticket.strip(), owner=owner.strip() or who(),
+            until=end, now=now,
+        )  # fmt: skip
+    words = f"until the end of {until} (UTC)" if until else "without end"
+    out.print(f"{defang(plain)}: is never stopped, {words}", markup=False)
+    if before is not None:
+        out.print(f"it replaces the exception of {before.owner}: {before.why}", markup=False)
+    out.print("a running service takes it over at its next look at the lists", markup=False)
+
+
+@allow_app.command("remove")
+def remove(value: Value, config: ConfigPath = CONFIG) -> None:
+    """End an exception that was added by command; feeds decide on the value again."""
+    plain = _readable(value)
+    with _store(config) as (loaded, store):
+        before = store.exceptions.remove(plain, by=who(), now=microseconds())
+    in_file = _in_file(loaded, plain)
+    if before is not None:
+        out.print(f"{defang(plain)}: the exception is ended ({before.why})", markup=False)
+    elif not in_file:
+        _refuse(f"{defang(plain)}: there is no exception for it: see connector allow list")
+    if in_file:
+        _refuse(f"{defang(plain)}: stands in allowlist.exceptions of {config}: take it out there")
+
+
+@allow_app.command("list")
+def list_exceptions(
+    config: ConfigPath = CONFIG,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show those that were removed or have ended, too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the exceptions, what each part of the allowlist keeps off, and how old its lists are."""
+    now = microseconds()
+    with opened(config) as service:
+        found = [_of_file(rule, now) for rule in service.loaded.exceptions]
+        found += [_of_row(row, now) for row in service.store.exceptions.all(everything=everything)]
+        costs = _suppressed(service)
+        lists = list_ages(service.loaded.warninglists, instant(now).date())
+    shown = [each for each in found if everything or each["state"] == "in force"]
+    if as_json:
+        print_json({"exceptions": shown, "suppressed": costs, "warninglists": lists})
+    else:
+        _show_exceptions(shown)
+        _show_suppressed(costs)
+        _show_lists(lists)
+    leave(_OK)
+
+
+@contextmanager
+def _store(config: Path) -> Iterator[tuple[Loaded, Store]]:
+    """Yield the file and its store; the lists and outputs are not needed, so not assembled."""
+    loaded = load_config(config)
+    store = open_store(loaded, alone=False)  # a running daemon takes the change up
+    try:
+        yield loaded, store
+    finally:
+        store.close()
+
+
+def _refuse(text: str) -> None:
+    err.print(f"connector: {text}", markup=False)
+    leave(_FAILED)
+
+
+def _readable(value: str) -> str:
+    plain = refanged(value.strip())
+    try:
+        read_allow_value(plain)
+    except ValueError as error:
+        _refuse(f"{value}: {error}")
+    return plain
+
+
+def _end(until: str, now: int) -> int | None:
+    if not until:
+        return None
+    try:
+        end = end_of_day(date.fromisoformat(until))
+    except ValueError:
+        _refuse(f"--until: should be a day, such as 2027-06-30, is {until}")
+        raise
+    microsecond = (end - _EPOCH) // timedelta(microseconds=1)
+    if microsecond <= now:
+        _refuse(f"--until: {until} is over (UTC), so nothing would be protected")
+    return microsecond
+
+
+def _in_file(loaded: Loaded, plain: str) -> bool:
+    asked = read_allow_value(plain)
+    return any(read_allow_value(rule.value) == asked for rule in loaded.exceptions)
+
+
+def _of_file(rule: ExceptionRule, now: int) -> Json:
+    ended = rule.until is not None and rule.until <= instant(now)
+    return {
+        "value": rule.value,
+        "state": "ended" if ended else "in force",
+        "until": rule.until.strftime("%Y-%m-%dT%H:%M:%SZ") if rule.until else None,
+        "why": rule.why,
+        "ticket": rule.ticket or None,
+        "owner": None,
+        "source": "file",
+        "added": None,
+        "removed": None,
+        "removed_by": None,
+    }
+
+
+def _of_row(row: ExceptionRow, now: int) -> Json:
+    state = "in force" if row.holds(now) else "ended" if row.removed is None else "removed"
+    return {
+        "value": row.value,
+        "state": state,
+        "until": moment(row.until),
+        "why": row.why,
+        "ticket": row.ticket or None,
+        "owner": row.owner,
+        "source": "command",
+        "added": moment(row.created),
+        "removed": moment(row.removed),
+        "removed_by": row.removed_by,
+    }
+
+
+def _suppressed(service: Service) -> list[Json]:
+    """Return how many claims each group keeps off each list, as of its latest refresh."""
+    database = service.store.database
+    with database.read() as connection:
+        return [
+            {"list": name, "group": group, "claims": count}
+            for name, listing in service.listings.items()
+            for group, count in suppressed(database, connection, listing.number).items()
+        ]
+
+
+def _show_exceptions(found: list[Json]) -> None:
+    if not found:
+        out.print("no exceptions", markup=False)
+        return
+    names = ("value", "until", "owner", "ticket", "why", "state")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in names:  # what people copy from here stays whole
+        table.add_column(name, no_wrap=name in {"value", "until", "ticket"}, overflow="fold")
+    for each in found:
+        values = {**each, "value": defang(each["value"]), "owner": each["owner"] or "the file"}
+        table.add_row(*(Text(values[name] or "-") for name in names))
+    out.print(table)
+
+
+def _show_suppressed(costs: list[Json]) -> None:
+    out.print()
+    if not costs:
+        out.print("the allowlist keeps nothing off the lists", markup=False)
+        return
+    table = Table("list", "kept off by", "claims", box=None, pad_edge=False)
+    for each in costs:
+        table.add_row(Text(each["list"]), Text(each["group"]), f"{each['claims']:,}")
+    out.print(table)
+
+
+def _show_lists(found: list[Json]) -> None:
+    out.print()
+    out.print(age_words(found), markup=False)
+    if not found:
+        return
+    table = Table("warninglist", "holds on", "version", "age", box=None, pad_edge=False)
+    for each in found:
+        age = "undated" if each["age_days"] is None else f"{each['age_days']:,} days"
+        holds = "every list" if each["lists"] == "all" else "blocklists"
+        table.add_row(Text(each["name"]), holds, str(each["version"] or "-"), age)
+    out.print(table)

@@ -1,0 +1,167 @@
+"""The commands about feeds: what they see, how far they were read, what was lost or is to go."""
+
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from connector.commands.terminal import (
+    CONFIG,
+    AsJson,
+    ConfigPath,
+    ListGroup,
+    err,
+    leave,
+    opened,
+    out,
+    print_json,
+    who,
+)
+from connector.errors import ConnectorError
+from connector.feed import Offered
+from connector.ingest.retention import confirm
+from connector.reports import feed_states as feedwatch
+from connector.reports.formatting import lost
+from connector.reports.status import Json, gap_json, moment
+from connector.service.service import FeedUnderWay, Service
+
+_OK: Final = 0
+_FAILED: Final = 1
+_NOTHING_OPEN: Final = "no gap was open, and no alarm"
+
+app = typer.Typer(
+    cls=ListGroup, help="What feeds can see, cursors, gaps, and what waits to be deleted."
+)
+
+
+@app.command("list")
+def list_feeds(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
+    """Show the roots and collections that each feed can see, its cursors and its gaps."""
+    with opened(config) as service:
+        answer = [_feed_json(service, feed) for feed in service.feeds.values()]
+    if as_json:
+        print_json({"feeds": answer})
+    else:
+        for feed in answer:
+            _show(feed)
+    leave(_FAILED if any(feed["error"] for feed in answer) else _OK)
+
+
+@app.command("ack")
+def acknowledge(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Feed whose gaps and alarms are known.")
+    ],
+    config: ConfigPath = CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Acknowledge gaps and alarms of a feed: they are known, and what it is like now is usual."""
+    with opened(config) as service:
+        feed = service.feeds.get(name)
+        if feed is None:
+            known = ", ".join(service.feeds) or "it has none"
+            err.print(f"connector: {name} is not a feed of this configuration ({known})")
+            leave(_FAILED)
+        count = service.store.objects.gaps.acknowledge(feed.number, who(), service.now())
+        alarms = feedwatch.acknowledge(feed, service.store.objects, service.now())
+        if alarms:
+            by, ledger = who(), service.store.ledger
+            ledger.record(f"feed {name}", "acknowledge", "", by, [], service.now())
+    if as_json:
+        print_json({"feed": name, "acknowledged": count, "alarms": alarms})
+    else:
+        counts = {"gaps": count, "alarms": alarms}
+        done = (f"{what} acknowledged: {ended}" for what, ended in counts.items() if ended)
+        out.print(f"{name}: {', '.join(done) or _NOTHING_OPEN}", markup=False)
+
+
+@app.command("purge")
+def purge(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Feed of which objects wait.")],
+    config: ConfigPath = CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Delete what a feed's markings let us hold no longer, where so much waits for a person."""
+    with opened(config) as service:
+        known = {known: number for number, known in service.store.feeds().items()}
+        if name not in known:
+            err.print(f"connector: {name} is no feed of this state ({', '.join(known)})")
+            leave(_FAILED)
+        count = confirm(service.store, known[name], who(), service.now())
+    if as_json:
+        print_json({"feed": name, "purged": count})
+    else:
+        words = "nothing waits to be deleted" if count == 0 else f"objects deleted: {count:,}"
+        out.print(f"{name}: {words}", markup=False)
+
+
+def _feed_json(service: Service, feed: FeedUnderWay) -> Json:
+    """Return what a feed shows now; where it does not answer, what it showed before."""
+    error = None
+    offered: list[Offered] = []
+    try:
+        offered = list(feed.feed.offered())
+    except ConnectorError as failure:
+        error = str(failure)
+    read = service.store.objects.cursors(feed.number)
+    known = {found.key for found in offered}
+    gone = [Offered(key, title, chosen=False) for key, (title, _) in read.items()]
+    gaps = service.store.objects.gaps.found(everything=True)
+    return {
+        "name": feed.name,
+        "type": feed.config.type,
+        "error": error,
+        "collections": [
+            {
+                "key": found.key,
+                "title": found.title,
+                "root": found.root,
+                "names": list(found.names),
+                "readable": found.readable,
+                "chosen": found.chosen,
+                "seen": found.key in known,
+                "cursor": read.get(found.key, ("", None))[1],
+            }
+            for found in (*offered, *(old for old in gone if old.key not in known))
+        ],
+        "gaps": [
+            {
+                **gap_json(gap),
+                "acknowledged_at": moment(gap.acknowledged_at),
+                "acknowledged_by": gap.acknowledged_by,
+            }
+            for gap in gaps
+            if gap.feed == feed.name
+        ],
+    }
+
+
+def _show(feed: Json) -> None:
+    out.print(f"{feed['name']} ({feed['type']})", markup=False)
+    if feed["error"]:
+        out.print(f"  {feed['error']}", markup=False, style="yellow")
+    table = Table("collection", "names", "root", "", "cursor", box=None, padding=(0, 2, 0, 0))
+    for found in feed["collections"]:
+        names = ", ".join(found["names"])
+        shown = (found["title"], names, found["root"], _standing(found), found["cursor"] or "-")
+        table.add_row(*map(Text, shown))
+    if feed["collections"]:
+        out.print(table)
+    for gap in feed["gaps"]:
+        if gap["acknowledged_at"] is None:
+            out.print(f"  {lost(feed['name'], gap)}", markup=False, style="yellow")
+        else:
+            out.print(
+                f"  {gap['collection']} was not read from {gap['after']} to {gap['until']}, "
+                f"acknowledged by {gap['acknowledged_by']}",
+                markup=False,
+            )
+
+
+def _standing(found: Json) -> str:
+    if not found["seen"]:
+        return "not seen"
+    if not found["readable"]:
+        return "not readable for us"
+    return "read" if found["chosen"] else "not chosen"

@@ -1,0 +1,56 @@
+"""What a changed file would change on each output, found out on a copy of the state."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from connector.config.loading import Loaded
+from connector.errors import StoreError
+from connector.registry import Registry
+from connector.reports.status import Json, plan_json
+from connector.service.build import assemble
+from connector.service.state import state_file
+from connector.store.store import Store
+from connector.sync.cycle import Scope, propose
+
+_AS_RECORDED = Scope(everything=True, verifies=False)
+
+
+def impact(loaded: Loaded, registry: Registry) -> list[Json]:
+    """Return the plan of every output under this file, by what the ledger says is there.
+
+    No feed is polled, no target asked, nothing written. Raises StoreError for a state that is not
+    an SQLite file; without a state there is nothing to compare, and the plans are empty.
+    """
+    state = state_file(loaded)
+    if state is None:
+        raise StoreError("--impact works on a copy of the state, which only SQLite gives so far")
+    with TemporaryDirectory(prefix="connector-impact-") as folder:
+        copy = Path(folder) / "state.db"
+        if state.exists():
+            _copy(state, copy)
+        store = Store(f"sqlite:///{copy}")
+        try:
+            store.database.migrate()
+            service = assemble(loaded, registry, store)
+            for name in service.listings:
+                service.refresh(name, everything=True)
+            return [
+                plan_json(service, propose(output, store, _AS_RECORDED), output)
+                for output in service.outputs.values()
+            ]
+        finally:
+            store.close()
+
+
+def _copy(state: Path, copy: Path) -> None:
+    """Copy a database that others may be writing to, as of one moment."""
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{state}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+    except sqlite3.Error as error:
+        raise StoreError(f"{state}: cannot be copied: {error}") from error

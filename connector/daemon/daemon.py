@@ -1,0 +1,238 @@
+"""The daemon: every feed and output on its own interval, reload, signals, an orderly end."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import structlog
+from prometheus_client import CollectorRegistry
+from schedule import CancelJob
+
+from connector.config.loading import Loaded, load
+from connector.daemon.workers import Generation
+from connector.errors import ConfigError, StoreError, UnavailableError
+from connector.registry import Registry
+from connector.reports.metrics import StatusCollector
+from connector.reports.status import healthy, status
+from connector.server import Bounds, ListServer, raise_file_limit
+from connector.service.build import assemble
+from connector.service.own_hosts import OwnHosts
+from connector.service.service import edge, microseconds
+from connector.service.state import address_of, open_store
+from connector.store.store import Store
+from connector.sync.apply import Carrier
+
+log = structlog.get_logger()
+
+_TICK_SECONDS: Final = 0.5
+_FILES_EVERY_SECONDS: Final = 5
+_AGAIN_SECONDS: Final = 60
+
+
+class Daemon:
+    """Runs generations of a configuration until it is told to end."""
+
+    def __init__(
+        self,
+        path: Path,
+        registry: Registry,
+        now: Callable[[], int] = microseconds,
+        carrier: Callable[[Store], Carrier] | None = None,
+    ) -> None:
+        self._path = path
+        self._registry = registry
+        self._now = now
+        self._carrier = carrier
+        self._ending = threading.Event()
+        self._reload = threading.Event()
+        self._fatal: BaseException | None = None
+        self._address = ""
+        self._generation: Generation | None = None
+        self._hosts = OwnHosts()
+        self.server: ListServer | None = None
+        self.started = threading.Event()
+
+    def run(self, loaded: Loaded) -> None:
+        """Run until `end`; raise AlreadyRunningError, or what ended the service unasked."""
+        raise_file_limit()
+        store, self._address = open_store(loaded), address_of(loaded)
+        try:
+            store.objects.sweep()
+            store.ledger.doubt()
+            self._run(loaded, store)
+        finally:
+            store.close()
+        if self._fatal is not None:
+            raise self._fatal
+
+    def _run(self, loaded: Loaded, store: Store) -> None:
+        following: Generation | None = self._assembled(loaded, store)
+        proven: Loaded | None = None
+        while following is not None and not self._ending.is_set():
+            generation = following
+            try:
+                self.server = server = self._serve(generation)
+            except (ConfigError, UnavailableError) as error:
+                generation.service.close()
+                if proven is None or generation.service.loaded is proven:
+                    raise
+                _refuse(error)  # what only shows when it is taken up, as a port that is taken
+                following = self._assembled_again(proven, store)
+                continue
+            proven = generation.service.loaded
+            log.info("service.started", config=str(self._path), lists=server.url)
+            generation.start()
+            self.started.set()
+            try:
+                following = self._watch(generation, store)
+            finally:
+                generation.stop()
+                server.stop()
+        if following is not None:  # told to end before it began
+            following.service.close()
+        log.info("service.ended")
+
+    def _assembled_again(self, proven: Loaded, store: Store) -> Generation | None:
+        """Return the configuration that went before, once the state answers; None at the end."""
+        while not self._ending.is_set():
+            try:
+                return self._assembled(proven, store)
+            except UnavailableError as error:
+                log.error("service.waits", why=str(error))  # noqa: TRY400 - a known fault needs no traceback
+                self._ending.wait(_AGAIN_SECONDS)
+        return None
+
+    def _assembled(self, loaded: Loaded, store: Store) -> Generation:
+        for warning in loaded.warnings:
+            log.warning("config.warning", what=warning)
+        for name, count in store.ledger.left_behind(loaded.config.outputs).items():
+            log.warning(
+                "output.left_behind", output=name, entries=count,
+                what="the configuration names it no more, and its entries are still at the target",
+            )  # fmt: skip
+        if address_of(loaded) != self._address:
+            log.warning(
+                "state.url_changed", kept=store.database.shown,
+                what="state.url changed: the state that is open stays in use until a restart",
+            )  # fmt: skip
+        carrier = self._carrier(store) if self._carrier else None
+        service = assemble(loaded, self._registry, store, self._now, carrier, self._hosts)
+        store.ledger.resume(service.outputs)
+        store.objects.resume(service.feeds)
+        return Generation(service, self._fail)
+
+    def _serve(self, generation: Generation) -> ListServer:
+        self._generation = generation
+        config = generation.service.loaded.config
+        registry = CollectorRegistry()
+        registry.register(StatusCollector(self._status))
+        server = ListServer(
+            config.server.listen, config.server.clients, config.publish_folder, self._health,
+            registry,
+            Bounds(config.server.max_connections, config.server.max_connections_per_address),
+        )  # fmt: skip
+        server.start()
+        return server
+
+    def _status(self) -> dict[str, Any]:
+        generation = self._generation
+        return {} if generation is None else status(generation.service)
+
+    def _health(self) -> Mapping[str, object]:
+        facts = self._status()
+        return {"healthy": bool(facts) and healthy(facts), **facts}
+
+    def _watch(self, generation: Generation, store: Store) -> Generation | None:
+        """Drive the clock until the end (None) or until a new configuration can be taken up."""
+        loaded = generation.service.loaded
+        stamps = _stamps(loaded)
+        ticks = 0
+        while not self._ending.is_set():
+            generation.scheduler.run_pending()
+            self._ending.wait(_TICK_SECONDS)
+            ticks += 1
+            if ticks % int(_FILES_EVERY_SECONDS / _TICK_SECONDS) == 0:
+                self._expect_in_place(store)
+                fresh = _stamps(loaded)
+                if fresh != stamps:
+                    stamps = fresh
+                    self._reload.set()
+            if self._reload.is_set():
+                self._reload.clear()
+                if (following := self._following(generation, store)) is not None:
+                    return following
+        return None
+
+    def _expect_in_place(self, store: Store) -> None:
+        try:
+            store.database.expect_in_place()
+        except StoreError as error:
+            self._fail(error)
+
+    def _following(self, generation: Generation, store: Store) -> Generation | None:
+        """Return what the file says now, ready to start; None where that cannot be.
+
+        It is made while the running one works and serves, which then goes on.
+        """
+        try:
+            with edge(config=str(self._path)):
+                following = self._assembled(load(self._path, self._registry), store)
+        except ConfigError as error:
+            _refuse(error)
+            return None
+        except UnavailableError as error:  # the state is locked, or its disk full
+            log.error("config.postponed", why=str(error), kept="the running configuration")  # noqa: TRY400 - a known fault needs no traceback
+            generation.scheduler.every(_AGAIN_SECONDS).seconds.do(self._reload_once)
+            return None
+        log.info("config.reloaded", config=str(self._path))
+        return following
+
+    def _reload_once(self) -> object:
+        self.reload()
+        return CancelJob
+
+    def _fail(self, error: BaseException) -> None:
+        log.error("service.failed", why=str(error))
+        self._fatal = error
+        self._ending.set()
+
+    def end(self) -> None:
+        """End after the write in hand."""
+        self._ending.set()
+
+    def reload(self) -> None:
+        """Read the file again; keep the running configuration if it is wrong."""
+        self._reload.set()
+
+    def obey_signals(self) -> None:
+        """End on SIGTERM and SIGINT, reload on SIGHUP."""
+
+        def ends(_signal: int, _frame: FrameType | None) -> None:
+            self.end()
+
+        def reloads(_signal: int, _frame: FrameType | None) -> None:
+            self.reload()
+
+        signal.signal(signal.SIGTERM, ends)
+        signal.signal(signal.SIGINT, ends)
+        signal.signal(signal.SIGHUP, reloads)
+
+
+def _refuse(error: ConfigError | UnavailableError) -> None:
+    problems = list(error.problems) if isinstance(error, ConfigError) else [str(error)]
+    log.error("config.refused", problems=problems, kept="the running configuration")
+
+
+def _stamps(loaded: Loaded) -> dict[Path, tuple[int, int]]:
+    stamps = {}
+    for path in loaded.files:
+        try:
+            found = os.stat(path)
+            stamps[path] = (found.st_mtime_ns, found.st_size)
+        except OSError:
+            stamps[path] = (0, 0)
+    return stamps

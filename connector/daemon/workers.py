@@ -1,0 +1,247 @@
+"""The daemon's workers: one thread each for every feed and output, the lists, and disposal."""
+
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from schedule import Scheduler
+
+from connector.errors import (
+    ConfigError,
+    PlanRefusedError,
+    RefusedError,
+    UnavailableError,
+    UndecidedError,
+)
+from connector.service.service import Service, edge
+from connector.sync.apply import StoppedError
+
+log = structlog.get_logger()
+
+_LISTS_EVERY_SECONDS: Final = 10
+_LISTS: Final = "lists"
+_DISPOSAL: Final = "disposal"
+_DISPOSAL_EVERY_SECONDS: Final = 60
+
+
+@dataclass(slots=True)
+class Failures:
+    """Failures in a row: the first is told, and then each time that their number has doubled."""
+
+    count: int = 0
+
+    def tells(self) -> bool:
+        """Count one more; return whether it is told."""
+        self.count += 1
+        return self.count & (self.count - 1) == 0
+
+
+@dataclass(slots=True)
+class Worker:
+    """One thread for one feed, output or the lists: never two runs at once, none delays others.
+
+    A run that is asked for while one is under way follows it, once. Where the other side asked us
+    to wait, what asks before then asks in vain: the interval asks again.
+    """
+
+    name: str
+    run: Callable[[], None]
+    fatal: Callable[[BaseException], None]
+    paused: bool = False
+    monotonic: Callable[[], float] = time.monotonic
+    _rests_until: float = float("-inf")
+    _failures: Failures = field(default_factory=Failures)
+    _asked: threading.Event = field(default_factory=threading.Event)
+    _ending: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread; it waits to be asked."""
+        self._thread = threading.Thread(target=self._work, name=self.name)
+        self._thread.start()
+
+    def ask(self) -> None:
+        """Ask for a run, now or after the one under way."""
+        if not self.paused and not self.resting:
+            self._asked.set()
+
+    @property
+    def asked(self) -> bool:
+        """Whether a run is to begin."""
+        return self._asked.is_set()
+
+    @property
+    def resting(self) -> bool:
+        """Whether the other side asked us to wait, and the time is not over."""
+        return self.monotonic() < self._rests_until
+
+    def end(self) -> None:
+        """Let the thread end after the run under way."""
+        self._ending.set()
+        self._asked.set()
+
+    def join(self) -> None:
+        """Wait until the thread has ended."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        while self._asked.wait() and not self._ending.is_set():
+            self._asked.clear()
+            try:
+                with edge(worker=self.name):
+                    self.run()
+                self._failures.count = 0
+            except StoppedError:
+                log.info("worker.stopped", worker=self.name)
+            except PlanRefusedError:
+                pass  # told when the plan was held
+            except RefusedError as error:
+                self.paused = True
+                log.error("worker.paused", worker=self.name, why=str(error), until="reload")  # noqa: TRY400 - a known fault needs no traceback
+            except (UnavailableError, ConfigError) as error:
+                if isinstance(error, UnavailableError) and error.retry_after_seconds:
+                    self._rests_until = self.monotonic() + error.retry_after_seconds
+                if self._failures.tells():
+                    log.warning(
+                        "worker.failed", worker=self.name, why=str(error),
+                        times=self._failures.count,
+                    )  # fmt: skip
+            except BaseException as error:  # noqa: BLE001 - handed to the main thread, which ends
+                self.fatal(error)
+                return
+
+
+class Generation:
+    """All workers of one configuration, from a start or reload to the next."""
+
+    def __init__(self, service: Service, fatal: Callable[[BaseException], None]) -> None:
+        self.service = service
+        self.scheduler = Scheduler()
+        self._stopping = threading.Event()
+        self._waiting: set[str] = set()  # outputs that were asked while their list was decided
+        self._decided: Counter[str] = Counter()  # how often each list was decided
+        self._between = threading.Lock()  # outputs that begin to wait, and lists that end that
+        self._retired = False
+        self._failing: defaultdict[str, Failures] = defaultdict(Failures)  # lists, by name
+        service.carrier.stopped = self._stopping.is_set
+        self.lists = Worker(_LISTS, self._refresh, fatal)
+        self.disposal = Worker(_DISPOSAL, self._dispose, fatal)
+        self.feeds = {
+            name: Worker(f"feed {name}", self._polling(name), fatal) for name in service.feeds
+        }
+        self.outputs = {
+            name: Worker(f"output {name}", self._syncing(name), fatal) for name in service.outputs
+        }
+
+    @property
+    def workers(self) -> list[Worker]:
+        """All workers."""
+        return [self.lists, self.disposal, *self.feeds.values(), *self.outputs.values()]
+
+    def start(self) -> None:
+        """Decide every list, then go on at the configured intervals."""
+        for worker in self.workers:
+            worker.start()
+        config = self.service.loaded.config
+        self.lists.ask()
+        self.scheduler.every(_LISTS_EVERY_SECONDS).seconds.do(self.lists.ask)
+        self.disposal.ask()
+        self.scheduler.every(_DISPOSAL_EVERY_SECONDS).seconds.do(self.disposal.ask)
+        for name, feed in self.feeds.items():
+            feed.ask()
+            self._every(config.feeds[name].every, feed)
+        for name, output in self.outputs.items():
+            self._every(config.outputs[name].every, output)
+
+    def _every(self, interval: timedelta, worker: Worker) -> None:
+        self.scheduler.every(int(interval.total_seconds())).seconds.do(worker.ask)
+
+    def stop(self) -> None:
+        """End every worker after the write in hand, and let go of connections."""
+        self._stopping.set()
+        for worker in self.workers:
+            worker.end()
+        for worker in self.workers:
+            worker.join()
+        self.service.close()
+
+    def _polling(self, name: str) -> Callable[[], None]:
+        def polling() -> None:
+            try:
+                self.service.poll(name)
+            finally:
+                self.lists.ask()  # what came before a failure counts too
+
+        return polling
+
+    def _dispose(self) -> None:
+        if self.service.dispose():
+            self.lists.ask()
+
+    def _refresh(self) -> None:
+        """Decide on what changed; a list that fails keeps no other from it."""
+        self._retire()
+        self.service.take_up_hosts()
+        self.service.take_up_exceptions()
+        self.service.warn_of_windows()  # also of a paused feed, which nobody polls
+        for name in self.service.listings:
+            try:
+                self._refresh_list(name)
+                self._failing.pop(name, None)
+            except UnavailableError as error:
+                failures = self._failing[name]
+                if failures.tells():
+                    log.warning("list.failed", list=name, why=str(error), times=failures.count)
+
+    def _retire(self) -> None:
+        """Let go of lists that the file names no more: once, as no other file is in force now."""
+        if self._retired:
+            return
+        if retired := self.service.store.lists.retire(self.service.listings):
+            log.info("list.retired", lists=retired)
+        self._retired = True
+
+    def _refresh_list(self, name: str) -> None:
+        """Decide on one list; its outputs follow at once where it changed, or they waited."""
+        first = name in self.service.undecided
+        done = self.service.refresh(name)
+        moved = first or done.added or done.removed or done.changed
+        carrying = [one for one in self.outputs if self._list_of(one) == name]
+        with self._between:
+            self._decided[name] += 1
+            asking = [one for one in carrying if moved or one in self._waiting]
+            self._waiting.difference_update(carrying)
+        for output in asking:
+            self.outputs[output].ask()
+
+    def _list_of(self, output: str) -> str:
+        return self.service.loaded.config.outputs[output].list
+
+    def _syncing(self, name: str) -> Callable[[], None]:
+        listed = self._list_of(name)
+
+        def syncing() -> None:
+            before = self._decided[listed]
+            try:
+                if self.service.is_decided(listed):
+                    self.service.sync(name)
+                    return
+            except UndecidedError:
+                pass
+            self._wait(name, since=before)
+
+        return syncing
+
+    def _wait(self, name: str, since: int) -> None:
+        """Ask an output again when its list was decided, which may have been in the meantime."""
+        with self._between:
+            if self._decided[self._list_of(name)] == since:
+                self._waiting.add(name)
+                return
+        self.outputs[name].ask()

@@ -1,0 +1,118 @@
+"""The connection that taxii2-client works over: our HTTP client in place of its own."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from taxii2client.common import _HTTPConnection
+
+from connector.errors import UnavailableError
+from connector.feed import read_json
+from connector.feeds.taxii.versions import V21, Dialect, answers_in_older
+from connector.http.client import Http
+from connector.http.response import Answer
+from connector.outside import one_line
+
+MOST_RESOURCE_VALUES: Final = 500_000  # some 40,000 collections
+_NOT_OURS: Final = frozenset({403, 404})
+_OTHER_VERSION: Final = frozenset({406})
+
+
+class NotEntitledError(Exception):
+    """A 403 or 404: TAXII allows either where a client may not look."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(str(answer.error()))
+        self.answer = answer
+
+
+class OtherVersionError(Exception):
+    """The server does not speak the version of TAXII that it was asked in."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(str(answer.error()))
+        self.answer = answer
+
+
+def check_content_type(answer: Answer) -> None:
+    """Raise when the answer is no JSON, as a login page or a proxy's block page is not.
+
+    Servers leave the version out, quote it, add a charset or say plain `application/json`.
+    """
+    kind = answer.headers.get("Content-Type", "json").split(";")[0].strip().lower()
+    if not kind.endswith("json"):
+        raise UnavailableError(
+            f"{answer.where}: answered {one_line(kind) or 'something'} in place of TAXII, "
+            f"{answer.excerpt}: "
+            "a login page or a proxy on the way?"
+        )
+
+
+class Connection(_HTTPConnection):  # type: ignore[misc]  # the library has no types
+    """Sends what taxii2-client asks for through `Http`: its limits, errors and credentials.
+
+    With `yields`, an answer in an older version of TAXII is reason enough to ask in that one.
+    """
+
+    session: Any
+
+    def __init__(self, http: Http, dialect: Dialect = V21, *, yields: bool = False) -> None:
+        super().__init__(version=dialect.version.value)
+        self._dialect = dialect
+        self._yields = yields
+        self.session.close()
+        self.session = http.session
+        self._http = http
+        _quiet()
+
+    def get(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Return a resource; raise NotEntitledError on 403 and 404, OtherVersionError on 406."""
+        answer = self._http.request(
+            "GET",
+            url,
+            params=params,
+            headers={**(headers or {}), "Accept": self._dialect.resources},
+            accept_statuses=_NOT_OURS | _OTHER_VERSION,
+        )
+        if answer.status_code in _OTHER_VERSION or (self._yields and answers_in_older(answer)):
+            raise OtherVersionError(answer)
+        if answer.status_code in _NOT_OURS:
+            raise NotEntitledError(answer)
+        check_content_type(answer)
+        return _resource(answer)
+
+    def post(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        **body: bytes,
+    ) -> dict[str, Any]:
+        """Send objects and return the status resource."""
+        answer = self._http.request(
+            "POST", url, params=params, headers=headers, body=body.get("data")
+        )
+        check_content_type(answer)
+        return _resource(answer)
+
+    def close(self) -> None:
+        """Leave the connections to their owner."""
+
+
+def _resource(answer: Answer) -> dict[str, Any]:
+    found = read_json(answer.content, answer.where, MOST_RESOURCE_VALUES)
+    if not isinstance(found, dict):
+        raise UnavailableError(f"{answer.where}: answered JSON that is no TAXII resource")
+    return found
+
+
+def _quiet() -> None:
+    """taxii2-client brings a handler that writes to the terminal past our log."""
+    package = logging.getLogger("taxii2client")
+    package.handlers.clear()
+    package.propagate = True

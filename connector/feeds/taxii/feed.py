@@ -1,0 +1,201 @@
+"""Collections of TAXII servers as a feed."""
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+import structlog
+
+from connector.errors import RefusedError, UnavailableError
+from connector.feed import Collection, Feed, Gap, Offered, Page
+from connector.feeds.stix_json import read_bundle, read_envelope
+from connector.feeds.taxii.cursor import Cursor
+from connector.feeds.taxii.discovery import MOST_COLLECTIONS, Discovery, choose
+from connector.feeds.taxii.loops import Turns
+from connector.feeds.taxii.paging import Run
+from connector.feeds.taxii.paging_20 import RangeRun
+from connector.feeds.taxii.progress import MANIFEST, OBJECTS, Question
+from connector.feeds.taxii.settings import Profile, TaxiiSettings
+from connector.http.client import Http
+from connector.http.response import Answer
+
+__all__ = ["Profile", "TaxiiFeed", "TaxiiSettings"]
+
+log = structlog.get_logger()
+_DISCOVERY_SECONDS: Final = 3600.0
+_SKEW_WORTH_A_WARNING: Final = timedelta(seconds=60)
+
+
+MOST_SEARCHED: Final = 50
+_NOT_THERE: Final = frozenset({403, 404, 406})
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+class TaxiiFeed(Feed[TaxiiSettings]):
+    """Pages of the collections of a TAXII 2.1 or 2.0 server."""
+
+    settings_type = TaxiiSettings
+
+    def __init__(self, settings: TaxiiSettings, http: Http | None = None) -> None:
+        if http is None:
+            raise RuntimeError("a TAXII feed is made with the HTTP client of its options")
+        super().__init__(settings, http)
+        self._client = http
+        self._discovery = Discovery(http, settings.url, settings.roots, settings.version)
+        self._known: list[Collection] = []
+        self._known_until = 0.0
+        self._server_clock: tuple[datetime, float] | None = None
+        self._skew_reported = False
+        self.reconcile_every = None if settings.window else settings.reconcile_every
+        self.gaps = {}
+
+    def collections(self) -> Sequence[Collection]:
+        """Return the collections chosen in the file, asked for anew once an hour."""
+        if time.monotonic() >= self._known_until:
+            chosen = choose(self._discovery.collections(), self.settings.collections)
+            if not chosen:
+                raise RefusedError(f"{self.settings.url}: offers no collection that we may read")
+            if len(chosen) > max(MOST_COLLECTIONS, len(self.settings.collections)):
+                raise UnavailableError(
+                    f"{self.settings.url}: offers {len(chosen):,} collections, more than "
+                    f"{MOST_COLLECTIONS:,}: name those to read under collections"
+                )
+            self._known = [Collection(c.url, c.title) for c in chosen]
+            self._known_until = time.monotonic() + _DISCOVERY_SECONDS
+        return list(self._known)
+
+    def pages(self, collection: Collection, cursor: str | None) -> Iterator[Page]:
+        """Yield what was added after the cursor; at least one page, so that a cursor is kept."""
+        start = Cursor.read(cursor)
+        if not self._known:
+            self.collections()  # which version of TAXII to speak is found out there
+        after = self._within_window(collection, start)
+
+        run = self._run(collection, start, after)
+        self.gaps.pop(collection.key, None)
+        try:
+            for page in run.pages():
+                # Not earlier: our own clock may have stood still, as in a machine that slept.
+                if collection.key not in self.gaps and (gap := self._gap(start)):
+                    self.gaps[collection.key] = gap
+                yield page
+        except (UnavailableError, RefusedError):
+            self._known_until = 0.0
+            raise
+
+    def holdings(self, collection: Collection) -> Iterator[Sequence[str]]:
+        """Yield the ids that the collection's manifest lists, page by page."""
+        for page in self._run(collection, Cursor(), None, MANIFEST).pages():
+            yield [_id_of(entry, collection) for entry in page.objects]
+
+    def find(self, stix_id: str) -> bytes | None:
+        """Return one object by its id from the first collection that has it, of so many asked."""
+        for collection in self.collections()[:MOST_SEARCHED]:
+            answer = self._client.request(
+                "GET",
+                f"{collection.key}objects/{quote(stix_id, safe='')}/",
+                headers={"Accept": self._discovery.dialect.objects},
+                accept_statuses=_NOT_THERE,
+            )
+            if answer.status_code not in _NOT_THERE:
+                for raw in self._objects_of(answer):
+                    return raw
+        return None
+
+    def _objects_of(self, answer: Answer) -> Sequence[bytes]:
+        if self._discovery.dialect.ranged:
+            return read_bundle(answer.content, answer.where)
+        return read_envelope(answer.content, answer.where).objects
+
+    def offered(self) -> Sequence[Offered]:
+        """Return every collection of every root that lets us in."""
+        found = self._discovery.collections()
+        chosen = {c.url for c in choose(found, self.settings.collections)}
+        return [
+            Offered(c.url, c.title, c.root, c.names, c.can_read, c.url in chosen) for c in found
+        ]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _run(
+        self,
+        collection: Collection,
+        start: Cursor,
+        after: datetime | None,
+        resource: str = OBJECTS,
+    ) -> Run | RangeRun:
+        def ask(question: Question) -> Answer:
+            return self._ask(collection.key, question)
+
+        kind = RangeRun if self._discovery.dialect.ranged else Run
+        turns = Turns(self.settings.max_pages)
+        overlap, size = self.settings.overlap, self.settings.page_size
+        return kind(ask, start, after, overlap, size, turns, resource)
+
+    def _ask(self, collection: str, question: Question) -> Answer:
+        dialect = self._discovery.dialect
+        accept = dialect.objects if question.resource == OBJECTS else dialect.resources
+        headers = {"Accept": accept, **({"Range": question.span} if question.span else {})}
+        answer = self._client.request(
+            "GET",
+            collection + question.resource,
+            params=question.params,
+            headers=headers,
+            accept_statuses=question.accept_statuses,
+            retries=question.retries,
+        )
+        self._note_clock(answer)
+        return answer
+
+    def _within_window(self, collection: Collection, start: Cursor) -> datetime | None:
+        """Return where to start, not before what the server still serves."""
+        after = start.resume(self.settings.overlap)
+        now = None if self.settings.window is None else self._server_now(collection)
+        if self.settings.window is None or now is None:
+            return after
+        oldest = now - self.settings.window
+        return oldest if after is None else max(after, oldest)
+
+    def _gap(self, start: Cursor) -> Gap | None:
+        """Return what the server forgot since we last read all, by the time it just told."""
+        known_to = max((t for t in (start.last, start.read_at) if t), default=None)
+        if self.settings.window is None or known_to is None or self._server_clock is None:
+            return None
+        oldest = min(self._server_clock[0], datetime.now(UTC)) - self.settings.window
+        return Gap(known_to, oldest) if known_to < oldest else None
+
+    def _server_now(self, collection: Collection) -> datetime | None:
+        """The server's clock, and ours only where that is behind: ahead, it would skip objects."""
+        if self._server_clock is None:
+            self._ask(collection.key, Question("", {}, retries=2))
+        if self._server_clock is None:
+            return None
+        date, at = self._server_clock
+        return min(date + timedelta(seconds=time.monotonic() - at), datetime.now(UTC))
+
+    def _note_clock(self, answer: Answer) -> None:
+        date = answer.date
+        if date is None:
+            return
+        self._server_clock = (date, time.monotonic())
+        skew = datetime.now(UTC) - date
+        if abs(skew) > _SKEW_WORTH_A_WARNING and not self._skew_reported:
+            self._skew_reported = True
+            log.warning("feed.clock_skew", url=self.settings.url, seconds=skew.total_seconds())
+
+
+def _id_of(entry: bytes, collection: Collection) -> str:
+    try:
+        return msgspec.json.decode(entry, type=_Named).id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnavailableError(
+            f"{collection.key}{MANIFEST}: lists an object without an id: {error}"
+        ) from error

@@ -1,0 +1,165 @@
+"""How far a run has come, by the server's own stamps: header, else manifest, else its clock."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from connector.errors import ConnectorError
+from connector.feeds.taxii.connection import check_content_type
+from connector.feeds.taxii.cursor import Cursor, read_stamp
+from connector.http.response import Answer
+
+OBJECTS: Final = "objects/"
+MANIFEST: Final = "manifest/"
+MOST_VERSIONS: Final = 1000  # of one object, as a manifest lists them
+_BELIEVED_AHEAD: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request below a collection; `span` is the range of positions, as it is written."""
+
+    resource: str
+    params: Mapping[str, str]
+    span: str | None = None
+    retries: int = 0
+    accept_statuses: frozenset[int] = frozenset()
+
+
+Ask = Callable[[Question], Answer]
+
+
+class _Version(msgspec.Struct):
+    id: str
+    modified: str | None = None
+    created: str | None = None
+    date_added: str | None = None
+
+
+class _ManifestEntry(msgspec.Struct):
+    date_added: str
+    version: str | None = None
+
+
+class _Manifest(msgspec.Struct):
+    objects: list[msgspec.Raw] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An answer with the server's time when it was asked, and the newest stamp it bears."""
+
+    answer: Answer
+    last: datetime | None
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The objects of one page, as far as progress goes."""
+
+    objects: Sequence[bytes]
+    asked: Asked
+
+
+def ask_timed(ask: Ask, question: Question) -> Asked:
+    """Return a checked answer, and when its server looked at its objects at the earliest."""
+    asked_at = time.monotonic()
+    answer = ask(question)
+    check_content_type(answer)
+    last = read_stamp(answer.headers.get("X-TAXII-Date-Added-Last"))
+    # A slow server looked at its objects before it wrote the date, at the earliest when asked.
+    took = timedelta(seconds=time.monotonic() - asked_at)
+    at = None if answer.date is None else answer.date - took
+    return Asked(answer, _believed(last, answer.date), at)
+
+
+class Progress:
+    """The cursor of a run under way.
+
+    What it gives is safe to keep after each page: a run from it repeats some objects and leaves
+    none out.
+    """
+
+    def __init__(self, ask: Ask, cursor: Cursor, overlap: timedelta) -> None:
+        self._ask = ask
+        self._overlap = overlap
+        self._began: datetime | None = None
+        self._unstamped: Shown | None = None
+        self.cursor = cursor
+
+    def begin(self) -> None:
+        """Start over, keeping how far we got."""
+        self._began, self._unstamped = None, None
+
+    def note(self, page: Shown) -> None:
+        """Take a page into account."""
+        self._began = self._began or page.asked.at
+        if page.asked.last is not None:
+            # Some servers write another time there, such as `valid_from`: what is later than the
+            # server's own clock is no reason to skip what it adds until then.
+            now = page.asked.answer.date or page.asked.last
+            self._move(min(page.asked.last, now))
+            self._unstamped = None
+        elif page.objects:
+            self._unstamped = page
+
+    def restart(self, after: datetime | None) -> datetime | None:
+        """Return where to start over."""
+        known = (after, self.cursor.resume(self._overlap))
+        return max((moment for moment in known if moment), default=None)
+
+    def ended(self) -> Cursor:
+        """Where no header told how far we got, ask the manifest; else trust the time we began."""
+        if self._unstamped is not None:
+            stamp = self.stamp_of_last(self._unstamped)
+            if stamp is None and self._began is not None:
+                stamp = self._began - self._overlap
+            self._move(stamp)
+        return replace(self.cursor, read_at=self._began)
+
+    def _move(self, stamp: datetime | None) -> None:
+        """Go past a stamp, but never past our own clock.
+
+        A server whose clock ran to the year 9999 for one answer would end the feed for good. Where
+        our clock is behind, some objects are read again.
+        """
+        self.cursor = self.cursor.past(None if stamp is None else min(stamp, datetime.now(UTC)))
+
+    def stamp_of_last(self, page: Shown) -> datetime | None:
+        """Return when a page's last object was added, as the manifest says."""
+        if not page.objects:
+            return None
+        try:
+            version = msgspec.json.decode(page.objects[-1], type=_Version)
+            if version.date_added is not None:  # the page is one of the manifest itself
+                return _believed(read_stamp(version.date_added), page.asked.answer.date)
+            query = {"match[id]": version.id, "match[version]": "all"}
+            answer = self._ask(Question(MANIFEST, query))
+            listed = msgspec.json.decode(answer.content, type=_Manifest).objects[:MOST_VERSIONS]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ConnectorError):
+            return None
+        entries = [entry for raw in listed if (entry := _entry(raw)) is not None]
+        wanted = read_stamp(version.modified or version.created)
+        same = [e for e in entries if len(entries) == 1 or read_stamp(e.version) == wanted]
+        stamps = [s for e in same if (s := _believed(read_stamp(e.date_added), answer.date))]
+        return min(stamps, default=None)
+
+
+def _entry(raw: msgspec.Raw) -> _ManifestEntry | None:
+    """Return what one entry of a manifest says; None where it cannot be read, beside others."""
+    try:
+        return msgspec.json.decode(raw, type=_ManifestEntry)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _believed(stamp: datetime | None, now: datetime | None) -> datetime | None:
+    """A stamp in the future is no time of adding: after it we would never read anything again."""
+    if stamp is None or now is None or stamp <= now + _BELIEVED_AHEAD:
+        return stamp
+    return None

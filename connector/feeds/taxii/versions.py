@@ -1,0 +1,52 @@
+"""The two versions of TAXII that servers speak, and the media types that tell them apart."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from connector.http.response import Answer
+
+
+class Version(StrEnum):
+    """Which TAXII to speak; `auto` asks for 2.1 and takes 2.0 where the server has no other."""
+
+    AUTO = "auto"
+    V20 = "2.0"
+    V21 = "2.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What to ask for: `resources` for discovery, collections and manifests, `objects` for those.
+
+    `ranged`: pages are ranges of positions in a bundle, not envelopes that say `more`.
+    """
+
+    version: Version
+    resources: str
+    objects: str
+    ranged: bool
+
+
+V21: Final = Dialect(
+    Version.V21,
+    "application/taxii+json;version=2.1",
+    "application/taxii+json;version=2.1",
+    ranged=False,
+)
+V20: Final = Dialect(
+    Version.V20,
+    "application/vnd.oasis.taxii+json; version=2.0",
+    "application/vnd.oasis.stix+json; version=2.0",
+    ranged=True,
+)
+DIALECTS: Final = {
+    Version.AUTO: (V21, V20),
+    Version.V21: (V21,),
+    Version.V20: (V20,),
+}
+
+
+def answers_in_older(answer: Answer) -> bool:
+    """Say whether the server answered in TAXII 2.0: some servers of that age heed no `Accept`."""
+    return answer.headers.get("Content-Type", "").lower().startswith("application/vnd.oasis.")

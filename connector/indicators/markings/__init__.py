@@ -1,0 +1,1 @@
+"""Markings: what they say, and what they mean for one viewer."""

@@ -1,0 +1,74 @@
+"""The markings that one object bears, each judged for one viewer."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from connector.indicators.markings.acs_policy import Judgement, Organisation, judge
+from connector.indicators.markings.definition import KnownMarking, find_marking
+from connector.indicators.markings.tlp import PartMarking, audience_limit
+from connector.model import Audience, Tlp
+
+__all__ = ["Borne", "Viewer", "all_refs", "bear", "decisive_refs", "roots"]
+
+# One cannot block half a pattern, so a marking on one of these holds for the whole entry.
+_DECISIVE: Final = frozenset(("pattern", "name", "*"))
+_SELECTOR: Final = re.compile(r"[a-z0-9_]+(\.(\[[0-9]+\]|[^.\[\]\s]+))*")
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """For whom a verdict is made: who we are, who sees it, and up to which level."""
+
+    organisation: Organisation
+    audience: Audience
+    max_tlp: Tlp
+
+    @property
+    def bound(self) -> Tlp:
+        """The most restricted level to show; only for ourselves may that go as far as red."""
+        if self.audience is Audience.OWN:
+            return self.max_tlp
+        return min(self.max_tlp, audience_limit(self.audience))
+
+
+class Borne(NamedTuple):
+    """A marking that an object bears: unresolved without `marking`; its ACS part judged."""
+
+    ref: str
+    marking: KnownMarking | None
+    judgement: Judgement | None
+
+
+def bear(ref: str, known: Mapping[str, KnownMarking], viewer: Viewer, now: int) -> Borne:
+    """Return a marking by its id, judged."""
+    marking = find_marking(ref, known)
+    if marking is None or marking.acs is None:
+        return Borne(ref, marking, None)
+    return Borne(ref, marking, judge(marking.acs, viewer.organisation, viewer.audience, now))
+
+
+def all_refs(refs: Sequence[str], granular: Sequence[PartMarking]) -> tuple[str, ...]:
+    """Return every marking that an object bears, on itself or on a part."""
+    parts = (part.marking_ref for part in granular)
+    return (*refs, *(ref for ref in parts if ref is not None))
+
+
+def decisive_refs(granular: Sequence[PartMarking]) -> Iterator[str]:
+    """Yield the markings on parts that an entry cannot be told without."""
+    for part in granular:
+        if part.marking_ref is not None and not _DECISIVE.isdisjoint(roots(part)):
+            yield part.marking_ref
+
+
+def roots(part: PartMarking) -> list[str]:
+    """Return the properties that a granular marking reaches, `*` for all of them.
+
+    No selector means everything, and so does one that is not written as STIX 2.1 asks.
+    """
+    return [_root(selector) for selector in part.selectors] or ["*"]
+
+
+def _root(selector: str) -> str:
+    return selector.partition(".")[0] if _SELECTOR.fullmatch(selector) else "*"

@@ -1,0 +1,112 @@
+"""What must not appear in comments, fields and logs: marked parts, people and sources."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from connector.indicators.markings.acs_policy import Use
+from connector.indicators.markings.applied import Borne, Viewer, roots
+from connector.indicators.markings.tlp import PartMarking
+from connector.model import Audience
+
+__all__ = ["CONSENT", "Part", "hidden_parts"]
+
+CONSENT: Final = "ais-consent-"
+_FEDERAL: Final = "USA.USG"
+
+
+class Part(StrEnum):
+    """What a comment, an entry's field or a log line could say of an object."""
+
+    NAME = "name"
+    DESCRIPTION = "description"
+    LABELS = "labels"
+    TYPES = "indicator_types"
+    CONFIDENCE = "confidence"
+    DATES = "dates"
+    REFERENCES = "external_references"
+    EMAIL = "email_addresses"
+    SUBJECT = "email_subjects"
+    PRODUCER = "producer"
+    PRODUCER_NAME = "producer_name"
+    VICTIM = "victim"
+
+
+_PII: Final = (Part.NAME, Part.DESCRIPTION, Part.EMAIL, Part.SUBJECT)
+_ORIGIN: Final = (Part.PRODUCER, Part.PRODUCER_NAME, Part.VICTIM, Part.REFERENCES)
+_PARTS: Final[Mapping[str, tuple[Part, ...]]] = MappingProxyType(
+    {
+        "description": (Part.DESCRIPTION,),
+        "labels": (Part.LABELS,),
+        "indicator_types": (Part.TYPES,),
+        "confidence": (Part.CONFIDENCE,),
+        "created": (Part.DATES,),
+        "modified": (Part.DATES,),
+        "valid_from": (Part.DATES,),
+        "valid_until": (Part.DATES,),
+        "external_references": (Part.REFERENCES,),
+        "created_by_ref": (Part.PRODUCER, Part.PRODUCER_NAME),
+    }
+)
+
+
+def hidden_parts(
+    whole: Sequence[Borne],
+    granular: Sequence[PartMarking],
+    borne: Mapping[str, Borne],
+    viewer: Viewer,
+    producer: Collection[str] | None,
+) -> dict[Part, str]:
+    """Return what must not be surfaced, with the first reason for each part."""
+    hidden: dict[Part, str] = {}
+    for one in whole:
+        for part, why in _hidden_by(one):
+            hidden.setdefault(part, why)
+    for marked in granular:
+        if marked.marking_ref is None or not (why := _closed(borne[marked.marking_ref], viewer)):
+            continue
+        for root in roots(marked):
+            for part in _PARTS.get(root, ()):
+                hidden.setdefault(part, why)
+    if why := _anonymous(producer, viewer):
+        hidden.setdefault(Part.PRODUCER_NAME, why)
+    return hidden
+
+
+def _hidden_by(one: Borne) -> Iterator[tuple[Part, str]]:
+    if one.marking is None:
+        for part in Part:
+            yield part, f"{one.ref} is not at hand"
+    elif one.judgement is not None:
+        if one.judgement.pii:
+            for part in _PII:
+                yield part, f"{one.ref} (ACS): personal information"
+        if not one.judgement.reveals_origin:
+            for part in _ORIGIN:
+                yield part, f"{one.ref} (ACS): the source and the target are not to be named"
+
+
+def _closed(one: Borne, viewer: Viewer) -> str:
+    """Return why a part that bears a marking of its own is not to be surfaced."""
+    if one.marking is None:
+        return f"{one.ref} is not at hand"
+    level, judged = one.marking.tlp, one.judgement
+    if level is not None and level > viewer.bound:
+        return f"{level.label}: {one.ref}"
+    if judged is None:
+        return ""
+    free = judged.use is Use.PERMIT and judged.share and judged.reveals_origin and not judged.pii
+    return "" if free else f"{one.ref} (ACS) restricts it"
+
+
+def _anonymous(producer: Collection[str] | None, viewer: Viewer) -> str:
+    """Return why the producer's name is not to be shown: only its own consent opens it."""
+    words = [label.strip().lower() for label in producer or ()]
+    consents = [word.removeprefix(CONSENT) for word in words if word.startswith(CONSENT)]
+    if not consents:
+        return "the producer gave no consent to be named"
+    federal = viewer.audience is Audience.OWN and _FEDERAL in viewer.organisation.codes
+    named = {"everyone", "everyone-cisa-proprietary"} | ({"usg"} if federal else set())
+    refused = sorted(set(consents) - named)
+    return f"the producer's consent is {refused[0][:40]!r}" if refused else ""

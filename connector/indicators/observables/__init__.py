@@ -1,0 +1,1 @@
+"""Observables: one canonical form for each value of each type."""

@@ -1,0 +1,1 @@
+"""STIX patterns: from their text to claims."""

@@ -1,0 +1,1 @@
+"""From a feed's pages to stored claims."""

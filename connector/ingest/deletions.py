@@ -1,0 +1,54 @@
+"""Now and then, what a feed's source still holds against what we hold: deletion has no cursor."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+
+from connector.errors import ConnectorError
+from connector.feed import Collection, Feed
+from connector.settings import Settings
+from connector.store.feeds.objects import ObjectStore
+
+log = structlog.get_logger()
+_RETRY_AFTER: Final = 3600 * 1_000_000
+
+
+def take_stock(
+    feed: Feed[Settings],
+    number: int,
+    collections: Sequence[Collection],
+    store: ObjectStore,
+    now: Callable[[], int],
+) -> int:
+    """Compare when it is time; return how many objects were withdrawn.
+
+    An object counts as gone when no collection names it, twice in a row. What a source does not
+    tell to the end is not compared at all; it is asked again in an hour.
+    """
+    if feed.reconcile_every is None:
+        return 0
+    every = int(feed.reconcile_every.total_seconds()) * 1_000_000
+    if not store.inventories.due(number, every, now()):
+        return 0
+    inventory = store.inventories.begin(number)
+    try:
+        for collection in collections:
+            for ids in feed.holdings(collection):
+                inventory.name(ids)
+    except ConnectorError as error:
+        store.inventories.put_off(number, now() + _RETRY_AFTER, every)
+        log.warning("feed.inventory_failed", why=str(error))
+        return 0
+    compared = store.inventories.finish(inventory, now())
+    if compared.partial:
+        log.warning(
+            "feed.inventory_short", held=compared.held, absent=compared.absent,
+            what="the source names less than half of what we hold: nothing is withdrawn",
+        )  # fmt: skip
+    else:
+        log.info(
+            "feed.inventory", held=compared.held, absent=compared.absent,
+            withdrawn=compared.withdrawn, returned=compared.returned,
+        )  # fmt: skip
+    return compared.withdrawn

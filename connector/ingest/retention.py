@@ -1,0 +1,129 @@
+"""Purging what markings no longer let us hold: by feed, and much at once only if a person says so.
+
+What a marking closes counts as `expired` (or, classified, as `withheld`) from that instant on, by
+its marking alone; here is only how it leaves the store.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from threading import Lock
+from typing import Final
+
+import structlog
+
+from connector.store.feeds.retention import HOUR, Due
+from connector.store.store import Store
+
+log = structlog.get_logger()
+_DISPOSAL: Final = "disposal"
+# The limits of an output: fewer break no ratio, and of the rest at most this share goes at once.
+_SMALL: Final = 20
+_LARGEST_SHARE: Final = 0.3
+_DATE: Final = "their disposition date has come"
+
+
+@dataclass(slots=True)
+class Disposal:
+    """Purges what may not be held; it looks at all that is held hourly at most, but for spills."""
+
+    searched: dict[int, int] = field(default_factory=dict)
+    _working: Lock = field(default_factory=Lock)
+
+    def carry_out(self, store: Store, now: int) -> int:
+        """Purge what is due; return how many objects that were.
+
+        The audit is told first, by marking and number: a kill on the way repeats the rest.
+        """
+        with self._working:
+            due = store.objects.disposals.due(now)
+            purged = 0
+            for feed, those in groupby(due, lambda one: one.feed):
+                found = list(those)
+                if self._in_turn(feed, found, now):
+                    self.searched[feed] = now
+                    purged += _search(store, feed, found, now)
+            if values := store.objects.disposals.scrub():
+                log.info("store.values_disposed", values=values)
+            return purged
+
+    def _in_turn(self, feed: int, due: Sequence[Due], now: int) -> bool:
+        last = self.searched.get(feed)
+        urgent = any(one.spill and not one.waits for one in due)
+        return urgent or last is None or now - last >= HOUR or now < last
+
+
+def confirm(store: Store, feed: int, by: str, now: int) -> int:
+    """Purge what waits for a person in a feed; return how many objects that were."""
+    disposals = store.objects.disposals
+    waiting = {one.marking: one.spill for one in disposals.waiting(feed)}
+    if not waiting:
+        return 0
+    found = disposals.bearing(feed, waiting)
+    _purge(store, feed, waiting, found, now, by)
+    return len(found)
+
+
+def _search(store: Store, feed: int, due: Sequence[Due], now: int) -> int:
+    """Purge what is due in one feed, or set it aside where that is more than may go unasked."""
+    disposals = store.objects.disposals
+    reasons = {one.marking: one.spill for one in due}
+    found = disposals.bearing(feed, reasons)
+    set_aside = {one.marking for one in due if one.waits}
+    fresh = {number: refs for number, refs in found.items() if refs - set_aside}
+    if _is_large(len(fresh), disposals.count(feed)):
+        _tell_of_waiting(store, feed, fresh, now)
+        set_aside |= {ref for refs in fresh.values() for ref in refs}
+        fresh = {}
+    counts = Counter(ref for refs in found.values() for ref in refs if ref in set_aside)
+    disposals.wait(feed, counts, now)
+    going = {ref: why for ref, why in reasons.items() if ref not in counts}
+    _purge(store, feed, going, fresh, now)
+    return len(fresh)
+
+
+def _is_large(count: int, held: int) -> bool:
+    return count > _SMALL and count > _LARGEST_SHARE * held
+
+
+def _tell_of_waiting(
+    store: Store, feed: int, found: Mapping[int, Collection[str]], now: int
+) -> None:
+    name = store.feeds()[feed]
+    counts = Counter(ref for refs in found.values() for ref in refs)
+    for ref, count in sorted(counts.items()):
+        why = f"feed {name}: {count} objects wait to be deleted: connector feeds purge {name}"
+        store.ledger.record(_DISPOSAL, "wait", ref, why, [], now)
+    log.warning(
+        "feed.purge_waits", feed=name, objects=len(found), markings=len(counts),
+        what=f"withheld now, deleted when a person says so: connector feeds purge {name}",
+    )  # fmt: skip
+
+
+def _purge(
+    store: Store,
+    feed: int,
+    reasons: Mapping[str, str],
+    found: Mapping[int, Collection[str]],
+    now: int,
+    by: str = "",
+) -> None:
+    """Take objects out of the store: every trace of what is classified, the words of the rest."""
+    disposals = store.objects.disposals
+    counts = Counter(ref for refs in found.values() for ref in refs if ref in reasons)
+    for ref, count in sorted(counts.items()):
+        asked = f"; {by} said so" if by else ""
+        why = f"{count} objects: {reasons[ref] or _DATE}{asked}"
+        store.ledger.record(_DISPOSAL, "dispose", ref, why, [], now)
+    spills = {ref for ref, why in reasons.items() if why}
+    classified = {number for number, refs in found.items() if not spills.isdisjoint(refs)}
+    disposals.purge(feed, classified)
+    disposals.dispose(feed, found.keys() - classified)
+    staged = store.objects.staging.purge(feed, reasons) if reasons else 0
+    disposals.settle(feed, reasons, reasons if staged else counts, now)
+    store.database.fold_log()
+    if classified:
+        log.error("feed.spill_purged", markings=sorted(spills), objects=len(classified))
+    if dated := len(found) - len(classified):
+        log.info("store.disposed", objects=dated, markings=len(counts))

@@ -1,0 +1,134 @@
+"""What may not be held at all never enters: what is classified, and what is past its date.
+
+A feed of unclassified data that carries a classified object (ACS 3.0) has a spill: nothing of it
+is stored or logged but the marking's id, and an alarm is raised (`reference/feed.md` section 2.3,
+rule 1). What a marking told us to dispose of by now (rule 7) is as if it had never been sent. A
+marking speaks of the objects of the feed that defined it, and of no others.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import msgspec
+import structlog
+
+from connector.feed import Page
+from connector.indicators.identity import key_of_id
+from connector.indicators.markings.definition import Definition, markings_in, read_marking
+from connector.indicators.stix import LONGEST_ID, StixObject, micros, read_object
+from connector.store.feeds.definitions import BY_CURSOR, Shown
+from connector.store.feeds.objects import ObjectStore
+
+log = structlog.get_logger()
+
+_MARKING: Final = "marking-definition"
+_QUOTED: Final = b'"marking-definition"'  # as a whole value: every object names markings by id
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The door to what a store holds of one feed."""
+
+    store: ObjectStore
+    feed: int
+
+    def cleared(
+        self, page: Page, spilled: dict[str, str], now: int, shown: Shown = BY_CURSOR
+    ) -> Page:
+        """Return the page without what may not be held; `spilled` gathers what is classified.
+
+        What is held already stays until it is purged: a version of it is no less true for that.
+        """
+        self._learn(page.objects, now, shown)
+        closed = self._closed(page.objects, now)
+        if not closed:
+            return page
+        borne = [closed.keys() & markings_in(raw) for raw in page.objects]
+        held = self._held([raw for raw, refs in zip(page.objects, borne, strict=True) if refs])
+        kept, away = [], []
+        for raw, refs in zip(page.objects, borne, strict=True):
+            (away.append(refs) if refs and raw not in held else kept.append(raw))
+        if away:
+            self._tell(closed, away, spilled)
+        return replace(page, objects=kept)
+
+    def _closed(self, objects: Sequence[bytes], now: int) -> Mapping[str, str]:
+        disposals = self.store.disposals
+        with self.store.reading() as connection:
+            if not disposals.closed(connection, self.feed, None, now):
+                return {}
+            borne = {ref for raw in objects for ref in markings_in(raw)}
+            return disposals.closed(connection, self.feed, borne, now)
+
+    def _held(self, doubted: Sequence[bytes]) -> set[bytes]:
+        ids = {raw: _id_of(raw) for raw in doubted}
+        keys = {raw: key_of_id(found) for raw, found in ids.items() if found}
+        with self.store.reading() as connection:
+            held = self.store.disposals.holds(connection, self.feed, set(keys.values()))
+        return {raw for raw, key in keys.items() if key in held}
+
+    def _tell(
+        self, closed: Mapping[str, str], away: Sequence[set[str]], spilled: dict[str, str]
+    ) -> None:
+        lost = {ref for refs in away for ref in refs}
+        self.store.disposals.turned_away(self.feed, lost)
+        spills = {ref: closed[ref] for ref in lost if closed[ref]}
+        spilled.update(spills)
+        classified = sum(not refs.isdisjoint(spills) for refs in away)
+        if classified:
+            log.error("feed.spill", markings=sorted(spills), objects=classified)
+        if classified < len(away):
+            log.info("feed.past_disposition", objects=len(away) - classified)
+
+    def _learn(self, objects: Sequence[bytes], now: int, shown: Shown) -> None:
+        """Take in what opens or closes the door before what bears it passes: definitions do."""
+        defined = _definitions(objects)
+        if not defined:
+            return
+        with self.store.reading() as connection:
+            closed = self.store.disposals.closed(connection, self.feed, defined, now)
+        turning = {
+            ref: said for ref, said in defined.items() if ref in closed or _closes(said, now)
+        }
+        if not turning:
+            return
+        self.store.add_markings(self.feed, turning, shown)
+        spills = {ref for ref, said in turning.items() if _spills(said) and ref not in closed}
+        if spills and self.store.staging.purge(self.feed, spills):
+            self.store.disposals.turned_away(self.feed, spills)
+
+
+def definition_in(raw: bytes, found: StixObject) -> Definition:
+    """Return what a marking definition says; its version is `created` where it bears no other.
+
+    So has TAXII 2.1 it (section 3.4.1) of objects that are not versioned.
+    """
+    dated = found.modified or found.created
+    version = 0 if dated is None else micros(dated)
+    return Definition(read_marking(msgspec.json.decode(raw)), version, gone=bool(found.revoked))
+
+
+def _definitions(objects: Sequence[bytes]) -> dict[str, Definition]:
+    found = {}
+    for raw in objects:
+        if _QUOTED not in raw:
+            continue
+        read = read_object(raw)
+        if isinstance(read, StixObject) and read.type == _MARKING:
+            found[read.id] = definition_in(raw, read)
+    return found
+
+
+def _closes(said: Definition, now: int) -> bool:
+    closing = said.marking.closing
+    return closing is not None and closing[0] <= now
+
+
+def _spills(said: Definition) -> bool:
+    return said.marking.closing is not None and bool(said.marking.closing[1])
+
+
+def _id_of(raw: bytes) -> str:
+    read = read_object(raw)
+    return read.id[:LONGEST_ID]

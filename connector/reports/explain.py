@@ -1,0 +1,293 @@
+"""The whole chain for one value: claims, decisions, outputs, as the documented JSON."""
+
+from typing import Any, Final
+
+from connector.decisions.context import NO_CONTEXT, OPINIONS
+from connector.decisions.decide import (
+    NEVER,
+    ClaimRow,
+    Kind,
+    decide,
+    ends,
+    explain,
+    explain_all,
+    reason_of,
+)
+from connector.decisions.plan import Mark
+from connector.decisions.reach import exceeds, reach_of, words_of_reach
+from connector.decisions.selection import Terms
+from connector.indicators.confidence import words_of
+from connector.indicators.identity import id_of_key, key_of_id
+from connector.indicators.markings.redaction import Part
+from connector.indicators.observables.keys import key_of
+from connector.indicators.observables.lookup import candidates, meanings
+from connector.indicators.stix import instant
+from connector.model import Context, Reason, Subject
+from connector.reports.mentioned import Mentions, find_mentions
+from connector.reports.status import Json, gap_json, moment
+from connector.service.service import Service
+from connector.store import queries as questions
+from connector.store.queries import ClaimFound, OutputRow
+from connector.sync.cycle import Listing, Output
+
+_MARK_REASONS: Final = {
+    Mark.WRITTEN: Reason.WRITTEN,
+    Mark.FOREIGN: Reason.WRITTEN,
+    Mark.REJECTED: Reason.REJECTED,
+    Mark.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
+    Mark.OVER_CAPACITY: Reason.OVER_CAPACITY,
+    Mark.OVER_SHARE: Reason.OVER_CAPACITY,
+}
+_REASONS_WITHOUT_OBSERVABLE: Final = {
+    Kind.UNREADABLE: Reason.UNREADABLE,
+    Kind.UNSUPPORTED: Reason.UNSUPPORTED_PATTERN,
+    Kind.NOT_ENFORCEABLE: Reason.NOT_ENFORCEABLE,
+}
+_FOREIGN: Final = "was there before us, put by others; it stays theirs"
+
+
+def explain_value(service: Service, asked: str) -> Json:
+    """Return the whole chain for a value or an indicator's id: claims, decisions, outputs."""
+    database = service.store.database
+    with database.read() as connection:
+        if "--" in asked and asked.partition("--")[0].replace("-", "").isalpha():
+            key = key_of_id(asked)
+            found = questions.observables_of_object(database, connection, key)
+            bare = questions.bare_claims_of(database, connection, key)
+            unread = questions.unreadable_named(database, connection, asked)
+            mentions = Mentions(bare)
+        else:
+            keys = [key_of(candidate) for candidate in candidates(asked)]
+            found = questions.find_observables(database, connection, keys) if keys else {}
+            mentions, unread = find_mentions(service, connection, asked), []
+        answers = [
+            _observable_json(service, connection, number, observable)
+            for number, observable in sorted(found.items())
+        ]
+    return {
+        "value": asked,
+        "found": bool(answers or mentions.claims or unread),
+        "observables": answers,
+        "unread": [
+            *(_unread_json(service, claim) for claim in mentions.claims),
+            *({**_unread_json(service, claim), "indicator": asked} for claim in unread),
+        ],
+        "searched": {"unread": mentions.searched, "of": mentions.of},
+        "protected": _protections(service, asked),
+        "gaps": [{"feed": gap.feed, **gap_json(gap)} for gap in service.store.objects.gaps.found()],
+    }
+
+
+def _protections(service: Service, asked: str) -> list[Json]:
+    """Return who protects the value itself, whether any feed speaks of it or not."""
+    now = instant(service.now())
+    for observable in meanings(asked):
+        if (by := service.allowlist.protects(observable, now)) is not None:
+            return [{"type": observable.type.value, "group": by.group, "value": by.value}]
+    return []
+
+
+def _observable_json(service: Service, connection: Any, number: int, observable: Subject) -> Json:
+    claims = questions.claims_on(service.store.database, connection, number)
+    standings = {
+        name: _standings(observable, claims, listing, service)
+        for name, listing in service.listings.items()
+    }
+    return {
+        "type": observable.type.value,
+        "value": observable.shown,
+        "claims": [
+            {
+                **_claim_json(service, claim, observable),
+                "reasons": {name: found[at] for name, found in standings.items()},
+            }
+            for at, claim in enumerate(claims)
+        ],
+        "outputs": [
+            _outcome_json(service, connection, output, number, observable, claims)
+            for output in service.outputs.values()
+        ],
+    }
+
+
+def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None) -> Json:
+    terms = service.terms[claim.row.feed]
+    level = service.level(service.store.traits(claim.row.traits), claim.row.feed)
+    until = NEVER if observable is None else ends(observable.type, claim.row, terms)
+    too_wide = _too_wide(service, observable, terms)
+    return {
+        "feed": terms.name,
+        "indicator": id_of_key(claim.object),
+        "enforceable": claim.row.kind in (Kind.ENFORCEABLE, Kind.RULE) and not too_wide,
+        "why": "; ".join(filter(None, (claim.why, too_wide))),
+        "valid_from": moment(claim.row.valid_from),
+        "valid_until": moment(until),
+        "marking": level.label,
+        "confidence": _meant(claim.row.confidence, terms),
+        "confidence_said": _said(claim.row.confidence, terms),
+        "caps": ["max_confidence"] if _lowered(claim.row.confidence, terms) else [],
+        "sighted": moment(claim.row.sighted),
+        **_kept_back(service, claim),
+        **_context_json(
+            service.store.contexts(claim.row.context) if claim.row.context else NO_CONTEXT
+        ),
+        "reasons": {},
+    }
+
+
+def _unread_json(service: Service, claim: ClaimFound) -> Json:
+    """Return a claim that has no observable, with the reason that it is counted under."""
+    reason = _REASONS_WITHOUT_OBSERVABLE[Kind(claim.row.kind)]
+    return {**_claim_json(service, claim, None), "reason": reason.value}
+
+
+def _too_wide(service: Service, observable: Subject | None, terms: Terms) -> str:
+    """Return why no list takes an observable of this feed as enough to block, by its reach."""
+    if observable is None:
+        return ""
+    wide = {kind for one in service.listings.values() for kind in one.policy.select.wide}
+    if not exceeds(observable.type, reach_of(observable), terms.widest, wide):
+        return ""
+    return words_of_reach(observable.type, terms.name, terms.widest)
+
+
+def _meant(confidence: int | None, terms: Terms) -> int | None:
+    """Return the confidence from 0 to 100; None where it says nothing that is known."""
+    meant = terms.capped(terms.reads(confidence))
+    return None if meant is None or meant < 0 else meant
+
+
+def _lowered(confidence: int | None, terms: Terms) -> bool:
+    """Return whether the feed's `max_confidence` lets less count than the indicator says."""
+    return terms.reads(confidence) != terms.capped(terms.reads(confidence))
+
+
+def _said(confidence: int | None, terms: Terms) -> str | None:
+    """Return the confidence in the producer's words; None where it is what STIX asks for."""
+    plain = confidence is None or (confidence >= 0 and terms.scale is None)
+    if confidence is None or (plain and not _lowered(confidence, terms)):
+        return None
+    return words_of(confidence)
+
+
+def _kept_back(service: Service, claim: ClaimFound) -> Json:
+    """Return what stays out of the fields of which list and why, and what contradicts itself."""
+    traits, feed = service.store.traits(claim.row.traits), claim.row.feed
+    policies = {name: listing.policy for name, listing in service.listings.items()}
+    nobody = () if traits.created_by else (Part.PRODUCER, Part.PRODUCER_NAME)
+    hidden = {
+        name: {part: why for part, why in policy.hidden(traits, feed).items() if part not in nobody}
+        for name, policy in policies.items()
+    }
+    notes = [note for policy in policies.values() for note in policy.notes(traits, feed)]
+    return {
+        "hidden": {name: parts for name, parts in hidden.items() if parts},
+        "notes": list(dict.fromkeys(notes)),
+    }
+
+
+def _context_json(context: Context) -> Json:
+    """Return who is behind an indicator, by kind, and what others think of it, by producer."""
+    words: dict[str, list[str]] = {}
+    for word in context.words:
+        words.setdefault(word.kind, []).append(word.name)
+    opinions = {producer: OPINIONS[score - 1] for producer, score in context.opinions}
+    return {"context": words, "opinions": opinions}
+
+
+def _standings(
+    observable: Subject, claims: list[ClaimFound], listing: Listing, service: Service
+) -> list[Json]:
+    """Return why each claim is, or is not, on a list beside the others."""
+    rows = [claim.row for claim in claims]
+    found = explain_all(observable, rows, listing.policy, service.now())
+    carrier = next(
+        (id_of_key(claim.object) for claim, (reason, _) in zip(claims, found, strict=True)
+         if reason is Reason.WANTED), "",
+    )  # fmt: skip
+    return [
+        {
+            "reason": reason.value,
+            "detail": f"{carrier} carries the entry" if reason is Reason.SUPERSEDED else detail,
+        }
+        for reason, detail in found
+    ]
+
+
+def _standing(
+    observable: Subject, claim: ClaimRow, listing: Listing, service: Service
+) -> tuple[str, str]:
+    reason, detail = explain(observable, claim, listing.policy, service.now())
+    return reason.value, detail
+
+
+def _outcome_json(
+    service: Service,
+    connection: Any,
+    output: Output,
+    number: int,
+    observable: Subject,
+    claims: list[ClaimFound],
+) -> Json:
+    policy, database = output.listing.policy, service.store.database
+    rows = [claim.row for claim in claims]
+    decision = decide(observable, rows, policy, service.now())
+    rowed = questions.output_rows(database, connection).get(output.name)
+    found = questions.entry_of(database, connection, rowed.number, number) if rowed else None
+    since = questions.listed_since(database, connection, output.listing.number, number)
+    if decision.carrier is None:
+        reason = reason_of(max(decision.codes, default=1))
+        detail = decision.detail or _first_detail(observable, claims, output.listing, service)
+        until = None
+    else:
+        reason, detail = _at_target(found, rowed)
+        if found is not None and found.mark == Mark.OVER_SHARE:
+            detail = _beyond_share(policy.terms[decision.source])
+        since = found.since if found else since
+        until = moment(decision.merged.until if decision.merged else None)
+    if decision.carrier is None and found is not None and found.mark == Mark.WRITTEN:
+        detail = (detail + "; " if detail else "") + _still_there(rowed)
+    return {
+        "name": output.name,
+        "list": policy.name,
+        "reason": reason.value,
+        "detail": detail,
+        "since": moment(since),
+        "until": until,
+    }
+
+
+def _beyond_share(terms: Terms) -> str:
+    return (
+        f"feed {terms.name} alone claims it and has its max_share, {terms.max_share or 0:.0%} of "
+        "what fits"
+    )
+
+
+def _still_there(output: OutputRow | None) -> str:
+    """Return until when the target keeps an entry that is no longer wanted."""
+    if output is not None and output.held_plan:
+        return f"still at the target: {_waiting(output.held_plan)}"
+    return "still at the target until its next cycle"
+
+
+def _waiting(plan: str) -> str:
+    return f"plan {plan} waits: connector apply {plan}"
+
+
+def _first_detail(
+    observable: Subject, claims: list[ClaimFound], listing: Listing, service: Service
+) -> str:
+    """Return the first words there are: of the policy, or of the pattern's reader."""
+    found = ((_standing(observable, claim.row, listing, service)[1], claim) for claim in claims)
+    words = (detail or claim.why for detail, claim in found)
+    return next((detail for detail in words if detail), "")
+
+
+def _at_target(found: questions.EntryFound | None, output: OutputRow | None) -> tuple[Reason, str]:
+    if found is not None and found.mark in _MARK_REASONS:
+        detail = _FOREIGN if found.mark == Mark.FOREIGN else found.why
+        return _MARK_REASONS[Mark(found.mark)], detail
+    if output is not None and output.held_plan:
+        return Reason.HELD, _waiting(output.held_plan)
+    return Reason.PENDING, output.error if output is not None and output.error else ""

@@ -1,0 +1,63 @@
+"""Tells at the feed itself, before any list, that it is full or out of character."""
+
+from typing import Final, Protocol
+
+import structlog
+
+from connector.config.alarm import AlarmConfig
+from connector.config.model import FeedConfig
+from connector.decisions.character import CHARACTER, Bounds, out_of_character
+from connector.ingest.poll import Polled
+from connector.store.feeds.objects import ObjectStore
+
+log = structlog.get_logger()
+
+FULL: Final = "max_objects"
+
+
+class Watched(Protocol):
+    """A configured feed: its name, its number in the store, and what the file says of it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def config(self) -> FeedConfig: ...
+
+
+def begin(feed: Watched, store: ObjectStore, now: int) -> None:
+    """Begin to count anew where a span has passed."""
+    store.habits.begin(feed.number, now, _span(feed))
+
+
+def judge(feed: Watched, polled: Polled, store: ObjectStore, now: int) -> None:
+    """Sound what a poll showed, with one warning each; a feed that takes all again is not full."""
+    store.habits.note_gone(feed.number, polled.revoked + polled.withdrawn)
+    found = out_of_character(store.habits.lately(feed.number), _bounds(feed.config.alarm))
+    if polled.refused:
+        words = (
+            f"{polled.refused:,} new objects wait at their source, as max_objects is "
+            f"{feed.config.max_objects or 0:,}: raise it, and the next poll reads them"
+        )
+        found[FULL] = (words, polled.refused)
+    elif not polled.errors:
+        store.alarms.clear(feed.number, [FULL])
+    for name in store.alarms.sound(feed.number, found, now):
+        log.warning("feed.alarm", feed=feed.name, alarm=name, what=found[name][0])
+
+
+def acknowledge(feed: Watched, store: ObjectStore, now: int) -> int:
+    """Take the feed as it is now for its character; return how many alarms that ends."""
+    ended = store.alarms.clear(feed.number, CHARACTER)
+    if ended:
+        store.habits.begin(feed.number, now, _span(feed), anew=True)
+    return ended
+
+
+def _span(feed: Watched) -> int:
+    return int(feed.config.alarm.span.total_seconds()) * 1_000_000
+
+
+def _bounds(config: AlarmConfig) -> Bounds:
+    return Bounds(config.growth, config.producers, config.kinds, config.twins, config.least)

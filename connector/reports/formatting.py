@@ -1,0 +1,343 @@
+"""What people see on a terminal; values are printed defanged."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from connector.config.loading import Loaded
+from connector.registry import PluginInfo
+from connector.reports.feed_states import FULL
+from connector.reports.status import Json, defang
+from connector.service.once import Outcome
+
+_SHOWN: Final = 20
+_PURGES_SHOWN: Final = 3
+_COLOURS: Final = {
+    "ok": "green", "held": "yellow", "never": "yellow", "stale": "red", "failing": "red",
+    "paused": "red", "full": "yellow", "alarm": "yellow",
+}  # fmt: skip
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Yield a function that shows how far long work is; silent where there is no terminal."""
+    if not console.is_terminal:
+        yield lambda _what, _done, _total: None
+        return
+    bars = Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
+        TextColumn("{task.completed:,.0f}"), TimeElapsedColumn(), console=console, transient=True,
+    )  # fmt: skip
+    tasks: dict[str, TaskID] = {}
+
+    def shown(what: str, done: int, total: int | None) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total)
+        bars.update(tasks[what], completed=done, total=total)
+
+    with bars:
+        yield shown
+
+
+def summary(loaded: Loaded) -> str:
+    """Return one line that says what a valid file describes."""
+    config = loaded.config
+    counts = {
+        "feed": len(config.feeds),
+        "list": len(config.lists),
+        "output": len(config.outputs),
+    }
+    words = ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in counts.items())
+    return f"{loaded.path}: valid: {words}"
+
+
+def tell_outcome(console: Console, outcome: Outcome) -> None:
+    """Print what one pass did, a line for each feed and output."""
+    for name, polled in outcome.polled.items():
+        _line(
+            console,
+            f"feed {name}: {polled.objects:,} objects, {polled.new:,} new, "
+            f"{polled.updated:,} updated, {polled.revoked:,} revoked, "
+            f"{polled.withdrawn:,} withdrawn, {polled.unreadable:,} unreadable",
+        )
+        for fault in polled.faults:
+            _line(console, f"  unreadable: {fault}")
+    for name, applied in outcome.applied.items():
+        _line(
+            console,
+            f"output {name}: {applied.added:,} added, {applied.updated:,} updated, "
+            f"{applied.removed:,} removed, {applied.rejected:,} rejected",
+        )
+    for name, held in outcome.held.items():
+        _line(console, f"output {name}: plan {held.plan_id} is held, nothing was written")
+        for sentence in held.broken:
+            _line(console, f"  {sentence}")
+        _line(console, f"  look: connector plan {name}; accept: connector apply {held.plan_id}")
+    for name, why in outcome.failures.items():
+        _line(console, f"{name}: {why}")
+
+
+def show_status(console: Console, answer: Json) -> None:
+    """Print feeds, lists and outputs, each with its reasons and problems on lines of their own."""
+    feeds = _columns("feed", "state", "last success", "objects")
+    for feed in answer["feeds"]:
+        feeds.add_row(feed["name"], _state(feed["state"]), _age(feed), f"{feed['objects']:,}")
+    console.print(feeds)
+    _tell(console, ((feed["name"], feed["error"]) for feed in answer["feeds"]), "yellow")
+    _tell(
+        console,
+        ((f["name"], lost(f["name"], g)) for f in answer["feeds"] for g in f["gaps"]),
+        "yellow",
+    )
+    _tell(
+        console, ((f["name"], _alarm(f, a)) for f in answer["feeds"] for a in f["alarms"]), "yellow"
+    )
+    _tell(console, ((f["name"], _purges(f)) for f in answer["feeds"]), "yellow")
+    _tell(console, ((f["name"], _notes(f["notes"])) for f in answer["feeds"]))
+    _tell(console, ((f["name"], _caps(f["caps"])) for f in answer["feeds"]))
+    console.print(f"\n{answer['claims']:,} claims\n")
+    lists = _columns("list", "purpose", "wanted", "decided")
+    for listed in answer["lists"]:
+        decided = listed["decided_at"] or "being decided"
+        lists.add_row(listed["name"], listed["purpose"], f"{listed['wanted']:,}", decided)
+    console.print(lists)
+    _tell(console, ((listed["name"], _reasons(listed["reasons"])) for listed in answer["lists"]))
+    _tell(
+        console, ((listed["name"], _kept_off(listed["suppressed"])) for listed in answer["lists"])
+    )
+    console.print()
+    outputs = _columns("output", "list", "state", "last success", "written")
+    for output in answer["outputs"]:
+        outputs.add_row(
+            output["name"], output["list"], _state(output["state"]), _age(output),
+            f"{output['written']:,}",
+        )  # fmt: skip
+    console.print(outputs)
+    _tell(console, ((output["name"], _reasons(output["reasons"])) for output in answer["outputs"]))
+    _tell(console, ((output["name"], _gone_after(output)) for output in answer["outputs"]))
+    _tell(console, ((output["name"], _problem(output)) for output in answer["outputs"]), "yellow")
+
+
+def lost(feed: str, gap: Json) -> str:
+    """Return what a gap means, and how to acknowledge it."""
+    return (
+        f"{gap['collection']} was not read from {gap['after']} to {gap['until']}, and what came or "
+        f"was revoked then is lost (acknowledge: connector feeds ack {feed})"
+    )
+
+
+def _columns(*names: str) -> Table:
+    return Table(*names, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+
+
+def _tell(console: Console, told: Iterable[tuple[str, str | None]], style: str = "") -> None:
+    """Print what there is to say of each part; lines stay whole, so that they can be copied."""
+    for name, words in told:
+        if words:
+            console.print(f"  {name}: {words}", markup=False, style=style)
+
+
+def _problem(output: Json) -> str:
+    if output["held_plan"]:
+        return f"{output['error'] or ''} (accept: connector apply {output['held_plan']})".strip()
+    if output["waits_for"]:
+        return f"waiting for the first poll of feed {', '.join(output['waits_for'])}"
+    return output["error"] or ""
+
+
+def _state(state: str) -> Text:
+    return Text(state, style=_COLOURS.get(state, ""))
+
+
+def _age(part: Json) -> str:
+    age = part["age_seconds"]
+    if age is None:
+        return "never"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if age >= size:
+            return f"{age // size} {unit} ago"
+    return f"{age} s ago"
+
+
+def _reasons(reasons: dict[str, int]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
+
+
+def _gone_after(output: Json) -> str:
+    means = (
+        f"{reason} {times['sum'] / times['count']:,.1f} s ({times['count']:,})"
+        for reason, times in output["removal_seconds"].items()
+    )
+    words = ", ".join(means)
+    return f"gone on average after: {words}" if words else ""
+
+
+def _kept_off(suppressed: dict[str, int]) -> str:
+    return f"kept off by {_reasons(suppressed)}" if suppressed else ""
+
+
+def _alarm(feed: Json, alarm: Json) -> str:
+    """Return what is out of order with a feed; what it is like, a person may take for usual."""
+    words = f"{alarm['name']}: {alarm['words']}, since {alarm['since']}"
+    if alarm["name"] == FULL:
+        return words
+    return f"{words} (acknowledge: connector feeds ack {feed['name']})"
+
+
+def _caps(caps: dict[str, Json]) -> str:
+    """Return how a feed is capped, and what each cap keeps off where that is counted."""
+    words = (
+        f"{name} {cap['limit']}"
+        + (f" (keeps off {cap['keeps_off']:,})" if cap["keeps_off"] else "")
+        for name, cap in caps.items()
+    )
+    told = ", ".join(words)
+    return f"capped: {told}" if told else ""
+
+
+def _purges(feed: Json) -> str:
+    waiting = feed["purges"]
+    if not waiting:
+        return ""
+    shown = [f"{one['objects']:,} of {one['marking']}" for one in waiting[:_PURGES_SHOWN]]
+    more = [f"of {len(waiting) - _PURGES_SHOWN:,} more markings"] if waiting[_PURGES_SHOWN:] else []
+    since = min(one["since"] for one in waiting)
+    return (
+        f"objects that may be held no longer wait since {since} to be deleted: "
+        f"{', '.join((*shown, *more))} (delete: connector feeds purge {feed['name']})"
+    )
+
+
+def _notes(notes: dict[str, int]) -> str:
+    return f"values put right: {_reasons(notes)}" if notes else ""
+
+
+def show_plans(console: Console, plans: Sequence[Json]) -> None:
+    """Print what each output would write, values defanged, long parts cut."""
+    for plan in plans:
+        _line(
+            console,
+            f"{plan['output']}: plan {plan['id']} ({plan['scope']}): {len(plan['add']):,} to add, "
+            f"{len(plan['update']):,} to update, {len(plan['remove']):,} to remove, "
+            f"{plan['unchanged']:,} unchanged",
+        )
+        if plan["drifted"]:
+            _line(console, f"  drifted: {plan['drifted']:,} entries there are not ours")
+        for sign, verb in (("+", "add"), ("~", "update"), ("-", "remove")):
+            _show_values(console, sign, plan[verb])
+        for sentence in plan["broken_limits"]:
+            console.print(f"  held: {sentence}", markup=False, style="yellow")
+
+
+def _show_values(console: Console, sign: str, values: Sequence[Json]) -> None:
+    for value in values[:_SHOWN]:
+        reason = f"  ({value['reason']})" if "reason" in value else ""
+        _line(console, f"  {sign} {value['type']} {defang(value['value'])}{reason}")
+    if len(values) > _SHOWN:
+        _line(console, f"  {sign} ... and {len(values) - _SHOWN:,} more (--json has all)")
+
+
+def show_explanation(console: Console, answer: Json) -> None:
+    """Print the chain from claims to outputs."""
+    if not answer["found"]:
+        _line(console, f"{defang(answer['value'])}: no feed speaks of it")
+    for observable in answer["observables"]:
+        _line(console, f"{observable['type']} {defang(observable['value'])}")
+        for claim in observable["claims"]:
+            _line(console, f"  claimed by {_claim(claim)}")
+            for words in _kept_back(claim):
+                _line(console, f"    {words}")
+        for output in observable["outputs"]:
+            _line(console, f"  {output['name']} ({output['list']}): {_outcome(output)}")
+    for claim in answer["unread"]:
+        _line(console, f"  {claim['reason']}: no observable in {_claim(claim)}")
+    if (searched := answer["searched"])["unread"] < searched["of"]:
+        _line(
+            console,
+            f"  looked through the newest {searched['unread']:,} of {searched['of']:,} claims "
+            "from which nothing could be read",
+        )
+    for gap in answer["gaps"]:
+        _line(console, f"  gap: {gap['feed']}: {lost(gap['feed'], gap)}")
+    for protection in answer["protected"]:
+        _line(console, f"  allowlist: {protection['group']} protects {defang(protection['value'])}")
+
+
+def _line(console: Console, text: str) -> None:
+    """Print a line as it is: feed text may look like markup."""
+    console.print(text, markup=False)
+
+
+def _claim(claim: Json) -> str:
+    parts = [f"{claim['indicator']} of {claim['feed']}"]
+    parts.append("enforceable" if claim["enforceable"] else "not enforceable")
+    parts.append(f"TLP:{claim['marking']}")
+    if claim["confidence_said"]:
+        meant = claim["confidence"]
+        means = "nothing" if meant is None else str(meant)
+        why = f" ({', '.join(claim['caps'])})" if claim["caps"] else ""
+        parts.append(f"confidence {claim['confidence_said']}, which means {means}{why}")
+    if claim["valid_from"]:
+        parts.append(f"from {claim['valid_from']}")
+    if claim["valid_until"]:
+        parts.append(f"until {claim['valid_until']}")
+    if claim["why"]:
+        parts.append(defang(claim["why"]))
+    return ", ".join(parts)
+
+
+def _kept_back(claim: Json) -> Iterator[str]:
+    """Yield what markings and consent keep out of which list's fields, and what contradicts."""
+    lists: dict[tuple[str, str], list[str]] = {}
+    for listed, parts in claim["hidden"].items():
+        reasons: dict[str, list[str]] = {}
+        for part, why in parts.items():
+            reasons.setdefault(why, []).append(part)
+        for why, names in reasons.items():
+            lists.setdefault((", ".join(names), why), []).append(listed)
+    for (told, why), those in lists.items():
+        yield f"{', '.join(those)} {'do' if those[1:] else 'does'} not tell its {told}: {why}"
+    for note in claim["notes"]:
+        yield f"note: {note}: the stricter side was taken"
+
+
+def _outcome(output: Json) -> str:
+    words = str(output["reason"])
+    if output["detail"]:
+        words += f": {defang(output['detail'])}"
+    if output["since"]:
+        words += f", since {output['since']}"
+    if output["until"]:
+        words += f", until {output['until']}"
+    return words
+
+
+def plugin_json(plugin: PluginInfo) -> dict[str, Any]:
+    """Return what a plugin is and can do, as JSON."""
+    return {
+        "name": plugin.name,
+        "kind": "adapter" if plugin.group.endswith("outputs") else "feed",
+        "origin": plugin.origin,
+        "summary": plugin.summary,
+        "writes": plugin.writes,
+        "supports": sorted(kind.value for kind in plugin.supports),
+        "takes_rules": sorted(language.value for language in plugin.takes_rules),
+        "capacity": plugin.capacity,
+        "fields": sorted(plugin.fields),
+        "error": plugin.error,
+    }
+
+
+def show_plugins(console: Console, plugins: Sequence[PluginInfo]) -> None:
+    """Print the installed adapters and feeds."""
+    table = Table("name", "kind", "writes", "from", "what", box=None, pad_edge=False)
+    for plugin in plugins:
+        shown = plugin_json(plugin)
+        what = Text(plugin.error, style="red") if plugin.error else Text(plugin.summary)
+        table.add_row(plugin.name, shown["kind"], plugin.writes, plugin.origin, what)
+    console.print(table)

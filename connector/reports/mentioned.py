@@ -1,0 +1,48 @@
+"""Finds a value in objects from which nothing could be read: in how many, and of how many."""
+
+from typing import Any, Final, NamedTuple
+
+from connector.indicators.observables.mentions import Mention
+from connector.service.service import Service
+from connector.store import queries as questions
+from connector.store.database import parts
+from connector.store.queries import ClaimFound
+
+__all__ = ["Mentions", "find_mentions"]
+
+MOST_SEARCHED: Final = 20_000
+_MOST_BYTES: Final = 64 << 20
+_MOST_TOLD: Final = 100
+_AT_ONCE: Final = 100
+
+
+class Mentions(NamedTuple):
+    """Claims without observable whose original names a value; how many were looked at, of how many.
+
+    Looked at are the newest, and no more once enough are found or read.
+    """
+
+    claims: list[ClaimFound]
+    searched: int = 0
+    of: int = 0
+
+
+def find_mentions(service: Service, connection: Any, asked: str) -> Mentions:
+    """Return what names a value although no observable could be read from it."""
+    database = service.store.database
+    total = questions.unread_count(database, connection)
+    if not total:
+        return Mentions([])
+    mention, found, searched, size = Mention(asked), list[ClaimFound](), 0, 0
+    for part in parts(questions.newest_unread(database, connection, MOST_SEARCHED), _AT_ONCE):
+        originals = service.store.originals_of_claims(
+            connection, [claim.row.number for claim in part]
+        )
+        searched += len(part)
+        size += sum(map(len, originals.values()))
+        found += [
+            claim for claim in part if mention.stands_in(originals.get(claim.row.number, b""))
+        ]
+        if len(found) >= _MOST_TOLD or size >= _MOST_BYTES:
+            break
+    return Mentions(found[:_MOST_TOLD], searched, total)

@@ -1,0 +1,337 @@
+"""Answers for people and scripts: status, plans and explanations, as the documented JSON."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC
+from typing import Any, Final
+
+from connector.decisions.decide import (
+    NEVER,
+)
+from connector.decisions.plan import violations
+from connector.indicators.stix import instant
+from connector.model import Reason
+from connector.reports.feed_states import FULL
+from connector.service.once import Outcome
+from connector.service.readiness import awaited
+from connector.service.service import FeedUnderWay, Service
+from connector.store import queries as questions
+from connector.store.feeds.alarms import Alarm
+from connector.store.feeds.gaps import GapRow
+from connector.store.feeds.notes import notes_of
+from connector.store.outputs.timings import BOUNDS, Histogram, times_of
+from connector.store.queries import FeedRow, OutputRow, PurgeRow
+from connector.store.tallies import ENFORCE_TALLY, REMOVAL_TALLY
+from connector.sync.cycle import Output, Proposal
+
+_STALE_AFTER: Final = 3
+_TIMES: Final = {REMOVAL_TALLY: "removal_seconds", ENFORCE_TALLY: "enforce_seconds"}
+
+Json = dict[str, Any]
+
+
+def moment(microseconds: int | None) -> str | None:
+    """Return an instant as ISO 8601 in UTC with whole seconds; None stays None."""
+    if microseconds is None or microseconds >= NEVER:
+        return None
+    return instant(microseconds).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def defang(value: str) -> str:
+    """Return a value as people may read it without it becoming a link: `bad[.]example`."""
+    return value.replace("://", "[://]").replace(".", "[.]").replace("@", "[@]")
+
+
+def status(service: Service) -> Json:
+    """Return feeds, lists and outputs with their freshness and buckets."""
+    database, now = service.store.database, service.now()
+    with database.read() as connection:
+        claims = questions.claim_count(database, connection)
+        feeds = questions.feed_rows(database, connection)
+        outputs = questions.output_rows(database, connection)
+        reasons = {
+            name: questions.list_reasons(database, connection, listing.number, claims)
+            for name, listing in service.listings.items()
+        }
+        decided = questions.decided_at(database, connection)
+        suppressed = {
+            name: questions.suppressed(database, connection, listing.number)
+            for name, listing in service.listings.items()
+        }
+        output_reasons = {
+            name: questions.output_reasons(
+                database, connection, outputs[name], reasons[output.listing.policy.name]
+            )
+            for name, output in service.outputs.items()
+            if name in outputs
+        }
+        notes = {
+            name: notes_of(database, connection, feed.number)
+            for name, feed in service.feeds.items()
+        }
+        purges = {
+            name: questions.purges_waiting(database, connection, feed.number)
+            for name, feed in service.feeds.items()
+        }
+        times = {
+            name: {kind: times_of(database, connection, kind, row.number) for kind in _TIMES}
+            for name, row in outputs.items()
+        }
+        beyond: Counter[int] = Counter()
+        for name, row in outputs.items():
+            if name in service.outputs:
+                beyond.update(questions.beyond_share(database, connection, row))
+        there = {
+            name: questions.entries_there(database, connection, row)
+            for name, row in outputs.items()
+        }
+    gaps = service.store.objects.gaps.found()
+    alarms = service.store.objects.alarms.found()
+    return {
+        "feeds": [
+            {
+                **_feed_json(service, name, feeds.get(name), gaps, notes[name], now, alarms),
+                "purges": [_purge_json(waiting) for waiting in purges[name]],
+                "caps": _caps_json(feed, beyond[feed.number], alarms),
+            }
+            for name, feed in service.feeds.items()
+        ],
+        "claims": claims,
+        "lists": [
+            {
+                "name": name,
+                "purpose": service.listings[name].policy.purpose.value,
+                "wanted": counts.get(Reason.WANTED, 0),
+                "decided_at": moment(decided.get(name)),
+                "reasons": _counts(counts),
+                "suppressed": suppressed[name],
+            }
+            for name, counts in reasons.items()
+        ],
+        "outputs": [
+            {
+                **_output_json(
+                    service, output, outputs.get(name), output_reasons.get(name), reasons, now
+                ),
+                "waits_for": _waits_for(service, name, feeds, outputs.get(name)),
+                "written": there.get(name, 0),
+                **{
+                    key: _times_json(times.get(name, {}).get(kind, {}))
+                    for kind, key in _TIMES.items()
+                },
+            }
+            for name, output in service.outputs.items()
+        ],
+    }
+
+
+def outcome_json(outcome: Outcome) -> Json:
+    """Return what one pass did, by feed and output: counts, held plans and failures."""
+    counts = ("objects", "new", "updated", "revoked", "withdrawn", "unreadable")
+    return {
+        "feeds": {
+            name: {count: getattr(polled, count) for count in counts}
+            for name, polled in outcome.polled.items()
+        },
+        "outputs": {name: asdict(applied) for name, applied in outcome.applied.items()},
+        "held": {
+            name: {"plan": held.plan_id, "broken_limits": list(held.broken)}
+            for name, held in outcome.held.items()
+        },
+        "failures": outcome.failures,
+    }
+
+
+def healthy(answer: Json) -> bool:
+    """Return whether nothing in a status is stale, failing, paused or held, and nobody is asked."""
+    parts = [*answer["feeds"], *answer["outputs"]]
+    asked = any(feed["gaps"] or feed["purges"] for feed in answer["feeds"])
+    return not asked and all(part["state"] == "ok" for part in parts)
+
+
+def _counts(reasons: dict[Reason, int]) -> dict[str, int]:
+    return {reason.value: reasons[reason] for reason in Reason if reasons.get(reason)}
+
+
+def gap_json(gap: GapRow) -> Json:
+    """Return a span of time whose objects were lost to us."""
+    return {
+        "collection": gap.collection,
+        "after": moment(gap.after),
+        "until": moment(gap.until),
+        "noted": moment(gap.noted),
+    }
+
+
+def _purge_json(waiting: PurgeRow) -> Json:
+    """Return what waits for a person before it is deleted."""
+    return {
+        "marking": waiting.marking,
+        "objects": waiting.objects,
+        "since": moment(waiting.since),
+    }
+
+
+def _feed_json(
+    service: Service,
+    name: str,
+    row: FeedRow | None,
+    gaps: list[GapRow],
+    notes: dict[str, int],
+    now: int,
+    alarms: list[Alarm],
+) -> Json:
+    every = service.feeds[name].config.every.total_seconds()
+    last = row.last_success if row else None
+    age = None if last is None else max(0, (now - last) // 1_000_000)
+    state = _state(row is not None and row.error is not None, age, every)
+    own = [alarm for alarm in alarms if alarm.feed == name]
+    return {
+        "name": name,
+        "type": service.feeds[name].config.type,
+        "state": "paused" if row is not None and row.paused else _told(state, own),
+        "last_success": moment(last),
+        "age_seconds": age,
+        "objects": row.objects if row else 0,
+        "gaps": [gap_json(gap) for gap in gaps if gap.feed == name],
+        "alarms": [
+            {"name": one.name, "words": one.words, "since": moment(one.since)} for one in own
+        ],
+        "error": row.error if row else None,
+        "notes": notes,
+    }
+
+
+def _told(state: str, alarms: list[Alarm]) -> str:
+    """Return the state of a feed; one that answers may be full, or not as it used to be."""
+    if state != "ok" or not alarms:
+        return state
+    return "full" if any(alarm.name == FULL for alarm in alarms) else "alarm"
+
+
+def _caps_json(feed: FeedUnderWay, beyond_share: int, alarms: list[Alarm]) -> Json:
+    """Return how the file caps a feed, each with what it keeps off; None where nobody counts."""
+    config = feed.config
+    waiting = sum(one.count for one in alarms if (one.feed, one.name) == (feed.name, FULL))
+    caps = {
+        "max_confidence": (config.max_confidence, None),
+        "max_share": (config.max_share, beyond_share),
+        "max_objects": (config.max_objects, waiting),
+    }
+    return {
+        name: {"limit": limit, "keeps_off": kept}
+        for name, (limit, kept) in caps.items()
+        if limit is not None
+    }
+
+
+def _times_json(found: dict[Reason, Histogram]) -> Json:
+    """Return by reason how often it took at most so many seconds, how often in all, and the sum."""
+    return {
+        reason.value: {
+            "count": times.count,
+            "sum": round(times.seconds, 6),
+            "within": dict(zip(map(str, BOUNDS), times.within, strict=True)),
+        }
+        for reason, times in found.items()
+    }
+
+
+def _state(failing: bool, age: int | None, every: float) -> str:
+    if failing:
+        return "failing"
+    if age is None:
+        return "never"
+    return "stale" if age > _STALE_AFTER * every + 60 else "ok"
+
+
+def _output_json(
+    service: Service,
+    output: Output,
+    row: OutputRow | None,
+    reasons: dict[Reason, int] | None,
+    listed: dict[str, dict[Reason, int]],
+    now: int,
+) -> Json:
+    config = service.loaded.config.outputs[output.name]
+    last = row.last_success if row else None
+    age = None if last is None else max(0, (now - last) // 1_000_000)
+    state = _state(row is not None and row.error is not None, age, config.every.total_seconds())
+    if row is not None and row.paused:
+        state = "paused"
+    elif row is not None and row.held_plan:
+        state = "held"
+    counts = reasons if reasons is not None else _all_pending(listed[config.list])
+    return {
+        "name": output.name,
+        "list": config.list,
+        "adapter": config.adapter,
+        "state": state,
+        "last_success": moment(last),
+        "age_seconds": age,
+        "held_plan": row.held_plan if row else None,
+        "error": row.error if row else None,
+        "reasons": _counts(counts),
+    }
+
+
+def _waits_for(
+    service: Service, name: str, feeds: Mapping[str, FeedRow], row: OutputRow | None
+) -> list[str]:
+    """Return the feeds whose first poll has to end before an output is written."""
+    in_step = row is not None and row.last_success is not None
+    return list(awaited(service.feeds_of(name), feeds, in_step=in_step))
+
+
+def _all_pending(listed: dict[Reason, int]) -> dict[Reason, int]:
+    counts = dict(listed)
+    if waiting := counts.pop(Reason.WANTED, 0):
+        counts[Reason.PENDING] = counts.get(Reason.PENDING, 0) + waiting
+    return counts
+
+
+def plan_json(service: Service, proposal: Proposal, output: Output) -> Json:
+    """Return a plan with the values it would write."""
+    plan, ledger = proposal.plan, service.store.ledger
+    with service.store.database.read() as connection:
+
+        def values(numbers: Iterable[int]) -> list[Json]:
+            return [
+                {"type": found.type.value, "value": found.shown}
+                for _number, found in ledger.observables_of(connection, list(numbers))
+            ]
+
+        gone = list(plan.remove.numbers)
+        reasons = ledger.reasons_among(connection, proposal.state.list, gone)
+        unfit = _unfit_reasons(service, output, proposal, gone)
+        removed = [
+            {
+                "type": found.type.value,
+                "value": found.shown,
+                "reason": (unfit.get(number) or reasons.get(number, Reason.DESELECTED)).value,
+            }
+            for number, found in ledger.observables_of(connection, gone)
+        ]
+        return {
+            "id": plan.id,
+            "output": plan.output,
+            "scope": plan.scope,
+            "add": values(plan.add.numbers),
+            "update": values(plan.update.numbers),
+            "remove": removed,
+            "unchanged": plan.unchanged,
+            "drifted": plan.drifted,
+            "broken_limits": list(violations(plan, output.limits)),
+        }
+
+
+def _unfit_reasons(
+    service: Service, output: Output, proposal: Proposal, gone: list[int]
+) -> dict[int, Reason]:
+    with service.store.database.read() as connection:
+        rows = list(service.store.ledger.wanted_among(connection, proposal.state.list, gone))
+    return {
+        row.number: Reason.OVER_CAPACITY if output.fits(row.observable) else Reason.UNSUPPORTED_TYPE
+        for row in rows
+    }

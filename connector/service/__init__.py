@@ -1,0 +1,1 @@
+"""The configured service over one store."""

@@ -1,0 +1,249 @@
+"""From a valid configuration to the service that it describes."""
+
+import gc
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from hashlib import blake2b
+from typing import Any, Final
+
+import structlog
+
+from connector.adapter import Adapter, RuleAdapter
+from connector.config.loading import Loaded
+from connector.config.model import FeedConfig, ListConfig, OutputConfig
+from connector.decisions.allowlist.allowlist import (
+    Allowlist,
+    BuiltinGroup,
+    ExceptionRule,
+    Warninglists,
+)
+from connector.decisions.mapping import Input
+from connector.decisions.plan import Limits
+from connector.decisions.selection import Choice, Select, Terms, Traits
+from connector.decisions.verdict import ListPolicy
+from connector.indicators.confidence import readings
+from connector.indicators.markings.acs_policy import Organisation
+from connector.indicators.markings.applied import Viewer
+from connector.indicators.markings.sharing import Sharing, combine
+from connector.indicators.markings.tlp import audience_limit
+from connector.indicators.stix import GranularMarking
+from connector.model import Audience, ObservableType, RuleLanguage, Tlp
+from connector.registry import Registry
+from connector.service.allowlist import AllowlistInForce
+from connector.service.own_hosts import OwnHosts
+from connector.service.service import FeedUnderWay, Service, microseconds
+from connector.store.store import Store
+from connector.sync.apply import Carrier
+from connector.sync.cycle import (
+    Listing,
+    Output,
+)
+
+log = structlog.get_logger()
+
+# Values come by the hundred thousand and make no cycles: at Python's usual 700 new ones, a third
+# of the time went into looking for some.
+_COLLECT_AFTER: Final = (50_000, 20, 100)
+
+
+def assemble(
+    loaded: Loaded,
+    registry: Registry,
+    store: Store,
+    now: Callable[[], int] = microseconds,
+    carrier: Carrier | None = None,
+    hosts: OwnHosts | None = None,
+) -> Service:
+    """Return the service that a configuration describes, on a store that is open and migrated.
+
+    `hosts` know the addresses that our own hosts had before a reload.
+    """
+    gc.set_threshold(*_COLLECT_AFTER)
+    config = loaded.config
+    feeds = {
+        name: FeedUnderWay(
+            name, store.objects.feed_number(name),
+            registry.make_feed(feed.type, loaded.feeds[name]), feed,
+        )
+        for name, feed in config.feeds.items()
+    }  # fmt: skip
+    terms = _terms(store, config.feeds)
+    hosts = hosts or OwnHosts()
+    hosts.expect(loaded.own_hosts)
+    allowlist = _allowlist(loaded, store, now, hosts)
+    adapters = {
+        name: registry.make_adapter(
+            output.adapter, loaded.outputs[name], name, config.publish_folder, config.types_of(name)
+        )
+        for name, output in config.outputs.items()
+    }
+    listings = {}
+    for name, listed in config.lists.items():
+        sharing = _sharing(feeds, store, _viewer(loaded, listed), now)
+        policy = ListPolicy(
+            name=name, purpose=listed.purpose, select=_select(listed), max_tlp=_max_tlp(listed),
+            rank_by=tuple(rank.value for rank in listed.rank_by), terms=terms,
+            traits=store.traits, level=partial(_level, sharing), sharing=sharing,
+            allowlist=allowlist.of(listed.purpose), contexts=store.contexts,
+            countries=store.producers.countries,
+            producer=store.producers.of, shows=_shown(loaded, name),
+            rules=_rules(config.outputs, adapters, name),
+        )  # fmt: skip
+        listings[name] = Listing(store.lists.open(name).number, policy)
+    outputs = {
+        name: _output(name, output, listings[output.list], loaded, adapters[name])
+        for name, output in config.outputs.items()
+    }
+    return Service(
+        loaded, store, now, feeds, listings, outputs, carrier or Carrier(store, now),
+        allowlist, terms, _level_of(feeds, loaded, store, now), set(listings),
+    )  # fmt: skip
+
+
+def _rules(
+    outputs: Mapping[str, OutputConfig], adapters: Mapping[str, Adapter[Any]], listed: str
+) -> frozenset[RuleLanguage]:
+    """Return the languages of rules that a list takes: those that its outputs take."""
+    takers = [adapters[name] for name, output in outputs.items() if output.list == listed]
+    return frozenset(
+        language
+        for adapter in takers
+        if isinstance(adapter, RuleAdapter)
+        for language in RuleLanguage
+        if adapter.takes(language)
+    )
+
+
+def _allowlist(
+    loaded: Loaded, store: Store, now: Callable[[], int], hosts: OwnHosts
+) -> AllowlistInForce:
+    def make(
+        exceptions: Iterable[ExceptionRule], warninglists: Warninglists | None = None
+    ) -> Allowlist:
+        return loaded.make_allowlist(exceptions, warninglists, hosts.hosts)
+
+    kept = BuiltinGroup.OWN_HOSTS not in loaded.config.allowlist.builtin.except_
+    rules, change = store.exceptions.rules(now()), store.exceptions.change()
+    return AllowlistInForce(make, rules, change, hosts if kept else None)
+
+
+def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:
+    terms = {}
+    for number, name in store.feeds().items():
+        feed = feeds.get(name)
+        if feed is None:
+            terms[number] = Terms(name, configured=False)
+            continue
+        bounds = {kind: feed.max_age_of(kind) for kind in (*ObservableType, *RuleLanguage)}
+        ages = {
+            kind: int(bound.total_seconds()) * 1_000_000
+            for kind, bound in bounds.items()
+            if bound is not None
+        }
+        authoritative = frozenset(feed.authoritative)
+        terms[number] = Terms(
+            name, feed.default_confidence, ages, authoritative=authoritative,
+            scale=readings(feed.confidence_scale), widest=feed.least_reach,
+            max_confidence=feed.max_confidence, max_share=feed.max_share,
+        )  # fmt: skip
+    return terms
+
+
+def _level(sharing: Callable[[Traits, int], Sharing], traits: Traits, feed: int) -> tuple[Tlp, str]:
+    """Return the level that people are told, with its reason: the same that decides."""
+    shared = sharing(traits, feed)
+    return shared.level, shared.level_why
+
+
+def _level_of(
+    feeds: Mapping[str, FeedUnderWay], loaded: Loaded, store: Store, now: Callable[[], int]
+) -> Callable[[Traits, int], Tlp]:
+    """Return what says how far an indicator may travel, as we ourselves see its markings."""
+    ourselves = Viewer(_organisation(loaded), Audience.OWN, Tlp.RED)
+    sharing = _sharing(feeds, store, ourselves, now)
+    return lambda traits, feed: sharing(traits, feed).level
+
+
+def _viewer(loaded: Loaded, listed: ListConfig) -> Viewer:
+    """Return for whom a list is decided: us, its audience, and how far its markings may go."""
+    return Viewer(_organisation(loaded), listed.audience, _max_tlp(listed))
+
+
+def _organisation(loaded: Loaded) -> Organisation:
+    ours = loaded.config.organisation
+    return Organisation(ours.nationality, frozenset(ours.codes), ours.entity)
+
+
+def _shown(loaded: Loaded, listed: str) -> frozenset[str]:
+    """Return what the mappings of a list's outputs tell of context and producers."""
+    outputs = loaded.config.outputs
+    mappers = (loaded.mappers[name] for name in outputs if outputs[name].list == listed)
+    needs = frozenset(one for mapper in mappers for one in mapper.needs)
+    kinds = (one.removeprefix("context.") for one in needs if one.startswith("context."))
+    return frozenset((*kinds, *(("producer",) if Input.PRODUCER_NAME in needs else ())))
+
+
+def _sharing(
+    feeds: Mapping[str, FeedUnderWay], store: Store, viewer: Viewer, now: Callable[[], int]
+) -> Callable[[Traits, int], Sharing]:
+    """Return what judges all markings of traits, and their producer's consent, for one viewer."""
+    unmarked = {feed.number: feed.config.unmarked_tlp for feed in feeds.values()}
+
+    def judge(traits: Traits, feed: int) -> Sharing:
+        return combine(
+            traits.markings, _parts(traits), store.markings.of(feed),
+            unmarked.get(feed, Tlp.RED), viewer, now(), traits.labels,
+            store.producers.of(traits.created_by, feed).labels,
+        )  # fmt: skip
+
+    return judge
+
+
+def _parts(traits: Traits) -> list[GranularMarking]:
+    return [GranularMarking(selectors, ref) for ref, selectors in traits.partly]
+
+
+def _select(listed: ListConfig) -> Select:
+    chosen = listed.select
+    return Select(
+        feeds=frozenset(chosen.feeds or ()),
+        types=frozenset(chosen.types or ()),
+        min_confidence=chosen.min_confidence or 0,
+        labels=Choice(frozenset(chosen.labels.any), frozenset(chosen.labels.none)),
+        indicator_types=Choice(
+            frozenset(chosen.indicator_types.any), frozenset(chosen.indicator_types.none)
+        ),
+        producers=Choice(frozenset(chosen.producers.any), frozenset(chosen.producers.none)),
+        context=chosen.context.choice,
+        opinions=chosen.opinions.rule,
+        wide=frozenset(ObservableType(kind) for kind in listed.wide),
+        min_sources=chosen.min_sources,
+    )
+
+
+def _max_tlp(listed: ListConfig) -> Tlp:
+    """Return the bound of the audience; only for ourselves may the file go as far as red."""
+    bound, asked = audience_limit(listed.audience), listed.select.max_tlp
+    if asked is None:
+        return bound
+    return asked if listed.audience is Audience.OWN else min(asked, bound)
+
+
+def _output(
+    name: str, config: OutputConfig, listing: Listing, loaded: Loaded, adapter: Adapter[Any]
+) -> Output:
+    options = loaded.outputs[name]
+    mapper = loaded.mappers[name]
+    said = config.model_dump_json() + options.model_dump_json()
+    limits = config.limits
+    always = limits.model_fields_set & {"max_remove_ratio", "max_add_ratio", "max_evict_ratio"}
+    return Output(
+        name, listing, adapter, None if mapper.blank else mapper,
+        Limits(
+            limits.max_remove_ratio, limits.max_add_ratio, limits.max_add, limits.max_remove,
+            frozenset(always), limits.max_evict_ratio,
+        ),
+        blake2b(said.encode(), digest_size=16).digest(),
+        limits.max_entries,
+        frozenset(config.types or ()),
+    )  # fmt: skip

@@ -1,0 +1,23 @@
+"""Which feeds an output waits for: a list that was never read is unknown, not empty."""
+
+from collections.abc import Collection, Mapping
+
+from connector.store.queries import FeedRow
+
+
+def awaited(
+    chosen: Collection[str], rows: Mapping[str, FeedRow], *, in_step: bool
+) -> tuple[str, ...]:
+    """Return the feeds of a list whose first poll its output waits for.
+
+    While none of them gave anything, nothing is known. Later a feed that is new holds up only
+    outputs that were never `in_step`: what others revoke must not wait for its first load. A
+    first poll that failed holds up nobody whom another feed gives something.
+    """
+    known = [rows[name] for name in chosen if name in rows]
+    if chosen and not any(row.last_success is not None or row.objects for row in known):
+        return tuple(chosen)
+    if in_step:
+        return ()
+    tried = {row.name for row in known if row.last_attempt is not None}
+    return tuple(name for name in chosen if name not in tried)

@@ -1,0 +1,1 @@
+"""The feeds' side of the store: objects, claims, context, runs."""

@@ -1,0 +1,163 @@
+"""The rows of claims and of the observables they speak of, and what changed last on each.
+
+Every change touches its observables with a rising number; lists consider what was touched since.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import Connection
+
+from connector.decisions.decide import Kind
+from connector.indicators.observables.keys import key_of
+from connector.model import Claim, Reason, RuleRef, Subject
+from connector.store.database import Database, blob, marks, numbers, parts
+from connector.store.interning import TYPE_CODES
+
+_KINDS: Final = {
+    Reason.UNREADABLE: int(Kind.UNREADABLE),
+    Reason.UNSUPPORTED_PATTERN: int(Kind.UNSUPPORTED),
+    Reason.NOT_ENFORCEABLE: int(Kind.NOT_ENFORCEABLE),
+}
+_ENFORCEABLE: Final = int(Kind.ENFORCEABLE)
+_WATCH_ONLY: Final = int(Kind.WATCH_ONLY)
+_RULE: Final = int(Kind.RULE)
+_LONGEST_WHY: Final = 300
+# The columns of a ClaimRow, of claims `c` and objects `o`.
+CLAIM_COLUMNS: Final = (
+    "c.number, c.kind, o.feed, o.state, o.modified, o.valid_from, o.valid_until, o.confidence, "
+    "o.traits, o.context, o.sighted, o.received"
+)
+
+_Row = tuple[int, int, int, str]
+
+
+class ClaimRows:
+    """Writes the claims of objects inside a transaction of the caller's."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def next_touch(self, connection: Connection) -> int:
+        """Return the number of the change that now begins."""
+        highest = self._db.one(connection, "SELECT max(touched) FROM observables")
+        departed = self._db.one(connection, "SELECT max(touched) FROM departures")
+        return int(max(highest or 0, departed or 0)) + 1
+
+    def put(
+        self,
+        connection: Connection,
+        claims: Mapping[int, Sequence[Claim]],
+        replaced: Collection[int],
+        touched: int,
+    ) -> None:
+        """Write what objects claim; of those that are replaced, only what differs."""
+        observed = self._observables(connection, claims, touched)
+        kept = self._drop_replaced(connection, claims, replaced, observed, touched)
+        number = self._db.one(connection, "SELECT max(number) FROM claims") or 0
+        departed = self._db.one(connection, "SELECT max(claim) FROM departures") or 0
+        number = max(number, departed)
+        rows = [_row_of(owner, claim, observed) for owner, said in claims.items() for claim in said]
+        if kept:
+            rows = [row for row in rows if row not in kept]
+        sql = "INSERT INTO claims (number, object, observable, kind, why) VALUES (?, ?, ?, ?, ?)"
+        self._db.many(connection, sql, [(at, *row) for at, row in enumerate(rows, number + 1)])
+
+    def depart(
+        self, connection: Connection, claims: Sequence[int], left: Sequence[int], touched: int
+    ) -> None:
+        """Delete claims for good, and touch the observables they left."""
+        for part in parts(claims):
+            sql = f"DELETE FROM claims WHERE number IN ({numbers(part)})"  # noqa: S608 - only numbers
+            self._db.run(connection, sql)
+        rows = [(claim, touched) for claim in claims]
+        self._db.many(connection, "INSERT INTO departures (claim, touched) VALUES (?, ?)", rows)
+        self._touch(connection, [observable for observable in left if observable], touched)
+
+    def stir(self, connection: Connection, objects: Collection[int], touched: int) -> None:
+        """Touch every observable that these objects speak of."""
+        for part in parts(list(objects)):
+            sql = (
+                "UPDATE observables SET touched = ? WHERE touched <> ? AND number IN "  # noqa: S608 - only numbers
+                f"(SELECT observable FROM claims WHERE object IN ({numbers(part)}))"
+            )
+            self._db.run(connection, sql, (touched, touched))
+
+    def _observables(
+        self, connection: Connection, claims: Mapping[int, Sequence[Claim]], touched: int
+    ) -> dict[Subject, int]:
+        """Return the number of every observable claimed; new ones are given one."""
+        spoken = dict.fromkeys(
+            observable
+            for said in claims.values()
+            for observable, _enforceable, _reason, _why in said
+            if observable is not None
+        )
+        keys = list(map(key_of, spoken))
+        first = (self._db.one(connection, "SELECT max(number) FROM observables") or 0) + 1
+        given: Sequence[int] = range(first, first + len(keys))
+        rows = [
+            (number, blob(key), TYPE_CODES[observable.type], observable.value, touched)
+            for number, key, observable in zip(given, keys, spoken, strict=True)
+        ]
+        sql = (
+            "INSERT INTO observables (number, key, type, value, touched) VALUES (?,?,?,?,?) "
+            "ON CONFLICT (key) DO NOTHING"
+        )
+        if self._db.many(connection, sql, rows) < len(rows):
+            known = self._numbers_of(connection, keys)
+            given = [known[key] for key in keys]
+            self._touch(connection, [number for number in given if number < first], touched)
+        return dict(zip(spoken, given, strict=True))
+
+    def _numbers_of(self, connection: Connection, keys: Sequence[bytes]) -> dict[bytes, int]:
+        found: dict[bytes, int] = {}
+        for part in parts(keys):
+            sql = f"SELECT key, number FROM observables WHERE key IN ({marks(part)})"  # noqa: S608 - only marks
+            for key, number in self._db.rows(connection, sql, part):
+                found[bytes(key)] = number
+        return found
+
+    def _drop_replaced(
+        self,
+        connection: Connection,
+        claims: Mapping[int, Sequence[Claim]],
+        replaced: Collection[int],
+        observed: Mapping[Subject, int],
+        touched: int,
+    ) -> set[_Row]:
+        """Delete the claims that new versions no longer make; return those that stay."""
+        wanted = {_row_of(owner, said, observed) for owner in replaced for said in claims[owner]}
+        gone: list[int] = []
+        left: list[int] = []
+        kept: set[_Row] = set()
+        for part in parts(list(replaced)):
+            sql = (
+                "SELECT number, object, observable, kind, why FROM claims "  # noqa: S608 - only numbers
+                f"WHERE object IN ({numbers(part)})"
+            )
+            for number, *said in self._db.rows(connection, sql):
+                row = tuple(said)
+                if row in wanted:
+                    kept.add(row)
+                else:
+                    gone.append(number)
+                    left.append(row[1])
+        self.depart(connection, gone, left, touched)
+        return kept
+
+    def _touch(self, connection: Connection, observables: Sequence[int], touched: int) -> None:
+        for part in parts(observables):
+            sql = f"UPDATE observables SET touched = ? WHERE number IN ({numbers(part)})"  # noqa: S608 - only numbers
+            self._db.run(connection, sql, (touched,))
+
+
+def _row_of(owner: int, claim: Claim, observed: Mapping[Subject, int]) -> _Row:
+    """Return what makes a claim the same claim when its object's next version says it again."""
+    observable, enforceable, reason, why = claim
+    said = why[:_LONGEST_WHY]
+    if observable is None:
+        return owner, 0, _KINDS[reason or Reason.UNREADABLE], said
+    if type(observable) is RuleRef:
+        return owner, observed[observable], _RULE, said
+    return owner, observed[observable], _ENFORCEABLE if enforceable else _WATCH_ONLY, said

@@ -1,0 +1,172 @@
+"""What feeds define markings as: each feed for its own objects, and no longer than it says so.
+
+A file shows all it holds in every run, so what it showed before counts no more; what comes by a
+cursor counts until a newer version comes. Two definitions that stand side by side are both heard.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection
+
+from connector.indicators.markings.definition import (
+    Definition,
+    KnownMarking,
+    marking_from_text,
+    marking_to_text,
+    meaning_of,
+    strictest_of,
+)
+from connector.indicators.markings.tlp import tlp_of_id
+from connector.store.database import Database, marks, parts
+
+_COLUMNS: Final = "id, collection, run, version, gone, body"
+
+
+class Shown(NamedTuple):
+    """Where a definition was shown: in which run of which whole collection; 0 and 0 by a cursor."""
+
+    collection: int = 0
+    run: int = 0
+
+
+BY_CURSOR: Final = Shown()
+_Held = dict[str, dict[int, tuple[int, Definition]]]
+
+
+class Definitions:
+    """Writes definitions of markings, and when what bears them may not be held any more."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._moved: dict[int, set[str]] = {}
+
+    def moved(self, feed: int) -> set[str]:
+        """Return the markings that mean other than before since this was last asked."""
+        return self._moved.pop(feed, set())
+
+    def put(
+        self,
+        connection: Connection,
+        feed: int,
+        given: Mapping[str, Definition],
+        shown: Shown = BY_CURSOR,
+    ) -> bool:
+        """Remember definitions; return whether any changes what may not be held, now or one day.
+
+        Published ids mean what they mean, so nothing is kept under them.
+        """
+        given = {ref: said for ref, said in given.items() if tlp_of_id(ref) is None}
+        held = self._held(connection, feed, given)
+        before = _meanings(held)
+        rows = []
+        for ref, said in given.items():
+            places = held.setdefault(ref, {})
+            old = places.get(shown.collection)
+            new = (shown.run, said if old is None else _after(*old, said, shown.run))
+            if new != old:
+                places[shown.collection] = new
+                rows.append((feed, ref, shown.collection, *_row(*new)))
+        sql = (
+            "INSERT INTO markings (feed, id, collection, run, version, gone, body) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (feed, id, collection) DO UPDATE SET "
+            "run = excluded.run, version = excluded.version, gone = excluded.gone, "
+            "body = excluded.body"
+        )
+        self._db.many(connection, sql, rows)
+        return self._settle(connection, feed, before, _meanings(held)) if rows else False
+
+    def end_run(self, connection: Connection, feed: int, shown: Shown) -> bool:
+        """Take back what a whole collection showed before this run and not in it."""
+        sql = "SELECT id FROM markings WHERE collection = ? AND run < ? AND gone = 0"
+        left = [row[0] for row in self._db.rows(connection, sql, shown)]
+        return self.take_back(connection, feed, left, shown.collection)
+
+    def take_back(
+        self,
+        connection: Connection,
+        feed: int,
+        refs: Collection[str],
+        collection: int = BY_CURSOR.collection,
+        *,
+        back: bool = False,
+    ) -> bool:
+        """Let definitions of a collection count no more; with `back`, let them count again."""
+        if not refs:
+            return False
+        before = _meanings(self._held(connection, feed, refs))
+        sql = "UPDATE markings SET gone = ? WHERE feed = ? AND id = ? AND collection = ?"
+        rows = [(int(not back), feed, ref, collection) for ref in refs]
+        self._db.many(connection, sql, rows)
+        return self._settle(connection, feed, before, _meanings(self._held(connection, feed, refs)))
+
+    def _held(self, connection: Connection, feed: int, refs: Collection[str]) -> _Held:
+        found: _Held = {}
+        for part in parts(list(refs)):
+            sql = f"SELECT {_COLUMNS} FROM markings WHERE feed = ? AND id IN ({marks(part)})"  # noqa: S608 - only marks
+            for ref, collection, run, version, gone, body in self._db.rows(
+                connection, sql, (feed, *part)
+            ):
+                said = Definition(marking_from_text(body), version, bool(gone))
+                found.setdefault(ref, {})[collection] = (run, said)
+        return found
+
+    def _settle(
+        self,
+        connection: Connection,
+        feed: int,
+        before: Mapping[str, KnownMarking | None],
+        after: Mapping[str, KnownMarking | None],
+    ) -> bool:
+        """Follow changed meanings: from when on nothing that bears them may be held."""
+        changed = {ref for ref, meant in after.items() if meant != before.get(ref)}
+        known = {ref for ref in changed if before.get(ref) is not None}
+        if known:
+            self._moved.setdefault(feed, set()).update(known)
+        closing = {ref: _closing(after[ref]) for ref in changed}
+        closing = {ref: at for ref, at in closing.items() if at != _closing(before.get(ref))}
+        reopened = [ref for ref in closing if _closing(before.get(ref)) is not None]
+        self._reopen(connection, feed, reopened)
+        rows = [(feed, ref, at[0], at[1], at[0]) for ref, at in closing.items() if at is not None]
+        sql = "INSERT INTO disposals (feed, marking, at, spill, turn) VALUES (?, ?, ?, ?, ?)"
+        self._db.many(connection, sql, rows)
+        return bool(closing)
+
+    def _reopen(self, connection: Connection, feed: int, refs: Collection[str]) -> None:
+        """Forget what was said of holding; where anything was lost by it, read the feed anew."""
+        for part in parts(list(refs)):
+            among = f"feed = ? AND marking IN ({marks(part)})"
+            sql = f"SELECT max(lost) FROM disposals WHERE {among}"  # noqa: S608 - only marks
+            if self._db.one(connection, sql, (feed, *part)):
+                sql = "UPDATE feeds SET reread = 1 WHERE number = ?"
+                self._db.run(connection, sql, (feed,))
+            self._db.run(connection, f"DELETE FROM disposals WHERE {among}", (feed, *part))  # noqa: S608 - only marks
+
+
+def _meanings(held: _Held) -> dict[str, KnownMarking | None]:
+    return {
+        ref: meaning_of([said for _run, said in places.values()]) for ref, places in held.items()
+    }
+
+
+def _closing(marking: KnownMarking | None) -> tuple[int, str] | None:
+    return None if marking is None else marking.closing
+
+
+def _row(run: int, said: Definition) -> tuple[int, int, int, str]:
+    return run, said.version, int(said.gone), marking_to_text(said.marking)
+
+
+def _after(run: int, held: Definition, said: Definition, shown: int) -> Definition:
+    """Return what one place says of a marking once it has said something more."""
+    if said.gone:  # its body may be trimmed
+        return held._replace(version=max(held.version, said.version), gone=True)
+    if shown > run or (not shown and said.version > held.version):
+        return said
+    if not shown and said.version < held.version:
+        return held
+    if held.gone or held.marking == said.marking:
+        return said
+    return Definition(
+        strictest_of(held.marking, said.marking), max(held.version, said.version), gone=False
+    )

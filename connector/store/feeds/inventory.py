@@ -1,0 +1,134 @@
+"""Compares what a feed's source still holds with what we hold, and withdraws what vanished.
+
+Deletion is invisible to a cursor. Nothing is kept for it while objects come in: a pass marks the
+numbers of all that its source names in a bitmap, and only objects that were absent are written.
+An object that two passes in a row did not find is withdrawn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from connector.decisions.decide import State
+from connector.indicators.identity import key_of_id
+from connector.store.database import Database, marks, parts
+from connector.store.feeds.runs import Runs
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a pass found: `partial` says that it named too little to be believed."""
+
+    held: int = 0
+    absent: int = 0
+    withdrawn: int = 0
+    returned: int = 0
+    partial: bool = False
+
+
+class Inventories:
+    """When each feed was compared, and what was absent then."""
+
+    def __init__(self, database: Database, runs: Runs) -> None:
+        self._db = database
+        self._runs = runs
+
+    def due(self, feed: int, every: int, now: int) -> bool:
+        """Say whether it is time; a feed seen for the first time waits for its first turn."""
+        with self._db.write() as connection:
+            sql = "SELECT taken FROM inventories WHERE feed = ?"
+            taken = self._db.one(connection, sql, (feed,))
+            if taken is None:
+                self._note(connection, feed, now)
+        return taken is not None and now - taken >= every
+
+    def put_off(self, feed: int, until: int, every: int) -> None:
+        """Take the next turn at this moment, after one that failed."""
+        with self._db.write() as connection:
+            self._note(connection, feed, until - every)
+
+    def begin(self, feed: int) -> "Inventory":
+        """Start a pass over all that a feed's source holds."""
+        with self._db.read() as connection:
+            highest = self._db.one(connection, "SELECT max(number) FROM objects") or 0
+        return Inventory(self._db, self._runs, feed, highest)
+
+    def finish(self, inventory: "Inventory", now: int) -> Compared:
+        """End a pass that was told everything; withdraw what was absent the second time."""
+        compared = inventory.settle()
+        with self._db.write() as connection:
+            self._note(connection, inventory.feed, now)
+        return compared
+
+    def _note(self, connection: Connection, feed: int, taken: int) -> None:
+        sql = (
+            "INSERT INTO inventories (feed, taken) VALUES (?, ?) "
+            "ON CONFLICT (feed) DO UPDATE SET taken = excluded.taken"
+        )
+        self._db.run(connection, sql, (feed, taken))
+
+
+class Inventory:
+    """One pass: which of our objects the source named, one bit each."""
+
+    def __init__(self, database: Database, runs: Runs, feed: int, highest: int) -> None:
+        self._db = database
+        self._runs = runs
+        self.feed = feed
+        self._highest = highest
+        self._named = bytearray(highest // 8 + 1)
+
+    def name(self, ids: Sequence[str]) -> None:
+        """Mark what the source names."""
+        with self._db.read() as connection:
+            for part in parts([key_of_id(given) for given in ids]):
+                sql = f"SELECT number FROM objects WHERE feed = ? AND key IN ({marks(part)})"  # noqa: S608 - only marks
+                for (number,) in self._db.rows(connection, sql, (self.feed, *part)):
+                    if number <= self._highest:  # what came since then is not for this pass
+                        self._named[number // 8] |= 1 << number % 8
+
+    def settle(self) -> Compared:
+        """Withdraw what is absent again, bring back what is there again, remember the rest."""
+        held, absent, returned = self._compare()
+        if len(absent) * 2 > held:
+            # Servers cut manifests short without a word; a source that lost most of what it had
+            # is a matter for a person.
+            return Compared(held, len(absent), partial=True)
+        with self._db.write() as connection:
+            gone = sorted(absent & self._absent_before(connection))
+            self._remember(connection, absent.difference(gone))
+            withdrawn = self._runs.withdraw(connection, self.feed, gone)
+            self._runs.bring_back(connection, self.feed, returned)
+        return Compared(held, len(absent), withdrawn, len(returned))
+
+    def _compare(self) -> tuple[int, set[int], list[int]]:
+        """Return how many objects count, which of them are absent, and which came back."""
+        held = 0
+        absent: set[int] = set()
+        returned: list[int] = []
+        sql = (
+            "SELECT number, state FROM objects WHERE feed = ? AND number <= ? AND state IN (?,?,?)"
+        )
+        states = (State.CURRENT, State.DISPUTED, State.WITHDRAWN)
+        with self._db.read() as connection:
+            values = (self.feed, self._highest, *states)
+            for number, state in self._db.stream(connection, sql, values):
+                named = self._named[number // 8] & 1 << number % 8
+                if state == State.WITHDRAWN:
+                    if named:
+                        returned.append(number)
+                    continue
+                held += 1
+                if not named:
+                    absent.add(number)
+        return held, absent, returned
+
+    def _absent_before(self, connection: Connection) -> set[int]:
+        sql = "SELECT object FROM absences WHERE feed = ?"
+        return {row[0] for row in self._db.rows(connection, sql, (self.feed,))}
+
+    def _remember(self, connection: Connection, absent: set[int]) -> None:
+        self._db.run(connection, "DELETE FROM absences WHERE feed = ?", (self.feed,))
+        rows = [(number, self.feed) for number in sorted(absent)]
+        self._db.many(connection, "INSERT INTO absences (object, feed) VALUES (?, ?)", rows)

@@ -1,0 +1,326 @@
+"""The feeds' side of the store: pages of objects with their originals, taken in one by one.
+
+One page and the cursor that follows it are one transaction. The latest read version of an object
+wins by `(id, modified)`; a revocation is for ever (STIX 2.1 section 3.6).
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection
+
+from connector.decisions.selection import Traits
+from connector.indicators.identity import id_of_key
+from connector.indicators.markings.definition import Definition, markings_in
+from connector.store.change_times import note_touches
+from connector.store.database import Database, blob, marks, numbers, parts
+from connector.store.feeds.alarms import Alarms
+from connector.store.feeds.arrivals import Arrivals, Stored
+from connector.store.feeds.compression import Codec
+from connector.store.feeds.definitions import BY_CURSOR, Shown
+from connector.store.feeds.disputes import keep_disputes
+from connector.store.feeds.gaps import Gaps
+from connector.store.feeds.habits import Habits
+from connector.store.feeds.inventory import Inventories
+from connector.store.feeds.notes import count_notes
+from connector.store.feeds.retention import Disposals
+from connector.store.feeds.runs import CollectionState, Runs
+from connector.store.feeds.staging import Staging
+from connector.store.feeds.versions import Held, Version
+from connector.store.interning import FeedCodecs, Interned, load_traits
+
+READ_AT_ONCE: Final = 500
+_MOST_PRODUCERS: Final = 100
+_MOST_STIRRED: Final = 50_000
+
+
+class ObjectStore(Runs):
+    """Takes pages of objects in; one per process."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.gaps = Gaps(database)
+        self.staging = Staging(database)
+        self.inventories = Inventories(database, self)
+        self.habits = Habits(database)
+        self.alarms = Alarms(database)
+        self._traits: Interned[Traits] = Interned(database, "traits")
+        self.disposals = Disposals(database, self, self._traits, self._claims, self._context)
+        self._codecs = FeedCodecs(database)
+
+    def feed_number(self, name: str) -> int:
+        """Return the feed's number, given at first sight and kept for ever."""
+        with self._db.write() as connection:
+            number = self._db.one(connection, "SELECT number FROM feeds WHERE name = ?", (name,))
+            if number is None:
+                number = (self._db.one(connection, "SELECT max(number) FROM feeds") or 0) + 1
+                sql = "INSERT INTO feeds (number, name) VALUES (?, ?)"
+                self._db.run(connection, sql, (number, name))
+            return int(number)
+
+    def store_page(
+        self,
+        feed: int,
+        collection: CollectionState,
+        versions: Iterable[Version],
+        cursor: str,
+        *,
+        whole: bool,
+        now: int,
+        last: bool = False,
+        most: int | None = None,
+        stays: bool = False,
+    ) -> Stored:
+        """Store a page and the cursor after it in one transaction; a replay changes nothing.
+
+        The last page of a whole collection also withdraws what the run did not show. Of a feed
+        that holds as many objects as `most` says, only news of these is taken; the cursor then
+        stays before what was not, as it does with `stays`, so that a later run reads it again.
+        """
+        with self._db.write() as connection:
+            shown = Shown(collection.number, collection.run) if whole else BY_CURSOR
+            page = self._sort(connection, feed, versions, shown, now, most)
+            self._write(connection, page)
+            self.habits.note(connection, page)
+            count_notes(self._db, connection, feed, page.claims.values())
+            if whole:
+                self.remember_members(connection, collection, page.members)
+            if whole and last:
+                page.stored.withdrawn = self.end_run(connection, collection)
+            if not stays and not page.stored.refused:
+                self.move_cursor(connection, collection, cursor)
+            if page.stored.new:
+                sql = "UPDATE feeds SET objects = objects + ? WHERE number = ?"
+                self._db.run(connection, sql, (page.stored.new, feed))
+        return page.stored
+
+    def _sort(
+        self,
+        connection: Connection,
+        feed: int,
+        versions: Iterable[Version],
+        shown: Shown,
+        now: int,
+        most: int | None,
+    ) -> Arrivals:
+        """Sort a page's versions into new objects, changes, and repeats."""
+        highest = self._db.one(connection, "SELECT max(number) FROM objects") or 0
+        page = Arrivals(feed, now, highest + 1, Codec())
+        if most is not None:
+            sql = "SELECT objects FROM feeds WHERE number = ?"
+            page.room = most - (self._db.one(connection, sql, (feed,)) or 0)
+        coming = iter(self._that_may_be_held(connection, feed, versions, now))
+        while part := list(islice(coming, READ_AT_ONCE)):
+            self._sort_part(connection, part, page, shown)
+        page.stored.borne.update(*(_borne(traits) for traits in page.traits))
+        return page
+
+    def _that_may_be_held(
+        self, connection: Connection, feed: int, versions: Iterable[Version], now: int
+    ) -> Iterable[Version]:
+        """Return versions without those of a marking that came after they had passed the door."""
+        if not self.disposals.closed(connection, feed, None, now, spills=True):
+            return versions
+        coming = list(versions)
+        borne = {ref for version in coming for ref in markings_in(version.raw)}
+        spills = self.disposals.closed(connection, feed, borne, now, spills=True).keys()
+        doubted = [each for each in coming if not spills.isdisjoint(markings_in(each.raw))]
+        held = self.disposals.holds(connection, feed, [each.key for each in doubted])
+        gone = {id(each) for each in doubted if each.key not in held}
+        return [each for each in coming if id(each) not in gone]
+
+    def _sort_part(
+        self, connection: Connection, part: Sequence[Version], page: Arrivals, shown: Shown
+    ) -> None:
+        """Sort what the processor's cache holds together with all that is made of it."""
+        if page.room is not None:
+            part = self._within_room(connection, part, page, page.room - page.stored.new)
+        markings = {id_of_key(version.key): version.marking for version in part if version.marking}
+        if markings:
+            page.stored.markings.update(markings)
+            self.definitions.put(connection, page.feed, markings, shown)
+        traits = self._traits_of(connection, part, page)
+        samples = [version.raw for version in part]
+        page.codec, page.dictionary = self._codecs.of(connection, page.feed, samples)
+        given = range(page.next_number, page.next_number + len(part))
+        page.next_number += len(part)
+        known = self._insert(connection, given, part, traits, page)
+        if not known:
+            page.take_new(given, part)
+            return
+        for number, version in zip(given, part, strict=True):
+            held = known[version.key]
+            if held.number == number:
+                page.take_new((number,), (version,))
+            else:
+                page.take_again(held, version)
+
+    def _within_room(
+        self, connection: Connection, part: Sequence[Version], page: Arrivals, room: int
+    ) -> Sequence[Version]:
+        """Return what there is room for: news of objects that are held needs none."""
+        if len(part) <= room:
+            return part
+        taken = set(self._held(connection, page.feed, [version.key for version in part]))
+        kept = []
+        for version in part:
+            if version.key not in taken and room <= 0:
+                page.stored.refused += 1
+                continue
+            room -= version.key not in taken
+            taken.add(version.key)
+            kept.append(version)
+        return kept
+
+    def _traits_of(
+        self, connection: Connection, part: Sequence[Version], page: Arrivals
+    ) -> list[int]:
+        """Return the number of each version's traits; new ones are given one."""
+        known = page.traits
+        found = [known.get(version.traits, 0) for version in part]
+        if 0 in found:
+            pairs = list(zip(part, found, strict=True))
+            fresh = {version.traits for version, number in pairs if not number}
+            known |= self._traits.of(connection, fresh)
+            found = [number or known[version.traits] for version, number in pairs]
+        return found
+
+    def _insert(
+        self,
+        connection: Connection,
+        given: range,
+        part: Sequence[Version],
+        traits: Sequence[int],
+        page: Arrivals,
+    ) -> dict[bytes, Held]:
+        """Insert objects as if all were new, which nearly all are; else return all as held now.
+
+        An object that stands under another number than it was given here was held before.
+        """
+        feed, now = page.feed, page.now
+        dictionary, pack = page.dictionary, page.codec.pack
+        rows = [
+            (number, feed, blob(version.key), version.state, version.modified, version.valid_from,
+             version.valid_until, version.confidence, borne, now, dictionary,
+             blob(pack(version.raw)))
+            for number, version, borne in zip(given, part, traits, strict=True)
+        ]  # fmt: skip
+        inserted = self._db.many(
+            connection, "INSERT INTO objects (number, feed, key, state, modified, valid_from, "
+            "valid_until, confidence, traits, received, dictionary, packed) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (key, feed) DO NOTHING", rows,
+        )  # fmt: skip
+        if inserted == len(part):
+            return {}
+        return self._held(connection, page.feed, [version.key for version in part])
+
+    def _write(self, connection: Connection, page: Arrivals) -> None:
+        many = self._db.many
+        many(connection, "UPDATE objects SET state = ?, modified = ?, valid_from = ?, "
+             "valid_until = ?, confidence = ?, traits = ?, received = ?, dictionary = ?, "
+             "packed = ? WHERE number = ?",
+             list(page.rewritten.values()))  # fmt: skip
+        many(connection, "UPDATE objects SET state = ?, modified = ?, valid_from = NULL, "
+             "valid_until = NULL, confidence = NULL, dictionary = ?, packed = ? WHERE number = ?",
+             list(page.spoiled.values()))  # fmt: skip
+        states = [(state, number) for number, state in page.states.items()]
+        many(connection, "UPDATE objects SET state = ? WHERE number = ?", states)
+        keep_disputes(self._db, connection, page.disputes)
+        touched = self._claims.next_touch(connection)
+        self._claims.put(connection, page.claims, page.replaced, touched)
+        self._claims.stir(connection, page.stirred, touched)
+        self._context.take(connection, page.feed, page.told, page.restated, page.fresh, touched)
+
+    def _held(self, connection: Connection, feed: int, keys: Sequence[bytes]) -> dict[bytes, Held]:
+        found: dict[bytes, Held] = {}
+        rows: list[Any] = []
+        for part in parts(keys):
+            sql = (
+                "SELECT o.key, o.number, o.state, o.modified, d.modified, o.traits "  # noqa: S608 - only marks
+                "FROM objects o LEFT JOIN disputes d ON d.object = o.number "
+                f"WHERE o.feed = ? AND o.key IN ({marks(part)})"
+            )
+            rows += self._db.rows(connection, sql, (feed, *part))
+        creators = load_traits(self._db, connection, {row[-1] for row in rows})
+        for key, number, state, modified, disputed, traits in rows:
+            said = creators[traits]
+            found[bytes(key)] = Held(
+                number, state, modified, said.created_by, disputed, said.markings
+            )
+        return found
+
+    def add_markings(
+        self, feed: int, markings: Mapping[str, Definition], shown: Shown = BY_CURSOR
+    ) -> None:
+        """Remember what a feed defines markings as."""
+        with self._db.write() as connection:
+            self.definitions.put(connection, feed, markings, shown)
+
+    def begin_poll(self, feed: int) -> None:
+        """Forget the cursors of a feed that took back what had turned objects of it away."""
+        sql = "SELECT reread FROM feeds WHERE number = ?"
+        with self._db.read() as connection:
+            reread = self._db.one(connection, sql, (feed,))
+        if reread:
+            with self._db.write() as connection:
+                sql = "UPDATE collections SET cursor = NULL WHERE feed = ?"
+                self._db.run(connection, sql, (feed,))
+                self._db.run(connection, "UPDATE feeds SET reread = 0 WHERE number = ?", (feed,))
+
+    def sweep(self) -> int:
+        """Drop what objects said of themselves, or context of them, and say no more.
+
+        No index leads from what is said to who says it, so this reads all objects: it is meant
+        for a start, when all lists are decided anew as well.
+        """
+        with self._db.write() as connection:
+            return self._traits.sweep(connection) + self._context.sweep(connection)
+
+    def stir_created_by(self, producers: Collection[str]) -> bool:
+        """Touch all that producers' indicators claim; False where that is no less than everything.
+
+        No index leads there: what is said of a producer late is said once, and each object would
+        have to pay for it.
+        """
+        if len(producers) > _MOST_PRODUCERS:
+            return False
+        heads = [f"[{msgspec.json.encode(producer).decode()}," for producer in producers]
+        said = " OR ".join(f"substr(body, 1, {len(head)}) = ?" for head in heads)
+        with self._db.write() as connection:
+            sql = f"SELECT number FROM traits WHERE {said} LIMIT {_MOST_STIRRED + 1}"  # noqa: S608 - only marks and numbers
+            borne = [row[0] for row in self._db.rows(connection, sql, heads)]
+            if len(borne) > _MOST_STIRRED:
+                return False
+            limit = f"LIMIT {_MOST_STIRRED + 1}"
+            sql = f"SELECT number FROM objects WHERE traits IN ({numbers(borne)}) {limit}"  # noqa: S608 - only numbers
+            objects = [row[0] for row in self._db.rows(connection, sql)]
+            if len(objects) > _MOST_STIRRED:
+                return False
+            self._claims.stir(connection, objects, self._claims.next_touch(connection))
+        return True
+
+    def resume(self, names: Collection[str]) -> None:
+        """Let paused feeds go on: the file was read anew, so what refused us may be mended."""
+        with self._db.write() as connection:
+            for name in names:
+                sql = "UPDATE feeds SET paused = NULL WHERE name = ? AND paused IS NOT NULL"
+                self._db.run(connection, sql, (name,))
+
+    def note_attempt(
+        self, feed: int, now: int, error: str | None, paused: str | None = None
+    ) -> None:
+        """Record how a poll ended."""
+        with self._db.write() as connection:
+            sql = "UPDATE feeds SET last_attempt = ?, error = ?, paused = ? WHERE number = ?"
+            self._db.run(connection, sql, (now, error, paused, feed))
+            note_touches(self._db, connection, self._claims.next_touch(connection) - 1, now)
+            if error is None:
+                sql = "UPDATE feeds SET last_success = ? WHERE number = ?"
+                self._db.run(connection, sql, (now, feed))
+
+
+def _borne(traits: Traits) -> Iterator[str]:
+    yield from traits.markings
+    yield from (ref for ref, _selectors in traits.partly)

@@ -1,0 +1,1 @@
+"""The lists' side of the store: decided entries, reasons, exceptions."""

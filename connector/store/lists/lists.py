@@ -1,0 +1,288 @@
+"""The lists' side of the store: what is decided about every observable, and why, counted."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from connector.decisions.decide import CODES, ClaimRow, Decision, Kind
+from connector.model import Reason, Subject
+from connector.store.change_times import Learned
+from connector.store.database import Database, numbers
+from connector.store.feeds.claims import CLAIM_COLUMNS
+from connector.store.interning import subject
+from connector.store.lists.entry_rows import (
+    UNCLAIMED,
+    EntryRow,
+    Onsets,
+    Refreshed,
+    entry_row,
+    news_of,
+)
+from connector.store.lists.reason_blocks import Buckets
+from connector.store.lists.suppressions import Protectors
+from connector.store.soundness import Soundness
+from connector.store.tallies import LIST_TALLY, reasons_of, tallies
+
+CHUNK: Final = 4000
+_RETIRED: Final = 1 << 62  # a list that the file names no more has nothing left to consider
+_CLAIM_ROWS: Final = (
+    f"SELECT c.observable, {CLAIM_COLUMNS} FROM claims c JOIN objects o ON o.number = c.object "  # noqa: S608 - our own columns
+    "WHERE {where} ORDER BY c.observable, c.number"
+)
+_STATIC: Final = {
+    int(Kind.UNREADABLE): CODES[Reason.UNREADABLE],
+    int(Kind.UNSUPPORTED): CODES[Reason.UNSUPPORTED_PATTERN],
+    int(Kind.NOT_ENFORCEABLE): CODES[Reason.NOT_ENFORCEABLE],
+}
+_COLUMNS: Final = ", ".join(EntryRow._fields)
+# Where these stand in a row of entries, behind its observable.
+_WANTED: Final = 1 + EntryRow._fields.index("wanted")
+_CARRIER: Final = 1 + EntryRow._fields.index("claim")
+
+Decider = Callable[[Subject, Sequence[ClaimRow]], Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class ListState:
+    """Where a list stands: what it has considered, and its latest sequence number."""
+
+    number: int
+    seq: int
+    touched: int
+    claim: int
+    decided_at: int | None
+
+
+class ListStore:
+    """Keeps the decisions of all lists."""
+
+    def __init__(self, database: Database, soundness: Soundness) -> None:
+        self._db = database
+        self._soundness = soundness
+        self._protectors = Protectors(database)
+        self._buckets = Buckets(database)
+
+    def open(self, name: str) -> ListState:
+        """Return where a list stands; at first sight it is made."""
+        with self._db.write() as connection:
+            sql = "SELECT number FROM lists WHERE name = ?"
+            number = self._db.one(connection, sql, (name,))
+            if number is None:
+                number = (self._db.one(connection, "SELECT max(number) FROM lists") or 0) + 1
+                sql = "INSERT INTO lists (number, name) VALUES (?, ?)"
+                self._db.run(connection, sql, (number, name))
+            sql = "UPDATE lists SET touched = -1 WHERE number = ? AND touched = ?"
+            self._db.run(connection, sql, (number, _RETIRED))
+            return self._state(connection, number)
+
+    def _state(self, connection: Connection, number: int) -> ListState:
+        sql = "SELECT number, seq, touched, claim, decided_at FROM lists WHERE number = ?"
+        return ListState(*self._db.rows(connection, sql, (number,))[0])
+
+    def refresh(
+        self,
+        number: int,
+        decide: Decider,
+        *,
+        everything: bool,
+        now: int,
+        progress: Callable[[int], None] = lambda _considered: None,
+    ) -> Refreshed:
+        """Decide anew on all observables in scope; each chunk is one transaction.
+
+        From the first change to the end the list has no `decided_at`: nobody plans from half of it.
+        """
+        with self._db.read() as connection:
+            state = self._state(connection, number)
+            limits = self._limits(connection)
+            onsets = Onsets(Learned(self._db, connection, state.touched), now)
+            scope = (
+                _ranges(limits.observable)
+                if everything
+                else self._changed(connection, state, limits, now)
+            )
+        done = Refreshed()
+        for where in scope:
+            with self._db.write() as connection:
+                self._decide_chunk(connection, state, where, decide, onsets, done)
+            progress(done.considered)
+        with self._db.write() as connection:
+            self._settle_static(connection, state, limits)
+            sql = "UPDATE lists SET touched = ?, claim = ?, decided_at = ? WHERE number = ?"
+            self._db.run(connection, sql, (limits.touched, limits.claim, now, number))
+            self._forget_departures(connection)
+        return done
+
+    def _limits(self, connection: Connection) -> "_Limits":
+        one = self._db.one
+        touched = one(connection, "SELECT max(touched) FROM observables") or 0
+        departed = one(connection, "SELECT max(touched) FROM departures") or 0
+        return _Limits(
+            one(connection, "SELECT max(number) FROM observables") or 0,
+            one(connection, "SELECT max(number) FROM claims") or 0,
+            max(touched, departed),
+        )
+
+    def _changed(
+        self, connection: Connection, state: ListState, limits: "_Limits", now: int
+    ) -> list[str]:
+        """Return the observables that feeds touched, and those whose time has come."""
+        sql = "SELECT number FROM observables WHERE touched > ? AND touched <= ?"
+        rows = self._db.rows(connection, sql, (state.touched, limits.touched))
+        sql = "SELECT observable FROM entries WHERE list = ? AND recheck <= ?"
+        rows += self._db.rows(connection, sql, (state.number, now))
+        found = sorted({row[0] for row in rows})
+        parts = (found[at : at + CHUNK] for at in range(0, len(found), CHUNK))
+        return [f"{{column}} IN ({numbers(part)})" for part in parts]
+
+    def _decide_chunk(
+        self,
+        connection: Connection,
+        state: ListState,
+        where: str,
+        decide: Decider,
+        onsets: "Onsets",
+        done: Refreshed,
+    ) -> None:
+        observables = self._observables(connection, where)
+        done.considered += len(observables)
+        claims = _CLAIM_ROWS.format(where=where.format(column="c.observable"))
+        old = self._entries(connection, state.number, where)
+        marks: list[tuple[int, int]] = []
+        rows: list[tuple[Any, ...]] = []
+        missing: list[int] = []
+        seq = (
+            self._db.one(connection, "SELECT seq FROM lists WHERE number = ?", (state.number,)) + 1
+        )
+        for number, group in groupby(self._db.rows(connection, claims), itemgetter(0)):
+            if number not in observables:
+                continue
+            observable, touched = observables.pop(number)
+            said = [ClaimRow._make(row[1:]) for row in group]
+            decision = decide(observable, said)
+            codes = self._protectors.codes(connection, decision)
+            marks += zip((claim.number for claim in said), codes, strict=True)
+            entry, held = entry_row(decision), old.get(number)
+            row = news_of(state.number, number, seq, entry, held, done, onsets, touched)
+            if row:
+                rows.append(row)
+                missing += _missing_carrier(held, said, touched, state)
+        for number, (_observable, touched) in observables.items():  # nothing claims these any more
+            gone, held = UNCLAIMED, old.get(number)
+            row = news_of(state.number, number, seq, gone, held, done, onsets, touched)
+            if row:
+                rows.append(row)
+                missing += _missing_carrier(held, (), touched, state)
+        if missing:
+            self._soundness.expect_gone(connection, missing)
+        self._put(connection, state.number, seq, rows)
+        self._buckets.mark(connection, state.number, marks)
+
+    def _observables(self, connection: Connection, where: str) -> dict[int, tuple[Subject, int]]:
+        """Return observables by number, each with the number of its latest change."""
+        sql = (
+            "SELECT number, type, value, touched FROM observables "  # noqa: S608 - only numbers
+            f"WHERE {where.format(column='number')}"
+        )
+        return {
+            number: (subject(code, value), touched)
+            for number, code, value, touched in self._db.rows(connection, sql)
+        }
+
+    def _entries(self, connection: Connection, number: int, where: str) -> dict[int, Any]:
+        sql = (
+            f"SELECT observable, {_COLUMNS}, seq, since "  # noqa: S608 - only numbers
+            f"FROM entries WHERE list = ? AND {where.format(column='observable')}"
+        )
+        return {row[0]: row for row in self._db.rows(connection, sql, (number,))}
+
+    def _put(
+        self, connection: Connection, number: int, seq: int, rows: Sequence[tuple[Any, ...]]
+    ) -> None:
+        if not rows:
+            return
+        sql = (
+            f"INSERT INTO entries (list, observable, {_COLUMNS}, seq, since) "  # noqa: S608 - our own columns
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (list, observable) DO UPDATE SET "
+            "wanted = excluded.wanted, claim = excluded.claim, reason = excluded.reason, "
+            "stamp = excluded.stamp, rank = excluded.rank, recheck = excluded.recheck, "
+            "confidence = excluded.confidence, until = excluded.until, tlp = excluded.tlp, "
+            "first_seen = excluded.first_seen, source = excluded.source, "
+            "seq = excluded.seq, since = excluded.since"
+        )
+        self._db.many(connection, sql, rows)
+        self._db.run(
+            connection,
+            "UPDATE lists SET seq = ?, decided_at = NULL WHERE number = ?",
+            (seq, number),
+        )
+
+    def _settle_static(self, connection: Connection, state: ListState, limits: "_Limits") -> None:
+        """Count the claims without observable, and take out those that are gone."""
+        sql = "SELECT number, kind FROM claims WHERE observable = 0 AND number > ? AND number <= ?"
+        rows = self._db.rows(connection, sql, (state.claim, limits.claim))
+        marks = [(number, _STATIC[kind]) for number, kind in rows]
+        sql = "SELECT claim FROM departures WHERE touched > ? AND touched <= ?"
+        gone = self._db.rows(connection, sql, (state.touched, limits.touched))
+        self._buckets.mark(connection, state.number, marks + [(row[0], 0) for row in gone])
+
+    def _forget_departures(self, connection: Connection) -> None:
+        """Drop departures that every list has passed, but for the latest: numbers stay fresh."""
+        passed = self._db.one(connection, "SELECT min(touched) FROM lists")
+        highest = self._db.one(connection, "SELECT max(claim) FROM departures")
+        if passed is not None and highest is not None:
+            sql = "DELETE FROM departures WHERE touched < ? AND claim < ?"
+            self._db.run(connection, sql, (passed, highest))
+
+    def counts(self, connection: Connection, number: int) -> dict[Reason, int]:
+        """Return how many claims stand in each bucket of a list."""
+        found = tallies(self._db, connection, LIST_TALLY, number)
+        return reasons_of(found)
+
+    def retire(self, names: Collection[str]) -> list[str]:
+        """Forget what lists hold that the file names no more; return those it was done for.
+
+        Number and sequence stay: to an output that carries such a list again, all of it is news,
+        and so is what it left there and the list no longer knows.
+        """
+        with self._db.write() as connection:
+            sql = "SELECT number, name FROM lists WHERE touched < ?"
+            rows = self._db.rows(connection, sql, (_RETIRED,))
+            gone = {name: number for number, name in rows if name not in names}
+            for number in gone.values():
+                for table in ("entries", "buckets"):
+                    sql = f"DELETE FROM {table} WHERE list = ?"  # noqa: S608 - our own tables
+                    self._db.run(connection, sql, (number,))
+                sql = "DELETE FROM tallies WHERE kind = ? AND owner = ?"
+                self._db.run(connection, sql, (LIST_TALLY, number))
+                sql = "UPDATE outputs SET verified_at = NULL WHERE list = ?"
+                self._db.run(connection, sql, (number,))
+                sql = "UPDATE lists SET touched = ?, claim = 0, decided_at = NULL WHERE number = ?"
+                self._db.run(connection, sql, (_RETIRED, number))
+        return sorted(gone)
+
+
+def _missing_carrier(
+    held: Any, said: Sequence[ClaimRow], touched: int, state: ListState
+) -> tuple[int, ...]:
+    """Return the claim that carried an entry where it was not found, and nobody took it back."""
+    if held is None or not held[_WANTED] or touched > state.touched:
+        return ()
+    carrier = held[_CARRIER]
+    return () if any(claim.number == carrier for claim in said) else (carrier,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    observable: int
+    claim: int
+    touched: int
+
+
+def _ranges(highest: int) -> Iterator[str]:
+    for at in range(0, highest, CHUNK):
+        yield f"{{column}} > {at} AND {{column}} <= {at + CHUNK}"

@@ -1,0 +1,1 @@
+"""The outputs' side of the store: ledger, plans, audit, times."""

@@ -1,0 +1,260 @@
+"""The outputs' side of the store: what we wrote where, and what is there.
+
+An intent is recorded before it is carried out, so that whatever may have been written stays ours
+after a crash. Only what this ledger calls ours is ever removed.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final
+
+from sqlalchemy import Connection
+
+from connector.decisions.decide import reason_of
+from connector.decisions.plan import GONE, OURS, Mark, Plan, Steps, Written
+from connector.model import Reason
+from connector.store.database import numbers, parts
+from connector.store.lists.wanted import WantedEntries
+from connector.store.outputs.outputs import Outputs, OutputState
+from connector.store.outputs.plans import Plans
+from connector.store.outputs.timings import add_times
+from connector.store.tallies import (
+    ENFORCE_TALLY,
+    OUTPUT_TALLY,
+    REMOVAL_TALLY,
+    add_to_tallies,
+    tallies,
+)
+
+_PART: Final = 1000
+_SET_AT_ONCE: Final = 10_000
+_OURS: Final = ",".join(str(int(mark)) for mark in sorted(OURS))
+
+
+class Ledger(WantedEntries, Outputs, Plans):
+    """Keeps what every output was meant to hold and what its target confirmed.
+
+    Its parents hold what else an output's cycle asks: what the list wants, where the output
+    stands, and its plans.
+    """
+
+    def owned(self, connection: Connection, output: int) -> int:
+        """Return how many entries at the target are ours."""
+        sql = "SELECT sum(count) FROM tallies WHERE kind = ? AND owner = ? AND bucket IN "
+        counted = self._db.one(connection, sql + f"({_OURS})", (OUTPUT_TALLY, output))
+        return int(counted or 0)
+
+    def marked(self, connection: Connection, output: int, mark: Mark) -> int:
+        """Return how many entries of an output bear a mark."""
+        return tallies(self._db, connection, OUTPUT_TALLY, output).get(mark, 0)
+
+    def ours_among(
+        self, connection: Connection, output: int, observables: Sequence[int]
+    ) -> set[int]:
+        """Return those of these observables that are ours at the target."""
+        marks = self._marks(connection, output, observables)
+        return {number for number, mark in marks.items() if mark in OURS}
+
+    def written(self, connection: Connection, output: int) -> Iterator[Written]:
+        """Yield the whole ledger of an output, sorted by number."""
+        sql = "SELECT observable, state, digest FROM ledger WHERE output = ? ORDER BY observable"
+        for row in self._db.stream(connection, sql, (output,)):
+            yield Written._make(row)
+
+    def written_of(
+        self, connection: Connection, output: int, list_number: int, after: int
+    ) -> list[Written]:
+        """Return the ledger's word on the entries that changed after a sequence number."""
+        sql = (
+            "SELECT l.observable, l.state, l.digest FROM entries e JOIN ledger l "
+            "ON l.output = ? AND l.observable = e.observable "
+            "WHERE e.list = ? AND e.seq > ? ORDER BY +l.observable"
+        )
+        rows = self._db.rows(connection, sql, (output, list_number, after))
+        return [Written._make(row) for row in rows]
+
+    def dropped(
+        self, connection: Connection, output: OutputState, *, everything: bool
+    ) -> dict[int, Reason]:
+        """Return why entries that the ledger holds are wanted no more."""
+        late = "" if everything else f"AND e.seq > {int(output.seq)}"
+        sql = (
+            "SELECT e.observable, e.reason FROM entries e JOIN ledger l "  # noqa: S608 - only numbers
+            f"ON l.output = ? AND l.observable = e.observable WHERE e.list = ? {late} "
+            "AND e.wanted = 0"
+        )
+        rows = self._db.rows(connection, sql, (output.number, output.list))
+        return {number: reason_of(code) for number, code in rows}
+
+    def turned(self, connection: Connection, output: int, rejected: Collection[str]) -> Steps:
+        """Return what was intended, or stands as written or rejected and is the other now."""
+        steps, asked = Steps(), [Mark.INTENDED, Mark.REJECTED]
+        if rejected:
+            asked.append(Mark.WRITTEN)
+        if not any(self.marked(connection, output, mark) for mark in asked):
+            return steps
+        sql = (
+            "SELECT l.observable, l.digest, l.state, b.value FROM ledger l "  # noqa: S608 - only numbers
+            "JOIN observables b ON b.number = l.observable WHERE l.output = ? "
+            f"AND l.state IN ({numbers(asked)}) ORDER BY l.observable"
+        )
+        for number, digest, mark, value in self._db.stream(connection, sql, (output,)):
+            if mark == Mark.INTENDED or (mark == Mark.WRITTEN) == (value in rejected):
+                steps.put(number, digest)
+        return steps
+
+    def intend(
+        self,
+        output: OutputState,
+        plan: Plan,
+        now: int,
+        *,
+        whole: bool,
+        judged_anew: frozenset[Mark] = frozenset(),
+    ) -> None:
+        """Record what is about to be written and removed, before it is.
+
+        What bears a mark of `judged_anew` the target decides on once more, beside what the plan
+        names; then updates are intended as well, since they may leave nothing behind. A `whole`
+        plan names also what did not change on the list, which no later change would find again.
+        """
+        with self._db.write(durable=True) as connection:
+            if judged_anew:
+                again = self._marked(connection, output.number, judged_anew)
+                self._set(connection, output.number, again, now)
+                marked = ((number, Mark.INTENDED, digest) for number, digest in plan.update)
+                self._set(connection, output.number, marked, now)
+            marked = ((number, Mark.INTENDED, digest) for number, digest in plan.add)
+            self._set(connection, output.number, marked, now)
+            marked = ((number, Mark.REMOVING, 0) for number in plan.remove.numbers)
+            self._set(connection, output.number, marked, now)
+            if whole:  # until it ended well, the next cycle looks at everything again
+                sql = "UPDATE outputs SET verified_at = NULL WHERE number = ?"
+                self._db.run(connection, sql, (output.number,))
+
+    def _marked(
+        self, connection: Connection, output: int, marks: frozenset[Mark]
+    ) -> list[tuple[int, int, int]]:
+        """Return what bears one of these marks, as intended."""
+        sql = (
+            "SELECT observable, digest FROM ledger WHERE output = ? "  # noqa: S608 - only numbers
+            f"AND state IN ({numbers(sorted(marks))})"
+        )
+        rows = self._db.rows(connection, sql, (output,))
+        return [(number, Mark.INTENDED, digest) for number, digest in rows]
+
+    def mark(self, output: OutputState, plan: Plan, now: int) -> None:
+        """Record what the target cannot have, and forget what it never had."""
+        if not plan.marks:
+            return
+        with self._db.write() as connection:
+            gone = [number for number, mark in plan.marks if mark == GONE]
+            self._delete(connection, output.number, gone)
+            marked = [(number, mark, 0) for number, mark in plan.marks if mark != GONE]
+            self._set(connection, output.number, marked, now)
+
+    def confirm(
+        self,
+        output: OutputState,
+        written: Sequence[tuple[int, int]],
+        rejected: Mapping[int, str],
+        now: int,
+        *,
+        stay: bool = False,
+        fresh: bool = False,
+    ) -> None:
+        """Record what the target took, and what it refused with its words.
+
+        `stay` says that refused entries are there as they were before: they stay ours, or the
+        target would keep them for ever. `fresh` says that they were not there: what came onto the
+        list since the output was last in step has its time counted.
+        """
+        with self._db.write() as connection:
+            if fresh and output.seq:  # a first fill says how long a list was there, nothing else
+                took_up = [number for number, _digest in written if number not in rejected]
+                late = f"wanted = 1 AND seq > {int(output.seq)}"
+                self._count_times(connection, ENFORCE_TALLY, output, took_up, late, now)
+            took = [(number, Mark.WRITTEN, digest) for number, digest in written
+                    if number not in rejected]  # fmt: skip
+            self._set(connection, output.number, took, now)
+            if not stay:
+                refused = [(number, Mark.REJECTED, digest) for number, digest in written
+                           if number in rejected]  # fmt: skip
+                self._set(connection, output.number, refused, now)
+            sql = "UPDATE ledger SET why = ? WHERE output = ? AND observable = ?"
+            rows = [(why[:300], output.number, number) for number, why in rejected.items()]
+            self._db.many(connection, sql, rows)
+
+    def confirm_removed(
+        self, output: OutputState, removed: Sequence[int], unfit: Mapping[int, int], now: int
+    ) -> None:
+        """Record that entries are gone; those that do not fit keep the mark that says so."""
+        with self._db.write() as connection:
+            ours = list(self._marks(connection, output.number, removed))
+            self._count_times(connection, REMOVAL_TALLY, output, ours, "wanted = 0", now)
+            self._delete(connection, output.number, removed)
+            marked = [(number, unfit[number], 0) for number in removed if number in unfit]
+            self._set(connection, output.number, marked, now)
+
+    def _count_times(
+        self,
+        connection: Connection,
+        kind: int,
+        output: OutputState,
+        observables: Sequence[int],
+        which: str,
+        now: int,
+    ) -> None:
+        """Count how long after the list's word the target followed it."""
+        times: list[tuple[int, int]] = []
+        for part in parts(observables, _PART):
+            sql = (
+                "SELECT reason, since FROM entries "  # noqa: S608 - only numbers
+                f"WHERE list = ? AND {which} AND observable IN ({numbers(part)})"
+            )
+            rows = self._db.rows(connection, sql, (output.list,))
+            times += [(reason, now - since) for reason, since in rows]
+        add_times(self._db, connection, kind, output.number, times)
+
+    def _set(
+        self, connection: Connection, output: int, rows: Iterable[tuple[int, int, int]], now: int
+    ) -> None:
+        """Set marks and digests, a part at a time: a plan may name millions."""
+        coming = iter(rows)
+        while part := list(islice(coming, _SET_AT_ONCE)):
+            self._set_part(connection, output, part, now)
+
+    def _set_part(
+        self, connection: Connection, output: int, rows: Sequence[tuple[int, int, int]], now: int
+    ) -> None:
+        before = self._marks(connection, output, [row[0] for row in rows])
+        changes = Counter(int(mark) for _number, mark, _digest in rows)
+        changes.subtract(before.values())
+        sql = (
+            "INSERT INTO ledger (output, observable, state, digest, since) VALUES (?,?,?,?,?) "
+            "ON CONFLICT (output, observable) DO UPDATE SET state = excluded.state, "
+            "digest = excluded.digest, why = NULL, "
+            "since = CASE WHEN ledger.state = excluded.state THEN ledger.since "
+            "ELSE excluded.since END"
+        )
+        values = [(output, number, int(mark), digest, now) for number, mark, digest in rows]
+        self._db.many(connection, sql, values)
+        add_to_tallies(self._db, connection, OUTPUT_TALLY, output, changes)
+
+    def _delete(self, connection: Connection, output: int, gone: Sequence[int]) -> None:
+        before = self._marks(connection, output, gone)
+        changes = {mark: -count for mark, count in Counter(before.values()).items()}
+        sql = "DELETE FROM ledger WHERE output = ? AND observable = ?"
+        self._db.many(connection, sql, [(output, number) for number in before])
+        add_to_tallies(self._db, connection, OUTPUT_TALLY, output, changes)
+
+    def _marks(self, connection: Connection, output: int, wanted: Sequence[int]) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for part in parts(wanted, _PART):
+            sql = (
+                "SELECT observable, state FROM ledger "  # noqa: S608 - only numbers
+                f"WHERE output = ? AND observable IN ({numbers(part)})"
+            )
+            found.update(map(tuple, self._db.rows(connection, sql, (output,))))
+        return found

@@ -1,0 +1,1 @@
+"""From a list to its targets: refresh, propose, apply."""

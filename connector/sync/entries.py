@@ -1,0 +1,104 @@
+"""A list's entries as one output's mapping describes them."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from typing import Final, cast
+
+from sqlalchemy import Connection
+
+from connector.decisions.decide import NEVER, ClaimRow
+from connector.decisions.mapping import Facts, Input, Mapper
+from connector.decisions.selection import Traits
+from connector.decisions.verdict import ListPolicy
+from connector.indicators.identity import id_of_key
+from connector.indicators.markings.sharing import Part
+from connector.indicators.stix import instant
+from connector.model import Entry, Observable, ObservableType
+from connector.store.lists.wanted import WantedRow
+from connector.store.store import Store
+
+_PART: Final = 500
+_VICTIMS: Final = "sector"
+_PERSONAL: Final = {
+    ObservableType.EMAIL_ADDR: Part.EMAIL,
+    ObservableType.EMAIL_SUBJECT: Part.SUBJECT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Describer:
+    """Turns what a list wants into entries with an output's fields."""
+
+    output: str
+    policy: ListPolicy
+    mapper: Mapper | None
+    store: Store
+    connection: Connection
+
+    def entries(self, rows: Iterable[WantedRow]) -> Iterator[tuple[WantedRow, Entry]]:
+        """Yield each wanted row with its entry; none may stand for a rule."""
+        mapper = self.mapper
+        if mapper is None:
+            for row in rows:
+                yield row, Entry(cast(Observable, row.observable))
+            return
+        iterator = iter(rows)
+        while part := list(islice(iterator, _PART)):
+            names = self._names(part, mapper)
+            for row in part:
+                facts = self._facts(row, names.get(row.claim.number, ""))
+                yield row, Entry(facts.observable, mapper(facts))
+
+    def _names(self, rows: list[WantedRow], mapper: Mapper) -> dict[int, str]:
+        if Input.INDICATOR_NAME not in mapper.needs:
+            return {}
+        return self.store.names(self.connection, [row.claim.number for row in rows])
+
+    def _facts(self, row: WantedRow, name: str) -> Facts:
+        claim, merged, policy = row.claim, row.merged, self.policy
+        traits: Traits = self.store.traits(claim.traits)
+        hides = policy.verdict(claim.traits, claim.feed, claim.context).hides
+        shown = _without(traits, hides) if hides else traits
+        told = Part.DATES not in hides
+        observable = cast(Observable, row.observable)
+        return Facts(
+            observable=observable,
+            indicator_id=id_of_key(row.indicator),
+            indicator_name="" if Part.NAME in hides else name,
+            indicator_types=shown.indicator_types or shown.labels,
+            labels=shown.labels,
+            created_by=shown.created_by,
+            modified=instant(claim.modified) if told else None,
+            confidence=None if Part.CONFIDENCE in hides else merged.confidence,
+            feed=policy.terms[claim.feed].name,
+            list=policy.name,
+            output=self.output,
+            marking=merged.tlp.label,
+            valid_from=_instant(merged.first_seen) if told else None,
+            valid_until=_instant(merged.until) if told and merged.until < NEVER else None,
+            context=partial(self._words, claim, hides),
+            producer=partial(policy.producer_name, traits, claim.feed, hides),
+            hides_value=_PERSONAL.get(observable.type) in hides,
+        )
+
+    def _words(self, claim: ClaimRow, hides: Collection[str], kind: str) -> tuple[str, ...]:
+        """Return what context says, but not who the victims are where that is not to be told."""
+        if kind == _VICTIMS and Part.VICTIM in hides:
+            return ()
+        return self.policy.words(claim.context, claim.feed, kind)
+
+
+def _without(traits: Traits, hides: Collection[str]) -> Traits:
+    """Return traits without what the markings keep out of fields that others read."""
+    return traits._replace(
+        created_by="" if Part.PRODUCER in hides else traits.created_by,
+        labels=() if Part.LABELS in hides else traits.labels,
+        indicator_types=() if Part.TYPES in hides else traits.indicator_types,
+    )
+
+
+def _instant(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else instant(microseconds)

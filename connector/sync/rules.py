@@ -1,0 +1,50 @@
+"""A list's rules as the outputs get them that take rules: their texts, as received."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from sqlalchemy import Connection
+
+from connector.decisions.verdict import ListPolicy
+from connector.indicators.markings.sharing import Part
+from connector.indicators.stix import Unreadable, instant, read_object
+from connector.model import Rule, RuleRef
+from connector.store.lists.wanted import WantedRow
+from connector.store.store import Store
+
+_PART: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RuleReader:
+    """Turns the rules that a list wants into what their indicators say, read in one snapshot."""
+
+    policy: ListPolicy
+    store: Store
+    connection: Connection
+
+    def rules(self, rows: Iterable[WantedRow]) -> Iterator[tuple[WantedRow, Rule]]:
+        """Yield each wanted row with its rule; every row must stand for one."""
+        iterator = iter(rows)
+        while part := list(islice(iterator, _PART)):
+            claims = [row.claim.number for row in part]
+            originals = self.store.originals_of_claims(self.connection, claims)
+            for row in part:
+                yield row, self._rule(row, originals[row.claim.number])
+
+    def _rule(self, row: WantedRow, raw: bytes) -> Rule:
+        claim, policy, ref = row.claim, self.policy, row.observable
+        said = read_object(raw)
+        if not isinstance(ref, RuleRef) or isinstance(said, Unreadable):
+            raise TypeError(f"{ref.value} bears no rule")
+        hides = policy.verdict(claim.traits, claim.feed, claim.context).hides
+        return Rule(
+            indicator=ref.shown,
+            language=ref.type,
+            text=said.pattern or "",
+            name="" if Part.NAME in hides else said.name or "",
+            feed=ref.feed,
+            modified=None if Part.DATES in hides else instant(claim.modified),
+        )

@@ -1,0 +1,1 @@
+"""Sample data: feeds, entries and rules."""

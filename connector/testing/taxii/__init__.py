@@ -1,0 +1,1 @@
+"""A TAXII server on loopback for tests, benchmarks and the demo."""
