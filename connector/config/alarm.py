@@ -29,7 +29,11 @@ class AlarmConfig(Settings):
         description="Share of the new claims that may say, under another id, what the feed claims "
         "already.",
     )
-    least: int = Field(100, ge=1, description="Fewer than this many are no reason for an alarm.")
+    least: int = Field(
+        100,
+        ge=1,
+        description="Fewer than this many are no reason for an alarm, nor a past to compare with.",
+    )
     span: Duration = Field(
         timedelta(days=1),
         description="Over which time all this is counted; a first fill never counts.",

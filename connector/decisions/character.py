@@ -45,9 +45,9 @@ class Bounds:
 def out_of_character(lately: Lately, bounds: Bounds) -> dict[str, tuple[str, int]]:
     """Return what is unlike the feed's past: by name, in words, and how many objects or claims.
 
-    A first fill has no past to be unlike.
+    A first fill has no past to be unlike, and a past of fewer than `least` objects says too little.
     """
-    if not lately.kept:
+    if not lately.kept or lately.kept < bounds.least:
         return {}
     return dict(_exceeded(lately, bounds))
 

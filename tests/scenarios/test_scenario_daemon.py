@@ -346,7 +346,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a locked state be told at once, and a reload that met it be tried again soon."""
     quick = ["PRAGMA busy_timeout=20" if "busy" in each else each for each in database._PRAGMAS]
     monkeypatch.setattr(database, "_PRAGMAS", tuple(quick))
-    monkeypatch.setattr("connector.daemon._AGAIN_SECONDS", 1)
+    monkeypatch.setattr("connector.daemon.daemon._AGAIN_SECONDS", 1)
 
 
 @contextmanager

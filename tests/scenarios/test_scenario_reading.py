@@ -167,7 +167,7 @@ def test_explain_finds_a_value_in_what_could_not_be_read(site: Site) -> None:
 def test_explain_looks_through_a_bounded_number_and_says_so(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector.mentioned.MOST_SEARCHED", 2)
+    monkeypatch.setattr("connector.reports.mentioned.MOST_SEARCHED", 2)
     site.configure()
     patterns = [f"[domain-name:value MATCHES 'n{n}.test']" for n in range(5)]
     site.write("one.json", [indicator(text, pattern=text) for text in patterns])

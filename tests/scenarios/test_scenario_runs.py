@@ -119,7 +119,7 @@ def test_a_server_that_always_fails_at_one_page_fills_no_disk(
 def test_pages_that_wait_for_the_end_of_a_run_are_bounded(
     paged: Site, taxii: TaxiiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector.intake.MOST_PAGES_WAITING", 2)
+    monkeypatch.setattr("connector.ingest.poll.MOST_PAGES_WAITING", 2)
     taxii.faults = [Status(code=403, page=3)]
     poll_breaks(paged)
     taxii.faults = []

@@ -43,7 +43,7 @@ class Postgres:
         self._wait()
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while True:
             try:
                 self._run("SELECT 1")

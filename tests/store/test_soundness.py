@@ -1,5 +1,6 @@
 """Records that contradict themselves are found before anything leaves a list because of them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -15,6 +16,19 @@ from connector.store.store import Store
 
 @pytest.fixture
 def hand(store: Store) -> Hand:
+    return filled(store)
+
+
+@pytest.fixture
+def sqlite_hand(tmp_path: Path) -> Iterator[Hand]:
+    """A store in a file: only SQLite looks into its own."""
+    store = Store(f"sqlite:///{tmp_path / 'state.db'}")
+    store.database.migrate()
+    yield filled(store)
+    store.close()
+
+
+def filled(store: Store) -> Hand:
     hand = Hand(store)
     hand.give(*(indicator(number) for number in range(1, 201)))
     hand.refresh(everything=True)
@@ -97,10 +111,8 @@ def test_an_index_that_was_built_anew_is_believed_again(hand: Hand) -> None:
 
 
 @pytest.mark.parametrize("index", ["objects_by_key", "observables_by_touch", "entries_by_seq"])
-def test_a_check_compares_every_index_with_its_table(hand: Hand, index: str) -> None:
-    store = hand.store
-    if not store.database.sqlite:
-        pytest.skip("SQLite's own check; PostgreSQL's is amcheck")
+def test_a_check_compares_every_index_with_its_table(sqlite_hand: Hand, index: str) -> None:
+    store = sqlite_hand.store
     store.close()
     columns = {"objects_by_key": "number", "observables_by_touch": "number"}
     hide_rows(file_of(store), index, f"{columns.get(index, 'observable')} = 7")
@@ -109,10 +121,8 @@ def test_a_check_compares_every_index_with_its_table(hand: Hand, index: str) -> 
         store.soundness.expect_sound(connection)
 
 
-def test_three_flipped_bytes_are_found_as_the_state_is_opened(hand: Hand) -> None:
-    store = hand.store
-    if not store.database.sqlite:
-        pytest.skip("a file of SQLite")
+def test_three_flipped_bytes_are_found_as_the_state_is_opened(sqlite_hand: Hand) -> None:
+    store = sqlite_hand.store
     store.close()
     flip_three_bytes(file_of(store), "claims_by_observable")
     with pytest.raises(StoreError, match=r"the state is damaged .*REINDEX"):

@@ -237,7 +237,7 @@ def test_the_floor_protects_addresses_both_ways(floor, kind, value, group):
         ("domain-name", "printer.local", "special_purpose"),
         ("domain-name", "vault.internal", "special_purpose"),
         ("domain-name", "router.home.arpa", "special_purpose"),
-        ("domain-name", "7.100.51.198.in-addr.arpa", "vital"),
+        ("domain-name", "7.100.51.198.in-addr.arpa", "special_purpose"),
         ("domain-name", "hidden.onion", "special_purpose"),
         ("domain-name", "notlocal", "public_suffixes"),
         ("domain-name", "bad.example", "documentation"),

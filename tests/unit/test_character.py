@@ -30,9 +30,15 @@ def test_a_bound_that_is_null_tells_nothing(name: str) -> None:
 
 
 def test_few_are_no_reason() -> None:
-    few = Lately(kept=10, came=99, strangers=99, claims=99, odd=99, twins=99)
+    few = Lately(kept=100, came=99, strangers=99, claims=99, odd=99, twins=99)
     assert out_of_character(few, Bounds()) == {}
     assert len(out_of_character(few, Bounds(least=99))) == 4
+
+
+def test_a_past_of_few_objects_says_too_little() -> None:
+    young = Lately(kept=99, came=10_000, strangers=10_000, claims=10_000, odd=10_000, twins=10_000)
+    assert out_of_character(young, Bounds()) == {}
+    assert len(out_of_character(young._replace(kept=100), Bounds())) == 4
 
 
 def test_what_comes_in_exchange_for_what_goes_is_no_growth_and_no_twin() -> None:

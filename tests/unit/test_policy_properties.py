@@ -73,6 +73,8 @@ def naive(said: ClaimRow, by: ListPolicy, now: int) -> Reason:
     age = terms.max_age.get(ADDRESS.type)
     aged = age is not None and said.valid_until is None and now >= started + age
     kinds = traits.indicator_types or traits.labels
+    starts, ends = said.valid_from, said.valid_until
+    never = starts is not None and ends is not None and ends <= starts
     answers = {
         Reason.UNREADABLE: said.kind == Kind.UNREADABLE,
         Reason.UNSUPPORTED_PATTERN: said.kind in (Kind.UNSUPPORTED, Kind.RULE),
@@ -80,8 +82,8 @@ def naive(said: ClaimRow, by: ListPolicy, now: int) -> Reason:
         or (block and said.kind == Kind.WATCH_ONLY),
         Reason.REVOKED: said.state == State.REVOKED or (block and said.state == State.DISPUTED),
         Reason.WITHDRAWN: said.state == State.WITHDRAWN,
-        Reason.NOT_YET_VALID: said.valid_from is not None and now < said.valid_from,
-        Reason.EXPIRED: aged or (said.valid_until is not None and now >= said.valid_until),
+        Reason.NOT_YET_VALID: starts is not None and now < starts and not never,
+        Reason.EXPIRED: aged or never or (ends is not None and now >= ends),
         Reason.WITHHELD: by.terms[said.feed].configured
         and LEVELS.get(traits, Tlp.GREEN) > by.max_tlp,
         Reason.DESELECTED: not terms.configured
