@@ -7,6 +7,7 @@ a value goes out. Instants are whole microseconds since 1970 (UTC).
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from connector.decisions.reach import exceeds, reach_of, words_of_reach
@@ -162,7 +163,8 @@ def decide(
         return Decision(_instead_of_listed(codes, _DESELECTED), None, 0, recheck, words)
     merged = _merged(observable.type, taken, policy, now)
     told = policy.verdict(best.traits, best.feed, best.context, now).told
-    source = 0 if any(claim.feed != best.feed for claim in taken) else best.feed
+    alone = len(taken) == 1 or all(claim.feed == best.feed for claim in taken)
+    source = best.feed if alone else 0
     decision = Decision(
         bytes(codes), best, best_rank, recheck, "", merged, told=told, source=source
     )
@@ -170,22 +172,23 @@ def decide(
 
 
 def _merged(kind: SubjectType, taken: Sequence[ClaimRow], policy: ListPolicy, now: int) -> Merged:
-    said = [
-        Merged(
-            confidence_of(claim, policy),
-            ends(kind, claim, policy.terms[claim.feed]),
-            policy.verdict(claim.traits, claim.feed, claim.context, now).level,
-            claim.valid_from,
-        )
-        for claim in taken
-    ]
-    if len(said) == 1:
-        return said[0]
+    if len(taken) == 1:  # as nearly always
+        return _said(kind, taken[0], policy, now)
+    said = [_said(kind, claim, policy, now) for claim in taken]
     return Merged(
         max((one.confidence for one in said if one.confidence is not None), default=None),
         max(one.until for one in said),
         max(one.tlp for one in said),
         min((one.first_seen for one in said if one.first_seen is not None), default=None),
+    )
+
+
+def _said(kind: SubjectType, claim: ClaimRow, policy: ListPolicy, now: int) -> Merged:
+    return Merged(
+        confidence_of(claim, policy),
+        ends(kind, claim, policy.terms[claim.feed]),
+        policy.verdict(claim.traits, claim.feed, claim.context, now).level,
+        claim.valid_from,
     )
 
 
@@ -206,10 +209,16 @@ def _instead_of_listed(codes: bytes | bytearray, code: int) -> bytes:
     return bytes(code if each in (_WANTED, _SUPERSEDED) else each for each in codes)
 
 
+@lru_cache(maxsize=4)
+def _instant(now: int) -> datetime:
+    """Return the instant of a whole cycle, once for all that it decides."""
+    return _EPOCH + timedelta(microseconds=now)
+
+
 def _protected(observable: Subject, policy: ListPolicy, now: int, decision: Decision) -> Decision:
     if isinstance(observable, RuleRef):  # what it would stop cannot be told without running it
         return decision
-    by = policy.allowlist.protects(observable, _EPOCH + timedelta(microseconds=now))
+    by = policy.allowlist.protects(observable, _instant(now))
     if by is None:
         return decision
     codes = _instead_of_listed(decision.codes, _ALLOWLISTED)

@@ -25,11 +25,9 @@ _ADDRESSES: Final = frozenset({_T.IPV4_ADDR, _T.IPV6_ADDR})
 def reach_of(subject: Subject) -> int | None:
     """Return the length of a prefix, 0 for an autonomous system; None for what is just itself."""
     kind, value = subject
-    if kind is _T.AUTONOMOUS_SYSTEM:
-        return 0
-    if "/" in value and kind in _ADDRESSES:
-        return int(value.rpartition("/")[2])
-    return None
+    if kind in _ADDRESSES:
+        return int(value.rpartition("/")[2]) if "/" in value else None
+    return 0 if kind is _T.AUTONOMOUS_SYSTEM else None
 
 
 def exceeds(

@@ -40,6 +40,8 @@ class Terms:
 
     def counts(self, said: int | None) -> int | None:
         """Return the confidence that counts: given or assumed, and no more than the feed may."""
+        if self.scale is None and self.max_confidence is None:  # as nearly always
+            return self.default_confidence if said is None else said
         meant = self.reads(said)
         return self.capped(self.default_confidence if meant is None else meant)
 

@@ -34,6 +34,12 @@ def lasting(one: Protection | None, other: Protection | None) -> Protection | No
     return other if other.until is None or other.until > one.until else one
 
 
+def ipv4_number(text: str) -> int:
+    """Return the number of an IPv4 address in its canonical form."""
+    first, second, third, fourth = text.split(".")
+    return int(first) << 24 | int(second) << 16 | int(third) << 8 | int(fourth)
+
+
 def live(protection: Protection | None, now: datetime) -> Protection | None:
     """Return the protection while it is in force; it has ended at `until`."""
     if protection is None or protection.until is None or now < protection.until:

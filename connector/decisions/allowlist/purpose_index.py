@@ -13,6 +13,7 @@ from connector.decisions.allowlist.index import (
     Protection,
     Ranges,
     Span,
+    ipv4_number,
     keep,
     lasting,
     live,
@@ -131,7 +132,7 @@ class AllowIndex:
 
     def _of_ipv4(self, value: str, now: datetime) -> Protection | None:
         address, slash, length = value.partition("/")
-        first = _ipv4_number(address)
+        first = ipv4_number(address)
         if not slash:
             return self._ipv4.at(first, now)
         if int(length) < self._shortest_ipv4:
@@ -155,7 +156,7 @@ class AllowIndex:
         if ":" in host:
             return self._ipv6.at(int(IPv6Address(host)), now)
         if _IPV4.fullmatch(host):
-            return self._ipv4.at(_ipv4_number(host), now)
+            return self._ipv4.at(ipv4_number(host), now)
         return self._names.find_host(host, now)
 
     def _of_domain(self, value: str, now: datetime) -> Protection | None:
@@ -190,11 +191,6 @@ class AllowIndex:
 
     def _of_as_number(self, value: str, now: datetime) -> Protection | None:
         return self._as_numbers.at(int(value.upper().removeprefix("AS")), now)
-
-
-def _ipv4_number(text: str) -> int:
-    first, second, third, fourth = text.split(".")
-    return int(first) << 24 | int(second) << 16 | int(third) << 8 | int(fourth)
 
 
 def _is_address(host: str) -> bool:

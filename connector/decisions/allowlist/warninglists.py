@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from connector.decisions.allowlist.compact_index import Needles, Networks, Parents, Texts
-from connector.decisions.allowlist.index import Protection
+from connector.decisions.allowlist.index import Protection, ipv4_number
 from connector.decisions.allowlist.url_paths import is_root, split_url, url_steps
 from connector.decisions.allowlist.warninglist_entries import (
     ADDRESSES,
@@ -171,7 +171,7 @@ class WarninglistIndex:
         contents.spans.clear()
         self._searched = contents.needles.keys() | contents.patterns.keys()
         self._by_type: dict[ObservableType, Callable[[str], tuple[str, str, int] | None]] = {
-            _T.IPV4_ADDR: self._of_network,
+            _T.IPV4_ADDR: self._of_ipv4,
             _T.IPV6_ADDR: self._of_network,
             _T.ENDPOINT: self._of_endpoint,
             _T.DOMAIN_NAME: self._of_domain,
@@ -241,6 +241,14 @@ class WarninglistIndex:
         if ":" in host or host.rpartition(".")[2].isdigit():
             return self._of_network(host)
         return self._of_name(host)
+
+    def _of_ipv4(self, value: str) -> tuple[str, str, int] | None:
+        if "/" in value:
+            return self._of_network(value)
+        number = ipv4_number(value)
+        if self._networks[4].touching(number, number) is None:  # as nearly always
+            return None
+        return self._of_network(value)
 
     def _of_network(self, value: str) -> tuple[str, str, int] | None:
         span = read_network(value)
