@@ -20,7 +20,8 @@ _SURICATA_QUOTES: Final = re.compile(r'(?!!?").*|!?".*"')
 # comment or a parenthesis would go on into the rules that follow, or end the rule. Snort 2 puts
 # in variables wherever a dollar sign is not quoted.
 _SNORT_OPTION: Final = re.compile(
-    r"""\s*(?P<key>[a-z0-9_]+)\s*(?::(?P<value>(?:[^;"\\]|\\.|"(?:[^";\\]|\\.)*")*))?;"""
+    r"""\s*(?P<key>[a-z0-9_]+)\s*(?::(?P<value>(?:[^;"\\]|\\.|"(?:[^";\\]|\\.)*")*))?;""",
+    re.ASCII,
 )
 _SNORT_STRING: Final = r'"(?:[^";\\]|\\x[0-9A-Fa-f]{2}|\\[^x])*"'
 _SNORT_BARE: Final = r"""(?!/\*)[^\s,:;"()\[\]#\\$!](?:[^\s,:;"()$\\]|\\[;:,"])*"""

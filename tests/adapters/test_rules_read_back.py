@@ -62,6 +62,14 @@ SNORT_PIECES = [
 def test_whatever_a_feed_sends_snort_reads_the_rules_that_were_meant(
     tmp_path: Path, texts: Texts
 ) -> None:
+    snort_reads_what_was_meant(tmp_path, texts)
+
+
+def test_a_blank_that_is_no_blank_to_snort_is_part_of_no_option(tmp_path: Path) -> None:
+    snort_reads_what_was_meant(tmp_path, [f"{ALERT}(\xa0sid:5; rev:1;)"])
+
+
+def snort_reads_what_was_meant(tmp_path: Path, texts: Texts) -> None:
     meant = after(made(tmp_path, SNORT), texts)
     read = rules_read_by_snort(published(tmp_path))
     assert [action for action, _options in read] == ["alert"] * len(meant)

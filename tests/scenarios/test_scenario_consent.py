@@ -23,7 +23,7 @@ from stix_samples import (
 from connector.indicators.markings.acs import ACS_EXTENSION
 from connector.reports.explain import explain_value
 from connector.reports.formatting import show_explanation
-from connector.store import objects as objects_store
+from connector.store.feeds import objects as objects_store
 from connector.testing.taxii.server import TaxiiServer
 
 EVERYBODY = "urn:isa:policy:acs:ns:v3.0?privdefault=permit&sharedefault=permit"
