@@ -56,10 +56,7 @@ class State(IntEnum):
 
 
 class ClaimRow(NamedTuple):
-    """A claim with what its indicator says, as the store yields it.
-
-    `received` is when the latest version came to us.
-    """
+    """A claim with what its indicator says; `received` is when its latest version came to us."""
 
     number: int
     kind: int
