@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 FULL = {
+    "startup": ["9"],
     "first_load": ["50000"],
     "scale memory": ["1000000"],
     "scale cycles": ["1000000"],
@@ -18,6 +19,7 @@ FULL = {
     "siege": ["2000"],
 }
 QUICK = {
+    "startup": ["3"],
     "first_load": ["5000"],
     "scale memory": ["50000"],
     "scale cycles": ["50000"],

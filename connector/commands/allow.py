@@ -10,19 +10,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from connector.commands.terminal import (
-    CONFIG,
-    AsJson,
-    ConfigPath,
-    ListGroup,
-    err,
-    leave,
-    load_config,
-    opened,
-    out,
-    print_json,
-    who,
-)
+from connector.commands.opening import load_config, opened
+from connector.commands.options import CONFIG, AsJson, ConfigPath, ListGroup
+from connector.commands.terminal import FAILED, OK, err, leave, out, print_json, who
 from connector.config.loading import Loaded
 from connector.decisions.allowlist.values import ExceptionRule, end_of_day, read_allow_value
 from connector.indicators.observables.refang import refanged
@@ -35,13 +25,9 @@ from connector.store.lists.exceptions import ExceptionRow
 from connector.store.queries import suppressed
 from connector.store.store import Store
 
-_OK: Final = 0
-_FAILED: Final = 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-allow_app = typer.Typer(
-    cls=ListGroup, help="Exceptions from every list, and what the allowlist costs."
-)
+allow = typer.Typer(cls=ListGroup, help="Manage exceptions, show what the allowlist costs.")
 Value = Annotated[
     str,
     typer.Argument(
@@ -52,7 +38,7 @@ Value = Annotated[
 ]
 
 
-@allow_app.command("add")
+@allow.command("add")
 def add(
     value: Value,
     why: Annotated[str, typer.Option(help="Reason, for whoever reads this in two years.")],
@@ -80,7 +66,7 @@ def add(
     out.print("a running service takes it over at its next look at the lists", markup=False)
 
 
-@allow_app.command("remove")
+@allow.command("remove")
 def remove(value: Value, config: ConfigPath = CONFIG) -> None:
     """End an exception that was added by command; feeds decide on the value again."""
     plain = _readable(value)
@@ -95,7 +81,7 @@ def remove(value: Value, config: ConfigPath = CONFIG) -> None:
         _refuse(f"{defang(plain)}: stands in allowlist.exceptions of {config}: take it out there")
 
 
-@allow_app.command("list")
+@allow.command("list")
 def list_exceptions(
     config: ConfigPath = CONFIG,
     everything: Annotated[
@@ -117,7 +103,7 @@ def list_exceptions(
         _show_exceptions(shown)
         _show_suppressed(costs)
         _show_lists(lists)
-    leave(_OK)
+    leave(OK)
 
 
 @contextmanager
@@ -133,7 +119,7 @@ def _store(config: Path) -> Iterator[tuple[Loaded, Store]]:
 
 def _refuse(text: str) -> None:
     err.print(f"connector: {text}", markup=False)
-    leave(_FAILED)
+    leave(FAILED)
 
 
 def _readable(value: str) -> str:

@@ -6,18 +6,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from connector.commands.terminal import (
-    CONFIG,
-    AsJson,
-    ConfigPath,
-    ListGroup,
-    err,
-    leave,
-    opened,
-    out,
-    print_json,
-    who,
-)
+from connector.commands.opening import opened
+from connector.commands.options import CONFIG, AsJson, ConfigPath, ListGroup
+from connector.commands.terminal import FAILED, OK, err, leave, out, print_json, who
 from connector.errors import ConnectorError
 from connector.feed import Offered
 from connector.ingest.retention import confirm
@@ -26,16 +17,12 @@ from connector.reports.formatting import lost
 from connector.reports.status import Json, gap_json, moment
 from connector.service.service import FeedUnderWay, Service
 
-_OK: Final = 0
-_FAILED: Final = 1
 _NOTHING_OPEN: Final = "no gap was open, and no alarm"
 
-app = typer.Typer(
-    cls=ListGroup, help="What feeds can see, cursors, gaps, and what waits to be deleted."
-)
+feeds = typer.Typer(cls=ListGroup, help="Show what feeds see; acknowledge gaps, delete.")
 
 
-@app.command("list")
+@feeds.command("list")
 def list_feeds(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     """Show the roots and collections that each feed can see, its cursors and its gaps."""
     with opened(config) as service:
@@ -45,10 +32,10 @@ def list_feeds(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     else:
         for feed in answer:
             _show(feed)
-    leave(_FAILED if any(feed["error"] for feed in answer) else _OK)
+    leave(FAILED if any(feed["error"] for feed in answer) else OK)
 
 
-@app.command("ack")
+@feeds.command("ack")
 def acknowledge(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="Feed whose gaps and alarms are known.")
@@ -62,7 +49,7 @@ def acknowledge(
         if feed is None:
             known = ", ".join(service.feeds) or "it has none"
             err.print(f"connector: {name} is not a feed of this configuration ({known})")
-            leave(_FAILED)
+            leave(FAILED)
         count = service.store.objects.gaps.acknowledge(feed.number, who(), service.now())
         alarms = feedwatch.acknowledge(feed, service.store.objects, service.now())
         if alarms:
@@ -76,7 +63,7 @@ def acknowledge(
         out.print(f"{name}: {', '.join(done) or _NOTHING_OPEN}", markup=False)
 
 
-@app.command("purge")
+@feeds.command("purge")
 def purge(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Feed of which objects wait.")],
     config: ConfigPath = CONFIG,
@@ -87,7 +74,7 @@ def purge(
         known = {known: number for number, known in service.store.feeds().items()}
         if name not in known:
             err.print(f"connector: {name} is no feed of this state ({', '.join(known)})")
-            leave(_FAILED)
+            leave(FAILED)
         count = confirm(service.store, known[name], who(), service.now())
     if as_json:
         print_json({"feed": name, "purged": count})

@@ -1,0 +1,24 @@
+"""`connector demo`: everything on this machine."""
+
+from typing import Annotated
+
+import typer
+
+from connector.commands.terminal import leave, out
+from connector.demo import run_demo
+
+
+def demo(
+    seconds: Annotated[
+        int | None, typer.Option(help="End by itself after so many seconds.", min=1)
+    ] = None,
+    port: Annotated[
+        int,
+        typer.Option(help="Port of the list server; 0 picks a free one.", min=0, max=65535),
+    ] = 0,
+) -> None:
+    """Run everything on this machine, with sample data.
+
+    A TAXII server, the daemon, lists and a live view.
+    """
+    leave(run_demo(out, seconds=seconds, port=port))

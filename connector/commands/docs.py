@@ -1,0 +1,11 @@
+"""`connector docs`: the reference of the configuration."""
+
+import sys
+
+from connector.config.reference import reference_page
+from connector.registry import Registry
+
+
+def docs() -> None:
+    """Print the reference of the configuration as Markdown."""
+    sys.stdout.write(reference_page(Registry.installed()))

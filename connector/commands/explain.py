@@ -1,0 +1,30 @@
+"""`connector explain`: the whole chain for one value."""
+
+from typing import Annotated
+
+import typer
+
+from connector.commands.opening import opened
+from connector.commands.options import CONFIG, AsJson, ConfigPath
+from connector.commands.terminal import FAILED, OK, leave, out, print_json
+from connector.reports import formatting as screens
+from connector.reports.explain import explain_value
+
+
+def explain(
+    value: Annotated[str, typer.Argument(help="A value, defanged or plain, or an indicator's id.")],
+    config: ConfigPath = CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Show why a value is on a list, or is not.
+
+    The whole chain: claims, decisions, outputs, since and until when.
+    """
+    with opened(config) as service:
+        service.take_up_hosts()  # the daemon knows the addresses behind our own hosts
+        answer = explain_value(service, value)
+    if as_json:
+        print_json(answer)
+    else:
+        screens.show_explanation(out, answer)
+    leave(OK if answer["found"] else FAILED)

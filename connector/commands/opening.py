@@ -1,0 +1,38 @@
+"""From the file that a command names to the service that it describes, on its store."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from connector.commands.logs import set_up_logs
+from connector.commands.terminal import err
+from connector.config.loading import Loaded, load
+from connector.registry import Registry
+from connector.service.build import assemble
+from connector.service.service import Service
+from connector.service.state import look_at_store, open_store, state_file
+
+
+def load_config(path: Path) -> Loaded:
+    """Return what the file says, and log as it says."""
+    loaded = load(path, Registry.installed())
+    set_up_logs(loaded.config.log.format, loaded.config.log.level)
+    return loaded
+
+
+@contextmanager
+def opened(path: Path, *, alone: bool = False) -> Iterator[Service]:
+    """Yield the configured service on its store, and close both; not `alone`, only to look."""
+    loaded = load_config(path)
+    store, there = (open_store(loaded), True) if alone else look_at_store(loaded)
+    if not there:
+        words = f"there is no state yet: {state_file(loaded)} is made by the first run"
+        err.print(words, markup=False)
+    try:
+        service = assemble(loaded, Registry.installed(), store)
+        try:
+            yield service
+        finally:
+            service.close()
+    finally:
+        store.close()

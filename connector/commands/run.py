@@ -1,0 +1,47 @@
+"""`connector run`: the daemon, or one pass over everything."""
+
+from typing import Annotated
+
+import typer
+
+from connector.commands.opening import load_config, opened
+from connector.commands.options import CONFIG, AsJson, ConfigPath
+from connector.commands.terminal import FAILED, HELD, OK, err, leave, print_json
+from connector.daemon.daemon import Daemon
+from connector.registry import Registry
+from connector.reports import formatting as screens
+from connector.reports import status as answers
+from connector.service.once import Outcome, run_once
+
+
+def run(
+    config: ConfigPath = CONFIG,
+    once: Annotated[
+        bool, typer.Option("--once", help="Poll every feed, sync every output, end.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the daemon, or one pass with --once.
+
+    SIGTERM ends it after the write in hand, SIGHUP reloads the file.
+    """
+    if once:
+        with opened(config, alone=True) as service, screens.progress(err) as shown:
+            outcome = run_once(service, shown)
+        if as_json:
+            print_json(answers.outcome_json(outcome))
+        else:
+            screens.tell_outcome(err, outcome)
+        leave(_exit_code(outcome))
+    if as_json:
+        raise typer.BadParameter("goes with --once: the daemon tells by its log and its server")
+    loaded = load_config(config)
+    daemon = Daemon(config, Registry.installed())
+    daemon.obey_signals()
+    daemon.run(loaded)
+
+
+def _exit_code(outcome: Outcome) -> int:
+    if outcome.failures:
+        return FAILED
+    return HELD if outcome.held else OK

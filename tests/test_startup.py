@@ -1,0 +1,64 @@
+"""What a command imports: those that only look start in a moment, by importing what they use."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from connector.commands.app import COMMANDS, app
+
+CONFIG = """\
+version: 1
+feeds:
+  ais: {type: bundle, path: .}
+lists:
+  perimeter: {}
+outputs:
+  edge: {list: perimeter, adapter: edl, options: {file: perimeter.txt}}
+"""
+PROGRAM = """\
+import sys
+from connector.commands.app import main
+try:
+    main()
+finally:
+    sys.stdout.write("\\nimported: " + " ".join(sys.modules))
+"""
+# Who runs, serves or fetches needs these.
+RUNNING = {"asyncio", "connector.daemon", "prometheus_client", "starlette", "uvicorn"}
+FETCHING = {"connector.http.client", "requests", "splunklib", "stix2", "taxii2client", "urllib3"}
+HEAVY = {
+    "--help": RUNNING | FETCHING | {
+        "alembic", "connector.config", "connector.registry", "connector.store", "msgspec",
+        "pydantic", "sqlalchemy", "structlog", "yaml", "zstandard",
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def imported(folder: Path, *words: str) -> set[str]:
+    """Return the modules that a command imports."""
+    command = [sys.executable, "-c", PROGRAM, *words]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert "Traceback" not in ran.stderr, ran.stderr
+    return set(ran.stdout.rpartition("imported: ")[2].split())
+
+
+@pytest.mark.parametrize("words", HEAVY)
+def test_a_command_that_looks_imports_only_what_it_uses(folder: Path, words: str) -> None:
+    assert imported(folder, *words.split()) & HEAVY[words] == set()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_all_commands_says_of_each_what_its_own_begins_with(name: str) -> None:
+    own = typer.main.get_command(app).commands[name].help  # type: ignore[attr-defined] # a group
+    assert re.split(r"\n\n", own)[0] == COMMANDS[name]
+    assert len(COMMANDS[name]) <= 55, "80 columns would cut it"
