@@ -12,7 +12,6 @@ from connector.adapter import Adapter, EntryAdapter, Http, ListAdapter, Place, R
 from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.errors import ConfigError
 from connector.feed import Feed
-from connector.http.client import Http as Client
 from connector.model import ObservableType, RuleLanguage
 from connector.settings import HttpSettings, Settings
 
@@ -224,4 +223,6 @@ def _writes(kind: type[Adapter[Any]]) -> str:
 def _http(settings: Settings) -> Http | None:
     if not isinstance(settings, HttpSettings):
         return None
+    from connector.http.client import Http as Client  # noqa: PLC0415 - only what speaks HTTP needs it
+
     return Client(settings)

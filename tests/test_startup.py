@@ -30,7 +30,10 @@ finally:
 # Who runs, serves or fetches needs these.
 RUNNING = {"asyncio", "connector.daemon", "prometheus_client", "starlette", "uvicorn"}
 FETCHING = {"connector.http.client", "requests", "splunklib", "stix2", "taxii2client", "urllib3"}
+# A state that others made is looked at without what makes its tables, runs it or fetches for it.
+LOOKING = (RUNNING | FETCHING | {"alembic", "lmdb", "yara"}) - {"asyncio"}
 HEAVY = {
+    "check": LOOKING,
     "--help": RUNNING | FETCHING | {
         "alembic", "connector.config", "connector.registry", "connector.store", "msgspec",
         "pydantic", "sqlalchemy", "structlog", "yaml", "zstandard",
@@ -55,6 +58,12 @@ def imported(folder: Path, *words: str) -> set[str]:
 @pytest.mark.parametrize("words", HEAVY)
 def test_a_command_that_looks_imports_only_what_it_uses(folder: Path, words: str) -> None:
     assert imported(folder, *words.split()) & HEAVY[words] == set()
+
+
+def test_a_state_that_is_up_to_date_is_looked_at_without_alembic(folder: Path) -> None:
+    imported(folder, "run", "--once")
+    for words in (["status"], ["explain", "192.0.2.1"]):
+        assert imported(folder, *words) & LOOKING == set()
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -8,9 +8,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from alembic import command
-from alembic.config import Config as AlembicConfig
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -18,7 +15,12 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from connector.errors import StoreError, UnavailableError
 
-_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+# The newest migration: a state that has it needs none, and Alembic is slow to import.
+NEWEST: Final = "0001"
+_VERSIONED: Final = {
+    True: "SELECT name FROM sqlite_master WHERE name = 'alembic_version'",
+    False: "SELECT to_regclass('alembic_version')::text",
+}
 _ADVISORY_LOCK: Final = 0x434F4E4E
 _BUSY_MS: Final = 60_000
 _PATIENCE_MS: Final = 500
@@ -88,17 +90,20 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the tables to this version's shape; raise StoreError when they cannot be read."""
-        config = AlembicConfig()
-        config.set_main_option("script_location", str(_MIGRATIONS))
+        if self._version() == NEWEST:
+            return
+        from connector.store.upgrade import upgrade  # noqa: PLC0415 - slow, seldom due
+
         with self.write() as connection:
-            config.attributes["connection"] = connection
-            try:
-                command.upgrade(config, "head")
-            except CommandError as error:
-                raise StoreError(
-                    f"{self.shown}: the state is not one that this version knows ({error}): was it "
-                    "written by a later one? Start that, or put back the backup of before"
-                ) from error
+            upgrade(connection, self.shown)
+
+    def _version(self) -> str | None:
+        """Return which migration was the last here; None where there was none yet."""
+        with self.read() as connection:
+            if self.one(connection, _VERSIONED[self.sqlite]) is None:
+                return None
+            found: str | None = self.one(connection, "SELECT version_num FROM alembic_version")
+            return found
 
     def expect_in_place(self) -> None:
         """Raise StoreError when the file that is open is not the one that the path names.
