@@ -27,7 +27,7 @@ def test_an_exception_takes_what_it_covers_off_the_list_and_gives_it_back(site: 
     assert add(site, "198[.]51.100.0/24", "--ticket", "NET-112", "--until", "2100-01-01") == 0
     assert site.run("run", "--once").code == 0
     assert site.published == [THREE]
-    assert re.search(r"gone on average after: allowlisted [0-9.]+ s \(2\)", site.run("status").out)
+    assert re.search(r"mean time to removal: allowlisted [0-9.]+ s \(2\)", site.run("status").out)
     explained = site.run("explain", ONE, "--json").json
     assert explained["observables"][0]["outputs"][0]["reason"] == "allowlisted"
     assert site.run("allow", "remove", "198.51.100.0/24").code == 0
@@ -63,14 +63,16 @@ def test_suppressions_are_counted_by_warninglist(site: Site) -> None:
     # Of lists that overlap the first named is counted: it is the one that decides.
     assert counted == [{"list": "perimeter", "group": "warninglist:rfc5735", "claims": 5}]
     assert site.run("status", "--json").json["lists"][0]["suppressed"] == {"warninglist:rfc5735": 5}
-    assert "perimeter: kept off by warninglist:rfc5735 5\n" in site.run("status").out
+    assert (
+        "perimeter: suppressed by the allowlist: warninglist:rfc5735 5\n" in site.run("status").out
+    )
 
 
 def test_status_tells_how_many_values_had_to_be_put_right(site: Site) -> None:
     site.bring(ONE, "198[.]51[.]100[.]9")
     site.run("run", "--once")
     assert site.published == [ONE, "198.51.100.9"]
-    assert "values put right: refanged 1\n" in site.run("status").out
+    assert "values normalised: refanged 1\n" in site.run("status").out
 
 
 def test_what_was_removed_is_shown_on_request_only(site: Site) -> None:
@@ -86,7 +88,7 @@ def test_what_was_removed_is_shown_on_request_only(site: Site) -> None:
 def test_a_second_exception_for_a_value_replaces_the_first(site: Site) -> None:
     add(site, ONE, "--owner", "ana")
     ran = site.run("allow", "add", ONE, "--why", "again", "--owner", "ben")
-    assert "it replaces the exception of ana: state data centre" in ran.out
+    assert "This replaces the exception of ana: state data centre" in ran.out
     (found,) = site.run("allow", "list", "--json").json["exceptions"]
     assert (found["owner"], found["why"]) == ("ben", "again")
 
@@ -96,9 +98,9 @@ def test_a_second_exception_for_a_value_replaces_the_first(site: Site) -> None:
     [
         (["bad..example"], "bad..example: should be an address"),
         (["0.0.0.0/0"], "covers every address"),
-        ([ONE, "--until", "2020-01-01"], "--until: 2020-01-01 is over"),
+        ([ONE, "--until", "2020-01-01"], "--until: 2020-01-01 is already over"),
         ([ONE, "--until", "soon"], "--until: should be a day, such as 2027-06-30, is soon"),
-        ([ONE, "--why", "  "], "--why: should say why"),
+        ([ONE, "--why", "  "], "--why: give a reason"),
     ],
 )
 def test_an_exception_that_makes_no_sense_is_refused(
@@ -120,7 +122,7 @@ def test_an_exception_needs_a_reason(site: Site) -> None:
 def test_removing_what_nobody_added_says_so(site: Site) -> None:
     ran = site.run("allow", "remove", ONE)
     assert ran.code == 1
-    assert "there is no exception for it" in ran.err
+    assert "has no exception" in ran.err
 
 
 def test_an_exception_of_the_file_is_shown_and_has_to_be_taken_out_there(site: Site) -> None:
@@ -131,7 +133,7 @@ def test_an_exception_of_the_file_is_shown_and_has_to_be_taken_out_there(site: S
     assert (found["source"], found["state"]) == ("file", "ended")
     ran = site.run("allow", "remove", ONE)
     assert ran.code == 1
-    assert "take it out there" in ran.err
+    assert "remove it there" in ran.err
 
 
 def test_a_warninglist_that_cannot_be_used_is_told_in_the_log(site: Site) -> None:

@@ -294,7 +294,7 @@ def test_apply_accepts_exactly_the_held_plan(site: Site) -> None:
     held = site.hold_a_plan()
     ran = site.run("apply", held)
     assert ran.code == 0
-    assert f"plan {held} is carried out: edge has 0 added, 0 updated, 6 removed" in ran.out
+    assert f"Plan {held} applied to edge: 0 added, 0 updated, 6 removed" in ran.out
     assert site.published == TEN[:4]
     assert site.run("status").code == 0
 
@@ -304,7 +304,7 @@ def test_apply_of_a_plan_that_nobody_held_ends_with_1(site: Site) -> None:
     site.run("run", "--once")
     ran = site.run("apply", "0123456789ab")
     assert ran.code == 1
-    assert "no plan 0123456789ab was ever held" in ran.out
+    assert "Plan 0123456789ab was never held" in ran.out
 
 
 def test_apply_of_a_plan_that_things_have_overtaken_ends_with_4(site: Site) -> None:
@@ -503,7 +503,7 @@ def test_explain_of_what_nobody_speaks_of_ends_with_1(site: Site) -> None:
     assert ran.code == 1
     assert ran.json["found"] is False
     assert ran.json["observables"] == []
-    assert "192[.]0[.]2[.]99: no feed speaks of it" in site.run("explain", "192.0.2.99").out
+    assert "192[.]0[.]2[.]99: no feed mentions it" in site.run("explain", "192.0.2.99").out
 
 
 def test_explain_blames_the_allowlist_only_for_the_value_itself(site: Site) -> None:
@@ -519,7 +519,10 @@ def test_explain_blames_the_allowlist_only_for_the_value_itself(site: Site) -> N
 def test_explain_says_that_what_is_no_longer_wanted_stays_while_its_plan_waits(site: Site) -> None:
     held = site.hold_a_plan()
     ran = site.run("explain", TEN[-1])
-    assert f"withdrawn: still at the target: plan {held} waits: connector apply {held}" in ran.out
+    assert (
+        f"withdrawn: still on the target: plan {held} is held; accept it: connector apply {held}"
+        in ran.out
+    )
 
 
 def test_an_object_that_cannot_be_read_is_told_with_its_id_and_reason(site: Site) -> None:
@@ -547,7 +550,7 @@ def test_explain_says_from_when_an_indicator_counts(site: Site) -> None:
 def test_explain_names_no_producer_where_there_is_none(site: Site) -> None:
     site.bring("198.51.100.7")
     site.run("run", "--once")
-    assert "does not tell" not in site.run("explain", "198.51.100.7").out
+    assert "hidden from" not in site.run("explain", "198.51.100.7").out
 
 
 # plugins, schema, docs, and calls that are wrong

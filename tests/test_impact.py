@@ -74,7 +74,7 @@ def test_a_stricter_file_shows_what_would_go_and_why_and_changes_no_state(site: 
 def test_a_file_that_would_empty_a_list_shows_the_limit_that_holds_it(site: Path) -> None:
     site.write_text(CONFIG.format(confidence=100))
     (plan,) = impact(load(site, Registry.installed()), Registry.installed())
-    assert plan["broken_limits"] == ["would empty the list: all 4 entries go (4 deselected)"]
+    assert plan["broken_limits"] == ["would remove all 4 entries (4 deselected)"]
 
 
 def test_without_a_state_there_is_nothing_to_compare(site: Path) -> None:

@@ -46,24 +46,24 @@ def add(
     until: Annotated[
         str, typer.Option(help="Last day of the exception, in UTC, such as 2027-06-30.")
     ] = "",
-    owner: Annotated[str, typer.Option(help="Who answers for it; you when left out.")] = "",
+    owner: Annotated[str, typer.Option(help="Who is responsible for it; you by default.")] = "",
     config: ConfigPath = CONFIG,
 ) -> None:
     """Add an exception: what it covers leaves every list, and comes on none until its end."""
     now = microseconds()
     plain, end = _readable(value), _end(until, now)
     if not why.strip():
-        _refuse("--why: should say why, for whoever reads this in two years")
+        _refuse("--why: give a reason, for whoever reads this in two years")
     with _store(config) as (_, store):
         before = store.exceptions.add(
             plain, why=why.strip(), ticket=ticket.strip(), owner=owner.strip() or who(),
             until=end, now=now,
         )  # fmt: skip
-    words = f"until the end of {until} (UTC)" if until else "without end"
-    out.print(f"{defang(plain)}: is never stopped, {words}", markup=False)
+    words = f"until the end of {until} (UTC)" if until else "with no end date"
+    out.print(f"{defang(plain)} is never blocked, {words}", markup=False)
     if before is not None:
-        out.print(f"it replaces the exception of {before.owner}: {before.why}", markup=False)
-    out.print("a running service takes it over at its next look at the lists", markup=False)
+        out.print(f"This replaces the exception of {before.owner}: {before.why}", markup=False)
+    out.print("A running service picks this up within 10 seconds.", markup=False)
 
 
 @allow.command("remove")
@@ -74,18 +74,18 @@ def remove(value: Value, config: ConfigPath = CONFIG) -> None:
         before = store.exceptions.remove(plain, by=who(), now=microseconds())
     in_file = _in_file(loaded, plain)
     if before is not None:
-        out.print(f"{defang(plain)}: the exception is ended ({before.why})", markup=False)
+        out.print(f"{defang(plain)}: exception removed ({before.why})", markup=False)
     elif not in_file:
-        _refuse(f"{defang(plain)}: there is no exception for it: see connector allow list")
+        _refuse(f"{defang(plain)} has no exception; `connector allow list` shows all of them")
     if in_file:
-        _refuse(f"{defang(plain)}: stands in allowlist.exceptions of {config}: take it out there")
+        _refuse(f"{defang(plain)} is in allowlist.exceptions of {config}: remove it there")
 
 
 @allow.command("list")
 def list_exceptions(
     config: ConfigPath = CONFIG,
     everything: Annotated[
-        bool, typer.Option("--all", help="Show those that were removed or have ended, too.")
+        bool, typer.Option("--all", help="Also show exceptions that were removed or have ended.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -141,7 +141,7 @@ def _end(until: str, now: int) -> int | None:
         raise
     microsecond = (end - _EPOCH) // timedelta(microseconds=1)
     if microsecond <= now:
-        _refuse(f"--until: {until} is over (UTC), so nothing would be protected")
+        _refuse(f"--until: {until} is already over (UTC), so nothing would be protected")
     return microsecond
 
 
@@ -210,9 +210,9 @@ def _show_exceptions(found: list[Json]) -> None:
 def _show_suppressed(costs: list[Json]) -> None:
     out.print()
     if not costs:
-        out.print("the allowlist keeps nothing off the lists", markup=False)
+        out.print("the allowlist suppresses nothing", markup=False)
         return
-    table = Table("list", "kept off by", "claims", box=None, pad_edge=False)
+    table = Table("list", "suppressed by", "claims", box=None, pad_edge=False)
     for each in costs:
         table.add_row(Text(each["list"]), Text(each["group"]), f"{each['claims']:,}")
     out.print(table)

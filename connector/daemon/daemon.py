@@ -112,12 +112,12 @@ class Daemon:
         for name, count in store.ledger.left_behind(loaded.config.outputs).items():
             log.warning(
                 "output.left_behind", output=name, entries=count,
-                what="the configuration names it no more, and its entries are still at the target",
+                what="this output is no longer configured; its entries remain on the target",
             )  # fmt: skip
         if address_of(loaded) != self._address:
             log.warning(
                 "state.url_changed", kept=store.database.shown,
-                what="state.url changed: the state that is open stays in use until a restart",
+                what="state.url changed; the open state stays in use until a restart",
             )  # fmt: skip
         carrier = self._carrier(store) if self._carrier else None
         service = assemble(loaded, self._registry, store, self._now, carrier, self._hosts)

@@ -312,8 +312,8 @@ def violations(plan: Plan, limits: Limits) -> tuple[str, ...]:
         broken.append(reason)
     if not before and plan.drifted:
         broken.append(
-            f"would replace a list of which {plan.drifted:,} entries are neither wanted nor known "
-            "as ours: is the ledger lost, or did feeds not answer yet?"
+            f"would replace {plan.drifted:,} entries that are neither wanted nor known to be ours: "
+            "is the ledger lost, or have feeds not answered yet?"
         )
     if before and _ratio_counts("max_remove_ratio", limits, before):
         share = removed / before
@@ -363,4 +363,5 @@ def _empties(plan: Plan) -> str:
     if not doubtful:
         return ""
     words = ", ".join(f"{count:,} {reason.value}" for reason, count in sorted(doubtful.items()))
-    return f"would empty the list: all {plan.before:,} entries go ({words})"
+    every = "the only entry" if plan.before == 1 else f"all {plan.before:,} entries"
+    return f"would remove {every} ({words})"

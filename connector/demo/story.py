@@ -220,4 +220,4 @@ def _outcome(answer: Json, output: str) -> str:
             found = next(one for one in observable["outputs"] if one["name"] == output)
             why = found["detail"] or next(iter(claim["why"] for claim in observable["claims"]), "")
             return f"{found['reason']}: {defang(why)}" if why else str(found["reason"])
-    return "no feed speaks of it"
+    return "no feed mentions it"

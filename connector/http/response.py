@@ -60,7 +60,7 @@ class Answer:
             message += f": {excerpt}"
         if self.status_code in _REFUSED:
             return RefusedError(
-                f"{message}; check auth, and whether the server admits this machine's address"
+                f"{message}; check auth, and whether the server allows this machine's address"
             )
         if self.status_code in _MISSING:
             message += "; check the address, and whether these credentials may see what is there"

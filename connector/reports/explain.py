@@ -43,7 +43,7 @@ _REASONS_WITHOUT_OBSERVABLE: Final = {
     Kind.UNSUPPORTED: Reason.UNSUPPORTED_PATTERN,
     Kind.NOT_ENFORCEABLE: Reason.NOT_ENFORCEABLE,
 }
-_FOREIGN: Final = "was there before us, put by others; it stays theirs"
+_FOREIGN: Final = "already on the target, added by someone else; left untouched"
 
 
 def explain_value(service: Service, asked: str) -> Json:
@@ -208,7 +208,7 @@ def _standings(
     return [
         {
             "reason": reason.value,
-            "detail": f"{carrier} carries the entry" if reason is Reason.SUPERSEDED else detail,
+            "detail": f"{carrier} provides the entry" if reason is Reason.SUPERSEDED else detail,
         }
         for reason, detail in found
     ]
@@ -259,20 +259,20 @@ def _outcome_json(
 
 def _beyond_share(terms: Terms) -> str:
     return (
-        f"feed {terms.name} alone claims it and has its max_share, {terms.max_share or 0:.0%} of "
-        "what fits"
+        f"claimed by feed {terms.name} alone, which already fills its max_share, "
+        f"{terms.max_share or 0:.0%} of what fits"
     )
 
 
 def _still_there(output: OutputRow | None) -> str:
     """Return until when the target keeps an entry that is no longer wanted."""
     if output is not None and output.held_plan:
-        return f"still at the target: {_waiting(output.held_plan)}"
-    return "still at the target until its next cycle"
+        return f"still on the target: {_waiting(output.held_plan)}"
+    return "still on the target until the next cycle"
 
 
 def _waiting(plan: str) -> str:
-    return f"plan {plan} waits: connector apply {plan}"
+    return f"plan {plan} is held; accept it: connector apply {plan}"
 
 
 def _first_detail(

@@ -74,10 +74,13 @@ def tell_outcome(console: Console, outcome: Outcome) -> None:
             f"{applied.removed:,} removed, {applied.rejected:,} rejected",
         )
     for name, held in outcome.held.items():
-        _line(console, f"output {name}: plan {held.plan_id} is held, nothing was written")
+        _line(console, f"output {name}: plan {held.plan_id} is held; nothing was written")
         for sentence in held.broken:
             _line(console, f"  {sentence}")
-        _line(console, f"  look: connector plan {name}; accept: connector apply {held.plan_id}")
+        _line(
+            console,
+            f"  review: connector plan {name}; accept: connector apply {held.plan_id}",
+        )
     for name, why in outcome.failures.items():
         _line(console, f"{name}: {why}")
 
@@ -103,7 +106,7 @@ def show_status(console: Console, answer: Json) -> None:
     console.print(f"\n{answer['claims']:,} claims\n")
     lists = _columns("list", "purpose", "wanted", "decided")
     for listed in answer["lists"]:
-        decided = listed["decided_at"] or "being decided"
+        decided = listed["decided_at"] or "not decided yet"
         lists.add_row(listed["name"], listed["purpose"], f"{listed['wanted']:,}", decided)
     console.print(lists)
     _tell(console, ((listed["name"], _reasons(listed["reasons"])) for listed in answer["lists"]))
@@ -126,8 +129,8 @@ def show_status(console: Console, answer: Json) -> None:
 def lost(feed: str, gap: Json) -> str:
     """Return what a gap means, and how to acknowledge it."""
     return (
-        f"{gap['collection']} was not read from {gap['after']} to {gap['until']}, and what came or "
-        f"was revoked then is lost (acknowledge: connector feeds ack {feed})"
+        f"{gap['collection']} was not read from {gap['after']} to {gap['until']}; objects and "
+        f"revocations of that time are lost (acknowledge: connector feeds ack {feed})"
     )
 
 
@@ -174,11 +177,11 @@ def _gone_after(output: Json) -> str:
         for reason, times in output["removal_seconds"].items()
     )
     words = ", ".join(means)
-    return f"gone on average after: {words}" if words else ""
+    return f"mean time to removal: {words}" if words else ""
 
 
 def _kept_off(suppressed: dict[str, int]) -> str:
-    return f"kept off by {_reasons(suppressed)}" if suppressed else ""
+    return f"suppressed by the allowlist: {_reasons(suppressed)}" if suppressed else ""
 
 
 def _alarm(feed: Json, alarm: Json) -> str:
@@ -193,7 +196,7 @@ def _caps(caps: dict[str, Json]) -> str:
     """Return how a feed is capped, and what each cap keeps off where that is counted."""
     words = (
         f"{name} {cap['limit']}"
-        + (f" (keeps off {cap['keeps_off']:,})" if cap["keeps_off"] else "")
+        + (f" (keeps {cap['keeps_off']:,} out)" if cap["keeps_off"] else "")
         for name, cap in caps.items()
     )
     told = ", ".join(words)
@@ -208,13 +211,13 @@ def _purges(feed: Json) -> str:
     more = [f"of {len(waiting) - _PURGES_SHOWN:,} more markings"] if waiting[_PURGES_SHOWN:] else []
     since = min(one["since"] for one in waiting)
     return (
-        f"objects that may be held no longer wait since {since} to be deleted: "
+        f"objects that may no longer be kept have been waiting for deletion since {since}: "
         f"{', '.join((*shown, *more))} (delete: connector feeds purge {feed['name']})"
     )
 
 
 def _notes(notes: dict[str, int]) -> str:
-    return f"values put right: {_reasons(notes)}" if notes else ""
+    return f"values normalised: {_reasons(notes)}" if notes else ""
 
 
 def show_plans(console: Console, plans: Sequence[Json]) -> None:
@@ -227,7 +230,7 @@ def show_plans(console: Console, plans: Sequence[Json]) -> None:
             f"{plan['unchanged']:,} unchanged",
         )
         if plan["drifted"]:
-            _line(console, f"  drifted: {plan['drifted']:,} entries there are not ours")
+            _line(console, f"  drifted: {plan['drifted']:,} entries on the target are not ours")
         for sign, verb in (("+", "add"), ("~", "update"), ("-", "remove")):
             _show_values(console, sign, plan[verb])
         for sentence in plan["broken_limits"]:
@@ -245,7 +248,7 @@ def _show_values(console: Console, sign: str, values: Sequence[Json]) -> None:
 def show_explanation(console: Console, answer: Json) -> None:
     """Print the chain from claims to outputs."""
     if not answer["found"]:
-        _line(console, f"{defang(answer['value'])}: no feed speaks of it")
+        _line(console, f"{defang(answer['value'])}: no feed mentions it")
     for observable in answer["observables"]:
         _line(console, f"{observable['type']} {defang(observable['value'])}")
         for claim in observable["claims"]:
@@ -259,8 +262,8 @@ def show_explanation(console: Console, answer: Json) -> None:
     if (searched := answer["searched"])["unread"] < searched["of"]:
         _line(
             console,
-            f"  looked through the newest {searched['unread']:,} of {searched['of']:,} claims "
-            "from which nothing could be read",
+            f"  searched the newest {searched['unread']:,} of {searched['of']:,} claims that "
+            "could not be read",
         )
     for gap in answer["gaps"]:
         _line(console, f"  gap: {gap['feed']}: {lost(gap['feed'], gap)}")
@@ -281,7 +284,7 @@ def _claim(claim: Json) -> str:
         meant = claim["confidence"]
         means = "nothing" if meant is None else str(meant)
         why = f" ({', '.join(claim['caps'])})" if claim["caps"] else ""
-        parts.append(f"confidence {claim['confidence_said']}, which means {means}{why}")
+        parts.append(f"confidence {claim['confidence_said']}, read as {means}{why}")
     if claim["valid_from"]:
         parts.append(f"from {claim['valid_from']}")
     if claim["valid_until"]:
@@ -301,9 +304,9 @@ def _kept_back(claim: Json) -> Iterator[str]:
         for why, names in reasons.items():
             lists.setdefault((", ".join(names), why), []).append(listed)
     for (told, why), those in lists.items():
-        yield f"{', '.join(those)} {'do' if those[1:] else 'does'} not tell its {told}: {why}"
+        yield f"hidden from {', '.join(those)}: {told} ({why})"
     for note in claim["notes"]:
-        yield f"note: {note}: the stricter side was taken"
+        yield f"note: {note}; the stricter reading applies"
 
 
 def _outcome(output: Json) -> str:

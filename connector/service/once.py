@@ -108,10 +108,10 @@ def accept(service: Service, plan_id: str, by: str, *, waits: bool) -> Acceptanc
     with service.store.database.read() as connection:
         known = ledger.plan_state(connection, plan_id)
     if known is None or known[0] not in service.outputs:
-        return Acceptance(f"no plan {plan_id} was ever held; `connector status` names those held")
+        return Acceptance(f"Plan {plan_id} was never held; `connector status` names the held plans")
     output, state, scope = known
     if state != "held":
-        return Acceptance(f"plan {plan_id} for {output} is {state}, no longer held", outdated=True)
+        return Acceptance(f"Plan {plan_id} for {output} is {state}, no longer held", outdated=True)
     number = ledger.open(output, service.outputs[output].listing.number).number
     if waits:
         return _hand_over(service, plan_id, output, number, by)
@@ -123,8 +123,8 @@ def accept(service: Service, plan_id: str, by: str, *, waits: bool) -> Acceptanc
     if proposal.plan.id != plan_id:
         ledger.set_plan_state(number, plan_id, "outdated")
         return Acceptance(
-            f"plan {plan_id} for {output} is out of date: things changed since it was held; "
-            "run `connector plan` to see what would be written now",
+            f"Plan {plan_id} for {output} is out of date: things have changed since it was held; "
+            f"run `connector plan {output}` to see what would be written now",
             outdated=True,
         )
     ledger.set_plan_state(number, plan_id, "accepted", by)
@@ -135,7 +135,7 @@ def accept(service: Service, plan_id: str, by: str, *, waits: bool) -> Acceptanc
 
 def _words(output: str, plan_id: str, applied: Applied) -> str:
     return (
-        f"plan {plan_id} is carried out: {output} has {applied.added:,} added, "
+        f"Plan {plan_id} applied to {output}: {applied.added:,} added, "
         f"{applied.updated:,} updated, {applied.removed:,} removed, {applied.rejected:,} rejected"
     )
 
@@ -150,8 +150,8 @@ def _hand_over(service: Service, plan_id: str, output: str, number: int, by: str
         with service.store.database.read() as connection:
             known = ledger.plan_state(connection, plan_id)
         if known is not None and known[1] == "done":
-            return Acceptance(f"plan {plan_id} for {output} is carried out", applied=True)
+            return Acceptance(f"Plan {plan_id} applied to {output}", applied=True)
         if known is not None and known[1] in ("outdated", "replaced"):
-            return Acceptance(f"plan {plan_id} for {output} is out of date", outdated=True)
+            return Acceptance(f"Plan {plan_id} for {output} is out of date", outdated=True)
         time.sleep(_LOOK_SECONDS)
-    return Acceptance(f"plan {plan_id} for {output} is accepted; the daemon has not come to it yet")
+    return Acceptance(f"Plan {plan_id} for {output} is accepted; the daemon has not applied it yet")

@@ -119,7 +119,7 @@ def test_an_entry_that_a_feed_names_later_outlives_the_feeds_word(
     assert target.values() == [ONE, TWO, THREE]
     assert site.output()["reasons"] == {"written": 3}
     (found,) = explain_value(site.service, TWO)["observables"]
-    assert "stays theirs" in found["outputs"][0]["detail"]
+    assert "added by someone else" in found["outputs"][0]["detail"]
     assert site.idle()
     assert_consistent(site.service, {"edge": target.held})
     site.write("one.json", NAMED[2:])

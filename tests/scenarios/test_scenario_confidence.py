@@ -86,8 +86,8 @@ def test_explain_tells_what_was_said_beside_what_it_means(
     for value in ("192.0.2.7", "192.0.2.70"):
         show_explanation(Console(width=500), explain_value(site.service, value))
     shown = capsys.readouterr().out
-    assert "confidence probably true, which means 70" in shown
-    assert "confidence 70, which means nothing" in shown
+    assert "confidence probably true, read as 70" in shown
+    assert "confidence 70, read as nothing" in shown
 
 
 def test_explain_gives_no_number_for_a_confidence_that_is_none(
@@ -100,7 +100,7 @@ def test_explain_gives_no_number_for_a_confidence_that_is_none(
     (claim,) = answer["observables"][0]["claims"]
     assert claim["confidence"] is None
     show_explanation(Console(width=500), answer)
-    assert "confidence on no scale, which means nothing" in capsys.readouterr().out
+    assert "confidence on no scale, read as nothing" in capsys.readouterr().out
 
 
 def test_a_scale_that_there_is_not_is_answered_with_those_that_there_are(site: Site) -> None:

@@ -221,7 +221,7 @@ def test_explain_tells_people_too(
     fed.change()
     show_explanation(Console(width=500), explain_value(fed.service, "192.0.2.1"))
     told = capsys.readouterr().out
-    assert "own, shared do not tell its producer_name: the producer's consent is 'none'" in told
+    assert "hidden from own, shared: producer_name (the producer's consent is 'none')" in told
     assert f"note: {SHAREABLE} (ACS) says FOUO" in told
 
 

@@ -333,7 +333,7 @@ def test_claims_of_several_feeds_are_merged_by_rule(
     assert {one: found["reason"] for one, found in reasons.items()} == {
         ours["id"]: "superseded", theirs["id"]: "wanted", left_out["id"]: "withheld",
     }  # fmt: skip
-    assert reasons[ours["id"]]["detail"] == f"{theirs['id']} carries the entry"
+    assert reasons[ours["id"]]["detail"] == f"{theirs['id']} provides the entry"
     site.clock.advance(days=3)
     site.change()
     assert comments(site)["192.0.2.1"] == "40 amber 2026-02-09T12:00:00Z 2026-03-10T12:00:00Z files"

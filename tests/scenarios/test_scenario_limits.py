@@ -49,7 +49,7 @@ def test_a_feed_of_files_that_is_emptied_holds_the_plan(filled: Site, how: str) 
         (filled.bundles / "one.json").unlink()
     outcome = filled.once()
     assert set(outcome.held) == {"edge", "file"}
-    assert "would empty the list" in str(outcome.held["edge"])
+    assert "would remove all" in str(outcome.held["edge"])
     assert untouched(filled)
     output = filled.output("edge")
     assert output["state"] == "held"

@@ -168,7 +168,10 @@ def test_a_person_deletes_what_waits(two: Site) -> None:
     published(two)
     shown = command(two, "status")
     assert shown.exit_code == 1
-    assert "mine: objects that may be held no longer wait since" in shown.stdout
+    assert (
+        "mine: objects that may no longer be kept have been waiting for deletion since"
+        in shown.stdout
+    )
     assert f"{ALL} of {BRIEF} (delete: connector feeds purge mine)" in shown.stdout
     assert command(two, "feeds", "purge", "nobody").exit_code == 1
     done = command(two, "feeds", "purge", "mine", "--json")

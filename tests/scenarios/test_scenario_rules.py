@@ -199,7 +199,7 @@ def test_a_feed_that_loses_all_its_rules_does_not_empty_the_file(ready: Site) ->
     assert text(ready) == before
     held = ready.output("detect")
     assert (held["state"], held["written"]) == ("held", 3)
-    assert "would empty the list" in plan(ready)["broken_limits"][0]
+    assert "would remove all" in plan(ready)["broken_limits"][0]
     ready.service.sync("detect", EVERYTHING, accepted=held["held_plan"])
     assert names(ready) == []
     ready.once()

@@ -77,15 +77,15 @@ CASES = [
         plan(remove=2000, before=2000, why={Reason.WITHDRAWN: 1990, Reason.DESELECTED: 10}),
         Limits(),
         (
-            "would empty the list: all 2,000 entries go (10 deselected, 1,990 withdrawn)",
+            "would remove all 2,000 entries (10 deselected, 1,990 withdrawn)",
             "would remove 2,000 entries, 100% of the 2,000 there; max_remove_ratio allows 30%",
         ),
     ),
     (
         plan(before=0, drifted=1200), Limits(),
         (
-            "would replace a list of which 1,200 entries are neither wanted nor known as ours: "
-            "is the ledger lost, or did feeds not answer yet?",
+            "would replace 1,200 entries that are neither wanted nor known to be ours: "
+            "is the ledger lost, or have feeds not answered yet?",
         ),
     ),
     (plan(before=5, drifted=3), Limits(), ()),
@@ -123,13 +123,13 @@ def test_a_list_is_emptied_only_by_what_producers_clock_or_allowlist_say(why: Re
     if why in certain:
         assert broken == ()
     else:
-        assert broken == (f"would empty the list: all 7 entries go (7 {why.value})",)
+        assert broken == (f"would remove all 7 entries (7 {why.value})",)
 
 
 def test_one_doubtful_removal_holds_an_emptying_plan_and_is_the_one_named() -> None:
     why = {Reason.REVOKED: 3, Reason.EXPIRED: 3, Reason.WITHDRAWN: 1}
     broken = violations(plan(remove=7, before=7, why=why), Limits())
-    assert broken == ("would empty the list: all 7 entries go (1 withdrawn)",)
+    assert broken == ("would remove all 7 entries (1 withdrawn)",)
 
 
 def test_steps_that_were_held_to_the_limits_before_are_not_held_again() -> None:
@@ -139,7 +139,7 @@ def test_steps_that_were_held_to_the_limits_before_are_not_held_again() -> None:
     assert len(violations(replace(resumed, readds=2, reremoves=1), strict)) == 4
     emptied = plan(remove=2, before=2, why=Reason.WITHDRAWN)
     assert violations(replace(emptied, reremoves=2), strict) == ()
-    assert "would empty the list" in violations(replace(emptied, reremoves=1), Limits())[0]
+    assert "would remove all" in violations(replace(emptied, reremoves=1), Limits())[0]
 
 
 def test_a_list_that_keeps_or_gets_an_entry_is_not_emptied() -> None:

@@ -75,7 +75,7 @@ class Discovery:
         self._library = v20 if dialect.ranged else v21
 
     def collections(self) -> list[FoundCollection]:
-        """Return the collections of every root that lets us in, in a version the server speaks.
+        """Return the collections of every root that grants access, in a version the server speaks.
 
         Each time the newest version is asked for first: servers are updated.
         """
@@ -118,8 +118,10 @@ class Discovery:
         self._mending.tell()
         if refused and not found:
             raise RefusedError(
-                "no API root lets us in: " + "; ".join(refused.values()) + ": check auth, and "
-                "whether the server admits this machine's address"
+                "access denied to every API root: "
+                + "; ".join(refused.values())
+                + ": check auth, and "
+                "whether the server allows this machine's address"
             )
         return found
 

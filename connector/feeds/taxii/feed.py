@@ -114,7 +114,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         return read_envelope(answer.content, answer.where).objects
 
     def offered(self) -> Sequence[Offered]:
-        """Return every collection of every root that lets us in."""
+        """Return every collection of every root that grants access."""
         found = self._discovery.collections()
         chosen = {c.url for c in choose(found, self.settings.collections)}
         return [
