@@ -393,7 +393,7 @@ def test_a_state_that_cannot_be_looked_for_is_not_one_that_is_absent(site: Site)
     looked = site.run("status")
     assert looked.code == 1
     assert "cannot open the state: File name too long" in looked.err
-    assert "there is no state yet" not in looked.err
+    assert "There is no state yet" not in looked.err
 
 
 @pytest.mark.parametrize(
@@ -404,10 +404,10 @@ def test_who_only_looks_makes_no_state_that_the_service_could_not_open(
     site: Site, words: tuple[str, ...]
 ) -> None:
     site.bring("192.0.2.1")
-    assert "there is no state yet" in site.run(*words).err
+    assert "There is no state yet" in site.run(*words).err
     assert not (site.folder / "state").exists()
     site.run("run", "--once")
-    assert "there is no state yet" not in site.run(*words).err
+    assert "There is no state yet" not in site.run(*words).err
 
 
 def test_status_has_the_documented_keys_and_its_counts_add_up(site: Site) -> None:
@@ -716,4 +716,4 @@ def test_a_disk_too_full_for_what_is_printed_is_told_without_a_traceback(
             [PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert ran.returncode == 1
-    assert ran.stderr == ("connector: what it prints cannot be kept: No space left on device\n")
+    assert ran.stderr == ("connector: cannot write output: No space left on device\n")

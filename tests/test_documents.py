@@ -6,11 +6,12 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
 import structlog
-from test_docs import PAGE_NAMES, PAGES, README, ROOT, command_named
+from test_docs import PAGE_NAMES, PAGES, README, ROOT, ROOT_COMMAND, command_named
 
 from connector.commands import app as cli
 
@@ -164,3 +165,17 @@ def test_the_commands_that_it_shows_run_and_end_as_documented(page: Path, site: 
 def test_the_pages_show_commands_to_run() -> None:
     shown = {own_name(call) for page in PAGES for call in console_calls(page)}
     assert {"check", "plan", "apply", "status", "explain", "allow add", "feeds purge"} <= shown
+
+
+def helps(command: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Yield each command below one, with what its help says."""
+    for name, below in getattr(command, "commands", {}).items():
+        yield " ".join((*names, name)), below.help or ""
+        yield from helps(below, (*names, name))
+
+
+def test_the_first_sentence_of_each_help_fits_a_terminal() -> None:
+    found = dict(helps(ROOT_COMMAND))
+    assert {"check", "allow", "allow add", "feeds purge"} <= set(found)
+    first = {name: text.split("\n\n")[0] for name, text in found.items()}
+    assert [name for name, text in first.items() if not re.fullmatch(r"[A-Z].{,53}\.", text)] == []

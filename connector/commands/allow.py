@@ -27,7 +27,7 @@ from connector.store.store import Store
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-allow = typer.Typer(cls=ListGroup, help="Manage exceptions, show what the allowlist costs.")
+allow = typer.Typer(cls=ListGroup, help="Manage exceptions; show the allowlist's effect.")
 Value = Annotated[
     str,
     typer.Argument(
@@ -49,7 +49,7 @@ def add(
     owner: Annotated[str, typer.Option(help="Who is responsible for it; you by default.")] = "",
     config: ConfigPath = CONFIG,
 ) -> None:
-    """Add an exception: what it covers leaves every list, and comes on none until its end."""
+    """Add an exception; what it covers leaves every list."""
     now = microseconds()
     plain, end = _readable(value), _end(until, now)
     if not why.strip():
@@ -68,7 +68,10 @@ def add(
 
 @allow.command("remove")
 def remove(value: Value, config: ConfigPath = CONFIG) -> None:
-    """End an exception that was added by command; feeds decide on the value again."""
+    """Remove an exception that was added by command.
+
+    From then on, feeds decide on the value again.
+    """
     plain = _readable(value)
     with _store(config) as (loaded, store):
         before = store.exceptions.remove(plain, by=who(), now=microseconds())
@@ -89,7 +92,10 @@ def list_exceptions(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the exceptions, what each part of the allowlist keeps off, and how old its lists are."""
+    """Show exceptions, suppressed claims, ages of lists.
+
+    What each part of the allowlist suppresses, and how old its warninglists are.
+    """
     now = microseconds()
     with opened(config) as service:
         found = [_of_file(rule, now) for rule in service.loaded.exceptions]

@@ -17,17 +17,17 @@ from connector.errors import ConfigError, ConnectorError
 # A module in this package has each, by its name: a function, or a Typer with commands below it.
 COMMANDS: Final[Mapping[str, str]] = {
     "check": "Validate the file and show every problem at once.",
-    "run": "Run the daemon, or one pass with --once.",
-    "plan": "Show what would be written, writing nothing.",
-    "apply": "Accept exactly that held plan.",
+    "run": "Run the daemon, or with --once a single pass.",
+    "plan": "Show what would be written; write nothing.",
+    "apply": "Accept exactly the held plan with this id.",
     "status": "Show the state of feeds, lists, outputs and plans.",
-    "explain": "Show why a value is on a list, or is not.",
-    "schema": "Print the JSON Schema of the file, for editors.",
-    "docs": "Print the reference of the configuration as Markdown.",
+    "explain": "Show why a value is blocked, or why not.",
+    "schema": "Print the configuration's JSON Schema for editors.",
+    "docs": "Print the configuration reference as Markdown.",
     "demo": "Run everything on this machine, with sample data.",
-    "plugins": "Show the adapters and feeds that are installed.",
-    "feeds": "Show what feeds see; acknowledge gaps, delete.",
-    "allow": "Manage exceptions, show what the allowlist costs.",
+    "plugins": "Show the installed adapters and feeds.",
+    "feeds": "Show feeds, acknowledge gaps, purge objects.",
+    "allow": "Manage exceptions; show the allowlist's effect.",
 }
 
 
@@ -96,7 +96,7 @@ def main() -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        err.print(f"connector: what it prints cannot be kept: {error.strerror}", markup=False)
+        err.print(f"connector: cannot write output: {error.strerror}", markup=False)
         _drop_output()
 
 

@@ -16,7 +16,7 @@ def apply(
     config: ConfigPath = CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Accept exactly that held plan."""
+    """Accept exactly the held plan with this id."""
     try:
         with opened(config, alone=True) as service:
             done = accept(service, plan_id, by=who(), waits=False)

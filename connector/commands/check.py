@@ -21,7 +21,7 @@ def check(
     as_json: AsJson = False,
     shows_impact: Annotated[
         bool,
-        typer.Option("--impact", help="Show what the file would change on each output as it is."),
+        typer.Option("--impact", help="Also show what the file would change on each output."),
     ] = False,
 ) -> None:
     """Validate the file and show every problem at once.

@@ -9,9 +9,7 @@ from connector.demo import run_demo
 
 
 def demo(
-    seconds: Annotated[
-        int | None, typer.Option(help="End by itself after so many seconds.", min=1)
-    ] = None,
+    seconds: Annotated[int | None, typer.Option(help="End after this many seconds.", min=1)] = None,
     port: Annotated[
         int,
         typer.Option(help="Port of the list server; 0 picks a free one.", min=0, max=65535),

@@ -7,5 +7,5 @@ from connector.registry import Registry
 
 
 def docs() -> None:
-    """Print the reference of the configuration as Markdown."""
+    """Print the configuration reference as Markdown."""
     sys.stdout.write(reference_page(Registry.installed()))

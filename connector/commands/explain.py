@@ -16,7 +16,7 @@ def explain(
     config: ConfigPath = CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Show why a value is on a list, or is not.
+    """Show why a value is blocked, or why not.
 
     The whole chain: claims, decisions, outputs, since and until when.
     """

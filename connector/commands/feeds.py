@@ -17,14 +17,14 @@ from connector.reports.formatting import lost
 from connector.reports.status import Json, gap_json, moment
 from connector.service.service import FeedUnderWay, Service
 
-_NOTHING_OPEN: Final = "no gap was open, and no alarm"
+_NOTHING_OPEN: Final = "no open gap or alarm"
 
-feeds = typer.Typer(cls=ListGroup, help="Show what feeds see; acknowledge gaps, delete.")
+feeds = typer.Typer(cls=ListGroup, help="Show feeds, acknowledge gaps, purge objects.")
 
 
 @feeds.command("list")
 def list_feeds(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
-    """Show the roots and collections that each feed can see, its cursors and its gaps."""
+    """Show each feed's collections, cursors and gaps."""
     with opened(config) as service:
         answer = [_feed_json(service, feed) for feed in service.feeds.values()]
     if as_json:
@@ -37,13 +37,14 @@ def list_feeds(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
 
 @feeds.command("ack")
 def acknowledge(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Feed whose gaps and alarms are known.")
-    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the feed.")],
     config: ConfigPath = CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Acknowledge gaps and alarms of a feed: they are known, and what it is like now is usual."""
+    """Acknowledge the gaps and alarms of a feed.
+
+    What the feed is like now becomes its new normal.
+    """
     with opened(config) as service:
         feed = service.feeds.get(name)
         if feed is None:
@@ -65,21 +66,24 @@ def acknowledge(
 
 @feeds.command("purge")
 def purge(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Feed of which objects wait.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the feed.")],
     config: ConfigPath = CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Delete what a feed's markings let us hold no longer, where so much waits for a person."""
+    """Delete objects whose purge waits for a person.
+
+    The feed's markings no longer allow us to keep them, and they are too many to delete unasked.
+    """
     with opened(config) as service:
         known = {known: number for number, known in service.store.feeds().items()}
         if name not in known:
-            err.print(f"connector: {name} is no feed of this state ({', '.join(known)})")
+            err.print(f"connector: {name} is not a feed of this state ({', '.join(known)})")
             leave(FAILED)
         count = confirm(service.store, known[name], who(), service.now())
     if as_json:
         print_json({"feed": name, "purged": count})
     else:
-        words = "nothing waits to be deleted" if count == 0 else f"objects deleted: {count:,}"
+        words = "no purge is waiting" if count == 0 else f"objects deleted: {count:,}"
         out.print(f"{name}: {words}", markup=False)
 
 
@@ -150,5 +154,5 @@ def _standing(found: Json) -> str:
     if not found["seen"]:
         return "not seen"
     if not found["readable"]:
-        return "not readable for us"
+        return "no access"
     return "read" if found["chosen"] else "not chosen"

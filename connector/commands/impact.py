@@ -25,7 +25,7 @@ def impact(loaded: Loaded, registry: Registry) -> list[Json]:
     """
     state = state_file(loaded)
     if state is None:
-        raise StoreError("--impact works on a copy of the state, which only SQLite gives so far")
+        raise StoreError("--impact needs a copy of the state, so it works with SQLite only")
     with TemporaryDirectory(prefix="connector-impact-") as folder:
         copy = Path(folder) / "state.db"
         if state.exists():

@@ -26,7 +26,7 @@ def opened(path: Path, *, alone: bool = False) -> Iterator[Service]:
     loaded = load_config(path)
     store, there = (open_store(loaded), True) if alone else look_at_store(loaded)
     if not there:
-        words = f"there is no state yet: {state_file(loaded)} is made by the first run"
+        words = f"There is no state yet; the first run creates {state_file(loaded)}."
         err.print(words, markup=False)
     try:
         service = assemble(loaded, Registry.installed(), store)

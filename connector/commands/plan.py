@@ -16,11 +16,13 @@ from connector.service.state import AlreadyRunningError
 
 
 def plan(
-    outputs: Annotated[list[str] | None, typer.Argument(help="Outputs; all when left out.")] = None,
+    outputs: Annotated[
+        list[str] | None, typer.Argument(help="Names of outputs; all by default.")
+    ] = None,
     config: ConfigPath = CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Show what would be written, writing nothing."""
+    """Show what would be written; write nothing."""
     polls = True
     try:
         with opened(config, alone=True) as service:

@@ -7,12 +7,12 @@ from connector.commands.terminal import FAILED, OK, leave, out, print_json
 from connector.registry import Registry
 from connector.reports import formatting as screens
 
-plugins = typer.Typer(cls=ListGroup, help="Show the adapters and feeds that are installed.")
+plugins = typer.Typer(cls=ListGroup, help="Show the installed adapters and feeds.")
 
 
 @plugins.command("list")
 def plugins_list(as_json: AsJson = False) -> None:
-    """List the adapters and feeds that are installed, with what they can do."""
+    """Show the installed adapters and feeds."""
     registry = Registry.installed()
     found = [*registry.adapters(), *registry.feeds()]
     if as_json:

@@ -17,13 +17,13 @@ from connector.service.once import Outcome, run_once
 def run(
     config: ConfigPath = CONFIG,
     once: Annotated[
-        bool, typer.Option("--once", help="Poll every feed, sync every output, end.")
+        bool, typer.Option("--once", help="Poll every feed and sync every output once, then end.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the daemon, or one pass with --once.
+    """Run the daemon, or with --once a single pass.
 
-    SIGTERM ends it after the write in hand, SIGHUP reloads the file.
+    SIGTERM ends it after the current write, SIGHUP reloads the file.
     """
     if once:
         with opened(config, alone=True) as service, screens.progress(err) as shown:
@@ -34,7 +34,7 @@ def run(
             screens.tell_outcome(err, outcome)
         leave(_exit_code(outcome))
     if as_json:
-        raise typer.BadParameter("goes with --once: the daemon tells by its log and its server")
+        raise typer.BadParameter("needs --once; the daemon reports through its log and its server")
     loaded = load_config(config)
     daemon = Daemon(config, Registry.installed())
     daemon.obey_signals()

@@ -6,5 +6,5 @@ from connector.registry import Registry
 
 
 def schema() -> None:
-    """Print the JSON Schema of the file, for editors."""
+    """Print the configuration's JSON Schema for editors."""
     print_json(json_schema(Registry.installed()))

@@ -60,7 +60,7 @@ def test_lists_what_there_is_when_a_name_is_not_found(
         make_feed(collections=["Publik", "2b"]).collections()
     assert str(raised.value) == (
         "collections: 'Publik' not found; the server offers: 'Public Collection' (id 1a, alias "
-        "public-indicators); 'Phishing' (id 2b); 'Federal' (id 3c, not readable for us)"
+        "public-indicators); 'Phishing' (id 2b); 'Federal' (id 3c, no access)"
     )
 
 

@@ -177,7 +177,7 @@ def test_a_person_deletes_what_waits(two: Site) -> None:
     done = command(two, "feeds", "purge", "mine", "--json")
     assert (done.exit_code, json.loads(done.stdout)) == (0, {"feed": "mine", "purged": ALL})
     again = command(two, "feeds", "purge", "mine")
-    assert (again.exit_code, again.stdout) == (0, "mine: nothing waits to be deleted\n")
+    assert (again.exit_code, again.stdout) == (0, "mine: no purge is waiting\n")
     assert held(two) == 1
     assert purges(two) == []
     assert two.reasons() == {"expired": MANY, "wanted": 1}

@@ -48,7 +48,7 @@ class FoundCollection:
 
     def __str__(self) -> str:
         alias = f", alias {self.alias}" if self.alias else ""
-        readable = "" if self.can_read else ", not readable for us"
+        readable = "" if self.can_read else ", no access"
         return f"{self.title!r} (id {self.id}{alias}{readable})"
 
 
