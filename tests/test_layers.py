@@ -17,7 +17,7 @@ FLOORS = {
     5: {"server", "service", "reports"},
     4: {"ingest", "sync"},
     3: {"feeds", "store", "config", "registry", "http"},
-    2: {"adapter", "feed", "published"},
+    2: {"adapter", "feed", "log", "published"},
     1: {"indicators", "decisions"},
     0: {"__init__", "model", "settings", "errors", "outside"},
 }  # fmt: skip

@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from connector.commands.impact import impact
-from connector.commands.logs import set_up_logs
 from connector.commands.options import CONFIG, AsJson, ConfigPath
-from connector.commands.terminal import BAD_CONFIG, err, leave, out, print_json
+from connector.commands.terminal import BAD_CONFIG, begin_log, err, leave, out, print_json
 from connector.config.loading import load
 from connector.errors import ConfigError
 from connector.registry import Registry
@@ -37,7 +36,7 @@ def check(
             )
             leave(BAD_CONFIG)
         raise
-    set_up_logs("console", "warning")
+    begin_log("console", "warning")
     ages = list_ages(loaded.warninglists, datetime.now(UTC).date())
     plans = {"plans": impact(loaded, Registry.installed())} if shows_impact else {}
     if as_json:

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from connector.commands.logs import set_up_logs
-from connector.commands.terminal import err
+from connector.commands.terminal import begin_log, err
 from connector.config.loading import Loaded, load
 from connector.registry import Registry
 from connector.service.build import assemble
@@ -16,7 +15,7 @@ from connector.service.state import look_at_store, open_store, state_file
 def load_config(path: Path) -> Loaded:
     """Return what the file says, and log as it says."""
     loaded = load(path, Registry.installed())
-    set_up_logs(loaded.config.log.format, loaded.config.log.level)
+    begin_log(loaded.config.log.format, loaded.config.log.level)
     return loaded
 
 

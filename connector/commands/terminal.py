@@ -10,6 +10,7 @@ import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from connector.log import log
 from connector.outside import harmless
 
 OK: Final = 0
@@ -42,6 +43,17 @@ def print_json(answer: Any) -> None:
     text = json.dumps(answer, indent=2, ensure_ascii=False)
     shown = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
     sys.stdout.write(shown + "\n")
+
+
+def begin_log(form: str, level: str) -> None:
+    """Write the log as `console` lines or as `json` from a level upwards, once there is a line."""
+
+    def set_up() -> None:
+        from connector.commands.logs import set_up_logs  # noqa: PLC0415 - it imports structlog
+
+        set_up_logs(form, level)
+
+    log.set_up_by(set_up)
 
 
 def leave(code: int) -> NoReturn:

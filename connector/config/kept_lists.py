@@ -8,7 +8,6 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 import msgspec
-import structlog
 
 from connector.config.default_lists import (
     BY_EXACT_NAME,
@@ -23,11 +22,10 @@ from connector.decisions.allowlist.kept_hosts import kept_hosts
 from connector.decisions.allowlist.values import Kind, read_allow_value
 from connector.decisions.allowlist.warninglist_entries import ListKind, Warninglist
 from connector.decisions.allowlist.warninglists import WarninglistIndex
+from connector.log import log
 from connector.model import Observable, Purpose
 
 __all__ = ["ChosenLists", "KeptLists", "ListAge", "ages", "choose"]
-
-log = structlog.get_logger()
 
 _OF_ADDRESSES: Final = frozenset({"ip-src", "ip-dst"})
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-import structlog
 from prometheus_client import CollectorRegistry
 from schedule import CancelJob
 
 from connector.config.loading import Loaded, load
 from connector.daemon.workers import Generation
 from connector.errors import ConfigError, StoreError, UnavailableError
+from connector.log import log
 from connector.registry import Registry
 from connector.reports.metrics import StatusCollector
 from connector.reports.status import healthy, status
@@ -25,8 +25,6 @@ from connector.service.service import edge, microseconds
 from connector.service.state import address_of, open_store
 from connector.store.store import Store
 from connector.sync.apply import Carrier
-
-log = structlog.get_logger()
 
 _TICK_SECONDS: Final = 0.5
 _FILES_EVERY_SECONDS: Final = 5
@@ -102,7 +100,7 @@ class Daemon:
             try:
                 return self._assembled(proven, store)
             except UnavailableError as error:
-                log.error("service.waits", why=str(error))  # noqa: TRY400 - a known fault needs no traceback
+                log.error("service.waits", why=str(error))
                 self._ending.wait(_AGAIN_SECONDS)
         return None
 
@@ -185,7 +183,7 @@ class Daemon:
             _refuse(error)
             return None
         except UnavailableError as error:  # the state is locked, or its disk full
-            log.error("config.postponed", why=str(error), kept="the running configuration")  # noqa: TRY400 - a known fault needs no traceback
+            log.error("config.postponed", why=str(error), kept="the running configuration")
             generation.scheduler.every(_AGAIN_SECONDS).seconds.do(self._reload_once)
             return None
         log.info("config.reloaded", config=str(self._path))

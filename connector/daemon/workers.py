@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-import structlog
 from schedule import Scheduler
 
 from connector.errors import (
@@ -18,10 +17,9 @@ from connector.errors import (
     UnavailableError,
     UndecidedError,
 )
+from connector.log import log
 from connector.service.service import Service, edge
 from connector.sync.apply import StoppedError
-
-log = structlog.get_logger()
 
 _LISTS_EVERY_SECONDS: Final = 10
 _LISTS: Final = "lists"
@@ -103,7 +101,7 @@ class Worker:
                 pass  # told when the plan was held
             except RefusedError as error:
                 self.paused = True
-                log.error("worker.paused", worker=self.name, why=str(error), until="reload")  # noqa: TRY400 - a known fault needs no traceback
+                log.error("worker.paused", worker=self.name, why=str(error), until="reload")
             except (UnavailableError, ConfigError) as error:
                 if isinstance(error, UnavailableError) and error.retry_after_seconds:
                     self._rests_until = self.monotonic() + error.retry_after_seconds

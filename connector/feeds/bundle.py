@@ -8,16 +8,14 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from connector.adapter import Http
 from connector.errors import UnavailableError
 from connector.feed import Collection, Feed, Field, FilePath, Page, Settings, read_file
 from connector.feeds.file_search import SUFFIXES, Found, Search
 from connector.feeds.stix_json import read_document
+from connector.log import log
 from connector.outside import harmless
 
-log = structlog.get_logger()
 _PAGE: Final = 1000
 _TOLD: Final = 3
 _SETTLED_SECONDS: Final = 2.0  # file systems may keep times as coarse as this

@@ -3,14 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import structlog
-
 from connector.errors import ConnectorError
 from connector.feed import Collection, Feed
+from connector.log import log
 from connector.settings import Settings
 from connector.store.feeds.objects import ObjectStore
 
-log = structlog.get_logger()
 _RETRY_AFTER: Final = 3600 * 1_000_000
 
 

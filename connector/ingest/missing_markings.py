@@ -3,17 +3,14 @@
 from collections.abc import Collection
 from typing import Any, Final
 
-import structlog
-
 from connector.errors import ConnectorError
 from connector.feed import Feed, Page
 from connector.indicators.markings.tlp import tlp_of_id
 from connector.indicators.stix import StixObject, read_object
 from connector.ingest.poll import Polled
 from connector.ingest.spills import Door, definition_in
+from connector.log import log
 from connector.store.feeds.markings import FeedMarkings
-
-log = structlog.get_logger()
 
 _AT_ONCE: Final = 50
 

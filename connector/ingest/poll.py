@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-import structlog
-
 from connector.decisions.decide import State
 from connector.decisions.selection import Traits
 from connector.errors import ConnectorError, UnavailableError
@@ -17,6 +15,7 @@ from connector.indicators.pattern.reader import read_pattern
 from connector.indicators.stix import StixObject, Unreadable, micros, read_object
 from connector.ingest.deletions import take_stock
 from connector.ingest.spills import Door, definition_in
+from connector.log import log
 from connector.model import Claim, Reason, RuleLanguage, RuleRef
 from connector.settings import Settings
 from connector.store.database import parts
@@ -27,7 +26,6 @@ from connector.store.feeds.runs import CollectionState
 from connector.store.feeds.staging import StagedPage
 from connector.store.feeds.versions import UNDATED, Version
 
-log = structlog.get_logger()
 _BARE: Final = Traits()
 _LANGUAGES: Final = {language.value: language for language in RuleLanguage}
 _TAKEN_AT_ONCE: Final = 5000

@@ -11,12 +11,10 @@ from itertools import groupby
 from threading import Lock
 from typing import Final
 
-import structlog
-
+from connector.log import log
 from connector.store.feeds.retention import HOUR, Due
 from connector.store.store import Store
 
-log = structlog.get_logger()
 _DISPOSAL: Final = "disposal"
 # The limits of an output: fewer break no ratio, and of the rest at most this share goes at once.
 _SMALL: Final = 20

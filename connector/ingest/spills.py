@@ -11,16 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
-import structlog
 
 from connector.feed import Page
 from connector.indicators.identity import key_of_id
 from connector.indicators.markings.definition import Definition, markings_in, read_marking
 from connector.indicators.stix import LONGEST_ID, StixObject, micros, read_object
+from connector.log import log
 from connector.store.feeds.definitions import BY_CURSOR, Shown
 from connector.store.feeds.objects import ObjectStore
-
-log = structlog.get_logger()
 
 _MARKING: Final = "marking-definition"
 _QUOTED: Final = b'"marking-definition"'  # as a whole value: every object names markings by id

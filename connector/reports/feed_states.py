@@ -2,15 +2,12 @@
 
 from typing import Final, Protocol
 
-import structlog
-
 from connector.config.alarm import AlarmConfig
 from connector.config.model import FeedConfig
 from connector.decisions.character import CHARACTER, Bounds, out_of_character
 from connector.ingest.poll import Polled
+from connector.log import log
 from connector.store.feeds.objects import ObjectStore
-
-log = structlog.get_logger()
 
 FULL: Final = "max_objects"
 

@@ -9,14 +9,12 @@ from enum import StrEnum
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final, Protocol
 
-import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from connector.log import log
 from connector.server.open_files import file_limit
 from connector.server.seldom import Seldom
-
-log = structlog.get_logger()
 
 # A connection may have a list open beside it, and feeds, outputs and the state need files too.
 _SHARE_OF_FILES: Final = 4

@@ -5,13 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import structlog
-
 from connector.decisions.allowlist.allowlist import Allowlist, ExceptionRule, Protection
+from connector.log import log
 from connector.model import Observable, Purpose
 from connector.service.own_hosts import OwnHosts
-
-log = structlog.get_logger()
 
 
 class AllowlistInForce:

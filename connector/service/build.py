@@ -6,8 +6,6 @@ from functools import partial
 from hashlib import blake2b
 from typing import Any, Final
 
-import structlog
-
 from connector.adapter import Adapter, RuleAdapter
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, ListConfig, OutputConfig
@@ -38,8 +36,6 @@ from connector.sync.cycle import (
     Listing,
     Output,
 )
-
-log = structlog.get_logger()
 
 # Values come by the hundred thousand and make no cycles: at Python's usual 700 new ones, a third
 # of the time went into looking for some.

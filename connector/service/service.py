@@ -7,9 +7,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-import structlog
-from structlog.contextvars import bound_contextvars
-
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, PartialRuns
 from connector.decisions.selection import Terms, Traits
@@ -20,6 +17,7 @@ from connector.ingest.missing_markings import resolve
 from connector.ingest.poll import Polled, poll
 from connector.ingest.retention import Disposal
 from connector.ingest.spills import Door
+from connector.log import log
 from connector.model import Audience, Tlp
 from connector.reports import feed_states as feedwatch
 from connector.service.allowlist import AllowlistInForce
@@ -39,8 +37,6 @@ from connector.sync.cycle import (
     propose,
     refresh,
 )
-
-log = structlog.get_logger()
 
 _PLANS: Final = 5
 _BULK: Final = 10_000
@@ -111,7 +107,7 @@ class Service:
         """Poll one feed once; raises what a failed poll raises, after recording it."""
         feed = self.feeds[name]
         try:
-            with edge(feed=name), bound_contextvars(feed=name):  # all that is logged names it
+            with edge(feed=name), log.naming(feed=name):  # all that is logged names it
                 polled = self._polled(name, progress)
         except ConnectorError as error:
             paused = str(error) if isinstance(error, RefusedError) else None

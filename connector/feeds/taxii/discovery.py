@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote, urljoin, urlsplit
 
-import structlog
 from taxii2client import v20, v21
 from taxii2client.exceptions import TAXIIServiceException
 
@@ -16,9 +15,9 @@ from connector.feeds.taxii.connection import Connection, NotEntitledError, Other
 from connector.feeds.taxii.mending import Mending
 from connector.feeds.taxii.versions import DIALECTS, Dialect, Version
 from connector.http.client import Http
+from connector.log import log
 from connector.outside import one_line
 
-log = structlog.get_logger()
 MOST_ROOTS: Final = 100
 MOST_COLLECTIONS: Final = 1000
 _TOLD: Final = 3

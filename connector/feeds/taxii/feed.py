@@ -7,7 +7,6 @@ from typing import Final
 from urllib.parse import quote
 
 import msgspec
-import structlog
 
 from connector.errors import RefusedError, UnavailableError
 from connector.feed import Collection, Feed, Gap, Offered, Page
@@ -21,10 +20,10 @@ from connector.feeds.taxii.progress import MANIFEST, OBJECTS, Question
 from connector.feeds.taxii.settings import Profile, TaxiiSettings
 from connector.http.client import Http
 from connector.http.response import Answer
+from connector.log import log
 
 __all__ = ["Profile", "TaxiiFeed", "TaxiiSettings"]
 
-log = structlog.get_logger()
 _DISCOVERY_SECONDS: Final = 3600.0
 _SKEW_WORTH_A_WARNING: Final = timedelta(seconds=60)
 

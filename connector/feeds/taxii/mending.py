@@ -6,12 +6,10 @@ One slip in one entry of a list would cost the whole list.
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
-import structlog
-
 from connector.feeds.taxii.connection import Connection
+from connector.log import log
 from connector.outside import one_line
 
-log = structlog.get_logger()
 LONGEST_NAME: Final = 200
 _LONGEST_URL: Final = 2000
 _UNFIT: Final = (KeyError, TypeError, ValueError, AttributeError)
