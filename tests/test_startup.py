@@ -33,7 +33,7 @@ FETCHING = {"connector.http.client", "requests", "splunklib", "stix2", "taxii2cl
 # A state that others made is looked at without what makes its tables, runs it or fetches for it.
 LOOKING = (RUNNING | FETCHING | {"alembic", "lmdb", "structlog", "yara"}) - {"asyncio"}
 HEAVY = {
-    "check": LOOKING,
+    "check": LOOKING | {"connector.service", "connector.store", "connector.sync", "sqlalchemy"},
     "--help": RUNNING | FETCHING | {
         "alembic", "connector.config", "connector.registry", "connector.store", "msgspec",
         "pydantic", "sqlalchemy", "structlog", "yaml", "zstandard",

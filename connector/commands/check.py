@@ -1,17 +1,16 @@
 """`connector check`: whether a file is right, and what it would change."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from connector.commands.impact import impact
 from connector.commands.options import CONFIG, AsJson, ConfigPath
 from connector.commands.terminal import BAD_CONFIG, begin_log, err, leave, out, print_json
-from connector.config.loading import load
+from connector.config.loading import Loaded, load
 from connector.errors import ConfigError
 from connector.registry import Registry
-from connector.reports import formatting as screens
 from connector.reports.list_ages import age_words, list_ages
 
 
@@ -38,7 +37,7 @@ def check(
         raise
     begin_log("console", "warning")
     ages = list_ages(loaded.warninglists, datetime.now(UTC).date())
-    plans = {"plans": impact(loaded, Registry.installed())} if shows_impact else {}
+    plans = {"plans": _impact(loaded)} if shows_impact else {}
     if as_json:
         said = {"warnings": list(loaded.warnings), "notes": list(loaded.notes)}
         print_json({"valid": True, "problems": [], **said, "warninglists": ages, **plans})
@@ -47,6 +46,31 @@ def check(
         err.print(f"warning: {warning}", markup=False)
     for note in loaded.notes:
         err.print(f"note: {note}", markup=False)
-    out.print(screens.summary(loaded))
+    out.print(_summary(loaded))
     out.print(age_words(ages), markup=False)
-    screens.show_plans(out, plans.get("plans", ()))
+    if shows_impact:
+        _show_plans(plans["plans"])
+
+
+def _impact(loaded: Loaded) -> list[dict[str, Any]]:
+    from connector.commands.impact import impact  # noqa: PLC0415 - only this looks at the state
+
+    return impact(loaded, Registry.installed())
+
+
+def _show_plans(plans: Sequence[dict[str, Any]]) -> None:
+    from connector.reports.formatting import show_plans  # noqa: PLC0415 - the same
+
+    show_plans(out, plans)
+
+
+def _summary(loaded: Loaded) -> str:
+    """Return one line that says what a valid file describes."""
+    config = loaded.config
+    counts = {
+        "feed": len(config.feeds),
+        "list": len(config.lists),
+        "output": len(config.outputs),
+    }
+    words = ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in counts.items())
+    return f"{loaded.path}: valid: {words}"

@@ -9,7 +9,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from connector.config.loading import Loaded
 from connector.registry import PluginInfo
 from connector.reports.feed_states import FULL
 from connector.reports.status import Json, defang
@@ -42,18 +41,6 @@ def progress(console: Console) -> Iterator[Callable[[str, int, int | None], None
 
     with bars:
         yield shown
-
-
-def summary(loaded: Loaded) -> str:
-    """Return one line that says what a valid file describes."""
-    config = loaded.config
-    counts = {
-        "feed": len(config.feeds),
-        "list": len(config.lists),
-        "output": len(config.outputs),
-    }
-    words = ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in counts.items())
-    return f"{loaded.path}: valid: {words}"
 
 
 def tell_outcome(console: Console, outcome: Outcome) -> None:

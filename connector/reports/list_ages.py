@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from connector.config.kept_lists import ChosenLists, ListAge, ages
-from connector.reports.status import Json
 
 _SHOWN_OLDEST: Final = 3
+
+Json = dict[str, Any]
 
 
 def list_ages(chosen: ChosenLists, today: date) -> list[Json]:
