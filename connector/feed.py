@@ -185,4 +185,4 @@ def read_json(content: bytes, where: str, most: int = MOST_VALUES) -> Any:
     try:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnavailableError(f"{where}: is not whole JSON: {error}") from error
+        raise UnavailableError(f"{where}: is incomplete or invalid JSON: {error}") from error

@@ -180,7 +180,7 @@ def test_a_missing_file_says_how_to_name_one(site: Site) -> None:
     site.config.unlink()
     ran = site.run("status")
     assert ran.code == 2
-    assert "there is no such file: name the file with -c FILE or in CONNECTOR_CONFIG" in ran.err
+    assert "no such file: name the file with -c FILE or in CONNECTOR_CONFIG" in ran.err
 
 
 def test_the_environment_names_the_file(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +228,7 @@ def test_a_damaged_state_ends_the_run_before_anything_is_removed(site: Site) -> 
     ran = site.run("run", "--once")
     assert ran.code == 1
     assert "the state is damaged (5 claims are there that an index of them does not show" in ran.err
-    assert "put a backup back" in ran.err
+    assert "restore a backup" in ran.err
     assert site.published == TEN
     shown = site.run("status")
     assert (shown.code, "the state is damaged" in shown.out) == (1, True)
@@ -665,7 +665,7 @@ def test_a_second_daemon_on_the_same_state_ends_with_1(site: Site, running: Runn
     running.wait_for("output.applied", "added=10")
     ran = site.run("run", "--once")
     assert ran.code == 1
-    assert "another connector works on" in ran.err
+    assert "another connector is using" in ran.err
 
 
 def test_commands_that_only_look_may_be_used_beside_the_daemon(

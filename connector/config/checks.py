@@ -45,7 +45,7 @@ def check_together(sections: Sections, registry: Registry, parts: Parts) -> None
     _check_targets(sections, parts)
     for path, text in _texts(sections.file.value, ()):
         if _PASSWORD.match(text):
-            sections.note(path, "holds a literal secret: take user and password out of the URL")
+            sections.note(path, "contains a literal secret: remove user and password from the URL")
 
 
 def _check_feeds(sections: Sections, parts: Parts, path: Path) -> None:
@@ -69,12 +69,12 @@ def unused(file: str, sections: Sections, config: Config) -> Iterator[str]:
     written = {output.list for output in config.outputs.values()}
     for name in config.lists:
         if name not in written:
-            yield _warning(file, sections, ("lists", name), "no output writes this list")
+            yield _warning(file, sections, ("lists", name), "no output uses this list")
     selections = [listed.select.feeds for listed in config.lists.values()]
     taken = {feed for feeds in selections for feed in feeds or ()}
     for name in config.feeds:
         if None not in selections and name not in taken:
-            yield _warning(file, sections, ("feeds", name), "no list takes this feed")
+            yield _warning(file, sections, ("feeds", name), "no list uses this feed")
 
 
 def doubtful_lists(file: str, sections: Sections, config: Config) -> Iterator[str]:
@@ -89,7 +89,7 @@ def switched_off(file: str, sections: Sections, config: Config) -> Iterator[str]
     allowlist = config.allowlist
     for number, group in enumerate(allowlist.builtin.except_):
         path: Path = ("allowlist", "builtin", "except", number)
-        text = f"{group} is switched off: what it covers may be blocked ({MEANINGS[group]})"
+        text = f"{group} is switched off, so what it covers may be blocked ({MEANINGS[group]})"
         yield _warning(file, sections, path, text)
     if DEFAULT not in allowlist.warninglists:
         left = [name for name in DEFAULT_LISTS if name not in allowlist.warninglists]
@@ -105,7 +105,7 @@ def unencrypted(file: str, sections: Sections) -> Iterator[str]:
     for path, text in _texts(sections.file.value, ()):
         if path[0] in {"feeds", "outputs"} and path[-1] == "url" and _IN_CLEAR.match(text):
             words = (
-                "is not encrypted: whoever is on the way reads credentials and changes what is sent"
+                "is not encrypted: anyone on the way can read credentials and change what is sent"
             )
             yield _warning(file, sections, path, words)
 
@@ -169,7 +169,7 @@ def _check_types(
 ) -> None:
     if issubclass(adapter, RuleAdapter):
         if output.types:
-            text = f"the {output.adapter} adapter takes rules and no observables: leave `types` out"
+            text = f"the {output.adapter} adapter takes rules, not observables: remove `types`"
             sections.note((*path, "types"), text)
         return
     wanted = output.types or listed.select.types or tuple(ObservableType)

@@ -150,7 +150,7 @@ def _contents(path: Path) -> bytes:
             return opened.read(MAX_BYTES + 1)
     except FileNotFoundError:
         hint = "name the file with -c FILE or in CONNECTOR_CONFIG"
-        raise ConfigError([f"{path}: there is no such file: {hint}"]) from None
+        raise ConfigError([f"{path}: no such file: {hint}"]) from None
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror or error}"]) from error
 

@@ -44,7 +44,7 @@ class Problems:
 
     def add_repeated(self, position: Position, path: Path, first: Position) -> None:
         """Note that a key is given twice; whatever is wrong with the first is noted as well."""
-        text = f"is given twice, first in line {first.line}"
+        text = f"is given twice, first on line {first.line}"
         self._repeated.append(Problem(position, path, text))
 
     def add_elsewhere(self, rendered: str) -> None:

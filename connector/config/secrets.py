@@ -42,8 +42,8 @@ class SecretReader:
         folder = self._environ.get(CREDENTIALS)
         if not folder:
             raise ValueError(
-                f"the credential {name} cannot be read: {CREDENTIALS} is not set, so no unit of "
-                "systemd with LoadCredential= started us"
+                f"the credential {name} cannot be read: {CREDENTIALS} is not set, so no "
+                "systemd unit with LoadCredential= started this process"
             )
         return self._from_file(Path(folder, name))
 
@@ -52,7 +52,7 @@ class SecretReader:
         try:
             mode = path.stat().st_mode
             if not stat.S_ISREG(mode):
-                raise ValueError(f"{path} is not a plain file")
+                raise ValueError(f"{path} is not a regular file")
             with path.open("rb") as opened:
                 raw = opened.read(MAX_BYTES + 1)
         except OSError as error:

@@ -28,7 +28,7 @@ def _database_url(value: str, info: ValidationInfo) -> str:
     except ValueError:
         raise ValueError(_DATABASE_FORM) from None
     if literal is not None:
-        raise ValueError("holds a literal secret: take it out, and set state.password beside it")
+        raise ValueError("contains a literal secret: remove it and set state.password instead")
     if parts.scheme != "postgresql+psycopg" or not host or len(parts.path) < 2:
         raise ValueError(_DATABASE_FORM)
     return value
@@ -86,8 +86,8 @@ class ServerConfig(Settings):
     )  # fmt: skip
     max_connections_per_address: int = Field(
         100, ge=1, le=20_000,
-        description="The same from one IPv4 address or one IPv6 /64. Raise it where many clients "
-        "come through one proxy or NAT.",
+        description="Connections at once from one IPv4 address or one IPv6 /64. Raise it where "
+        "many clients come through one proxy or NAT.",
     )  # fmt: skip
 
     @model_validator(mode="after")

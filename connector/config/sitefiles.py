@@ -83,7 +83,7 @@ class SiteFiles:
 
     def _read_file(self, path: Path, name: str) -> None:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise ValueError("is not a plain file")
+            raise ValueError("is not a regular file")
         with path.open("rb") as opened:
             raw = opened.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:

@@ -121,9 +121,9 @@ def _unusable(path: Path, installed: ListFile | None) -> str:
     except (ValueError, msgspec.MsgspecError) as error:
         return str(error)
     if not any(entry.strip() for entry in contents.entries):
-        return "holds no entry, and would protect nobody"
+        return "has no entries, so it would protect nobody"
     if contents.version is None:
-        return "has no version, so that nobody knows how old it is"
+        return "has no version, so its age is unknown"
     if installed is not None and contents.version <= (version_of(installed.path) or 0):
         return f"is version {contents.version}, no newer than the installed one"
     return ""

@@ -169,7 +169,7 @@ class _Composer:
             raise self._stop(position, path, f"is nested more than {MAX_DEPTH} deep")
         if event.tag is not None:
             self._problems.add(
-                position, path, f"has a tag, {str(event.tag)[:_SHOWN]}: leave it out"
+                position, path, f"has the tag {str(event.tag)[:_SHOWN]}: leave it out"
             )
         if event.anchor is not None:
             self._anchors[event.anchor] = None
@@ -203,7 +203,7 @@ class _Composer:
         if event.style is not None:
             return text
         if text == "":
-            reason = "is empty: give a value, or take the key out"
+            reason = "is empty: give a value or remove the key"
             self._problems.add(_start(event), path, reason)
         return _resolve(text)
 

@@ -55,13 +55,13 @@ def out_of_character(lately: Lately, bounds: Bounds) -> dict[str, tuple[str, int
 def _exceeded(lately: Lately, bounds: Bounds) -> Iterator[tuple[str, tuple[str, int]]]:
     more = lately.came - lately.left
     found = (
-        (GROWTH, more, lately.kept, bounds.growth, "more objects than the {whole} kept before"),
+        (GROWTH, more, lately.kept, bounds.growth, "more objects than the {whole} it had before"),
         (PRODUCERS, lately.strangers, lately.came, bounds.producers,
-         "of {whole} new objects are by producers that it never named before"),
+         "of {whole} new objects come from producers it never named before"),
         (KINDS, lately.odd, lately.claims, bounds.kinds,
-         "of {whole} new claims are on kinds of observable that it never sent before"),
+         "of {whole} new claims are on observable types it never sent before"),
         (TWINS, lately.twins - lately.left, lately.claims, bounds.twins,
-         "of {whole} new claims say under another id what it said already"),
+         "of {whole} new claims repeat existing ones under another id"),
     )  # fmt: skip
     for name, part, whole, bound, words in found:
         if bound is None or part < bounds.least or part <= bound * whole:

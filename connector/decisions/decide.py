@@ -348,7 +348,7 @@ def explain(
     if reason is Reason.UNSUPPORTED_PATTERN and claim.kind == Kind.RULE:
         return reason, f"no output of this list takes {observable.type} rules"
     if claim.state == State.DISPUTED and reason is Reason.REVOKED:
-        return reason, "revoked by an identity that did not create it"
+        return reason, "revoked by an identity other than its producer"
     if reason is Reason.EXPIRED:
         return reason, _expired_words(observable.type, claim, policy, now)
     if reason is Reason.UNREADABLE and not claim.kind:

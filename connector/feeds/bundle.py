@@ -105,7 +105,7 @@ class BundleFeed(Feed[BundleSettings]):
     def _content(self, path: Path, before: str) -> bytes:
         content = read_file(path, self.settings.max_file_mib, "max_file_mib")
         if _stamp(path) != before:
-            raise UnavailableError(f"{path}: is being written; it is read at the next poll")
+            raise UnavailableError(f"{path}: is still being written; the next poll reads it")
         return content
 
 

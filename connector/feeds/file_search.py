@@ -47,10 +47,10 @@ class Search:
             names, passed_over = self._names()
         except OSError as error:
             raise UnavailableError(
-                f"{error.filename}: the folder cannot be listed: {error.strerror}"
+                f"{error.filename}: cannot list the folder: {error.strerror}"
             ) from error
         except RecursionError as error:
-            raise UnavailableError(f"{self.folder}: its folders lie too deep") from error
+            raise UnavailableError(f"{self.folder}: its folders are nested too deep") from error
         # A name that is no text cannot be kept as the key of a collection.
         files = [Path(name) for name in sorted(names) if _is_text(name)]
         odd = [name for name in names if not _is_text(name)]

@@ -62,11 +62,13 @@ def read_envelope(content: bytes, where: str) -> Envelope:
     try:
         found = _read_envelope(content)
         if found.objects is None and found.more is None and not _EMPTY.fullmatch(content):
-            raise UnavailableError(f"{where}: answered JSON that is no TAXII envelope")
+            raise UnavailableError(f"{where}: answered JSON that is not a TAXII envelope")
     except TooManyError as error:
         raise _too_large(where) from error
     except _FAULTS as error:
-        raise UnavailableError(f"{where}: answered half a page or nonsense: {error}") from error
+        raise UnavailableError(
+            f"{where}: answered an incomplete or invalid page: {error}"
+        ) from error
     token = None if found.next is None else str(found.next)
     return Envelope(list(map(bytes, found.objects or ())), bool(found.more), token or None)
 
@@ -83,8 +85,10 @@ def read_bundle(content: bytes, where: str) -> list[bytes]:
     except TooManyError as error:
         raise _too_large(where) from error
     except _FAULTS as error:
-        raise UnavailableError(f"{where}: answered half a page or nonsense: {error}") from error
-    raise UnavailableError(f"{where}: answered JSON that is no STIX bundle")
+        raise UnavailableError(
+            f"{where}: answered an incomplete or invalid page: {error}"
+        ) from error
+    raise UnavailableError(f"{where}: answered JSON that is not a STIX bundle")
 
 
 def read_document(content: bytes, where: str) -> list[bytes]:
@@ -98,7 +102,7 @@ def read_document(content: bytes, where: str) -> list[bytes]:
             "each: these are no STIX objects"
         ) from error
     except _FAULTS as error:
-        raise UnavailableError(f"{where}: is not whole JSON: {error}") from error
+        raise UnavailableError(f"{where}: is incomplete or invalid JSON: {error}") from error
 
 
 def _too_large(where: str) -> UnavailableError:

@@ -139,16 +139,16 @@ class Http:
             content += unpack(received, bound + 1 - len(content)) if unpack else received
             if max(len(content), packed) > most:
                 raise UnavailableError(
-                    f"{where}: the answer is larger than {self._settings.max_body_mib} MiB: ask "
+                    f"{where}: the answer exceeds {self._settings.max_body_mib} MiB: ask "
                     "for smaller pages or raise max_body_mib"
                 )
             if len(content) > bound:
                 raise UnavailableError(
                     f"{where}: the compressed answer unpacks to more than {MOST_RATIO} times its "
-                    "size: no feed is so alike"
+                    "size: too repetitive for a feed"
                 )
         if unpack is not None and packed and not unpack.finished:
-            raise UnavailableError(f"{where}: the compressed answer was cut off")
+            raise UnavailableError(f"{where}: the compressed answer is cut off")
         return bytes(content.removeprefix(BYTE_ORDER_MARK))
 
     def _failure(self, error: Exception, where: str, secure: bool) -> ConnectorError:
@@ -158,29 +158,27 @@ class Http:
                 f"{where}: the answer took longer than {DEADLINE_FACTOR} times read_timeout"
             )
         if isinstance(root, LineTooLong) or type(root) is HTTPException:  # too many headers
-            return UnavailableError(
-                f"{where}: its headers are more than we take: {self._say(root)}"
-            )
+            return UnavailableError(f"{where}: its headers are too large: {self._say(root)}")
         if isinstance(root, ssl.SSLError):
             return explain(root, where)
         if secure and isinstance(root, ConnectionResetError | BrokenPipeError):
-            return TransientError(f"{where}: the server hung up{HUNG_UP_HINT}")
+            return TransientError(f"{where}: the server closed the connection{HUNG_UP_HINT}")
         if isinstance(error, requests.exceptions.ProxyError):
             proxy = _where(self._settings.proxy or "")
             said = self._say(root)
-            return TransientError(f"{where}: the proxy {proxy} does not serve us: {said}")
+            return TransientError(f"{where}: the proxy {proxy} refused the request: {said}")
         if isinstance(error, requests.ConnectTimeout):
-            return TransientError(f"{where}: no connection within {self._timeout[0]:g} s")
+            return TransientError(f"{where}: could not connect within {self._timeout[0]:g} s")
         if isinstance(error, requests.ReadTimeout | urllib3.exceptions.ReadTimeoutError):
             return UnavailableError(
                 f"{where}: sent nothing for {self._timeout[1]:g} s; a slow server needs a longer "
                 "read_timeout"
             )
         if isinstance(error, ValueError):
-            return UnavailableError(f"{where}: cannot be asked: {self._say(root)}")
+            return UnavailableError(f"{where}: cannot send the request: {self._say(root)}")
         if isinstance(error, requests.ConnectionError):
-            return TransientError(f"{where}: no connection: {self._say(root)}")
-        return TransientError(f"{where}: the answer broke off: {self._say(root)}")
+            return TransientError(f"{where}: could not connect: {self._say(root)}")
+        return TransientError(f"{where}: the answer was cut off: {self._say(root)}")
 
     def _say(self, root: BaseException) -> str:
         text = getattr(root, "strerror", None) or str(root) or type(root).__name__
@@ -261,7 +259,7 @@ def _unpacker(encoding: str) -> _Unpacker | None:
         return None
     if name in ("gzip", "x-gzip", "deflate"):
         return _Unpacker()
-    raise ValueError(f"the answer is compressed in a way we did not ask for: {name!r}")
+    raise ValueError(f"the answer uses a compression we did not ask for: {name!r}")
 
 
 def _session(settings: HttpSettings, pools_by_scheme: Mapping[str, Any]) -> requests.Session:

@@ -66,7 +66,7 @@ class Answer:
             message += "; check the address, and whether these credentials may see what is there"
         wait = retry_after(self.headers.get("Retry-After", ""), self.date)
         if wait:
-            message += f"; asks to wait {wait:.0f} s"
+            message += f"; asks us to wait {wait:.0f} s"
         if self.status_code in RETRIED:
             return TransientError(message, wait)
         return UnavailableError(message, wait)

@@ -81,7 +81,7 @@ def _certificate_problem(error: Exception, asked: bool, auth: Auth) -> str:
     if asked and auth.client_key_password is None:
         return "auth.client_key: is encrypted, and auth.client_key_password is missing"
     if asked:
-        return "auth.client_key_password: does not open auth.client_key"
+        return "auth.client_key_password: is wrong for auth.client_key"
     if "KEY_VALUES_MISMATCH" in str(error):
         return "auth.client_key: does not belong to auth.client_cert"
     return (
@@ -114,7 +114,7 @@ def explain(error: ssl.SSLError, where: str) -> UnavailableError | RefusedError:
     reason = error.reason or ""
     if any(alert in reason for alert in _OUR_CERTIFICATE):
         return RefusedError(
-            f"{where}: the server does not accept our client certificate ({_said(error)}): check "
+            f"{where}: the server rejected our client certificate ({_said(error)}): check "
             "auth.client_cert and auth.client_key, when they end, and that the server knows them"
         )
     if "HANDSHAKE_FAILURE" in reason:
@@ -123,7 +123,7 @@ def explain(error: ssl.SSLError, where: str) -> UnavailableError | RefusedError:
             "certificate, set auth.client_cert and auth.client_key"
         )
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return UnavailableError(f"{where}: the server hung up{HUNG_UP_HINT}")
+        return UnavailableError(f"{where}: the server closed the connection{HUNG_UP_HINT}")
     if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"):
         return UnavailableError(
             f"{where}: does not speak TLS ({_said(error)}): check the port, and https or http"
@@ -134,9 +134,9 @@ def explain(error: ssl.SSLError, where: str) -> UnavailableError | RefusedError:
 def _distrust(error: ssl.SSLCertVerificationError) -> str:
     said = f"the server's certificate is not trusted ({error.verify_message})"
     if error.verify_code == _EXPIRED:
-        return f"{said}: it has to be renewed there; check this machine's clock too"
+        return f"{said}: the server has to renew it; check this machine's clock too"
     if error.verify_code in _OTHER_NAME:
-        return f"{said}: it was made for another name, check the url"
+        return f"{said}: it is for another name: check the url"
     return (
         f"{said}: set ca to the PEM file of the authority that signed it; if a proxy on the way "
         "inspects TLS, exempt this host there"

@@ -42,7 +42,7 @@ def take_stock(
     if compared.partial:
         log.warning(
             "feed.inventory_short", held=compared.held, absent=compared.absent,
-            what="the source names less than half of what we hold: nothing is withdrawn",
+            what="the source names less than half of the objects we have; nothing is withdrawn",
         )  # fmt: skip
     else:
         log.info(

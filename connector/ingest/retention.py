@@ -91,11 +91,11 @@ def _tell_of_waiting(
     name = store.feeds()[feed]
     counts = Counter(ref for refs in found.values() for ref in refs)
     for ref, count in sorted(counts.items()):
-        why = f"feed {name}: {count} objects wait to be deleted: connector feeds purge {name}"
+        why = f"feed {name}: {count} objects are waiting for deletion: connector feeds purge {name}"
         store.ledger.record(_DISPOSAL, "wait", ref, why, [], now)
     log.warning(
         "feed.purge_waits", feed=name, objects=len(found), markings=len(counts),
-        what=f"withheld now, deleted when a person says so: connector feeds purge {name}",
+        what=f"withheld now; to delete them: connector feeds purge {name}",
     )  # fmt: skip
 
 

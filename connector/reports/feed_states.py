@@ -34,8 +34,8 @@ def judge(feed: Watched, polled: Polled, store: ObjectStore, now: int) -> None:
     found = out_of_character(store.habits.lately(feed.number), _bounds(feed.config.alarm))
     if polled.refused:
         words = (
-            f"{polled.refused:,} new objects wait at their source, as max_objects is "
-            f"{feed.config.max_objects or 0:,}: raise it, and the next poll reads them"
+            f"{polled.refused:,} new objects wait at the source because max_objects is "
+            f"{feed.config.max_objects or 0:,}: raise it and the next poll reads them"
         )
         found[FULL] = (words, polled.refused)
     elif not polled.errors:

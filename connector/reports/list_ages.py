@@ -31,7 +31,7 @@ def _age_json(found: ListAge, today: date) -> Json:
 def age_words(found: Sequence[Json]) -> str:
     """Return one line that says how many lists are in force, and how old they are."""
     if not found:
-        return "warninglists: none is in force"
+        return "warninglists: none in force"
     dated = sorted((one for one in found if one["dated"]), key=lambda one: one["dated"])
     oldest = ", ".join(f"{one['name']} {one['age_days']} days" for one in dated[:_SHOWN_OLDEST])
     newer = sum(one["file"] is not None for one in found)

@@ -24,12 +24,12 @@ def address_of(scope: Scope) -> str:
 
 def not_found() -> Response:
     """There is no such page or list."""
-    return PlainTextResponse("There is no such list.\n", 404)
+    return PlainTextResponse("No such list.\n", 404)
 
 
 def wrong_method() -> Response:
     """Lists can only be read."""
-    return PlainTextResponse("Only GET and HEAD.\n", 405, {"Allow": "GET, HEAD"})
+    return PlainTextResponse("Only GET and HEAD are supported.\n", 405, {"Allow": "GET, HEAD"})
 
 
 def who_are_you() -> Response:
@@ -47,7 +47,7 @@ def who_are_you() -> Response:
 def unavailable() -> Response:
     """Something is wrong on our side: keep what you have, come again."""
     return PlainTextResponse(
-        "Not available for the moment.\n", 503, {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        "Temporarily unavailable.\n", 503, {"Retry-After": str(RETRY_AFTER_SECONDS)}
     )
 
 

@@ -59,7 +59,7 @@ class Closed(StrEnum):
 _WANTS_ROOM: Final = frozenset({Closed.FULL, Closed.ADDRESS_FULL, Closed.OUT_OF_FILES})
 # Nothing that anybody has to hear of is missing here: a client may keep a connection for a while.
 _WHAT: Final = {
-    Closed.FULL: "all connections are taken: those that waited longest make room",
+    Closed.FULL: "all connections are in use; the longest-waiting ones make room",
     Closed.ADDRESS_FULL: "one address has all the connections that it may have: those that waited "
     "longest make room; many clients behind one address need server.max_connections_per_address",
     Closed.SLOW_REQUEST: "requests were not complete in time",

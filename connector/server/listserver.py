@@ -51,7 +51,9 @@ class ListServer:
     ) -> None:
         self._host, self._port = _host_and_port(listen)
         if not clients and not _is_loopback(self._host):
-            problem = "can be reached from elsewhere: name who may, as server.clients"
+            problem = (
+                "can be reached from other machines: name the permitted ones in server.clients"
+            )
             raise ConfigError([f"server.listen: {listen} {problem}"])
         self._doorkeeper = Doorkeeper(clients)
         self._folder, self._status, self._registry = publish_folder, status, registry

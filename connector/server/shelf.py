@@ -23,7 +23,7 @@ Stamp = tuple[int, int, int]
 
 
 class AbsentError(Exception):
-    """There is no such list."""
+    """No such list."""
 
 
 class HeldBackError(Exception):

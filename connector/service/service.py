@@ -58,7 +58,7 @@ def edge(**what: str) -> Iterator[None]:
         raise
     except Exception as error:
         log.exception("cycle.bug", **what)
-        words = f"a bug, with its traceback in the log: {error!r}"
+        words = f"a bug, see the traceback in the log: {error!r}"
         raise UnavailableError(words) from error
 
 
@@ -309,7 +309,7 @@ class Service:
             output = questions.output_rows(self.store.database, connection).get(name)
         in_step = output is not None and output.last_success is not None
         if feeds := awaited(self.feeds_of(name), rows, in_step=in_step):
-            raise UndecidedError(f"waits for the first poll of feed {', '.join(feeds)}")
+            raise UndecidedError(f"waiting for the first poll of feed {', '.join(feeds)}")
         return propose(self.outputs[name], self.store, scope or self.scope_of(name))
 
     def sync(self, name: str, scope: Scope | None = None, accepted: str = "") -> Applied:
@@ -358,7 +358,9 @@ class Service:
                 ledger.set_plan_state(number, plan_id, "done")
             return proposal, applied
         listed = output.listing.policy.name
-        raise UnavailableError(f"list {listed} changed while it was published; tried again later")
+        raise UnavailableError(
+            f"list {listed} changed while it was being published; the next cycle tries again"
+        )
 
     def _check(self, proposal: Proposal, output: Output, agreed: set[str]) -> None:
         try:

@@ -17,7 +17,7 @@ def open_store(loaded: Loaded, *, alone: bool = True) -> Store:
     if alone and not store.database.claim_instance():
         store.close()
         shown = store.database.shown
-        raise AlreadyRunningError(f"another connector works on {shown}: stop it first")
+        raise AlreadyRunningError(f"another connector is using {shown}: stop it first")
     try:
         if alone:
             store.soundness.expect_readable()

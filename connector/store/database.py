@@ -26,7 +26,7 @@ _BUSY_MS: Final = 60_000
 _PATIENCE_MS: Final = 500
 _RUINED: Final = ("file is not a database", "database disk image is malformed")
 _WAYS_OUT: Final = (
-    "put a backup back, or move the file away; without it nothing at a target is ours"
+    "restore a backup or move the file away; without it nothing on a target counts as ours"
 )
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
@@ -112,8 +112,8 @@ class Database:
         """
         if self.path is not None and _identity(self.path) != self._file:
             raise StoreError(
-                f"{self.path}: the state was removed or replaced while it was in use: put it back, "
-                "or a backup of it, before the next start; without it nothing at a target is ours"
+                f"{self.path}: the state was removed or replaced while in use: restore it or a "
+                "backup before the next start; without it nothing on a target counts as ours"
             )
 
     @property

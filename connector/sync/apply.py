@@ -344,7 +344,7 @@ def _apart(written: list[Written]) -> Iterator[list[Written]]:
 
 def _smaller(entries: Sequence[Entry], error: BatchTooLargeError) -> Iterator[Sequence[Entry]]:
     if len(entries) <= 1:
-        raise UnavailableError("the target takes not even one entry at once") from error
+        raise UnavailableError("the target does not accept even a single entry") from error
     size = min(error.largest, len(entries) // 2)
     return (entries[at : at + size] for at in range(0, len(entries), size))
 

@@ -206,7 +206,9 @@ def check_decided(output: Output, store: Store, connection: Connection) -> None:
         decided = ledger.rules_are_decided(connection, number)
     if not decided:
         listed = output.listing.policy.name
-        raise UndecidedError(f"list {listed} is being decided; {output.name} follows it")
+        raise UndecidedError(
+            f"list {listed} is still being decided; {output.name} follows when it is done"
+        )
 
 
 def _written(

@@ -92,7 +92,7 @@ def test_bundles_inside_bundles_share_one_bound(tmp_path: Path) -> None:
 def test_a_broken_bundle_inside_a_bundle_costs_only_itself(broken: bytes) -> None:
     good = json.dumps(sample_objects(1)[0]).encode()
     if b"{]" in broken:
-        with pytest.raises(UnavailableError, match="not whole JSON"):
+        with pytest.raises(UnavailableError, match="incomplete or invalid JSON"):
             read_document(b"[%b,%b]" % (broken, good), "here")
     else:
         assert read_document(b"[%b,%b]" % (broken, good), "here") == [broken, good]

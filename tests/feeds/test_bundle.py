@@ -83,7 +83,9 @@ def test_half_a_file_or_nonsense_is_unavailable(tmp_path: Path, content: bytes) 
 
 def test_names_the_place_where_the_file_breaks_off(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b'{"type": "bundle", "objects": [}]}')
-    with pytest.raises(UnavailableError, match=r"a\.json: is not whole JSON: .*byte 31"):
+    with pytest.raises(
+        UnavailableError, match=r"a\.json: is incomplete or invalid JSON: .*byte 31"
+    ):
         read(feed_of(tmp_path))
 
 
@@ -314,7 +316,7 @@ def test_nonsense_is_none_the_less_unavailable_where_it_is_nested_deep(
     tmp_path: Path, content: bytes
 ) -> None:
     (tmp_path / "a.json").write_bytes(content % nested(100_000))
-    with pytest.raises(UnavailableError, match="is not whole JSON"):
+    with pytest.raises(UnavailableError, match="is incomplete or invalid JSON"):
         read(feed_of(tmp_path / "a.json"))
 
 

@@ -73,7 +73,7 @@ def test_a_collection_that_may_not_be_read_is_refused(
 
 def test_a_server_with_nothing_for_us_is_refused(many: TaxiiServer, make_feed: MakeFeed) -> None:
     del many.collections[:2]
-    with pytest.raises(RefusedError, match="no collection that we may read"):
+    with pytest.raises(RefusedError, match="no collection that we can read"):
         make_feed().collections()
 
 

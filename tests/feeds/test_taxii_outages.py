@@ -158,7 +158,7 @@ def test_nonsense_beside_an_odd_object_is_none_the_less_unavailable(
     server.faults = [nonsense(body)]
     feed = make_feed()
     (collection,) = feed.collections()
-    with pytest.raises(UnavailableError, match="half a page or nonsense"):
+    with pytest.raises(UnavailableError, match="an incomplete or invalid page"):
         list(feed.pages(collection, None))
 
 

@@ -96,7 +96,7 @@ def test_a_certificate_for_another_name_is_not_trusted(
     guarded: TaxiiServer, make_feed: MakeFeed, certificates: SimpleNamespace
 ) -> None:
     url = guarded.url.replace("localhost", "127.0.0.1")
-    with pytest.raises(UnavailableError, match="made for another name, check the url"):
+    with pytest.raises(UnavailableError, match="it is for another name: check the url"):
         make_feed(url=url, ca=certificates.folder / "ca.pem").collections()
 
 
@@ -123,7 +123,7 @@ def test_a_server_without_tls_is_named(server: TaxiiServer, make_feed: MakeFeed)
     ("cert", "key", "password", "problem"),
     [
         ("client.pem", "client-locked.key", None, "auth.client_key_password is missing"),
-        ("client.pem", "client-locked.key", "wrong", "does not open auth.client_key"),
+        ("client.pem", "client-locked.key", "wrong", "is wrong for auth.client_key"),
         ("client.pem", "server.key", None, "does not belong to auth.client_cert"),
         ("client.pem", None, None, "both in PEM form"),
     ],

@@ -166,7 +166,7 @@ def test_what_bears_an_acs_marking_is_handed_to_nobody_until_its_producer_is_kno
     assert fed.at("partners") == ["192.0.2.99"]
     reason, detail = reasons(fed)["shared"]
     assert reason == "withheld"
-    assert "identity that created it is not at hand" in detail
+    assert "identity that created it is missing" in detail
     taxii.add_objects([identity("ais-consent-none")])
     fed.change()
     assert fed.at("partners") == ["192.0.2.1", "192.0.2.99"]

@@ -189,7 +189,7 @@ def test_a_server_that_asks_us_to_wait_is_not_asked_until_then(
         feed = workers.feeds["ais"]
         until(lambda: feed.resting)
         assert "429 Too Many Requests" in (error := site.feed("ais")["error"])
-        assert "asks to wait 1800 s" in error
+        assert "asks us to wait 1800 s" in error
         asked = len(taxii.requests)
         taxii.faults = []
         feed.ask()
@@ -482,7 +482,7 @@ def test_a_state_that_is_removed_under_the_service_ends_it_and_the_lists_stay(si
         file.unlink()
     thread.join(30)
     assert not thread.is_alive()
-    assert "removed or replaced while it was in use: put it back" in str(failed[0])
+    assert "removed or replaced while in use: restore it" in str(failed[0])
     assert site.at("core") == [ONE]
 
 
@@ -579,7 +579,7 @@ def test_the_daemon_serves_lists_health_and_metrics_and_obeys_signals(installed:
             capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         assert second.returncode == 1
-        assert "another connector works on" in second.stderr
+        assert "another connector is using" in second.stderr
 
         right = installed.read_text()
         installed.write_text(right.replace("purpose: block", "purpose: blok"))

@@ -37,10 +37,10 @@ def test_a_feed_whose_filter_broke_says_so(known: Site) -> None:
     known.once()
     assert known.feed()["state"] == "alarm"
     assert alarms(known) == {
-        "growth": "120 more objects than the 150 kept before, 80%; alarm.growth allows 50%",
-        "producers": "120 of 120 new objects are by producers that it never named before, 100%; "
+        "growth": "120 more objects than the 150 it had before, 80%; alarm.growth allows 50%",
+        "producers": "120 of 120 new objects come from producers it never named before, 100%; "
         "alarm.producers allows 50%",
-        "kinds": "120 of 120 new claims are on kinds of observable that it never sent before, "
+        "kinds": "120 of 120 new claims are on observable types it never sent before, "
         "100%; alarm.kinds allows 50%",
     }
     metrics = known.metrics()
@@ -59,7 +59,7 @@ def test_status_tells_people_of_caps_and_alarms_and_what_to_do(known: Site) -> N
     shown = Console(record=True, width=300, file=io.StringIO())
     show_status(shown, known.status())
     told = shown.export_text()
-    assert "files: max_objects: 120 new objects wait at their source" in told
+    assert "files: max_objects: 120 new objects wait at the source" in told
     assert "files: capped: max_confidence 60, max_objects 150 (keeps 120 out)" in told
     known.open()
     known.once()
@@ -151,8 +151,8 @@ def test_a_full_feed_takes_nothing_new_and_follows_what_it_holds(
     assert capsys.readouterr().out.count("feed.alarm") == 1
     assert len(site.at()) == 3
     assert (site.feed()["state"], site.feed()["objects"]) == ("full", 3)
-    words = "2 new objects wait at their source, as max_objects is 3"
-    assert alarms(site) == {"max_objects": f"{words}: raise it, and the next poll reads them"}
+    words = "2 new objects wait at the source because max_objects is 3"
+    assert alarms(site) == {"max_objects": f"{words}: raise it and the next poll reads them"}
     assert site.feed()["caps"] == {"max_objects": {"limit": 3, "keeps_off": 2}}
     assert 'connector_feed_capped{cap="max_objects",feed="files"} 2.0' in site.metrics()
     site.consistent()

@@ -34,12 +34,12 @@ def test_nothing_is_published_before_each_feed_was_polled_once(site: Site) -> No
     two_feeds(site)
     service = site.open()
     service.refresh("perimeter")
-    with pytest.raises(UndecidedError, match="waits for the first poll of feed first, second"):
+    with pytest.raises(UndecidedError, match="waiting for the first poll of feed first, second"):
         service.sync("file")
     assert site.output("file")["waits_for"] == ["first", "second"]
     service.poll("first")
     service.refresh("perimeter")
-    with pytest.raises(UndecidedError, match="waits for the first poll of feed second"):
+    with pytest.raises(UndecidedError, match="waiting for the first poll of feed second"):
         service.sync("file")
     assert published(site) is None
     assert site.output("file")["state"] == "never"

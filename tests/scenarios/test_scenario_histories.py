@@ -307,7 +307,7 @@ def test_an_output_waits_while_a_rule_moved_on_that_its_list_has_not_seen(tmp_pa
     for step in taken:
         history.take(step)
     before = history.site.lines("detect.yar")
-    with pytest.raises(UndecidedError, match="hunting is being decided"):
+    with pytest.raises(UndecidedError, match="hunting is still being decided"):
         history.site.service.sync("detect")
     assert history.site.lines("detect.yar") == before
     history.site.close()

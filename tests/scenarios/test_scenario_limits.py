@@ -326,7 +326,7 @@ def test_a_lost_ledger_does_not_wipe_a_published_file_while_the_feed_is_down(
     taxii.faults = [Status(code=503, path="/")]
     outcome = site.once()
     assert "feed ais" in outcome.failures
-    assert "waits for the first poll of feed ais" in outcome.failures["output file"]
+    assert "waiting for the first poll of feed ais" in outcome.failures["output file"]
     assert site.lines("list.txt") == [ONE, TWO, THREE]
     taxii.faults = []
     outcome = site.once()

@@ -330,7 +330,7 @@ def test_a_target_that_takes_not_even_one_entry_at_once_is_said_to_be_so(site: S
     for change in ([*known, indicator("a", "192.0.2.9")], known[:1]):
         site.write("one.json", change)
         outcome = site.once()
-        assert "not even one entry at once" in outcome.failures["output edge"]
+        assert "not accept even a single entry" in outcome.failures["output edge"]
 
 
 def by_confidence(count: int) -> list[dict[str, Any]]:

@@ -464,7 +464,7 @@ def test_a_version_that_the_list_has_not_seen_is_not_published(ready: Site) -> N
     ready.write(FEED, [secret, *others])
     proposal = ready.service.propose("detect", EVERYTHING)
     ready.service.poll("files")
-    with pytest.raises(Exception, match="is being decided"):
+    with pytest.raises(Exception, match="is still being decided"):
         ready.service.propose("detect", EVERYTHING)
     path = ready.folder / "published" / "detect.yar"
     path.unlink()
@@ -495,7 +495,7 @@ def test_a_cycle_without_news_reads_no_rule(ready: Site, monkeypatch: pytest.Mon
 def test_an_output_of_rules_names_no_types_of_observables(site: Site) -> None:
     configure(site)
     site.edit(lambda config: config["outputs"]["detect"].update(types=["url"]))
-    with pytest.raises(ConfigError, match="takes rules and no observables: leave `types` out"):
+    with pytest.raises(ConfigError, match="takes rules, not observables: remove `types`"):
         site.load()
     site.edit(lambda config: config["outputs"]["detect"].pop("types"))
     mapping = {"comment": {"template": "{indicator.id}"}}

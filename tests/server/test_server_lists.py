@@ -220,7 +220,7 @@ def test_only_published_files_have_a_page(serve, tmp_path):
     ask = serve(folder=folder)
     answers = {path: ask(path) for path in NOT_PUBLISHED}
     assert {path: answer.status for path, answer in answers.items()} == dict.fromkeys(answers, 404)
-    assert {answer.body for answer in answers.values()} == {b"There is no such list.\n"}
+    assert {answer.body for answer in answers.values()} == {b"No such list.\n"}
 
 
 def test_a_list_that_was_taken_away_is_not_served_from_memory(serve, tmp_path):

@@ -207,7 +207,7 @@ def test_a_file_that_is_no_database_stops_us_and_is_left_as_it_is(tmp_path: Path
     file = tmp_path / "connector.db"
     file.write_bytes(b"the ledger of somebody else" * 100)
     database = Database(f"sqlite:///{file}")
-    with pytest.raises(StoreError, match="file is not a database: put a backup back") as told:
+    with pytest.raises(StoreError, match="file is not a database: restore a backup") as told:
         database.migrate()
     assert str(file) in str(told.value)
     assert file.read_bytes() == b"the ledger of somebody else" * 100

@@ -10,12 +10,12 @@ BROKEN = Lately(kept=9_340, came=6_915, strangers=6_915, claims=6_915, odd=6_000
 def test_a_server_whose_filter_broke_is_told_in_numbers() -> None:
     found = out_of_character(BROKEN, Bounds())
     assert {name: words for name, (words, _count) in found.items()} == {
-        "growth": "6,915 more objects than the 9,340 kept before, 74%; alarm.growth allows 50%",
-        "producers": "6,915 of 6,915 new objects are by producers that it never named before, "
+        "growth": "6,915 more objects than the 9,340 it had before, 74%; alarm.growth allows 50%",
+        "producers": "6,915 of 6,915 new objects come from producers it never named before, "
         "100%; alarm.producers allows 50%",
-        "kinds": "6,000 of 6,915 new claims are on kinds of observable that it never sent before, "
+        "kinds": "6,000 of 6,915 new claims are on observable types it never sent before, "
         "87%; alarm.kinds allows 50%",
-        "twins": "5,000 of 6,915 new claims say under another id what it said already, 72%; "
+        "twins": "5,000 of 6,915 new claims repeat existing ones under another id, 72%; "
         "alarm.twins allows 50%",
     }
 

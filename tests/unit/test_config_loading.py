@@ -218,7 +218,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         ),
         (
             with_feed("proxy: 'http://user:pw@proxy.example:3128'"),
-            "feeds.isac.proxy: holds a literal secret: take user and password out of the URL",
+            "feeds.isac.proxy: contains a literal secret: remove user and password from the URL",
         ),
         (
             with_list("select: {min_confidence: hihg}"),
@@ -334,7 +334,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         ),
         (
             with_section("state: {url: 'postgresql+psycopg://svc:hunter2@db.example/x'}"),
-            "state.url: holds a literal secret: take it out, and set state.password beside it",
+            "state.url: contains a literal secret: remove it and set state.password instead",
         ),
         (
             with_section("state: {url: 'sqlite:///:memory:'}"),
@@ -426,7 +426,7 @@ def test_a_file_that_is_not_there_or_not_text_is_one_sentence(folder):
     with pytest.raises(ConfigError) as caught:
         load(Path("none.yaml"), registry(), {})
     assert str(caught.value) == (
-        "none.yaml: there is no such file: name the file with -c FILE or in CONNECTOR_CONFIG"
+        "none.yaml: no such file: name the file with -c FILE or in CONNECTOR_CONFIG"
     )
     with pytest.raises(ConfigError, match=r"\.: cannot be read: Is a directory"):
         load(Path(), registry(), {})
@@ -474,7 +474,7 @@ def test_bad_lines_of_site_files_are_told_beside_the_rest(folder):
     [
         (b"#" * (sitefiles.MAX_BYTES + 1), "allow.txt: is larger than 64 MiB"),
         (b"ok.example\n\xff\n", "allow.txt: is not UTF-8 text in line 2"),
-        (None, "allow.txt: is not a plain file"),
+        (None, "allow.txt: is not a regular file"),
     ],
 )
 def test_a_site_file_that_cannot_be_read_is_refused(folder, content, message):
@@ -559,10 +559,10 @@ def test_copies_that_cannot_be_used_are_told_with_the_reason_and_the_installed_o
     (lists / "cloudflare.json").write_text("{", encoding="utf-8")
     loaded = load_text(with_section("allowlist: {warninglist_folder: lists}"))
     assert [warning.removeprefix(f"{lists}/") for warning in loaded.warnings] == [
-        "apple/list.json: is not used: has no version, so that nobody knows how old it is",
+        "apple/list.json: is not used: has no version, so its age is unknown",
         "cloudflare.json: is not used: Input data was truncated",
         "google/list.json: is not used: is version 1, no newer than the installed one",
-        "microsoft/list.json: is not used: holds no entry, and would protect nobody",
+        "microsoft/list.json: is not used: has no entries, so it would protect nobody",
     ]
     allowlist, now = loaded.make_allowlist(), datetime(2026, 11, 1, tzinfo=UTC)
     assert allowlist.protects(Observable(ObservableType.DOMAIN_NAME, "google.ad"), now)
@@ -580,7 +580,7 @@ def test_what_a_file_switches_off_is_noted_and_no_error(folder):
     said = "allowlist: {builtin: {except: [vital]}, warninglists: []}"
     vital, default = load_text(with_section(said)).notes
     assert vital == (
-        "c.yaml:8: allowlist.builtin.except[0]: vital is switched off: what it covers may be "
+        "c.yaml:8: allowlist.builtin.except[0]: vital is switched off, so what it covers may be "
         "blocked (log-on, updates, certificates, time, names, emergency services)"
     )
     assert default.startswith(
@@ -614,11 +614,11 @@ def test_the_fingerprint_follows_the_file_and_its_site_files(folder):
 
 def test_what_is_not_used_is_worth_a_warning(folder):
     text = SMALLEST.replace("perimeter: {}", "perimeter: {select: {feeds: [isac]}}\n  spare: {}")
-    assert load_text(text).warnings == ("c.yaml:6: lists.spare: no output writes this list",)
+    assert load_text(text).warnings == ("c.yaml:6: lists.spare: no output uses this list",)
     text = with_list("select: {feeds: [isac]}").replace(
         "lists:", "  other: {type: pages, url: 'https://b.example/'}\nlists:"
     )
-    assert load_text(text).warnings == ("c.yaml:4: feeds.other: no list takes this feed",)
+    assert load_text(text).warnings == ("c.yaml:4: feeds.other: no list uses this feed",)
 
 
 @pytest.mark.parametrize(

@@ -108,11 +108,11 @@ def test_merged_keys_give_way_to_written_ones():
     [
         (
             "a: 1\nb: 2\na: 3",
-            "c.yaml:3: a: is given twice, first in line 1",
+            "c.yaml:3: a: is given twice, first on line 1",
         ),
         (
             "a:\n  b: 1\n  b: 1",
-            "c.yaml:3: a.b: is given twice, first in line 2",
+            "c.yaml:3: a.b: is given twice, first on line 2",
         ),
         (
             "a: b: c",
@@ -128,11 +128,11 @@ def test_merged_keys_give_way_to_written_ones():
             "a: 1\n---\nb: 1",
             "c.yaml:2: the file: should be one YAML document, a second starts here",
         ),
-        ("a:\n- b:", "c.yaml:2: a[0].b: is empty: give a value, or take the key out"),
-        ("a: !!int 3", "c.yaml:1: a: has a tag, tag:yaml.org,2002:int: leave it out"),
+        ("a:\n- b:", "c.yaml:2: a[0].b: is empty: give a value or remove the key"),
+        ("a: !!int 3", "c.yaml:1: a: has the tag tag:yaml.org,2002:int: leave it out"),
         (
             "a: !!python/object:os.system x",
-            "c.yaml:1: a: has a tag, tag:yaml.org,2002:python/object:os.system: leave it out",
+            "c.yaml:1: a: has the tag tag:yaml.org,2002:python/object:os.system: leave it out",
         ),
         ("? [a]\n: 1", "c.yaml:1: the file: a key should be plain text"),
         ('"a\\nb": 1', "c.yaml:1: the file: 'a\\nb' is not a usable key"),
@@ -181,8 +181,8 @@ def test_an_empty_file_is_null():
 
 def test_all_odd_places_are_told_at_once():
     assert refused("a:\nb: !x 1\nb: 2\nc: ").splitlines() == [
-        "c.yaml:1: a: is empty: give a value, or take the key out",
-        "c.yaml:2: b: has a tag, !x: leave it out",
-        "c.yaml:3: b: is given twice, first in line 2",
-        "c.yaml:4: c: is empty: give a value, or take the key out",
+        "c.yaml:1: a: is empty: give a value or remove the key",
+        "c.yaml:2: b: has the tag !x: leave it out",
+        "c.yaml:3: b: is given twice, first on line 2",
+        "c.yaml:4: c: is empty: give a value or remove the key",
     ]

@@ -128,7 +128,7 @@ KNOWN = {OWN: Tlp.AMBER_STRICT, STATEMENT: None}
             [WHITE_1, ABSENT],
             [],
             Tlp.RED,
-            f"red: {ABSENT} is not at hand, and unknown means restricted",
+            f"red: {ABSENT} is missing, and unknown means restricted",
         ),
         ([WHITE_1], [Part(["pattern"], AMBER_1)], Tlp.AMBER, f"amber: {AMBER_1}"),
         ([WHITE_1], [Part(["name"], RED_2)], Tlp.RED, f"red: {RED_2}"),
@@ -143,7 +143,7 @@ KNOWN = {OWN: Tlp.AMBER_STRICT, STATEMENT: None}
             [WHITE_1],
             [Part(["pattern"], ABSENT)],
             Tlp.RED,
-            f"red: {ABSENT} is not at hand, and unknown means restricted",
+            f"red: {ABSENT} is missing, and unknown means restricted",
         ),
     ],
 )

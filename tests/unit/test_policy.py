@@ -401,7 +401,7 @@ def test_an_entry_says_what_all_claims_that_are_taken_say_together() -> None:
         ({"state": State.REVOKED}, {}, (Reason.REVOKED, "")),
         (
             {"state": State.DISPUTED}, {},
-            (Reason.REVOKED, "revoked by an identity that did not create it"),
+            (Reason.REVOKED, "revoked by an identity other than its producer"),
         ),
         (
             {}, {"levels": {Traits(): Tlp.AMBER_STRICT}},

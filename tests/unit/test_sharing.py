@@ -161,7 +161,7 @@ def test_the_strictest_of_all_markings_decides_each_audience(refs, audiences):
         (
             [CLEAR, ABSENT],
             "own",
-            f"red: {ABSENT} is not at hand, and unknown means restricted is stricter than "
+            f"red: {ABSENT} is missing, and unknown means restricted is stricter than "
             "TLP:amber+strict",
         ),
         ([CLEAR, SECRET], "own", f"{SECRET} (ACS): classification 'S'"),
@@ -196,7 +196,7 @@ def test_the_strictest_use_of_several_markings_holds():
 def test_an_unresolved_marking_lets_nobody_block_even_where_the_file_goes_as_far_as_red():
     found = verdict(CLEAR, ABSENT, max_tlp=Tlp.RED)
     assert (found.blocks, found.watches) == (False, True)
-    assert found.refusal(Purpose.BLOCK) == f"{ABSENT} is not at hand: watch at most"
+    assert found.refusal(Purpose.BLOCK) == f"{ABSENT} is missing: watch at most"
     assert found.hides == frozenset(Part)
 
 

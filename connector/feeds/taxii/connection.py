@@ -107,7 +107,7 @@ class Connection(_HTTPConnection):  # type: ignore[misc]  # the library has no t
 def _resource(answer: Answer) -> dict[str, Any]:
     found = read_json(answer.content, answer.where, MOST_RESOURCE_VALUES)
     if not isinstance(found, dict):
-        raise UnavailableError(f"{answer.where}: answered JSON that is no TAXII resource")
+        raise UnavailableError(f"{answer.where}: answered JSON that is not a TAXII resource")
     return found
 
 

@@ -147,7 +147,9 @@ class Discovery:
                 f"{error}: no TAXII discovery there: the address usually ends in /taxii2/"
             ) from error
         if not roots:
-            raise UnavailableError(f"{self._url}: offers no API root, and the file names none")
+            raise UnavailableError(
+                f"{self._url}: offers no API root, and the configuration names none"
+            )
         return roots
 
     def _trusted(self, near: list[str], offered: list[str]) -> list[str]:

@@ -59,7 +59,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         if time.monotonic() >= self._known_until:
             chosen = choose(self._discovery.collections(), self.settings.collections)
             if not chosen:
-                raise RefusedError(f"{self.settings.url}: offers no collection that we may read")
+                raise RefusedError(f"{self.settings.url}: offers no collection that we can read")
             if len(chosen) > max(MOST_COLLECTIONS, len(self.settings.collections)):
                 raise UnavailableError(
                     f"{self.settings.url}: offers {len(chosen):,} collections, more than "

@@ -77,7 +77,7 @@ def hidden_parts(
 def _hidden_by(one: Borne) -> Iterator[tuple[Part, str]]:
     if one.marking is None:
         for part in Part:
-            yield part, f"{one.ref} is not at hand"
+            yield part, f"{one.ref} is missing"
     elif one.judgement is not None:
         if one.judgement.pii:
             for part in _PII:
@@ -90,7 +90,7 @@ def _hidden_by(one: Borne) -> Iterator[tuple[Part, str]]:
 def _closed(one: Borne, viewer: Viewer) -> str:
     """Return why a part that bears a marking of its own is not to be surfaced."""
     if one.marking is None:
-        return f"{one.ref} is not at hand"
+        return f"{one.ref} is missing"
     level, judged = one.marking.tlp, one.judgement
     if level is not None and level > viewer.bound:
         return f"{level.label}: {one.ref}"

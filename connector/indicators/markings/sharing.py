@@ -120,7 +120,7 @@ def _contradictions(level: Tlp, whole: Sequence[Borne]) -> tuple[str, ...]:
 
 def _use(one: Borne) -> tuple[Use, str]:
     if one.marking is None:
-        return Use.WATCH, f"{one.ref} is not at hand: watch at most"
+        return Use.WATCH, f"{one.ref} is missing: watch at most"
     if one.judgement is None or one.judgement.use is Use.PERMIT:
         return Use.PERMIT, ""
     return one.judgement.use, f"{one.ref} (ACS): {one.judgement.why_use}"
@@ -146,7 +146,7 @@ def _withheld(
             yield f"{said} withholds it from {audience}: it stays within our own systems"
         if producer is None and _may_be_proprietary(labels, whole):
             yield (
-                f"the identity that created it is not at hand, and its consent may withhold it "
+                f"the identity that created it is missing, and its consent may withhold it "
                 f"from {audience}"
             )
 

@@ -133,7 +133,7 @@ def _resolve(ref: str, known: Mapping[str, Tlp | None]) -> tuple[Tlp | None, str
     if (level := _BY_ID.get(ref)) is not None:
         return level, f"{level.label}: {ref}"
     if ref not in known:
-        return Tlp.RED, f"red: {ref} is not at hand, and unknown means restricted"
+        return Tlp.RED, f"red: {ref} is missing, and unknown means restricted"
     if (level := known[ref]) is None:
         return None, ""
     return level, f"{level.label}: {ref}"
