@@ -172,7 +172,7 @@ class Auth(Settings):
 class HttpSettings(Settings):
     """Options of every feed and adapter that speaks HTTP; such a class is handed an `Http`."""
 
-    auth: Auth = Field(default_factory=Auth, description="Credentials; none when left out.")
+    auth: Auth = Field(default_factory=Auth, description="Credentials; none by default.")
     ca: FilePath | None = Field(
         None, description="PEM file of a private certificate authority, instead of the public ones."
     )

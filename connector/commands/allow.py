@@ -32,8 +32,8 @@ Value = Annotated[
     str,
     typer.Argument(
         metavar="VALUE",
-        help="Address, prefix, domain (with all below), URL, e-mail address, digest or AS number; "
-        "defanged or plain.",
+        help="Address, prefix, domain (with all names below), URL, e-mail address, digest or AS "
+        "number; defanged or plain.",
     ),
 ]
 

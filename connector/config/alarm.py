@@ -12,7 +12,7 @@ class AlarmConfig(Settings):
     """When a feed is told to be out of character; each bound is a share, and null tells nothing."""
 
     growth: Annotated[float, Field(ge=0)] | None = Field(
-        0.5, description="How many more objects may come, as a share of those kept before."
+        0.5, description="How many more objects may come, as a share of those it had before."
     )
     producers: Share | None = Field(
         0.5,
@@ -36,5 +36,5 @@ class AlarmConfig(Settings):
     )
     span: Duration = Field(
         timedelta(days=1),
-        description="Over which time all this is counted; a first fill never counts.",
+        description="Period over which all this is counted; a first fill never counts.",
     )

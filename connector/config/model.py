@@ -59,7 +59,7 @@ class FeedConfig(Settings):
     type: str = Field(min_length=1, description="Kind of feed, as `connector plugins` lists them.")
     every: Interval = Field(timedelta(minutes=5), description="How often the feed is polled.")
     unmarked_tlp: TlpName = Field(
-        Tlp.RED, description="Marking to assume where an object bears none."
+        Tlp.RED, description="Marking to assume where an object has none."
     )
     default_confidence: Confidence | None = Field(
         None, description="Confidence of indicators that give none; without it they have none."
@@ -86,7 +86,7 @@ class FeedConfig(Settings):
     )
     alarm: AlarmConfig = Field(
         default_factory=AlarmConfig,
-        description="When the feed itself is told to be out of character, before any list.",
+        description="When to report that the feed has changed, before any list is affected.",
     )
     confidence_scale: Scale = Field(
         Scale.STIX,
@@ -202,10 +202,10 @@ class SelectConfig(Settings):
     """What a list takes, of all that its purpose and audience allow."""
 
     feeds: tuple[Name, ...] | None = Field(
-        None, min_length=1, description="Names of feeds; all when left out."
+        None, min_length=1, description="Names of feeds; all by default."
     )
     types: tuple[ObservableType, ...] | None = Field(
-        None, min_length=1, description="Kinds of observable; all when left out."
+        None, min_length=1, description="Types of observable; all by default."
     )
     min_confidence: LeastConfidence | None = Field(
         None,
@@ -259,7 +259,7 @@ class ListConfig(Settings):
         "another.",
     )
     select: SelectConfig = Field(
-        default_factory=SelectConfig, description="What the list takes; everything when left out."
+        default_factory=SelectConfig, description="What the list takes; everything by default."
     )
     wide: tuple[Wide, ...] = Field(
         (),
@@ -269,7 +269,7 @@ class ListConfig(Settings):
     rank_by: tuple[Rank, ...] = Field(
         (Rank.CONFIDENCE, Rank.NEWEST),
         min_length=1,
-        description="What comes first where a target cannot hold all.",
+        description="What ranks first where a target cannot hold everything.",
     )
 
 
@@ -323,7 +323,8 @@ class OutputConfig(Settings):
         None, min_length=1, description="Kinds of observable to write; all of the list's otherwise."
     )
     limits: LimitsConfig = Field(
-        default_factory=LimitsConfig, description="What a plan may change by itself."
+        default_factory=LimitsConfig,
+        description="How much a plan may change before a person has to accept it.",
     )
     mapping: dict[str, FieldSpec | None] = Field(
         default_factory=dict,
@@ -349,7 +350,7 @@ class Config(Settings):
     )
     feeds: dict[Name, FeedConfig] = Field(description="What is polled, by name.")
     allowlist: AllowlistConfig = Field(
-        default_factory=AllowlistConfig, description="What must never be stopped."
+        default_factory=AllowlistConfig, description="What must never be blocked."
     )
     lists: dict[Name, ListConfig] = Field(description="What should be enforced, by name.")
     outputs: dict[Name, OutputConfig] = Field(description="Where it is enforced, by name.")

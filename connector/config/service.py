@@ -75,7 +75,7 @@ class ClientConfig(Settings):
 class ServerConfig(Settings):
     """The list server: published lists, health and metrics."""
 
-    listen: Listen = Field("127.0.0.1:8099", description="Host and port to listen at.")
+    listen: Listen = Field("127.0.0.1:8099", description="Host and port to listen on.")
     clients: tuple[ClientConfig, ...] = Field(
         (), description="Who may fetch lists; needed to listen beyond this machine."
     )
@@ -137,5 +137,5 @@ class LogConfig(Settings):
         "console", description="`console` for people, `json` for a SIEM."
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe line to write."
+        "info", description="Lowest severity that is logged."
     )

@@ -142,7 +142,7 @@ Listen = Annotated[
     AfterValidator(_listen),
     WithJsonSchema({"type": "string", "pattern": r"^(\[.+\]|[^:]+):[0-9]{1,5}$"}),
 ]
-"""Host and port to listen at."""
+"""Host and port to listen on."""
 
 
 def _ages(value: object) -> object:

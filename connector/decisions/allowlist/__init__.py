@@ -1,1 +1,1 @@
-"""What must never be stopped."""
+"""What must never be blocked."""
