@@ -18,9 +18,9 @@ _FAULTS_TOLD: Final = 3
 _BELIEVED_SECONDS: Final = 600.0
 _SQLITE_WAYS: Final = (
     "keep a copy of the file and look at the disk; then `sqlite3 FILE REINDEX`, and if `PRAGMA "
-    "integrity_check` still finds something, put a backup back"
+    "integrity_check` still finds something, restore a backup"
 )
-_SERVER_WAYS: Final = "look at its disk; then REINDEX DATABASE, or put a backup back"
+_SERVER_WAYS: Final = "look at its disk; then REINDEX DATABASE, or restore a backup"
 _AMCHECK: Final = "bt_index_check(regclass,boolean)"
 _ALL_INDEXES: Final = (
     "SELECT bt_index_check(c.oid::regclass, true) FROM pg_index i "
