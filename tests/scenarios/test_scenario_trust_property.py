@@ -131,7 +131,8 @@ HOSTILE: list[Object] = [
     indicator("mine", THEIRS, object_marking_refs=[GREEN_1]),
     {**RULE, "pattern": "", "confidence": 100}, revoked(RULE, days=40),
     {**RULE, "object_marking_refs": [TLP["red"]], "confidence": 100, "modified": stamp(START)},
-    {**RULE, "pattern": "rule one { condition: false }", "confidence": 100},
+    {**RULE, "pattern": "rule one { condition: false }", "confidence": 100,
+     "modified": stamp(START)},
 ]  # fmt: skip
 
 Steps = list[list[Object]]
