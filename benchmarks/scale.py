@@ -54,30 +54,29 @@ def take(service: Service, stream: Iterator[bytes]) -> int:
 def touch(service: Service) -> None:
     """Touch some observables all over the store, as new versions of their indicators would."""
     database = service.store.database
-    with database.write() as connection:
-        highest = database.one(connection, "SELECT max(number) FROM observables")
-        after = database.one(connection, "SELECT max(touched) FROM observables") + 1
+    with database.write() as transaction:
+        highest = transaction.one("SELECT max(number) FROM observables")
+        after = transaction.one("SELECT max(touched) FROM observables") + 1
         step = highest // CHANGES
         chosen = ",".join(str(number) for number in range(1, highest, step)[:CHANGES])
-        database.run(
-            connection,
+        transaction.run(
             "UPDATE objects SET confidence = 101 - confidence WHERE number IN "
             f"(SELECT object FROM claims WHERE observable IN ({chosen}))",
         )
         sql = f"UPDATE observables SET touched = {after} WHERE number IN ({chosen})"
-        database.run(connection, sql)
+        transaction.run(sql)
 
 
 def answered(url: str, path: str, headers: dict[str, str]) -> tuple[float, int, str]:
     """Return seconds, status and ETag of one request."""
     where = urlsplit(url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port)
+    transaction = http.client.HTTPConnection(where.hostname or "", where.port)
     began = time.perf_counter()
-    connection.request("GET", path, headers=headers)
-    answer = connection.getresponse()
+    transaction.request("GET", path, headers=headers)
+    answer = transaction.getresponse()
     answer.read()
     taken = time.perf_counter() - began
-    connection.close()
+    transaction.close()
     return taken, answer.status, answer.getheader("ETag") or ""
 
 
@@ -137,8 +136,8 @@ def serving(service: Service, size: int) -> list[Row]:
     from connector.sync.cycle import listed_entries  # noqa: PLC0415
 
     def render() -> None:
-        with service.store.database.read() as connection:
-            entries = listed_entries(output, service.store, connection, proposal)
+        with service.store.database.read() as transaction:
+            entries = listed_entries(output, service.store, transaction, proposal)
             output.adapter.publish(entries)  # type: ignore[attr-defined]
 
     rendered = timed(render)

@@ -191,11 +191,11 @@ def _of_row(row: ExceptionRow, now: int) -> Json:
 def _suppressed(service: Service) -> list[Json]:
     """Return how many claims each group keeps off each list, as of its latest refresh."""
     database = service.store.database
-    with database.read() as connection:
+    with database.read() as transaction:
         return [
             {"list": name, "group": group, "claims": count}
             for name, listing in service.listings.items()
-            for group, count in suppressed(database, connection, listing.number).items()
+            for group, count in suppressed(transaction, listing.number).items()
         ]
 
 

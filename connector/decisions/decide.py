@@ -10,7 +10,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from connector.decisions.reach import exceeds, reach_of, words_of_reach
+from connector.decisions.reach import exceeds, reach_of
 from connector.decisions.selection import Terms
 from connector.decisions.verdict import ListPolicy
 from connector.decisions.witnesses import witnesses
@@ -128,7 +128,6 @@ _ALLOWLISTED: Final = CODES[Reason.ALLOWLISTED]
 _SUPERSEDED: Final = CODES[Reason.SUPERSEDED]
 _WANTED: Final = CODES[Reason.WANTED]
 _TAKEN_BACK: Final = (State.REVOKED, State.WITHDRAWN)
-_OFF_SCALE: Final = "the confidence given says nothing on the feed's scale"
 
 
 def decide(
@@ -141,7 +140,7 @@ def decide(
     taken: list[ClaimRow] = []
     reach = reach_of(observable)
     for index, claim in enumerate(claims):
-        code, turn = _standing(observable.type, reach, claim, policy, now)
+        code, turn = standing(observable.type, reach, claim, policy, now)
         codes[index] = code
         recheck = min(recheck, turn)
         if code != _WANTED:
@@ -224,7 +223,7 @@ def _protected(observable: Subject, policy: ListPolicy, now: int, decision: Deci
     return Decision(codes, None, 0, min(decision.recheck, until), detail, None, by.group)
 
 
-def _standing(
+def standing(
     kind: SubjectType, reach: int | None, claim: ClaimRow, policy: ListPolicy, now: int
 ) -> tuple[int, int]:
     """Return the reason code of one claim by itself, and when time alone may change it."""
@@ -306,7 +305,7 @@ def _unselected(
     kind: SubjectType, claim: ClaimRow, policy: ListPolicy, min_confidence: int
 ) -> bool:
     select = policy.select
-    if _of_other_type(kind, policy):
+    if of_other_type(kind, policy):
         return True
     confidence = confidence_of(claim, policy)
     asked = max(select.min_confidence, min_confidence)
@@ -317,7 +316,7 @@ def _unselected(
     return confidence < asked
 
 
-def _of_other_type(kind: SubjectType, policy: ListPolicy) -> bool:
+def of_other_type(kind: SubjectType, policy: ListPolicy) -> bool:
     """Return whether `types` leaves it out; that speaks of observables, and of rules it cannot."""
     types = policy.select.types
     return bool(types) and kind not in types and not isinstance(kind, RuleLanguage)
@@ -329,71 +328,3 @@ def _rank(claim: ClaimRow, policy: ListPolicy) -> int:
     if policy.rank_by[:1] == ("newest",):
         return (seconds << 7) | confidence
     return (confidence << _RANK_SECONDS) | seconds
-
-
-def explain(
-    observable: Subject, claim: ClaimRow, policy: ListPolicy, now: int
-) -> tuple[Reason, str]:
-    """Return one claim's reason by itself, in words where there is more to say."""
-    code, _turn = _standing(observable.type, reach_of(observable), claim, policy, now)
-    reason = reason_of(code)
-    if reason in (Reason.WITHHELD, Reason.DESELECTED):
-        verdict = policy.verdict(claim.traits, claim.feed, claim.context, now)
-        if verdict.reason is reason:
-            return reason, verdict.detail
-        return reason, _unselected_words(observable.type, claim, policy, verdict.min_confidence)
-    if reason is Reason.NOT_ENFORCEABLE and claim.kind == Kind.ENFORCEABLE:
-        terms = policy.terms[claim.feed]
-        return reason, words_of_reach(observable.type, terms.name, terms.widest)
-    if reason is Reason.UNSUPPORTED_PATTERN and claim.kind == Kind.RULE:
-        return reason, f"no output of this list takes {observable.type} rules"
-    if claim.state == State.DISPUTED and reason is Reason.REVOKED:
-        return reason, "revoked by an identity other than its producer"
-    if reason is Reason.EXPIRED:
-        return reason, _expired_words(observable.type, claim, policy, now)
-    if reason is Reason.UNREADABLE and not claim.kind:
-        return reason, (
-            "its confidence is no whole number from 0 to 100: if the feed writes another scale, "
-            "name it as the feed's confidence_scale"
-        )
-    return reason, ""
-
-
-def _expired_words(kind: SubjectType, claim: ClaimRow, policy: ListPolicy, now: int) -> str:
-    if claim.state == State.DISPOSED:
-        return "purged: the disposition date of its marking has come"
-    if never_opens(claim):
-        return "its window never opens: `valid_until` is not later than `valid_from`"
-    if ends(kind, claim, policy.terms[claim.feed]) <= now:
-        return ""
-    return policy.verdict(claim.traits, claim.feed, claim.context, now).detail
-
-
-def explain_all(
-    observable: Subject, claims: Sequence[ClaimRow], policy: ListPolicy, now: int
-) -> list[tuple[Reason, str]]:
-    """Return each claim's reason beside the others, in words where there is more to say."""
-    decision = decide(observable, claims, policy, now)
-    found = []
-    for claim, code in zip(claims, decision.codes, strict=True):
-        alone, words = explain(observable, claim, policy, now)
-        reason = reason_of(code)
-        found.append((reason, words if reason is alone else decision.detail))
-    return found
-
-
-def _unselected_words(
-    kind: SubjectType, claim: ClaimRow, policy: ListPolicy, min_confidence: int
-) -> str:
-    if _of_other_type(kind, policy):
-        return f"type {kind.value} is not selected"
-    confidence = confidence_of(claim, policy)
-    asked = max(1, policy.select.min_confidence, min_confidence)
-    why = " (no opinion agrees)" if min_confidence == asked else ""
-    if confidence is None:
-        given = "no confidence is given" if claim.confidence is None else _OFF_SCALE
-        return f"{given}, and the feed assumes none{why}"
-    terms = policy.terms[claim.feed]
-    if terms.reads(claim.confidence) not in (None, confidence):
-        why = f", as max_confidence of the feed {terms.name} lets no more count{why}"
-    return f"confidence {confidence} is below {asked}{why}"

@@ -53,17 +53,17 @@ class Door:
 
     def _closed(self, objects: Sequence[bytes], now: int) -> Mapping[str, str]:
         disposals = self.store.disposals
-        with self.store.reading() as connection:
-            if not disposals.closed(connection, self.feed, None, now):
+        with self.store.reading() as transaction:
+            if not disposals.closed(transaction, self.feed, None, now):
                 return {}
             borne = {ref for raw in objects for ref in markings_in(raw)}
-            return disposals.closed(connection, self.feed, borne, now)
+            return disposals.closed(transaction, self.feed, borne, now)
 
     def _held(self, doubted: Sequence[bytes]) -> set[bytes]:
         ids = {raw: _id_of(raw) for raw in doubted}
         keys = {raw: key_of_id(found) for raw, found in ids.items() if found}
-        with self.store.reading() as connection:
-            held = self.store.disposals.holds(connection, self.feed, set(keys.values()))
+        with self.store.reading() as transaction:
+            held = self.store.disposals.holds(transaction, self.feed, set(keys.values()))
         return {raw for raw, key in keys.items() if key in held}
 
     def _tell(
@@ -84,8 +84,8 @@ class Door:
         defined = _definitions(objects)
         if not defined:
             return
-        with self.store.reading() as connection:
-            closed = self.store.disposals.closed(connection, self.feed, defined, now)
+        with self.store.reading() as transaction:
+            closed = self.store.disposals.closed(transaction, self.feed, defined, now)
         turning = {
             ref: said for ref, said in defined.items() if ref in closed or _closes(said, now)
         }

@@ -1,18 +1,10 @@
 """The whole chain for one value: claims, decisions, outputs, as the documented JSON."""
 
-from typing import Any, Final
+from typing import Final
 
 from connector.decisions.context import NO_CONTEXT, OPINIONS
-from connector.decisions.decide import (
-    NEVER,
-    ClaimRow,
-    Kind,
-    decide,
-    ends,
-    explain,
-    explain_all,
-    reason_of,
-)
+from connector.decisions.decide import NEVER, ClaimRow, Kind, decide, ends, reason_of
+from connector.decisions.explain import explain, explain_all
 from connector.decisions.plan import Mark
 from connector.decisions.reach import exceeds, reach_of, words_of_reach
 from connector.decisions.selection import Terms
@@ -28,6 +20,7 @@ from connector.reports.status import Json, gap_json, moment
 from connector.service.service import Service
 from connector.store import queries as questions
 from connector.store.queries import ClaimFound, OutputRow
+from connector.store.transaction import Transaction
 from connector.sync.cycle import Listing, Output
 
 _MARK_REASONS: Final = {
@@ -49,19 +42,19 @@ _FOREIGN: Final = "already on the target, added by someone else; left untouched"
 def explain_value(service: Service, asked: str) -> Json:
     """Return the whole chain for a value or an indicator's id: claims, decisions, outputs."""
     database = service.store.database
-    with database.read() as connection:
+    with database.read() as transaction:
         if "--" in asked and asked.partition("--")[0].replace("-", "").isalpha():
             key = key_of_id(asked)
-            found = questions.observables_of_object(database, connection, key)
-            bare = questions.bare_claims_of(database, connection, key)
-            unread = questions.unreadable_named(database, connection, asked)
+            found = questions.observables_of_object(transaction, key)
+            bare = questions.bare_claims_of(transaction, key)
+            unread = questions.unreadable_named(transaction, asked)
             mentions = Mentions(bare)
         else:
             keys = [key_of(candidate) for candidate in candidates(asked)]
-            found = questions.find_observables(database, connection, keys) if keys else {}
-            mentions, unread = find_mentions(service, connection, asked), []
+            found = questions.find_observables(transaction, keys) if keys else {}
+            mentions, unread = find_mentions(service, transaction, asked), []
         answers = [
-            _observable_json(service, connection, number, observable)
+            _observable_json(service, transaction, number, observable)
             for number, observable in sorted(found.items())
         ]
     return {
@@ -87,8 +80,10 @@ def _protections(service: Service, asked: str) -> list[Json]:
     return []
 
 
-def _observable_json(service: Service, connection: Any, number: int, observable: Subject) -> Json:
-    claims = questions.claims_on(service.store.database, connection, number)
+def _observable_json(
+    service: Service, transaction: Transaction, number: int, observable: Subject
+) -> Json:
+    claims = questions.claims_on(transaction, number)
     standings = {
         name: _standings(observable, claims, listing, service)
         for name, listing in service.listings.items()
@@ -104,7 +99,7 @@ def _observable_json(service: Service, connection: Any, number: int, observable:
             for at, claim in enumerate(claims)
         ],
         "outputs": [
-            _outcome_json(service, connection, output, number, observable, claims)
+            _outcome_json(service, transaction, output, number, observable, claims)
             for output in service.outputs.values()
         ],
     }
@@ -223,18 +218,18 @@ def _standing(
 
 def _outcome_json(
     service: Service,
-    connection: Any,
+    transaction: Transaction,
     output: Output,
     number: int,
     observable: Subject,
     claims: list[ClaimFound],
 ) -> Json:
-    policy, database = output.listing.policy, service.store.database
+    policy = output.listing.policy
     rows = [claim.row for claim in claims]
     decision = decide(observable, rows, policy, service.now())
-    rowed = questions.output_rows(database, connection).get(output.name)
-    found = questions.entry_of(database, connection, rowed.number, number) if rowed else None
-    since = questions.listed_since(database, connection, output.listing.number, number)
+    rowed = questions.output_rows(transaction).get(output.name)
+    found = questions.entry_of(transaction, rowed.number, number) if rowed else None
+    since = questions.listed_since(transaction, output.listing.number, number)
     if decision.carrier is None:
         reason = reason_of(max(decision.codes, default=1))
         detail = decision.detail or _first_detail(observable, claims, output.listing, service)

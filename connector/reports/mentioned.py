@@ -1,12 +1,13 @@
 """Finds a value in objects from which nothing could be read: in how many, and of how many."""
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from connector.indicators.observables.mentions import Mention
 from connector.service.service import Service
 from connector.store import queries as questions
 from connector.store.database import parts
 from connector.store.queries import ClaimFound
+from connector.store.transaction import Transaction
 
 __all__ = ["Mentions", "find_mentions"]
 
@@ -27,16 +28,15 @@ class Mentions(NamedTuple):
     of: int = 0
 
 
-def find_mentions(service: Service, connection: Any, asked: str) -> Mentions:
+def find_mentions(service: Service, transaction: Transaction, asked: str) -> Mentions:
     """Return what names a value although no observable could be read from it."""
-    database = service.store.database
-    total = questions.unread_count(database, connection)
+    total = questions.unread_count(transaction)
     if not total:
         return Mentions([])
     mention, found, searched, size = Mention(asked), list[ClaimFound](), 0, 0
-    for part in parts(questions.newest_unread(database, connection, MOST_SEARCHED), _AT_ONCE):
+    for part in parts(questions.newest_unread(transaction, MOST_SEARCHED), _AT_ONCE):
         originals = service.store.originals_of_claims(
-            connection, [claim.row.number for claim in part]
+            transaction, [claim.row.number for claim in part]
         )
         searched += len(part)
         size += sum(map(len, originals.values()))

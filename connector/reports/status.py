@@ -46,46 +46,40 @@ def defang(value: str) -> str:
 def status(service: Service) -> Json:
     """Return feeds, lists and outputs with their freshness and buckets."""
     database, now = service.store.database, service.now()
-    with database.read() as connection:
-        claims = questions.claim_count(database, connection)
-        feeds = questions.feed_rows(database, connection)
-        outputs = questions.output_rows(database, connection)
+    with database.read() as transaction:
+        claims = questions.claim_count(transaction)
+        feeds = questions.feed_rows(transaction)
+        outputs = questions.output_rows(transaction)
         reasons = {
-            name: questions.list_reasons(database, connection, listing.number, claims)
+            name: questions.list_reasons(transaction, listing.number, claims)
             for name, listing in service.listings.items()
         }
-        decided = questions.decided_at(database, connection)
+        decided = questions.decided_at(transaction)
         suppressed = {
-            name: questions.suppressed(database, connection, listing.number)
+            name: questions.suppressed(transaction, listing.number)
             for name, listing in service.listings.items()
         }
         output_reasons = {
             name: questions.output_reasons(
-                database, connection, outputs[name], reasons[output.listing.policy.name]
+                transaction, outputs[name], reasons[output.listing.policy.name]
             )
             for name, output in service.outputs.items()
             if name in outputs
         }
-        notes = {
-            name: notes_of(database, connection, feed.number)
-            for name, feed in service.feeds.items()
-        }
+        notes = {name: notes_of(transaction, feed.number) for name, feed in service.feeds.items()}
         purges = {
-            name: questions.purges_waiting(database, connection, feed.number)
+            name: questions.purges_waiting(transaction, feed.number)
             for name, feed in service.feeds.items()
         }
         times = {
-            name: {kind: times_of(database, connection, kind, row.number) for kind in _TIMES}
+            name: {kind: times_of(transaction, kind, row.number) for kind in _TIMES}
             for name, row in outputs.items()
         }
         beyond: Counter[int] = Counter()
         for name, row in outputs.items():
             if name in service.outputs:
-                beyond.update(questions.beyond_share(database, connection, row))
-        there = {
-            name: questions.entries_there(database, connection, row)
-            for name, row in outputs.items()
-        }
+                beyond.update(questions.beyond_share(transaction, row))
+        there = {name: questions.entries_there(transaction, row) for name, row in outputs.items()}
     gaps = service.store.objects.gaps.found()
     alarms = service.store.objects.alarms.found()
     return {
@@ -294,16 +288,16 @@ def _all_pending(listed: dict[Reason, int]) -> dict[Reason, int]:
 def plan_json(service: Service, proposal: Proposal, output: Output) -> Json:
     """Return a plan with the values it would write."""
     plan, ledger = proposal.plan, service.store.ledger
-    with service.store.database.read() as connection:
+    with service.store.database.read() as transaction:
 
         def values(numbers: Iterable[int]) -> list[Json]:
             return [
                 {"type": found.type.value, "value": found.shown}
-                for _number, found in ledger.observables_of(connection, list(numbers))
+                for _number, found in ledger.observables_of(transaction, list(numbers))
             ]
 
         gone = list(plan.remove.numbers)
-        reasons = ledger.reasons_among(connection, proposal.state.list, gone)
+        reasons = ledger.reasons_among(transaction, proposal.state.list, gone)
         unfit = _unfit_reasons(service, output, proposal, gone)
         removed = [
             {
@@ -311,7 +305,7 @@ def plan_json(service: Service, proposal: Proposal, output: Output) -> Json:
                 "value": found.shown,
                 "reason": (unfit.get(number) or reasons.get(number, Reason.DESELECTED)).value,
             }
-            for number, found in ledger.observables_of(connection, gone)
+            for number, found in ledger.observables_of(transaction, gone)
         ]
         return {
             "id": plan.id,
@@ -329,8 +323,8 @@ def plan_json(service: Service, proposal: Proposal, output: Output) -> Json:
 def _unfit_reasons(
     service: Service, output: Output, proposal: Proposal, gone: list[int]
 ) -> dict[int, Reason]:
-    with service.store.database.read() as connection:
-        rows = list(service.store.ledger.wanted_among(connection, proposal.state.list, gone))
+    with service.store.database.read() as transaction:
+        rows = list(service.store.ledger.wanted_among(transaction, proposal.state.list, gone))
     return {
         row.number: Reason.OVER_CAPACITY if output.fits(row.observable) else Reason.UNSUPPORTED_TYPE
         for row in rows

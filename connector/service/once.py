@@ -105,8 +105,8 @@ def propose_all(
 def accept(service: Service, plan_id: str, by: str, *, waits: bool) -> Acceptance:
     """Accept a held plan: carry it out, or let the running daemon do so and wait for it."""
     ledger = service.store.ledger
-    with service.store.database.read() as connection:
-        known = ledger.plan_state(connection, plan_id)
+    with service.store.database.read() as transaction:
+        known = ledger.plan_state(transaction, plan_id)
     if known is None or known[0] not in service.outputs:
         return Acceptance(f"Plan {plan_id} was never held; `connector status` names the held plans")
     output, state, scope = known
@@ -147,8 +147,8 @@ def _hand_over(service: Service, plan_id: str, output: str, number: int, by: str
     ledger.record(output, "accept", plan_id, by, [], service.now())
     deadline = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < deadline:
-        with service.store.database.read() as connection:
-            known = ledger.plan_state(connection, plan_id)
+        with service.store.database.read() as transaction:
+            known = ledger.plan_state(transaction, plan_id)
         if known is not None and known[1] == "done":
             return Acceptance(f"Plan {plan_id} applied to {output}", applied=True)
         if known is not None and known[1] in ("outdated", "replaced"):

@@ -164,8 +164,8 @@ class Service:
 
     def warn_of_windows(self) -> None:
         """Warn once of each feed that was not read for half of what its server remembers."""
-        with self.store.database.read() as connection:
-            rows = questions.feed_rows(self.store.database, connection)
+        with self.store.database.read() as transaction:
+            rows = questions.feed_rows(transaction)
         for name, feed in self.feeds.items():
             row = rows.get(name)
             if feed.window is None or row is None or row.last_success is None:
@@ -304,9 +304,9 @@ class Service:
 
         Raises UndecidedError while its list is being decided, or was never read.
         """
-        with self.store.database.read() as connection:
-            rows = questions.feed_rows(self.store.database, connection)
-            output = questions.output_rows(self.store.database, connection).get(name)
+        with self.store.database.read() as transaction:
+            rows = questions.feed_rows(transaction)
+            output = questions.output_rows(transaction).get(name)
         in_step = output is not None and output.last_success is not None
         if feeds := awaited(self.feeds_of(name), rows, in_step=in_step):
             raise UndecidedError(f"waiting for the first poll of feed {', '.join(feeds)}")
@@ -383,7 +383,7 @@ class Service:
             self.store.database.settle()
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every transaction."""
         for feed in self.feeds.values():
             feed.feed.close()
         for output in self.outputs.values():

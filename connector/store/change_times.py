@@ -6,17 +6,15 @@ highest is kept with the time, until every list has considered it.
 
 from bisect import bisect_left
 
-from sqlalchemy import Connection
-
-from connector.store.database import Database
+from connector.store.transaction import Transaction
 
 
 class Learned:
     """Tells when the changes after one number became known; None where no poll has ended since."""
 
-    def __init__(self, database: Database, connection: Connection, after: int) -> None:
+    def __init__(self, transaction: Transaction, after: int) -> None:
         sql = "SELECT number, at FROM touches WHERE number > ? ORDER BY number"
-        rows = database.rows(connection, sql, (after,))
+        rows = transaction.rows(sql, (after,))
         self._after = after
         self._numbers = [row[0] for row in rows]
         self._at: list[int] = [row[1] for row in rows]
@@ -29,11 +27,11 @@ class Learned:
         return self._at[place] if place < len(self._at) else None
 
 
-def note_touches(database: Database, connection: Connection, highest: int, now: int) -> None:
+def note_touches(transaction: Transaction, highest: int, now: int) -> None:
     """Record that all changes up to a number are known, and forget what every list has passed."""
-    passed = database.one(connection, "SELECT min(touched) FROM lists") or 0
-    database.run(connection, "DELETE FROM touches WHERE number <= ?", (passed,))
-    latest = database.one(connection, "SELECT max(number) FROM touches") or 0
+    passed = transaction.one("SELECT min(touched) FROM lists") or 0
+    transaction.run("DELETE FROM touches WHERE number <= ?", (passed,))
+    latest = transaction.one("SELECT max(number) FROM touches") or 0
     if highest > max(passed, latest):
         sql = "INSERT INTO touches (number, at) VALUES (?, ?)"
-        database.run(connection, sql, (highest, now))
+        transaction.run(sql, (highest, now))

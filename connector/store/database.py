@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from connector.errors import StoreError, UnavailableError
+from connector.store.transaction import Transaction
 
 # The newest migration: a state that has it needs none, and Alembic is slow to import.
 NEWEST: Final = "0001"
@@ -40,7 +41,6 @@ _PRAGMAS: Final = (
 blob: Final = bytearray
 
 T = TypeVar("T")
-Row = Sequence[Any]
 
 
 class Database:
@@ -94,15 +94,15 @@ class Database:
             return
         from connector.store.upgrade import upgrade  # noqa: PLC0415 - slow, seldom due
 
-        with self.write() as connection:
-            upgrade(connection, self.shown)
+        with self.write() as transaction:
+            upgrade(transaction.connection, self.shown)
 
     def _version(self) -> str | None:
         """Return which migration was the last here; None where there was none yet."""
-        with self.read() as connection:
-            if self.one(connection, _VERSIONED[self.sqlite]) is None:
+        with self.read() as transaction:
+            if transaction.one(_VERSIONED[self.sqlite]) is None:
                 return None
-            found: str | None = self.one(connection, "SELECT version_num FROM alembic_version")
+            found: str | None = transaction.one("SELECT version_num FROM alembic_version")
             return found
 
     def expect_in_place(self) -> None:
@@ -122,14 +122,14 @@ class Database:
         return self.url.render_as_string(hide_password=True)
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Yield a connection in one consistent snapshot."""
+    def read(self) -> Iterator[Transaction]:
+        """Yield a transaction that reads one consistent snapshot."""
         with self._guarded(), self._reading.connect() as connection, connection.begin():
-            yield connection
+            yield Transaction(connection, sqlite=self.sqlite)
 
     @contextmanager
-    def write(self, *, durable: bool = False, erases: bool = False) -> Iterator[Connection]:
-        """Yield a connection whose changes are kept together, or not at all.
+    def write(self, *, durable: bool = False, erases: bool = False) -> Iterator[Transaction]:
+        """Yield a transaction whose changes are kept together, or not at all.
 
         A `durable` change outlives a power cut, as an intent must: an entry that is written and
         forgotten would have no owner. All else may be lost with its whole transaction and is then
@@ -140,7 +140,7 @@ class Database:
         }  # fmt: skip
         engine = self.engine.execution_options(**options)
         with self._guarded(), self._writing, engine.connect() as connection, connection.begin():
-            yield connection
+            yield Transaction(connection, sqlite=self.sqlite)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -229,35 +229,6 @@ class Database:
             os.close(self._lock_file)
             self._lock_file = None
         self.engine.dispose()
-
-    def many(self, connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
-        """Run one statement with `?` marks over many rows; return how many rows it changed."""
-        if not rows:
-            return 0
-        return connection.exec_driver_sql(self._marks(sql), list(rows)).rowcount
-
-    def rows(self, connection: Connection, sql: str, values: Row = ()) -> list[Any]:
-        """Return all rows of a query with `?` marks."""
-        return list(connection.exec_driver_sql(self._marks(sql), tuple(values)).fetchall())
-
-    def stream(self, connection: Connection, sql: str, values: Row = ()) -> Iterator[Any]:
-        """Yield the rows of a large query without holding them all."""
-        # Options of the statement: as options of the connection they would last for its life.
-        live = {"stream_results": True, "yield_per": 2000}
-        marked = self._marks(sql)
-        with connection.exec_driver_sql(marked, tuple(values), execution_options=live) as found:
-            yield from found  # closed also where the reader takes only the first rows
-
-    def one(self, connection: Connection, sql: str, values: Row = ()) -> Any:
-        """Return the first column of the first row; None where there is none."""
-        return connection.exec_driver_sql(self._marks(sql), tuple(values)).scalar()
-
-    def run(self, connection: Connection, sql: str, values: Row = ()) -> int:
-        """Run one statement with `?` marks; return how many rows it changed."""
-        return connection.exec_driver_sql(self._marks(sql), tuple(values)).rowcount
-
-    def _marks(self, sql: str) -> str:
-        return sql if self.sqlite else sql.replace("?", "%s")
 
 
 def marks(values: Sequence[object]) -> str:

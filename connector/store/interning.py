@@ -5,12 +5,12 @@ from hashlib import blake2b
 from typing import Final, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import Connection
 
 from connector.decisions.selection import Traits
 from connector.model import Observable, ObservableType, RuleLanguage, RuleRef, Subject, SubjectType
 from connector.store.database import Database, marks, numbers, parts
 from connector.store.feeds.compression import TRAIN_FROM, Codec, train
+from connector.store.transaction import Transaction
 
 TYPES: Final[tuple[ObservableType, ...]] = tuple(ObservableType)
 LANGUAGES: Final[tuple[RuleLanguage, ...]] = tuple(RuleLanguage)
@@ -41,9 +41,9 @@ class Interned(Generic[T]):
         self._db = database
         self._table = table
         self._held: dict[T, int] = {}
-        self._writer: Connection | None = None
+        self._writer: Transaction | None = None
 
-    def of(self, connection: Connection, wanted: set[T]) -> dict[T, int]:
+    def of(self, transaction: Transaction, wanted: set[T]) -> dict[T, int]:
         """Return the numbers of values; new ones are written."""
         if len(self._held) > _VALUES_HELD:
             self._held.clear()
@@ -51,24 +51,24 @@ class Interned(Generic[T]):
         missing = {_digest(value): value for value in wanted if value not in found}
         for part in parts(list(missing)):
             sql = f"SELECT digest, number FROM {self._table} WHERE digest IN ({marks(part)})"  # noqa: S608 - our own tables
-            for digest, number in self._db.rows(connection, sql, part):
+            for digest, number in transaction.rows(sql, part):
                 found[missing.pop(bytes(digest))] = number
         # Numbers of a transaction that may yet fail are not remembered, nor what it reads of them.
         if missing:
-            self._writer = connection
-            found.update(self._write(connection, missing))
-        elif connection is not self._writer:
+            self._writer = transaction
+            found.update(self._write(transaction, missing))
+        elif transaction is not self._writer:
             self._held.update(found)
         return found
 
-    def forget(self, connection: Connection, given: Collection[int]) -> None:
+    def forget(self, transaction: Transaction, given: Collection[int]) -> None:
         """Overwrite values; their numbers are never given again, and nobody may bear them."""
         self._held.clear()
         sql = f"UPDATE {self._table} SET digest = ?, body = '[]' WHERE number = ?"  # noqa: S608 - our own tables
         rows = [(bytes(8) + number.to_bytes(8, "big"), number) for number in given]
-        self._db.many(connection, sql, rows)
+        transaction.many(sql, rows)
 
-    def sweep(self, connection: Connection) -> int:
+    def sweep(self, transaction: Transaction) -> int:
         """Drop values that no object bears any more, but for the latest: numbers stay fresh."""
         self._held.clear()
         table, column = self._table, _COLUMN[self._table]
@@ -76,17 +76,17 @@ class Interned(Generic[T]):
             f"DELETE FROM {table} WHERE number < (SELECT max(number) FROM {table}) AND number IN "  # noqa: S608 - our own tables
             f"(SELECT number FROM {table} EXCEPT SELECT {column} FROM objects)"
         )
-        return self._db.run(connection, sql)
+        return transaction.run(sql)
 
-    def _write(self, connection: Connection, fresh: dict[bytes, T]) -> dict[T, int]:
-        highest = self._db.one(connection, f"SELECT max(number) FROM {self._table}")  # noqa: S608 - our own tables
+    def _write(self, transaction: Transaction, fresh: dict[bytes, T]) -> dict[T, int]:
+        highest = transaction.one(f"SELECT max(number) FROM {self._table}")  # noqa: S608 - our own tables
         given = {value: number for number, value in enumerate(fresh.values(), (highest or 0) + 1)}
         rows = [
             (given[value], digest, msgspec.json.encode(value).decode())
             for digest, value in fresh.items()
         ]
         sql = f"INSERT INTO {self._table} (number, digest, body) VALUES (?, ?, ?)"  # noqa: S608 - our own tables
-        self._db.many(connection, sql, rows)
+        transaction.many(sql, rows)
         return given
 
 
@@ -97,39 +97,39 @@ class FeedCodecs:
         self._db = database
         self._codecs: dict[int, Codec] = {}
         self._dictionary_of: dict[int, int] = {}
-        self._trainer: Connection | None = None
+        self._trainer: Transaction | None = None
 
-    def of(self, connection: Connection, feed: int, samples: Sequence[bytes]) -> tuple[Codec, int]:
+    def of(
+        self, transaction: Transaction, feed: int, samples: Sequence[bytes]
+    ) -> tuple[Codec, int]:
         """Return the codec that packs a feed's objects, and the number of its dictionary."""
         number = self._dictionary_of.get(feed)
         if number is None:
             sql = "SELECT max(number) FROM dictionaries WHERE feed = ?"
-            number = self._db.one(connection, sql, (feed,)) or 0
+            number = transaction.one(sql, (feed,)) or 0
             if not number and len(samples) >= TRAIN_FROM:
-                number = self._train(connection, feed, samples)
-            elif number and connection is not self._trainer:  # its transaction may yet fail
+                number = self._train(transaction, feed, samples)
+            elif number and transaction is not self._trainer:  # its transaction may yet fail
                 self._dictionary_of[feed] = number
-        return load_codec(self._db, connection, self._codecs, number), number
+        return load_codec(transaction, self._codecs, number), number
 
-    def _train(self, connection: Connection, feed: int, samples: Sequence[bytes]) -> int:
+    def _train(self, transaction: Transaction, feed: int, samples: Sequence[bytes]) -> int:
         body = train(samples)
         if not body:
             return 0
-        self._trainer = connection
-        number = int(self._db.one(connection, "SELECT max(number) FROM dictionaries") or 0) + 1
+        self._trainer = transaction
+        number = int(transaction.one("SELECT max(number) FROM dictionaries") or 0) + 1
         sql = "INSERT INTO dictionaries (number, feed, body) VALUES (?, ?, ?)"
-        self._db.run(connection, sql, (number, feed, body))
+        transaction.run(sql, (number, feed, body))
         self._codecs.pop(number, None)  # of a transaction that failed
         return number
 
 
-def load_codec(
-    database: Database, connection: Connection, held: dict[int, Codec], number: int
-) -> Codec:
+def load_codec(transaction: Transaction, held: dict[int, Codec], number: int) -> Codec:
     """Return the codec of a dictionary; 0 is the one without."""
     if number not in held:
         sql = "SELECT body FROM dictionaries WHERE number = ?"
-        held[number] = Codec(bytes(database.one(connection, sql, (number,)) or b""))
+        held[number] = Codec(bytes(transaction.one(sql, (number,)) or b""))
     return held[number]
 
 
@@ -148,29 +148,27 @@ class Remembered(Generic[T]):
             if len(self._held) > 2 * _VALUES_HELD:
                 self._held.clear()
             ahead = range(number, number + _AHEAD)  # a pass over many asks for the next ones soon
-            with self._db.read() as connection:
-                near = load_interned(self._db, connection, self._table, self._kind, ahead)
+            with self._db.read() as transaction:
+                near = load_interned(transaction, self._table, self._kind, ahead)
             self._held.update(near)
             found = near[number]
         return found
 
 
-def load_traits(
-    database: Database, connection: Connection, wanted: Collection[int]
-) -> dict[int, Traits]:
+def load_traits(transaction: Transaction, wanted: Collection[int]) -> dict[int, Traits]:
     """Return traits by number."""
-    return load_interned(database, connection, "traits", Traits, wanted)
+    return load_interned(transaction, "traits", Traits, wanted)
 
 
 def load_interned(
-    database: Database, connection: Connection, table: str, kind: type[T], wanted: Collection[int]
+    transaction: Transaction, table: str, kind: type[T], wanted: Collection[int]
 ) -> dict[int, T]:
     """Return the values of a table by number."""
     found: dict[int, T] = {}
     decode = msgspec.json.Decoder(kind).decode
     for part in parts(list(wanted)):
         sql = f"SELECT number, body FROM {table} WHERE number IN ({numbers(part)})"  # noqa: S608 - our own tables, only numbers
-        for number, body in database.rows(connection, sql):
+        for number, body in transaction.rows(sql):
             found[number] = decode(body)
     return found
 

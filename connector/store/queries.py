@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from connector.decisions.decide import ClaimRow
 from connector.decisions.plan import Mark
 from connector.indicators.identity import UNREADABLE_KEYS
 from connector.model import Reason, Subject
-from connector.store.database import Database
 from connector.store.feeds.claims import CLAIM_COLUMNS
 from connector.store.interning import subject
 from connector.store.lists.reason_blocks import BLOCK
 from connector.store.lists.suppressions import by_protector
 from connector.store.tallies import LIST_TALLY, OUTPUT_TALLY, reasons_of, tallies
+from connector.store.transaction import Transaction
 
 _BUCKET_OF: Final[Mapping[int, Reason]] = {
     Mark.WRITTEN: Reason.WRITTEN,
@@ -82,71 +80,69 @@ class EntryFound:
     why: str
 
 
-def feed_rows(database: Database, connection: Connection) -> dict[str, FeedRow]:
+def feed_rows(transaction: Transaction) -> dict[str, FeedRow]:
     """Return every feed by name."""
     sql = "SELECT name, last_attempt, last_success, error, paused, objects FROM feeds"
-    return {row[0]: FeedRow(*row) for row in database.rows(connection, sql)}
+    return {row[0]: FeedRow(*row) for row in transaction.rows(sql)}
 
 
-def purges_waiting(database: Database, connection: Connection, feed: int) -> list[PurgeRow]:
+def purges_waiting(transaction: Transaction, feed: int) -> list[PurgeRow]:
     """Return what waits in a feed for a person before it is deleted, by marking."""
     sql = (
         "SELECT marking, waiting, since FROM disposals WHERE feed = ? AND since IS NOT NULL "
         "ORDER BY marking"
     )
-    return [PurgeRow(*row) for row in database.rows(connection, sql, (feed,))]
+    return [PurgeRow(*row) for row in transaction.rows(sql, (feed,))]
 
 
-def output_rows(database: Database, connection: Connection) -> dict[str, OutputRow]:
+def output_rows(transaction: Transaction) -> dict[str, OutputRow]:
     """Return every output by name."""
     sql = "SELECT name, number, list, seq, last_success, error, paused, held_plan FROM outputs"
-    return {row[0]: OutputRow(*row[1:]) for row in database.rows(connection, sql)}
+    return {row[0]: OutputRow(*row[1:]) for row in transaction.rows(sql)}
 
 
-def claim_count(database: Database, connection: Connection) -> int:
+def claim_count(transaction: Transaction) -> int:
     """Return how many claims the store holds."""
-    return int(database.one(connection, "SELECT count(*) FROM claims") or 0)
+    return int(transaction.one("SELECT count(*) FROM claims") or 0)
 
 
-def suppressed(database: Database, connection: Connection, number: int) -> dict[str, int]:
+def suppressed(transaction: Transaction, number: int) -> dict[str, int]:
     """Return how many claims each group of the allowlist keeps off a list, the most first."""
-    return by_protector(database, connection, _counted(database, connection, number))
+    return by_protector(transaction, _counted(transaction, number))
 
 
-def decided_at(database: Database, connection: Connection) -> dict[str, int | None]:
+def decided_at(transaction: Transaction) -> dict[str, int | None]:
     """Return when each list was decided last; None while it is, or where that was cut short."""
-    rows = database.rows(connection, "SELECT name, decided_at FROM lists")
+    rows = transaction.rows("SELECT name, decided_at FROM lists")
     return dict(map(tuple, rows))
 
 
-def list_reasons(
-    database: Database, connection: Connection, number: int, claims: int
-) -> dict[Reason, int]:
+def list_reasons(transaction: Transaction, number: int, claims: int) -> dict[Reason, int]:
     """Return the buckets of a list; claims that wait for its next refresh are `pending`."""
-    reasons = reasons_of(_counted(database, connection, number))
+    reasons = reasons_of(_counted(transaction, number))
     if waiting := claims - sum(reasons.values()):
         reasons[Reason.PENDING] = waiting
     return reasons
 
 
-def _counted(database: Database, connection: Connection, number: int) -> Counter[int]:
+def _counted(transaction: Transaction, number: int) -> Counter[int]:
     """Return how many of the claims that are there bear each reason byte of a list."""
-    found = Counter(tallies(database, connection, LIST_TALLY, number))
-    found.subtract(_departed(database, connection, number))
+    found = Counter(tallies(transaction, LIST_TALLY, number))
+    found.subtract(_departed(transaction, number))
     return found
 
 
-def _departed(database: Database, connection: Connection, number: int) -> Counter[int]:
+def _departed(transaction: Transaction, number: int) -> Counter[int]:
     """Return the buckets of claims that are gone and that the list has still to take out."""
     sql = (
         "SELECT d.claim FROM departures d JOIN lists l ON l.number = ? AND d.touched > l.touched "
         "ORDER BY d.claim"
     )
-    claims = [row[0] for row in database.rows(connection, sql, (number,))]
+    claims = [row[0] for row in transaction.rows(sql, (number,))]
     codes: Counter[int] = Counter()
     sql = "SELECT packed FROM buckets WHERE list = ? AND block = ?"
     for block, group in groupby(claims, lambda claim: claim // BLOCK):
-        packed = database.one(connection, sql, (number, block))
+        packed = transaction.one(sql, (number, block))
         if packed is not None:
             held = zlib.decompress(packed)
             codes.update(held[claim % BLOCK] for claim in group)
@@ -154,15 +150,15 @@ def _departed(database: Database, connection: Connection, number: int) -> Counte
     return codes
 
 
-def entries_there(database: Database, connection: Connection, output: OutputRow) -> int:
+def entries_there(transaction: Transaction, output: OutputRow) -> int:
     """Return how many entries the ledger says the target holds, wanted or not."""
-    found = tallies(database, connection, OUTPUT_TALLY, output.number)
+    found = tallies(transaction, OUTPUT_TALLY, output.number)
     return found.get(Mark.WRITTEN, 0) + found.get(Mark.REMOVING, 0) + found.get(Mark.FOREIGN, 0)
 
 
-def beyond_share(database: Database, connection: Connection, output: OutputRow) -> dict[int, int]:
+def beyond_share(transaction: Transaction, output: OutputRow) -> dict[int, int]:
     """Return how many entries of each feed, by its number, its `max_share` keeps off an output."""
-    counted = tallies(database, connection, OUTPUT_TALLY, output.number)
+    counted = tallies(transaction, OUTPUT_TALLY, output.number)
     if not counted.get(Mark.OVER_SHARE):
         return {}
     sql = (
@@ -171,16 +167,16 @@ def beyond_share(database: Database, connection: Connection, output: OutputRow) 
         "GROUP BY e.source"
     )
     values = (output.list, output.number, Mark.OVER_SHARE)
-    return dict(map(tuple, database.rows(connection, sql, values)))
+    return dict(map(tuple, transaction.rows(sql, values)))
 
 
 def output_reasons(
-    database: Database, connection: Connection, output: OutputRow, listed: Mapping[Reason, int]
+    transaction: Transaction, output: OutputRow, listed: Mapping[Reason, int]
 ) -> dict[Reason, int]:
     """Return the buckets of an output: its list's, with what is wanted told apart."""
     reasons = dict(listed)
     wanted = reasons.pop(Reason.WANTED, 0)
-    for mark, count in _marks_of_wanted(database, connection, output).items():
+    for mark, count in _marks_of_wanted(transaction, output).items():
         bucket = _BUCKET_OF.get(mark)
         if bucket is not None and count:
             reasons[bucket] = reasons.get(bucket, 0) + count
@@ -201,120 +197,102 @@ def _take_off(reasons: dict[Reason, int], surplus: int) -> None:
             surplus -= fewer
 
 
-def _marks_of_wanted(
-    database: Database, connection: Connection, output: OutputRow
-) -> dict[int, int]:
+def _marks_of_wanted(transaction: Transaction, output: OutputRow) -> dict[int, int]:
     """Return the marks of entries that are wanted now: the counts, less what left since."""
-    found = tallies(database, connection, OUTPUT_TALLY, output.number)
+    found = tallies(transaction, OUTPUT_TALLY, output.number)
     sql = (
         "SELECT l.state, count(*) FROM entries e JOIN ledger l ON l.output = ? "
         "AND l.observable = e.observable WHERE e.list = ? AND e.seq > ? AND e.wanted = 0 "
         "GROUP BY l.state"
     )
     values = (output.number, output.list, output.seq)
-    for mark, count in database.rows(connection, sql, values):
+    for mark, count in transaction.rows(sql, values):
         found[mark] = found.get(mark, 0) - count
     return found
 
 
-def find_observables(
-    database: Database, connection: Connection, keys: Sequence[bytes]
-) -> dict[int, Subject]:
+def find_observables(transaction: Transaction, keys: Sequence[bytes]) -> dict[int, Subject]:
     """Return the observables that the store knows of these keys."""
     marks = ",".join("?" * len(keys))
     sql = f"SELECT number, type, value FROM observables WHERE key IN ({marks})"  # noqa: S608 - only marks
     return {
-        number: subject(code, value)
-        for number, code, value in database.rows(connection, sql, list(keys))
+        number: subject(code, value) for number, code, value in transaction.rows(sql, list(keys))
     }
 
 
-def observables_of_object(
-    database: Database, connection: Connection, key: bytes
-) -> dict[int, Subject]:
+def observables_of_object(transaction: Transaction, key: bytes) -> dict[int, Subject]:
     """Return the observables that an object claims, and the rule it bears."""
     sql = (
         "SELECT b.number, b.type, b.value FROM objects o JOIN claims c ON c.object = o.number "
         "JOIN observables b ON b.number = c.observable WHERE o.key = ?"
     )
-    return {
-        number: subject(code, value)
-        for number, code, value in database.rows(connection, sql, (key,))
-    }
+    return {number: subject(code, value) for number, code, value in transaction.rows(sql, (key,))}
 
 
-def claims_on(database: Database, connection: Connection, observable: int) -> list[ClaimFound]:
+def claims_on(transaction: Transaction, observable: int) -> list[ClaimFound]:
     """Return every claim on an observable."""
-    return _claims(database, connection, "c.observable = ?", (observable,))
+    return _claims(transaction, "c.observable = ?", (observable,))
 
 
-def bare_claims_of(database: Database, connection: Connection, key: bytes) -> list[ClaimFound]:
+def bare_claims_of(transaction: Transaction, key: bytes) -> list[ClaimFound]:
     """Return an object's claims that have no observable."""
-    return _claims(database, connection, "c.observable = 0 AND o.key = ?", (key,))
+    return _claims(transaction, "c.observable = 0 AND o.key = ?", (key,))
 
 
-def unreadable_named(database: Database, connection: Connection, name: str) -> list[ClaimFound]:
+def unreadable_named(transaction: Transaction, name: str) -> list[ClaimFound]:
     """Return the claims of unreadable objects that call themselves so: their keys are no ids."""
     where = "o.key >= ? AND o.key < ? AND substr(c.why, 1, ?) = ?"
     words = f"{name}: "
-    return _claims(database, connection, where, (*UNREADABLE_KEYS, len(words), words))
+    return _claims(transaction, where, (*UNREADABLE_KEYS, len(words), words))
 
 
-def unread_count(database: Database, connection: Connection) -> int:
+def unread_count(transaction: Transaction) -> int:
     """Return how many claims have no observable: unreadable, unsupported or about none."""
     sql = "SELECT count(*) FROM claims WHERE observable = 0"
-    return int(database.one(connection, sql) or 0)
+    return int(transaction.one(sql) or 0)
 
 
-def newest_unread(database: Database, connection: Connection, most: int) -> list[ClaimFound]:
+def newest_unread(transaction: Transaction, most: int) -> list[ClaimFound]:
     """Return the newest of the claims that have no observable, the newest first."""
     where = (
         "c.number IN (SELECT number FROM claims WHERE observable = 0 ORDER BY number DESC LIMIT ?)"
     )
-    return _claims(database, connection, where, (most,))[::-1]
+    return _claims(transaction, where, (most,))[::-1]
 
 
-def _claims(
-    database: Database, connection: Connection, where: str, values: Sequence[Any]
-) -> list[ClaimFound]:
+def _claims(transaction: Transaction, where: str, values: Sequence[Any]) -> list[ClaimFound]:
     sql = (
         f"SELECT o.key, c.why, {CLAIM_COLUMNS} FROM claims c JOIN objects o "  # noqa: S608 - fixed conditions
         f"ON o.number = c.object WHERE {where} ORDER BY c.number"
     )
     return [
         ClaimFound(ClaimRow._make(row[2:]), bytes(row[0]), row[1] or "")
-        for row in database.rows(connection, sql, values)
+        for row in transaction.rows(sql, values)
     ]
 
 
-def entry_of(
-    database: Database, connection: Connection, output: int, observable: int
-) -> EntryFound | None:
+def entry_of(transaction: Transaction, output: int, observable: int) -> EntryFound | None:
     """Return what an output's ledger says of an observable."""
     sql = "SELECT state, since, why FROM ledger WHERE output = ? AND observable = ?"
-    rows = database.rows(connection, sql, (output, observable))
+    rows = transaction.rows(sql, (output, observable))
     return EntryFound(rows[0][0], rows[0][1], rows[0][2] or "") if rows else None
 
 
-def listed_since(
-    database: Database, connection: Connection, number: int, observable: int
-) -> int | None:
+def listed_since(transaction: Transaction, number: int, observable: int) -> int | None:
     """Return since when an observable is, or is not, on a list."""
     sql = "SELECT since FROM entries WHERE list = ? AND observable = ?"
-    found = database.one(connection, sql, (number, observable))
+    found = transaction.one(sql, (number, observable))
     return None if found is None else int(found)
 
 
-def recount(
-    database: Database, connection: Connection, output: OutputRow
-) -> dict[Reason | None, int]:
+def recount(transaction: Transaction, output: OutputRow) -> dict[Reason | None, int]:
     """Count an output's wanted entries one by one; None stands for no word in the ledger."""
     sql = (
         "SELECT l.state, count(*) FROM entries e LEFT JOIN ledger l ON l.output = ? "
         "AND l.observable = e.observable WHERE e.list = ? AND e.wanted = 1 GROUP BY l.state"
     )
     counts: dict[Reason | None, int] = {}
-    for mark, count in database.rows(connection, sql, (output.number, output.list)):
+    for mark, count in transaction.rows(sql, (output.number, output.list)):
         bucket = _BUCKET_OF.get(mark)
         counts[bucket] = counts.get(bucket, 0) + count
     return counts

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from connector.errors import StoreError
 from connector.store.database import Database, numbers, parts
+from connector.store.transaction import Transaction
 
 _FAULTS_TOLD: Final = 3
 _BELIEVED_SECONDS: Final = 600.0
@@ -45,10 +45,10 @@ class Soundness:
         It reads each page once, and compares no index with its table.
         """
         if self._db.path is not None:
-            with self._db.read() as connection:
-                self._tell(self._pragma(connection, "quick_check"))
+            with self._db.read() as transaction:
+                self._tell(self._pragma(transaction, "quick_check"))
 
-    def expect_sound(self, connection: Connection) -> None:
+    def expect_sound(self, transaction: Transaction) -> None:
         """Raise StoreError where an index and its table differ.
 
         A state that was found sound is believed for ten minutes. PostgreSQL is asked where its
@@ -57,12 +57,12 @@ class Soundness:
         if self._monotonic() < self._believed_until:
             return
         if self._db.sqlite:
-            self._tell(self._pragma(connection, "integrity_check"))
+            self._tell(self._pragma(transaction, "integrity_check"))
         else:
-            self._check_indexes(connection)
+            self._check_indexes(transaction)
         self._believed_until = self._monotonic() + _BELIEVED_SECONDS
 
-    def expect_gone(self, connection: Connection, claims: Sequence[int]) -> None:
+    def expect_gone(self, transaction: Transaction, claims: Sequence[int]) -> None:
         """Raise StoreError where claims are there that their index did not show, or may be.
 
         Who takes a claim back marks what it claimed as changed. These claims carried entries of
@@ -70,21 +70,21 @@ class Soundness:
         """
         for part in parts(claims):
             sql = f"SELECT count(*) FROM claims WHERE number IN ({numbers(part)})"  # noqa: S608 - only numbers
-            if count := self._db.one(connection, sql):
+            if count := transaction.one(sql):
                 self._tell([f"{count:,} claims are there that an index of them does not show"])
-        self.expect_sound(connection)
+        self.expect_sound(transaction)
 
-    def _pragma(self, connection: Connection, check: str) -> list[str]:
-        rows = self._db.rows(connection, f"PRAGMA {check}({_FAULTS_TOLD})")
+    def _pragma(self, transaction: Transaction, check: str) -> list[str]:
+        rows = transaction.rows(f"PRAGMA {check}({_FAULTS_TOLD})")
         return [_in_one_line(row[0]) for row in rows if row[0] != "ok"]
 
-    def _check_indexes(self, connection: Connection) -> None:
+    def _check_indexes(self, transaction: Transaction) -> None:
         """Let amcheck compare every index with its table; it raises what it finds."""
         sql = "SELECT has_function_privilege(to_regprocedure(?)::oid, 'EXECUTE')"
-        if not self._db.one(connection, sql, (_AMCHECK,)):
+        if not transaction.one(sql, (_AMCHECK,)):
             return
         try:
-            self._db.rows(connection, _ALL_INDEXES)
+            transaction.rows(_ALL_INDEXES)
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", "") not in _CORRUPTED:
                 raise

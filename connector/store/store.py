@@ -2,8 +2,6 @@
 
 from threading import Lock
 
-from sqlalchemy import Connection
-
 from connector.decisions.selection import Traits
 from connector.indicators.stix import Unreadable, read_object
 from connector.model import Context
@@ -17,6 +15,7 @@ from connector.store.lists.exceptions import Exceptions
 from connector.store.lists.lists import ListStore
 from connector.store.outputs.ledger import Ledger
 from connector.store.soundness import Soundness
+from connector.store.transaction import Transaction
 
 
 class Store:
@@ -38,25 +37,25 @@ class Store:
 
     def feeds(self) -> dict[int, str]:
         """Return the names of all feeds that ever gave something, by number."""
-        with self.database.read() as connection:
-            rows = self.database.rows(connection, "SELECT number, name FROM feeds")
+        with self.database.read() as transaction:
+            rows = transaction.rows("SELECT number, name FROM feeds")
             return dict(map(tuple, rows))
 
-    def originals(self, connection: Connection, keys: list[bytes]) -> dict[bytes, bytes]:
+    def originals(self, transaction: Transaction, keys: list[bytes]) -> dict[bytes, bytes]:
         """Return the bytes as received of objects by key."""
         found: dict[bytes, bytes] = {}
-        with self._unpacking:  # by who has a connection: one who waits for one would bar the rest
+        with self._unpacking:  # by who has a transaction: one who waits for one would bar the rest
             for part in parts(keys):
                 sql = (
                     "SELECT key, dictionary, packed FROM objects "  # noqa: S608 - only marks
                     f"WHERE packed IS NOT NULL AND key IN ({marks(part)})"
                 )
-                for key, dictionary, packed in self.database.rows(connection, sql, part):
-                    codec = load_codec(self.database, connection, self._codecs, dictionary)
+                for key, dictionary, packed in transaction.rows(sql, part):
+                    codec = load_codec(transaction, self._codecs, dictionary)
                     found[bytes(key)] = codec.unpack(bytes(packed))
         return found
 
-    def originals_of_claims(self, connection: Connection, claims: list[int]) -> dict[int, bytes]:
+    def originals_of_claims(self, transaction: Transaction, claims: list[int]) -> dict[int, bytes]:
         """Return the bytes as received of the objects that make these claims."""
         found: dict[int, bytes] = {}
         with self._unpacking:
@@ -66,21 +65,21 @@ class Store:
                     "JOIN objects o ON o.number = c.object AND o.packed IS NOT NULL "
                     f"WHERE c.number IN ({numbers(part)})"
                 )
-                for number, dictionary, packed in self.database.rows(connection, sql):
-                    codec = load_codec(self.database, connection, self._codecs, dictionary)
+                for number, dictionary, packed in transaction.rows(sql):
+                    codec = load_codec(transaction, self._codecs, dictionary)
                     found[number] = codec.unpack(bytes(packed))
         return found
 
-    def names(self, connection: Connection, claims: list[int]) -> dict[int, str]:
+    def names(self, transaction: Transaction, claims: list[int]) -> dict[int, str]:
         """Return the `name` of the objects that make these claims, where they have one."""
         of: dict[int, list[int]] = {}  # one object may make thousands of claims
         for part in parts(claims):
             sql = f"SELECT number, object FROM claims WHERE number IN ({numbers(part)})"  # noqa: S608 - only numbers
-            for claim, owner in self.database.rows(connection, sql):
+            for claim, owner in transaction.rows(sql):
                 of.setdefault(owner, []).append(claim)
         first = {claims[0]: claims for claims in of.values()}
         found = {}
-        for claim, raw in self.originals_of_claims(connection, list(first)).items():
+        for claim, raw in self.originals_of_claims(transaction, list(first)).items():
             read = read_object(raw)
             if not isinstance(read, Unreadable) and read.name:
                 found.update(dict.fromkeys(first[claim], read.name))

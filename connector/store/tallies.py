@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import Connection
-
 from connector.decisions.decide import reason_of
 from connector.model import Reason
-from connector.store.database import Database
+from connector.store.transaction import Transaction
 
 LIST_TALLY: Final = 1
 OUTPUT_TALLY: Final = 2
@@ -17,7 +15,7 @@ ENFORCE_TALLY: Final = 5
 
 
 def add_to_tallies(
-    database: Database, connection: Connection, kind: int, owner: int, changes: Mapping[int, int]
+    transaction: Transaction, kind: int, owner: int, changes: Mapping[int, int]
 ) -> None:
     """Bring counts along with what changed; bucket 0 is not counted."""
     sql = (
@@ -25,13 +23,13 @@ def add_to_tallies(
         "ON CONFLICT (kind, owner, bucket) DO UPDATE SET count = tallies.count + excluded.count"
     )
     rows = [(kind, owner, code, by) for code, by in changes.items() if code and by]
-    database.many(connection, sql, rows)
+    transaction.many(sql, rows)
 
 
-def tallies(database: Database, connection: Connection, kind: int, owner: int) -> dict[int, int]:
+def tallies(transaction: Transaction, kind: int, owner: int) -> dict[int, int]:
     """Return counts by bucket."""
     sql = "SELECT bucket, count FROM tallies WHERE kind = ? AND owner = ?"
-    return {bucket: count for bucket, count in database.rows(connection, sql, (kind, owner))}
+    return {bucket: count for bucket, count in transaction.rows(sql, (kind, owner))}
 
 
 def reasons_of(counts: Mapping[int, int]) -> dict[Reason, int]:

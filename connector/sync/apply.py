@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection
-
 from connector.adapter import EntryAdapter, ListAdapter, RuleAdapter
 from connector.decisions.plan import Mark, Plan, Steps
 from connector.errors import BatchTooLargeError, EntryRejectedError, UnavailableError
@@ -16,6 +14,7 @@ from connector.indicators.identity import id_of_key
 from connector.model import Entry, Observable, Reason, Subject
 from connector.settings import Settings
 from connector.store.store import Store
+from connector.store.transaction import Transaction
 from connector.sync.cycle import (
     Line,
     Output,
@@ -107,12 +106,12 @@ class Carrier:
         def publish() -> None:
             rejected.clear()
             try:
-                with self.store.database.read() as connection:
-                    self._check_unmoved(output, proposal, connection)
+                with self.store.database.read() as transaction:
+                    self._check_unmoved(output, proposal, transaction)
                     if isinstance(adapter, RuleAdapter):
-                        adapter.publish(listed_rules(output, self.store, connection, proposal))
+                        adapter.publish(listed_rules(output, self.store, transaction, proposal))
                     else:
-                        adapter.publish(listed_entries(output, self.store, connection, proposal))
+                        adapter.publish(listed_entries(output, self.store, transaction, proposal))
             except EntryRejectedError as error:
                 rejected.update(error.rejected)
 
@@ -135,8 +134,8 @@ class Carrier:
         A line may be rejected, or taken, for what stands beside it: one of two names that clash,
         a domain without the names below it.
         """
-        with self.store.database.read() as connection:
-            turned = self.store.ledger.turned(connection, proposal.state.number, rejected)
+        with self.store.database.read() as transaction:
+            turned = self.store.ledger.turned(transaction, proposal.state.number, rejected)
         for part in _parts(turned, _CONFIRMED_AT_ONCE):
             written = self._lines(output, proposal, part)
             self._confirm(output, proposal, written, rejected, applied, updates=False)
@@ -227,11 +226,11 @@ class Carrier:
                     raise
                 self.sleep(wait * self._random.uniform(0.75, 1.25))
 
-    def _check_unmoved(self, output: Output, proposal: Proposal, connection: Connection) -> None:
+    def _check_unmoved(self, output: Output, proposal: Proposal, transaction: Transaction) -> None:
         """What is published is the list as it is now, so that must be what the limits allowed."""
-        if self.store.ledger.list_seq(connection, proposal.state.list) != proposal.seq:
+        if self.store.ledger.list_seq(transaction, proposal.state.list) != proposal.seq:
             raise ListMovedError
-        check_decided(output, self.store, connection)
+        check_decided(output, self.store, transaction)
 
     def _check_stopped(self) -> None:
         if self.stopped():
@@ -246,9 +245,9 @@ class Carrier:
         plan, that is what is written.
         """
         digests = dict(steps)
-        with self.store.database.read() as connection:
+        with self.store.database.read() as transaction:
             rows = self.store.ledger.wanted_among(
-                connection, proposal.state.list, list(steps.numbers)
+                transaction, proposal.state.list, list(steps.numbers)
             )
             return [
                 Written(
@@ -259,13 +258,13 @@ class Carrier:
                     id_of_key(row.indicator),
                 )
                 for row, line in output.lines(
-                    self.store, connection, (row for row in rows if output.fits(row.observable))
+                    self.store, transaction, (row for row in rows if output.fits(row.observable))
                 )
             ]
 
     def _observables(self, gone: Sequence[int]) -> list[Entry]:
-        with self.store.database.read() as connection:
-            found = self.store.ledger.observables_of(connection, gone)
+        with self.store.database.read() as transaction:
+            found = self.store.ledger.observables_of(transaction, gone)
             return [Entry(one) for _number, one in found if isinstance(one, Observable)]
 
     def _confirm(
@@ -308,11 +307,11 @@ class Carrier:
         if not gone:
             return
         unfit = self._unfit(output, proposal, gone)
-        with self.store.database.read() as connection:
-            reasons = self.store.ledger.reasons_among(connection, proposal.state.list, gone)
+        with self.store.database.read() as transaction:
+            reasons = self.store.ledger.reasons_among(transaction, proposal.state.list, gone)
             lines = [
                 [found.type.value, found.shown, "", reasons.get(number, Reason.DESELECTED).value]
-                for number, found in self.store.ledger.observables_of(connection, gone)
+                for number, found in self.store.ledger.observables_of(transaction, gone)
             ]
         self.store.ledger.confirm_removed(proposal.state, gone, unfit, self.now())
         applied.removed += len(gone)
@@ -320,8 +319,10 @@ class Carrier:
 
     def _unfit(self, output: Output, proposal: Proposal, gone: Sequence[int]) -> dict[int, int]:
         """Return the marks of entries still wanted that this target cannot have."""
-        with self.store.database.read() as connection:
-            rows = list(self.store.ledger.wanted_among(connection, proposal.state.list, list(gone)))
+        with self.store.database.read() as transaction:
+            rows = list(
+                self.store.ledger.wanted_among(transaction, proposal.state.list, list(gone))
+            )
         return {row.number: proposal.unfit(output, row) or Mark.OVER_CAPACITY for row in rows}
 
 

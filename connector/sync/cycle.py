@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, TypeVar, cast
 
-from sqlalchemy import Connection
-
 from connector.adapter import Adapter, EntryAdapter, ListAdapter, RuleAdapter
 from connector.decisions.decide import ClaimRow, Decision, decide
 from connector.decisions.mapping import Mapper, digest, digest_of_rule
@@ -32,6 +30,7 @@ from connector.store.lists.wanted import WantedRow
 from connector.store.outputs.ledger import Ledger
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
+from connector.store.transaction import Transaction
 from connector.sync.entries import Describer
 from connector.sync.rules import RuleReader
 
@@ -107,7 +106,7 @@ class Output:
         return self.adapter.accepts(observable)
 
     def lines(
-        self, store: Store, connection: Connection, rows: Iterable[WantedRow]
+        self, store: Store, transaction: Transaction, rows: Iterable[WantedRow]
     ) -> Iterator[tuple[WantedRow, Line]]:
         """Yield each wanted row with what this output says of it: an entry or a rule.
 
@@ -115,8 +114,8 @@ class Output:
         """
         policy = self.listing.policy
         if isinstance(self.adapter, RuleAdapter):
-            return RuleReader(policy, store, connection).rules(rows)
-        return Describer(self.name, policy, self.mapper, store, connection).entries(rows)
+            return RuleReader(policy, store, transaction).rules(rows)
+        return Describer(self.name, policy, self.mapper, store, transaction).entries(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +168,10 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
     ledger = store.ledger
     state = ledger.open(output.name, output.listing.number)
     present = read_target(output, store) if scope.verifies else None
-    with store.database.read() as connection:
-        check_decided(output, store, connection)
-        seq = ledger.list_seq(connection, state.list)
-        room = _within_capacity(output, connection, ledger, state)
+    with store.database.read() as transaction:
+        check_decided(output, store, transaction)
+        seq = ledger.list_seq(transaction, state.list)
+        room = _within_capacity(output, transaction, ledger, state)
         if room is not None and not scope.everything:
             scope = replace(scope, everything=True)  # the rank that still fits may have moved
         renews = output.publishes and state.setup != output.setup
@@ -180,30 +179,30 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
         plan = diff(
             output.name,
             scope.name,
-            _wanted(output, store, connection, after, room),
-            _written(ledger, connection, state, after),
-            why_not=ledger.dropped(connection, state, everything=scope.everything),
+            _wanted(output, store, transaction, after, room),
+            _written(ledger, transaction, state, after),
+            why_not=ledger.dropped(transaction, state, everything=scope.everything),
             present=present,
-            before=ledger.owned(connection, state.number),
+            before=ledger.owned(transaction, state.number),
             renews=renews and scope.verifies,
         )
         if plan.unasked > _FEW:
-            store.soundness.expect_sound(connection)
+            store.soundness.expect_sound(transaction)
     if present is None:
         plan = plan.without(_put_by_others(plan, output, state, store))
     return Proposal(plan, state, seq, scope, room)
 
 
-def check_decided(output: Output, store: Store, connection: Connection) -> None:
+def check_decided(output: Output, store: Store, transaction: Transaction) -> None:
     """Raise UndecidedError unless the list is whole, and knows the rules as they are now.
 
     A rule's text is read when it is written: a version that the list has not considered yet may
     bear a marking that withholds it.
     """
     number, ledger = output.listing.number, store.ledger
-    decided = ledger.is_decided(connection, number)
+    decided = ledger.is_decided(transaction, number)
     if decided and isinstance(output.adapter, RuleAdapter):
-        decided = ledger.rules_are_decided(connection, number)
+        decided = ledger.rules_are_decided(transaction, number)
     if not decided:
         listed = output.listing.policy.name
         raise UndecidedError(
@@ -212,28 +211,28 @@ def check_decided(output: Output, store: Store, connection: Connection) -> None:
 
 
 def _written(
-    ledger: Ledger, connection: Connection, state: OutputState, after: int | None
+    ledger: Ledger, transaction: Transaction, state: OutputState, after: int | None
 ) -> Iterable[Written]:
     if after is None:
-        return ledger.written(connection, state.number)
-    return ledger.written_of(connection, state.number, state.list, after)
+        return ledger.written(transaction, state.number)
+    return ledger.written_of(transaction, state.number, state.list, after)
 
 
 def _wanted(
     output: Output,
     store: Store,
-    connection: Connection,
+    transaction: Transaction,
     after: int | None,
     room: Room | None,
 ) -> Iterator[Wanted]:
     """Yield what the output should hold, each with its digest or the mark that says why not."""
-    rows = store.ledger.wanted(connection, output.listing.number, after)
+    rows = store.ledger.wanted(transaction, output.listing.number, after)
     for part in _parts(rows, _WANTED_PART):
         marks = {row.number: _unfit(output, room, row) for row in part}
         fitting = (row for row in part if not marks[row.number])
         digests = {
             row.number: digest_held(output, line)
-            for row, line in output.lines(store, connection, fitting)
+            for row, line in output.lines(store, transaction, fitting)
         }
         for number, mark in marks.items():
             yield Wanted(number, digests.get(number, 0), mark)
@@ -247,19 +246,19 @@ def digest_held(output: Output, line: Line) -> int:
 
 
 def _within_capacity(
-    output: Output, connection: Connection, ledger: Ledger, state: OutputState
+    output: Output, transaction: Transaction, ledger: Ledger, state: OutputState
 ) -> Room | None:
     """Return which entries the target can hold; None where all fit and always did."""
     capacity = output.capacity
     if capacity is None:
         return None
-    if ledger.wanted_count(connection, state.list) <= capacity and not any(
-        ledger.marked(connection, state.number, mark) for mark in BELOW
+    if ledger.wanted_count(transaction, state.list) <= capacity and not any(
+        ledger.marked(transaction, state.number, mark) for mark in BELOW
     ):
         return None
     fitting = (
         (number, source)
-        for number, observable, source in ledger.ranks(connection, state.list)
+        for number, observable, source in ledger.ranks(transaction, state.list)
         if output.fits(observable)
     )
     return Room.of(fitting, capacity, output.listing.policy.shares)
@@ -274,10 +273,10 @@ def _put_by_others(plan: Plan, output: Output, state: OutputState, store: Store)
     if not isinstance(adapter, EntryAdapter):
         return theirs
     for part in _parts(plan.add.numbers, _ASKED_AT_ONCE):
-        with store.database.read() as connection:
-            ours = store.ledger.ours_among(connection, state.number, part)
+        with store.database.read() as transaction:
+            ours = store.ledger.ours_among(transaction, state.number, part)
             new = [number for number in part if number not in ours]
-            found = store.ledger.observables_of(connection, new)
+            found = store.ledger.observables_of(transaction, new)
             asked = {one: number for number, one in found if isinstance(one, Observable)}
         if asked:
             held = adapter.holds(asked.keys())
@@ -292,8 +291,8 @@ def read_target(output: Output, store: Store) -> Presence:
     """
     present = Presence(ours_alone=output.publishes)
     for part in _parts(_found(output), _READ_PART):
-        with store.database.read() as connection:
-            known = store.ledger.numbers_of(connection, [subject for subject, _digest in part])
+        with store.database.read() as transaction:
+            known = store.ledger.numbers_of(transaction, [subject for subject, _digest in part])
         for subject, held in part:
             if (number := known.get(subject)) is None:
                 present.unknown += 1
@@ -320,29 +319,29 @@ def check(proposal: Proposal, output: Output, accepted: Collection[str]) -> None
 
 
 def listed_entries(
-    output: Output, store: Store, connection: Connection, proposal: Proposal
+    output: Output, store: Store, transaction: Transaction, proposal: Proposal
 ) -> Iterator[Entry]:
     """Yield all that the output should hold, sorted, as `ListAdapter.publish` takes it."""
     room, ledger = proposal.room, store.ledger
     if output.mapper is not None:
-        rows = _held(output, ledger.wanted_sorted(connection, proposal.state.list), room)
-        for _row, line in output.lines(store, connection, rows):
+        rows = _held(output, ledger.wanted_sorted(transaction, proposal.state.list), room)
+        for _row, line in output.lines(store, transaction, rows):
             if isinstance(line, Entry):
                 yield line
         return
-    for number, observable, _rank in ledger.values_sorted(connection, proposal.state.list):
+    for number, observable, _rank in ledger.values_sorted(transaction, proposal.state.list):
         if output.fits(observable) and (room is None or number in room.best):
             yield Entry(cast(Observable, observable))
 
 
 def listed_rules(
-    output: Output, store: Store, connection: Connection, proposal: Proposal
+    output: Output, store: Store, transaction: Transaction, proposal: Proposal
 ) -> Iterator[Rule]:
     """Yield all rules that the output should hold, as `RuleAdapter.publish` takes them."""
     # Numbers are given as rules are first seen.
-    rows = store.ledger.wanted(connection, proposal.state.list, None)
+    rows = store.ledger.wanted(transaction, proposal.state.list, None)
     rows = _held(output, rows, proposal.room)
-    for _row, line in output.lines(store, connection, rows):
+    for _row, line in output.lines(store, transaction, rows):
         if isinstance(line, Rule):
             yield line
 

@@ -7,8 +7,6 @@ from functools import partial
 from itertools import islice
 from typing import Final, cast
 
-from sqlalchemy import Connection
-
 from connector.decisions.decide import NEVER, ClaimRow
 from connector.decisions.mapping import Facts, Input, Mapper
 from connector.decisions.selection import Traits
@@ -19,6 +17,7 @@ from connector.indicators.stix import instant
 from connector.model import Entry, Observable, ObservableType
 from connector.store.lists.wanted import WantedRow
 from connector.store.store import Store
+from connector.store.transaction import Transaction
 
 _PART: Final = 500
 _VICTIMS: Final = "sector"
@@ -36,7 +35,7 @@ class Describer:
     policy: ListPolicy
     mapper: Mapper | None
     store: Store
-    connection: Connection
+    transaction: Transaction
 
     def entries(self, rows: Iterable[WantedRow]) -> Iterator[tuple[WantedRow, Entry]]:
         """Yield each wanted row with its entry; none may stand for a rule."""
@@ -55,7 +54,7 @@ class Describer:
     def _names(self, rows: list[WantedRow], mapper: Mapper) -> dict[int, str]:
         if Input.INDICATOR_NAME not in mapper.needs:
             return {}
-        return self.store.names(self.connection, [row.claim.number for row in rows])
+        return self.store.names(self.transaction, [row.claim.number for row in rows])
 
     def _facts(self, row: WantedRow, name: str) -> Facts:
         claim, merged, policy = row.claim, row.merged, self.policy

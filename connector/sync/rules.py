@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from sqlalchemy import Connection
-
 from connector.decisions.verdict import ListPolicy
 from connector.indicators.markings.sharing import Part
 from connector.indicators.stix import Unreadable, instant, read_object
 from connector.model import Rule, RuleRef
 from connector.store.lists.wanted import WantedRow
 from connector.store.store import Store
+from connector.store.transaction import Transaction
 
 _PART: Final = 200
 
@@ -23,14 +22,14 @@ class RuleReader:
 
     policy: ListPolicy
     store: Store
-    connection: Connection
+    transaction: Transaction
 
     def rules(self, rows: Iterable[WantedRow]) -> Iterator[tuple[WantedRow, Rule]]:
         """Yield each wanted row with its rule; every row must stand for one."""
         iterator = iter(rows)
         while part := list(islice(iterator, _PART)):
             claims = [row.claim.number for row in part]
-            originals = self.store.originals_of_claims(self.connection, claims)
+            originals = self.store.originals_of_claims(self.transaction, claims)
             for row in part:
                 yield row, self._rule(row, originals[row.claim.number])
 

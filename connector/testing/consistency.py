@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import Connection
-
 from connector.decisions.decide import CODES, ClaimRow, Kind, decide, reason_of
 from connector.decisions.plan import OURS, Mark
 from connector.model import Reason, Rule, Subject
@@ -18,6 +16,7 @@ from connector.store.feeds.claims import CLAIM_COLUMNS
 from connector.store.interning import subject
 from connector.store.lists.reason_blocks import BLOCK
 from connector.store.tallies import LIST_TALLY, OUTPUT_TALLY, tallies
+from connector.store.transaction import Transaction
 from connector.sync.cycle import Listing, Output
 
 __all__ = ["Held", "assert_consistent", "inconsistencies"]
@@ -64,22 +63,21 @@ def inconsistencies(
     service: Service, targets: Targets, *, settled: bool, decided: bool
 ) -> Iterator[str]:
     """Yield every contradiction as a sentence."""
-    database = service.store.database
-    with database.read() as connection:
-        claims = questions.claim_count(database, connection)
+    with service.store.database.read() as transaction:
+        claims = questions.claim_count(transaction)
         for name, listing in service.listings.items():
-            for problem in _of_list(service, connection, listing, claims, decided=decided):
+            for problem in _of_list(service, transaction, listing, claims, decided=decided):
                 yield f"list {name}: {problem}"
         for name, output in service.outputs.items():
-            row = questions.output_rows(database, connection).get(name)
+            row = questions.output_rows(transaction).get(name)
             if row is not None:
-                found = _of_output(service, connection, output, row, claims, settled=settled)
+                found = _of_output(service, transaction, output, row, claims, settled=settled)
                 for problem in found:
                     yield f"output {name}: {problem}"
     for name, output in service.outputs.items():
         held = targets[name]() if name in targets else _read(output)
-        with database.read() as connection:
-            for problem in _of_target(service, connection, output, held, settled=settled):
+        with service.store.database.read() as transaction:
+            for problem in _of_target(service, transaction, output, held, settled=settled):
                 yield f"output {name}: {problem}"
 
 
@@ -89,37 +87,36 @@ def _read(output: Output) -> Held:
 
 
 def _of_list(
-    service: Service, connection: Connection, listing: Listing, claims: int, *, decided: bool
+    service: Service, transaction: Transaction, listing: Listing, claims: int, *, decided: bool
 ) -> Iterator[str]:
-    database = service.store.database
-    counted = tallies(database, connection, LIST_TALLY, listing.number)
-    bytes_of = _codes(service, connection, listing.number)
+    counted = tallies(transaction, LIST_TALLY, listing.number)
+    bytes_of = _codes(service, transaction, listing.number)
     recounted = Counter(bytes_of.values())
     counted = {code: count for code, count in counted.items() if count}
     if counted != dict(recounted):
         yield f"tallies say {counted}, its blocks say {dict(recounted)}"
-    reasons = questions.list_reasons(database, connection, listing.number, claims)
+    reasons = questions.list_reasons(transaction, listing.number, claims)
     yield from _sums(reasons, claims)
     if not decided:
         return
     sql = "SELECT count(*) FROM entries WHERE list = ? AND wanted = 1"
-    wanted = database.one(connection, sql, (listing.number,))
+    wanted = transaction.one(sql, (listing.number,))
     if wanted != reasons.get(Reason.WANTED, 0):
         yield f"{wanted} entries are wanted, the claims say {reasons.get(Reason.WANTED, 0)}"
-    anew, protectors = _decided(service, connection, listing)
+    anew, protectors = _decided(service, transaction, listing)
     for claim in sorted(anew.keys() | bytes_of.keys()):
         kept, should = bytes_of.get(claim), anew.get(claim)
         if (kept and reason_of(kept)) != (should and reason_of(should)):
             yield f"claim {claim} is kept as {kept}, and is {should} when decided anew"
-    kept_off = questions.suppressed(database, connection, listing.number)
+    kept_off = questions.suppressed(transaction, listing.number)
     if kept_off != dict(protectors):
         yield f"kept off by {kept_off}, when decided anew by {dict(protectors)}"
 
 
-def _codes(service: Service, connection: Connection, number: int) -> dict[int, int]:
+def _codes(service: Service, transaction: Transaction, number: int) -> dict[int, int]:
     """Return the reason byte of every claim that has one, from the blocks themselves."""
     sql = "SELECT block, packed FROM buckets WHERE list = ?"
-    rows = service.store.database.rows(connection, sql, (number,))
+    rows = transaction.rows(sql, (number,))
     return {
         block * BLOCK + at: code
         for block, packed in rows
@@ -129,13 +126,13 @@ def _codes(service: Service, connection: Connection, number: int) -> dict[int, i
 
 
 def _decided(
-    service: Service, connection: Connection, listing: Listing
+    service: Service, transaction: Transaction, listing: Listing
 ) -> tuple[dict[int, int], Counter[str]]:
     """Return the reason code of every claim in the store, asked of the policy anew.
 
     And how many claims each group of the allowlist keeps off.
     """
-    database, now = service.store.database, service.now()
+    now = service.now()
     sql = (
         f"SELECT c.observable, b.type, b.value, {CLAIM_COLUMNS} FROM claims c "  # noqa: S608 - our own columns
         "JOIN objects o ON o.number = c.object LEFT JOIN observables b ON b.number = c.observable "
@@ -143,7 +140,7 @@ def _decided(
     )
     codes: dict[int, int] = {}
     protectors: Counter[str] = Counter()
-    for number, group in groupby(database.rows(connection, sql), itemgetter(0)):
+    for number, group in groupby(transaction.rows(sql), itemgetter(0)):
         rows = list(group)
         claims = [ClaimRow._make(row[3:]) for row in rows]
         if number:
@@ -166,35 +163,34 @@ def _sums(reasons: Mapping[Reason, int], claims: int) -> Iterator[str]:
 
 def _of_output(
     service: Service,
-    connection: Connection,
+    transaction: Transaction,
     output: Output,
     row: questions.OutputRow,
     claims: int,
     *,
     settled: bool,
 ) -> Iterator[str]:
-    database = service.store.database
-    listed = questions.list_reasons(database, connection, output.listing.number, claims)
-    reasons = questions.output_reasons(database, connection, row, listed)
+    listed = questions.list_reasons(transaction, output.listing.number, claims)
+    reasons = questions.output_reasons(transaction, row, listed)
     yield from _sums(reasons, claims)
     counted = {
         mark: count
-        for mark, count in tallies(database, connection, OUTPUT_TALLY, row.number).items()
+        for mark, count in tallies(transaction, OUTPUT_TALLY, row.number).items()
         if count
     }
     sql = "SELECT state, count(*) FROM ledger WHERE output = ? GROUP BY state"
-    recounted = dict(map(tuple, database.rows(connection, sql, (row.number,))))
+    recounted = dict(map(tuple, transaction.rows(sql, (row.number,))))
     if counted != recounted:
         yield f"tallies say {counted}, its ledger says {recounted}"
-    for reason, count in questions.recount(database, connection, row).items():
+    for reason, count in questions.recount(transaction, row).items():
         if settled and reason is not None and count != reasons.get(reason, 0):
             yield f"{reason.value}: status says {reasons.get(reason, 0)}, a recount {count}"
 
 
 def _of_target(
-    service: Service, connection: Connection, output: Output, held: Held, *, settled: bool
+    service: Service, transaction: Transaction, output: Output, held: Held, *, settled: bool
 ) -> Iterator[str]:
-    marks = _ledger(service, connection, output.name)
+    marks = _ledger(service, transaction, output.name)
     ours = {observable for observable, mark in marks.items() if mark in OURS}
     there, by_hand = set(held.entries), set(held.by_hand)
     for orphan in sorted(there - by_hand - ours, key=str):
@@ -210,22 +206,22 @@ def _of_target(
         if mark in (Mark.INTENDED, Mark.REMOVING):
             yield f"{observable.value} is left as {Mark(mark).name} after a whole cycle"
     absent = {observable for observable, mark in marks.items() if mark in _ABSENT}
-    wanted = _wanted(service, connection, output.listing.number)
+    wanted = _wanted(service, transaction, output.listing.number)
     for missing in sorted(wanted - there - absent, key=str):
         yield f"{missing.value} is wanted, and not at the target"
     for left in sorted(there - by_hand - wanted, key=str):
         yield f"{left.value} is at the target, and not wanted"
 
 
-def _ledger(service: Service, connection: Connection, output: str) -> dict[Subject, int]:
+def _ledger(service: Service, transaction: Transaction, output: str) -> dict[Subject, int]:
     sql = (
         "SELECT b.type, b.value, l.state FROM ledger l JOIN outputs o ON o.number = l.output "
         "JOIN observables b ON b.number = l.observable WHERE o.name = ?"
     )
-    rows = service.store.database.rows(connection, sql, (output,))
+    rows = transaction.rows(sql, (output,))
     return {subject(code, value): mark for code, value, mark in rows}
 
 
-def _wanted(service: Service, connection: Connection, number: int) -> set[Subject]:
-    rows = service.store.ledger.values_sorted(connection, number)
+def _wanted(service: Service, transaction: Transaction, number: int) -> set[Subject]:
+    rows = service.store.ledger.values_sorted(transaction, number)
     return {observable for _number, observable, _rank in rows}

@@ -299,7 +299,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        # The SDK's own client asks for the end of each connection, and reads the body only when
+        # The SDK's own client asks for the end of each transaction, and reads the body only when
         # the answer says so too.
         self.send_header("Connection", "Close" if self.close_connection else "Keep-Alive")
         self.end_headers()

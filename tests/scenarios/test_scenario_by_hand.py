@@ -142,6 +142,6 @@ def test_an_entry_of_others_is_in_no_plan_and_counts_for_no_limit(
     site.change()
     assert target.values() == [ONE, TWO, THREE]
     assert site.output()["held_plan"] is None
-    with site.service.store.database.read() as connection:
+    with site.service.store.database.read() as transaction:
         sql = "SELECT sum(count) FROM audit WHERE action = 'write'"
-        assert site.service.store.database.one(connection, sql) == 2, "we wrote one and three"
+        assert transaction.one(sql) == 2, "we wrote one and three"

@@ -241,9 +241,9 @@ def test_a_list_that_the_file_names_no_more_is_retired(site: Site) -> None:
     site.open()
     site.change()
     site.consistent()
-    with site.service.store.database.read() as connection:
+    with site.service.store.database.read() as transaction:
         sql = "SELECT count(DISTINCT list) FROM entries"
-        assert site.service.store.database.one(connection, sql) == 1
+        assert transaction.one(sql) == 1
 
 
 def site_status(running: Daemon, output: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from scenario_site import Site
@@ -16,6 +15,7 @@ from sqlalchemy import event
 from stix_samples import address, indicator
 
 from connector.errors import StoreError, UnavailableError
+from connector.store.transaction import Transaction
 
 ONE, TWO = "192.0.2.1", "192.0.2.2"
 MANY = [indicator(n, address(n)) for n in range(1, 2001)]
@@ -26,8 +26,8 @@ def pragma(site: Site, words: str) -> Iterator[None]:
     """Hold every connection of the service to a pragma for a while."""
     database = site.service.store.database
 
-    def held_to(connection: Any, _record: object) -> None:
-        connection.execute(f"PRAGMA {words}")
+    def held_to(transaction: Transaction, _record: object) -> None:
+        transaction.execute(f"PRAGMA {words}")
 
     database.engine.dispose()
     event.listen(database.engine, "connect", held_to)
@@ -40,8 +40,8 @@ def pragma(site: Site, words: str) -> Iterator[None]:
 
 @contextmanager
 def full_disk(site: Site, spare_pages: int = 0) -> Iterator[None]:
-    with site.service.store.database.read() as connection:
-        pages = site.service.store.database.one(connection, "PRAGMA page_count")
+    with site.service.store.database.read() as transaction:
+        pages = transaction.one("PRAGMA page_count")
     with pragma(site, f"max_page_count={pages + spare_pages}"):
         yield
 

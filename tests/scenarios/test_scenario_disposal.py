@@ -57,8 +57,8 @@ def everything_is_due(site: Site) -> None:
 
 def rows(site: Site, sql: str) -> list[Any]:
     database = site.service.store.database
-    with database.read() as connection:
-        return [tuple(row) for row in database.rows(connection, sql)]
+    with database.read() as transaction:
+        return [tuple(row) for row in transaction.rows(sql)]
 
 
 def written(site: Site, text: str) -> bool:

@@ -187,9 +187,9 @@ class History:
             return
         ledger, listed = self.site.service.store.ledger, self.site.service.outputs[device].listing
         number = ledger.open(device, listed.number).number
-        with self.site.service.store.database.read() as connection:
-            known = ledger.numbers_of(connection, [observable])
-            ours = ledger.ours_among(connection, number, list(known.values()))
+        with self.site.service.store.database.read() as transaction:
+            known = ledger.numbers_of(transaction, [observable])
+            ours = ledger.ours_among(transaction, number, list(known.values()))
         if not ours:
             firewall.put_by_hand(observable, {})
 

@@ -83,18 +83,16 @@ def end_state(site: Site) -> dict[str, Any]:
 def held(site: Site) -> dict[bytes, tuple[Any, ...]]:
     """Every object of the store by key: where it stands, its original, and what it claims."""
     store = site.service.store
-    with store.database.read() as connection:
-        objects = store.database.rows(
-            connection,
+    with store.database.read() as transaction:
+        objects = transaction.rows(
             "SELECT number, key, state, modified, valid_from, received, sighted FROM objects",
         )
-        claims = store.database.rows(
-            connection,
+        claims = transaction.rows(
             "SELECT c.object, c.kind, b.type, b.value FROM claims c "
             "JOIN observables b ON b.number = c.observable",
         )
         keys = {row[0]: bytes(row[1]) for row in objects}
-        originals = store.originals(connection, list(keys.values()))
+        originals = store.originals(transaction, list(keys.values()))
     said: dict[int, list[tuple[Any, ...]]] = {}
     for number, *claim in claims:
         said.setdefault(number, []).append(tuple(claim))

@@ -289,9 +289,9 @@ def test_a_held_change_does_not_pile_up_with_each_cycle(filled: Site) -> None:
         with pytest.raises(PlanRefusedError) as refusal:
             filled.service.sync("edge")
         assert refusal.value.plan_id == first
-    with filled.service.store.database.read() as connection:
-        rows = filled.service.store.database.rows(
-            connection, "SELECT count(*) FROM audit WHERE action = 'hold' AND output = 'edge'"
+    with filled.service.store.database.read() as transaction:
+        rows = transaction.rows(
+            "SELECT count(*) FROM audit WHERE action = 'hold' AND output = 'edge'"
         )
     assert rows[0][0] == 1
 

@@ -90,9 +90,9 @@ def test_no_output_takes_a_list_of_which_half_is_decided(
 
     def between(point: str) -> None:
         if point == "after commit" and not tried:
-            with site.service.store.database.read() as connection:
+            with site.service.store.database.read() as transaction:
                 sql = "SELECT count(*) FROM entries WHERE wanted = 0"
-                half = site.service.store.database.one(connection, sql)
+                half = transaction.one(sql)
             if half:
                 tried.append(str(half))
                 with pytest.raises(UnavailableError, match="is still being decided"):
@@ -299,8 +299,8 @@ def test_the_end_waits_for_no_more_than_a_page_or_a_part_of_a_list(
     site.service.carrier.stopped = lambda: True
     with pytest.raises(StoppedError):
         site.service.refresh("perimeter")
-    with site.service.store.database.read() as connection:
-        wanted = site.service.store.database.one(connection, "SELECT count(*) FROM entries")
+    with site.service.store.database.read() as transaction:
+        wanted = transaction.one("SELECT count(*) FROM entries")
     assert wanted == 100
     with pytest.raises(UndecidedError):
         site.service.sync("edge")

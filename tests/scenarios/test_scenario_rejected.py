@@ -33,8 +33,8 @@ def stopped(site: Site) -> list[str]:
 
 def lines_of_audit(site: Site) -> int:
     database = site.service.store.database
-    with database.read() as connection:
-        return int(database.one(connection, "SELECT count(*) FROM audit", ()) or 0)
+    with database.read() as transaction:
+        return int(transaction.one("SELECT count(*) FROM audit", ()) or 0)
 
 
 def test_what_a_list_has_to_go_without_since_its_companion_went_is_not_called_written(

@@ -16,6 +16,7 @@ from connector.commands.impact import impact
 from connector.errors import ConfigError, PlanRefusedError
 from connector.reports.explain import explain_value
 from connector.reports.status import plan_json
+from connector.store.transaction import Transaction
 from connector.sync.cycle import EVERYTHING
 
 FEED = "rules.json"
@@ -480,9 +481,9 @@ def test_a_cycle_without_news_reads_no_rule(ready: Site, monkeypatch: pytest.Mon
     store = ready.service.store
     originals = type(store).originals_of_claims
 
-    def counted(self: Any, connection: Any, claims: list[int]) -> dict[int, bytes]:
+    def counted(self: Any, transaction: Transaction, claims: list[int]) -> dict[int, bytes]:
         read.extend(claims)
-        return originals(self, connection, claims)
+        return originals(self, transaction, claims)
 
     monkeypatch.setattr(type(store), "originals_of_claims", counted)
     ready.change()

@@ -209,19 +209,19 @@ class Played:
         service, store = self.site.service, self.site.service.store
         output = service.outputs[name]
         number, policy = output.listing.number, output.listing.policy
-        with store.database.read() as connection:
-            describer = Describer(name, policy, output.mapper, store, connection)
-            rows = list(store.ledger.wanted(connection, number, None))
+        with store.database.read() as transaction:
+            describer = Describer(name, policy, output.mapper, store, transaction)
+            rows = list(store.ledger.wanted(transaction, number, None))
             return {entry.value: dict(entry.fields) for _, entry in describer.entries(rows)}
 
     def rules(self) -> list[tuple[Rule, Merged]]:
         """What the output of rules would write of the first feed, and what its list knows of it."""
         service, store = self.site.service, self.site.service.store
         output = service.outputs["hunt"]
-        with store.database.read() as connection:
-            wanted = store.ledger.wanted(connection, output.listing.number, None)
+        with store.database.read() as transaction:
+            wanted = store.ledger.wanted(transaction, output.listing.number, None)
             rows = [row for row in wanted if output.fits(row.observable)]
-            found = [(line, row.merged) for row, line in output.lines(store, connection, rows)]
+            found = [(line, row.merged) for row, line in output.lines(store, transaction, rows)]
             return [one for one in found if isinstance(one[0], Rule) and one[0].feed == "a"]
 
     def stands(self, without: set[str]) -> dict[str, Any]:
@@ -264,8 +264,8 @@ def kept(store: Store) -> list[tuple[Any, ...]]:
         "SELECT id, gone, body FROM markings WHERE feed = 1 ORDER BY id",
         "SELECT marking, at, spill, waiting FROM disposals WHERE feed = 1 ORDER BY marking",
     )
-    with store.database.read() as connection:
-        return [tuple(row) for sql in asked for row in store.database.rows(connection, sql)]
+    with store.database.read() as transaction:
+        return [tuple(row) for sql in asked for row in transaction.rows(sql)]
 
 
 def claimed(world: World) -> set[str]:

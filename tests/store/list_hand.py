@@ -73,8 +73,8 @@ class Hand:
         return self.store.lists.refresh(number, decided, everything=everything, now=self.now)
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self.store.database.read() as connection:
-            return [tuple(row) for row in self.store.database.rows(connection, sql, values)]
+        with self.store.database.read() as transaction:
+            return [tuple(row) for row in transaction.rows(sql, values)]
 
     @property
     def number(self) -> int:
@@ -105,13 +105,13 @@ class Hand:
         }
 
     def counts(self) -> dict[Reason, int]:
-        with self.store.database.read() as connection:
-            return self.store.lists.counts(connection, self.number)
+        with self.store.database.read() as transaction:
+            return self.store.lists.counts(transaction, self.number)
 
     def assert_counted(self) -> None:
         """Every claim is in one bucket, and the counts are those of the bytes."""
-        with self.store.database.read() as connection:
-            counted = tallies(self.store.database, connection, LIST_TALLY, self.number)
+        with self.store.database.read() as transaction:
+            counted = tallies(transaction, LIST_TALLY, self.number)
         assert {code: count for code, count in counted.items() if count} == Counter(
             self.codes().values()
         )

@@ -46,18 +46,16 @@ def indicator(
 
 def dump(store: Store) -> dict[str, Any]:
     """Return all that the store holds of objects and claims, but for the numbers it gave."""
-    with store.database.read() as connection:
-        rows = store.database.rows(
-            connection,
+    with store.database.read() as transaction:
+        rows = transaction.rows(
             "SELECT o.number, o.key, o.state, o.modified, o.valid_from, o.valid_until, "
             "o.confidence, t.body FROM objects o JOIN traits t ON t.number = o.traits",
         )
-        claims = store.database.rows(
-            connection,
+        claims = transaction.rows(
             "SELECT c.object, c.kind, c.why, b.type, b.value FROM claims c "
             "LEFT JOIN observables b ON b.number = c.observable",
         )
-        originals = store.originals(connection, [bytes(row[1]) for row in rows])
+        originals = store.originals(transaction, [bytes(row[1]) for row in rows])
     return {
         bytes(row[1]).hex(): (
             *row[2:],

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection
 from store_samples import PRODUCER, STRANGER, at, indicator, indicator_id
 
 from connector.errors import StoreError
@@ -18,6 +17,7 @@ from connector.indicators.identity import id_of_key
 from connector.ingest.poll import read_version
 from connector.model import Context
 from connector.store.store import Store
+from connector.store.transaction import Transaction
 
 LATER = 1_900_000_000_000_000  # no sample dates itself later than it came
 OTHER = "identity--0c0c0c0c-0000-4000-8000-000000000003"
@@ -81,10 +81,8 @@ def give(store: Store, feed: int, *raw: bytes) -> None:
 
 def contexts(store: Store, feed: int = 1) -> dict[str, tuple[Any, ...]]:
     """Return words, opinions and sighting of every indicator of a feed."""
-    with store.database.read() as connection:
-        rows = store.database.rows(
-            connection,
-            "SELECT o.key, x.body, o.sighted FROM objects o "
+    with store.database.read() as transaction:
+        rows = transaction.rows("SELECT o.key, x.body, o.sighted FROM objects o "
             "LEFT JOIN contexts x ON x.number = o.context WHERE o.feed = ?", (feed,),
         )  # fmt: skip
     found = {}
@@ -146,15 +144,15 @@ def test_any_order_and_repetition_of_pages_says_the_same(
 
 
 def wipe(store: Store) -> None:
-    with store.database.write() as connection:
+    with store.database.write() as transaction:
         for table in ("objects", "claims", "observables", "nodes", "edges", "members"):
-            store.database.run(connection, f"DELETE FROM {table}")  # noqa: S608 - our own tables
+            transaction.run(f"DELETE FROM {table}")  # noqa: S608 - our own tables
 
 
 def touched(store: Store, number: int) -> int:
-    with store.database.read() as connection:
+    with store.database.read() as transaction:
         sql = "SELECT touched FROM observables WHERE value = ?"
-        return int(store.database.one(connection, sql, (f"198.51.100.{number}",)))
+        return int(transaction.one(sql, (f"198.51.100.{number}",)))
 
 
 def test_only_what_is_spoken_of_is_touched(store: Store) -> None:
@@ -219,8 +217,8 @@ def test_a_hub_changes_all_that_hangs_on_it(store: Store) -> None:
     refs = [indicator_id(n) for n in range(1, many + 1)]
     give(store, feed, said("report", name="Wave", object_refs=refs))
     assert all(words == [("report", "Wave", ())] for words, _, _ in contexts(store).values())
-    with store.database.read() as connection:
-        assert store.database.one(connection, "SELECT count(*) FROM contexts") == 1
+    with store.database.read() as transaction:
+        assert transaction.one("SELECT count(*) FROM contexts") == 1
     give(store, feed, said("report", name="Wave", object_refs=refs[:1], day=2))
     assert sum(bool(words) for words, _, _ in contexts(store).values()) == 1
 
@@ -230,18 +228,18 @@ def test_pages_of_indicators_alone_ask_nothing_more(
 ) -> None:
     """One question whether there is any context at all; where there is, one for the page."""
     asked: list[str] = []
-    rows, one = store.database.rows, store.database.one
+    rows, one = Transaction.rows, Transaction.one
 
-    def told_rows(connection: Connection, sql: str, values: Any = ()) -> Any:
+    def told_rows(transaction: Transaction, sql: str, values: Any = ()) -> Any:
         asked.append(sql)
-        return rows(connection, sql, values)
+        return rows(transaction, sql, values)
 
-    def told_one(connection: Connection, sql: str, values: Any = ()) -> Any:
+    def told_one(transaction: Transaction, sql: str, values: Any = ()) -> Any:
         asked.append(sql)
-        return one(connection, sql, values)
+        return one(transaction, sql, values)
 
-    monkeypatch.setattr(store.database, "rows", told_rows)
-    monkeypatch.setattr(store.database, "one", told_one)
+    monkeypatch.setattr(Transaction, "rows", told_rows)
+    monkeypatch.setattr(Transaction, "one", told_one)
     feed = store.objects.feed_number("ais")
     give(store, feed, *(indicator(n) for n in range(1, 500)))
     assert sum("edges" in sql or "nodes" in sql for sql in asked) == 1
@@ -273,8 +271,8 @@ def test_what_was_said_before_and_is_no_more_is_dropped(store: Store) -> None:
     assert before == EXPECTED
 
     def held() -> int:
-        with store.database.read() as connection:
-            return int(store.database.one(connection, "SELECT count(*) FROM contexts"))
+        with store.database.read() as transaction:
+            return int(transaction.one("SELECT count(*) FROM contexts"))
 
     grown = held()
     dropped = store.objects.sweep()

@@ -26,9 +26,9 @@ MIGRATIONS = Path(database_module.__file__).parent / "migrations"
 
 
 def test_the_migrations_lead_to_the_tables_as_declared(store: Store) -> None:
-    with store.database.read() as connection:
+    with store.database.read() as transaction:
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "compare_server_default": True}
+            transaction.connection, opts={"compare_type": True, "compare_server_default": True}
         )
         assert compare_metadata(context, metadata) == []
         [head] = ScriptDirectory(str(MIGRATIONS)).get_heads()
@@ -66,8 +66,8 @@ def test_only_the_service_user_reads_the_state_whatever_the_umask(tmp_path: Path
     store = Store(f"sqlite:///{file}")
     store.database.migrate()
     assert store.database.claim_instance()
-    with store.database.write() as connection:
-        store.database.run(connection, "INSERT INTO feeds (number, name) VALUES (1, 'x')")
+    with store.database.write() as transaction:
+        transaction.run("INSERT INTO feeds (number, name) VALUES (1, 'x')")
         beside = sorted(path.name for path in file.parent.iterdir())
         assert beside == [f"connector.db{end}" for end in ("", "-shm", "-wal", ".lock")]
         assert {mode(path) for path in file.parent.iterdir()} == {0o600}
@@ -127,8 +127,8 @@ def names(store: Store) -> list[str]:
 
 def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
     def fail() -> None:
-        with store.database.write() as connection:
-            store.database.run(connection, "INSERT INTO feeds (number, name) VALUES (7, 'x')")
+        with store.database.write() as transaction:
+            transaction.run("INSERT INTO feeds (number, name) VALUES (7, 'x')")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -139,12 +139,12 @@ def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
 def test_a_reader_sees_one_snapshot_while_others_write(store: Store) -> None:
     store.objects.feed_number("before")
     sql = "SELECT count(*) FROM feeds"
-    with store.database.read() as connection:
-        assert store.database.one(connection, sql) == 1
+    with store.database.read() as transaction:
+        assert transaction.one(sql) == 1
         writer = threading.Thread(target=store.objects.feed_number, args=["after"])
         writer.start()
         writer.join()
-        assert store.database.one(connection, sql) == 1
+        assert transaction.one(sql) == 1
     assert names(store) == ["after", "before"]
 
 
@@ -168,8 +168,8 @@ def test_as_many_outputs_read_at_once_as_there_are(store: Store) -> None:
 
     def read() -> None:
         try:
-            with store.database.read() as connection:
-                store.database.one(connection, "SELECT 1")
+            with store.database.read() as transaction:
+                transaction.one("SELECT 1")
                 reading.release()
                 go_on.wait(30)
         except ConnectorError as error:
@@ -190,12 +190,12 @@ def test_as_many_outputs_read_at_once_as_there_are(store: Store) -> None:
 
 def test_a_stream_yields_all_rows_and_leaves_the_connection_for_others(store: Store) -> None:
     rows = [(number, f"feed {number}") for number in range(1, 5001)]
-    with store.database.write() as connection:
-        store.database.many(connection, "INSERT INTO feeds (number, name) VALUES (?, ?)", rows)
+    with store.database.write() as transaction:
+        transaction.many("INSERT INTO feeds (number, name) VALUES (?, ?)", rows)
         sql = "SELECT number, name FROM feeds ORDER BY number"
-        streamed = [tuple(row) for row in store.database.stream(connection, sql)]
+        streamed = [tuple(row) for row in transaction.stream(sql)]
         assert streamed == rows
-        changed = store.database.run(connection, "DELETE FROM feeds WHERE number > ?", (10,))
+        changed = transaction.run("DELETE FROM feeds WHERE number > ?", (10,))
         assert changed == 4990
     assert len(names(store)) == 10
 
@@ -216,18 +216,18 @@ def test_a_file_that_is_no_database_stops_us_and_is_left_as_it_is(tmp_path: Path
 
 def test_the_state_of_a_later_version_stops_us_and_is_left_as_it_is(store: Store) -> None:
     later = "UPDATE alembic_version SET version_num = '9999'"
-    with store.database.write() as connection:
-        store.database.run(connection, later)
+    with store.database.write() as transaction:
+        transaction.run(later)
     with pytest.raises(StoreError, match="written by a later one"):
         store.database.migrate()
-    with store.database.read() as connection:
-        found = store.database.one(connection, "SELECT version_num FROM alembic_version")
+    with store.database.read() as transaction:
+        found = transaction.one("SELECT version_num FROM alembic_version")
     assert found == "9999"
 
 
 def test_a_table_that_is_missing_stops_us(store: Store) -> None:
-    with store.database.write() as connection:
-        store.database.run(connection, "DROP TABLE markings")
+    with store.database.write() as transaction:
+        transaction.run("DROP TABLE markings")
     with pytest.raises(StoreError, match="markings"):
         len(store.markings.of(1))
 
@@ -250,11 +250,11 @@ def test_a_full_disk_passes(tmp_path: Path) -> None:
     store.database.migrate()
 
     def fill() -> None:
-        with store.database.write() as connection:
-            pages = store.database.one(connection, "PRAGMA page_count")
-            store.database.run(connection, f"PRAGMA max_page_count={pages + 2}")
+        with store.database.write() as transaction:
+            pages = transaction.one("PRAGMA page_count")
+            transaction.run(f"PRAGMA max_page_count={pages + 2}")
             rows = [(number, f"{number:0500}") for number in range(1, 1001)]
-            store.database.many(connection, "INSERT INTO feeds (number, name) VALUES (?, ?)", rows)
+            transaction.many("INSERT INTO feeds (number, name) VALUES (?, ?)", rows)
 
     with pytest.raises(UnavailableError, match="full"):
         fill()
@@ -287,15 +287,15 @@ def test_a_connection_that_the_server_ends_passes_and_the_next_one_works(
     store.database.migrate()
 
     def ended() -> None:
-        with store.database.read() as connection:
+        with store.database.read() as transaction:
             killer = Store(str(store.database.url.render_as_string(hide_password=False)))
             with killer.database.read() as other:
-                killer.database.rows(
-                    other, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                other.rows(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                     "WHERE datname = 'connector_ended' AND pid <> pg_backend_pid()",
                 )  # fmt: skip
             killer.close()
-            store.database.one(connection, "SELECT 1")
+            transaction.one("SELECT 1")
 
     with pytest.raises(UnavailableError):
         ended()
@@ -320,8 +320,8 @@ def test_a_wait_for_a_free_connection_in_vain_passes(request: pytest.FixtureRequ
             busy.enter_context(database.engine.connect())
         with pytest.raises(UnavailableError, match="limit"), database.read():
             pass
-    with database.read() as connection:
-        assert database.one(connection, "SELECT 1") == 1
+    with database.read() as transaction:
+        assert transaction.one("SELECT 1") == 1
     database.close()
     server.drop("connector_busy")
 

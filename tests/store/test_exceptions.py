@@ -17,8 +17,8 @@ def add(store: Store, value: str, now: int = NOW, **given):
 
 
 def change(store: Store) -> int:
-    with store.database.read() as connection:
-        return latest_change(connection)
+    with store.database.read() as transaction:
+        return latest_change(transaction)
 
 
 def test_an_exception_is_kept_with_all_that_was_said(store: Store):

@@ -56,9 +56,9 @@ class Edge:
         return {value: Mark(mark) for value, mark in self.hand.rows(sql)}
 
     def assert_counted(self) -> None:
-        with self.store.database.read() as connection:
-            counted = tallies(self.store.database, connection, OUTPUT_TALLY, 1)
-            owned = self.store.ledger.owned(connection, 1)
+        with self.store.database.read() as transaction:
+            counted = tallies(transaction, OUTPUT_TALLY, 1)
+            owned = self.store.ledger.owned(transaction, 1)
         marks = Counter(self.marks().values())
         assert {mark: count for mark, count in counted.items() if count} == marks
         assert owned == sum(count for mark, count in marks.items() if mark in OURS)
@@ -256,8 +256,8 @@ def test_reasons_for_leaving_reach_the_plan(edge: Edge) -> None:
     edge.hand.refresh()
     plan = propose(edge.output, edge.store, CHANGED).plan
     assert plan.reasons == {Reason.EXPIRED: 1, Reason.REVOKED: 1, Reason.WITHDRAWN: 1}
-    with edge.store.database.read() as connection:
-        found = edge.store.ledger.reasons_among(connection, edge.hand.number, [1, 2, 3, 4])
+    with edge.store.database.read() as transaction:
+        found = edge.store.ledger.reasons_among(transaction, edge.hand.number, [1, 2, 3, 4])
     assert found == {1: Reason.EXPIRED, 2: Reason.REVOKED, 4: Reason.WITHDRAWN}
 
 
@@ -327,16 +327,16 @@ def test_what_a_list_wants_is_read_in_every_order(edge: Edge) -> None:
     )  # fmt: skip
     edge.hand.refresh()
     ledger, number = edge.store.ledger, edge.hand.number
-    with edge.store.database.read() as connection:
-        by_number = [row.observable.value for row in ledger.wanted(connection, number, None)]
-        by_key = [row.observable.value for row in ledger.wanted_sorted(connection, number)]
-        values = [found.value for _n, found, _r in ledger.values_sorted(connection, number)]
-        ranked = [found.value for _n, found, _r in ledger.ranks(connection, number)]
-        seq = ledger.list_seq(connection, number)
-        late = list(ledger.wanted(connection, number, seq))
-        [one] = ledger.wanted_among(connection, number, [2, 4, 99])
-        count = ledger.wanted_count(connection, number)
-        observables = dict(ledger.observables_of(connection, [3, 1, 99]))
+    with edge.store.database.read() as transaction:
+        by_number = [row.observable.value for row in ledger.wanted(transaction, number, None)]
+        by_key = [row.observable.value for row in ledger.wanted_sorted(transaction, number)]
+        values = [found.value for _n, found, _r in ledger.values_sorted(transaction, number)]
+        ranked = [found.value for _n, found, _r in ledger.ranks(transaction, number)]
+        seq = ledger.list_seq(transaction, number)
+        late = list(ledger.wanted(transaction, number, seq))
+        [one] = ledger.wanted_among(transaction, number, [2, 4, 99])
+        count = ledger.wanted_count(transaction, number)
+        observables = dict(ledger.observables_of(transaction, [3, 1, 99]))
     last = [each.rsplit(".", 1)[1] for each in by_number]
     assert last == ["9", "5", "7"]
     assert by_key == values == ["198.51.100.5", "198.51.100.7", "198.51.100.9"]
@@ -360,12 +360,12 @@ def test_large_lists_are_asked_for_in_parts(edge: Edge) -> None:
     )
     edge.sync()
     ledger, asked = edge.store.ledger, list(range(1, 2501))
-    with edge.store.database.read() as connection:
-        rows = list(ledger.wanted_among(connection, edge.hand.number, asked))
+    with edge.store.database.read() as transaction:
+        rows = list(ledger.wanted_among(transaction, edge.hand.number, asked))
         assert [row.number for row in rows] == asked
-        assert len(ledger.numbers_of(connection, [row.observable for row in rows])) == 2500
-        assert ledger.ours_among(connection, 1, asked) == set(asked)
-        assert len(list(ledger.written(connection, 1))) == 2500
+        assert len(ledger.numbers_of(transaction, [row.observable for row in rows])) == 2500
+        assert ledger.ours_among(transaction, 1, asked) == set(asked)
+        assert len(list(ledger.written(transaction, 1))) == 2500
 
 
 # ---- where an output stands ----------------------------------------------------------------------
@@ -436,9 +436,9 @@ def test_a_plan_is_accepted_by_its_id_and_done_once(edge: Edge) -> None:
     output = ledger.open("edge", edge.hand.number)
     plan = planned(1)
     ledger.hold(output, plan, ["too many"], 10)
-    with edge.store.database.read() as connection:
-        assert ledger.plan_state(connection, plan.id) == ("edge", "held", "changed")
-        assert ledger.plan_state(connection, "unknown") is None
+    with edge.store.database.read() as transaction:
+        assert ledger.plan_state(transaction, plan.id) == ("edge", "held", "changed")
+        assert ledger.plan_state(transaction, "unknown") is None
     assert ledger.accepted(output.number) == set()
     ledger.set_plan_state(output.number, plan.id, "accepted", "ada")
     assert ledger.accepted(output.number) == {plan.id}

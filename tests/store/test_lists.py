@@ -166,8 +166,8 @@ def test_a_list_knows_whether_it_has_seen_the_latest_rules(hand: Hand) -> None:
     hand.refresh()
 
     def decided() -> bool:
-        with hand.store.database.read() as connection:
-            return hand.store.ledger.rules_are_decided(connection, hand.number)
+        with hand.store.database.read() as transaction:
+            return hand.store.ledger.rules_are_decided(transaction, hand.number)
 
     assert decided()
     hand.give(indicator(2))
@@ -185,8 +185,8 @@ def test_a_rule_is_read_as_the_object_says_it_that_carries_the_entry(hand: Hand)
     hand.give(*given)
     hand.refresh()
     claims = [claim for claim, _rank, _stamp in hand.wanted().values()]
-    with hand.store.database.read() as connection:
-        found = hand.store.originals_of_claims(connection, claims)
+    with hand.store.database.read() as transaction:
+        found = hand.store.originals_of_claims(transaction, claims)
     assert sorted(found.values()) == sorted(given)
 
 
@@ -224,9 +224,9 @@ def test_what_protects_is_told_right_after_a_chunk_that_failed(hand: Hand) -> No
         refresh()
     groups = iter(["builtin", "builtin", "files"])
     refresh()
-    with hand.store.database.read() as connection:
-        counted = tallies(hand.store.database, connection, LIST_TALLY, hand.number)
-        told = by_protector(hand.store.database, connection, counted)
+    with hand.store.database.read() as transaction:
+        counted = tallies(transaction, LIST_TALLY, hand.number)
+        told = by_protector(transaction, counted)
     assert told == {"builtin": 2, "files": 1}
 
 

@@ -50,8 +50,8 @@ class FeedHand:
 
 
 def rows(store: Store, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    with store.database.read() as connection:
-        return [tuple(row) for row in store.database.rows(connection, sql, values)]
+    with store.database.read() as transaction:
+        return [tuple(row) for row in transaction.rows(sql, values)]
 
 
 def everything(store: Store) -> dict[str, list[tuple[Any, ...]]]:
@@ -440,10 +440,10 @@ def test_what_a_file_showed_before_counts_no_more(store: Store) -> None:
 
     def shown(run: int, *said: KnownMarking, collection: int = 7) -> KnownMarking:
         place = Shown(collection, run)
-        with store.database.write() as connection:
+        with store.database.write() as transaction:
             for each in said:
-                definitions.put(connection, feed, {ref: Definition(each)}, place)
-            definitions.end_run(connection, feed, place)
+                definitions.put(transaction, feed, {ref: Definition(each)}, place)
+            definitions.end_run(transaction, feed, place)
         store.markings.of(feed).look_again([ref])
         return store.markings.of(feed)[ref]
 
@@ -461,8 +461,8 @@ def test_names_come_from_the_originals(store: Store) -> None:
     FeedHand(store).give(indicator(1, name="Beacon", hosts=(1, 2)), indicator(2), b"not json")
     FeedHand(store).give(indicator(1, name="of another feed"))
     claims = [row[0] for row in rows(store, "SELECT number FROM claims ORDER BY number")]
-    with store.database.read() as connection:
-        found = store.names(connection, claims)
+    with store.database.read() as transaction:
+        found = store.names(transaction, claims)
     assert list(found.values()) == ["Beacon", "Beacon", "of another feed"]
     assert len(claims) == 5
 
@@ -486,8 +486,8 @@ def test_observables_are_numbered_once(store: Store) -> None:
     found = rows(store, "SELECT value FROM observables ORDER BY number")
     assert found == [("198.51.100.1",), ("198.51.100.2",)]
     asked = [Observable(ObservableType.IPV4_ADDR, value) for (value,) in found]
-    with store.database.read() as connection:
-        numbers = store.ledger.numbers_of(connection, asked)
+    with store.database.read() as transaction:
+        numbers = store.ledger.numbers_of(transaction, asked)
     assert [numbers[each] for each in asked] == [1, 2]
 
 
@@ -705,7 +705,7 @@ def test_as_many_outputs_as_there_are_connections_learn_names_at_once(store: Sto
     FeedHand(store).give(indicator(1, name="Beacon"))
     with ExitStack() as held:
         outputs = [held.enter_context(store.database.read()) for _ in range(45)]
-        found = [store.names(connection, [1]) for connection in outputs]
+        found = [store.names(transaction, [1]) for transaction in outputs]
     assert found == [{1: "Beacon"}] * 45
 
 

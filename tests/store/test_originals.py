@@ -16,8 +16,8 @@ RAW = list(indicators(1200, seed=3))
 
 
 def originals(store: Store, keys: list[bytes]) -> dict[bytes, bytes]:
-    with store.database.read() as connection:
-        return store.originals(connection, keys)
+    with store.database.read() as transaction:
+        return store.originals(transaction, keys)
 
 
 def dictionaries(hand: Hand) -> list[tuple[int, int]]:

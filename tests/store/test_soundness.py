@@ -101,9 +101,8 @@ def test_an_index_that_was_built_anew_is_believed_again(hand: Hand) -> None:
     hide(hand.store, "observable % 8 = 0")
     with pytest.raises(StoreError):
         hand.refresh(everything=True)
-    with hand.store.database.write() as connection:
-        hand.store.database.run(
-            connection,
+    with hand.store.database.write() as transaction:
+        transaction.run(
             "REINDEX INDEX claims_by_observable" if not hand.store.database.sqlite else "REINDEX",
         )
     done = hand.refresh(everything=True)
@@ -117,8 +116,8 @@ def test_a_check_compares_every_index_with_its_table(sqlite_hand: Hand, index: s
     columns = {"objects_by_key": "number", "observables_by_touch": "number"}
     hide_rows(file_of(store), index, f"{columns.get(index, 'observable')} = 7")
     store.soundness.expect_readable()  # it compares no index with its table
-    with store.database.read() as connection, pytest.raises(StoreError, match=f"{index}"):
-        store.soundness.expect_sound(connection)
+    with store.database.read() as transaction, pytest.raises(StoreError, match=f"{index}"):
+        store.soundness.expect_sound(transaction)
 
 
 def test_three_flipped_bytes_are_found_as_the_state_is_opened(sqlite_hand: Hand) -> None:
@@ -134,24 +133,24 @@ def test_amcheck_is_asked_where_it_is_there(hand: Hand) -> None:
     if database.sqlite:
         pytest.skip("an extension of PostgreSQL")
     hide(hand.store, "observable = 7")
-    with database.read() as connection:
-        hand.store.soundness.expect_sound(connection)  # it is not there: nothing to say
-    with database.write() as connection:
-        database.run(connection, "CREATE EXTENSION amcheck")
+    with database.read() as transaction:
+        hand.store.soundness.expect_sound(transaction)  # it is not there: nothing to say
+    with database.write() as transaction:
+        transaction.run("CREATE EXTENSION amcheck")
     again = Soundness(database)
-    with database.read() as connection, pytest.raises(StoreError, match="claims_by_observable"):
-        again.expect_sound(connection)
+    with database.read() as transaction, pytest.raises(StoreError, match="claims_by_observable"):
+        again.expect_sound(transaction)
 
 
 def test_a_sound_state_is_not_looked_at_again_for_ten_minutes(hand: Hand) -> None:
     now = 0.0
     soundness = Soundness(hand.store.database, lambda: now)
-    with hand.store.database.read() as connection:
-        soundness.expect_sound(connection)
+    with hand.store.database.read() as transaction:
+        soundness.expect_sound(transaction)
     hide(hand.store, "observable = 7")
-    with hand.store.database.read() as connection:
-        soundness.expect_sound(connection)
+    with hand.store.database.read() as transaction:
+        soundness.expect_sound(transaction)
     if hand.store.database.sqlite:
         now = 601.0
-        with hand.store.database.read() as connection, pytest.raises(StoreError):
-            soundness.expect_sound(connection)
+        with hand.store.database.read() as transaction, pytest.raises(StoreError):
+            soundness.expect_sound(transaction)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from policy_case import ADDRESS, NOW, claim, policy
 
-from connector.decisions.decide import State, confidence_of, decide, explain, reason_of
+from connector.decisions.decide import State, confidence_of, decide, reason_of
+from connector.decisions.explain import explain
 from connector.decisions.selection import Select, Terms
 from connector.indicators.confidence import Scale, code_of, readings, words_of
 from connector.model import Reason

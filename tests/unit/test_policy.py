@@ -17,9 +17,9 @@ from connector.decisions.decide import (
     confidence_of,
     decide,
     ends,
-    explain,
     reason_of,
 )
+from connector.decisions.explain import explain
 from connector.decisions.selection import Choice, Select, Terms, Traits
 from connector.decisions.verdict import ListPolicy
 from connector.model import (

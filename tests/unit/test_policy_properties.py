@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_case import ADDRESS, Allowlist, claim, policy
 
-from connector.decisions.decide import NEVER, ClaimRow, Kind, State, decide, explain, reason_of
+from connector.decisions.decide import NEVER, ClaimRow, Kind, State, decide, reason_of
+from connector.decisions.explain import explain
 from connector.decisions.selection import Choice, Select, Terms, Traits
 from connector.decisions.verdict import ListPolicy
 from connector.model import ObservableType, Purpose, Reason, Tlp

@@ -3,7 +3,8 @@
 import pytest
 from policy_case import NOW, claim, policy
 
-from connector.decisions.decide import Kind, decide, explain, reason_of
+from connector.decisions.decide import Kind, decide, reason_of
+from connector.decisions.explain import explain
 from connector.decisions.selection import Select, Terms
 from connector.model import Observable, ObservableType, Purpose, Reason
 

@@ -3,7 +3,8 @@
 import pytest
 from policy_case import ADDRESS, Allowlist, claim, policy
 
-from connector.decisions.decide import decide, explain_all, reason_of
+from connector.decisions.decide import decide, reason_of
+from connector.decisions.explain import explain_all
 from connector.decisions.selection import Select, Terms, Traits
 from connector.decisions.verdict import ListPolicy
 from connector.decisions.witnesses import witnesses

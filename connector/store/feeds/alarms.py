@@ -26,9 +26,9 @@ class Alarms:
     def sound(self, feed: int, found: Mapping[str, tuple[str, int]], now: int) -> list[str]:
         """Remember alarms with their newest words and counts; return the names that are news."""
         news = []
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = "SELECT name FROM alarms WHERE feed = ?"
-            known = {row[0] for row in self._db.rows(connection, sql, (feed,))}
+            known = {row[0] for row in transaction.rows(sql, (feed,))}
             for name, (words, count) in found.items():
                 if name not in known:
                     news.append(name)
@@ -37,14 +37,14 @@ class Alarms:
                     "ON CONFLICT (feed, name) DO UPDATE SET words = excluded.words, "
                     "count = excluded.count"
                 )
-                self._db.run(connection, sql, (feed, name, words, now, count))
+                transaction.run(sql, (feed, name, words, now, count))
         return news
 
     def clear(self, feed: int, names: Sequence[str]) -> int:
         """Forget alarms of a feed; return how many there were."""
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = f"DELETE FROM alarms WHERE feed = ? AND name IN ({marks(names)})"  # noqa: S608 - only marks
-            return self._db.run(connection, sql, (feed, *names))
+            return transaction.run(sql, (feed, *names))
 
     def found(self) -> list[Alarm]:
         """Return all alarms, the oldest first."""
@@ -52,5 +52,5 @@ class Alarms:
             "SELECT f.name, a.name, a.words, a.since, a.count FROM alarms a "
             "JOIN feeds f ON f.number = a.feed ORDER BY a.since, a.feed, a.name"
         )
-        with self._db.read() as connection:
-            return [Alarm(*row) for row in self._db.rows(connection, sql)]
+        with self._db.read() as transaction:
+            return [Alarm(*row) for row in transaction.rows(sql)]

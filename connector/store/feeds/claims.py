@@ -6,13 +6,12 @@ Every change touches its observables with a rising number; lists consider what w
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection
-
 from connector.decisions.decide import Kind
 from connector.indicators.observables.keys import key_of
 from connector.model import Claim, Reason, RuleRef, Subject
 from connector.store.database import Database, blob, marks, numbers, parts
 from connector.store.interning import TYPE_CODES
+from connector.store.transaction import Transaction
 
 _KINDS: Final = {
     Reason.UNREADABLE: int(Kind.UNREADABLE),
@@ -38,53 +37,53 @@ class ClaimRows:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def next_touch(self, connection: Connection) -> int:
+    def next_touch(self, transaction: Transaction) -> int:
         """Return the number of the change that now begins."""
-        highest = self._db.one(connection, "SELECT max(touched) FROM observables")
-        departed = self._db.one(connection, "SELECT max(touched) FROM departures")
+        highest = transaction.one("SELECT max(touched) FROM observables")
+        departed = transaction.one("SELECT max(touched) FROM departures")
         return int(max(highest or 0, departed or 0)) + 1
 
     def put(
         self,
-        connection: Connection,
+        transaction: Transaction,
         claims: Mapping[int, Sequence[Claim]],
         replaced: Collection[int],
         touched: int,
     ) -> None:
         """Write what objects claim; of those that are replaced, only what differs."""
-        observed = self._observables(connection, claims, touched)
-        kept = self._drop_replaced(connection, claims, replaced, observed, touched)
-        number = self._db.one(connection, "SELECT max(number) FROM claims") or 0
-        departed = self._db.one(connection, "SELECT max(claim) FROM departures") or 0
+        observed = self._observables(transaction, claims, touched)
+        kept = self._drop_replaced(transaction, claims, replaced, observed, touched)
+        number = transaction.one("SELECT max(number) FROM claims") or 0
+        departed = transaction.one("SELECT max(claim) FROM departures") or 0
         number = max(number, departed)
         rows = [_row_of(owner, claim, observed) for owner, said in claims.items() for claim in said]
         if kept:
             rows = [row for row in rows if row not in kept]
         sql = "INSERT INTO claims (number, object, observable, kind, why) VALUES (?, ?, ?, ?, ?)"
-        self._db.many(connection, sql, [(at, *row) for at, row in enumerate(rows, number + 1)])
+        transaction.many(sql, [(at, *row) for at, row in enumerate(rows, number + 1)])
 
     def depart(
-        self, connection: Connection, claims: Sequence[int], left: Sequence[int], touched: int
+        self, transaction: Transaction, claims: Sequence[int], left: Sequence[int], touched: int
     ) -> None:
         """Delete claims for good, and touch the observables they left."""
         for part in parts(claims):
             sql = f"DELETE FROM claims WHERE number IN ({numbers(part)})"  # noqa: S608 - only numbers
-            self._db.run(connection, sql)
+            transaction.run(sql)
         rows = [(claim, touched) for claim in claims]
-        self._db.many(connection, "INSERT INTO departures (claim, touched) VALUES (?, ?)", rows)
-        self._touch(connection, [observable for observable in left if observable], touched)
+        transaction.many("INSERT INTO departures (claim, touched) VALUES (?, ?)", rows)
+        self._touch(transaction, [observable for observable in left if observable], touched)
 
-    def stir(self, connection: Connection, objects: Collection[int], touched: int) -> None:
+    def stir(self, transaction: Transaction, objects: Collection[int], touched: int) -> None:
         """Touch every observable that these objects speak of."""
         for part in parts(list(objects)):
             sql = (
                 "UPDATE observables SET touched = ? WHERE touched <> ? AND number IN "  # noqa: S608 - only numbers
                 f"(SELECT observable FROM claims WHERE object IN ({numbers(part)}))"
             )
-            self._db.run(connection, sql, (touched, touched))
+            transaction.run(sql, (touched, touched))
 
     def _observables(
-        self, connection: Connection, claims: Mapping[int, Sequence[Claim]], touched: int
+        self, transaction: Transaction, claims: Mapping[int, Sequence[Claim]], touched: int
     ) -> dict[Subject, int]:
         """Return the number of every observable claimed; new ones are given one."""
         spoken = dict.fromkeys(
@@ -94,7 +93,7 @@ class ClaimRows:
             if observable is not None
         )
         keys = list(map(key_of, spoken))
-        first = (self._db.one(connection, "SELECT max(number) FROM observables") or 0) + 1
+        first = (transaction.one("SELECT max(number) FROM observables") or 0) + 1
         given: Sequence[int] = range(first, first + len(keys))
         rows = [
             (number, blob(key), TYPE_CODES[observable.type], observable.value, touched)
@@ -104,23 +103,23 @@ class ClaimRows:
             "INSERT INTO observables (number, key, type, value, touched) VALUES (?,?,?,?,?) "
             "ON CONFLICT (key) DO NOTHING"
         )
-        if self._db.many(connection, sql, rows) < len(rows):
-            known = self._numbers_of(connection, keys)
+        if transaction.many(sql, rows) < len(rows):
+            known = self._numbers_of(transaction, keys)
             given = [known[key] for key in keys]
-            self._touch(connection, [number for number in given if number < first], touched)
+            self._touch(transaction, [number for number in given if number < first], touched)
         return dict(zip(spoken, given, strict=True))
 
-    def _numbers_of(self, connection: Connection, keys: Sequence[bytes]) -> dict[bytes, int]:
+    def _numbers_of(self, transaction: Transaction, keys: Sequence[bytes]) -> dict[bytes, int]:
         found: dict[bytes, int] = {}
         for part in parts(keys):
             sql = f"SELECT key, number FROM observables WHERE key IN ({marks(part)})"  # noqa: S608 - only marks
-            for key, number in self._db.rows(connection, sql, part):
+            for key, number in transaction.rows(sql, part):
                 found[bytes(key)] = number
         return found
 
     def _drop_replaced(
         self,
-        connection: Connection,
+        transaction: Transaction,
         claims: Mapping[int, Sequence[Claim]],
         replaced: Collection[int],
         observed: Mapping[Subject, int],
@@ -136,20 +135,20 @@ class ClaimRows:
                 "SELECT number, object, observable, kind, why FROM claims "  # noqa: S608 - only numbers
                 f"WHERE object IN ({numbers(part)})"
             )
-            for number, *said in self._db.rows(connection, sql):
+            for number, *said in transaction.rows(sql):
                 row = tuple(said)
                 if row in wanted:
                     kept.add(row)
                 else:
                     gone.append(number)
                     left.append(row[1])
-        self.depart(connection, gone, left, touched)
+        self.depart(transaction, gone, left, touched)
         return kept
 
-    def _touch(self, connection: Connection, observables: Sequence[int], touched: int) -> None:
+    def _touch(self, transaction: Transaction, observables: Sequence[int], touched: int) -> None:
         for part in parts(observables):
             sql = f"UPDATE observables SET touched = ? WHERE number IN ({numbers(part)})"  # noqa: S608 - only numbers
-            self._db.run(connection, sql, (touched,))
+            transaction.run(sql, (touched,))
 
 
 def _row_of(owner: int, claim: Claim, observed: Mapping[Subject, int]) -> _Row:

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection
 
 from connector.decisions.decide import State
 from connector.indicators.attribution import DEEPEST, Step, context_of
@@ -19,6 +18,7 @@ from connector.model import Context
 from connector.store.database import Database, blob, marks, numbers, parts
 from connector.store.feeds.claims import ClaimRows
 from connector.store.interning import Interned
+from connector.store.transaction import Transaction
 
 _PART: Final = 1000
 # A stranger's revocation takes nothing away here: it could unblock what its creator stands by.
@@ -38,7 +38,7 @@ class ContextRows:
 
     def take(
         self,
-        connection: Connection,
+        transaction: Transaction,
         feed: int,
         told: Mapping[int, tuple[bytes, Told]],
         restated: Collection[int],
@@ -52,21 +52,21 @@ class ContextRows:
         """
         affected: set[bytes] = set()
         if told or restated:
-            start = self._sources(connection, list(restated))
-            self._replace(connection, told, [number for number in told if number in restated])
+            start = self._sources(transaction, list(restated))
+            self._replace(transaction, told, [number for number in told if number in restated])
             start.update(key for key, _ in told.values())
             start.update(edge.source for _, said in told.values() for edge in said.edges)
-            affected = self._backwards(connection, feed, start)
-        if fresh and self._db.one(connection, "SELECT 1 FROM edges LIMIT 1"):
-            affected |= self._spoken_of(connection, fresh)
+            affected = self._backwards(transaction, feed, start)
+        if fresh and transaction.one("SELECT 1 FROM edges LIMIT 1"):
+            affected |= self._spoken_of(transaction, fresh)
         for part in parts(sorted(affected), _PART):
-            self._settle(connection, feed, part, touched)
+            self._settle(transaction, feed, part, touched)
 
-    def sweep(self, connection: Connection) -> int:
+    def sweep(self, transaction: Transaction) -> int:
         """Drop what is said of no indicator any more."""
-        return self._contexts.sweep(connection)
+        return self._contexts.sweep(transaction)
 
-    def _sources(self, connection: Connection, objects: Sequence[int]) -> set[bytes]:
+    def _sources(self, transaction: Transaction, objects: Sequence[int]) -> set[bytes]:
         """Return the keys of objects, and where the edges that they laid begin."""
         found: set[bytes] = set()
         for part in parts(objects):
@@ -75,37 +75,37 @@ class ContextRows:
                 f"SELECT key FROM nodes WHERE object IN ({held}) "  # noqa: S608 - only numbers
                 f"UNION SELECT source FROM edges WHERE object IN ({held})"
             )
-            found.update(bytes(row[0]) for row in self._db.rows(connection, sql))
+            found.update(bytes(row[0]) for row in transaction.rows(sql))
         return found
 
     def _replace(
         self,
-        connection: Connection,
+        transaction: Transaction,
         told: Mapping[int, tuple[bytes, Told]],
         before: Sequence[int],
     ) -> None:
         for part in parts(before):
             for table in ("nodes", "edges"):
                 sql = f"DELETE FROM {table} WHERE object IN ({numbers(part)})"  # noqa: S608 - only numbers
-                self._db.run(connection, sql)
+                transaction.run(sql)
         sql = "INSERT INTO nodes (object, key, body) VALUES (?, ?, ?)"
         bodies = [
             (number, blob(key), msgspec.json.encode(said.node).decode())
             for number, (key, said) in told.items()
         ]
-        self._db.many(connection, sql, bodies)
+        transaction.many(sql, bodies)
         sql = "INSERT INTO edges (source, target, link, object) VALUES (?, ?, ?, ?)"
         rows = [
             (blob(source), blob(target), int(link), number)
             for number, (_, said) in told.items()
             for source, target, link in said.edges
         ]
-        self._db.many(connection, sql, rows)
+        transaction.many(sql, rows)
 
-    def _backwards(self, connection: Connection, feed: int, start: set[bytes]) -> set[bytes]:
+    def _backwards(self, transaction: Transaction, feed: int, start: set[bytes]) -> set[bytes]:
         """Return the indicators from which one of these can be reached."""
         among_indicators = any(
-            self._db.one(connection, "SELECT 1 FROM edges WHERE target >= ? AND target < ?", span)
+            transaction.one("SELECT 1 FROM edges WHERE target >= ? AND target < ?", span)
             for span in INDICATOR_KEYS
         )
         seen = set(start)
@@ -120,51 +120,46 @@ class ContextRows:
                     "JOIN objects o ON o.number = e.object AND o.feed = ? "
                     f"WHERE e.target IN ({marks(part)})"
                 )
-                rows = self._db.rows(connection, sql, (feed, *part))
+                rows = transaction.rows(sql, (feed, *part))
                 reached.update(bytes(row[0]) for row in rows)
             frontier = reached - seen
             seen |= frontier
         return {key for key in seen if is_indicator(key)}
 
-    def _spoken_of(self, connection: Connection, fresh: Sequence[bytes]) -> set[bytes]:
+    def _spoken_of(self, transaction: Transaction, fresh: Sequence[bytes]) -> set[bytes]:
         found: set[bytes] = set()
         for part in parts(fresh):
             sql = f"SELECT DISTINCT source FROM edges WHERE source IN ({marks(part)})"  # noqa: S608 - only marks
-            found.update(bytes(row[0]) for row in self._db.rows(connection, sql, part))
+            found.update(bytes(row[0]) for row in transaction.rows(sql, part))
         return found
 
     def _settle(
-        self, connection: Connection, feed: int, keys: Sequence[bytes], touched: int
+        self, transaction: Transaction, feed: int, keys: Sequence[bytes], touched: int
     ) -> None:
         """Gather anew what is said of indicators; touch what they claim where it changed."""
         sql = (
             "SELECT number, key, context, sighted FROM objects "  # noqa: S608 - only marks
             f"WHERE feed = ? AND key IN ({marks(keys)})"
         )
-        rows = self._db.rows(connection, sql, (feed, *keys))
-        graph = Graph(self._db, connection, feed, {bytes(row[1]) for row in rows})
+        rows = transaction.rows(sql, (feed, *keys))
+        graph = Graph(transaction, feed, {bytes(row[1]) for row in rows})
         said = {bytes(row[1]): graph.context_of(bytes(row[1])) for row in rows}
-        given = self._contexts.of(connection, {found for found, _ in said.values() if any(found)})
+        given = self._contexts.of(transaction, {found for found, _ in said.values() if any(found)})
         changed = []
         for number, key, context, sighted in rows:
             found, seen = said[bytes(key)]
             news = (given.get(found, 0), seen)
             if news != (context, sighted):
                 changed.append((*news, number))
-        self._db.many(
-            connection, "UPDATE objects SET context = ?, sighted = ? WHERE number = ?", changed
-        )
-        self._claims.stir(connection, [row[-1] for row in changed], touched)
+        transaction.many("UPDATE objects SET context = ?, sighted = ? WHERE number = ?", changed)
+        self._claims.stir(transaction, [row[-1] for row in changed], touched)
 
 
 class Graph:
     """What a feed says of the ways that lead away from some objects."""
 
-    def __init__(
-        self, database: Database, connection: Connection, feed: int, start: Iterable[bytes]
-    ) -> None:
-        self._db = database
-        self._connection = connection
+    def __init__(self, transaction: Transaction, feed: int, start: Iterable[bytes]) -> None:
+        self._transaction = transaction
         self._feed = feed
         self._nodes: dict[bytes, list[Node]] = {}
         self._steps: dict[bytes, list[Step]] = {}
@@ -222,4 +217,4 @@ class Graph:
     def _rows(self, sql: str, keys: set[bytes]) -> Iterable[Any]:
         for part in parts(list(keys)):
             marked = sql.replace("{keys}", marks(part))
-            yield from self._db.rows(self._connection, marked, (self._feed, *part))
+            yield from self._transaction.rows(marked, (self._feed, *part))

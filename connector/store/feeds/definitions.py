@@ -7,8 +7,6 @@ cursor counts until a newer version comes. Two definitions that stand side by si
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection
-
 from connector.indicators.markings.definition import (
     Definition,
     KnownMarking,
@@ -19,6 +17,7 @@ from connector.indicators.markings.definition import (
 )
 from connector.indicators.markings.tlp import tlp_of_id
 from connector.store.database import Database, marks, parts
+from connector.store.transaction import Transaction
 
 _COLUMNS: Final = "id, collection, run, version, gone, body"
 
@@ -47,7 +46,7 @@ class Definitions:
 
     def put(
         self,
-        connection: Connection,
+        transaction: Transaction,
         feed: int,
         given: Mapping[str, Definition],
         shown: Shown = BY_CURSOR,
@@ -57,7 +56,7 @@ class Definitions:
         Published ids mean what they mean, so nothing is kept under them.
         """
         given = {ref: said for ref, said in given.items() if tlp_of_id(ref) is None}
-        held = self._held(connection, feed, given)
+        held = self._held(transaction, feed, given)
         before = _meanings(held)
         rows = []
         for ref, said in given.items():
@@ -73,18 +72,18 @@ class Definitions:
             "run = excluded.run, version = excluded.version, gone = excluded.gone, "
             "body = excluded.body"
         )
-        self._db.many(connection, sql, rows)
-        return self._settle(connection, feed, before, _meanings(held)) if rows else False
+        transaction.many(sql, rows)
+        return self._settle(transaction, feed, before, _meanings(held)) if rows else False
 
-    def end_run(self, connection: Connection, feed: int, shown: Shown) -> bool:
+    def end_run(self, transaction: Transaction, feed: int, shown: Shown) -> bool:
         """Take back what a whole collection showed before this run and not in it."""
         sql = "SELECT id FROM markings WHERE collection = ? AND run < ? AND gone = 0"
-        left = [row[0] for row in self._db.rows(connection, sql, shown)]
-        return self.take_back(connection, feed, left, shown.collection)
+        left = [row[0] for row in transaction.rows(sql, shown)]
+        return self.take_back(transaction, feed, left, shown.collection)
 
     def take_back(
         self,
-        connection: Connection,
+        transaction: Transaction,
         feed: int,
         refs: Collection[str],
         collection: int = BY_CURSOR.collection,
@@ -94,26 +93,26 @@ class Definitions:
         """Let definitions of a collection count no more; with `back`, let them count again."""
         if not refs:
             return False
-        before = _meanings(self._held(connection, feed, refs))
+        before = _meanings(self._held(transaction, feed, refs))
         sql = "UPDATE markings SET gone = ? WHERE feed = ? AND id = ? AND collection = ?"
         rows = [(int(not back), feed, ref, collection) for ref in refs]
-        self._db.many(connection, sql, rows)
-        return self._settle(connection, feed, before, _meanings(self._held(connection, feed, refs)))
+        transaction.many(sql, rows)
+        return self._settle(
+            transaction, feed, before, _meanings(self._held(transaction, feed, refs))
+        )
 
-    def _held(self, connection: Connection, feed: int, refs: Collection[str]) -> _Held:
+    def _held(self, transaction: Transaction, feed: int, refs: Collection[str]) -> _Held:
         found: _Held = {}
         for part in parts(list(refs)):
             sql = f"SELECT {_COLUMNS} FROM markings WHERE feed = ? AND id IN ({marks(part)})"  # noqa: S608 - only marks
-            for ref, collection, run, version, gone, body in self._db.rows(
-                connection, sql, (feed, *part)
-            ):
+            for ref, collection, run, version, gone, body in transaction.rows(sql, (feed, *part)):
                 said = Definition(marking_from_text(body), version, bool(gone))
                 found.setdefault(ref, {})[collection] = (run, said)
         return found
 
     def _settle(
         self,
-        connection: Connection,
+        transaction: Transaction,
         feed: int,
         before: Mapping[str, KnownMarking | None],
         after: Mapping[str, KnownMarking | None],
@@ -126,21 +125,21 @@ class Definitions:
         closing = {ref: _closing(after[ref]) for ref in changed}
         closing = {ref: at for ref, at in closing.items() if at != _closing(before.get(ref))}
         reopened = [ref for ref in closing if _closing(before.get(ref)) is not None]
-        self._reopen(connection, feed, reopened)
+        self._reopen(transaction, feed, reopened)
         rows = [(feed, ref, at[0], at[1], at[0]) for ref, at in closing.items() if at is not None]
         sql = "INSERT INTO disposals (feed, marking, at, spill, turn) VALUES (?, ?, ?, ?, ?)"
-        self._db.many(connection, sql, rows)
+        transaction.many(sql, rows)
         return bool(closing)
 
-    def _reopen(self, connection: Connection, feed: int, refs: Collection[str]) -> None:
+    def _reopen(self, transaction: Transaction, feed: int, refs: Collection[str]) -> None:
         """Forget what was said of holding; where anything was lost by it, read the feed anew."""
         for part in parts(list(refs)):
             among = f"feed = ? AND marking IN ({marks(part)})"
             sql = f"SELECT max(lost) FROM disposals WHERE {among}"  # noqa: S608 - only marks
-            if self._db.one(connection, sql, (feed, *part)):
+            if transaction.one(sql, (feed, *part)):
                 sql = "UPDATE feeds SET reread = 1 WHERE number = ?"
-                self._db.run(connection, sql, (feed,))
-            self._db.run(connection, f"DELETE FROM disposals WHERE {among}", (feed, *part))  # noqa: S608 - only marks
+                transaction.run(sql, (feed,))
+            transaction.run(f"DELETE FROM disposals WHERE {among}", (feed, *part))  # noqa: S608 - only marks
 
 
 def _meanings(held: _Held) -> dict[str, KnownMarking | None]:

@@ -7,10 +7,8 @@ the object itself, before an older version of it, or while it is withdrawn.
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import Connection
-
 from connector.decisions.decide import State
-from connector.store.database import Database
+from connector.store.transaction import Transaction
 
 # What an object `o` stands at when it is not withdrawn.
 STANDING: Final = (
@@ -19,15 +17,13 @@ STANDING: Final = (
 )
 
 
-def keep_disputes(
-    database: Database, connection: Connection, disputes: Mapping[int, int | None]
-) -> None:
+def keep_disputes(transaction: Transaction, disputes: Mapping[int, int | None]) -> None:
     """Record the latest dispute of objects; None ends it: the creator has spoken for good."""
     ended = [(number,) for number, modified in disputes.items() if modified is None]
-    database.many(connection, "DELETE FROM disputes WHERE object = ?", ended)
+    transaction.many("DELETE FROM disputes WHERE object = ?", ended)
     rows = [(number, at) for number, at in disputes.items() if at is not None]
     sql = (
         "INSERT INTO disputes (object, modified) VALUES (?, ?) "
         "ON CONFLICT (object) DO UPDATE SET modified = excluded.modified"
     )
-    database.many(connection, sql, rows)
+    transaction.many(sql, rows)

@@ -26,9 +26,9 @@ class Gaps:
 
     def note(self, feed: int, collection: str, after: int, until: int, now: int) -> bool:
         """Remember a span; return whether it is news. One that has grown is open again."""
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = "SELECT until FROM gaps WHERE feed = ? AND collection = ? AND after = ?"
-            known = self._db.one(connection, sql, (feed, collection, after))
+            known = transaction.one(sql, (feed, collection, after))
             if known is not None and known >= until:
                 return False
             sql = (
@@ -36,7 +36,7 @@ class Gaps:
                 "ON CONFLICT (feed, collection, after) DO UPDATE SET until = excluded.until, "
                 "noted = excluded.noted, acknowledged_at = NULL, acknowledged_by = NULL"
             )
-            self._db.run(connection, sql, (feed, collection, after, until, now))
+            transaction.run(sql, (feed, collection, after, until, now))
             return True
 
     def found(self, *, everything: bool = False) -> list[GapRow]:
@@ -48,14 +48,14 @@ class Gaps:
             f"{'' if everything else 'WHERE g.acknowledged_at IS NULL '}"
             "ORDER BY g.noted, g.feed, g.after"
         )
-        with self._db.read() as connection:
-            return [GapRow(*row) for row in self._db.rows(connection, sql)]
+        with self._db.read() as transaction:
+            return [GapRow(*row) for row in transaction.rows(sql)]
 
     def acknowledge(self, feed: int, by: str, now: int) -> int:
         """Mark every open span of a feed as known to a person; return how many there were."""
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = (
                 "UPDATE gaps SET acknowledged_at = ?, acknowledged_by = ? "
                 "WHERE feed = ? AND acknowledged_at IS NULL"
             )
-            return self._db.run(connection, sql, (now, by, feed))
+            return transaction.run(sql, (now, by, feed))

@@ -8,13 +8,12 @@ from collections.abc import Collection, Iterable, Sequence
 from hashlib import blake2b
 from typing import Final
 
-from sqlalchemy import Connection
-
 from connector.decisions.character import Lately
 from connector.decisions.decide import State
 from connector.model import Claim
 from connector.store.database import Database, marks, parts
 from connector.store.feeds.arrivals import Arrivals
+from connector.store.transaction import Transaction
 
 _COLUMNS: Final = "kept, came, gone, strangers, claims, odd, twins"
 _TWINS: Final = (
@@ -34,52 +33,52 @@ class Habits:
 
     def begin(self, feed: int, now: int, span: int, *, anew: bool = False) -> None:
         """Start a new span where one has passed, after the first fill, or when asked to."""
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = (
                 "SELECT h.number, h.began, h.kept, h.came - h.gone, f.last_success FROM habits h "
                 "JOIN feeds f ON f.number = h.feed WHERE h.feed = ?"
             )
-            rows = self._db.rows(connection, sql, (feed,))
+            rows = transaction.rows(sql, (feed,))
             if not rows:
-                self._open(connection, feed, 1, now, 0)
+                self._open(transaction, feed, 1, now, 0)
                 return
             number, began, kept, more, filled = rows[0]
             first = not kept and more > 0 and filled is not None
             if anew or first or now - began >= span:
-                self._open(connection, feed, number + 1, now, max(0, kept + more))
+                self._open(transaction, feed, number + 1, now, max(0, kept + more))
 
-    def _open(self, connection: Connection, feed: int, number: int, now: int, kept: int) -> None:
-        self._db.run(connection, "DELETE FROM habits WHERE feed = ?", (feed,))
+    def _open(self, transaction: Transaction, feed: int, number: int, now: int, kept: int) -> None:
+        transaction.run("DELETE FROM habits WHERE feed = ?", (feed,))
         sql = "INSERT INTO habits (feed, number, began, kept) VALUES (?, ?, ?, ?)"
-        self._db.run(connection, sql, (feed, number, now, kept))
+        transaction.run(sql, (feed, number, now, kept))
 
     def lately(self, feed: int) -> Lately:
         """Return what a feed brought in the span under way."""
         sql = f"SELECT {_COLUMNS} FROM habits WHERE feed = ?"  # noqa: S608 - our own columns
-        with self._db.read() as connection:
-            rows = self._db.rows(connection, sql, (feed,))
+        with self._db.read() as transaction:
+            rows = transaction.rows(sql, (feed,))
         return Lately(*rows[0]) if rows else Lately()
 
     def note_gone(self, feed: int, gone: int) -> None:
         """Count what a feed took back, or showed no more."""
         if gone:
-            with self._db.write() as connection:
+            with self._db.write() as transaction:
                 sql = "UPDATE habits SET gone = gone + ? WHERE feed = ?"
-                self._db.run(connection, sql, (gone, feed))
+                transaction.run(sql, (gone, feed))
 
-    def note(self, connection: Connection, page: Arrivals) -> None:
+    def note(self, transaction: Transaction, page: Arrivals) -> None:
         """Count what a page brought that is new."""
         sql = "SELECT number, kept FROM habits WHERE feed = ?"
-        rows = self._db.rows(connection, sql, (page.feed,))
+        rows = transaction.rows(sql, (page.feed,))
         if not page.stored.new or not rows:
             return
         number, kept = rows[0]
         kinds = _kinds(said for owner, said in page.claims.items() if owner >= page.first)
         creators = Counter({_name(by): count for by, count in page.creators.items()})
-        strange = self._strange(connection, page.feed, number, [*creators, *kinds])
+        strange = self._strange(transaction, page.feed, number, [*creators, *kinds])
         twins = 0
         if kept:
-            twins = self._db.one(connection, _TWINS, (page.first, page.feed, page.now))
+            twins = transaction.one(_TWINS, (page.first, page.feed, page.now))
         sql = (
             "UPDATE habits SET came = came + ?, strangers = strangers + ?, claims = claims + ?, "
             "odd = odd + ?, twins = twins + ? WHERE feed = ?"
@@ -88,19 +87,19 @@ class Habits:
             page.stored.new, _among(creators, strange), kinds.total(), _among(kinds, strange),
             twins, page.feed,
         )  # fmt: skip
-        self._db.run(connection, sql, counted)
+        transaction.run(sql, counted)
 
     def _strange(
-        self, connection: Connection, feed: int, span: int, names: Sequence[str]
+        self, transaction: Transaction, feed: int, span: int, names: Sequence[str]
     ) -> set[str]:
         """Return the names that a feed did not bear before this span, and remember them."""
         found: dict[str, int] = {}
         for part in parts(names):
             sql = f"SELECT name, span FROM feed_names WHERE feed = ? AND name IN ({marks(part)})"  # noqa: S608 - only marks
-            found.update(map(tuple, self._db.rows(connection, sql, (feed, *part))))
+            found.update(map(tuple, transaction.rows(sql, (feed, *part))))
         fresh = [(feed, name, span) for name in names if name not in found]
         sql = "INSERT INTO feed_names (feed, name, span) VALUES (?, ?, ?)"
-        self._db.many(connection, sql, fresh)
+        transaction.many(sql, fresh)
         return {name for name in names if found.get(name, span) >= span}
 
 

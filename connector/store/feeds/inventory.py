@@ -8,12 +8,11 @@ An object that two passes in a row did not find is withdrawn.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from connector.decisions.decide import State
 from connector.indicators.identity import key_of_id
 from connector.store.database import Database, marks, parts
 from connector.store.feeds.runs import Runs
+from connector.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,37 +35,37 @@ class Inventories:
 
     def due(self, feed: int, every: int, now: int) -> bool:
         """Say whether it is time; a feed seen for the first time waits for its first turn."""
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = "SELECT taken FROM inventories WHERE feed = ?"
-            taken = self._db.one(connection, sql, (feed,))
+            taken = transaction.one(sql, (feed,))
             if taken is None:
-                self._note(connection, feed, now)
+                self._note(transaction, feed, now)
         return taken is not None and now - taken >= every
 
     def put_off(self, feed: int, until: int, every: int) -> None:
         """Take the next turn at this moment, after one that failed."""
-        with self._db.write() as connection:
-            self._note(connection, feed, until - every)
+        with self._db.write() as transaction:
+            self._note(transaction, feed, until - every)
 
     def begin(self, feed: int) -> "Inventory":
         """Start a pass over all that a feed's source holds."""
-        with self._db.read() as connection:
-            highest = self._db.one(connection, "SELECT max(number) FROM objects") or 0
+        with self._db.read() as transaction:
+            highest = transaction.one("SELECT max(number) FROM objects") or 0
         return Inventory(self._db, self._runs, feed, highest)
 
     def finish(self, inventory: "Inventory", now: int) -> Compared:
         """End a pass that was told everything; withdraw what was absent the second time."""
         compared = inventory.settle()
-        with self._db.write() as connection:
-            self._note(connection, inventory.feed, now)
+        with self._db.write() as transaction:
+            self._note(transaction, inventory.feed, now)
         return compared
 
-    def _note(self, connection: Connection, feed: int, taken: int) -> None:
+    def _note(self, transaction: Transaction, feed: int, taken: int) -> None:
         sql = (
             "INSERT INTO inventories (feed, taken) VALUES (?, ?) "
             "ON CONFLICT (feed) DO UPDATE SET taken = excluded.taken"
         )
-        self._db.run(connection, sql, (feed, taken))
+        transaction.run(sql, (feed, taken))
 
 
 class Inventory:
@@ -81,10 +80,10 @@ class Inventory:
 
     def name(self, ids: Sequence[str]) -> None:
         """Mark what the source names."""
-        with self._db.read() as connection:
+        with self._db.read() as transaction:
             for part in parts([key_of_id(given) for given in ids]):
                 sql = f"SELECT number FROM objects WHERE feed = ? AND key IN ({marks(part)})"  # noqa: S608 - only marks
-                for (number,) in self._db.rows(connection, sql, (self.feed, *part)):
+                for (number,) in transaction.rows(sql, (self.feed, *part)):
                     if number <= self._highest:  # what came since then is not for this pass
                         self._named[number // 8] |= 1 << number % 8
 
@@ -95,11 +94,11 @@ class Inventory:
             # Servers cut manifests short without a word; a source that lost most of what it had
             # is a matter for a person.
             return Compared(held, len(absent), partial=True)
-        with self._db.write() as connection:
-            gone = sorted(absent & self._absent_before(connection))
-            self._remember(connection, absent.difference(gone))
-            withdrawn = self._runs.withdraw(connection, self.feed, gone)
-            self._runs.bring_back(connection, self.feed, returned)
+        with self._db.write() as transaction:
+            gone = sorted(absent & self._absent_before(transaction))
+            self._remember(transaction, absent.difference(gone))
+            withdrawn = self._runs.withdraw(transaction, self.feed, gone)
+            self._runs.bring_back(transaction, self.feed, returned)
         return Compared(held, len(absent), withdrawn, len(returned))
 
     def _compare(self) -> tuple[int, set[int], list[int]]:
@@ -111,9 +110,9 @@ class Inventory:
             "SELECT number, state FROM objects WHERE feed = ? AND number <= ? AND state IN (?,?,?)"
         )
         states = (State.CURRENT, State.DISPUTED, State.WITHDRAWN)
-        with self._db.read() as connection:
+        with self._db.read() as transaction:
             values = (self.feed, self._highest, *states)
-            for number, state in self._db.stream(connection, sql, values):
+            for number, state in transaction.stream(sql, values):
                 named = self._named[number // 8] & 1 << number % 8
                 if state == State.WITHDRAWN:
                     if named:
@@ -124,11 +123,11 @@ class Inventory:
                     absent.add(number)
         return held, absent, returned
 
-    def _absent_before(self, connection: Connection) -> set[int]:
+    def _absent_before(self, transaction: Transaction) -> set[int]:
         sql = "SELECT object FROM absences WHERE feed = ?"
-        return {row[0] for row in self._db.rows(connection, sql, (self.feed,))}
+        return {row[0] for row in transaction.rows(sql, (self.feed,))}
 
-    def _remember(self, connection: Connection, absent: set[int]) -> None:
-        self._db.run(connection, "DELETE FROM absences WHERE feed = ?", (self.feed,))
+    def _remember(self, transaction: Transaction, absent: set[int]) -> None:
+        transaction.run("DELETE FROM absences WHERE feed = ?", (self.feed,))
         rows = [(number, self.feed) for number in sorted(absent)]
-        self._db.many(connection, "INSERT INTO absences (object, feed) VALUES (?, ?)", rows)
+        transaction.many("INSERT INTO absences (object, feed) VALUES (?, ?)", rows)

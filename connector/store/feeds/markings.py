@@ -68,9 +68,9 @@ class FeedMarkings(Mapping[str, KnownMarking]):
         return found
 
     def _find(self, ref: str) -> KnownMarking | None:
-        with self._db.read() as connection:
+        with self._db.read() as transaction:
             sql = "SELECT body, version, gone FROM markings WHERE feed = ? AND id = ?"
-            rows = self._db.rows(connection, sql, (self._feed, ref))
+            rows = transaction.rows(sql, (self._feed, ref))
         return meaning_of([Definition(_read(row[0]), row[1], bool(row[2])) for row in rows])
 
     def look_again(self, refs: Collection[str]) -> bool:
@@ -84,12 +84,12 @@ class FeedMarkings(Mapping[str, KnownMarking]):
         return bool(asked)
 
     def __iter__(self) -> Iterator[str]:
-        with self._db.read() as connection:
+        with self._db.read() as transaction:
             sql = "SELECT DISTINCT id FROM markings WHERE feed = ?"
-            rows = self._db.rows(connection, sql, (self._feed,))
+            rows = transaction.rows(sql, (self._feed,))
         return iter([row[0] for row in rows])
 
     def __len__(self) -> int:
-        with self._db.read() as connection:
+        with self._db.read() as transaction:
             sql = "SELECT count(DISTINCT id) FROM markings WHERE feed = ?"
-            return int(self._db.one(connection, sql, (self._feed,)))
+            return int(transaction.one(sql, (self._feed,)))

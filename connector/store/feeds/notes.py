@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection
-
 from connector.indicators.observables.canonical import (
     HASH_NAME_MISMATCH,
     HOST_BITS_MASKED,
@@ -18,8 +16,8 @@ from connector.indicators.observables.names import (
     USERINFO_DROPPED,
 )
 from connector.model import Claim, ObservableType
-from connector.store.database import Database
 from connector.store.tallies import FEED_TALLY, add_to_tallies, tallies
+from connector.store.transaction import Transaction
 
 SCHEMELESS: Final = "schemeless"
 # A note's place is the number it is kept under: new ones come last.
@@ -30,9 +28,7 @@ NOTES: Final = (
 _CODES: Final = {note: code for code, note in enumerate(NOTES, 1)}
 
 
-def count_notes(
-    database: Database, connection: Connection, feed: int, claims: Iterable[Sequence[Claim]]
-) -> None:
+def count_notes(transaction: Transaction, feed: int, claims: Iterable[Sequence[Claim]]) -> None:
     """Add what had to be put right in these claims to the counts of their feed."""
     found: Counter[int] = Counter()
     for said in claims:
@@ -44,10 +40,10 @@ def count_notes(
             kind, value = observable
             if kind is ObservableType.URL and "://" not in value:
                 found[_CODES[SCHEMELESS]] += 1
-    add_to_tallies(database, connection, FEED_TALLY, feed, found)
+    add_to_tallies(transaction, FEED_TALLY, feed, found)
 
 
-def notes_of(database: Database, connection: Connection, feed: int) -> dict[str, int]:
+def notes_of(transaction: Transaction, feed: int) -> dict[str, int]:
     """Return how often each note was made of a feed's values since the state began."""
-    counted = tallies(database, connection, FEED_TALLY, feed)
+    counted = tallies(transaction, FEED_TALLY, feed)
     return {note: counted[code] for note, code in _CODES.items() if counted.get(code)}

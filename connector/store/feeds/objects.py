@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection
 
 from connector.decisions.selection import Traits
 from connector.indicators.identity import id_of_key
@@ -30,6 +29,7 @@ from connector.store.feeds.runs import CollectionState, Runs
 from connector.store.feeds.staging import Staging
 from connector.store.feeds.versions import Held, Version
 from connector.store.interning import FeedCodecs, Interned, load_traits
+from connector.store.transaction import Transaction
 
 READ_AT_ONCE: Final = 500
 _MOST_PRODUCERS: Final = 100
@@ -52,12 +52,12 @@ class ObjectStore(Runs):
 
     def feed_number(self, name: str) -> int:
         """Return the feed's number, given at first sight and kept for ever."""
-        with self._db.write() as connection:
-            number = self._db.one(connection, "SELECT number FROM feeds WHERE name = ?", (name,))
+        with self._db.write() as transaction:
+            number = transaction.one("SELECT number FROM feeds WHERE name = ?", (name,))
             if number is None:
-                number = (self._db.one(connection, "SELECT max(number) FROM feeds") or 0) + 1
+                number = (transaction.one("SELECT max(number) FROM feeds") or 0) + 1
                 sql = "INSERT INTO feeds (number, name) VALUES (?, ?)"
-                self._db.run(connection, sql, (number, name))
+                transaction.run(sql, (number, name))
             return int(number)
 
     def store_page(
@@ -79,26 +79,26 @@ class ObjectStore(Runs):
         that holds as many objects as `most` says, only news of these is taken; the cursor then
         stays before what was not, as it does with `stays`, so that a later run reads it again.
         """
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             shown = Shown(collection.number, collection.run) if whole else BY_CURSOR
-            page = self._sort(connection, feed, versions, shown, now, most)
-            self._write(connection, page)
-            self.habits.note(connection, page)
-            count_notes(self._db, connection, feed, page.claims.values())
+            page = self._sort(transaction, feed, versions, shown, now, most)
+            self._write(transaction, page)
+            self.habits.note(transaction, page)
+            count_notes(transaction, feed, page.claims.values())
             if whole:
-                self.remember_members(connection, collection, page.members)
+                self.remember_members(transaction, collection, page.members)
             if whole and last:
-                page.stored.withdrawn = self.end_run(connection, collection)
+                page.stored.withdrawn = self.end_run(transaction, collection)
             if not stays and not page.stored.refused:
-                self.move_cursor(connection, collection, cursor)
+                self.move_cursor(transaction, collection, cursor)
             if page.stored.new:
                 sql = "UPDATE feeds SET objects = objects + ? WHERE number = ?"
-                self._db.run(connection, sql, (page.stored.new, feed))
+                transaction.run(sql, (page.stored.new, feed))
         return page.stored
 
     def _sort(
         self,
-        connection: Connection,
+        transaction: Transaction,
         feed: int,
         versions: Iterable[Version],
         shown: Shown,
@@ -106,47 +106,47 @@ class ObjectStore(Runs):
         most: int | None,
     ) -> Arrivals:
         """Sort a page's versions into new objects, changes, and repeats."""
-        highest = self._db.one(connection, "SELECT max(number) FROM objects") or 0
+        highest = transaction.one("SELECT max(number) FROM objects") or 0
         page = Arrivals(feed, now, highest + 1, Codec())
         if most is not None:
             sql = "SELECT objects FROM feeds WHERE number = ?"
-            page.room = most - (self._db.one(connection, sql, (feed,)) or 0)
-        coming = iter(self._that_may_be_held(connection, feed, versions, now))
+            page.room = most - (transaction.one(sql, (feed,)) or 0)
+        coming = iter(self._that_may_be_held(transaction, feed, versions, now))
         while part := list(islice(coming, READ_AT_ONCE)):
-            self._sort_part(connection, part, page, shown)
+            self._sort_part(transaction, part, page, shown)
         page.stored.borne.update(*(_borne(traits) for traits in page.traits))
         return page
 
     def _that_may_be_held(
-        self, connection: Connection, feed: int, versions: Iterable[Version], now: int
+        self, transaction: Transaction, feed: int, versions: Iterable[Version], now: int
     ) -> Iterable[Version]:
         """Return versions without those of a marking that came after they had passed the door."""
-        if not self.disposals.closed(connection, feed, None, now, spills=True):
+        if not self.disposals.closed(transaction, feed, None, now, spills=True):
             return versions
         coming = list(versions)
         borne = {ref for version in coming for ref in markings_in(version.raw)}
-        spills = self.disposals.closed(connection, feed, borne, now, spills=True).keys()
+        spills = self.disposals.closed(transaction, feed, borne, now, spills=True).keys()
         doubted = [each for each in coming if not spills.isdisjoint(markings_in(each.raw))]
-        held = self.disposals.holds(connection, feed, [each.key for each in doubted])
+        held = self.disposals.holds(transaction, feed, [each.key for each in doubted])
         gone = {id(each) for each in doubted if each.key not in held}
         return [each for each in coming if id(each) not in gone]
 
     def _sort_part(
-        self, connection: Connection, part: Sequence[Version], page: Arrivals, shown: Shown
+        self, transaction: Transaction, part: Sequence[Version], page: Arrivals, shown: Shown
     ) -> None:
         """Sort what the processor's cache holds together with all that is made of it."""
         if page.room is not None:
-            part = self._within_room(connection, part, page, page.room - page.stored.new)
+            part = self._within_room(transaction, part, page, page.room - page.stored.new)
         markings = {id_of_key(version.key): version.marking for version in part if version.marking}
         if markings:
             page.stored.markings.update(markings)
-            self.definitions.put(connection, page.feed, markings, shown)
-        traits = self._traits_of(connection, part, page)
+            self.definitions.put(transaction, page.feed, markings, shown)
+        traits = self._traits_of(transaction, part, page)
         samples = [version.raw for version in part]
-        page.codec, page.dictionary = self._codecs.of(connection, page.feed, samples)
+        page.codec, page.dictionary = self._codecs.of(transaction, page.feed, samples)
         given = range(page.next_number, page.next_number + len(part))
         page.next_number += len(part)
-        known = self._insert(connection, given, part, traits, page)
+        known = self._insert(transaction, given, part, traits, page)
         if not known:
             page.take_new(given, part)
             return
@@ -158,12 +158,12 @@ class ObjectStore(Runs):
                 page.take_again(held, version)
 
     def _within_room(
-        self, connection: Connection, part: Sequence[Version], page: Arrivals, room: int
+        self, transaction: Transaction, part: Sequence[Version], page: Arrivals, room: int
     ) -> Sequence[Version]:
         """Return what there is room for: news of objects that are held needs none."""
         if len(part) <= room:
             return part
-        taken = set(self._held(connection, page.feed, [version.key for version in part]))
+        taken = set(self._held(transaction, page.feed, [version.key for version in part]))
         kept = []
         for version in part:
             if version.key not in taken and room <= 0:
@@ -175,7 +175,7 @@ class ObjectStore(Runs):
         return kept
 
     def _traits_of(
-        self, connection: Connection, part: Sequence[Version], page: Arrivals
+        self, transaction: Transaction, part: Sequence[Version], page: Arrivals
     ) -> list[int]:
         """Return the number of each version's traits; new ones are given one."""
         known = page.traits
@@ -183,13 +183,13 @@ class ObjectStore(Runs):
         if 0 in found:
             pairs = list(zip(part, found, strict=True))
             fresh = {version.traits for version, number in pairs if not number}
-            known |= self._traits.of(connection, fresh)
+            known |= self._traits.of(transaction, fresh)
             found = [number or known[version.traits] for version, number in pairs]
         return found
 
     def _insert(
         self,
-        connection: Connection,
+        transaction: Transaction,
         given: range,
         part: Sequence[Version],
         traits: Sequence[int],
@@ -207,33 +207,35 @@ class ObjectStore(Runs):
              blob(pack(version.raw)))
             for number, version, borne in zip(given, part, traits, strict=True)
         ]  # fmt: skip
-        inserted = self._db.many(
-            connection, "INSERT INTO objects (number, feed, key, state, modified, valid_from, "
-            "valid_until, confidence, traits, received, dictionary, packed) "
+        inserted = transaction.many(
+            "INSERT INTO objects (number, feed, key, state, modified, valid_from, valid_until, "
+            "confidence, traits, received, dictionary, packed) "
             "VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (key, feed) DO NOTHING", rows,
         )  # fmt: skip
         if inserted == len(part):
             return {}
-        return self._held(connection, page.feed, [version.key for version in part])
+        return self._held(transaction, page.feed, [version.key for version in part])
 
-    def _write(self, connection: Connection, page: Arrivals) -> None:
-        many = self._db.many
-        many(connection, "UPDATE objects SET state = ?, modified = ?, valid_from = ?, "
+    def _write(self, transaction: Transaction, page: Arrivals) -> None:
+        many = transaction.many
+        many("UPDATE objects SET state = ?, modified = ?, valid_from = ?, "
              "valid_until = ?, confidence = ?, traits = ?, received = ?, dictionary = ?, "
              "packed = ? WHERE number = ?",
              list(page.rewritten.values()))  # fmt: skip
-        many(connection, "UPDATE objects SET state = ?, modified = ?, valid_from = NULL, "
+        many("UPDATE objects SET state = ?, modified = ?, valid_from = NULL, "
              "valid_until = NULL, confidence = NULL, dictionary = ?, packed = ? WHERE number = ?",
              list(page.spoiled.values()))  # fmt: skip
         states = [(state, number) for number, state in page.states.items()]
-        many(connection, "UPDATE objects SET state = ? WHERE number = ?", states)
-        keep_disputes(self._db, connection, page.disputes)
-        touched = self._claims.next_touch(connection)
-        self._claims.put(connection, page.claims, page.replaced, touched)
-        self._claims.stir(connection, page.stirred, touched)
-        self._context.take(connection, page.feed, page.told, page.restated, page.fresh, touched)
+        many("UPDATE objects SET state = ? WHERE number = ?", states)
+        keep_disputes(transaction, page.disputes)
+        touched = self._claims.next_touch(transaction)
+        self._claims.put(transaction, page.claims, page.replaced, touched)
+        self._claims.stir(transaction, page.stirred, touched)
+        self._context.take(transaction, page.feed, page.told, page.restated, page.fresh, touched)
 
-    def _held(self, connection: Connection, feed: int, keys: Sequence[bytes]) -> dict[bytes, Held]:
+    def _held(
+        self, transaction: Transaction, feed: int, keys: Sequence[bytes]
+    ) -> dict[bytes, Held]:
         found: dict[bytes, Held] = {}
         rows: list[Any] = []
         for part in parts(keys):
@@ -242,8 +244,8 @@ class ObjectStore(Runs):
                 "FROM objects o LEFT JOIN disputes d ON d.object = o.number "
                 f"WHERE o.feed = ? AND o.key IN ({marks(part)})"
             )
-            rows += self._db.rows(connection, sql, (feed, *part))
-        creators = load_traits(self._db, connection, {row[-1] for row in rows})
+            rows += transaction.rows(sql, (feed, *part))
+        creators = load_traits(transaction, {row[-1] for row in rows})
         for key, number, state, modified, disputed, traits in rows:
             said = creators[traits]
             found[bytes(key)] = Held(
@@ -255,19 +257,19 @@ class ObjectStore(Runs):
         self, feed: int, markings: Mapping[str, Definition], shown: Shown = BY_CURSOR
     ) -> None:
         """Remember what a feed defines markings as."""
-        with self._db.write() as connection:
-            self.definitions.put(connection, feed, markings, shown)
+        with self._db.write() as transaction:
+            self.definitions.put(transaction, feed, markings, shown)
 
     def begin_poll(self, feed: int) -> None:
         """Forget the cursors of a feed that took back what had turned objects of it away."""
         sql = "SELECT reread FROM feeds WHERE number = ?"
-        with self._db.read() as connection:
-            reread = self._db.one(connection, sql, (feed,))
+        with self._db.read() as transaction:
+            reread = transaction.one(sql, (feed,))
         if reread:
-            with self._db.write() as connection:
+            with self._db.write() as transaction:
                 sql = "UPDATE collections SET cursor = NULL WHERE feed = ?"
-                self._db.run(connection, sql, (feed,))
-                self._db.run(connection, "UPDATE feeds SET reread = 0 WHERE number = ?", (feed,))
+                transaction.run(sql, (feed,))
+                transaction.run("UPDATE feeds SET reread = 0 WHERE number = ?", (feed,))
 
     def sweep(self) -> int:
         """Drop what objects said of themselves, or context of them, and say no more.
@@ -275,8 +277,8 @@ class ObjectStore(Runs):
         No index leads from what is said to who says it, so this reads all objects: it is meant
         for a start, when all lists are decided anew as well.
         """
-        with self._db.write() as connection:
-            return self._traits.sweep(connection) + self._context.sweep(connection)
+        with self._db.write() as transaction:
+            return self._traits.sweep(transaction) + self._context.sweep(transaction)
 
     def stir_created_by(self, producers: Collection[str]) -> bool:
         """Touch all that producers' indicators claim; False where that is no less than everything.
@@ -288,37 +290,37 @@ class ObjectStore(Runs):
             return False
         heads = [f"[{msgspec.json.encode(producer).decode()}," for producer in producers]
         said = " OR ".join(f"substr(body, 1, {len(head)}) = ?" for head in heads)
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = f"SELECT number FROM traits WHERE {said} LIMIT {_MOST_STIRRED + 1}"  # noqa: S608 - only marks and numbers
-            borne = [row[0] for row in self._db.rows(connection, sql, heads)]
+            borne = [row[0] for row in transaction.rows(sql, heads)]
             if len(borne) > _MOST_STIRRED:
                 return False
             limit = f"LIMIT {_MOST_STIRRED + 1}"
             sql = f"SELECT number FROM objects WHERE traits IN ({numbers(borne)}) {limit}"  # noqa: S608 - only numbers
-            objects = [row[0] for row in self._db.rows(connection, sql)]
+            objects = [row[0] for row in transaction.rows(sql)]
             if len(objects) > _MOST_STIRRED:
                 return False
-            self._claims.stir(connection, objects, self._claims.next_touch(connection))
+            self._claims.stir(transaction, objects, self._claims.next_touch(transaction))
         return True
 
     def resume(self, names: Collection[str]) -> None:
         """Let paused feeds go on: the file was read anew, so what refused us may be mended."""
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             for name in names:
                 sql = "UPDATE feeds SET paused = NULL WHERE name = ? AND paused IS NOT NULL"
-                self._db.run(connection, sql, (name,))
+                transaction.run(sql, (name,))
 
     def note_attempt(
         self, feed: int, now: int, error: str | None, paused: str | None = None
     ) -> None:
         """Record how a poll ended."""
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = "UPDATE feeds SET last_attempt = ?, error = ?, paused = ? WHERE number = ?"
-            self._db.run(connection, sql, (now, error, paused, feed))
-            note_touches(self._db, connection, self._claims.next_touch(connection) - 1, now)
+            transaction.run(sql, (now, error, paused, feed))
+            note_touches(transaction, self._claims.next_touch(transaction) - 1, now)
             if error is None:
                 sql = "UPDATE feeds SET last_success = ? WHERE number = ?"
-                self._db.run(connection, sql, (now, feed))
+                transaction.run(sql, (now, feed))
 
 
 def _borne(traits: Traits) -> Iterator[str]:

@@ -76,10 +76,10 @@ class Producers:
 
     def _read(self, wanted: Collection[_Asked]) -> dict[_Asked, frozenset[str]]:
         found: dict[_Asked, frozenset[str]] = {}
-        with self._db.read() as connection:
+        with self._db.read() as transaction:
             for feed, producers in _by_feed(wanted).items():
                 keys = {producer: key_of_id(producer) for producer in producers}
-                graph = Graph(self._db, connection, feed, keys.values())
+                graph = Graph(transaction, feed, keys.values())
                 graph.add_nodes(keys.values())
                 for producer, key in keys.items():
                     found[feed, producer] = _countries(graph, key)
@@ -87,7 +87,7 @@ class Producers:
 
     def _identities(self, wanted: Collection[_Asked]) -> dict[_Asked, _Said | None]:
         found: dict[_Asked, _Said | None] = dict.fromkeys(wanted)
-        with self._db.read() as connection:
+        with self._db.read() as transaction:
             for feed, producers in _by_feed(wanted).items():
                 keys = {key_of_id(producer): producer for producer in producers}
                 for part in parts(list(keys)):
@@ -95,7 +95,7 @@ class Producers:
                         "SELECT n.key, o.state, n.body FROM nodes n JOIN objects o "  # noqa: S608 - only marks
                         f"ON o.number = n.object AND o.feed = ? WHERE n.key IN ({marks(part)})"
                     )
-                    for key, state, body in self._db.rows(connection, sql, (feed, *part)):
+                    for key, state, body in transaction.rows(sql, (feed, *part)):
                         found[feed, keys[bytes(key)]] = _said_by(_node_of(body), state)
         return found
 

@@ -9,8 +9,6 @@ value that nothing else claims goes once no target holds it.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection
-
 from connector.decisions.decide import State
 from connector.decisions.selection import Traits
 from connector.indicators.context import NOTHING_TOLD
@@ -21,6 +19,7 @@ from connector.store.feeds.compression import Codec
 from connector.store.feeds.context import ContextRows
 from connector.store.feeds.runs import Runs
 from connector.store.interning import Interned, load_codec, load_traits
+from connector.store.transaction import Transaction
 
 HOUR: Final = 3_600_000_000
 _PART: Final = 1000
@@ -56,7 +55,7 @@ class Disposals:
 
     def closed(
         self,
-        connection: Connection,
+        transaction: Transaction,
         feed: int,
         refs: Collection[str] | None,
         now: int,
@@ -70,14 +69,14 @@ class Disposals:
         which = "feed = ? AND at <= ?" + (" AND spill <> ''" if spills else "")
         sql = f"SELECT marking, spill FROM disposals WHERE {which}"  # noqa: S608 - fixed conditions
         if refs is None:
-            return dict(map(tuple, self._db.rows(connection, f"{sql} LIMIT 1", (feed, now))))
+            return dict(map(tuple, transaction.rows(f"{sql} LIMIT 1", (feed, now))))
         found: dict[str, str] = {}
         for part in parts(list(refs)):
             among = f"{sql} AND marking IN ({marks(part)})"
-            found.update(map(tuple, self._db.rows(connection, among, (feed, now, *part))))
+            found.update(map(tuple, transaction.rows(among, (feed, now, *part))))
         return found
 
-    def holds(self, connection: Connection, feed: int, keys: Collection[bytes]) -> set[bytes]:
+    def holds(self, transaction: Transaction, feed: int, keys: Collection[bytes]) -> set[bytes]:
         """Return which objects of a feed are held with all their words."""
         found: set[bytes] = set()
         for part in parts(list(keys)):
@@ -85,47 +84,46 @@ class Disposals:
                 "SELECT key FROM objects WHERE packed IS NOT NULL AND feed = ? "  # noqa: S608 - only marks
                 f"AND key IN ({marks(part)})"
             )
-            found.update(bytes(row[0]) for row in self._db.rows(connection, sql, (feed, *part)))
+            found.update(bytes(row[0]) for row in transaction.rows(sql, (feed, *part)))
         return found
 
     def count(self, feed: int) -> int:
         """Return how many objects of a feed are held with all their words."""
         sql = "SELECT count(*) FROM objects WHERE feed = ? AND packed IS NOT NULL"
-        with self._db.read() as connection:
-            return int(self._db.one(connection, sql, (feed,)))
+        with self._db.read() as transaction:
+            return int(transaction.one(sql, (feed,)))
 
     def turned_away(self, feed: int, refs: Collection[str]) -> None:
         """Note that objects were lost by these markings: if they end, the feed is read anew."""
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             for part in parts(sorted(refs)):
                 sql = (
                     "UPDATE disposals SET lost = 1 WHERE lost = 0 AND feed = ? "  # noqa: S608 - only marks
                     f"AND marking IN ({marks(part)})"
                 )
-                self._db.run(connection, sql, (feed, *part))
+                transaction.run(sql, (feed, *part))
 
     def due(self, now: int) -> list[Due]:
         """Return the markings for whose objects the store is to be searched now."""
-        with self._db.read() as connection:
+        with self._db.read() as transaction:
             sql = (
                 "SELECT feed, marking, spill, since IS NOT NULL FROM disposals WHERE turn <= ? "
                 "ORDER BY feed, marking"
             )
             return [
                 Due(row[0], row[1], row[2], waits=bool(row[3]))
-                for row in self._db.rows(connection, sql, (now,))
+                for row in transaction.rows(sql, (now,))
             ]
 
     def waiting(self, feed: int) -> list[Due]:
         """Return the markings of a feed whose objects wait for a person before they are deleted."""
-        with self._db.read() as connection:
+        with self._db.read() as transaction:
             sql = (
                 "SELECT feed, marking, spill FROM disposals WHERE feed = ? AND since IS NOT NULL "
                 "ORDER BY marking"
             )
             return [
-                Due(row[0], row[1], row[2], waits=True)
-                for row in self._db.rows(connection, sql, (feed,))
+                Due(row[0], row[1], row[2], waits=True) for row in transaction.rows(sql, (feed,))
             ]
 
     def wait(self, feed: int, counts: Mapping[str, int], now: int) -> None:
@@ -135,8 +133,8 @@ class Disposals:
             "WHERE feed = ? AND marking = ?"
         )
         rows = [(count, now, now + HOUR, feed, ref) for ref, count in sorted(counts.items())]
-        with self._db.write() as connection:
-            self._db.many(connection, sql, rows)
+        with self._db.write() as transaction:
+            transaction.many(sql, rows)
 
     def bearing(self, feed: int, refs: Collection[str]) -> dict[int, frozenset[str]]:
         """Return the objects of a feed that bear one of these; it looks at all that it holds.
@@ -144,31 +142,31 @@ class Disposals:
         No index leads there: every object would have to pay for what few ever come to.
         """
         wanted = frozenset(refs)
-        with self._db.read() as connection:
+        with self._db.read() as transaction:
             return {
                 number: found
-                for number, raw in self._originals(connection, feed)
+                for number, raw in self._originals(transaction, feed)
                 if (found := wanted & markings_in(raw))
             }
 
     def dispose(self, feed: int, objects: Collection[int]) -> None:
         """Leave of objects of a feed what keeps replays out; a part at a time, each whole."""
         for part in parts(sorted(objects), _PART):
-            with self._db.write(erases=True) as connection:
-                touched = self._claims.next_touch(connection)
-                self._let_go(connection, feed, part, touched)
-                self._strip(connection, part)
-                self._claims.stir(connection, part, touched)
+            with self._db.write(erases=True) as transaction:
+                touched = self._claims.next_touch(transaction)
+                self._let_go(transaction, feed, part, touched)
+                self._strip(transaction, part)
+                self._claims.stir(transaction, part, touched)
 
     def purge(self, feed: int, objects: Collection[int]) -> None:
         """Remove every trace of objects of a feed."""
         for part in parts(sorted(objects), _PART):
-            with self._db.write(erases=True) as connection:
-                touched = self._claims.next_touch(connection)
-                self._let_go(connection, feed, part, touched)
-                self._runs.forget_objects(connection, part, touched)
+            with self._db.write(erases=True) as transaction:
+                touched = self._claims.next_touch(transaction)
+                self._let_go(transaction, feed, part, touched)
+                self._runs.forget_objects(transaction, part, touched)
                 sql = f"DELETE FROM nodes WHERE object IN ({numbers(part)})"  # noqa: S608 - only numbers
-                self._db.run(connection, sql)
+                transaction.run(sql)
         self._db.fold_log()
 
     def settle(self, feed: int, refs: Collection[str], lost: Collection[str], now: int) -> None:
@@ -182,87 +180,87 @@ class Disposals:
             "WHERE feed = ? AND marking = ?"
         )
         rows = [(now + HOUR, int(ref in lost), feed, ref) for ref in sorted(refs)]
-        with self._db.write() as connection:
-            self._db.many(connection, sql, rows)
+        with self._db.write() as transaction:
+            transaction.many(sql, rows)
 
     def scrub(self) -> int:
         """Forget values that nobody claims in words any more and no target holds; return how many.
 
         Their rows stay without them: lists and ledgers know observables by number.
         """
-        with self._db.read() as connection:
-            rows = self._db.rows(connection, "SELECT observable FROM disposed_values")
+        with self._db.read() as transaction:
+            rows = transaction.rows("SELECT observable FROM disposed_values")
         done = 0
         for part in parts([row[0] for row in rows], _PART):
-            with self._db.write(erases=True) as connection:
-                claimed = self._claimed(connection, part)
+            with self._db.write(erases=True) as transaction:
+                claimed = self._claimed(transaction, part)
                 left = [number for number in part if number not in claimed]
-                waiting = self._held(connection, left)
+                waiting = self._held(transaction, left)
                 gone = [number for number in left if number not in waiting]
                 sql = "UPDATE observables SET key = ?, value = '' WHERE number = ?"
                 keys = [(b"\0" + number.to_bytes(8, "big"), number) for number in gone]
-                self._db.many(connection, sql, keys)
+                transaction.many(sql, keys)
                 settled = numbers((*claimed, *gone))
                 sql = f"DELETE FROM disposed_values WHERE observable IN ({settled})"  # noqa: S608 - only numbers
-                self._db.run(connection, sql)
+                transaction.run(sql)
             done += len(gone)
         if done:
             self._db.fold_log()
         return done
 
     def _let_go(
-        self, connection: Connection, feed: int, objects: Sequence[int], touched: int
+        self, transaction: Transaction, feed: int, objects: Sequence[int], touched: int
     ) -> None:
         """Take back what objects say of others, and remember the values that they claim."""
         held = numbers(objects)
         sql = f"SELECT object, key FROM nodes WHERE object IN ({held})"  # noqa: S608 - only numbers
-        told = {row[0]: (bytes(row[1]), NOTHING_TOLD) for row in self._db.rows(connection, sql)}
-        self._context.take(connection, feed, told, told, (), touched)
+        told = {row[0]: (bytes(row[1]), NOTHING_TOLD) for row in transaction.rows(sql)}
+        self._context.take(transaction, feed, told, told, (), touched)
         sql = (
             "INSERT INTO disposed_values (observable) SELECT DISTINCT observable FROM claims "  # noqa: S608 - only numbers
             f"WHERE observable > 0 AND object IN ({held}) ON CONFLICT (observable) DO NOTHING"
         )
-        self._db.run(connection, sql)
+        transaction.run(sql)
 
-    def _strip(self, connection: Connection, objects: Sequence[int]) -> None:
+    def _strip(self, transaction: Transaction, objects: Sequence[int]) -> None:
         """Leave of objects what tells them apart from news of them."""
         held = numbers(objects)
         sql = f"SELECT number, traits FROM objects WHERE number IN ({held})"  # noqa: S608 - only numbers
-        old = dict(map(tuple, self._db.rows(connection, sql)))
-        said = load_traits(self._db, connection, set(old.values()))
+        old = dict(map(tuple, transaction.rows(sql)))
+        said = load_traits(transaction, set(old.values()))
         bare = {
             number: Traits(said[traits].created_by, markings=said[traits].markings)
             for number, traits in old.items()
         }
-        given = self._traits.of(connection, set(bare.values()))
+        given = self._traits.of(transaction, set(bare.values()))
         sql = (
             f"UPDATE objects SET state = CASE WHEN state IN ({_KEPT_STATES}) THEN state "  # noqa: S608 - our own numbers
             f"ELSE {int(State.DISPOSED)} END, valid_from = NULL, valid_until = NULL, "
             "confidence = NULL, traits = ?, dictionary = NULL, packed = NULL WHERE number = ?"
         )
         rows = [(given[traits], number) for number, traits in bare.items()]
-        self._db.many(connection, sql, rows)
+        transaction.many(sql, rows)
         fresh = set(given.values())
-        self._forget_traits(connection, {traits for traits in old.values() if traits not in fresh})
+        self._forget_traits(transaction, {traits for traits in old.values() if traits not in fresh})
         sql = f"UPDATE claims SET why = '' WHERE object IN ({held})"  # noqa: S608 - only numbers
-        self._db.run(connection, sql)
+        transaction.run(sql)
 
-    def _forget_traits(self, connection: Connection, left: Collection[int]) -> None:
+    def _forget_traits(self, transaction: Transaction, left: Collection[int]) -> None:
         """Overwrite the labels and types that no other object has."""
         sql = f"SELECT DISTINCT traits FROM objects WHERE traits IN ({numbers(left)})"  # noqa: S608 - only numbers
-        others = {row[0] for row in self._db.rows(connection, sql)}
-        self._traits.forget(connection, [number for number in left if number not in others])
+        others = {row[0] for row in transaction.rows(sql)}
+        self._traits.forget(transaction, [number for number in left if number not in others])
 
-    def _claimed(self, connection: Connection, observables: Sequence[int]) -> set[int]:
+    def _claimed(self, transaction: Transaction, observables: Sequence[int]) -> set[int]:
         """Return the observables that an object claims whose words we hold."""
         sql = (
             "SELECT DISTINCT c.observable FROM claims c "  # noqa: S608 - only numbers
             "JOIN objects o ON o.number = c.object AND o.packed IS NOT NULL "
             f"WHERE c.observable IN ({numbers(observables)})"
         )
-        return {row[0] for row in self._db.rows(connection, sql)}
+        return {row[0] for row in transaction.rows(sql)}
 
-    def _held(self, connection: Connection, observables: Sequence[int]) -> set[int]:
+    def _held(self, transaction: Transaction, observables: Sequence[int]) -> set[int]:
         """Return the observables that a list wants, or that a ledger speaks of."""
         found: set[int] = set()
         among = f"observable IN ({numbers(observables)})"
@@ -270,13 +268,13 @@ class Disposals:
             ("lists", f"SELECT observable FROM entries WHERE list = ? AND wanted = 1 AND {among}"),  # noqa: S608 - only numbers
             ("outputs", f"SELECT observable FROM ledger WHERE output = ? AND {among}"),  # noqa: S608 - only numbers
         ):
-            for (owner,) in self._db.rows(connection, f"SELECT number FROM {owners}"):  # noqa: S608 - our own tables
-                found.update(row[0] for row in self._db.rows(connection, sql, (owner,)))
+            for (owner,) in transaction.rows(f"SELECT number FROM {owners}"):  # noqa: S608 - our own tables
+                found.update(row[0] for row in transaction.rows(sql, (owner,)))
         return found
 
-    def _originals(self, connection: Connection, feed: int) -> Iterator[tuple[int, bytes]]:
+    def _originals(self, transaction: Transaction, feed: int) -> Iterator[tuple[int, bytes]]:
         codecs: dict[int, Codec] = {}
         sql = "SELECT number, dictionary, packed FROM objects WHERE feed = ? AND packed IS NOT NULL"
-        for number, dictionary, packed in self._db.stream(connection, sql, (feed,)):
-            codec = load_codec(self._db, connection, codecs, dictionary)
+        for number, dictionary, packed in transaction.stream(sql, (feed,)):
+            codec = load_codec(transaction, codecs, dictionary)
             yield number, codec.unpack(bytes(packed))

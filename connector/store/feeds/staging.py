@@ -41,10 +41,10 @@ class Staging:
     def standing(self, collection: int) -> Standing | None:
         """Return how far the run under way came; None where no page is set aside."""
         sql = "SELECT number, cursor, ended FROM staged_pages WHERE collection = ? ORDER BY number"
-        with self._db.read() as connection:
-            last = self._db.rows(connection, f"{sql} DESC LIMIT 1", (collection,))
+        with self._db.read() as transaction:
+            last = transaction.rows(f"{sql} DESC LIMIT 1", (collection,))
             asked = "SELECT count(*) FROM staged_pages WHERE collection = ?"
-            count = self._db.one(connection, asked, (collection,))
+            count = transaction.one(asked, (collection,))
         return Standing(last[0][1], bool(last[0][2]), count) if last else None
 
     def put(
@@ -61,20 +61,20 @@ class Staging:
         A server that always fails at one place gives the pages before it at every poll.
         """
         packed = _packed(objects)
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             if again and not ended:
                 sql = (
                     "SELECT 1 FROM staged_pages WHERE collection = ? AND cursor = ? AND packed = ?"
                 )
-                if self._db.one(connection, sql, (collection, cursor, packed)):
+                if transaction.one(sql, (collection, cursor, packed)):
                     return
             sql = "SELECT max(number) FROM staged_pages WHERE collection = ?"
-            number = (self._db.one(connection, sql, (collection,)) or 0) + 1
+            number = (transaction.one(sql, (collection,)) or 0) + 1
             sql = (
                 "INSERT INTO staged_pages (collection, number, cursor, ended, packed) "
                 "VALUES (?, ?, ?, ?, ?)"
             )
-            self._db.run(connection, sql, (collection, number, cursor, int(ended), packed))
+            transaction.run(sql, (collection, number, cursor, int(ended), packed))
 
     def pages(self, collection: int) -> Iterator[StagedPage]:
         """Yield what is set aside, in order, one page in memory at a time."""
@@ -84,8 +84,8 @@ class Staging:
             "WHERE collection = ? AND number > ? ORDER BY number LIMIT 1"
         )
         while True:
-            with self._db.read() as connection:
-                rows = self._db.rows(connection, sql, (collection, number))
+            with self._db.read() as transaction:
+                rows = transaction.rows(sql, (collection, number))
             if not rows:
                 return
             number, packed, cursor, ended = rows[0]
@@ -95,30 +95,30 @@ class Staging:
         """Take a feed's objects that name any of these out of its pages; return how many."""
         wanted = frozenset(refs)
         purged = 0
-        with self._db.write(erases=True) as connection:
+        with self._db.write(erases=True) as transaction:
             sql = (
                 "SELECT p.collection, p.number FROM staged_pages p "
                 "JOIN collections c ON c.number = p.collection WHERE c.feed = ?"
             )
-            for place in self._db.rows(connection, sql, (feed,)):
+            for place in transaction.rows(sql, (feed,)):
                 at = "WHERE collection = ? AND number = ?"
-                held = self._db.one(connection, f"SELECT packed FROM staged_pages {at}", place)  # noqa: S608 - a fixed condition
+                held = transaction.one(f"SELECT packed FROM staged_pages {at}", place)  # noqa: S608 - a fixed condition
                 objects = _unpacked(held)
                 kept = [raw for raw in objects if wanted.isdisjoint(markings_in(raw))]
                 if len(kept) < len(objects):
                     purged += len(objects) - len(kept)
                     sql = f"UPDATE staged_pages SET packed = ? {at}"  # noqa: S608 - a fixed condition
-                    self._db.run(connection, sql, (_packed(kept), *place))
+                    transaction.run(sql, (_packed(kept), *place))
         return purged
 
     def drop(self, collection: int, up_to: int | None = None) -> None:
         """Forget pages that are applied; all of them when no number is given."""
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = "DELETE FROM staged_pages WHERE collection = ?"
             if up_to is None:
-                self._db.run(connection, sql, (collection,))
+                transaction.run(sql, (collection,))
             else:
-                self._db.run(connection, f"{sql} AND number <= ?", (collection, up_to))
+                transaction.run(f"{sql} AND number <= ?", (collection, up_to))
 
 
 def _packed(objects: Sequence[bytes]) -> bytes:

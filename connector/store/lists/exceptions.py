@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection
-
 from connector.decisions.allowlist.values import ExceptionRule, read_allow_value
 from connector.store.database import Database
+from connector.store.transaction import Transaction
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS: Final = "number, value, why, ticket, owner, until, created, removed, removed_by"
@@ -37,13 +36,12 @@ class ExceptionRow:
         return ExceptionRule(self.value, self.why, self.ticket, until, f"added by {self.owner}")
 
 
-def latest_change(connection: Connection) -> int:
+def latest_change(transaction: Transaction) -> int:
     """Return a number that grows with every exception added or removed; 0 before the first.
 
     It is counted, not taken from a clock: a clock may be set back, and then a change be missed.
     """
-    found = connection.exec_driver_sql("SELECT max(changed) FROM exceptions").scalar()
-    return int(found or 0)
+    return int(transaction.one("SELECT max(changed) FROM exceptions") or 0)
 
 
 class Exceptions:
@@ -57,52 +55,52 @@ class Exceptions:
     ) -> ExceptionRow | None:
         """Add an exception; return the one that it replaces. Raises ValueError for no value."""
         key = _key(value)
-        with self._db.write() as connection:
-            held = self._held(connection, key)
-            self._end(connection, held, owner, now)
-            number = (self._db.one(connection, "SELECT max(number) FROM exceptions") or 0) + 1
-            changed = latest_change(connection) + 1
+        with self._db.write() as transaction:
+            held = self._held(transaction, key)
+            self._end(transaction, held, owner, now)
+            number = (transaction.one("SELECT max(number) FROM exceptions") or 0) + 1
+            changed = latest_change(transaction) + 1
             sql = (
                 "INSERT INTO exceptions (number, key, value, why, ticket, owner, until, created, "
                 "changed) VALUES (?,?,?,?,?,?,?,?,?)"
             )
             row = (number, key, value, why, ticket, owner, until, now, changed)
-            self._db.run(connection, sql, row)
+            transaction.run(sql, row)
         return held[0] if held else None
 
     def remove(self, value: str, *, by: str, now: int) -> ExceptionRow | None:
         """End the exception for a value, and return it; None where there is none."""
         key = _key(value)
-        with self._db.write() as connection:
-            held = self._held(connection, key)
-            self._end(connection, held, by, now)
+        with self._db.write() as transaction:
+            held = self._held(transaction, key)
+            self._end(transaction, held, by, now)
         return held[0] if held else None
 
     def all(self, *, everything: bool = False) -> list[ExceptionRow]:
         """Return what was not removed, or all there ever was, the oldest first."""
         where = "" if everything else "WHERE removed IS NULL "
         sql = f"SELECT {_COLUMNS} FROM exceptions {where}ORDER BY number"  # noqa: S608 - our own columns
-        with self._db.read() as connection:
-            return [ExceptionRow(*row) for row in self._db.rows(connection, sql)]
+        with self._db.read() as transaction:
+            return [ExceptionRow(*row) for row in transaction.rows(sql)]
 
     def change(self) -> int:
         """Return a number that grows with every exception added or removed."""
-        with self._db.read() as connection:
-            return latest_change(connection)
+        with self._db.read() as transaction:
+            return latest_change(transaction)
 
     def rules(self, now: int) -> tuple[ExceptionRule, ...]:
         """Return what the allowlist must hold now."""
         return tuple(row.rule() for row in self.all() if row.holds(now))
 
-    def _held(self, connection: Connection, key: str) -> list[ExceptionRow]:
+    def _held(self, transaction: Transaction, key: str) -> list[ExceptionRow]:
         sql = f"SELECT {_COLUMNS} FROM exceptions WHERE key = ? AND removed IS NULL"  # noqa: S608 - our own columns
-        return [ExceptionRow(*row) for row in self._db.rows(connection, sql, (key,))]
+        return [ExceptionRow(*row) for row in transaction.rows(sql, (key,))]
 
-    def _end(self, connection: Connection, rows: list[ExceptionRow], by: str, now: int) -> None:
+    def _end(self, transaction: Transaction, rows: list[ExceptionRow], by: str, now: int) -> None:
         sql = "UPDATE exceptions SET removed = ?, removed_by = ?, changed = ? WHERE number = ?"
         for row in rows:
-            changed = latest_change(connection) + 1
-            self._db.run(connection, sql, (now, by, changed, row.number))
+            changed = latest_change(transaction) + 1
+            transaction.run(sql, (now, by, changed, row.number))
 
 
 def _key(value: str) -> str:

@@ -6,8 +6,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from connector.decisions.decide import CODES, ClaimRow, Decision, Kind
 from connector.model import Reason, Subject
 from connector.store.change_times import Learned
@@ -26,6 +24,7 @@ from connector.store.lists.reason_blocks import Buckets
 from connector.store.lists.suppressions import Protectors
 from connector.store.soundness import Soundness
 from connector.store.tallies import LIST_TALLY, reasons_of, tallies
+from connector.store.transaction import Transaction
 
 CHUNK: Final = 4000
 _RETIRED: Final = 1 << 62  # a list that the file names no more has nothing left to consider
@@ -68,20 +67,20 @@ class ListStore:
 
     def open(self, name: str) -> ListState:
         """Return where a list stands; at first sight it is made."""
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = "SELECT number FROM lists WHERE name = ?"
-            number = self._db.one(connection, sql, (name,))
+            number = transaction.one(sql, (name,))
             if number is None:
-                number = (self._db.one(connection, "SELECT max(number) FROM lists") or 0) + 1
+                number = (transaction.one("SELECT max(number) FROM lists") or 0) + 1
                 sql = "INSERT INTO lists (number, name) VALUES (?, ?)"
-                self._db.run(connection, sql, (number, name))
+                transaction.run(sql, (number, name))
             sql = "UPDATE lists SET touched = -1 WHERE number = ? AND touched = ?"
-            self._db.run(connection, sql, (number, _RETIRED))
-            return self._state(connection, number)
+            transaction.run(sql, (number, _RETIRED))
+            return self._state(transaction, number)
 
-    def _state(self, connection: Connection, number: int) -> ListState:
+    def _state(self, transaction: Transaction, number: int) -> ListState:
         sql = "SELECT number, seq, touched, claim, decided_at FROM lists WHERE number = ?"
-        return ListState(*self._db.rows(connection, sql, (number,))[0])
+        return ListState(*transaction.rows(sql, (number,))[0])
 
     def refresh(
         self,
@@ -96,75 +95,73 @@ class ListStore:
 
         From the first change to the end the list has no `decided_at`: nobody plans from half of it.
         """
-        with self._db.read() as connection:
-            state = self._state(connection, number)
-            limits = self._limits(connection)
-            onsets = Onsets(Learned(self._db, connection, state.touched), now)
+        with self._db.read() as transaction:
+            state = self._state(transaction, number)
+            limits = self._limits(transaction)
+            onsets = Onsets(Learned(transaction, state.touched), now)
             scope = (
                 _ranges(limits.observable)
                 if everything
-                else self._changed(connection, state, limits, now)
+                else self._changed(transaction, state, limits, now)
             )
         done = Refreshed()
         for where in scope:
-            with self._db.write() as connection:
-                self._decide_chunk(connection, state, where, decide, onsets, done)
+            with self._db.write() as transaction:
+                self._decide_chunk(transaction, state, where, decide, onsets, done)
             progress(done.considered)
-        with self._db.write() as connection:
-            self._settle_static(connection, state, limits)
+        with self._db.write() as transaction:
+            self._settle_static(transaction, state, limits)
             sql = "UPDATE lists SET touched = ?, claim = ?, decided_at = ? WHERE number = ?"
-            self._db.run(connection, sql, (limits.touched, limits.claim, now, number))
-            self._forget_departures(connection)
+            transaction.run(sql, (limits.touched, limits.claim, now, number))
+            self._forget_departures(transaction)
         return done
 
-    def _limits(self, connection: Connection) -> "_Limits":
-        one = self._db.one
-        touched = one(connection, "SELECT max(touched) FROM observables") or 0
-        departed = one(connection, "SELECT max(touched) FROM departures") or 0
+    def _limits(self, transaction: Transaction) -> "_Limits":
+        one = transaction.one
+        touched = one("SELECT max(touched) FROM observables") or 0
+        departed = one("SELECT max(touched) FROM departures") or 0
         return _Limits(
-            one(connection, "SELECT max(number) FROM observables") or 0,
-            one(connection, "SELECT max(number) FROM claims") or 0,
+            one("SELECT max(number) FROM observables") or 0,
+            one("SELECT max(number) FROM claims") or 0,
             max(touched, departed),
         )
 
     def _changed(
-        self, connection: Connection, state: ListState, limits: "_Limits", now: int
+        self, transaction: Transaction, state: ListState, limits: "_Limits", now: int
     ) -> list[str]:
         """Return the observables that feeds touched, and those whose time has come."""
         sql = "SELECT number FROM observables WHERE touched > ? AND touched <= ?"
-        rows = self._db.rows(connection, sql, (state.touched, limits.touched))
+        rows = transaction.rows(sql, (state.touched, limits.touched))
         sql = "SELECT observable FROM entries WHERE list = ? AND recheck <= ?"
-        rows += self._db.rows(connection, sql, (state.number, now))
+        rows += transaction.rows(sql, (state.number, now))
         found = sorted({row[0] for row in rows})
         parts = (found[at : at + CHUNK] for at in range(0, len(found), CHUNK))
         return [f"{{column}} IN ({numbers(part)})" for part in parts]
 
     def _decide_chunk(
         self,
-        connection: Connection,
+        transaction: Transaction,
         state: ListState,
         where: str,
         decide: Decider,
         onsets: "Onsets",
         done: Refreshed,
     ) -> None:
-        observables = self._observables(connection, where)
+        observables = self._observables(transaction, where)
         done.considered += len(observables)
         claims = _CLAIM_ROWS.format(where=where.format(column="c.observable"))
-        old = self._entries(connection, state.number, where)
+        old = self._entries(transaction, state.number, where)
         marks: list[tuple[int, int]] = []
         rows: list[tuple[Any, ...]] = []
         missing: list[int] = []
-        seq = (
-            self._db.one(connection, "SELECT seq FROM lists WHERE number = ?", (state.number,)) + 1
-        )
-        for number, group in groupby(self._db.rows(connection, claims), itemgetter(0)):
+        seq = transaction.one("SELECT seq FROM lists WHERE number = ?", (state.number,)) + 1
+        for number, group in groupby(transaction.rows(claims), itemgetter(0)):
             if number not in observables:
                 continue
             observable, touched = observables.pop(number)
             said = [ClaimRow._make(row[1:]) for row in group]
             decision = decide(observable, said)
-            codes = self._protectors.codes(connection, decision)
+            codes = self._protectors.codes(transaction, decision)
             marks += zip((claim.number for claim in said), codes, strict=True)
             entry, held = entry_row(decision), old.get(number)
             row = news_of(state.number, number, seq, entry, held, done, onsets, touched)
@@ -178,11 +175,11 @@ class ListStore:
                 rows.append(row)
                 missing += _missing_carrier(held, (), touched, state)
         if missing:
-            self._soundness.expect_gone(connection, missing)
-        self._put(connection, state.number, seq, rows)
-        self._buckets.mark(connection, state.number, marks)
+            self._soundness.expect_gone(transaction, missing)
+        self._put(transaction, state.number, seq, rows)
+        self._buckets.mark(transaction, state.number, marks)
 
-    def _observables(self, connection: Connection, where: str) -> dict[int, tuple[Subject, int]]:
+    def _observables(self, transaction: Transaction, where: str) -> dict[int, tuple[Subject, int]]:
         """Return observables by number, each with the number of its latest change."""
         sql = (
             "SELECT number, type, value, touched FROM observables "  # noqa: S608 - only numbers
@@ -190,18 +187,18 @@ class ListStore:
         )
         return {
             number: (subject(code, value), touched)
-            for number, code, value, touched in self._db.rows(connection, sql)
+            for number, code, value, touched in transaction.rows(sql)
         }
 
-    def _entries(self, connection: Connection, number: int, where: str) -> dict[int, Any]:
+    def _entries(self, transaction: Transaction, number: int, where: str) -> dict[int, Any]:
         sql = (
             f"SELECT observable, {_COLUMNS}, seq, since "  # noqa: S608 - only numbers
             f"FROM entries WHERE list = ? AND {where.format(column='observable')}"
         )
-        return {row[0]: row for row in self._db.rows(connection, sql, (number,))}
+        return {row[0]: row for row in transaction.rows(sql, (number,))}
 
     def _put(
-        self, connection: Connection, number: int, seq: int, rows: Sequence[tuple[Any, ...]]
+        self, transaction: Transaction, number: int, seq: int, rows: Sequence[tuple[Any, ...]]
     ) -> None:
         if not rows:
             return
@@ -214,33 +211,32 @@ class ListStore:
             "first_seen = excluded.first_seen, source = excluded.source, "
             "seq = excluded.seq, since = excluded.since"
         )
-        self._db.many(connection, sql, rows)
-        self._db.run(
-            connection,
+        transaction.many(sql, rows)
+        transaction.run(
             "UPDATE lists SET seq = ?, decided_at = NULL WHERE number = ?",
             (seq, number),
         )
 
-    def _settle_static(self, connection: Connection, state: ListState, limits: "_Limits") -> None:
+    def _settle_static(self, transaction: Transaction, state: ListState, limits: "_Limits") -> None:
         """Count the claims without observable, and take out those that are gone."""
         sql = "SELECT number, kind FROM claims WHERE observable = 0 AND number > ? AND number <= ?"
-        rows = self._db.rows(connection, sql, (state.claim, limits.claim))
+        rows = transaction.rows(sql, (state.claim, limits.claim))
         marks = [(number, _STATIC[kind]) for number, kind in rows]
         sql = "SELECT claim FROM departures WHERE touched > ? AND touched <= ?"
-        gone = self._db.rows(connection, sql, (state.touched, limits.touched))
-        self._buckets.mark(connection, state.number, marks + [(row[0], 0) for row in gone])
+        gone = transaction.rows(sql, (state.touched, limits.touched))
+        self._buckets.mark(transaction, state.number, marks + [(row[0], 0) for row in gone])
 
-    def _forget_departures(self, connection: Connection) -> None:
+    def _forget_departures(self, transaction: Transaction) -> None:
         """Drop departures that every list has passed, but for the latest: numbers stay fresh."""
-        passed = self._db.one(connection, "SELECT min(touched) FROM lists")
-        highest = self._db.one(connection, "SELECT max(claim) FROM departures")
+        passed = transaction.one("SELECT min(touched) FROM lists")
+        highest = transaction.one("SELECT max(claim) FROM departures")
         if passed is not None and highest is not None:
             sql = "DELETE FROM departures WHERE touched < ? AND claim < ?"
-            self._db.run(connection, sql, (passed, highest))
+            transaction.run(sql, (passed, highest))
 
-    def counts(self, connection: Connection, number: int) -> dict[Reason, int]:
+    def counts(self, transaction: Transaction, number: int) -> dict[Reason, int]:
         """Return how many claims stand in each bucket of a list."""
-        found = tallies(self._db, connection, LIST_TALLY, number)
+        found = tallies(transaction, LIST_TALLY, number)
         return reasons_of(found)
 
     def retire(self, names: Collection[str]) -> list[str]:
@@ -249,20 +245,20 @@ class ListStore:
         Number and sequence stay: to an output that carries such a list again, all of it is news,
         and so is what it left there and the list no longer knows.
         """
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = "SELECT number, name FROM lists WHERE touched < ?"
-            rows = self._db.rows(connection, sql, (_RETIRED,))
+            rows = transaction.rows(sql, (_RETIRED,))
             gone = {name: number for number, name in rows if name not in names}
             for number in gone.values():
                 for table in ("entries", "buckets"):
                     sql = f"DELETE FROM {table} WHERE list = ?"  # noqa: S608 - our own tables
-                    self._db.run(connection, sql, (number,))
+                    transaction.run(sql, (number,))
                 sql = "DELETE FROM tallies WHERE kind = ? AND owner = ?"
-                self._db.run(connection, sql, (LIST_TALLY, number))
+                transaction.run(sql, (LIST_TALLY, number))
                 sql = "UPDATE outputs SET verified_at = NULL WHERE list = ?"
-                self._db.run(connection, sql, (number,))
+                transaction.run(sql, (number,))
                 sql = "UPDATE lists SET touched = ?, claim = 0, decided_at = NULL WHERE number = ?"
-                self._db.run(connection, sql, (_RETIRED, number))
+                transaction.run(sql, (_RETIRED, number))
         return sorted(gone)
 
 

@@ -9,10 +9,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection
-
 from connector.store.database import Database, numbers
 from connector.store.tallies import LIST_TALLY, add_to_tallies
+from connector.store.transaction import Transaction
 
 BLOCK: Final = 4096
 
@@ -23,12 +22,12 @@ class Buckets:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def mark(self, connection: Connection, owner: int, marks: Sequence[tuple[int, int]]) -> None:
+    def mark(self, transaction: Transaction, owner: int, marks: Sequence[tuple[int, int]]) -> None:
         """Give claims of a list their reason bytes."""
         by_block: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for claim, code in marks:
             by_block[claim // BLOCK].append((claim % BLOCK, code))
-        held = self._blocks(connection, owner, list(by_block))
+        held = self._blocks(transaction, owner, list(by_block))
         changes: dict[int, int] = defaultdict(int)
         rows = []
         for block, pairs in by_block.items():
@@ -39,16 +38,16 @@ class Buckets:
             "INSERT INTO buckets (list, block, packed) VALUES (?, ?, ?) "
             "ON CONFLICT (list, block) DO UPDATE SET packed = excluded.packed"
         )
-        self._db.many(connection, sql, rows)
-        add_to_tallies(self._db, connection, LIST_TALLY, owner, changes)
+        transaction.many(sql, rows)
+        add_to_tallies(transaction, LIST_TALLY, owner, changes)
 
     def _blocks(
-        self, connection: Connection, owner: int, blocks: Sequence[int]
+        self, transaction: Transaction, owner: int, blocks: Sequence[int]
     ) -> dict[int, bytearray]:
         if not blocks:
             return {}
         sql = f"SELECT block, packed FROM buckets WHERE list = ? AND block IN ({numbers(blocks)})"  # noqa: S608 - only numbers
-        rows = self._db.rows(connection, sql, (owner,))
+        rows = transaction.rows(sql, (owner,))
         return {block: bytearray(zlib.decompress(packed)) for block, packed in rows}
 
 

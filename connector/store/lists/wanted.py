@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection
 
 from connector.decisions.decide import CODES, NEVER, ClaimRow, Merged, reason_of
 from connector.errors import UndecidedError
@@ -14,6 +13,7 @@ from connector.store.database import Database, marks, numbers, parts
 from connector.store.feeds.claims import CLAIM_COLUMNS
 from connector.store.interning import FIRST_LANGUAGE, subject
 from connector.store.tallies import LIST_TALLY, tallies
+from connector.store.transaction import Transaction
 
 _PART: Final = 1000
 _LEVELS: Final = {int(level): level for level in Tlp}
@@ -47,31 +47,31 @@ class WantedEntries:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def list_seq(self, connection: Connection, list_number: int) -> int:
+    def list_seq(self, transaction: Transaction, list_number: int) -> int:
         """Return the latest sequence number of a list."""
         sql = "SELECT seq FROM lists WHERE number = ?"
-        return int(self._db.one(connection, sql, (list_number,)) or 0)
+        return int(transaction.one(sql, (list_number,)) or 0)
 
-    def is_decided(self, connection: Connection, list_number: int) -> bool:
+    def is_decided(self, transaction: Transaction, list_number: int) -> bool:
         """Return whether a list is whole: no refresh of it is under way or was cut short."""
         sql = "SELECT decided_at FROM lists WHERE number = ?"
-        return self._db.one(connection, sql, (list_number,)) is not None
+        return transaction.one(sql, (list_number,)) is not None
 
-    def rules_are_decided(self, connection: Connection, list_number: int) -> bool:
+    def rules_are_decided(self, transaction: Transaction, list_number: int) -> bool:
         """Return whether the list has considered the latest version of every rule."""
         sql = (
             "SELECT 1 FROM observables WHERE type >= ? AND touched > "
             "(SELECT touched FROM lists WHERE number = ?) LIMIT 1"
         )
-        return self._db.one(connection, sql, (FIRST_LANGUAGE, list_number)) is None
+        return transaction.one(sql, (FIRST_LANGUAGE, list_number)) is None
 
-    def wanted_count(self, connection: Connection, list_number: int) -> int:
+    def wanted_count(self, transaction: Transaction, list_number: int) -> int:
         """Return how many entries a list wants."""
-        found = tallies(self._db, connection, LIST_TALLY, list_number)
+        found = tallies(transaction, LIST_TALLY, list_number)
         return found.get(CODES[Reason.WANTED], 0)
 
     def wanted(
-        self, connection: Connection, list_number: int, after: int | None
+        self, transaction: Transaction, list_number: int, after: int | None
     ) -> Iterator[WantedRow]:
         """Yield what the list wants, sorted by number; of late changes only, given `after`.
 
@@ -79,53 +79,57 @@ class WantedEntries:
         """
         # The plus keeps SQLite from walking the whole list in this order for a few late changes.
         late = "" if after is None else f"AND e.seq > {int(after)} "
-        return self._carried(connection, list_number, late + "ORDER BY +e.observable")
+        return self._carried(transaction, list_number, late + "ORDER BY +e.observable")
 
     def wanted_among(
-        self, connection: Connection, list_number: int, observables: Sequence[int]
+        self, transaction: Transaction, list_number: int, observables: Sequence[int]
     ) -> Iterator[WantedRow]:
         """Yield what the list wants of these observables, sorted by number, as far as it can."""
         for part in parts(observables, _PART):
             sql = _CARRIED + f"AND e.observable IN ({numbers(part)}) ORDER BY e.observable"
-            rows = self._db.rows(connection, sql, (list_number,))
+            rows = transaction.rows(sql, (list_number,))
             yield from (_wanted_row(row) for row in rows if row[_CLAIM] is not None)
 
-    def wanted_sorted(self, connection: Connection, list_number: int) -> Iterator[WantedRow]:
+    def wanted_sorted(self, transaction: Transaction, list_number: int) -> Iterator[WantedRow]:
         """Yield all that the list wants in the order of the observables' keys.
 
         Raises UndecidedError where the claim that carried an entry is gone.
         """
-        return self._carried(connection, list_number, "ORDER BY b.key")
+        return self._carried(transaction, list_number, "ORDER BY b.key")
 
-    def _carried(self, connection: Connection, list_number: int, rest: str) -> Iterator[WantedRow]:
+    def _carried(
+        self, transaction: Transaction, list_number: int, rest: str
+    ) -> Iterator[WantedRow]:
         """Yield wanted entries with their claims; without its claim one would seem unwanted."""
-        for row in self._db.stream(connection, _CARRIED + rest, (list_number,)):
+        for row in transaction.stream(_CARRIED + rest, (list_number,)):
             if row[_CLAIM] is None:
                 sql = "SELECT name FROM lists WHERE number = ?"
-                name = self._db.one(connection, sql, (list_number,))
+                name = transaction.one(sql, (list_number,))
                 raise UndecidedError(f"list {name} has to be decided anew: a feed has moved on")
             yield _wanted_row(row)
 
     def values_sorted(
-        self, connection: Connection, list_number: int
+        self, transaction: Transaction, list_number: int
     ) -> Iterator[tuple[int, Subject, int]]:
         """Yield number, observable and rank of all that the list wants, sorted by key."""
-        return self._values(connection, list_number, "e.rank", "ORDER BY b.key")
+        return self._values(transaction, list_number, "e.rank", "ORDER BY b.key")
 
-    def ranks(self, connection: Connection, list_number: int) -> Iterator[tuple[int, Subject, int]]:
+    def ranks(
+        self, transaction: Transaction, list_number: int
+    ) -> Iterator[tuple[int, Subject, int]]:
         """Yield number, observable and source of all that the list wants, best first."""
         best_first = "ORDER BY e.rank DESC, e.observable"
-        return self._values(connection, list_number, "e.source", best_first)
+        return self._values(transaction, list_number, "e.source", best_first)
 
     def _values(
-        self, connection: Connection, list_number: int, column: str, order: str
+        self, transaction: Transaction, list_number: int, column: str, order: str
     ) -> Iterator[tuple[int, Subject, int]]:
         asked = _VALUES.format(column=column) + order
-        for number, code, value, told in self._db.stream(connection, asked, (list_number,)):
+        for number, code, value, told in transaction.stream(asked, (list_number,)):
             yield number, subject(code, value), told
 
     def reasons_among(
-        self, connection: Connection, list_number: int, observables: Sequence[int]
+        self, transaction: Transaction, list_number: int, observables: Sequence[int]
     ) -> dict[int, Reason]:
         """Return why these observables are not on the list."""
         found: dict[int, Reason] = {}
@@ -134,24 +138,24 @@ class WantedEntries:
                 "SELECT observable, reason FROM entries "  # noqa: S608 - only numbers
                 f"WHERE list = ? AND wanted = 0 AND observable IN ({numbers(part)})"
             )
-            rows = self._db.rows(connection, sql, (list_number,))
+            rows = transaction.rows(sql, (list_number,))
             found.update((number, reason_of(code)) for number, code in rows)
         return found
 
     def numbers_of(
-        self, connection: Connection, observables: Sequence[Subject]
+        self, transaction: Transaction, observables: Sequence[Subject]
     ) -> dict[Subject, int]:
         """Return the numbers of those observables that the store knows."""
         keys = {key_of(observable): observable for observable in observables}
         found: dict[Subject, int] = {}
         for part in parts(list(keys), _PART):
             sql = f"SELECT key, number FROM observables WHERE key IN ({marks(part)})"  # noqa: S608 - only marks
-            rows = self._db.rows(connection, sql, part)
+            rows = transaction.rows(sql, part)
             found.update((keys[bytes(key)], number) for key, number in rows)
         return found
 
     def observables_of(
-        self, connection: Connection, wanted: Sequence[int]
+        self, transaction: Transaction, wanted: Sequence[int]
     ) -> Iterator[tuple[int, Subject]]:
         """Yield observables by number."""
         for part in parts(wanted, _PART):
@@ -159,7 +163,7 @@ class WantedEntries:
                 "SELECT number, type, value FROM observables "  # noqa: S608 - only numbers
                 f"WHERE number IN ({numbers(part)}) ORDER BY number"
             )
-            for number, code, value in self._db.rows(connection, sql):
+            for number, code, value in transaction.rows(sql):
                 yield number, subject(code, value)
 
 

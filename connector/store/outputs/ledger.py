@@ -9,8 +9,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from sqlalchemy import Connection
-
 from connector.decisions.decide import reason_of
 from connector.decisions.plan import GONE, OURS, Mark, Plan, Steps, Written
 from connector.model import Reason
@@ -26,6 +24,7 @@ from connector.store.tallies import (
     add_to_tallies,
     tallies,
 )
+from connector.store.transaction import Transaction
 
 _PART: Final = 1000
 _SET_AT_ONCE: Final = 10_000
@@ -39,31 +38,31 @@ class Ledger(WantedEntries, Outputs, Plans):
     stands, and its plans.
     """
 
-    def owned(self, connection: Connection, output: int) -> int:
+    def owned(self, transaction: Transaction, output: int) -> int:
         """Return how many entries at the target are ours."""
         sql = "SELECT sum(count) FROM tallies WHERE kind = ? AND owner = ? AND bucket IN "
-        counted = self._db.one(connection, sql + f"({_OURS})", (OUTPUT_TALLY, output))
+        counted = transaction.one(sql + f"({_OURS})", (OUTPUT_TALLY, output))
         return int(counted or 0)
 
-    def marked(self, connection: Connection, output: int, mark: Mark) -> int:
+    def marked(self, transaction: Transaction, output: int, mark: Mark) -> int:
         """Return how many entries of an output bear a mark."""
-        return tallies(self._db, connection, OUTPUT_TALLY, output).get(mark, 0)
+        return tallies(transaction, OUTPUT_TALLY, output).get(mark, 0)
 
     def ours_among(
-        self, connection: Connection, output: int, observables: Sequence[int]
+        self, transaction: Transaction, output: int, observables: Sequence[int]
     ) -> set[int]:
         """Return those of these observables that are ours at the target."""
-        marks = self._marks(connection, output, observables)
+        marks = self._marks(transaction, output, observables)
         return {number for number, mark in marks.items() if mark in OURS}
 
-    def written(self, connection: Connection, output: int) -> Iterator[Written]:
+    def written(self, transaction: Transaction, output: int) -> Iterator[Written]:
         """Yield the whole ledger of an output, sorted by number."""
         sql = "SELECT observable, state, digest FROM ledger WHERE output = ? ORDER BY observable"
-        for row in self._db.stream(connection, sql, (output,)):
+        for row in transaction.stream(sql, (output,)):
             yield Written._make(row)
 
     def written_of(
-        self, connection: Connection, output: int, list_number: int, after: int
+        self, transaction: Transaction, output: int, list_number: int, after: int
     ) -> list[Written]:
         """Return the ledger's word on the entries that changed after a sequence number."""
         sql = (
@@ -71,11 +70,11 @@ class Ledger(WantedEntries, Outputs, Plans):
             "ON l.output = ? AND l.observable = e.observable "
             "WHERE e.list = ? AND e.seq > ? ORDER BY +l.observable"
         )
-        rows = self._db.rows(connection, sql, (output, list_number, after))
+        rows = transaction.rows(sql, (output, list_number, after))
         return [Written._make(row) for row in rows]
 
     def dropped(
-        self, connection: Connection, output: OutputState, *, everything: bool
+        self, transaction: Transaction, output: OutputState, *, everything: bool
     ) -> dict[int, Reason]:
         """Return why entries that the ledger holds are wanted no more."""
         late = "" if everything else f"AND e.seq > {int(output.seq)}"
@@ -84,22 +83,22 @@ class Ledger(WantedEntries, Outputs, Plans):
             f"ON l.output = ? AND l.observable = e.observable WHERE e.list = ? {late} "
             "AND e.wanted = 0"
         )
-        rows = self._db.rows(connection, sql, (output.number, output.list))
+        rows = transaction.rows(sql, (output.number, output.list))
         return {number: reason_of(code) for number, code in rows}
 
-    def turned(self, connection: Connection, output: int, rejected: Collection[str]) -> Steps:
+    def turned(self, transaction: Transaction, output: int, rejected: Collection[str]) -> Steps:
         """Return what was intended, or stands as written or rejected and is the other now."""
         steps, asked = Steps(), [Mark.INTENDED, Mark.REJECTED]
         if rejected:
             asked.append(Mark.WRITTEN)
-        if not any(self.marked(connection, output, mark) for mark in asked):
+        if not any(self.marked(transaction, output, mark) for mark in asked):
             return steps
         sql = (
             "SELECT l.observable, l.digest, l.state, b.value FROM ledger l "  # noqa: S608 - only numbers
             "JOIN observables b ON b.number = l.observable WHERE l.output = ? "
             f"AND l.state IN ({numbers(asked)}) ORDER BY l.observable"
         )
-        for number, digest, mark, value in self._db.stream(connection, sql, (output,)):
+        for number, digest, mark, value in transaction.stream(sql, (output,)):
             if mark == Mark.INTENDED or (mark == Mark.WRITTEN) == (value in rejected):
                 steps.put(number, digest)
         return steps
@@ -119,40 +118,40 @@ class Ledger(WantedEntries, Outputs, Plans):
         names; then updates are intended as well, since they may leave nothing behind. A `whole`
         plan names also what did not change on the list, which no later change would find again.
         """
-        with self._db.write(durable=True) as connection:
+        with self._db.write(durable=True) as transaction:
             if judged_anew:
-                again = self._marked(connection, output.number, judged_anew)
-                self._set(connection, output.number, again, now)
+                again = self._marked(transaction, output.number, judged_anew)
+                self._set(transaction, output.number, again, now)
                 marked = ((number, Mark.INTENDED, digest) for number, digest in plan.update)
-                self._set(connection, output.number, marked, now)
+                self._set(transaction, output.number, marked, now)
             marked = ((number, Mark.INTENDED, digest) for number, digest in plan.add)
-            self._set(connection, output.number, marked, now)
+            self._set(transaction, output.number, marked, now)
             marked = ((number, Mark.REMOVING, 0) for number in plan.remove.numbers)
-            self._set(connection, output.number, marked, now)
+            self._set(transaction, output.number, marked, now)
             if whole:  # until it ended well, the next cycle looks at everything again
                 sql = "UPDATE outputs SET verified_at = NULL WHERE number = ?"
-                self._db.run(connection, sql, (output.number,))
+                transaction.run(sql, (output.number,))
 
     def _marked(
-        self, connection: Connection, output: int, marks: frozenset[Mark]
+        self, transaction: Transaction, output: int, marks: frozenset[Mark]
     ) -> list[tuple[int, int, int]]:
         """Return what bears one of these marks, as intended."""
         sql = (
             "SELECT observable, digest FROM ledger WHERE output = ? "  # noqa: S608 - only numbers
             f"AND state IN ({numbers(sorted(marks))})"
         )
-        rows = self._db.rows(connection, sql, (output,))
+        rows = transaction.rows(sql, (output,))
         return [(number, Mark.INTENDED, digest) for number, digest in rows]
 
     def mark(self, output: OutputState, plan: Plan, now: int) -> None:
         """Record what the target cannot have, and forget what it never had."""
         if not plan.marks:
             return
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             gone = [number for number, mark in plan.marks if mark == GONE]
-            self._delete(connection, output.number, gone)
+            self._delete(transaction, output.number, gone)
             marked = [(number, mark, 0) for number, mark in plan.marks if mark != GONE]
-            self._set(connection, output.number, marked, now)
+            self._set(transaction, output.number, marked, now)
 
     def confirm(
         self,
@@ -170,36 +169,36 @@ class Ledger(WantedEntries, Outputs, Plans):
         target would keep them for ever. `fresh` says that they were not there: what came onto the
         list since the output was last in step has its time counted.
         """
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             if fresh and output.seq:  # a first fill says how long a list was there, nothing else
                 took_up = [number for number, _digest in written if number not in rejected]
                 late = f"wanted = 1 AND seq > {int(output.seq)}"
-                self._count_times(connection, ENFORCE_TALLY, output, took_up, late, now)
+                self._count_times(transaction, ENFORCE_TALLY, output, took_up, late, now)
             took = [(number, Mark.WRITTEN, digest) for number, digest in written
                     if number not in rejected]  # fmt: skip
-            self._set(connection, output.number, took, now)
+            self._set(transaction, output.number, took, now)
             if not stay:
                 refused = [(number, Mark.REJECTED, digest) for number, digest in written
                            if number in rejected]  # fmt: skip
-                self._set(connection, output.number, refused, now)
+                self._set(transaction, output.number, refused, now)
             sql = "UPDATE ledger SET why = ? WHERE output = ? AND observable = ?"
             rows = [(why[:300], output.number, number) for number, why in rejected.items()]
-            self._db.many(connection, sql, rows)
+            transaction.many(sql, rows)
 
     def confirm_removed(
         self, output: OutputState, removed: Sequence[int], unfit: Mapping[int, int], now: int
     ) -> None:
         """Record that entries are gone; those that do not fit keep the mark that says so."""
-        with self._db.write() as connection:
-            ours = list(self._marks(connection, output.number, removed))
-            self._count_times(connection, REMOVAL_TALLY, output, ours, "wanted = 0", now)
-            self._delete(connection, output.number, removed)
+        with self._db.write() as transaction:
+            ours = list(self._marks(transaction, output.number, removed))
+            self._count_times(transaction, REMOVAL_TALLY, output, ours, "wanted = 0", now)
+            self._delete(transaction, output.number, removed)
             marked = [(number, unfit[number], 0) for number in removed if number in unfit]
-            self._set(connection, output.number, marked, now)
+            self._set(transaction, output.number, marked, now)
 
     def _count_times(
         self,
-        connection: Connection,
+        transaction: Transaction,
         kind: int,
         output: OutputState,
         observables: Sequence[int],
@@ -213,22 +212,22 @@ class Ledger(WantedEntries, Outputs, Plans):
                 "SELECT reason, since FROM entries "  # noqa: S608 - only numbers
                 f"WHERE list = ? AND {which} AND observable IN ({numbers(part)})"
             )
-            rows = self._db.rows(connection, sql, (output.list,))
+            rows = transaction.rows(sql, (output.list,))
             times += [(reason, now - since) for reason, since in rows]
-        add_times(self._db, connection, kind, output.number, times)
+        add_times(transaction, kind, output.number, times)
 
     def _set(
-        self, connection: Connection, output: int, rows: Iterable[tuple[int, int, int]], now: int
+        self, transaction: Transaction, output: int, rows: Iterable[tuple[int, int, int]], now: int
     ) -> None:
         """Set marks and digests, a part at a time: a plan may name millions."""
         coming = iter(rows)
         while part := list(islice(coming, _SET_AT_ONCE)):
-            self._set_part(connection, output, part, now)
+            self._set_part(transaction, output, part, now)
 
     def _set_part(
-        self, connection: Connection, output: int, rows: Sequence[tuple[int, int, int]], now: int
+        self, transaction: Transaction, output: int, rows: Sequence[tuple[int, int, int]], now: int
     ) -> None:
-        before = self._marks(connection, output, [row[0] for row in rows])
+        before = self._marks(transaction, output, [row[0] for row in rows])
         changes = Counter(int(mark) for _number, mark, _digest in rows)
         changes.subtract(before.values())
         sql = (
@@ -239,22 +238,24 @@ class Ledger(WantedEntries, Outputs, Plans):
             "ELSE excluded.since END"
         )
         values = [(output, number, int(mark), digest, now) for number, mark, digest in rows]
-        self._db.many(connection, sql, values)
-        add_to_tallies(self._db, connection, OUTPUT_TALLY, output, changes)
+        transaction.many(sql, values)
+        add_to_tallies(transaction, OUTPUT_TALLY, output, changes)
 
-    def _delete(self, connection: Connection, output: int, gone: Sequence[int]) -> None:
-        before = self._marks(connection, output, gone)
+    def _delete(self, transaction: Transaction, output: int, gone: Sequence[int]) -> None:
+        before = self._marks(transaction, output, gone)
         changes = {mark: -count for mark, count in Counter(before.values()).items()}
         sql = "DELETE FROM ledger WHERE output = ? AND observable = ?"
-        self._db.many(connection, sql, [(output, number) for number in before])
-        add_to_tallies(self._db, connection, OUTPUT_TALLY, output, changes)
+        transaction.many(sql, [(output, number) for number in before])
+        add_to_tallies(transaction, OUTPUT_TALLY, output, changes)
 
-    def _marks(self, connection: Connection, output: int, wanted: Sequence[int]) -> dict[int, int]:
+    def _marks(
+        self, transaction: Transaction, output: int, wanted: Sequence[int]
+    ) -> dict[int, int]:
         found: dict[int, int] = {}
         for part in parts(wanted, _PART):
             sql = (
                 "SELECT observable, state FROM ledger "  # noqa: S608 - only numbers
                 f"WHERE output = ? AND observable IN ({numbers(part)})"
             )
-            found.update(map(tuple, self._db.rows(connection, sql, (output,))))
+            found.update(map(tuple, transaction.rows(sql, (output,))))
         return found

@@ -35,18 +35,18 @@ class Outputs:
 
     def open(self, name: str, list_number: int) -> OutputState:
         """Return where an output stands; at first sight it is made."""
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = "SELECT number FROM outputs WHERE name = ?"
-            number = self._db.one(connection, sql, (name,))
+            number = transaction.one(sql, (name,))
             if number is None:
-                number = (self._db.one(connection, "SELECT max(number) FROM outputs") or 0) + 1
+                number = (transaction.one("SELECT max(number) FROM outputs") or 0) + 1
                 sql = "INSERT INTO outputs (number, name, list, setup) VALUES (?, ?, ?, ?)"
-                self._db.run(connection, sql, (number, name, list_number, b""))
+                transaction.run(sql, (number, name, list_number, b""))
             sql = (
                 "SELECT number, list, seq, setup, verified_at, paused, held_plan "
                 "FROM outputs WHERE number = ?"
             )
-            row = self._db.rows(connection, sql, (number,))[0]
+            row = transaction.rows(sql, (number,))[0]
             verified_at = row[4] if row[1] == list_number else None  # it carries another list now
             return OutputState(
                 row[0], list_number, row[2], bytes(row[3]), verified_at, row[5], row[6]
@@ -54,18 +54,18 @@ class Outputs:
 
     def resume(self, names: Collection[str]) -> None:
         """Let paused outputs go on: the file was read anew, so what refused us may be mended."""
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             for name in names:
                 sql = "UPDATE outputs SET paused = NULL WHERE name = ? AND paused IS NOT NULL"
-                self._db.run(connection, sql, (name,))
+                transaction.run(sql, (name,))
 
     def doubt(self) -> None:
         """Let each target be read back: while nothing ran, a machine may have been restarted.
 
         A kernel's sets are empty then, and the ledger still says that their entries are written.
         """
-        with self._db.write() as connection:
-            self._db.run(connection, "UPDATE outputs SET verified_at = NULL", ())
+        with self._db.write() as transaction:
+            transaction.run("UPDATE outputs SET verified_at = NULL", ())
 
     def left_behind(self, names: Collection[str]) -> dict[str, int]:
         """Return the outputs that the file names no more, with how many entries are still there."""
@@ -75,35 +75,35 @@ class Outputs:
             "AND t.owner = o.number AND t.bucket IN "
             f"({ours}) GROUP BY o.name"
         )
-        with self._db.read() as connection:
-            rows = self._db.rows(connection, sql, (OUTPUT_TALLY,))
+        with self._db.read() as transaction:
+            rows = transaction.rows(sql, (OUTPUT_TALLY,))
         return {name: int(count) for name, count in rows if count and name not in names}
 
     def finish(self, output: OutputState, seq: int, *, verified: bool, now: int) -> None:
         """Record that the output is in step with its list up to a sequence number."""
         at = now if verified else output.verified_at
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = "UPDATE outputs SET seq = ?, held_plan = NULL, list = ? WHERE number = ?"
-            self._db.run(connection, sql, (seq, output.list, output.number))
+            transaction.run(sql, (seq, output.list, output.number))
             sql = "UPDATE outputs SET verified_at = ? WHERE number = ?"
-            self._db.run(connection, sql, (at, output.number))
+            transaction.run(sql, (at, output.number))
             if verified:
                 sql = "UPDATE outputs SET setup = ? WHERE number = ?"
-                self._db.run(connection, sql, (output.setup, output.number))
+                transaction.run(sql, (output.setup, output.number))
 
     def note_damage(self, list_number: int, now: int, error: BaseException) -> None:
         """Record at all outputs of a list that its state is damaged, if that can be kept."""
         if not isinstance(error, StoreError):
             return
-        with suppress(ConnectorError), self._db.write() as connection:
+        with suppress(ConnectorError), self._db.write() as transaction:
             sql = "UPDATE outputs SET last_attempt = ?, error = ? WHERE list = ?"
-            self._db.run(connection, sql, (now, str(error), list_number))
+            transaction.run(sql, (now, str(error), list_number))
 
     def note_attempt(self, output: int, now: int, error: str | None, paused: str | None) -> None:
         """Record how a cycle ended."""
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = "UPDATE outputs SET last_attempt = ?, error = ?, paused = ? WHERE number = ?"
-            self._db.run(connection, sql, (now, error, paused, output))
+            transaction.run(sql, (now, error, paused, output))
             if error is None and paused is None:
                 sql = "UPDATE outputs SET last_success = ? WHERE number = ?"
-                self._db.run(connection, sql, (now, output))
+                transaction.run(sql, (now, output))

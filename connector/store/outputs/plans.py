@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 import zstandard
-from sqlalchemy import Connection
 
 from connector.decisions.plan import Plan
 from connector.store.database import Database
 from connector.store.outputs.outputs import OutputState
+from connector.store.transaction import Transaction
 
 
 class Plans:
@@ -20,11 +20,10 @@ class Plans:
 
     def hold(self, output: OutputState, plan: Plan, broken: Sequence[str], now: int) -> bool:
         """Keep a plan for a person; return whether it is news."""
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = "SELECT state FROM plans WHERE id = ? AND output = ?"
-            known = self._db.one(connection, sql, (plan.id, output.number))
-            self._db.run(
-                connection,
+            known = transaction.one(sql, (plan.id, output.number))
+            transaction.run(
                 "UPDATE plans SET state = 'replaced' WHERE output = ? AND state = 'held' "
                 "AND id <> ?",
                 (output.number, plan.id),
@@ -37,32 +36,32 @@ class Plans:
             counts = (len(plan.add), len(plan.update), len(plan.remove))
             body = msgspec.json.encode(list(broken)).decode()
             row = (plan.id, output.number, now, plan.scope, *counts, body)
-            self._db.run(connection, sql, row)
+            transaction.run(sql, row)
             sql = "UPDATE outputs SET held_plan = ? WHERE number = ?"
-            self._db.run(connection, sql, (plan.id, output.number))
+            transaction.run(sql, (plan.id, output.number))
         return bool(known != "held")
 
-    def plan_state(self, connection: Connection, plan_id: str) -> tuple[str, str, str] | None:
+    def plan_state(self, transaction: Transaction, plan_id: str) -> tuple[str, str, str] | None:
         """Return a plan's output, state and scope; None where no such plan was kept."""
         sql = (
             "SELECT o.name, p.state, p.scope FROM plans p JOIN outputs o ON o.number = p.output "
             "WHERE p.id = ? ORDER BY p.created DESC"
         )
-        rows = self._db.rows(connection, sql, (plan_id,))
+        rows = transaction.rows(sql, (plan_id,))
         return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
     def set_plan_state(self, output: int, plan_id: str, state: str, by: str | None = None) -> None:
         """Move a plan on: held, accepted, done, outdated, replaced."""
-        with self._db.write() as connection:
+        with self._db.write() as transaction:
             sql = "UPDATE plans SET state = ?, accepted_by = coalesce(?, accepted_by) "
             sql += "WHERE id = ? AND output = ?"
-            self._db.run(connection, sql, (state, by, plan_id, output))
+            transaction.run(sql, (state, by, plan_id, output))
 
     def accepted(self, output: int) -> set[str]:
         """Return the plans of an output that a person accepted and that are not done."""
-        with self._db.read() as connection:
+        with self._db.read() as transaction:
             sql = "SELECT id FROM plans WHERE output = ? AND state = 'accepted'"
-            return {row[0] for row in self._db.rows(connection, sql, (output,))}
+            return {row[0] for row in transaction.rows(sql, (output,))}
 
     def record(
         self, output: str, action: str, plan: str, result: str, entries: Sequence[Sequence[Any]],
@@ -70,11 +69,11 @@ class Plans:
     ) -> None:  # fmt: skip
         """Append to the audit: time, output, action, plan, result and the entries concerned."""
         body = zstandard.ZstdCompressor(level=3).compress(msgspec.msgpack.encode(entries))
-        with self._db.write() as connection:
-            number = (self._db.one(connection, "SELECT max(number) FROM audit") or 0) + 1
+        with self._db.write() as transaction:
+            number = (transaction.one("SELECT max(number) FROM audit") or 0) + 1
             sql = (
                 "INSERT INTO audit (number, at, output, action, plan, result, count, entries) "
                 "VALUES (?,?,?,?,?,?,?,?)"
             )
             row = (number, now, output, action, plan, result, len(entries), body)
-            self._db.run(connection, sql, row)
+            transaction.run(sql, row)

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
-from sqlalchemy import Connection
-
 from connector.decisions.decide import reason_of
 from connector.model import Reason
-from connector.store.database import Database
 from connector.store.tallies import add_to_tallies, tallies
+from connector.store.transaction import Transaction
 
 # Upper bounds in seconds: from one poll to a week that somebody let a held plan lie.
 BOUNDS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400, 604_800)
@@ -34,8 +32,7 @@ class Histogram:
 
 
 def add_times(
-    database: Database,
-    connection: Connection,
+    transaction: Transaction,
     kind: int,
     output: int,
     times: Iterable[tuple[int, int]],
@@ -48,14 +45,12 @@ def add_times(
         changes[slot] = changes.get(slot, 0) + 1
         total = code * _SLOTS + _SUM
         changes[total] = changes.get(total, 0) + took
-    add_to_tallies(database, connection, kind, output, changes)
+    add_to_tallies(transaction, kind, output, changes)
 
 
-def times_of(
-    database: Database, connection: Connection, kind: int, output: int
-) -> dict[Reason, Histogram]:
+def times_of(transaction: Transaction, kind: int, output: int) -> dict[Reason, Histogram]:
     """Return the histogram of each reason that has one."""
-    counted = tallies(database, connection, kind, output)
+    counted = tallies(transaction, kind, output)
     found = {}
     for code in sorted({bucket // _SLOTS for bucket in counted}):
         slots = [counted.get(code * _SLOTS + slot, 0) for slot in range(len(BOUNDS) + 1)]

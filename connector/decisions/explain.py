@@ -1,0 +1,90 @@
+"""What `decide` answered, claim by claim, in words for people."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from connector.decisions.decide import (
+    ClaimRow,
+    Kind,
+    State,
+    confidence_of,
+    decide,
+    ends,
+    never_opens,
+    of_other_type,
+    reason_of,
+    standing,
+)
+from connector.decisions.reach import reach_of, words_of_reach
+from connector.decisions.verdict import ListPolicy
+from connector.model import Reason, Subject, SubjectType
+
+_OFF_SCALE: Final = "the confidence given says nothing on the feed's scale"
+
+
+def explain(
+    observable: Subject, claim: ClaimRow, policy: ListPolicy, now: int
+) -> tuple[Reason, str]:
+    """Return one claim's reason by itself, in words where there is more to say."""
+    code, _turn = standing(observable.type, reach_of(observable), claim, policy, now)
+    reason = reason_of(code)
+    if reason in (Reason.WITHHELD, Reason.DESELECTED):
+        verdict = policy.verdict(claim.traits, claim.feed, claim.context, now)
+        if verdict.reason is reason:
+            return reason, verdict.detail
+        return reason, _unselected_words(observable.type, claim, policy, verdict.min_confidence)
+    if reason is Reason.NOT_ENFORCEABLE and claim.kind == Kind.ENFORCEABLE:
+        terms = policy.terms[claim.feed]
+        return reason, words_of_reach(observable.type, terms.name, terms.widest)
+    if reason is Reason.UNSUPPORTED_PATTERN and claim.kind == Kind.RULE:
+        return reason, f"no output of this list takes {observable.type} rules"
+    if claim.state == State.DISPUTED and reason is Reason.REVOKED:
+        return reason, "revoked by an identity other than its producer"
+    if reason is Reason.EXPIRED:
+        return reason, _expired_words(observable.type, claim, policy, now)
+    if reason is Reason.UNREADABLE and not claim.kind:
+        return reason, (
+            "its confidence is no whole number from 0 to 100: if the feed writes another scale, "
+            "name it as the feed's confidence_scale"
+        )
+    return reason, ""
+
+
+def _expired_words(kind: SubjectType, claim: ClaimRow, policy: ListPolicy, now: int) -> str:
+    if claim.state == State.DISPOSED:
+        return "purged: the disposition date of its marking has come"
+    if never_opens(claim):
+        return "its window never opens: `valid_until` is not later than `valid_from`"
+    if ends(kind, claim, policy.terms[claim.feed]) <= now:
+        return ""
+    return policy.verdict(claim.traits, claim.feed, claim.context, now).detail
+
+
+def explain_all(
+    observable: Subject, claims: Sequence[ClaimRow], policy: ListPolicy, now: int
+) -> list[tuple[Reason, str]]:
+    """Return each claim's reason beside the others, in words where there is more to say."""
+    decision = decide(observable, claims, policy, now)
+    found = []
+    for claim, code in zip(claims, decision.codes, strict=True):
+        alone, words = explain(observable, claim, policy, now)
+        reason = reason_of(code)
+        found.append((reason, words if reason is alone else decision.detail))
+    return found
+
+
+def _unselected_words(
+    kind: SubjectType, claim: ClaimRow, policy: ListPolicy, min_confidence: int
+) -> str:
+    if of_other_type(kind, policy):
+        return f"type {kind.value} is not selected"
+    confidence = confidence_of(claim, policy)
+    asked = max(1, policy.select.min_confidence, min_confidence)
+    why = " (no opinion agrees)" if min_confidence == asked else ""
+    if confidence is None:
+        given = "no confidence is given" if claim.confidence is None else _OFF_SCALE
+        return f"{given}, and the feed assumes none{why}"
+    terms = policy.terms[claim.feed]
+    if terms.reads(claim.confidence) not in (None, confidence):
+        why = f", as max_confidence of the feed {terms.name} lets no more count{why}"
+    return f"confidence {confidence} is below {asked}{why}"
