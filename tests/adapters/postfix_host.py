@@ -69,16 +69,16 @@ def require_postfix() -> None:
         pytest.skip("no postfix: install the packages postfix and postfix-lmdb")
     if os.geteuid() != 0:
         pytest.skip("starting Postfix needs root")
-    if "lmdb" not in _kinds_of_maps():
+    if "lmdb" not in asked("postconf", "-m").stdout.split():
         pytest.skip("this postfix has no lmdb maps: install the package postfix-lmdb")
 
 
-def _kinds_of_maps() -> list[str]:
-    """Ask with a configuration of our own: a Postfix that nobody configured has none."""
-    with tempfile.TemporaryDirectory(prefix="tfc-postconf-") as own:
+def asked(program: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of Postfix with a configuration of our own: it may have no other."""
+    with tempfile.TemporaryDirectory(prefix="tfc-postfix-") as own:
         (Path(own) / "main.cf").write_text("compatibility_level = 3.6\n")
-        command = ["postconf", "-c", own, "-m"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        command = [program, "-c", own, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -266,9 +265,7 @@ def test_mail_flows_while_the_maps_are_swapped(host):
 
 
 def _postmap(flag: str, path: Path) -> list[str]:
-    done = subprocess.run(
-        ["postmap", flag, f"lmdb:{path}"], capture_output=True, text=True, check=True
-    )
+    done = postfix_host.asked("postmap", flag, f"lmdb:{path}")
     assert done.stderr == ""
     return done.stdout.splitlines()
 
@@ -283,9 +280,7 @@ def test_postmap_reads_the_same_and_makes_the_same_of_our_text(tmp_path):
     assert "bad.example\tREJECT listed" in index
     assert len(index) == len(values) + 2 + 1
     shutil.copy(tmp_path / "senders", tmp_path / "again")
-    done = subprocess.run(
-        ["postmap", f"lmdb:{tmp_path}/again"], capture_output=True, text=True, check=True
-    )
+    done = postfix_host.asked("postmap", f"lmdb:{tmp_path}/again")
     assert done.stderr == ""
     assert sorted(_postmap("-s", tmp_path / "again")) == sorted(index)
 

@@ -44,12 +44,12 @@ FAULTS = {
     "500": (lambda: Status(code=500), "500"),
     "503": (lambda: Status(code=503), "503"),
     "html": (Body, "text/html"),
-    "html-as-json": (lambda: Body(content_type="application/json"), "nonsense"),
-    "half-json": (CutJson, "half"),
+    "html-as-json": (lambda: Body(content_type="application/json"), "invalid page"),
+    "half-json": (CutJson, "incomplete"),
     "half-connection": (CutConnection, ""),
     "stall": (lambda: CutConnection(stalls=True), ""),
     "other-json": (lambda: Body(body=b'{"a": 1}', content_type="application/json"), "envelope"),
-    "list": (lambda: Body(body=b"[]", content_type="application/json"), "nonsense"),
+    "list": (lambda: Body(body=b"[]", content_type="application/json"), "invalid page"),
     "no-bytes": (lambda: Body(body=b"", content_type="application/json"), ""),
 }
 
