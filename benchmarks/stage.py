@@ -7,7 +7,7 @@ import structlog
 
 from connector.config.loading import load
 from connector.registry import Registry
-from connector.service.build import assemble
+from connector.service.build import build
 from connector.service.service import Service
 from connector.service.state import open_store
 
@@ -31,4 +31,4 @@ def service_in(folder: Path, feed: str, outputs: Sequence[str]) -> Service:
     path = folder / "config.yaml"
     path.write_text(CONFIG.format(feed=feed, outputs="\n".join(outputs)))
     loaded = load(path, Registry.installed())
-    return assemble(loaded, Registry.installed(), open_store(loaded))
+    return build(loaded, Registry.installed(), open_store(loaded))

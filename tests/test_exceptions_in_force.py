@@ -8,7 +8,7 @@ from test_impact import CONFIG, indicator
 
 from connector.config.loading import load
 from connector.registry import Registry
-from connector.service.build import assemble
+from connector.service.build import build
 from connector.service.once import run_once
 from connector.service.service import Service
 from connector.service.state import open_store
@@ -25,7 +25,7 @@ def service(tmp_path: Path) -> Service:
     config = tmp_path / "config.yaml"
     config.write_text(CONFIG.format(confidence=20))
     loaded = load(config, Registry.installed())
-    service = assemble(loaded, Registry.installed(), open_store(loaded))
+    service = build(loaded, Registry.installed(), open_store(loaded))
     run_once(service, lambda _what, _done, _all: None)
     return service
 

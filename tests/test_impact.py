@@ -8,7 +8,7 @@ import pytest
 from connector.commands.impact import impact
 from connector.config.loading import load
 from connector.registry import Registry
-from connector.service.build import assemble
+from connector.service.build import build
 from connector.service.once import run_once
 from connector.service.state import open_store, state_file
 
@@ -47,7 +47,7 @@ def site(tmp_path: Path) -> Path:
     config.write_text(CONFIG.format(confidence=20))
     loaded = load(config, Registry.installed())
     store = open_store(loaded)
-    run_once(assemble(loaded, Registry.installed(), store), lambda _what, _done, _all: None)
+    run_once(build(loaded, Registry.installed(), store), lambda _what, _done, _all: None)
     store.close()
     return config
 

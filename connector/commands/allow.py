@@ -10,9 +10,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from connector.commands.opening import load_config, opened
+from connector.commands.opening import load_config, open_service
 from connector.commands.options import CONFIG, AsJson, ConfigPath, ListGroup
-from connector.commands.terminal import FAILED, OK, err, leave, out, print_json, who
+from connector.commands.terminal import FAILED, OK, current_user, err, exit_with, out, print_json
 from connector.config.loading import Loaded
 from connector.decisions.allowlist.values import ExceptionRule, end_of_day, read_allow_value
 from connector.indicators.observables.refang import refanged
@@ -56,7 +56,7 @@ def add(
         _refuse("--why: give a reason, for whoever reads this in two years")
     with _store(config) as (_, store):
         before = store.exceptions.add(
-            plain, why=why.strip(), ticket=ticket.strip(), owner=owner.strip() or who(),
+            plain, why=why.strip(), ticket=ticket.strip(), owner=owner.strip() or current_user(),
             until=end, now=now,
         )  # fmt: skip
     words = f"until the end of {until} (UTC)" if until else "with no end date"
@@ -74,7 +74,7 @@ def remove(value: Value, config: ConfigPath = CONFIG) -> None:
     """
     plain = _readable(value)
     with _store(config) as (loaded, store):
-        before = store.exceptions.remove(plain, by=who(), now=microseconds())
+        before = store.exceptions.remove(plain, by=current_user(), now=microseconds())
     in_file = _in_file(loaded, plain)
     if before is not None:
         out.print(f"{defang(plain)}: exception removed ({before.why})", markup=False)
@@ -97,7 +97,7 @@ def list_exceptions(
     What each part of the allowlist suppresses, and how old its warninglists are.
     """
     now = microseconds()
-    with opened(config) as service:
+    with open_service(config) as service:
         found = [_of_file(rule, now) for rule in service.loaded.exceptions]
         found += [_of_row(row, now) for row in service.store.exceptions.all(everything=everything)]
         costs = _suppressed(service)
@@ -109,7 +109,7 @@ def list_exceptions(
         _show_exceptions(shown)
         _show_suppressed(costs)
         _show_lists(lists)
-    leave(OK)
+    exit_with(OK)
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def _store(config: Path) -> Iterator[tuple[Loaded, Store]]:
 
 def _refuse(text: str) -> None:
     err.print(f"connector: {text}", markup=False)
-    leave(FAILED)
+    exit_with(FAILED)
 
 
 def _readable(value: str) -> str:

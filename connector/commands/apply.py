@@ -4,9 +4,17 @@ from typing import Annotated
 
 import typer
 
-from connector.commands.opening import opened
+from connector.commands.opening import open_service
 from connector.commands.options import CONFIG, AsJson, ConfigPath
-from connector.commands.terminal import FAILED, OK, OUT_OF_DATE, leave, out, print_json, who
+from connector.commands.terminal import (
+    FAILED,
+    OK,
+    OUT_OF_DATE,
+    current_user,
+    exit_with,
+    out,
+    print_json,
+)
 from connector.service.once import accept
 from connector.service.state import AlreadyRunningError
 
@@ -18,14 +26,14 @@ def apply(
 ) -> None:
     """Accept exactly the held plan with this id."""
     try:
-        with opened(config, alone=True) as service:
-            done = accept(service, plan_id, by=who(), waits=False)
+        with open_service(config, alone=True) as service:
+            done = accept(service, plan_id, by=current_user(), waits=False)
     except AlreadyRunningError:
-        with opened(config) as service:
-            done = accept(service, plan_id, by=who(), waits=True)
+        with open_service(config) as service:
+            done = accept(service, plan_id, by=current_user(), waits=True)
     if as_json:
         facts = {"plan": plan_id, "applied": done.applied, "outdated": done.outdated}
         print_json({**facts, "words": done.words})
     else:
         out.print(done.words, markup=False)
-    leave(OK if done.applied else OUT_OF_DATE if done.outdated else FAILED)
+    exit_with(OK if done.applied else OUT_OF_DATE if done.outdated else FAILED)

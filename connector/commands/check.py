@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from connector.commands.options import CONFIG, AsJson, ConfigPath
-from connector.commands.terminal import BAD_CONFIG, begin_log, err, leave, out, print_json
+from connector.commands.terminal import BAD_CONFIG, begin_log, err, exit_with, out, print_json
 from connector.config.loading import Loaded, load
 from connector.errors import ConfigError
 from connector.registry import Registry
@@ -33,7 +33,7 @@ def check(
             print_json(
                 {"valid": False, "problems": list(error.problems), "warnings": [], "notes": []}
             )
-            leave(BAD_CONFIG)
+            exit_with(BAD_CONFIG)
         raise
     begin_log("console", "warning")
     ages = list_ages(loaded.warninglists, datetime.now(UTC).date())

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from connector.commands.terminal import leave, out
+from connector.commands.terminal import exit_with, out
 from connector.demo import run_demo
 
 
@@ -19,4 +19,4 @@ def demo(
 
     A TAXII server, the daemon, lists and a live view.
     """
-    leave(run_demo(out, seconds=seconds, port=port))
+    exit_with(run_demo(out, seconds=seconds, port=port))

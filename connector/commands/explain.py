@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from connector.commands.opening import opened
+from connector.commands.opening import open_service
 from connector.commands.options import CONFIG, AsJson, ConfigPath
-from connector.commands.terminal import FAILED, OK, leave, out, print_json
+from connector.commands.terminal import FAILED, OK, exit_with, out, print_json
 from connector.reports import formatting as screens
 from connector.reports.explain import explain_value
 
@@ -20,11 +20,11 @@ def explain(
 
     The whole chain: claims, decisions, outputs, since and until when.
     """
-    with opened(config) as service:
+    with open_service(config) as service:
         service.take_up_hosts()  # the daemon knows the addresses behind our own hosts
         answer = explain_value(service, value)
     if as_json:
         print_json(answer)
     else:
         screens.show_explanation(out, answer)
-    leave(OK if answer["found"] else FAILED)
+    exit_with(OK if answer["found"] else FAILED)

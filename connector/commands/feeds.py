@@ -6,16 +6,16 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from connector.commands.opening import opened
+from connector.commands.opening import open_service
 from connector.commands.options import CONFIG, AsJson, ConfigPath, ListGroup
-from connector.commands.terminal import FAILED, OK, err, leave, out, print_json, who
+from connector.commands.terminal import FAILED, OK, current_user, err, exit_with, out, print_json
 from connector.errors import ConnectorError
 from connector.feed import Offered
 from connector.ingest.retention import confirm
 from connector.reports import feed_states as feedwatch
 from connector.reports.formatting import lost
 from connector.reports.status import Json, gap_json, moment
-from connector.service.service import FeedUnderWay, Service
+from connector.service.service import ConfiguredFeed, Service
 
 _NOTHING_OPEN: Final = "no open gap or alarm"
 
@@ -25,14 +25,14 @@ feeds = typer.Typer(cls=ListGroup, help="Show feeds, acknowledge gaps, purge obj
 @feeds.command("list")
 def list_feeds(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     """Show each feed's collections, cursors and gaps."""
-    with opened(config) as service:
+    with open_service(config) as service:
         answer = [_feed_json(service, feed) for feed in service.feeds.values()]
     if as_json:
         print_json({"feeds": answer})
     else:
         for feed in answer:
             _show(feed)
-    leave(FAILED if any(feed["error"] for feed in answer) else OK)
+    exit_with(FAILED if any(feed["error"] for feed in answer) else OK)
 
 
 @feeds.command("ack")
@@ -45,16 +45,16 @@ def acknowledge(
 
     What the feed is like now becomes its new normal.
     """
-    with opened(config) as service:
+    with open_service(config) as service:
         feed = service.feeds.get(name)
         if feed is None:
             known = ", ".join(service.feeds) or "it has none"
             err.print(f"connector: {name} is not a feed of this configuration ({known})")
-            leave(FAILED)
-        count = service.store.objects.gaps.acknowledge(feed.number, who(), service.now())
+            exit_with(FAILED)
+        count = service.store.objects.gaps.acknowledge(feed.number, current_user(), service.now())
         alarms = feedwatch.acknowledge(feed, service.store.objects, service.now())
         if alarms:
-            by, ledger = who(), service.store.ledger
+            by, ledger = current_user(), service.store.ledger
             ledger.record(f"feed {name}", "acknowledge", "", by, [], service.now())
     if as_json:
         print_json({"feed": name, "acknowledged": count, "alarms": alarms})
@@ -74,12 +74,12 @@ def purge(
 
     The feed's markings no longer allow us to keep them, and they are too many to delete unasked.
     """
-    with opened(config) as service:
+    with open_service(config) as service:
         known = {known: number for number, known in service.store.feeds().items()}
         if name not in known:
             err.print(f"connector: {name} is not a feed of this state ({', '.join(known)})")
-            leave(FAILED)
-        count = confirm(service.store, known[name], who(), service.now())
+            exit_with(FAILED)
+        count = confirm(service.store, known[name], current_user(), service.now())
     if as_json:
         print_json({"feed": name, "purged": count})
     else:
@@ -87,7 +87,7 @@ def purge(
         out.print(f"{name}: {words}", markup=False)
 
 
-def _feed_json(service: Service, feed: FeedUnderWay) -> Json:
+def _feed_json(service: Service, feed: ConfiguredFeed) -> Json:
     """Return what a feed shows now; where it does not answer, what it showed before."""
     error = None
     offered: list[Offered] = []

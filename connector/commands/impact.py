@@ -9,7 +9,7 @@ from connector.config.loading import Loaded
 from connector.errors import StoreError
 from connector.registry import Registry
 from connector.reports.status import Json, plan_json
-from connector.service.build import assemble
+from connector.service.build import build
 from connector.service.state import state_file
 from connector.store.store import Store
 from connector.sync.cycle import Scope, propose
@@ -33,7 +33,7 @@ def impact(loaded: Loaded, registry: Registry) -> list[Json]:
         store = Store(f"sqlite:///{copy}")
         try:
             store.database.migrate()
-            service = assemble(loaded, registry, store)
+            service = build(loaded, registry, store)
             for name in service.listings:
                 service.refresh(name, everything=True)
             return [

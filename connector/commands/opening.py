@@ -7,7 +7,7 @@ from pathlib import Path
 from connector.commands.terminal import begin_log, err
 from connector.config.loading import Loaded, load
 from connector.registry import Registry
-from connector.service.build import assemble
+from connector.service.build import build
 from connector.service.service import Service
 from connector.service.state import look_at_store, open_store, state_file
 
@@ -20,7 +20,7 @@ def load_config(path: Path) -> Loaded:
 
 
 @contextmanager
-def opened(path: Path, *, alone: bool = False) -> Iterator[Service]:
+def open_service(path: Path, *, alone: bool = False) -> Iterator[Service]:
     """Yield the configured service on its store, and close both; not `alone`, only to look."""
     loaded = load_config(path)
     store, there = (open_store(loaded), True) if alone else look_at_store(loaded)
@@ -28,7 +28,7 @@ def opened(path: Path, *, alone: bool = False) -> Iterator[Service]:
         words = f"There is no state yet; the first run creates {state_file(loaded)}."
         err.print(words, markup=False)
     try:
-        service = assemble(loaded, Registry.installed(), store)
+        service = build(loaded, Registry.installed(), store)
         try:
             yield service
         finally:

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from connector.commands.opening import opened
+from connector.commands.opening import open_service
 from connector.commands.options import CONFIG, AsJson, ConfigPath
-from connector.commands.terminal import FAILED, OK, err, leave, out, print_json
+from connector.commands.terminal import FAILED, OK, err, exit_with, out, print_json
 from connector.errors import ConfigError
 from connector.reports import formatting as screens
 from connector.reports import status as answers
@@ -25,10 +25,10 @@ def plan(
     """Show what would be written; write nothing."""
     polls = True
     try:
-        with opened(config, alone=True) as service:
+        with open_service(config, alone=True) as service:
             answer, failures = _plans(service, outputs, polls=polls)
     except AlreadyRunningError:  # a daemon polls and decides already: ask what it would do
-        with opened(config) as service:
+        with open_service(config) as service:
             answer, failures = _plans(service, outputs, polls=False)
     if as_json:
         print_json({"plans": answer, "failures": failures})
@@ -36,7 +36,7 @@ def plan(
         screens.show_plans(out, answer)
     for failure in failures:
         err.print(f"connector: {failure}", markup=False)
-    leave(FAILED if failures else OK)
+    exit_with(FAILED if failures else OK)
 
 
 def _plans(

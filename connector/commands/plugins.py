@@ -3,7 +3,7 @@
 import typer
 
 from connector.commands.options import AsJson, ListGroup
-from connector.commands.terminal import FAILED, OK, leave, out, print_json
+from connector.commands.terminal import FAILED, OK, exit_with, out, print_json
 from connector.registry import Registry
 from connector.reports import formatting as screens
 
@@ -19,4 +19,4 @@ def plugins_list(as_json: AsJson = False) -> None:
         print_json({"plugins": [screens.plugin_json(plugin) for plugin in found]})
     else:
         screens.show_plugins(out, found)
-    leave(FAILED if any(plugin.error for plugin in found) else OK)
+    exit_with(FAILED if any(plugin.error for plugin in found) else OK)

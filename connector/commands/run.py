@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
-from connector.commands.opening import load_config, opened
+from connector.commands.opening import load_config, open_service
 from connector.commands.options import CONFIG, AsJson, ConfigPath
-from connector.commands.terminal import FAILED, HELD, OK, err, leave, print_json
+from connector.commands.terminal import FAILED, HELD, OK, err, exit_with, print_json
 from connector.daemon.daemon import Daemon
 from connector.registry import Registry
 from connector.reports import formatting as screens
 from connector.reports import status as answers
-from connector.service.once import Outcome, run_once
+from connector.service.once import RunResult, run_once
 
 
 def run(
@@ -26,13 +26,13 @@ def run(
     SIGTERM ends it after the current write, SIGHUP reloads the file.
     """
     if once:
-        with opened(config, alone=True) as service, screens.progress(err) as shown:
+        with open_service(config, alone=True) as service, screens.progress(err) as shown:
             outcome = run_once(service, shown)
         if as_json:
             print_json(answers.outcome_json(outcome))
         else:
             screens.tell_outcome(err, outcome)
-        leave(_exit_code(outcome))
+        exit_with(_exit_code(outcome))
     if as_json:
         raise typer.BadParameter("needs --once; the daemon reports through its log and its server")
     loaded = load_config(config)
@@ -41,7 +41,7 @@ def run(
     daemon.run(loaded)
 
 
-def _exit_code(outcome: Outcome) -> int:
+def _exit_code(outcome: RunResult) -> int:
     if outcome.failures:
         return FAILED
     return HELD if outcome.held else OK

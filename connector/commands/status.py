@@ -1,18 +1,18 @@
 """`connector status`: feeds, lists and outputs as they are."""
 
-from connector.commands.opening import opened
+from connector.commands.opening import open_service
 from connector.commands.options import CONFIG, AsJson, ConfigPath
-from connector.commands.terminal import FAILED, OK, leave, out, print_json
+from connector.commands.terminal import FAILED, OK, exit_with, out, print_json
 from connector.reports import formatting as screens
 from connector.reports import status as answers
 
 
 def status(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     """Show the state of feeds, lists, outputs and plans."""
-    with opened(config) as service:
+    with open_service(config) as service:
         answer = answers.status(service)
     if as_json:
         print_json(answer)
     else:
         screens.show_status(out, answer)
-    leave(OK if answers.healthy(answer) else FAILED)
+    exit_with(OK if answers.healthy(answer) else FAILED)

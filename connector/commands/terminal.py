@@ -56,11 +56,11 @@ def begin_log(form: str, level: str) -> None:
     log.set_up_by(set_up)
 
 
-def leave(code: int) -> NoReturn:
+def exit_with(code: int) -> NoReturn:
     """End the command with this exit code."""
     raise typer.Exit(code)
 
 
-def who() -> str:
+def current_user() -> str:
     """Return who gives the command, for the records."""
     return os.environ.get("SUDO_USER") or os.environ.get("USER") or f"uid {os.getuid()}"

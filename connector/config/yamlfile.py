@@ -31,11 +31,11 @@ Scalar = str | int | float | bool | None
 
 
 @dataclass(slots=True)
-class Node:
+class YamlNode:
     """A value with its position; `values` and `depth` count aliases as if written out."""
 
     position: Position
-    content: "Scalar | list[Node] | dict[str, Child]"
+    content: "Scalar | list[YamlNode] | dict[str, Child]"
     values: int = 1
     depth: int = 1
 
@@ -45,13 +45,13 @@ class Child:
     """A value in a mapping, and the position of its key."""
 
     position: Position
-    node: Node
+    node: YamlNode
 
 
 class YamlFile:
     """One document: its plain value, and the position of every path in it."""
 
-    def __init__(self, root: Node) -> None:
+    def __init__(self, root: YamlNode) -> None:
         self._root = root
         self.value: Any = _plain(root)
 
@@ -118,14 +118,14 @@ class _Composer:
         self._problems = problems
         self._text = text
         self._events = self._guarded(text)
-        self._anchors: dict[str, Node | None] = {}
+        self._anchors: dict[str, YamlNode | None] = {}
 
-    def document(self) -> Node:
+    def document(self) -> YamlNode:
         """Return the one document of the file; an empty file is null."""
         self._expect(yaml.StreamStartEvent)
         event = next(self._events)
         if isinstance(event, yaml.StreamEndEvent):
-            return Node(Position(1, 1), None)
+            return YamlNode(Position(1, 1), None)
         root = self._node(next(self._events), (), 1)
         self._expect(yaml.DocumentEndEvent)
         event = next(self._events)
@@ -161,7 +161,7 @@ class _Composer:
         if not isinstance(event, kind):
             raise TypeError(f"the YAML parser yielded {event} where {kind.__name__} must come")
 
-    def _node(self, event: Any, path: Path, depth: int) -> Node:
+    def _node(self, event: Any, path: Path, depth: int) -> YamlNode:
         position = _start(event)
         if isinstance(event, yaml.AliasEvent):
             return self._aliased(event, path, depth)
@@ -174,7 +174,7 @@ class _Composer:
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         if isinstance(event, yaml.ScalarEvent):
-            node = Node(position, self._scalar(event, path))
+            node = YamlNode(position, self._scalar(event, path))
         elif isinstance(event, yaml.SequenceStartEvent):
             node = self._sequence(position, path, depth)
         else:
@@ -183,7 +183,7 @@ class _Composer:
             self._anchors[event.anchor] = node
         return node
 
-    def _aliased(self, event: yaml.AliasEvent, path: Path, depth: int) -> Node:
+    def _aliased(self, event: yaml.AliasEvent, path: Path, depth: int) -> YamlNode:
         position, name = _start(event), str(event.anchor)[:_SHOWN]
         if event.anchor not in self._anchors:
             raise self._stop(position, path, f"*{name} has no &{name} above it")
@@ -207,17 +207,17 @@ class _Composer:
             self._problems.add(_start(event), path, reason)
         return _resolve(text)
 
-    def _sequence(self, position: Position, path: Path, depth: int) -> Node:
-        node = Node(position, [])
-        items: list[Node] = []
+    def _sequence(self, position: Position, path: Path, depth: int) -> YamlNode:
+        node = YamlNode(position, [])
+        items: list[YamlNode] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             items.append(self._node(event, (*path, len(items)), depth + 1))
             self._count(node, items[-1], path)
         node.content = items
         return node
 
-    def _mapping(self, position: Position, path: Path, depth: int) -> Node:
-        node = Node(position, {})
+    def _mapping(self, position: Position, path: Path, depth: int) -> YamlNode:
+        node = YamlNode(position, {})
         children: dict[str, Child] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key, at = self._key(event, path), _start(event)
@@ -240,10 +240,10 @@ class _Composer:
         if not key or not key.isprintable() or len(key) > _LONGEST_KEY:
             raise self._stop(position, path, f"{key[:_SHOWN]!r} is not a usable key")
         if event.anchor is not None:
-            self._anchors[event.anchor] = Node(position, key)
+            self._anchors[event.anchor] = YamlNode(position, key)
         return key
 
-    def _merge(self, node: Node, path: Path) -> dict[str, Child]:
+    def _merge(self, node: YamlNode, path: Path) -> dict[str, Child]:
         """Return the children that `<<` brings in; keys written beside it win."""
         sources = node.content if isinstance(node.content, list) else [node]
         merged: dict[str, Child] = {}
@@ -255,7 +255,7 @@ class _Composer:
             merged = {**source.content, **merged}
         return merged
 
-    def _count(self, node: Node, below: Node, path: Path) -> None:
+    def _count(self, node: YamlNode, below: YamlNode, path: Path) -> None:
         node.values += below.values
         node.depth = max(node.depth, below.depth + 1)
         if node.values > MAX_VALUES:
@@ -277,7 +277,7 @@ def _resolve(text: str) -> Scalar:
     return text or None
 
 
-def _plain(node: Node) -> Any:
+def _plain(node: YamlNode) -> Any:
     content = node.content
     if isinstance(content, list):
         return [_plain(below) for below in content]

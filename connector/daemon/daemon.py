@@ -12,19 +12,19 @@ from prometheus_client import CollectorRegistry
 from schedule import CancelJob
 
 from connector.config.loading import Loaded, load
-from connector.daemon.workers import Generation
+from connector.daemon.workers import Workers
 from connector.errors import ConfigError, StoreError, UnavailableError
 from connector.log import log
 from connector.registry import Registry
 from connector.reports.metrics import StatusCollector
 from connector.reports.status import healthy, status
-from connector.server import Bounds, ListServer, raise_file_limit
-from connector.service.build import assemble
+from connector.server import ConnectionBounds, ListServer, raise_file_limit
+from connector.service.build import build
 from connector.service.own_hosts import OwnHosts
-from connector.service.service import edge, microseconds
+from connector.service.service import isolate_bugs, microseconds
 from connector.service.state import address_of, open_store
 from connector.store.store import Store
-from connector.sync.apply import Carrier
+from connector.sync.apply import Applier
 
 _TICK_SECONDS: Final = 0.5
 _FILES_EVERY_SECONDS: Final = 5
@@ -39,17 +39,17 @@ class Daemon:
         path: Path,
         registry: Registry,
         now: Callable[[], int] = microseconds,
-        carrier: Callable[[Store], Carrier] | None = None,
+        applier: Callable[[Store], Applier] | None = None,
     ) -> None:
         self._path = path
         self._registry = registry
         self._now = now
-        self._carrier = carrier
+        self._applier = applier
         self._ending = threading.Event()
         self._reload = threading.Event()
         self._fatal: BaseException | None = None
         self._address = ""
-        self._generation: Generation | None = None
+        self._generation: Workers | None = None
         self._hosts = OwnHosts()
         self.server: ListServer | None = None
         self.started = threading.Event()
@@ -59,8 +59,8 @@ class Daemon:
         raise_file_limit()
         store, self._address = open_store(loaded), address_of(loaded)
         try:
-            store.objects.sweep()
-            store.ledger.doubt()
+            store.objects.delete_unreferenced()
+            store.ledger.require_verification()
             self._run(loaded, store)
         finally:
             store.close()
@@ -68,7 +68,7 @@ class Daemon:
             raise self._fatal
 
     def _run(self, loaded: Loaded, store: Store) -> None:
-        following: Generation | None = self._assembled(loaded, store)
+        following: Workers | None = self._assembled(loaded, store)
         proven: Loaded | None = None
         while following is not None and not self._ending.is_set():
             generation = following
@@ -94,7 +94,7 @@ class Daemon:
             following.service.close()
         log.info("service.ended")
 
-    def _assembled_again(self, proven: Loaded, store: Store) -> Generation | None:
+    def _assembled_again(self, proven: Loaded, store: Store) -> Workers | None:
         """Return the configuration that went before, once the state answers; None at the end."""
         while not self._ending.is_set():
             try:
@@ -104,7 +104,7 @@ class Daemon:
                 self._ending.wait(_AGAIN_SECONDS)
         return None
 
-    def _assembled(self, loaded: Loaded, store: Store) -> Generation:
+    def _assembled(self, loaded: Loaded, store: Store) -> Workers:
         for warning in loaded.warnings:
             log.warning("config.warning", what=warning)
         for name, count in store.ledger.left_behind(loaded.config.outputs).items():
@@ -117,22 +117,22 @@ class Daemon:
                 "state.url_changed", kept=store.database.shown,
                 what="state.url changed; the open state stays in use until a restart",
             )  # fmt: skip
-        carrier = self._carrier(store) if self._carrier else None
-        service = assemble(loaded, self._registry, store, self._now, carrier, self._hosts)
+        applier = self._applier(store) if self._applier else None
+        service = build(loaded, self._registry, store, self._now, applier, self._hosts)
         store.ledger.resume(service.outputs)
         store.objects.resume(service.feeds)
-        return Generation(service, self._fail)
+        return Workers(service, self._fail)
 
-    def _serve(self, generation: Generation) -> ListServer:
+    def _serve(self, generation: Workers) -> ListServer:
         self._generation = generation
         config = generation.service.loaded.config
         registry = CollectorRegistry()
         registry.register(StatusCollector(self._status))
+        at = config.server
+        bounds = ConnectionBounds(at.max_connections, at.max_connections_per_address)
         server = ListServer(
-            config.server.listen, config.server.clients, config.publish_folder, self._health,
-            registry,
-            Bounds(config.server.max_connections, config.server.max_connections_per_address),
-        )  # fmt: skip
+            at.listen, at.clients, config.publish_folder, self._health, registry, bounds
+        )
         server.start()
         return server
 
@@ -144,7 +144,7 @@ class Daemon:
         facts = self._status()
         return {"healthy": bool(facts) and healthy(facts), **facts}
 
-    def _watch(self, generation: Generation, store: Store) -> Generation | None:
+    def _watch(self, generation: Workers, store: Store) -> Workers | None:
         """Drive the clock until the end (None) or until a new configuration can be taken up."""
         loaded = generation.service.loaded
         stamps = _stamps(loaded)
@@ -171,13 +171,13 @@ class Daemon:
         except StoreError as error:
             self._fail(error)
 
-    def _following(self, generation: Generation, store: Store) -> Generation | None:
+    def _following(self, generation: Workers, store: Store) -> Workers | None:
         """Return what the file says now, ready to start; None where that cannot be.
 
         It is made while the running one works and serves, which then goes on.
         """
         try:
-            with edge(config=str(self._path)):
+            with isolate_bugs(config=str(self._path)):
                 following = self._assembled(load(self._path, self._registry), store)
         except ConfigError as error:
             _refuse(error)

@@ -18,7 +18,7 @@ from connector.errors import (
     UndecidedError,
 )
 from connector.log import log
-from connector.service.service import Service, edge
+from connector.service.service import Service, isolate_bugs
 from connector.sync.apply import StoppedError
 
 _LISTS_EVERY_SECONDS: Final = 10
@@ -92,7 +92,7 @@ class Worker:
         while self._asked.wait() and not self._ending.is_set():
             self._asked.clear()
             try:
-                with edge(worker=self.name):
+                with isolate_bugs(worker=self.name):
                     self.run()
                 self._failures.count = 0
             except StoppedError:
@@ -115,7 +115,7 @@ class Worker:
                 return
 
 
-class Generation:
+class Workers:
     """All workers of one configuration, from a start or reload to the next."""
 
     def __init__(self, service: Service, fatal: Callable[[BaseException], None]) -> None:
@@ -127,7 +127,7 @@ class Generation:
         self._between = threading.Lock()  # outputs that begin to wait, and lists that end that
         self._retired = False
         self._failing: defaultdict[str, Failures] = defaultdict(Failures)  # lists, by name
-        service.carrier.stopped = self._stopping.is_set
+        service.applier.stopped = self._stopping.is_set
         self.lists = Worker(_LISTS, self._refresh, fatal)
         self.disposal = Worker(_DISPOSAL, self._dispose, fatal)
         self.feeds = {

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from connector.decisions.reach import exceeds, reach_of
-from connector.decisions.selection import Terms
+from connector.decisions.selection import FeedDefaults
 from connector.decisions.verdict import ListPolicy
 from connector.decisions.witnesses import witnesses
 from connector.model import Purpose, Reason, RuleLanguage, RuleRef, Subject, SubjectType, Tlp
@@ -30,7 +30,7 @@ def reason_of(code: int) -> Reason:
     return Reason.ALLOWLISTED if code >= ALLOWLISTED_FROM else REASONS[code - 1]
 
 
-class Kind(IntEnum):
+class ClaimKind(IntEnum):
     """What a claim can do: block and watch, only watch, or nothing (with the reason).
 
     A rule can do whatever the engine does that takes it; only outputs that take rules have it.
@@ -44,7 +44,7 @@ class Kind(IntEnum):
     RULE = 5
 
 
-class State(IntEnum):
+class ObjectState(IntEnum):
     """Where an object stands with its producer and its feed."""
 
     CURRENT = 0
@@ -66,7 +66,7 @@ class ClaimRow(NamedTuple):
     valid_from: int | None
     valid_until: int | None
     confidence: int | None
-    traits: int
+    attributes: int
     context: int = 0
     sighted: int | None = None
     received: int = NEVER
@@ -95,9 +95,9 @@ class Decision(NamedTuple):
     `codes` holds one reason code a claim, in their order; `carrier` is the claim that puts the
     observable on the list, None where none does; `recheck` is the next instant at which time
     alone may change the answer (`NEVER` where it cannot); `merged` is what a listed entry says,
-    `told` changes with what it may tell of its carrier, and `protector` is the group of the
-    allowlist that keeps it off. `source` is the feed that a listed entry comes from, 0 where it
-    comes from several.
+    `content_digest` changes with the fields that its carrier may give it, and `protector` is the
+    group of the allowlist that keeps it off. `source` is the feed that a listed entry comes from,
+    0 where it comes from several.
     """
 
     codes: bytes
@@ -107,14 +107,14 @@ class Decision(NamedTuple):
     detail: str = ""
     merged: Merged | None = None
     protector: str = ""
-    told: int = 0
+    content_digest: int = 0
     source: int = 0
 
 
 _WITHOUT_OBSERVABLE: Final = {
-    Kind.UNREADABLE: CODES[Reason.UNREADABLE],
-    Kind.UNSUPPORTED: CODES[Reason.UNSUPPORTED_PATTERN],
-    Kind.NOT_ENFORCEABLE: CODES[Reason.NOT_ENFORCEABLE],
+    ClaimKind.UNREADABLE: CODES[Reason.UNREADABLE],
+    ClaimKind.UNSUPPORTED: CODES[Reason.UNSUPPORTED_PATTERN],
+    ClaimKind.NOT_ENFORCEABLE: CODES[Reason.NOT_ENFORCEABLE],
 }
 _UNREADABLE: Final = CODES[Reason.UNREADABLE]
 _UNSUPPORTED: Final = CODES[Reason.UNSUPPORTED_PATTERN]
@@ -127,7 +127,7 @@ _DESELECTED: Final = CODES[Reason.DESELECTED]
 _ALLOWLISTED: Final = CODES[Reason.ALLOWLISTED]
 _SUPERSEDED: Final = CODES[Reason.SUPERSEDED]
 _WANTED: Final = CODES[Reason.WANTED]
-_TAKEN_BACK: Final = (State.REVOKED, State.WITHDRAWN)
+_TAKEN_BACK: Final = (ObjectState.REVOKED, ObjectState.WITHDRAWN)
 
 
 def decide(
@@ -158,11 +158,18 @@ def decide(
     if words := _too_few(taken, policy):
         return Decision(_instead_of_listed(codes, _DESELECTED), None, 0, recheck, words)
     merged = _merged(observable.type, taken, policy, now)
-    told = policy.verdict(best.traits, best.feed, best.context, now).told
+    content_digest = policy.verdict(best.attributes, best.feed, best.context, now).content_digest
     alone = len(taken) == 1 or all(claim.feed == best.feed for claim in taken)
     source = best.feed if alone else 0
     decision = Decision(
-        bytes(codes), best, best_rank, recheck, "", merged, told=told, source=source
+        bytes(codes),
+        best,
+        best_rank,
+        recheck,
+        "",
+        merged,
+        content_digest=content_digest,
+        source=source,
     )
     return _protected(observable, policy, now, decision)
 
@@ -182,8 +189,8 @@ def _merged(kind: SubjectType, taken: Sequence[ClaimRow], policy: ListPolicy, no
 def _said(kind: SubjectType, claim: ClaimRow, policy: ListPolicy, now: int) -> Merged:
     return Merged(
         confidence_of(claim, policy),
-        ends(kind, claim, policy.terms[claim.feed]),
-        policy.verdict(claim.traits, claim.feed, claim.context, now).level,
+        ends(kind, claim, policy.defaults[claim.feed]),
+        policy.verdict(claim.attributes, claim.feed, claim.context, now).level,
         claim.valid_from,
     )
 
@@ -193,7 +200,9 @@ def _too_few(taken: Sequence[ClaimRow], policy: ListPolicy) -> str:
     asked = policy.select.min_sources
     if asked <= 1:
         return ""
-    count = witnesses((claim.feed, policy.traits(claim.traits).created_by) for claim in taken)
+    count = witnesses(
+        (claim.feed, policy.attributes(claim.attributes).created_by) for claim in taken
+    )
     if count >= asked:
         return ""
     verb = "claims" if count == 1 else "claim"
@@ -227,13 +236,13 @@ def standing(
     kind: SubjectType, reach: int | None, claim: ClaimRow, policy: ListPolicy, now: int
 ) -> tuple[int, int]:
     """Return the reason code of one claim by itself, and when time alone may change it."""
-    terms = policy.terms[claim.feed]
+    defaults = policy.defaults[claim.feed]
     said = claim.confidence
-    if said is not None and said < 0 and terms.scale is None and claim.state not in _TAKEN_BACK:
+    if said is not None and said < 0 and defaults.scale is None and claim.state not in _TAKEN_BACK:
         return _UNREADABLE, NEVER
     if claim.kind and (code := _kind_code(kind, claim.kind, policy)):
         return code, NEVER
-    if reach is not None and _stops_too_much(kind, reach, terms, policy):
+    if reach is not None and _stops_too_much(kind, reach, defaults, policy):
         return _NOT_ENFORCEABLE, NEVER
     if claim.state:
         code = _state_code(claim.state, policy.purpose)
@@ -243,10 +252,10 @@ def standing(
         if never_opens(claim):
             return _EXPIRED, NEVER
         return _NOT_YET_VALID, claim.valid_from
-    until = ends(kind, claim, terms)
+    until = ends(kind, claim, defaults)
     if until <= now:
         return _EXPIRED, NEVER
-    verdict = policy.verdict(claim.traits, claim.feed, claim.context, now)
+    verdict = policy.verdict(claim.attributes, claim.feed, claim.context, now)
     until = until if verdict.until is None else min(until, verdict.until)
     if verdict.reason is not None:
         return CODES[verdict.reason], until
@@ -256,24 +265,28 @@ def standing(
 
 
 def _kind_code(subject: SubjectType, kind: int, policy: ListPolicy) -> int:
-    if kind == Kind.WATCH_ONLY:
+    if kind == ClaimKind.WATCH_ONLY:
         return _NOT_ENFORCEABLE if policy.purpose is Purpose.BLOCK else 0
-    if kind == Kind.RULE:
+    if kind == ClaimKind.RULE:
         return 0 if subject in policy.rules else _UNSUPPORTED
-    return _WITHOUT_OBSERVABLE[Kind(kind)]
+    return _WITHOUT_OBSERVABLE[ClaimKind(kind)]
 
 
-def _stops_too_much(kind: SubjectType, reach: int, terms: Terms, policy: ListPolicy) -> bool:
+def _stops_too_much(
+    kind: SubjectType, reach: int, defaults: FeedDefaults, policy: ListPolicy
+) -> bool:
     blocks = policy.purpose is Purpose.BLOCK
-    return blocks and exceeds(kind, reach, terms.widest, policy.select.wide)
+    return blocks and exceeds(kind, reach, defaults.widest, policy.select.wide)
 
 
 def _state_code(state: int, purpose: Purpose) -> int:
-    if state == State.DISPUTED:  # revoked by somebody who did not create it: watch, do not block
+    if (
+        state == ObjectState.DISPUTED
+    ):  # revoked by somebody who did not create it: watch, do not block
         return _REVOKED if purpose is Purpose.BLOCK else 0
-    if state == State.DISPOSED:
+    if state == ObjectState.DISPOSED:
         return _EXPIRED
-    return _WITHDRAWN if state == State.WITHDRAWN else _REVOKED
+    return _WITHDRAWN if state == ObjectState.WITHDRAWN else _REVOKED
 
 
 def never_opens(claim: ClaimRow) -> bool:
@@ -282,7 +295,7 @@ def never_opens(claim: ClaimRow) -> bool:
     return begins is not None and until is not None and until <= begins
 
 
-def ends(kind: SubjectType, claim: ClaimRow, terms: Terms) -> int:
+def ends(kind: SubjectType, claim: ClaimRow, defaults: FeedDefaults) -> int:
     """Return the instant a claim ends by `valid_until`, or by age where there is none.
 
     What begins later than it came, as `valid_from` may say, is as old as its begin: it counts for
@@ -290,7 +303,7 @@ def ends(kind: SubjectType, claim: ClaimRow, terms: Terms) -> int:
     """
     if claim.valid_until is not None:
         return claim.valid_until
-    bound = terms.max_age.get(kind)
+    bound = defaults.max_age.get(kind)
     if bound is None:
         return NEVER
     return max(claim.dated, claim.valid_from or 0, claim.sighted or 0) + bound
@@ -298,7 +311,7 @@ def ends(kind: SubjectType, claim: ClaimRow, terms: Terms) -> int:
 
 def confidence_of(claim: ClaimRow, policy: ListPolicy) -> int | None:
     """Return what counts of the indicator's confidence or its feed's; None where neither says."""
-    return policy.terms[claim.feed].counts(claim.confidence)
+    return policy.defaults[claim.feed].counts(claim.confidence)
 
 
 def _unselected(

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from connector.decisions.decide import (
+    ClaimKind,
     ClaimRow,
-    Kind,
-    State,
+    ObjectState,
     confidence_of,
     decide,
     ends,
@@ -29,16 +29,16 @@ def explain(
     code, _turn = standing(observable.type, reach_of(observable), claim, policy, now)
     reason = reason_of(code)
     if reason in (Reason.WITHHELD, Reason.DESELECTED):
-        verdict = policy.verdict(claim.traits, claim.feed, claim.context, now)
+        verdict = policy.verdict(claim.attributes, claim.feed, claim.context, now)
         if verdict.reason is reason:
             return reason, verdict.detail
         return reason, _unselected_words(observable.type, claim, policy, verdict.min_confidence)
-    if reason is Reason.NOT_ENFORCEABLE and claim.kind == Kind.ENFORCEABLE:
-        terms = policy.terms[claim.feed]
-        return reason, words_of_reach(observable.type, terms.name, terms.widest)
-    if reason is Reason.UNSUPPORTED_PATTERN and claim.kind == Kind.RULE:
+    if reason is Reason.NOT_ENFORCEABLE and claim.kind == ClaimKind.ENFORCEABLE:
+        defaults = policy.defaults[claim.feed]
+        return reason, words_of_reach(observable.type, defaults.name, defaults.widest)
+    if reason is Reason.UNSUPPORTED_PATTERN and claim.kind == ClaimKind.RULE:
         return reason, f"no output of this list takes {observable.type} rules"
-    if claim.state == State.DISPUTED and reason is Reason.REVOKED:
+    if claim.state == ObjectState.DISPUTED and reason is Reason.REVOKED:
         return reason, "revoked by an identity other than its producer"
     if reason is Reason.EXPIRED:
         return reason, _expired_words(observable.type, claim, policy, now)
@@ -51,13 +51,13 @@ def explain(
 
 
 def _expired_words(kind: SubjectType, claim: ClaimRow, policy: ListPolicy, now: int) -> str:
-    if claim.state == State.DISPOSED:
+    if claim.state == ObjectState.DISPOSED:
         return "purged: the disposition date of its marking has come"
     if never_opens(claim):
         return "its window never opens: `valid_until` is not later than `valid_from`"
-    if ends(kind, claim, policy.terms[claim.feed]) <= now:
+    if ends(kind, claim, policy.defaults[claim.feed]) <= now:
         return ""
-    return policy.verdict(claim.traits, claim.feed, claim.context, now).detail
+    return policy.verdict(claim.attributes, claim.feed, claim.context, now).detail
 
 
 def explain_all(
@@ -84,7 +84,7 @@ def _unselected_words(
     if confidence is None:
         given = "no confidence is given" if claim.confidence is None else _OFF_SCALE
         return f"{given}, and the feed assumes none{why}"
-    terms = policy.terms[claim.feed]
-    if terms.reads(claim.confidence) not in (None, confidence):
-        why = f", as max_confidence of the feed {terms.name} lets no more count{why}"
+    defaults = policy.defaults[claim.feed]
+    if defaults.reads(claim.confidence) not in (None, confidence):
+        why = f", as max_confidence of the feed {defaults.name} lets no more count{why}"
     return f"confidence {confidence} is below {asked}{why}"

@@ -21,7 +21,7 @@ _EMPTYING: Final = frozenset({Reason.REVOKED, Reason.EXPIRED, Reason.ALLOWLISTED
 _ASKED_FOR: Final = _EMPTYING | {Reason.OVER_CAPACITY, Reason.UNSUPPORTED_TYPE}
 
 
-class Mark(IntEnum):
+class LedgerState(IntEnum):
     """What the ledger says of an entry at one output."""
 
     INTENDED = 1
@@ -34,8 +34,8 @@ class Mark(IntEnum):
     OVER_SHARE = 8
 
 
-OURS: Final = frozenset({Mark.INTENDED, Mark.WRITTEN, Mark.REMOVING})
-BELOW: Final = frozenset({Mark.OVER_CAPACITY, Mark.OVER_SHARE})
+OURS: Final = frozenset({LedgerState.INTENDED, LedgerState.WRITTEN, LedgerState.REMOVING})
+BELOW: Final = frozenset({LedgerState.OVER_CAPACITY, LedgerState.OVER_SHARE})
 """Ranked below what the target can hold."""
 GONE: Final = 0
 
@@ -48,7 +48,7 @@ class Wanted(NamedTuple):
     unfit: int = 0
 
 
-class Written(NamedTuple):
+class LedgerEntry(NamedTuple):
     """What the ledger holds of an entry."""
 
     observable: int
@@ -57,7 +57,7 @@ class Written(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class EntryRefs:
     """Entries to write or remove, in the order of their numbers."""
 
     numbers: "array[int]" = field(default_factory=lambda: array("q"))
@@ -88,9 +88,9 @@ class Plan:
 
     output: str
     scope: str
-    add: Steps
-    update: Steps
-    remove: Steps
+    add: EntryRefs
+    update: EntryRefs
+    remove: EntryRefs
     reasons: Mapping[Reason, int]
     marks: tuple[tuple[int, int], ...]
     unchanged: int
@@ -125,10 +125,10 @@ class Plan:
         """Return the plan that leaves these additions to others, who made them before us."""
         if not theirs:
             return self
-        add, marks = Steps(), list(self.marks)
+        add, marks = EntryRefs(), list(self.marks)
         for number, digest in self.add:
             if number in theirs:
-                marks.append((number, Mark.FOREIGN))
+                marks.append((number, LedgerState.FOREIGN))
             else:
                 add.put(number, digest)
         return replace(self, add=add, marks=tuple(sorted(marks)))
@@ -150,7 +150,7 @@ class Limits:
     max_evict_ratio: float = 0.2
 
 
-class Presence:
+class TargetSnapshot:
     """What a full reading of the target showed: the entries there, with digests where it has any.
 
     `ours_alone` is true where the whole target is ours, as a published list is; `unknown` counts
@@ -182,15 +182,15 @@ class _Draft:
     """A plan in the making."""
 
     def __init__(self) -> None:
-        self.add, self.update, self.remove = Steps(), Steps(), Steps()
+        self.add, self.update, self.remove = EntryRefs(), EntryRefs(), EntryRefs()
         self.marks: list[tuple[int, int]] = []
         self.reasons: dict[Reason, int] = {}
         self.unchanged = self.readds = self.reremoves = self.evicted = 0
 
-    def take_out(self, had: Written, reason: Reason) -> None:
+    def take_out(self, had: LedgerEntry, reason: Reason) -> None:
         self.remove.put(had.observable)
-        self.reremoves += had.mark == Mark.REMOVING
-        self.evicted += reason is Reason.OVER_CAPACITY and had.mark != Mark.REMOVING
+        self.reremoves += had.mark == LedgerState.REMOVING
+        self.evicted += reason is Reason.OVER_CAPACITY and had.mark != LedgerState.REMOVING
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
 
 
@@ -198,10 +198,10 @@ def diff(
     output: str,
     scope: str,
     wanted: Iterable[Wanted],
-    written: Iterable[Written],
+    written: Iterable[LedgerEntry],
     *,
     why_not: Mapping[int, Reason],
-    present: Presence | None = None,
+    present: TargetSnapshot | None = None,
     before: int = 0,
     renews: bool = False,
 ) -> Plan:
@@ -231,8 +231,8 @@ def diff(
 
 
 def _pairs(
-    wanted: Iterable[Wanted], written: Iterable[Written]
-) -> Iterator[tuple[int, Wanted | None, Written | None]]:
+    wanted: Iterable[Wanted], written: Iterable[LedgerEntry]
+) -> Iterator[tuple[int, Wanted | None, LedgerEntry | None]]:
     """Yield both sides of each number; a merge of two sorted streams."""
     left, right = iter(wanted), iter(written)
     want, had = next(left, None), next(right, None)
@@ -249,7 +249,7 @@ def _pairs(
             want, had = next(left, None), next(right, None)
 
 
-def _expected(want: Wanted | None, had: Written | None) -> bool:
+def _expected(want: Wanted | None, had: LedgerEntry | None) -> bool:
     """Return whether a list of ours may show an entry: it belongs there, or we put it there."""
     return (want is not None and not want.unfit) or (had is not None and had.mark in OURS)
 
@@ -257,20 +257,20 @@ def _expected(want: Wanted | None, had: Written | None) -> bool:
 def _unwanted(
     draft: _Draft,
     number: int,
-    had: Written | None,
+    had: LedgerEntry | None,
     why_not: Mapping[int, Reason],
-    present: Presence | None,
+    present: TargetSnapshot | None,
 ) -> None:
     assert had is not None  # noqa: S101 - a pair has at least one side
     if had.mark not in OURS:
         draft.marks.append((number, GONE))
-    elif had.mark == Mark.WRITTEN and present is not None and number not in present:
+    elif had.mark == LedgerState.WRITTEN and present is not None and number not in present:
         draft.marks.append((number, GONE))  # somebody removed it before us
     else:
         draft.take_out(had, why_not.get(number, Reason.DESELECTED))
 
 
-def _unfit(draft: _Draft, want: Wanted, had: Written | None) -> None:
+def _unfit(draft: _Draft, want: Wanted, had: LedgerEntry | None) -> None:
     if had is not None and had.mark in OURS:
         reason = Reason.UNSUPPORTED_TYPE
         if want.unfit in BELOW:
@@ -280,22 +280,29 @@ def _unfit(draft: _Draft, want: Wanted, had: Written | None) -> None:
         draft.marks.append((want.observable, want.unfit))
 
 
-def _fit(draft: _Draft, want: Wanted, had: Written | None, present: Presence | None) -> None:
+def _fit(
+    draft: _Draft, want: Wanted, had: LedgerEntry | None, present: TargetSnapshot | None
+) -> None:
     mark = 0 if had is None else had.mark
     there = present is not None and want.observable in present
     if mark not in OURS and there and present is not None and not present.ours_alone:
-        if mark != Mark.FOREIGN:
-            draft.marks.append((want.observable, Mark.FOREIGN))
+        if mark != LedgerState.FOREIGN:
+            draft.marks.append((want.observable, LedgerState.FOREIGN))
         return
-    if mark == Mark.FOREIGN and present is None:
+    if mark == LedgerState.FOREIGN and present is None:
         return
-    if mark == Mark.REJECTED and had is not None and had.digest == want.digest and present is None:
+    if (
+        mark == LedgerState.REJECTED
+        and had is not None
+        and had.digest == want.digest
+        and present is None
+    ):
         return  # refused as it is; asked again when it changes, or by a full pass
-    held = mark in OURS and (mark == Mark.WRITTEN if present is None else there)
+    held = mark in OURS and (mark == LedgerState.WRITTEN if present is None else there)
     if had is None or not held:
         draft.add.put(want.observable, want.digest)
         draft.readds += mark in OURS
-    elif (mark, had.digest) != (Mark.WRITTEN, want.digest) or not (
+    elif (mark, had.digest) != (LedgerState.WRITTEN, want.digest) or not (
         present is None or present.agrees(want.observable, want.digest)
     ):
         draft.update.put(want.observable, want.digest)

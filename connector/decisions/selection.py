@@ -9,7 +9,7 @@ from connector.decisions.reach import WIDEST
 from connector.model import Context, ObservableType, Purpose, SubjectType
 
 
-class Traits(NamedTuple):
+class IndicatorAttributes(NamedTuple):
     """What many indicators share: creator, labels, types and markings."""
 
     created_by: str = ""
@@ -20,7 +20,7 @@ class Traits(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class FeedDefaults:
     """What a feed's configuration adds: confidence, age bounds by type, whose opinion counts.
 
     `scale` holds what its producers may write as confidence, each with what that means from 0 to
@@ -93,25 +93,25 @@ class Select:
 def refusal(
     select: Select,
     purpose: Purpose,
-    terms: Terms,
-    traits: Traits,
+    defaults: FeedDefaults,
+    attributes: IndicatorAttributes,
     context: Context,
     countries: Callable[[], Collection[str]],
 ) -> str:
-    """Return why a list does not take indicators with these traits; empty when it does."""
-    if not terms.configured:
-        return f"feed {terms.name} is no longer configured"
-    if select.feeds and terms.name not in select.feeds:
-        return f"feed {terms.name} is not selected"
-    kinds = traits.indicator_types or traits.labels  # STIX 2.0 keeps the types in labels
+    """Return why a list does not take indicators with these attributes; empty when it does."""
+    if not defaults.configured:
+        return f"feed {defaults.name} is no longer configured"
+    if select.feeds and defaults.name not in select.feeds:
+        return f"feed {defaults.name} is not selected"
+    kinds = attributes.indicator_types or attributes.labels  # STIX 2.0 keeps the types in labels
     if purpose is Purpose.BLOCK and "benign" in kinds:
         return "indicator_types benign never blocks"
-    if purpose is Purpose.BLOCK and _not_for_detection(traits.labels):
+    if purpose is Purpose.BLOCK and _not_for_detection(attributes.labels):
         return "labelled as not for detection (misp:to_ids)"
     for name, choice, words in (
-        ("label", select.labels, traits.labels),
+        ("label", select.labels, attributes.labels),
         ("indicator type", select.indicator_types, kinds),
-        ("producer", select.producers, (traits.created_by,)),
+        ("producer", select.producers, (attributes.created_by,)),
     ):
         if refused := choice.refuses(words):
             return f"{name}: {refused}"

@@ -18,7 +18,7 @@ from connector.errors import ConfigError, UnavailableError
 from connector.registry import Registry
 from connector.reports.explain import explain_value
 from connector.reports.status import Json
-from connector.service.build import assemble
+from connector.service.build import build
 from connector.service.state import open_store
 from connector.testing.samples import feed as sample_feed
 from connector.testing.samples.ais_like import whole_feed
@@ -158,7 +158,7 @@ class Stage:
         loaded = load(self.config, self._registry)
         with (
             closing(open_store(loaded, alone=False)) as store,
-            closing(assemble(loaded, self._registry, store)) as service,
+            closing(build(loaded, self._registry, store)) as service,
         ):
             return [explain_value(service, value) for value in values]
 

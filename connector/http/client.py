@@ -18,7 +18,7 @@ from requests.auth import AuthBase
 from connector import __version__
 from connector.errors import ConfigError, ConnectorError, UnavailableError
 from connector.http.patience import DEADLINE_FACTOR, TooSlowError, pools
-from connector.http.response import Answer, TransientError
+from connector.http.response import HttpResponse, TransientError
 from connector.http.tls import HUNG_UP_HINT, client_context, explain, verifying_context
 from connector.outside import BYTE_ORDER_MARK, one_line
 from connector.settings import Auth, HttpSettings
@@ -68,7 +68,7 @@ class Http:
         body: bytes | None = None,
         accept_statuses: frozenset[int] = frozenset(),
         retries: int = 2,
-    ) -> Answer:
+    ) -> HttpResponse:
         """Return the answer when its status is 2xx or in `accept_statuses`; else raise.
 
         Only GET and HEAD are tried again, after no connection and after 429, 500, 502, 503, 504.
@@ -106,7 +106,7 @@ class Http:
         params: Mapping[str, str] | None,
         headers: Mapping[str, str] | None,
         body: bytes | None,
-    ) -> Answer:
+    ) -> HttpResponse:
         where = self.redact(_where(url))
         if len(self.session.cookies) > MOST_COOKIES:
             self.session.cookies.clear()
@@ -122,7 +122,9 @@ class Http:
                 stream=True,
             ) as response:
                 content = self._body(response, where)
-                return Answer(where, response.status_code, response.headers, content, self.redact)
+                return HttpResponse(
+                    where, response.status_code, response.headers, content, self.redact
+                )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._failure(error, where, url.startswith("https:")) from error
         except (ValueError, zlib.error) as error:

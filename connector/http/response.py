@@ -27,7 +27,7 @@ class TransientError(UnavailableError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """A whole answer; `where` is its address without credentials and query, fit for messages."""
 
     where: str

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from connector.indicators.context import Link, Node
+from connector.indicators.context import ContextNode, Link
 from connector.model import UNMARKED, Context, Word
 
 DEEPEST: Final = 6
@@ -31,7 +31,7 @@ class Step(NamedTuple):
 def context_of(
     start: bytes,
     steps: Callable[[bytes], Sequence[Step]],
-    nodes: Callable[[bytes], Sequence[Node]],
+    nodes: Callable[[bytes], Sequence[ContextNode]],
 ) -> tuple[Context, int | None]:
     """Return what is said of an indicator, however it arrived, and when it was last sighted.
 
@@ -39,7 +39,7 @@ def context_of(
     or a relationship without one is the feed's own word, as an indicator without one is.
     """
     words: set[Word] = set()
-    judged: list[Node] = []
+    judged: list[ContextNode] = []
     sighted: int | None = None
     seen = {start}
     frontier: list[tuple[bytes, frozenset[str]]] = [(start, frozenset())]
@@ -76,7 +76,7 @@ def _bears(markings: tuple[str, ...]) -> frozenset[str]:
     return frozenset(markings or (UNMARKED,))
 
 
-def _words(node: Node, link: int, path: frozenset[str]) -> set[Word]:
+def _words(node: ContextNode, link: int, path: frozenset[str]) -> set[Word]:
     marks = tuple(sorted(path | _bears(node.markings)))
     if link == Link.TARGETS:  # where victims sit says nothing of where the actor does
         return {Word("sector", sector, (), marks) for sector in node.sectors}
@@ -88,7 +88,7 @@ def _words(node: Node, link: int, path: frozenset[str]) -> set[Word]:
     return words
 
 
-def _opinions(judged: Sequence[Node]) -> tuple[tuple[str, int], ...]:
+def _opinions(judged: Sequence[ContextNode]) -> tuple[tuple[str, int], ...]:
     """Return the newest opinion of each producer; of two as new the lower."""
     newest: dict[str, tuple[int, int]] = {}
     for node in judged:

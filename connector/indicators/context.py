@@ -70,7 +70,7 @@ class Edge(NamedTuple):
     link: int
 
 
-class Node(NamedTuple):
+class ContextNode(NamedTuple):
     """What a context object says: its names, where it sits, how it may be shared, its judgement.
 
     `labels` are an identity's own words on consent.
@@ -90,7 +90,7 @@ class Node(NamedTuple):
 class Told(NamedTuple):
     """What one context object adds: itself, and the edges that it is or that it names."""
 
-    node: Node
+    node: ContextNode
     edges: tuple[Edge, ...] = ()
 
     def by(self, received: int) -> "Told":
@@ -100,7 +100,7 @@ class Told(NamedTuple):
         return self._replace(node=self.node._replace(at=received))
 
 
-NOTHING_TOLD: Final = Told(Node(""))
+NOTHING_TOLD: Final = Told(ContextNode(""))
 
 
 class _Body(msgspec.Struct, gc=False):
@@ -140,7 +140,7 @@ def read_context(raw: bytes) -> Told | None:
         return None
     modified = 0 if body.modified is None else micros(body.modified)
     seen = modified if body.last_seen is None else min(modified, micros(body.last_seen))
-    node = Node(
+    node = ContextNode(
         body.type,
         _names(body),
         _countries(body),

@@ -12,7 +12,7 @@ from connector.store.feeds.objects import ObjectStore
 _RETRY_AFTER: Final = 3600 * 1_000_000
 
 
-def take_stock(
+def withdraw_deleted(
     feed: Feed[Settings],
     number: int,
     collections: Sequence[Collection],

@@ -7,7 +7,7 @@ from connector.errors import ConnectorError
 from connector.feed import Feed, Page
 from connector.indicators.markings.tlp import tlp_of_id
 from connector.indicators.stix import StixObject, read_object
-from connector.ingest.poll import Polled
+from connector.ingest.poll import PollResult
 from connector.ingest.spills import Door, definition_in
 from connector.log import log
 from connector.store.feeds.markings import FeedMarkings
@@ -20,7 +20,7 @@ def resolve(
     wanted: Collection[str],
     known: FeedMarkings,
     door: Door,
-    polled: Polled,
+    polled: PollResult,
     now: int,
 ) -> set[str]:
     """Ask the feed for markings by id; return those that are still missing, and restrict most.
@@ -40,9 +40,9 @@ def resolve(
     return missing
 
 
-def _take(raw: bytes, ref: str, door: Door, polled: Polled, now: int) -> bool:
+def _take(raw: bytes, ref: str, door: Door, polled: PollResult, now: int) -> bool:
     """Remember a marking definition that was asked for; return whether it is that one."""
-    for kept in door.cleared(Page([raw], "", last=True), polled.spilled, now).objects:
+    for kept in door.without_spills(Page([raw], "", last=True), polled.spilled, now).objects:
         found = read_object(kept)
         if not isinstance(found, StixObject) or found.id != ref:
             return False

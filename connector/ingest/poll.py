@@ -5,42 +5,42 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from connector.decisions.decide import State
-from connector.decisions.selection import Traits
+from connector.decisions.decide import ObjectState
+from connector.decisions.selection import IndicatorAttributes
 from connector.errors import ConnectorError, UnavailableError
 from connector.feed import Collection, Feed, Page
 from connector.indicators.context import CONTEXT_TYPES, read_context
 from connector.indicators.identity import key_of_id, key_of_unreadable
 from connector.indicators.pattern.reader import read_pattern
 from connector.indicators.stix import StixObject, Unreadable, micros, read_object
-from connector.ingest.deletions import take_stock
+from connector.ingest.deletions import withdraw_deleted
 from connector.ingest.spills import Door, definition_in
 from connector.log import log
 from connector.model import Claim, Reason, RuleLanguage, RuleRef
 from connector.settings import Settings
 from connector.store.database import parts
-from connector.store.feeds.arrivals import Stored
-from connector.store.feeds.definitions import BY_CURSOR, Shown
+from connector.store.feeds.arrivals import StoreResult
+from connector.store.feeds.definitions import BY_CURSOR, ShownIn
 from connector.store.feeds.objects import READ_AT_ONCE, ObjectStore
 from connector.store.feeds.runs import CollectionState
 from connector.store.feeds.staging import StagedPage
-from connector.store.feeds.versions import UNDATED, Version
+from connector.store.feeds.versions import UNDATED, ObjectVersion
 
-_BARE: Final = Traits()
+_BARE: Final = IndicatorAttributes()
 _LANGUAGES: Final = {language.value: language for language in RuleLanguage}
 _TAKEN_AT_ONCE: Final = 5000
 _FAULTS_TOLD: Final = 3
 MOST_PAGES_WAITING: Final = 100_000  # of one collection, while its run has not ended well
 # Plain numbers: the database's driver asks an enum's class what to do with it, for every row.
-_CURRENT: Final = int(State.CURRENT)
-_REVOKED: Final = int(State.REVOKED)
-_UNREADABLE: Final = int(State.UNREADABLE)
+_CURRENT: Final = int(ObjectState.CURRENT)
+_REVOKED: Final = int(ObjectState.REVOKED)
+_UNREADABLE: Final = int(ObjectState.UNREADABLE)
 
 Progress = Callable[[str, int], None]
 
 
 @dataclass(slots=True)
-class Polled:
+class PollResult:
     """What one poll of a feed brought."""
 
     objects: int = 0
@@ -62,7 +62,7 @@ class Polled:
     waiting: dict[str, int] = field(default_factory=dict)
     scale: Container[int] | None = None
 
-    def add(self, stored: Stored) -> None:
+    def add(self, stored: StoreResult) -> None:
         """Add what became of a page."""
         self.markings |= stored.markings
         self.marked |= stored.borne
@@ -73,7 +73,7 @@ class Polled:
         self.quarantined += stored.quarantined
         self.refused += stored.refused
 
-    def count(self, versions: Sequence[Version]) -> None:
+    def count(self, versions: Sequence[ObjectVersion]) -> None:
         """Count what came, and what of it cannot be read."""
         self.objects += len(versions)
         unreadable = [version for version in versions if version.state == _UNREADABLE]
@@ -98,16 +98,16 @@ def poll(
     partial_runs: bool = False,
     scale: Container[int] | None = None,
     most: int | None = None,
-) -> Polled:
+) -> PollResult:
     """Read what is new in every collection of a feed into the store.
 
     A collection that fails leaves the others alone. What it gave before it failed is set aside
     until a later run goes on from there and ends well, or counts at once with `partial_runs`.
     `scale` is what the feed's producers may write as confidence, where that is not STIX's own;
     `most` is how many objects of it are kept: new ones beyond that wait at their source.
-    Raises what `Feed.collections` raises; failures of single collections are in `Polled.errors`.
+    Raises what `Feed.collections` raises; single failed collections are in `errors`.
     """
-    polled = Polled(scale=scale)
+    polled = PollResult(scale=scale)
     store.begin_poll(number)
     collections = feed.collections()
     for collection in collections:
@@ -127,7 +127,7 @@ def poll(
                     collections=len(polled.waiting))  # fmt: skip
     polled.withdrawn += store.drop_collections(number, {found.key for found in collections})
     if not polled.errors:
-        polled.withdrawn += take_stock(feed, number, collections, store, now)
+        polled.withdrawn += withdraw_deleted(feed, number, collections, store, now)
     return polled
 
 
@@ -141,7 +141,7 @@ class _Intake:
     collection: Collection
     store: ObjectStore
     now: Callable[[], int]
-    polled: Polled
+    polled: PollResult
     progress: Progress
     partial_runs: bool
     most: int | None
@@ -168,8 +168,10 @@ class _Intake:
         started = False
         for received in self.feed.pages(collection, held.cursor if held else state.cursor):
             begun = at_once and started
-            shown = Shown(state.number, state.run + (not begun)) if collection.whole else BY_CURSOR
-            page = Door(self.store, self.number).cleared(
+            shown = (
+                ShownIn(state.number, state.run + (not begun)) if collection.whole else BY_CURSOR
+            )
+            page = Door(self.store, self.number).without_spills(
                 received, self.polled.spilled, self.now(), shown
             )
             if not started:  # before the cursor moves past it
@@ -242,7 +244,7 @@ def _gathered(pages: Iterator[StagedPage]) -> Iterator[StagedPage]:
         yield replace(last, objects=held)
 
 
-def _read(objects: Sequence[bytes], feed: str, polled: Polled) -> Iterator[Version]:
+def _read(objects: Sequence[bytes], feed: str, polled: PollResult) -> Iterator[ObjectVersion]:
     """Yield a page's objects as the store takes them, read a part at a time."""
     for part in parts(objects, READ_AT_ONCE):
         versions = [read_version(raw, feed) for raw in part]
@@ -250,7 +252,7 @@ def _read(objects: Sequence[bytes], feed: str, polled: Polled) -> Iterator[Versi
         yield from versions
 
 
-def read_version(raw: bytes, feed: str) -> Version:
+def read_version(raw: bytes, feed: str) -> ObjectVersion:
     """Return one object as received of a feed, as the store takes it.
 
     An unreadable one says why it is.
@@ -260,7 +262,7 @@ def read_version(raw: bytes, feed: str) -> Version:
         return _unreadable_version(found, raw)
     marking = definition_in(raw, found) if found.type == "marking-definition" else None
     modified = 0 if found.modified is None else micros(found.modified)
-    return Version(
+    return ObjectVersion(
         key_of_id(found.id),
         _REVOKED if found.revoked else _CURRENT,
         modified if marking is None else marking.version,
@@ -275,23 +277,23 @@ def read_version(raw: bytes, feed: str) -> Version:
     )
 
 
-def _unreadable_version(found: Unreadable, raw: bytes) -> Version:
+def _unreadable_version(found: Unreadable, raw: bytes) -> ObjectVersion:
     """Return what takes the place of the indicator's older versions; else it stands for itself."""
     claims = partial(_unreadable_claims, found)
     if not found.indicator:
         key = key_of_unreadable(raw)
-        return Version(key, _UNREADABLE, UNDATED, None, None, None, _BARE, raw, claims)
+        return ObjectVersion(key, _UNREADABLE, UNDATED, None, None, None, _BARE, raw, claims)
     modified = UNDATED if found.modified is None else micros(found.modified)
-    return Version(
+    return ObjectVersion(
         key_of_id(found.indicator), _UNREADABLE, modified, None, None, None, _BARE, raw, claims,
         unread_creator=found.created_by_ref,
     )  # fmt: skip
 
 
-def _traits(found: StixObject) -> Traits:
+def _traits(found: StixObject) -> IndicatorAttributes:
     created_by = found.created_by_ref or ""
     if found.type != "indicator":
-        return Traits(created_by)
+        return IndicatorAttributes(created_by)
     partly: tuple[tuple[str, tuple[str, ...]], ...] = ()
     if found.granular_markings:
         partly = tuple(
@@ -299,7 +301,7 @@ def _traits(found: StixObject) -> Traits:
             for part in found.granular_markings
             if part.marking_ref is not None
         )
-    return Traits(
+    return IndicatorAttributes(
         created_by,
         found.labels or (),
         found.indicator_types or (),

@@ -29,7 +29,7 @@ class Disposal:
     searched: dict[int, int] = field(default_factory=dict)
     _working: Lock = field(default_factory=Lock)
 
-    def carry_out(self, store: Store, now: int) -> int:
+    def apply(self, store: Store, now: int) -> int:
         """Purge what is due; return how many objects that were.
 
         The audit is told first, by marking and number: a kill on the way repeats the rest.
@@ -119,8 +119,8 @@ def _purge(
     disposals.purge(feed, classified)
     disposals.dispose(feed, found.keys() - classified)
     staged = store.objects.staging.purge(feed, reasons) if reasons else 0
-    disposals.settle(feed, reasons, reasons if staged else counts, now)
-    store.database.fold_log()
+    disposals.finish(feed, reasons, reasons if staged else counts, now)
+    store.database.checkpoint_wal()
     if classified:
         log.error("feed.spill_purged", markings=sorted(spills), objects=len(classified))
     if dated := len(found) - len(classified):

@@ -17,7 +17,7 @@ from connector.indicators.identity import key_of_id
 from connector.indicators.markings.definition import Definition, markings_in, read_marking
 from connector.indicators.stix import LONGEST_ID, StixObject, micros, read_object
 from connector.log import log
-from connector.store.feeds.definitions import BY_CURSOR, Shown
+from connector.store.feeds.definitions import BY_CURSOR, ShownIn
 from connector.store.feeds.objects import ObjectStore
 
 _MARKING: Final = "marking-definition"
@@ -31,8 +31,8 @@ class Door:
     store: ObjectStore
     feed: int
 
-    def cleared(
-        self, page: Page, spilled: dict[str, str], now: int, shown: Shown = BY_CURSOR
+    def without_spills(
+        self, page: Page, spilled: dict[str, str], now: int, shown: ShownIn = BY_CURSOR
     ) -> Page:
         """Return the page without what may not be held; `spilled` gathers what is classified.
 
@@ -79,7 +79,7 @@ class Door:
         if classified < len(away):
             log.info("feed.past_disposition", objects=len(away) - classified)
 
-    def _learn(self, objects: Sequence[bytes], now: int, shown: Shown) -> None:
+    def _learn(self, objects: Sequence[bytes], now: int, shown: ShownIn) -> None:
         """Take in what opens or closes the door before what bears it passes: definitions do."""
         defined = _definitions(objects)
         if not defined:

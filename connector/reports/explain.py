@@ -3,11 +3,11 @@
 from typing import Final
 
 from connector.decisions.context import NO_CONTEXT, OPINIONS
-from connector.decisions.decide import NEVER, ClaimRow, Kind, decide, ends, reason_of
+from connector.decisions.decide import NEVER, ClaimKind, ClaimRow, decide, ends, reason_of
 from connector.decisions.explain import explain, explain_all
-from connector.decisions.plan import Mark
+from connector.decisions.plan import LedgerState
 from connector.decisions.reach import exceeds, reach_of, words_of_reach
-from connector.decisions.selection import Terms
+from connector.decisions.selection import FeedDefaults
 from connector.indicators.confidence import words_of
 from connector.indicators.identity import id_of_key, key_of_id
 from connector.indicators.markings.redaction import Part
@@ -24,17 +24,17 @@ from connector.store.transaction import Transaction
 from connector.sync.cycle import Listing, Output
 
 _MARK_REASONS: Final = {
-    Mark.WRITTEN: Reason.WRITTEN,
-    Mark.FOREIGN: Reason.WRITTEN,
-    Mark.REJECTED: Reason.REJECTED,
-    Mark.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
-    Mark.OVER_CAPACITY: Reason.OVER_CAPACITY,
-    Mark.OVER_SHARE: Reason.OVER_CAPACITY,
+    LedgerState.WRITTEN: Reason.WRITTEN,
+    LedgerState.FOREIGN: Reason.WRITTEN,
+    LedgerState.REJECTED: Reason.REJECTED,
+    LedgerState.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
+    LedgerState.OVER_CAPACITY: Reason.OVER_CAPACITY,
+    LedgerState.OVER_SHARE: Reason.OVER_CAPACITY,
 }
 _REASONS_WITHOUT_OBSERVABLE: Final = {
-    Kind.UNREADABLE: Reason.UNREADABLE,
-    Kind.UNSUPPORTED: Reason.UNSUPPORTED_PATTERN,
-    Kind.NOT_ENFORCEABLE: Reason.NOT_ENFORCEABLE,
+    ClaimKind.UNREADABLE: Reason.UNREADABLE,
+    ClaimKind.UNSUPPORTED: Reason.UNSUPPORTED_PATTERN,
+    ClaimKind.NOT_ENFORCEABLE: Reason.NOT_ENFORCEABLE,
 }
 _FOREIGN: Final = "already on the target, added by someone else; left untouched"
 
@@ -106,21 +106,21 @@ def _observable_json(
 
 
 def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None) -> Json:
-    terms = service.terms[claim.row.feed]
-    level = service.level(service.store.traits(claim.row.traits), claim.row.feed)
-    until = NEVER if observable is None else ends(observable.type, claim.row, terms)
-    too_wide = _too_wide(service, observable, terms)
+    defaults = service.defaults[claim.row.feed]
+    level = service.level(service.store.attributes(claim.row.attributes), claim.row.feed)
+    until = NEVER if observable is None else ends(observable.type, claim.row, defaults)
+    too_wide = _too_wide(service, observable, defaults)
     return {
-        "feed": terms.name,
+        "feed": defaults.name,
         "indicator": id_of_key(claim.object),
-        "enforceable": claim.row.kind in (Kind.ENFORCEABLE, Kind.RULE) and not too_wide,
+        "enforceable": claim.row.kind in (ClaimKind.ENFORCEABLE, ClaimKind.RULE) and not too_wide,
         "why": "; ".join(filter(None, (claim.why, too_wide))),
         "valid_from": moment(claim.row.valid_from),
         "valid_until": moment(until),
         "marking": level.label,
-        "confidence": _meant(claim.row.confidence, terms),
-        "confidence_said": _said(claim.row.confidence, terms),
-        "caps": ["max_confidence"] if _lowered(claim.row.confidence, terms) else [],
+        "confidence": _meant(claim.row.confidence, defaults),
+        "confidence_said": _said(claim.row.confidence, defaults),
+        "caps": ["max_confidence"] if _lowered(claim.row.confidence, defaults) else [],
         "sighted": moment(claim.row.sighted),
         **_kept_back(service, claim),
         **_context_json(
@@ -132,49 +132,51 @@ def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None)
 
 def _unread_json(service: Service, claim: ClaimFound) -> Json:
     """Return a claim that has no observable, with the reason that it is counted under."""
-    reason = _REASONS_WITHOUT_OBSERVABLE[Kind(claim.row.kind)]
+    reason = _REASONS_WITHOUT_OBSERVABLE[ClaimKind(claim.row.kind)]
     return {**_claim_json(service, claim, None), "reason": reason.value}
 
 
-def _too_wide(service: Service, observable: Subject | None, terms: Terms) -> str:
+def _too_wide(service: Service, observable: Subject | None, defaults: FeedDefaults) -> str:
     """Return why no list takes an observable of this feed as enough to block, by its reach."""
     if observable is None:
         return ""
     wide = {kind for one in service.listings.values() for kind in one.policy.select.wide}
-    if not exceeds(observable.type, reach_of(observable), terms.widest, wide):
+    if not exceeds(observable.type, reach_of(observable), defaults.widest, wide):
         return ""
-    return words_of_reach(observable.type, terms.name, terms.widest)
+    return words_of_reach(observable.type, defaults.name, defaults.widest)
 
 
-def _meant(confidence: int | None, terms: Terms) -> int | None:
+def _meant(confidence: int | None, defaults: FeedDefaults) -> int | None:
     """Return the confidence from 0 to 100; None where it says nothing that is known."""
-    meant = terms.capped(terms.reads(confidence))
+    meant = defaults.capped(defaults.reads(confidence))
     return None if meant is None or meant < 0 else meant
 
 
-def _lowered(confidence: int | None, terms: Terms) -> bool:
+def _lowered(confidence: int | None, defaults: FeedDefaults) -> bool:
     """Return whether the feed's `max_confidence` lets less count than the indicator says."""
-    return terms.reads(confidence) != terms.capped(terms.reads(confidence))
+    return defaults.reads(confidence) != defaults.capped(defaults.reads(confidence))
 
 
-def _said(confidence: int | None, terms: Terms) -> str | None:
+def _said(confidence: int | None, defaults: FeedDefaults) -> str | None:
     """Return the confidence in the producer's words; None where it is what STIX asks for."""
-    plain = confidence is None or (confidence >= 0 and terms.scale is None)
-    if confidence is None or (plain and not _lowered(confidence, terms)):
+    plain = confidence is None or (confidence >= 0 and defaults.scale is None)
+    if confidence is None or (plain and not _lowered(confidence, defaults)):
         return None
     return words_of(confidence)
 
 
 def _kept_back(service: Service, claim: ClaimFound) -> Json:
     """Return what stays out of the fields of which list and why, and what contradicts itself."""
-    traits, feed = service.store.traits(claim.row.traits), claim.row.feed
+    attributes, feed = service.store.attributes(claim.row.attributes), claim.row.feed
     policies = {name: listing.policy for name, listing in service.listings.items()}
-    nobody = () if traits.created_by else (Part.PRODUCER, Part.PRODUCER_NAME)
+    nobody = () if attributes.created_by else (Part.PRODUCER, Part.PRODUCER_NAME)
     hidden = {
-        name: {part: why for part, why in policy.hidden(traits, feed).items() if part not in nobody}
+        name: {
+            part: why for part, why in policy.hidden(attributes, feed).items() if part not in nobody
+        }
         for name, policy in policies.items()
     }
-    notes = [note for policy in policies.values() for note in policy.notes(traits, feed)]
+    notes = [note for policy in policies.values() for note in policy.notes(attributes, feed)]
     return {
         "hidden": {name: parts for name, parts in hidden.items() if parts},
         "notes": list(dict.fromkeys(notes)),
@@ -236,11 +238,11 @@ def _outcome_json(
         until = None
     else:
         reason, detail = _at_target(found, rowed)
-        if found is not None and found.mark == Mark.OVER_SHARE:
-            detail = _beyond_share(policy.terms[decision.source])
+        if found is not None and found.mark == LedgerState.OVER_SHARE:
+            detail = _beyond_share(policy.defaults[decision.source])
         since = found.since if found else since
         until = moment(decision.merged.until if decision.merged else None)
-    if decision.carrier is None and found is not None and found.mark == Mark.WRITTEN:
+    if decision.carrier is None and found is not None and found.mark == LedgerState.WRITTEN:
         detail = (detail + "; " if detail else "") + _still_there(rowed)
     return {
         "name": output.name,
@@ -252,10 +254,10 @@ def _outcome_json(
     }
 
 
-def _beyond_share(terms: Terms) -> str:
+def _beyond_share(defaults: FeedDefaults) -> str:
     return (
-        f"claimed by feed {terms.name} alone, which already fills its max_share, "
-        f"{terms.max_share or 0:.0%} of what fits"
+        f"claimed by feed {defaults.name} alone, which already fills its max_share, "
+        f"{defaults.max_share or 0:.0%} of what fits"
     )
 
 
@@ -281,8 +283,8 @@ def _first_detail(
 
 def _at_target(found: questions.EntryFound | None, output: OutputRow | None) -> tuple[Reason, str]:
     if found is not None and found.mark in _MARK_REASONS:
-        detail = _FOREIGN if found.mark == Mark.FOREIGN else found.why
-        return _MARK_REASONS[Mark(found.mark)], detail
+        detail = _FOREIGN if found.mark == LedgerState.FOREIGN else found.why
+        return _MARK_REASONS[LedgerState(found.mark)], detail
     if output is not None and output.held_plan:
         return Reason.HELD, _waiting(output.held_plan)
     return Reason.PENDING, output.error if output is not None and output.error else ""

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 from connector.config.alarm import AlarmConfig
 from connector.config.model import FeedConfig
 from connector.decisions.character import CHARACTER, Bounds, out_of_character
-from connector.ingest.poll import Polled
+from connector.ingest.poll import PollResult
 from connector.log import log
 from connector.store.feeds.objects import ObjectStore
 
@@ -28,7 +28,7 @@ def begin(feed: Watched, store: ObjectStore, now: int) -> None:
     store.habits.begin(feed.number, now, _span(feed))
 
 
-def judge(feed: Watched, polled: Polled, store: ObjectStore, now: int) -> None:
+def judge(feed: Watched, polled: PollResult, store: ObjectStore, now: int) -> None:
     """Sound what a poll showed, with one warning each; a feed that takes all again is not full."""
     store.habits.note_gone(feed.number, polled.revoked + polled.withdrawn)
     found = out_of_character(store.habits.lately(feed.number), _bounds(feed.config.alarm))

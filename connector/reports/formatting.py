@@ -12,7 +12,7 @@ from rich.text import Text
 from connector.registry import PluginInfo
 from connector.reports.feed_states import FULL
 from connector.reports.status import Json, defang
-from connector.service.once import Outcome
+from connector.service.once import RunResult
 
 _SHOWN: Final = 20
 _PURGES_SHOWN: Final = 3
@@ -43,7 +43,7 @@ def progress(console: Console) -> Iterator[Callable[[str, int, int | None], None
         yield shown
 
 
-def tell_outcome(console: Console, outcome: Outcome) -> None:
+def tell_outcome(console: Console, outcome: RunResult) -> None:
     """Print what one pass did, a line for each feed and output."""
     for name, polled in outcome.polled.items():
         _line(

@@ -13,9 +13,9 @@ from connector.decisions.plan import violations
 from connector.indicators.stix import instant
 from connector.model import Reason
 from connector.reports.feed_states import FULL
-from connector.service.once import Outcome
-from connector.service.readiness import awaited
-from connector.service.service import FeedUnderWay, Service
+from connector.service.once import RunResult
+from connector.service.readiness import waiting_for
+from connector.service.service import ConfiguredFeed, Service
 from connector.store import queries as questions
 from connector.store.feeds.alarms import Alarm
 from connector.store.feeds.gaps import GapRow
@@ -120,7 +120,7 @@ def status(service: Service) -> Json:
     }
 
 
-def outcome_json(outcome: Outcome) -> Json:
+def outcome_json(outcome: RunResult) -> Json:
     """Return what one pass did, by feed and output: counts, held plans and failures."""
     counts = ("objects", "new", "updated", "revoked", "withdrawn", "unreadable")
     return {
@@ -204,7 +204,7 @@ def _told(state: str, alarms: list[Alarm]) -> str:
     return "full" if any(alarm.name == FULL for alarm in alarms) else "alarm"
 
 
-def _caps_json(feed: FeedUnderWay, beyond_share: int, alarms: list[Alarm]) -> Json:
+def _caps_json(feed: ConfiguredFeed, beyond_share: int, alarms: list[Alarm]) -> Json:
     """Return how the file caps a feed, each with what it keeps off; None where nobody counts."""
     config = feed.config
     waiting = sum(one.count for one in alarms if (one.feed, one.name) == (feed.name, FULL))
@@ -275,7 +275,7 @@ def _waits_for(
 ) -> list[str]:
     """Return the feeds whose first poll has to end before an output is written."""
     in_step = row is not None and row.last_success is not None
-    return list(awaited(service.feeds_of(name), feeds, in_step=in_step))
+    return list(waiting_for(service.feeds_of(name), feeds, in_step=in_step))
 
 
 def _all_pending(listed: dict[Reason, int]) -> dict[Reason, int]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from connector.server.connections import Closed, Connections, site_of
-from connector.server.protocol import Connection
+from connector.server.protocol import ClientConnection
 
 _AT_ONCE: Final = 64  # between two turns of the loop, in which others are answered
 _QUEUE: Final = 1024  # those beyond it wait in the system
@@ -29,7 +29,7 @@ class Acceptor:
         self,
         listening: socket.socket,
         connections: Connections,
-        make: Callable[[str], Connection],
+        make: Callable[[str], ClientConnection],
     ) -> None:
         self._listening = listening
         self._connections = connections
@@ -85,7 +85,7 @@ class Acceptor:
         joining.add_done_callback(partial(self._joined, connection, accepted))
 
     def _joined(
-        self, connection: Connection, accepted: socket.socket, joining: "asyncio.Task[object]"
+        self, connection: ClientConnection, accepted: socket.socket, joining: "asyncio.Task[object]"
     ) -> None:
         self._joining.discard(joining)
         if joining.cancelled() or joining.exception():  # it was gone before it began

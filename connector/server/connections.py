@@ -23,7 +23,7 @@ _SITE_BITS: Final = 64  # what one IPv6 host may choose its addresses from
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ConnectionBounds:
     """What one side may take of the list server; times are in seconds.
 
     `request` is for a request to be complete, counted from the connection or from the answer
@@ -90,7 +90,9 @@ class Standing(Protocol):
 class Connections(Collector):
     """Keeps connections within their bounds and tells of it; used from one event loop."""
 
-    def __init__(self, bounds: Bounds, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, bounds: ConnectionBounds, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self.bounds = bounds
         self.most = bounds.connections
         self.now = monotonic

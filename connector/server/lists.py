@@ -10,9 +10,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from connector.server import answers
-from connector.server.clients import Doorkeeper, Headers
+from connector.server.authentication import Authenticator, Headers
 from connector.server.fetches import FetchLog
-from connector.server.shelf import AbsentError, Edition, HeldBackError, Shelf
+from connector.server.file_cache import AbsentError, CachedFile, FileCache, HeldBackError
 
 PREFIX: Final = "/lists/"
 _TAG: Final = re.compile(rb'"([^"]*)"')
@@ -27,15 +27,15 @@ _TURNS: Final = 3
 class Lists:
     """Answers requests for lists, to clients it knows."""
 
-    def __init__(self, shelf: Shelf, doorkeeper: Doorkeeper, log: FetchLog) -> None:
-        self._shelf = shelf
-        self._doorkeeper = doorkeeper
+    def __init__(self, cache: FileCache, authenticator: Authenticator, log: FetchLog) -> None:
+        self._cache = cache
+        self._authenticator = authenticator
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         headers = answers.headers_of(scope)
-        client = self._doorkeeper.name_of(headers, answers.address_of(scope))
+        client = self._authenticator.name_of(headers, answers.address_of(scope))
         if client is None:
             self._log.note_refusal()
             await answers.who_are_you()(scope, receive, send)
@@ -50,22 +50,22 @@ class Lists:
         """Send the list; or return the answer that says why not."""
         name = scope["path"].removeprefix(PREFIX)
         try:
-            edition = await self._shelf.edition(name)
-            if tag := _unchanged(headers, edition):
-                await _not_modified(edition, tag, send)
+            cached = await self._cache.current(name)
+            if tag := _unchanged(headers, cached):
+                await _not_modified(cached, tag, send)
                 self._log.note(client, name, 304, tag)
                 return None
-            edition, body = await self._shelf.opened(name, edition)
-            zipped = await self._shelf.zipped(edition) if accepts_gzip(headers) else None
+            cached, body = await self._cache.opened(name, cached)
+            zipped = await self._cache.zipped(cached) if accepts_gzip(headers) else None
         except AbsentError:
             return answers.not_found()
         except (HeldBackError, OSError):
             return answers.unavailable()
-        tag = edition.digest if zipped is None else edition.digest + _ZIPPED
+        tag = cached.digest if zipped is None else cached.digest + _ZIPPED
         hangup = asyncio.create_task(_hangup(receive))
         try:
             head, kind = scope["method"] == "HEAD", _content_type(name)
-            await _whole(edition, tag, zipped or body, kind, send, hangup, head=head)
+            await _whole(cached, tag, zipped or body, kind, send, hangup, head=head)
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
             if hangup.done():
@@ -79,24 +79,24 @@ class Lists:
         return None
 
 
-def _unchanged(headers: Headers, edition: Edition) -> str | None:
+def _unchanged(headers: Headers, cached: CachedFile) -> str | None:
     """Return the tag of the variant that the client has, when that is still the current one."""
     known = headers.get(b"if-none-match")
     if known is not None:
         tags = {tag.decode("latin-1") for tag in _TAG.findall(known)}
-        current = (edition.digest, edition.digest + _ZIPPED)
+        current = (cached.digest, cached.digest + _ZIPPED)
         found = next((tag for tag in current if tag in tags), None)
-        return edition.digest if known.strip() == b"*" else found
+        return cached.digest if known.strip() == b"*" else found
     since = headers.get(b"if-modified-since")
     # Not what is merely later: our clock may have been set back since the client last asked.
-    if since is not None and _is_dated(edition) and _seconds(since) == edition.modified:
-        return edition.digest
+    if since is not None and _is_dated(cached) and _seconds(since) == cached.modified:
+        return cached.digest
     return None
 
 
-def _is_dated(edition: Edition) -> bool:
-    """Return whether no later edition can bear the same date, which counts whole seconds."""
-    return time.time() - edition.modified >= _MOMENT_SECONDS
+def _is_dated(cached: CachedFile) -> bool:
+    """Return whether no later version can bear the same date, which counts whole seconds."""
+    return time.time() - cached.modified >= _MOMENT_SECONDS
 
 
 def _seconds(date: bytes) -> float:
@@ -121,8 +121,8 @@ def _content_type(name: str) -> bytes:
     return kind + b"; charset=utf-8"
 
 
-def _validators(edition: Edition, tag: str) -> list[tuple[bytes, bytes]]:
-    dated = [(b"last-modified", edition.last_modified)] if _is_dated(edition) else []
+def _validators(cached: CachedFile, tag: str) -> list[tuple[bytes, bytes]]:
+    dated = [(b"last-modified", cached.last_modified)] if _is_dated(cached) else []
     return [
         (b"etag", b'"%s"' % tag.encode()),
         *dated,
@@ -131,14 +131,14 @@ def _validators(edition: Edition, tag: str) -> list[tuple[bytes, bytes]]:
     ]
 
 
-async def _not_modified(edition: Edition, tag: str, send: Send) -> None:
-    headers = _validators(edition, tag)
+async def _not_modified(cached: CachedFile, tag: str, send: Send) -> None:
+    headers = _validators(cached, tag)
     await send({"type": "http.response.start", "status": 304, "headers": headers})
     await send({"type": "http.response.body"})
 
 
 async def _whole(
-    edition: Edition,
+    cached: CachedFile,
     tag: str,
     body: bytes | IO[bytes],
     kind: bytes,
@@ -148,9 +148,9 @@ async def _whole(
     head: bool,
 ) -> None:
     """Send head and body of an answer; to a reader that is gone, no more than was begun."""
-    size = len(body) if isinstance(body, bytes) else edition.size
+    size = len(body) if isinstance(body, bytes) else cached.size
     headers = [
-        *_validators(edition, tag),
+        *_validators(cached, tag),
         (b"content-type", kind),
         (b"content-length", b"%d" % size),
         (b"x-content-type-options", b"nosniff"),

@@ -21,14 +21,14 @@ from starlette.routing import Route
 from connector.errors import ConfigError, UnavailableError
 from connector.server import answers
 from connector.server.acceptor import Acceptor
-from connector.server.clients import Client, Doorkeeper
-from connector.server.connections import Bounds, Connections
+from connector.server.authentication import Authenticator, Client
+from connector.server.connections import ConnectionBounds, Connections
 from connector.server.fetches import Fetch, FetchLog
+from connector.server.file_cache import FileCache
 from connector.server.lists import Lists
 from connector.server.monitoring import Monitoring, Status
-from connector.server.protocol import Connection
+from connector.server.protocol import ClientConnection
 from connector.server.seldom import SeldomFilter
-from connector.server.shelf import Shelf
 
 _SECONDS_TO_START: Final = 10.0
 _SECONDS_TO_FINISH: Final = 3
@@ -47,7 +47,7 @@ class ListServer:
         publish_folder: Path,
         status: Status,
         registry: CollectorRegistry,
-        bounds: Bounds | None = None,
+        bounds: ConnectionBounds | None = None,
     ) -> None:
         self._host, self._port = _host_and_port(listen)
         if not clients and not _is_loopback(self._host):
@@ -55,10 +55,10 @@ class ListServer:
                 "can be reached from other machines: name the permitted ones in server.clients"
             )
             raise ConfigError([f"server.listen: {listen} {problem}"])
-        self._doorkeeper = Doorkeeper(clients)
+        self._authenticator = Authenticator(clients)
         self._folder, self._status, self._registry = publish_folder, status, registry
         self._log = FetchLog()
-        self._connections = Connections(bounds or Bounds())
+        self._connections = Connections(bounds or ConnectionBounds())
         self._seldom = SeldomFilter()
         self._server: _Server | None = None
         self._thread: Thread | None = None
@@ -121,11 +121,14 @@ class ListServer:
             raise ConfigError([told]) from error
 
     def _app(self) -> Starlette:
-        monitoring = Monitoring(self._status, self._registry, self._doorkeeper, self._connections)
+        monitoring = Monitoring(
+            self._status, self._registry, self._authenticator, self._connections
+        )
         app = Starlette(
             routes=[
                 Route(
-                    "/lists/{name:path}", Lists(Shelf(self._folder), self._doorkeeper, self._log)
+                    "/lists/{name:path}",
+                    Lists(FileCache(self._folder), self._authenticator, self._log),
                 ),
                 Route("/healthz", monitoring.health),
                 Route("/metrics", monitoring.metrics),
@@ -161,8 +164,8 @@ class _Server(uvicorn.Server):
         self.started = True
         self.ready.set()
 
-    def _connection(self, address: str) -> Connection:
-        return Connection(self.config, self.server_state, self._connections, address)
+    def _connection(self, address: str) -> ClientConnection:
+        return ClientConnection(self.config, self.server_state, self._connections, address)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._watching is not None:

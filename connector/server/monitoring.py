@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from connector.errors import ConnectorError
 from connector.server import answers
-from connector.server.clients import Doorkeeper, is_loopback
+from connector.server.authentication import Authenticator, is_loopback
 from connector.server.connections import Connections
 
 Status = Callable[[], Mapping[str, object]]
@@ -26,12 +26,12 @@ class Monitoring:
         self,
         status: Status,
         registry: CollectorRegistry,
-        doorkeeper: Doorkeeper,
+        authenticator: Authenticator,
         connections: Connections,
     ) -> None:
         self._status = status
         self._registry = registry
-        self._doorkeeper = doorkeeper
+        self._authenticator = authenticator
         self._connections = connections
 
     async def health(self, request: Request) -> Response:
@@ -55,4 +55,4 @@ class Monitoring:
     def _lets_in(self, request: Request) -> bool:
         headers, address = answers.headers_of(request.scope), answers.address_of(request.scope)
         near = is_loopback(headers, address)
-        return near or self._doorkeeper.name_of(headers, address) is not None
+        return near or self._authenticator.name_of(headers, address) is not None

@@ -27,7 +27,7 @@ class _TooLargeError(Exception):
     """The request has too many headers, or too many requests wait."""
 
 
-class Connection(HttpToolsProtocol):
+class ClientConnection(HttpToolsProtocol):
     """Answers the requests of one connection; what is slow or too large is not waited for."""
 
     def __init__(

@@ -17,7 +17,7 @@ from connector.decisions.allowlist.allowlist import (
 )
 from connector.decisions.mapping import Input
 from connector.decisions.plan import Limits
-from connector.decisions.selection import Choice, Select, Terms, Traits
+from connector.decisions.selection import Choice, FeedDefaults, IndicatorAttributes, Select
 from connector.decisions.verdict import ListPolicy
 from connector.indicators.confidence import readings
 from connector.indicators.markings.acs_policy import Organisation
@@ -29,9 +29,9 @@ from connector.model import Audience, ObservableType, RuleLanguage, Tlp
 from connector.registry import Registry
 from connector.service.allowlist import AllowlistInForce
 from connector.service.own_hosts import OwnHosts
-from connector.service.service import FeedUnderWay, Service, microseconds
+from connector.service.service import ConfiguredFeed, Service, microseconds
 from connector.store.store import Store
-from connector.sync.apply import Carrier
+from connector.sync.apply import Applier
 from connector.sync.cycle import (
     Listing,
     Output,
@@ -42,12 +42,12 @@ from connector.sync.cycle import (
 _COLLECT_AFTER: Final = (50_000, 20, 100)
 
 
-def assemble(
+def build(
     loaded: Loaded,
     registry: Registry,
     store: Store,
     now: Callable[[], int] = microseconds,
-    carrier: Carrier | None = None,
+    applier: Applier | None = None,
     hosts: OwnHosts | None = None,
 ) -> Service:
     """Return the service that a configuration describes, on a store that is open and migrated.
@@ -57,13 +57,13 @@ def assemble(
     gc.set_threshold(*_COLLECT_AFTER)
     config = loaded.config
     feeds = {
-        name: FeedUnderWay(
+        name: ConfiguredFeed(
             name, store.objects.feed_number(name),
             registry.make_feed(feed.type, loaded.feeds[name]), feed,
         )
         for name, feed in config.feeds.items()
     }  # fmt: skip
-    terms = _terms(store, config.feeds)
+    defaults = _terms(store, config.feeds)
     hosts = hosts or OwnHosts()
     hosts.expect(loaded.own_hosts)
     allowlist = _allowlist(loaded, store, now, hosts)
@@ -78,8 +78,8 @@ def assemble(
         sharing = _sharing(feeds, store, _viewer(loaded, listed), now)
         policy = ListPolicy(
             name=name, purpose=listed.purpose, select=_select(listed), max_tlp=_max_tlp(listed),
-            rank_by=tuple(rank.value for rank in listed.rank_by), terms=terms,
-            traits=store.traits, level=partial(_level, sharing), sharing=sharing,
+            rank_by=tuple(rank.value for rank in listed.rank_by), defaults=defaults,
+            attributes=store.attributes, level=partial(_level, sharing), sharing=sharing,
             allowlist=allowlist.of(listed.purpose), contexts=store.contexts,
             countries=store.producers.countries,
             producer=store.producers.of, shows=_shown(loaded, name),
@@ -91,8 +91,8 @@ def assemble(
         for name, output in config.outputs.items()
     }
     return Service(
-        loaded, store, now, feeds, listings, outputs, carrier or Carrier(store, now),
-        allowlist, terms, _level_of(feeds, loaded, store, now), set(listings),
+        loaded, store, now, feeds, listings, outputs, applier or Applier(store, now),
+        allowlist, defaults, _level_of(feeds, loaded, store, now), set(listings),
     )  # fmt: skip
 
 
@@ -123,12 +123,12 @@ def _allowlist(
     return AllowlistInForce(make, rules, change, hosts if kept else None)
 
 
-def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:
-    terms = {}
+def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, FeedDefaults]:
+    defaults = {}
     for number, name in store.feeds().items():
         feed = feeds.get(name)
         if feed is None:
-            terms[number] = Terms(name, configured=False)
+            defaults[number] = FeedDefaults(name, configured=False)
             continue
         bounds = {kind: feed.max_age_of(kind) for kind in (*ObservableType, *RuleLanguage)}
         ages = {
@@ -137,27 +137,31 @@ def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, Terms]:
             if bound is not None
         }
         authoritative = frozenset(feed.authoritative)
-        terms[number] = Terms(
+        defaults[number] = FeedDefaults(
             name, feed.default_confidence, ages, authoritative=authoritative,
             scale=readings(feed.confidence_scale), widest=feed.least_reach,
             max_confidence=feed.max_confidence, max_share=feed.max_share,
         )  # fmt: skip
-    return terms
+    return defaults
 
 
-def _level(sharing: Callable[[Traits, int], Sharing], traits: Traits, feed: int) -> tuple[Tlp, str]:
+def _level(
+    sharing: Callable[[IndicatorAttributes, int], Sharing],
+    attributes: IndicatorAttributes,
+    feed: int,
+) -> tuple[Tlp, str]:
     """Return the level that people are told, with its reason: the same that decides."""
-    shared = sharing(traits, feed)
+    shared = sharing(attributes, feed)
     return shared.level, shared.level_why
 
 
 def _level_of(
-    feeds: Mapping[str, FeedUnderWay], loaded: Loaded, store: Store, now: Callable[[], int]
-) -> Callable[[Traits, int], Tlp]:
+    feeds: Mapping[str, ConfiguredFeed], loaded: Loaded, store: Store, now: Callable[[], int]
+) -> Callable[[IndicatorAttributes, int], Tlp]:
     """Return what says how far an indicator may travel, as we ourselves see its markings."""
     ourselves = Viewer(_organisation(loaded), Audience.OWN, Tlp.RED)
     sharing = _sharing(feeds, store, ourselves, now)
-    return lambda traits, feed: sharing(traits, feed).level
+    return lambda attributes, feed: sharing(attributes, feed).level
 
 
 def _viewer(loaded: Loaded, listed: ListConfig) -> Viewer:
@@ -180,23 +184,23 @@ def _shown(loaded: Loaded, listed: str) -> frozenset[str]:
 
 
 def _sharing(
-    feeds: Mapping[str, FeedUnderWay], store: Store, viewer: Viewer, now: Callable[[], int]
-) -> Callable[[Traits, int], Sharing]:
-    """Return what judges all markings of traits, and their producer's consent, for one viewer."""
+    feeds: Mapping[str, ConfiguredFeed], store: Store, viewer: Viewer, now: Callable[[], int]
+) -> Callable[[IndicatorAttributes, int], Sharing]:
+    """Return what judges, for one viewer, an indicator's markings and its producer's consent."""
     unmarked = {feed.number: feed.config.unmarked_tlp for feed in feeds.values()}
 
-    def judge(traits: Traits, feed: int) -> Sharing:
+    def judge(attributes: IndicatorAttributes, feed: int) -> Sharing:
         return combine(
-            traits.markings, _parts(traits), store.markings.of(feed),
-            unmarked.get(feed, Tlp.RED), viewer, now(), traits.labels,
-            store.producers.of(traits.created_by, feed).labels,
+            attributes.markings, _parts(attributes), store.markings.of(feed),
+            unmarked.get(feed, Tlp.RED), viewer, now(), attributes.labels,
+            store.producers.of(attributes.created_by, feed).labels,
         )  # fmt: skip
 
     return judge
 
 
-def _parts(traits: Traits) -> list[GranularMarking]:
-    return [GranularMarking(selectors, ref) for ref, selectors in traits.partly]
+def _parts(attributes: IndicatorAttributes) -> list[GranularMarking]:
+    return [GranularMarking(selectors, ref) for ref, selectors in attributes.partly]
 
 
 def _select(listed: ListConfig) -> Select:

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Final
 
 from connector.errors import ConnectorError, PlanRefusedError, StoreError
-from connector.ingest.poll import Polled
+from connector.ingest.poll import PollResult
 from connector.service.service import Service
-from connector.sync.apply import Applied
+from connector.sync.apply import ApplyResult
 from connector.sync.cycle import EVERYTHING, Proposal, Scope
 
 _WAIT_SECONDS: Final = 120.0
@@ -19,11 +19,11 @@ Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(slots=True)
-class Outcome:
+class RunResult:
     """What one pass did: polled, applied, held and failed, by name."""
 
-    polled: dict[str, Polled] = field(default_factory=dict)
-    applied: dict[str, Applied] = field(default_factory=dict)
+    polled: dict[str, PollResult] = field(default_factory=dict)
+    applied: dict[str, ApplyResult] = field(default_factory=dict)
     held: dict[str, PlanRefusedError] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
@@ -37,7 +37,7 @@ class Acceptance:
     outdated: bool = False
 
 
-def take_in(service: Service, outcome: Outcome, progress: Progress) -> None:
+def take_in(service: Service, outcome: RunResult, progress: Progress) -> None:
     """Poll every feed and decide every list; a feed that fails leaves the others alone."""
     for name in service.feeds:
         read = 0
@@ -65,12 +65,12 @@ def _count(progress: Progress, what: str, done: int) -> None:
     progress(what, done, None)
 
 
-def run_once(service: Service, progress: Progress) -> Outcome:
+def run_once(service: Service, progress: Progress) -> RunResult:
     """Poll every feed, decide every list and sync every output once."""
-    outcome = Outcome()
-    service.store.objects.sweep()
+    outcome = RunResult()
+    service.store.objects.delete_unreferenced()
     take_in(service, outcome, progress)
-    service.carrier.progress = lambda output, done, total: progress(f"output {output}", done, total)
+    service.applier.progress = lambda output, done, total: progress(f"output {output}", done, total)
     for name in service.outputs:
         try:
             outcome.applied[name] = service.sync(name, EVERYTHING)
@@ -88,7 +88,7 @@ def propose_all(
     service: Service, outputs: Sequence[str] | None, progress: Progress, *, polls: bool
 ) -> tuple[dict[str, Proposal], list[str]]:
     """Return the plans of outputs and what failed; targets are read, never written."""
-    outcome = Outcome()
+    outcome = RunResult()
     if polls:
         take_in(service, outcome, progress)
     proposals: dict[str, Proposal] = {}
@@ -133,7 +133,7 @@ def accept(service: Service, plan_id: str, by: str, *, waits: bool) -> Acceptanc
     return Acceptance(_words(output, plan_id, applied), applied=True)
 
 
-def _words(output: str, plan_id: str, applied: Applied) -> str:
+def _words(output: str, plan_id: str, applied: ApplyResult) -> str:
     return (
         f"Plan {plan_id} applied to {output}: {applied.added:,} added, "
         f"{applied.updated:,} updated, {applied.removed:,} removed, {applied.rejected:,} rejected"

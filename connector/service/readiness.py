@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from connector.store.queries import FeedRow
 
 
-def awaited(
+def waiting_for(
     chosen: Collection[str], rows: Mapping[str, FeedRow], *, in_step: bool
 ) -> tuple[str, ...]:
     """Return the feeds of a list whose first poll its output waits for.

@@ -9,23 +9,23 @@ from typing import Any, Final
 
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, PartialRuns
-from connector.decisions.selection import Terms, Traits
+from connector.decisions.selection import FeedDefaults, IndicatorAttributes
 from connector.errors import ConnectorError, RefusedError, UnavailableError, UndecidedError
 from connector.feed import Feed
 from connector.indicators.confidence import readings
 from connector.ingest.missing_markings import resolve
-from connector.ingest.poll import Polled, poll
+from connector.ingest.poll import PollResult, poll
 from connector.ingest.retention import Disposal
 from connector.ingest.spills import Door
 from connector.log import log
 from connector.model import Audience, Tlp
 from connector.reports import feed_states as feedwatch
 from connector.service.allowlist import AllowlistInForce
-from connector.service.readiness import awaited
+from connector.service.readiness import waiting_for
 from connector.store import queries as questions
-from connector.store.lists.entry_rows import Refreshed
+from connector.store.lists.entry_rows import RefreshResult
 from connector.store.store import Store
-from connector.sync.apply import Applied, Carrier, ListMovedError, StoppedError
+from connector.sync.apply import Applier, ApplyResult, ListMovedError, StoppedError
 from connector.sync.cycle import (
     CHANGED,
     EVERYTHING,
@@ -50,7 +50,7 @@ def microseconds() -> int:
 
 
 @contextmanager
-def edge(**what: str) -> Iterator[None]:
+def isolate_bugs(**what: str) -> Iterator[None]:
     """Make of a bug in a cycle a failure of that cycle alone: it stops no other."""
     try:
         yield
@@ -63,7 +63,7 @@ def edge(**what: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class FeedUnderWay:
+class ConfiguredFeed:
     """A configured feed with its number in the store."""
 
     name: str
@@ -82,20 +82,20 @@ class FeedUnderWay:
 class Service:
     """Feeds, lists and outputs as the file names them; every cycle of the product is a method.
 
-    `terms` are by the number of a feed in the store; `level` says of an indicator's traits how far
-    its feed lets it travel. Both hold whatever lists there are.
+    `defaults` are by the number of a feed in the store; `level` says of an indicator how far its
+    feed lets it travel. Both hold whatever lists there are.
     """
 
     loaded: Loaded
     store: Store
     now: Callable[[], int]
-    feeds: dict[str, FeedUnderWay]
+    feeds: dict[str, ConfiguredFeed]
     listings: dict[str, Listing]
     outputs: dict[str, Output]
-    carrier: Carrier
+    applier: Applier
     allowlist: AllowlistInForce
-    terms: Mapping[int, Terms]
-    level: Callable[[Traits, int], Tlp]
+    defaults: Mapping[int, FeedDefaults]
+    level: Callable[[IndicatorAttributes, int], Tlp]
     undecided: set[str] = field(default_factory=set)
     deciding: set[str] = field(default_factory=set)
     unresolved: dict[str, set[str]] = field(default_factory=dict)
@@ -103,11 +103,11 @@ class Service:
     faults: dict[str, list[str]] = field(default_factory=dict)
     disposal: Disposal = field(default_factory=Disposal)
 
-    def poll(self, name: str, progress: FeedProgress = lambda _title, _count: None) -> Polled:
+    def poll(self, name: str, progress: FeedProgress = lambda _title, _count: None) -> PollResult:
         """Poll one feed once; raises what a failed poll raises, after recording it."""
         feed = self.feeds[name]
         try:
-            with edge(feed=name), log.naming(feed=name):  # all that is logged names it
+            with isolate_bugs(feed=name), log.naming(feed=name):  # all that is logged names it
                 polled = self._polled(name, progress)
         except ConnectorError as error:
             paused = str(error) if isinstance(error, RefusedError) else None
@@ -115,7 +115,7 @@ class Service:
             self.warn_of_windows()
             raise
         self.store.objects.note_attempt(feed.number, self.now(), None)
-        self._settle(polled.new + polled.updated)
+        self._checkpoint_after(polled.new + polled.updated)
         log.info(
             "feed.polled", feed=name, objects=polled.objects, new=polled.new,
             updated=polled.updated, revoked=polled.revoked, withdrawn=polled.withdrawn,
@@ -132,7 +132,7 @@ class Service:
             )  # fmt: skip
         return polled
 
-    def _polled(self, name: str, progress: FeedProgress) -> Polled:
+    def _polled(self, name: str, progress: FeedProgress) -> PollResult:
         """Take in what a feed has, and what that means for what was decided before."""
         feed = self.feeds[name]
 
@@ -159,7 +159,7 @@ class Service:
         return polled
 
     def _go_on(self) -> None:
-        if self.carrier.stopped():
+        if self.applier.stopped():
             raise StoppedError
 
     def warn_of_windows(self) -> None:
@@ -180,13 +180,13 @@ class Service:
                     window_seconds=int(feed.window.total_seconds()), error=row.error,
                 )  # fmt: skip
 
-    def _report_spills(self, name: str, polled: Polled) -> None:
+    def _report_spills(self, name: str, polled: PollResult) -> None:
         for ref, why in polled.spilled.items():
             self.store.ledger.record(f"feed {name}", "spill", ref, why, [], self.now())
         if polled.spilled:
             self.dispose()
 
-    def _learn_markings(self, feed: int, polled: Polled) -> None:
+    def _learn_markings(self, feed: int, polled: PollResult) -> None:
         moved = self.store.objects.definitions.moved(feed)
         asked = self.store.markings.of(feed).look_again(polled.markings | moved)
         if asked or moved or polled.remarked:  # verdicts were made without these, or before
@@ -221,7 +221,7 @@ class Service:
         stirred = False
         try:
             producers = {producer for _feed, producer in changed}
-            stirred = not asking or self.store.objects.stir_created_by(producers)
+            stirred = not asking or self.store.objects.mark_changed_of(producers)
         finally:
             if not stirred:
                 self.undecided.update(asking)
@@ -232,7 +232,7 @@ class Service:
         *,
         everything: bool = False,
         progress: Callable[[int], None] = lambda _considered: None,
-    ) -> Refreshed:
+    ) -> RefreshResult:
         """Decide one list anew, on what changed or on everything."""
 
         def told(considered: int) -> None:
@@ -244,7 +244,7 @@ class Service:
             self.undecided.discard(name)
             everything = True
         try:
-            with edge(list=name):
+            with isolate_bugs(list=name):
                 done = refresh(
                     self.listings[name], self.store.lists, everything=everything, now=self.now(),
                     progress=told,
@@ -255,7 +255,7 @@ class Service:
             raise
         finally:
             self.deciding.discard(name)
-        self._settle(done.considered)
+        self._checkpoint_after(done.considered)
         log.info(
             "list.refreshed", list=name, scope="everything" if everything else "changed",
             considered=done.considered, added=done.added, removed=done.removed,
@@ -265,7 +265,7 @@ class Service:
 
     def dispose(self) -> int:
         """Purge what markings let us hold no longer; return how many objects."""
-        return self.disposal.carry_out(self.store, self.now())
+        return self.disposal.apply(self.store, self.now())
 
     def is_decided(self, name: str) -> bool:
         """Return whether a list is whole, and by what the file, markings and exceptions say."""
@@ -308,11 +308,11 @@ class Service:
             rows = questions.feed_rows(transaction)
             output = questions.output_rows(transaction).get(name)
         in_step = output is not None and output.last_success is not None
-        if feeds := awaited(self.feeds_of(name), rows, in_step=in_step):
+        if feeds := waiting_for(self.feeds_of(name), rows, in_step=in_step):
             raise UndecidedError(f"waiting for the first poll of feed {', '.join(feeds)}")
         return propose(self.outputs[name], self.store, scope or self.scope_of(name))
 
-    def sync(self, name: str, scope: Scope | None = None, accepted: str = "") -> Applied:
+    def sync(self, name: str, scope: Scope | None = None, accepted: str = "") -> ApplyResult:
         """Bring one output in step with its list.
 
         Raises PlanRefusedError when a limit holds the plan, and what the adapter raises when its
@@ -321,7 +321,7 @@ class Service:
         output, ledger = self.outputs[name], self.store.ledger
         state = ledger.open(name, output.listing.number)
         try:
-            with edge(output=name):
+            with isolate_bugs(output=name):
                 proposal, applied = self._in_step(output, scope, accepted)
         except UndecidedError:
             raise
@@ -330,7 +330,7 @@ class Service:
             ledger.note_attempt(state.number, self.now(), str(error), paused)
             raise
         ledger.note_attempt(state.number, self.now(), None, None)
-        self._settle(applied.added + applied.updated + applied.removed)
+        self._checkpoint_after(applied.added + applied.updated + applied.removed)
         log.info(
             "output.applied", output=name, plan=proposal.plan.id, scope=proposal.scope.name,
             added=applied.added, updated=applied.updated, removed=applied.removed,
@@ -340,7 +340,7 @@ class Service:
 
     def _in_step(
         self, output: Output, scope: Scope | None, accepted: str
-    ) -> tuple[Proposal, Applied]:
+    ) -> tuple[Proposal, ApplyResult]:
         """Plan, check and carry out; again from the plan when the list moved under it."""
         ledger = self.store.ledger
         for _ in range(_PLANS):
@@ -351,7 +351,7 @@ class Service:
                 ledger.set_plan_state(number, other, "outdated")
             self._check(proposal, output, agreed)
             try:
-                applied = self.carrier.carry_out(proposal, output)
+                applied = self.applier.apply(proposal, output)
             except ListMovedError:
                 continue
             if plan_id in agreed:
@@ -378,9 +378,9 @@ class Service:
                 )  # fmt: skip
             raise
 
-    def _settle(self, changes: int) -> None:
+    def _checkpoint_after(self, changes: int) -> None:
         if changes >= _BULK:
-            self.store.database.settle()
+            self.store.database.checkpoint_passively()
 
     def close(self) -> None:
         """Let go of every transaction."""
@@ -390,7 +390,7 @@ class Service:
             output.adapter.close()
 
 
-def _raise_worst(polled: Polled) -> None:
+def _raise_worst(polled: PollResult) -> None:
     """Raise what a poll failed of; one closed collection does not pause those that answer."""
     for first in polled.errors[:1]:
         if isinstance(first, RefusedError) and polled.objects:

@@ -27,7 +27,7 @@ class Learned:
         return self._at[place] if place < len(self._at) else None
 
 
-def note_touches(transaction: Transaction, highest: int, now: int) -> None:
+def note_changes(transaction: Transaction, highest: int, now: int) -> None:
     """Record that all changes up to a number are known, and forget what every list has passed."""
     passed = transaction.one("SELECT min(touched) FROM lists") or 0
     transaction.run("DELETE FROM touches WHERE number <= ?", (passed,))

@@ -161,7 +161,7 @@ class Database:
         text = _first_line(error)
         return not self.sqlite or "locked" in text or "full" in text
 
-    def fold_log(self) -> None:
+    def checkpoint_wal(self) -> None:
         """Empty SQLite's log into the file, so that nothing erased is left in it.
 
         While others read that is not possible; the log is then overwritten as it goes on.
@@ -178,7 +178,7 @@ class Database:
             finally:
                 raw.close()
 
-    def settle(self) -> None:
+    def checkpoint_passively(self) -> None:
         """Move the log of a bulk of changes into the file; else a small change would pay for it.
 
         As far as nobody reads it: nobody is waited for.

@@ -1,4 +1,4 @@
-"""What many objects share, kept once: types, traits, contexts, dictionaries."""
+"""What many objects share, kept once: types, attributes, contexts, dictionaries."""
 
 from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
@@ -6,7 +6,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from connector.decisions.selection import Traits
+from connector.decisions.selection import IndicatorAttributes
 from connector.model import Observable, ObservableType, RuleLanguage, RuleRef, Subject, SubjectType
 from connector.store.database import Database, marks, numbers, parts
 from connector.store.feeds.compression import TRAIN_FROM, Codec, train
@@ -22,7 +22,10 @@ TYPE_CODES: Final[Mapping[SubjectType, int]] = {
 _VALUES_HELD: Final = 100_000
 _AHEAD: Final = 500
 
-_COLUMN: Final = {"traits": "traits", "contexts": "context"}  # where objects name their number
+_COLUMN: Final = {
+    "attributes": "attributes",
+    "contexts": "context",
+}  # where objects name their number
 
 T = TypeVar("T")
 
@@ -68,7 +71,7 @@ class Interned(Generic[T]):
         rows = [(bytes(8) + number.to_bytes(8, "big"), number) for number in given]
         transaction.many(sql, rows)
 
-    def sweep(self, transaction: Transaction) -> int:
+    def delete_unreferenced(self, transaction: Transaction) -> int:
         """Drop values that no object bears any more, but for the latest: numbers stay fresh."""
         self._held.clear()
         table, column = self._table, _COLUMN[self._table]
@@ -155,9 +158,11 @@ class Remembered(Generic[T]):
         return found
 
 
-def load_traits(transaction: Transaction, wanted: Collection[int]) -> dict[int, Traits]:
-    """Return traits by number."""
-    return load_interned(transaction, "traits", Traits, wanted)
+def load_traits(
+    transaction: Transaction, wanted: Collection[int]
+) -> dict[int, IndicatorAttributes]:
+    """Return attributes by number."""
+    return load_interned(transaction, "attributes", IndicatorAttributes, wanted)
 
 
 def load_interned(

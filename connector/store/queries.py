@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from connector.decisions.decide import ClaimRow
-from connector.decisions.plan import Mark
+from connector.decisions.plan import LedgerState
 from connector.indicators.identity import UNREADABLE_KEYS
 from connector.model import Reason, Subject
 from connector.store.feeds.claims import CLAIM_COLUMNS
@@ -19,12 +19,12 @@ from connector.store.tallies import LIST_TALLY, OUTPUT_TALLY, reasons_of, tallie
 from connector.store.transaction import Transaction
 
 _BUCKET_OF: Final[Mapping[int, Reason]] = {
-    Mark.WRITTEN: Reason.WRITTEN,
-    Mark.FOREIGN: Reason.WRITTEN,  # it is there, put by others, and stays theirs
-    Mark.REJECTED: Reason.REJECTED,
-    Mark.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
-    Mark.OVER_CAPACITY: Reason.OVER_CAPACITY,
-    Mark.OVER_SHARE: Reason.OVER_CAPACITY,
+    LedgerState.WRITTEN: Reason.WRITTEN,
+    LedgerState.FOREIGN: Reason.WRITTEN,  # it is there, put by others, and stays theirs
+    LedgerState.REJECTED: Reason.REJECTED,
+    LedgerState.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
+    LedgerState.OVER_CAPACITY: Reason.OVER_CAPACITY,
+    LedgerState.OVER_SHARE: Reason.OVER_CAPACITY,
 }
 
 
@@ -153,20 +153,24 @@ def _departed(transaction: Transaction, number: int) -> Counter[int]:
 def entries_there(transaction: Transaction, output: OutputRow) -> int:
     """Return how many entries the ledger says the target holds, wanted or not."""
     found = tallies(transaction, OUTPUT_TALLY, output.number)
-    return found.get(Mark.WRITTEN, 0) + found.get(Mark.REMOVING, 0) + found.get(Mark.FOREIGN, 0)
+    return (
+        found.get(LedgerState.WRITTEN, 0)
+        + found.get(LedgerState.REMOVING, 0)
+        + found.get(LedgerState.FOREIGN, 0)
+    )
 
 
 def beyond_share(transaction: Transaction, output: OutputRow) -> dict[int, int]:
     """Return how many entries of each feed, by its number, its `max_share` keeps off an output."""
     counted = tallies(transaction, OUTPUT_TALLY, output.number)
-    if not counted.get(Mark.OVER_SHARE):
+    if not counted.get(LedgerState.OVER_SHARE):
         return {}
     sql = (
         "SELECT e.source, count(*) FROM ledger l JOIN entries e ON e.list = ? "
         "AND e.observable = l.observable WHERE l.output = ? AND l.state = ? AND e.wanted = 1 "
         "GROUP BY e.source"
     )
-    values = (output.list, output.number, Mark.OVER_SHARE)
+    values = (output.list, output.number, LedgerState.OVER_SHARE)
     return dict(map(tuple, transaction.rows(sql, values)))
 
 

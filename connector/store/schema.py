@@ -53,8 +53,8 @@ members: Final = Table(
 )
 
 # What many objects share word for word: creator, labels, types, markings, as one JSON text.
-traits: Final = Table(
-    "traits",
+attributes: Final = Table(
+    "attributes",
     metadata,
     Column("number", Number, primary_key=True, autoincrement=False),
     Column("digest", LargeBinary, nullable=False, unique=True),
@@ -73,7 +73,7 @@ objects: Final = Table(
     Column("valid_from", BigInteger),
     Column("valid_until", BigInteger),
     Column("confidence", SmallInteger),
-    Column("traits", Number, nullable=False),
+    Column("attributes", Number, nullable=False),
     Column("received", BigInteger, nullable=False),
     Column("context", Number, nullable=False, server_default="0"),
     Column("sighted", BigInteger),

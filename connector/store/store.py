@@ -2,7 +2,7 @@
 
 from threading import Lock
 
-from connector.decisions.selection import Traits
+from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.stix import Unreadable, read_object
 from connector.model import Context
 from connector.store.database import Database, marks, numbers, parts
@@ -30,7 +30,7 @@ class Store:
         self.exceptions = Exceptions(self.database)
         self.markings = KeptMarkings(self.database)
         self.producers = Producers(self.database)
-        self.traits = Remembered(self.database, "traits", Traits)
+        self.attributes = Remembered(self.database, "attributes", IndicatorAttributes)
         self.contexts = Remembered(self.database, "contexts", Context)
         self._codecs: dict[int, Codec] = {}
         self._unpacking = Lock()  # a codec serves one thread at a time

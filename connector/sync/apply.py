@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from connector.adapter import EntryAdapter, ListAdapter, RuleAdapter
-from connector.decisions.plan import Mark, Plan, Steps
+from connector.decisions.plan import EntryRefs, LedgerState, Plan
 from connector.errors import BatchTooLargeError, EntryRejectedError, UnavailableError
 from connector.indicators.identity import id_of_key
 from connector.model import Entry, Observable, Reason, Subject
@@ -31,7 +31,7 @@ _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0
 
 
-class Written(NamedTuple):
+class WrittenLine(NamedTuple):
     """A line that was written: its number and digest, and the indicator that carries it."""
 
     number: int
@@ -50,7 +50,7 @@ class ListMovedError(Exception):
 
 
 @dataclass(slots=True)
-class Applied:
+class ApplyResult:
     """What was written: entries added, updated and removed, and those the target refused."""
 
     added: int = 0
@@ -60,7 +60,7 @@ class Applied:
 
 
 @dataclass(slots=True)
-class Carrier:
+class Applier:
     """Carries plans out; `now`, `sleep` and `stopped` come from whoever runs the cycles."""
 
     store: Store
@@ -71,10 +71,10 @@ class Carrier:
     fault: Callable[[str], None] = lambda _point: None
     _random: random.Random = field(default_factory=random.Random)
 
-    def carry_out(self, proposal: Proposal, output: Output) -> Applied:
+    def apply(self, proposal: Proposal, output: Output) -> ApplyResult:
         """Write a plan whose limits are met or accepted; return what became of it."""
         plan, state, ledger = proposal.plan, proposal.state, self.store.ledger
-        applied = Applied()
+        applied = ApplyResult()
         ledger.mark(state, plan, self.now())
         if not plan.empty:
             adapter = output.adapter
@@ -99,7 +99,7 @@ class Carrier:
         proposal: Proposal,
         output: Output,
         adapter: ListAdapter[Settings] | RuleAdapter[Settings],
-        applied: Applied,
+        applied: ApplyResult,
     ) -> None:
         rejected: dict[str, str] = {}
 
@@ -124,10 +124,10 @@ class Carrier:
                 self._confirm(output, proposal, written, rejected, applied, updates=updates)
         for part in _parts(plan.remove, _CONFIRMED_AT_ONCE):
             self._confirm_removed(output, proposal, part.numbers, applied)
-        self._settle(output, proposal, rejected, applied)
+        self._record_turned(output, proposal, rejected, applied)
 
-    def _settle(
-        self, output: Output, proposal: Proposal, rejected: Mapping[str, str], applied: Applied
+    def _record_turned(
+        self, output: Output, proposal: Proposal, rejected: Mapping[str, str], applied: ApplyResult
     ) -> None:
         """Record what became of lines that the plan does not name.
 
@@ -145,7 +145,7 @@ class Carrier:
         proposal: Proposal,
         output: Output,
         adapter: EntryAdapter[Settings],
-        applied: Applied,
+        applied: ApplyResult,
     ) -> None:
         """Add before remove; what is staged counts only once it is made live."""
         plan = proposal.plan
@@ -237,8 +237,8 @@ class Carrier:
             raise StoppedError
 
     def _lines(
-        self, output: Output, proposal: Proposal, steps: Steps, *, renewed: bool = False
-    ) -> list[Written]:
+        self, output: Output, proposal: Proposal, steps: EntryRefs, *, renewed: bool = False
+    ) -> list[WrittenLine]:
         """Return the entries or rules that steps name, as they are written.
 
         `renewed` asks for the digest of the entry as it is now: where the feed moved on since the
@@ -250,7 +250,7 @@ class Carrier:
                 transaction, proposal.state.list, list(steps.numbers)
             )
             return [
-                Written(
+                WrittenLine(
                     row.number,
                     digest_held(output, line) if renewed else digests[row.number],
                     row.observable,
@@ -271,9 +271,9 @@ class Carrier:
         self,
         output: Output,
         proposal: Proposal,
-        written: Sequence[Written],
+        written: Sequence[WrittenLine],
         rejected: Mapping[str, str],
-        applied: Applied,
+        applied: ApplyResult,
         *,
         updates: bool,
     ) -> None:
@@ -302,7 +302,7 @@ class Carrier:
             )
 
     def _confirm_removed(
-        self, output: Output, proposal: Proposal, gone: Sequence[int], applied: Applied
+        self, output: Output, proposal: Proposal, gone: Sequence[int], applied: ApplyResult
     ) -> None:
         if not gone:
             return
@@ -323,19 +323,23 @@ class Carrier:
             rows = list(
                 self.store.ledger.wanted_among(transaction, proposal.state.list, list(gone))
             )
-        return {row.number: proposal.unfit(output, row) or Mark.OVER_CAPACITY for row in rows}
+        return {
+            row.number: proposal.unfit(output, row) or LedgerState.OVER_CAPACITY for row in rows
+        }
 
 
-def _judged_anew(plan: Plan) -> frozenset[Mark]:
+def _judged_anew(plan: Plan) -> frozenset[LedgerState]:
     """Return the marks of rules that a target which takes them all decides on with each plan.
 
     Two rules of one name cannot both be there: as one goes, one that was rejected may come. Under
     other options even one that is there may be rejected.
     """
-    return frozenset({Mark.REJECTED, Mark.WRITTEN} if plan.renews else {Mark.REJECTED})
+    return frozenset(
+        {LedgerState.REJECTED, LedgerState.WRITTEN} if plan.renews else {LedgerState.REJECTED}
+    )
 
 
-def _apart(written: list[Written]) -> Iterator[list[Written]]:
+def _apart(written: list[WrittenLine]) -> Iterator[list[WrittenLine]]:
     """Yield groups in which no value stands twice: a target names what it refuses by value."""
     while written:
         first = {one.subject.value: one for one in reversed(written)}
@@ -350,6 +354,6 @@ def _smaller(entries: Sequence[Entry], error: BatchTooLargeError) -> Iterator[Se
     return (entries[at : at + size] for at in range(0, len(entries), size))
 
 
-def _parts(steps: Steps, size: int) -> Iterator[Steps]:
+def _parts(steps: EntryRefs, size: int) -> Iterator[EntryRefs]:
     for at in range(0, len(steps), size):
-        yield Steps(steps.numbers[at : at + size], steps.digests[at : at + size])
+        yield EntryRefs(steps.numbers[at : at + size], steps.digests[at : at + size])

@@ -10,12 +10,12 @@ from connector.decisions.decide import ClaimRow, Decision, decide
 from connector.decisions.mapping import Mapper, digest, digest_of_rule
 from connector.decisions.plan import (
     BELOW,
+    LedgerEntry,
+    LedgerState,
     Limits,
-    Mark,
     Plan,
-    Presence,
+    TargetSnapshot,
     Wanted,
-    Written,
     diff,
     violations,
 )
@@ -24,7 +24,7 @@ from connector.decisions.verdict import ListPolicy
 from connector.errors import PlanRefusedError, UndecidedError
 from connector.model import Entry, Observable, ObservableType, Rule, RuleRef, Subject
 from connector.settings import Settings
-from connector.store.lists.entry_rows import Refreshed
+from connector.store.lists.entry_rows import RefreshResult
 from connector.store.lists.lists import ListStore
 from connector.store.lists.wanted import WantedRow
 from connector.store.outputs.ledger import Ledger
@@ -135,10 +135,10 @@ class Proposal:
 
 def _unfit(output: Output, room: Room | None, row: WantedRow) -> int:
     if not output.fits(row.observable):
-        return Mark.UNSUPPORTED
+        return LedgerState.UNSUPPORTED
     if room is None or row.number in room.best:
         return 0
-    return Mark.OVER_SHARE if row.number in room.beyond_share else Mark.OVER_CAPACITY
+    return LedgerState.OVER_SHARE if row.number in room.beyond_share else LedgerState.OVER_CAPACITY
 
 
 def refresh(
@@ -148,7 +148,7 @@ def refresh(
     everything: bool,
     now: int,
     progress: Callable[[int], None] = lambda _considered: None,
-) -> Refreshed:
+) -> RefreshResult:
     """Decide anew on what changed, or on everything; return what came and went."""
     policy = listing.policy
 
@@ -212,7 +212,7 @@ def check_decided(output: Output, store: Store, transaction: Transaction) -> Non
 
 def _written(
     ledger: Ledger, transaction: Transaction, state: OutputState, after: int | None
-) -> Iterable[Written]:
+) -> Iterable[LedgerEntry]:
     if after is None:
         return ledger.written(transaction, state.number)
     return ledger.written_of(transaction, state.number, state.list, after)
@@ -284,12 +284,12 @@ def _put_by_others(plan: Plan, output: Output, state: OutputState, store: Store)
     return theirs
 
 
-def read_target(output: Output, store: Store) -> Presence:
+def read_target(output: Output, store: Store) -> TargetSnapshot:
     """Return what the target holds.
 
     Raises UnavailableError when the target gives no complete answer.
     """
-    present = Presence(ours_alone=output.publishes)
+    present = TargetSnapshot(ours_alone=output.publishes)
     for part in _parts(_found(output), _READ_PART):
         with store.database.read() as transaction:
             known = store.ledger.numbers_of(transaction, [subject for subject, _digest in part])

@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from connector.decisions.decide import NEVER, ClaimRow
 from connector.decisions.mapping import Facts, Input, Mapper
-from connector.decisions.selection import Traits
+from connector.decisions.selection import IndicatorAttributes
 from connector.decisions.verdict import ListPolicy
 from connector.indicators.identity import id_of_key
 from connector.indicators.markings.sharing import Part
@@ -58,9 +58,9 @@ class Describer:
 
     def _facts(self, row: WantedRow, name: str) -> Facts:
         claim, merged, policy = row.claim, row.merged, self.policy
-        traits: Traits = self.store.traits(claim.traits)
-        hides = policy.verdict(claim.traits, claim.feed, claim.context).hides
-        shown = _without(traits, hides) if hides else traits
+        attributes: IndicatorAttributes = self.store.attributes(claim.attributes)
+        hides = policy.verdict(claim.attributes, claim.feed, claim.context).hides
+        shown = _without(attributes, hides) if hides else attributes
         told = Part.DATES not in hides
         observable = cast(Observable, row.observable)
         return Facts(
@@ -72,14 +72,14 @@ class Describer:
             created_by=shown.created_by,
             modified=instant(claim.modified) if told else None,
             confidence=None if Part.CONFIDENCE in hides else merged.confidence,
-            feed=policy.terms[claim.feed].name,
+            feed=policy.defaults[claim.feed].name,
             list=policy.name,
             output=self.output,
             marking=merged.tlp.label,
             valid_from=_instant(merged.first_seen) if told else None,
             valid_until=_instant(merged.until) if told and merged.until < NEVER else None,
             context=partial(self._words, claim, hides),
-            producer=partial(policy.producer_name, traits, claim.feed, hides),
+            producer=partial(policy.producer_name, attributes, claim.feed, hides),
             hides_value=_PERSONAL.get(observable.type) in hides,
         )
 
@@ -90,12 +90,12 @@ class Describer:
         return self.policy.words(claim.context, claim.feed, kind)
 
 
-def _without(traits: Traits, hides: Collection[str]) -> Traits:
-    """Return traits without what the markings keep out of fields that others read."""
-    return traits._replace(
-        created_by="" if Part.PRODUCER in hides else traits.created_by,
-        labels=() if Part.LABELS in hides else traits.labels,
-        indicator_types=() if Part.TYPES in hides else traits.indicator_types,
+def _without(attributes: IndicatorAttributes, hides: Collection[str]) -> IndicatorAttributes:
+    """Return attributes without what the markings keep out of fields that others read."""
+    return attributes._replace(
+        created_by="" if Part.PRODUCER in hides else attributes.created_by,
+        labels=() if Part.LABELS in hides else attributes.labels,
+        indicator_types=() if Part.TYPES in hides else attributes.indicator_types,
     )
 
 

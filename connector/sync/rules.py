@@ -38,7 +38,7 @@ class RuleReader:
         said = read_object(raw)
         if not isinstance(ref, RuleRef) or isinstance(said, Unreadable):
             raise TypeError(f"{ref.value} bears no rule")
-        hides = policy.verdict(claim.traits, claim.feed, claim.context).hides
+        hides = policy.verdict(claim.attributes, claim.feed, claim.context).hides
         return Rule(
             indicator=ref.shown,
             language=ref.type,

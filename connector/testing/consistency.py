@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
-from connector.decisions.decide import CODES, ClaimRow, Kind, decide, reason_of
-from connector.decisions.plan import OURS, Mark
+from connector.decisions.decide import CODES, ClaimKind, ClaimRow, decide, reason_of
+from connector.decisions.plan import OURS, LedgerState
 from connector.model import Reason, Rule, Subject
 from connector.service.service import Service
 from connector.store import queries as questions
@@ -22,12 +22,19 @@ from connector.sync.cycle import Listing, Output
 __all__ = ["Held", "assert_consistent", "inconsistencies"]
 
 _STATIC = {
-    Kind.UNREADABLE: Reason.UNREADABLE,
-    Kind.UNSUPPORTED: Reason.UNSUPPORTED_PATTERN,
-    Kind.NOT_ENFORCEABLE: Reason.NOT_ENFORCEABLE,
+    ClaimKind.UNREADABLE: Reason.UNREADABLE,
+    ClaimKind.UNSUPPORTED: Reason.UNSUPPORTED_PATTERN,
+    ClaimKind.NOT_ENFORCEABLE: Reason.NOT_ENFORCEABLE,
 }
 _ALLOWLISTED = CODES[Reason.ALLOWLISTED]
-_ABSENT = frozenset({Mark.REJECTED, Mark.UNSUPPORTED, Mark.OVER_CAPACITY, Mark.OVER_SHARE})
+_ABSENT = frozenset(
+    {
+        LedgerState.REJECTED,
+        LedgerState.UNSUPPORTED,
+        LedgerState.OVER_CAPACITY,
+        LedgerState.OVER_SHARE,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +157,7 @@ def _decided(
             if decision.protector:
                 protectors[decision.protector] += decision.codes.count(_ALLOWLISTED)
         else:
-            codes |= {claim.number: CODES[_STATIC[Kind(claim.kind)]] for claim in claims}
+            codes |= {claim.number: CODES[_STATIC[ClaimKind(claim.kind)]] for claim in claims}
     return codes, +protectors
 
 
@@ -195,7 +202,7 @@ def _of_target(
     there, by_hand = set(held.entries), set(held.by_hand)
     for orphan in sorted(there - by_hand - ours, key=str):
         yield f"{orphan.value} is at the target, and nobody owns it"
-    written = {observable for observable, mark in marks.items() if mark == Mark.WRITTEN}
+    written = {observable for observable, mark in marks.items() if mark == LedgerState.WRITTEN}
     for lost in sorted(written - there, key=str):
         yield f"{lost.value} is written, the ledger says; the target does not have it"
     for taken in sorted(written & by_hand, key=str):
@@ -203,8 +210,8 @@ def _of_target(
     if not settled:
         return
     for observable, mark in marks.items():
-        if mark in (Mark.INTENDED, Mark.REMOVING):
-            yield f"{observable.value} is left as {Mark(mark).name} after a whole cycle"
+        if mark in (LedgerState.INTENDED, LedgerState.REMOVING):
+            yield f"{observable.value} is left as {LedgerState(mark).name} after a whole cycle"
     absent = {observable for observable, mark in marks.items() if mark in _ABSENT}
     wanted = _wanted(service, transaction, output.listing.number)
     for missing in sorted(wanted - there - absent, key=str):

@@ -22,12 +22,12 @@ from connector.http.client import Http
 from connector.registry import Registry
 from connector.reports.metrics import StatusCollector
 from connector.reports.status import status
-from connector.service.build import assemble
-from connector.service.once import Outcome, run_once
+from connector.service.build import build
+from connector.service.once import RunResult, run_once
 from connector.service.service import Service
 from connector.service.state import open_store
 from connector.settings import HttpSettings, Settings
-from connector.sync.apply import Carrier
+from connector.sync.apply import Applier
 from connector.testing.consistency import Held, assert_consistent
 from connector.testing.firewall import FakeFirewall, Rack
 
@@ -130,8 +130,8 @@ class Site:
         self.close()
         loaded = self.load()
         store = open_store(loaded)
-        carrier = Carrier(store, self.clock, sleep=lambda _seconds: None, fault=fault)
-        self._service = assemble(loaded, self.registry, store, self.clock, carrier)
+        applier = Applier(store, self.clock, sleep=lambda _seconds: None, fault=fault)
+        self._service = build(loaded, self.registry, store, self.clock, applier)
         return self._service
 
     @property
@@ -145,7 +145,7 @@ class Site:
             self._service.store.close()
             self._service = None
 
-    def once(self) -> Outcome:
+    def once(self) -> RunResult:
         """What `connector run --once` does."""
         return run_once(self.service, lambda _what, _done, _all: None)
 

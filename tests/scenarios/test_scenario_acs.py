@@ -10,8 +10,8 @@ import pytest
 from connector.config.loading import load
 from connector.registry import Registry
 from connector.reports.explain import explain_value
-from connector.service.build import assemble
-from connector.service.once import Outcome, run_once
+from connector.service.build import build
+from connector.service.once import RunResult, run_once
 from connector.service.service import Service
 from connector.service.state import open_store, state_file
 
@@ -86,7 +86,7 @@ class Site:
         self.config = folder / "config.yaml"
         self.config.write_text(CONFIG)
 
-    def receive(self, name: str, *objects: dict[str, Any]) -> Outcome:
+    def receive(self, name: str, *objects: dict[str, Any]) -> RunResult:
         """Put a bundle into the feed and run one pass."""
         bundle = {"type": "bundle", "id": f"bundle--{name}", "objects": list(objects)}
         (self.folder / "bundles" / f"{name}.json").write_text(json.dumps(bundle))
@@ -98,7 +98,7 @@ class Site:
     def service(self) -> Service:
         """Return the service on its state."""
         loaded = load(self.config, Registry.installed())
-        return assemble(loaded, Registry.installed(), open_store(loaded))
+        return build(loaded, Registry.installed(), open_store(loaded))
 
     def published(self, name: str) -> list[str]:
         """Return what a list file holds."""

@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 
 from connector.adapter import RefusedError
 from connector.daemon.daemon import Daemon
-from connector.daemon.workers import Generation
+from connector.daemon.workers import Workers
 from connector.errors import StoreError
 from connector.service.service import Service
 from connector.service.state import AlreadyRunningError, open_store
@@ -49,10 +49,10 @@ def two_firewalls(**options: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def generation(service: Service) -> Iterator[Generation]:
+def generation(service: Service) -> Iterator[Workers]:
     """The workers of a service, without the clock that drives them."""
     failed: list[BaseException] = []
-    workers = Generation(service, failed.append)
+    workers = Workers(service, failed.append)
     workers.start()
     try:
         yield workers
@@ -129,13 +129,13 @@ def test_the_end_waits_for_the_write_in_hand_and_no_longer(site: Site) -> None:
     edge = site.rack["edge"]
     edge.hook = wait_in_first_batch
     failed: list[BaseException] = []
-    workers = Generation(site.open(), failed.append)
+    workers = Workers(site.open(), failed.append)
     workers.start()
     assert reached.wait(30)
     until(lambda: len(site.at("core")) == 7)
     ending = threading.Thread(target=workers.stop)
     ending.start()
-    until(workers.service.carrier.stopped)
+    until(workers.service.applier.stopped)
     assert ending.is_alive()
     go_on.set()
     ending.join(30)
@@ -426,14 +426,14 @@ def test_a_port_that_is_taken_at_a_reload_while_the_state_is_locked_ends_nothing
         until(lambda: site.at("core") == [ONE])
         assert running.server
         served = running.server.url
-        stop = Generation.stop
+        stop = Workers.stop
 
-        def stops(workers: Generation) -> None:
+        def stops(workers: Workers) -> None:
             stop(workers)
             if not any(line["event"] == "service.waits" for line in logged):
                 until_unlocked.enter_context(locked(site))
 
-        monkeypatch.setattr(Generation, "stop", stops)
+        monkeypatch.setattr(Workers, "stop", stops)
         server = {"listen": f"127.0.0.1:{taken.getsockname()[1]}"}
         site.edit(lambda config: config.update(server=server))
         running.reload()

@@ -11,7 +11,7 @@ from stix_samples import PRODUCER, START, TLP, Object, indicator, revoked, sid, 
 from test_scenario_consent import acs
 from test_scenario_context import link, said
 
-from connector.daemon.workers import Generation
+from connector.daemon.workers import Workers
 from connector.indicators.markings.acs import ACS_EXTENSION
 from connector.reports.explain import explain_value
 from connector.testing.taxii.server import TaxiiServer
@@ -228,7 +228,7 @@ def test_pages_that_wait_are_searched_too(fed: Site) -> None:
 
 
 def test_the_daemon_does_it_by_itself(fed: Site) -> None:
-    generation = Generation(fed.service, lambda _error: None)
+    generation = Workers(fed.service, lambda _error: None)
     fed.clock.advance(days=4)
     assert generation.disposal in generation.workers
     generation.disposal.run()

@@ -8,7 +8,7 @@ from scenario_site import FREED, Site, forget_state, until
 from stix_samples import indicator, write_bundle
 
 from connector.commands.terminal import out
-from connector.daemon.workers import Generation
+from connector.daemon.workers import Workers
 from connector.errors import UndecidedError
 from connector.reports.formatting import show_status
 
@@ -99,7 +99,7 @@ def test_the_daemon_publishes_once_the_slowest_first_poll_has_ended(site: Site) 
 
     slow.collections = waits  # type: ignore[method-assign]
     failed: list[BaseException] = []
-    workers = Generation(service, failed.append)
+    workers = Workers(service, failed.append)
     workers.start()
     try:
         assert reached.wait(30)

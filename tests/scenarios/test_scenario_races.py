@@ -10,7 +10,7 @@ from scenario_site import Site, one_firewall, until
 from stix_samples import address, indicator, sid
 
 from connector.commands.terminal import out
-from connector.daemon.workers import Generation
+from connector.daemon.workers import Workers
 from connector.errors import PlanRefusedError, UnavailableError, UndecidedError
 from connector.reports.formatting import show_status
 from connector.store.lists import lists
@@ -147,7 +147,7 @@ def test_a_list_that_is_decided_without_news_does_not_send_an_output_back_to_a_d
     firewall = site.rack["edge"]
     firewall.fault, firewall.gate = UnavailableError("edge: no answer"), Event()
     failed: list[BaseException] = []
-    workers = Generation(site.service, failed.append)
+    workers = Workers(site.service, failed.append)
     output = workers.outputs["edge"]
     output.start()
     output.ask()
@@ -169,7 +169,7 @@ def test_an_output_that_was_asked_while_its_list_was_decided_is_not_forgotten(si
     site.service.refresh("perimeter")
     site.service.deciding.add("perimeter")  # as while the lists' worker is at it
     failed: list[BaseException] = []
-    workers = Generation(site.service, failed.append)
+    workers = Workers(site.service, failed.append)
     output = workers.outputs["edge"]
     output.start()
     output.ask()
@@ -279,7 +279,7 @@ def test_a_list_that_cannot_be_decided_keeps_no_other_from_it(
 
     object.__setattr__(service.listings["broken"].policy, "_judge", trip)
     failed: list[BaseException] = []
-    workers = Generation(service, failed.append)
+    workers = Workers(service, failed.append)
     workers.start()
     try:
         until(lambda: site.at("perimeter") == [ONE])
@@ -296,7 +296,7 @@ def test_the_end_waits_for_no_more_than_a_page_or_a_part_of_a_list(
     site.configure()
     site.write("many.json", [indicator(n, address(n)) for n in range(1, 1201)])
     site.open().poll("files")
-    site.service.carrier.stopped = lambda: True
+    site.service.applier.stopped = lambda: True
     with pytest.raises(StoppedError):
         site.service.refresh("perimeter")
     with site.service.store.database.read() as transaction:

@@ -10,7 +10,7 @@ from test_scenario_acs import GREEN, acs, indicator
 from connector.config.loading import load
 from connector.errors import UnavailableError
 from connector.registry import Registry
-from connector.service.build import assemble
+from connector.service.build import build
 from connector.service.service import Service
 from connector.service.state import open_store
 from connector.testing.taxii.server import TaxiiServer
@@ -29,7 +29,7 @@ def service_of(folder: Path, url: str) -> Service:
     config = folder / "config.yaml"
     config.write_text(CONFIG.format(url=url))
     loaded = load(config, Registry.installed())
-    return assemble(loaded, Registry.installed(), open_store(loaded))
+    return build(loaded, Registry.installed(), open_store(loaded))
 
 
 def cycle(service: Service) -> list[str]:

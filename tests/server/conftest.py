@@ -9,7 +9,7 @@ import pytest
 from list_asker import Asker, KnownClient
 from prometheus_client import CollectorRegistry
 
-from connector.server import Bounds, ListServer
+from connector.server import ConnectionBounds, ListServer
 from connector.settings import SecretValue
 
 Serve = Callable[..., Asker]
@@ -25,7 +25,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             folder: Path = tmp_path,
             status: Callable[[], dict[str, object]] = lambda: {"healthy": True},
             registry: CollectorRegistry | None = None,
-            bounds: Bounds | None = None,
+            bounds: ConnectionBounds | None = None,
         ) -> Asker:
             registry = registry or CollectorRegistry()
             server = ListServer("127.0.0.1:0", clients, folder, status, registry, bounds)

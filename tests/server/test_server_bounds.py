@@ -17,14 +17,14 @@ from list_asker import Asker, KnownClient
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from connector.server import Bounds, ListServer, raise_file_limit
+from connector.server import ConnectionBounds, ListServer, raise_file_limit
 from connector.server.connections import Closed, Connections, site_of
 from connector.server.seldom import Seldom, SeldomFilter
 
 MIB = 1 << 20
 HEAD = b"GET /lists/list.txt HTTP/1.1\r\nHost: h\r\n"
-TEN = Bounds(in_all=10, per_address=4)
-NO_WAITING = Bounds(request=0.2, stalled=0.2, patience=0.0)
+TEN = ConnectionBounds(in_all=10, per_address=4)
+NO_WAITING = ConnectionBounds(request=0.2, stalled=0.2, patience=0.0)
 
 Connect = Callable[..., socket.socket]
 
@@ -47,7 +47,7 @@ def connect() -> Iterator[Connect]:
 
 
 @pytest.fixture
-def ask(serve: Any, tmp_path: Any) -> Callable[[Bounds], Asker]:
+def ask(serve: Any, tmp_path: Any) -> Callable[[ConnectionBounds], Asker]:
     """Serves one short list and one large one to whoever asks."""
     (tmp_path / "list.txt").write_bytes(b"192.0.2.7\n")
     (tmp_path / "large.txt").write_bytes(b"192.0.2.7\n" * MIB)
@@ -142,7 +142,7 @@ TOO_LARGE = {
 
 @pytest.mark.parametrize("sends", TOO_LARGE.values(), ids=TOO_LARGE.keys())
 def test_a_request_that_is_too_large_is_refused(ask, connect, sends):
-    asker = ask(Bounds())
+    asker = ask(ConnectionBounds())
     large = connect(asker)
     with suppress(ConnectionError):
         large.sendall(sends)
@@ -151,13 +151,13 @@ def test_a_request_that_is_too_large_is_refused(ask, connect, sends):
 
 
 def test_a_request_that_is_too_large_is_told_so(ask, connect):
-    answer = ends(connect(ask(Bounds()), TOO_LARGE["headers"]))
+    answer = ends(connect(ask(ConnectionBounds()), TOO_LARGE["headers"]))
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b"connection: close" in answer
 
 
 def test_what_is_not_http_is_refused_and_never_written_into_a_list(ask, connect):
-    asker = ask(Bounds())
+    asker = ask(ConnectionBounds())
     assert ends(connect(asker, b"\x16\x03\x01\x02\x00\x01\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
     large = HEAD.replace(b"list.txt", b"large.txt") + b"\r\n"
     answer = ends(connect(asker, large + b"\x16\x03\x01\x02\x00\x01\r\n\r\n"))
@@ -231,7 +231,7 @@ class Held:
 
 
 def test_no_answer_under_way_is_cut_short_for_another_connection():
-    connections = Connections(Bounds(in_all=3, per_address=2))
+    connections = Connections(ConnectionBounds(in_all=3, per_address=2))
     answering = [Held("192.0.2.1", waits=False), Held("192.0.2.1", waits=False)]
     for one in answering:
         assert connections.has_room_for(one.address)
@@ -242,7 +242,7 @@ def test_no_answer_under_way_is_cut_short_for_another_connection():
 
 
 def test_what_got_on_last_makes_room_last():
-    connections = Connections(Bounds(in_all=2))
+    connections = Connections(ConnectionBounds(in_all=2))
     first, second = Held("192.0.2.1"), Held("192.0.2.2")
     connections.add(first)
     connections.add(second)
@@ -252,7 +252,7 @@ def test_what_got_on_last_makes_room_last():
 
 
 def test_nothing_is_kept_of_an_address_that_is_gone():
-    connections = Connections(Bounds())
+    connections = Connections(ConnectionBounds())
     for number in range(300):
         one = Held(f"192.0.2.{number}")
         connections.add(one)
@@ -276,8 +276,8 @@ def test_a_host_with_many_ipv6_addresses_counts_as_one(address, site):
 
 def test_connections_take_no_more_than_a_quarter_of_the_files():
     soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert Bounds(in_all=20_000_000).connections == soft // 4
-    assert Bounds(in_all=7).connections == 7
+    assert ConnectionBounds(in_all=20_000_000).connections == soft // 4
+    assert ConnectionBounds(in_all=7).connections == 7
 
 
 def test_the_limit_of_files_is_raised_to_the_hard_one():
@@ -346,7 +346,7 @@ def test_lines_of_other_kinds_are_not_lost_for_one_that_repeats(caplog):
 
 @pytest.mark.parametrize("sends", [b"", HEAD, HEAD + b"\r\n"], ids=["idle", "half", "kept"])
 def test_hostile_connections_do_not_hold_up_the_stop(ask, connect, sends):
-    asker = ask(Bounds())
+    asker = ask(ConnectionBounds())
     for _ in range(50):
         connect(asker, sends)
     assert asker("/lists/list.txt").status == 200

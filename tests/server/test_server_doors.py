@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from connector.errors import ConfigError, StoreError, UnavailableError
 from connector.server import ListServer
-from connector.server.clients import Doorkeeper
+from connector.server.authentication import Authenticator
 
 TOKEN = "s3cret:with colon"
 
@@ -84,9 +84,9 @@ def test_monitoring_is_open_to_this_machine_and_to_clients_but_not_through_a_pro
 
 
 def test_an_ipv4_client_is_known_on_an_ipv6_socket(by_address):
-    assert Doorkeeper([by_address]).name_of({}, "::ffff:127.0.0.2") == "fw-02"
-    assert Doorkeeper([by_address]).name_of({}, "::1") is None
-    assert Doorkeeper([by_address]).name_of({}, "") is None
+    assert Authenticator([by_address]).name_of({}, "::ffff:127.0.0.2") == "fw-02"
+    assert Authenticator([by_address]).name_of({}, "::1") is None
+    assert Authenticator([by_address]).name_of({}, "") is None
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "lists.example:0"])

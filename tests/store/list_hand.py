@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.decisions.decide import ClaimRow, Decision, decide
-from connector.decisions.selection import Select, Terms
+from connector.decisions.selection import FeedDefaults, Select
 from connector.decisions.verdict import ListPolicy
 from connector.ingest.poll import read_version
 from connector.model import Observable, Purpose, Reason, RuleLanguage, Subject, Tlp
-from connector.store.lists.entry_rows import Refreshed
+from connector.store.lists.entry_rows import RefreshResult
 from connector.store.lists.reason_blocks import BLOCK
 from connector.store.store import Store
 from connector.store.tallies import LIST_TALLY, tallies
@@ -58,12 +58,13 @@ class Hand:
     def policy(self) -> ListPolicy:
         return ListPolicy(
             name=self.name, purpose=self.purpose, select=Select(min_confidence=self.least),
-            max_tlp=Tlp.AMBER, rank_by=("confidence", "newest"), terms={self.feed: Terms("ais")},
-            traits=self.store.traits, level=lambda _traits, _feed: (Tlp.GREEN, ""),
+            max_tlp=Tlp.AMBER, rank_by=("confidence", "newest"),
+            defaults={self.feed: FeedDefaults("ais")},
+            attributes=self.store.attributes, level=lambda _traits, _feed: (Tlp.GREEN, ""),
             allowlist=NobodysAllowlist(), rules=self.rules,
         )  # fmt: skip
 
-    def refresh(self, *, everything: bool = False, name: str = "") -> Refreshed:
+    def refresh(self, *, everything: bool = False, name: str = "") -> RefreshResult:
         policy = self.policy
 
         def decided(observable: Subject, claims: Sequence[ClaimRow]) -> Decision:

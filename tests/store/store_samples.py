@@ -49,7 +49,7 @@ def dump(store: Store) -> dict[str, Any]:
     with store.database.read() as transaction:
         rows = transaction.rows(
             "SELECT o.number, o.key, o.state, o.modified, o.valid_from, o.valid_until, "
-            "o.confidence, t.body FROM objects o JOIN traits t ON t.number = o.traits",
+            "o.confidence, t.body FROM objects o JOIN attributes t ON t.number = o.attributes",
         )
         claims = transaction.rows(
             "SELECT c.object, c.kind, c.why, b.type, b.value FROM claims c "

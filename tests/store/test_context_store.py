@@ -275,7 +275,7 @@ def test_what_was_said_before_and_is_no_more_is_dropped(store: Store) -> None:
             return int(transaction.one("SELECT count(*) FROM contexts"))
 
     grown = held()
-    dropped = store.objects.sweep()
+    dropped = store.objects.delete_unreferenced()
     assert 0 < held() < grown
     assert dropped >= grown - held()
     assert contexts(store) == before

@@ -16,13 +16,13 @@ from store_samples import at, indicator, indicator_id
 
 from connector.adapter import UnavailableError
 from connector.decisions.mapping import compile_mapping, read_mapping
-from connector.decisions.plan import OURS, Limits, Mark, Plan, Steps, diff
+from connector.decisions.plan import OURS, EntryRefs, LedgerState, Limits, Plan, diff
 from connector.indicators.identity import key_of_id
 from connector.model import Observable, ObservableType, Reason
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.store.tallies import OUTPUT_TALLY, tallies
-from connector.sync.apply import Applied, Carrier
+from connector.sync.apply import Applier, ApplyResult
 from connector.sync.cycle import CHANGED, EVERYTHING, Listing, Output, Scope, propose
 from connector.testing.firewall import FirewallAdapter, FirewallSettings, Rack
 
@@ -45,15 +45,15 @@ class Edge:
         listing = Listing(self.hand.number, self.hand.policy)
         self.output = Output("edge", listing, adapter, mapper, Limits(), b"setup")
 
-    def sync(self, scope: Scope = CHANGED) -> Applied:
+    def sync(self, scope: Scope = CHANGED) -> ApplyResult:
         """Refresh the list and bring the firewall in step with it, once."""
         self.hand.refresh()
-        carrier = Carrier(self.store, lambda: self.hand.now, sleep=lambda _seconds: None)
-        return carrier.carry_out(propose(self.output, self.store, scope), self.output)
+        applier = Applier(self.store, lambda: self.hand.now, sleep=lambda _seconds: None)
+        return applier.apply(propose(self.output, self.store, scope), self.output)
 
-    def marks(self) -> dict[str, Mark]:
+    def marks(self) -> dict[str, LedgerState]:
         sql = "SELECT b.value, l.state FROM ledger l JOIN observables b ON b.number = l.observable"
-        return {value: Mark(mark) for value, mark in self.hand.rows(sql)}
+        return {value: LedgerState(mark) for value, mark in self.hand.rows(sql)}
 
     def assert_counted(self) -> None:
         with self.store.database.read() as transaction:
@@ -94,7 +94,7 @@ def test_what_is_wanted_is_written_and_what_is_revoked_is_gone(edge: Edge) -> No
     assert edge.sync().removed == 1
     assert edge.device.values() == ["198.51.100.1", "198.51.100.3"]
     edge.assert_counted()
-    assert edge.sync(EVERYTHING) == Applied()
+    assert edge.sync(EVERYTHING) == ApplyResult()
 
 
 def test_an_entry_whose_update_is_refused_stays_ours_and_leaves_with_its_claim(
@@ -105,7 +105,7 @@ def test_an_entry_whose_update_is_refused_stays_ours_and_leaves_with_its_claim(
     edge.device.refuses["198.51.100.1"] = "comment too long"
     edge.hand.give(indicator(1, modified=2, valid_until=at(20)))
     assert edge.sync().rejected == 1
-    assert edge.marks()["198.51.100.1"] is Mark.WRITTEN
+    assert edge.marks()["198.51.100.1"] is LedgerState.WRITTEN
     assert edge.hand.rows("SELECT why FROM ledger WHERE why IS NOT NULL") == [
         ("comment too long",),
     ]  # fmt: skip
@@ -121,11 +121,14 @@ def test_a_refused_entry_is_not_ours_and_says_why(edge: Edge) -> None:
     edge.hand.give(indicator(1), indicator(2))
     applied = edge.sync()
     assert (applied.added, applied.rejected) == (1, 1)
-    assert edge.marks() == {"198.51.100.1": Mark.REJECTED, "198.51.100.2": Mark.WRITTEN}
-    [(why,)] = edge.hand.rows("SELECT why FROM ledger WHERE state = ?", Mark.REJECTED)
+    assert edge.marks() == {
+        "198.51.100.1": LedgerState.REJECTED,
+        "198.51.100.2": LedgerState.WRITTEN,
+    }
+    [(why,)] = edge.hand.rows("SELECT why FROM ledger WHERE state = ?", LedgerState.REJECTED)
     assert why.startswith("reserved by policy")
     assert len(why) == 300
-    assert edge.sync() == Applied(), "it is not asked for again"
+    assert edge.sync() == ApplyResult(), "it is not asked for again"
     edge.device.refuses.clear()
     assert edge.sync(EVERYTHING).added == 1
     edge.assert_counted()
@@ -143,7 +146,7 @@ def test_what_may_have_been_written_stays_ours_when_the_target_falls_silent(edge
         edge.sync()
     edge.device.hook = lambda _point: None
     assert len(edge.device.values()) == 2
-    assert Counter(edge.marks().values())[Mark.INTENDED] == 4
+    assert Counter(edge.marks().values())[LedgerState.INTENDED] == 4
     edge.hand.give(*(indicator(number, modified=2, revoked=True) for number in range(1, 5)))
     edge.sync()
     assert edge.device.values() == []
@@ -155,8 +158,11 @@ def test_entries_of_others_are_neither_taken_over_nor_removed(edge: Edge) -> Non
     edge.device.put_by_hand(FIRST, {"comment": "by Ada"})
     edge.hand.give(indicator(1), indicator(2))
     assert edge.sync(EVERYTHING).added == 1
-    assert edge.marks() == {"198.51.100.1": Mark.FOREIGN, "198.51.100.2": Mark.WRITTEN}
-    assert edge.sync() == Applied()
+    assert edge.marks() == {
+        "198.51.100.1": LedgerState.FOREIGN,
+        "198.51.100.2": LedgerState.WRITTEN,
+    }
+    assert edge.sync() == ApplyResult()
     edge.hand.give(indicator(1, modified=2, revoked=True))
     edge.sync()
     assert edge.device.entries()[FIRST] == {"comment": "by Ada"}
@@ -169,7 +175,7 @@ def test_what_others_put_there_between_two_readings_stays_theirs(edge: Edge) -> 
     edge.device.put_by_hand(SECOND, {"comment": "by Ada"})
     edge.hand.give(indicator(2), indicator(3))
     assert edge.sync().added == 1
-    assert edge.marks()[SECOND.value] is Mark.FOREIGN
+    assert edge.marks()[SECOND.value] is LedgerState.FOREIGN
     edge.hand.give(*(indicator(number, modified=2, revoked=True) for number in (2, 3)))
     assert edge.sync().removed == 1
     assert edge.device.entries()[SECOND] == {"comment": "by Ada"}
@@ -183,11 +189,11 @@ def test_what_a_crash_let_us_write_without_a_word_is_ours_and_leaves(edge: Edge)
     edge.device.hook = die_at("added")
     with pytest.raises(KilledError):
         edge.sync()
-    assert edge.marks()[SECOND.value] is Mark.INTENDED
+    assert edge.marks()[SECOND.value] is LedgerState.INTENDED
     assert SECOND in edge.device.entries()
     edge.device.hook = lambda _point: None
     assert edge.sync().added == 1
-    assert edge.marks()[SECOND.value] is Mark.WRITTEN
+    assert edge.marks()[SECOND.value] is LedgerState.WRITTEN
     edge.hand.give(indicator(2, modified=2, revoked=True))
     edge.sync()
     assert SECOND not in edge.device.entries()
@@ -225,7 +231,7 @@ def test_a_target_that_does_not_say_what_it_holds_gets_nothing(edge: Edge) -> No
     assert SECOND.value not in edge.marks(), "not even intended: it would count as ours"
     edge.device.fault = None
     edge.sync()
-    assert edge.marks()[SECOND.value] is Mark.FOREIGN
+    assert edge.marks()[SECOND.value] is LedgerState.FOREIGN
 
 
 def test_a_full_target_holds_the_best_and_takes_the_next_when_there_is_room(
@@ -237,14 +243,14 @@ def test_a_full_target_holds_the_best_and_takes_the_next_when_there_is_room(
     )
     edge.sync()
     assert edge.device.values() == ["198.51.100.3", "198.51.100.4"]
-    assert Counter(edge.marks().values()) == {Mark.WRITTEN: 2, Mark.OVER_CAPACITY: 2}
+    assert Counter(edge.marks().values()) == {LedgerState.WRITTEN: 2, LedgerState.OVER_CAPACITY: 2}
     edge.hand.give(indicator(4, modified=2, revoked=True))
     edge.sync()
     assert edge.device.values() == ["198.51.100.2", "198.51.100.3"]
     edge.hand.give(indicator(5, confidence=99))
     edge.sync()
     assert edge.device.values() == ["198.51.100.3", "198.51.100.5"]
-    assert edge.marks()["198.51.100.2"] is Mark.OVER_CAPACITY
+    assert edge.marks()["198.51.100.2"] is LedgerState.OVER_CAPACITY
     edge.assert_counted()
 
 
@@ -295,7 +301,7 @@ def test_whatever_happens_the_target_ends_with_what_is_wanted_and_what_others_pu
         by_hand = {each.value for each in edge.device.by_hand}
         assert set(edge.device.values()) == set(edge.hand.wanted()) | by_hand
         edge.assert_counted()
-        assert edge.sync() == edge.sync(EVERYTHING) == Applied()
+        assert edge.sync() == edge.sync(EVERYTHING) == ApplyResult()
     finally:
         store.close()
 
@@ -407,7 +413,7 @@ def test_an_output_that_the_file_names_no_more_is_told_with_what_it_left(edge: E
 
 def planned(*added: int) -> Plan:
     empty = diff("edge", "changed", [], [], why_not={})
-    steps = Steps(array("q", added), array("q", added))
+    steps = EntryRefs(array("q", added), array("q", added))
     return replace(empty, add=steps)
 
 

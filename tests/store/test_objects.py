@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from store_samples import PRODUCER, STRANGER, at, dump, indicator, indicator_id, pattern_of
 
-from connector.decisions.decide import Kind, State
+from connector.decisions.decide import ClaimKind, ObjectState
 from connector.indicators.identity import key_of_id
 from connector.indicators.markings.acs import AcsMarking
 from connector.indicators.markings.definition import Definition, KnownMarking
 from connector.ingest.poll import read_version
 from connector.model import Observable, ObservableType, Tlp
-from connector.store.feeds.arrivals import Stored
-from connector.store.feeds.definitions import Shown
+from connector.store.feeds.arrivals import StoreResult
+from connector.store.feeds.definitions import ShownIn
 from connector.store.feeds.markings import FeedMarkings
 from connector.store.store import Store
 
@@ -36,7 +36,7 @@ class FeedHand:
         self.number = store.objects.feed_number(f"feed-{next(_names)}")
         self.state = store.objects.collection(self.number, "key", "title")
 
-    def give(self, *raw: bytes, cursor: str = "c", now: int = _LATER) -> Stored:
+    def give(self, *raw: bytes, cursor: str = "c", now: int = _LATER) -> StoreResult:
         versions = [read_version(each, "feed") for each in raw]
         return self.store.objects.store_page(
             self.number, self.state, versions, cursor, whole=self.whole, now=now
@@ -56,7 +56,7 @@ def rows(store: Store, sql: str, *values: Any) -> list[tuple[Any, ...]]:
 
 def everything(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     """Return every row that objects and claims are made of, with its number."""
-    tables = ("objects", "claims", "observables", "departures", "traits", "members")
+    tables = ("objects", "claims", "observables", "departures", "attributes", "members")
     return {table: sorted(rows(store, "SELECT * FROM " + table)) for table in tables}  # noqa: S608 - our own tables
 
 
@@ -67,14 +67,14 @@ def state_of(store: Store, number: int) -> int:
 
 def test_a_page_counts_what_it_brought(store: Store) -> None:
     feed = FeedHand(store)
-    assert feed.give(indicator(1), indicator(2)) == Stored(new=2)
+    assert feed.give(indicator(1), indicator(2)) == StoreResult(new=2)
     again = feed.give(
         indicator(1),
         indicator(2, modified=2),
         indicator(1, modified=3, revoked=True),
         indicator(2, modified=4, by=STRANGER),
     )
-    assert again == Stored(updated=1, revoked=1, repeated=1, quarantined=1)
+    assert again == StoreResult(updated=1, revoked=1, repeated=1, quarantined=1)
     assert rows(store, "SELECT objects FROM feeds WHERE number = ?", feed.number) == [(2,)]
 
 
@@ -93,7 +93,7 @@ def test_two_feeds_may_give_the_same_object(store: Store) -> None:
     one.give(indicator(1))
     two.give(indicator(1, modified=2, revoked=True))
     states = rows(store, "SELECT feed, state FROM objects ORDER BY feed")
-    assert states == [(one.number, State.CURRENT), (two.number, State.REVOKED)]
+    assert states == [(one.number, ObjectState.CURRENT), (two.number, ObjectState.REVOKED)]
 
 
 @pytest.mark.parametrize("kept", [(1, 2), (2, 1), (1, 2, 2)])
@@ -141,11 +141,11 @@ def test_claims_without_observable_are_kept_while_said(store: Store) -> None:
     pcre = {"pattern": "x+", "pattern_type": "pcre"}
     feed.give(indicator(1, **pcre))
     before = rows(store, "SELECT number, observable, kind FROM claims")
-    assert before == [(1, 0, Kind.UNSUPPORTED)]
+    assert before == [(1, 0, ClaimKind.UNSUPPORTED)]
     feed.give(indicator(1, modified=2, **pcre))
     assert rows(store, "SELECT number, observable, kind FROM claims") == before
     feed.give(indicator(1, modified=3, hosts=(1,)))
-    assert rows(store, "SELECT kind FROM claims") == [(Kind.ENFORCEABLE,)]
+    assert rows(store, "SELECT kind FROM claims") == [(ClaimKind.ENFORCEABLE,)]
     assert rows(store, "SELECT claim FROM departures") == [(1,)]
 
 
@@ -157,7 +157,7 @@ def test_a_rule_is_one_claim_for_all_its_versions(store: Store) -> None:
     said += "ON b.number = c.observable"
     before = rows(store, said)
     [(number, kind, _type, value)] = before
-    assert (number, kind) == (1, Kind.RULE)
+    assert (number, kind) == (1, ClaimKind.RULE)
     assert value.startswith("indicator--")
     touched = rows(store, "SELECT touched FROM observables")
     feed.give(indicator(1, modified=2, **{**yara, "pattern": "rule y {}"}))
@@ -165,7 +165,7 @@ def test_a_rule_is_one_claim_for_all_its_versions(store: Store) -> None:
     assert rows(store, "SELECT touched FROM observables") > touched
     feed.give(indicator(1, modified=3, **{**yara, "pattern_type": "sigma"}))
     [(other, kind, _type, same)] = rows(store, said)
-    assert (kind, same) == (Kind.RULE, value)
+    assert (kind, same) == (ClaimKind.RULE, value)
     assert other != number
 
 
@@ -195,18 +195,18 @@ def test_a_revocation_keeps_the_body_and_the_claims_it_takes_back(store: Store) 
     trimmed = indicator(1, modified=2, revoked=True, pattern=None, valid_from=None)
     feed.give(trimmed)
     [(key, held)] = dump(store).items()
-    assert held[0] == State.REVOKED
+    assert held[0] == ObjectState.REVOKED
     assert held[1:] == before[key][1:]
     feed.give(indicator(1, modified=3))
-    assert state_of(store, 1) == State.REVOKED
+    assert state_of(store, 1) == ObjectState.REVOKED
 
 
 def test_a_strangers_revocation_disputes_until_the_creator_says_it_anew(store: Store) -> None:
     feed = FeedHand(store)
     feed.give(indicator(1), indicator(1, modified=2, by=STRANGER, revoked=True))
-    assert state_of(store, 1) == State.DISPUTED
+    assert state_of(store, 1) == ObjectState.DISPUTED
     feed.give(indicator(1, modified=3))
-    assert state_of(store, 1) == State.CURRENT
+    assert state_of(store, 1) == ObjectState.CURRENT
 
 
 def test_one_page_or_many_come_to_the_same(store: Store) -> None:
@@ -234,10 +234,10 @@ def test_a_strangers_latest_revocation_counts_also_where_it_came_before_the_obje
     for raw in said:
         one_by_one.give(raw)
     state = "SELECT state FROM objects"
-    assert rows(store, state) == [(State.DISPUTED,)] * 2
+    assert rows(store, state) == [(ObjectState.DISPUTED,)] * 2
     at_once.give(indicator(1, modified=4, hosts=(7,)))
     one_by_one.give(indicator(1, modified=4, hosts=(7,)))
-    assert rows(store, state) == [(State.CURRENT,)] * 2
+    assert rows(store, state) == [(ObjectState.CURRENT,)] * 2
 
 
 def test_unreadable_objects_are_kept_with_their_bytes(store: Store) -> None:
@@ -246,7 +246,10 @@ def test_unreadable_objects_are_kept_with_their_bytes(store: Store) -> None:
     assert sorted(held[-2] for held in dump(store).values()) == [
         b"not json", b'{"type":"indicator"}',
     ]  # fmt: skip
-    assert rows(store, "SELECT kind FROM claims") == [(Kind.UNREADABLE,), (Kind.UNREADABLE,)]
+    assert rows(store, "SELECT kind FROM claims") == [
+        (ClaimKind.UNREADABLE,),
+        (ClaimKind.UNREADABLE,),
+    ]
 
 
 def test_an_unreadable_version_and_the_readable_ones_are_one_object_in_any_order(
@@ -263,16 +266,16 @@ def test_an_unreadable_version_and_the_readable_ones_are_one_object_in_any_order
         for feed in (at_once, one_by_one):
             found = rows(store, sql + "FROM objects o WHERE feed = ?", feed.number)
             expected = expected or found
-            assert found == expected == [(State.CURRENT, expected[0][1], 1)]
+            assert found == expected == [(ObjectState.CURRENT, expected[0][1], 1)]
 
 
 def test_an_unreadable_version_leaves_known_whose_the_object_is(store: Store) -> None:
     feed = FeedHand(store)
     feed.give(indicator(1), indicator(1, modified=2, pattern=""))
-    assert state_of(store, 1) == State.UNREADABLE
+    assert state_of(store, 1) == ObjectState.UNREADABLE
     assert feed.give(indicator(1, modified=3, by=STRANGER)).quarantined == 1
     assert feed.give(indicator(1, modified=3)).updated == 1
-    assert state_of(store, 1) == State.CURRENT
+    assert state_of(store, 1) == ObjectState.CURRENT
 
 
 def test_a_replay_of_an_unreadable_version_changes_nothing(store: Store) -> None:
@@ -292,10 +295,10 @@ def test_what_a_run_no_longer_shows_is_withdrawn_and_returns_when_shown(store: S
     feed = FeedHand(store, whole=True)
     assert feed.run(indicator(1), indicator(2)) == 0
     assert feed.run(indicator(1)) == 1
-    assert state_of(store, 2) == State.WITHDRAWN
+    assert state_of(store, 2) == ObjectState.WITHDRAWN
     assert feed.run(indicator(1)) == 0, "it leaves once"
     assert feed.run(indicator(1), indicator(2)) == 0
-    assert state_of(store, 2) == State.CURRENT
+    assert state_of(store, 2) == ObjectState.CURRENT
 
 
 def test_a_run_that_did_not_end_withdraws_nothing(store: Store) -> None:
@@ -303,7 +306,7 @@ def test_a_run_that_did_not_end_withdraws_nothing(store: Store) -> None:
     feed.run(indicator(1), indicator(2))
     feed.state = store.objects.begin_run(feed.state)
     feed.give(indicator(1))
-    assert state_of(store, 2) == State.CURRENT
+    assert state_of(store, 2) == ObjectState.CURRENT
     assert feed.run(indicator(1), indicator(2)) == 0
 
 
@@ -315,17 +318,17 @@ def test_an_object_stays_while_another_collection_shows_it(store: Store) -> None
     other.state = store.objects.collection(feed.number, "other", "other")
     other.run(indicator(1))
     assert feed.run() == 1
-    assert (state_of(store, 1), state_of(store, 2)) == (State.CURRENT, State.WITHDRAWN)
+    assert (state_of(store, 1), state_of(store, 2)) == (ObjectState.CURRENT, ObjectState.WITHDRAWN)
     assert store.objects.drop_collections(feed.number, {"key"}) == 1
-    assert state_of(store, 1) == State.WITHDRAWN
+    assert state_of(store, 1) == ObjectState.WITHDRAWN
 
 
 def test_a_disputed_object_that_leaves_its_file_is_withdrawn(store: Store) -> None:
     feed = FeedHand(store, whole=True)
     feed.run(indicator(1), indicator(1, modified=2, by=STRANGER, revoked=True))
-    assert state_of(store, 1) == State.DISPUTED
+    assert state_of(store, 1) == ObjectState.DISPUTED
     assert feed.run() == 1
-    assert state_of(store, 1) == State.WITHDRAWN
+    assert state_of(store, 1) == ObjectState.WITHDRAWN
 
 
 def test_a_revoked_object_stays_revoked_when_it_leaves_and_returns(store: Store) -> None:
@@ -333,7 +336,7 @@ def test_a_revoked_object_stays_revoked_when_it_leaves_and_returns(store: Store)
     feed.run(indicator(1, modified=2, revoked=True))
     assert feed.run() == 0
     assert feed.run(indicator(1)) == 0
-    assert state_of(store, 1) == State.REVOKED
+    assert state_of(store, 1) == ObjectState.REVOKED
 
 
 def test_unreadable_objects_that_leave_their_file_are_forgotten(store: Store) -> None:
@@ -351,7 +354,7 @@ def test_a_cursor_of_a_collection_that_is_not_whole_is_never_dropped(store: Stor
     feed.give(indicator(1), cursor="kept")
     assert store.objects.drop_collections(feed.number, set()) == 0
     assert store.objects.collection(feed.number, "key", "title").cursor == "kept"
-    assert state_of(store, 1) == State.CURRENT
+    assert state_of(store, 1) == ObjectState.CURRENT
 
 
 # ---- what is shared ------------------------------------------------------------------------------
@@ -362,16 +365,16 @@ def test_traits_are_kept_once_and_shared_across_pages_feeds_and_restarts(
 ) -> None:
     FeedHand(store).give(indicator(1, labels=["a"]), indicator(2, labels=["a"]))
     FeedHand(store).give(indicator(3, labels=["a"]), indicator(4, labels=["b"]))
-    assert len(rows(store, "SELECT number FROM traits")) == 2
+    assert len(rows(store, "SELECT number FROM attributes")) == 2
     again = Store(database_url)
     try:
         FeedHand(again).give(indicator(5, labels=["b"]), indicator(6, labels=["c"]))
-        assert len(rows(again, "SELECT number FROM traits")) == 3
+        assert len(rows(again, "SELECT number FROM attributes")) == 3
         number = rows(
-            again, "SELECT traits FROM objects WHERE key = ?", key_of_id(indicator_id(5))
+            again, "SELECT attributes FROM objects WHERE key = ?", key_of_id(indicator_id(5))
         )[0][0]
-        assert again.traits(number).labels == ("b",)
-        assert again.traits(number).created_by == PRODUCER
+        assert again.attributes(number).labels == ("b",)
+        assert again.attributes(number).created_by == PRODUCER
     finally:
         again.close()
 
@@ -383,7 +386,9 @@ def test_traits_of_a_page_that_failed_are_not_remembered(store: Store) -> None:
         store.objects.store_page(feed.number, feed.state, [broken], "c", whole=False, now=1)
     feed.give(indicator(1, labels=["y"]))
     feed.give(indicator(2, labels=["x"]))
-    found = rows(store, "SELECT o.key, t.body FROM objects o JOIN traits t ON t.number = o.traits")
+    found = rows(
+        store, "SELECT o.key, t.body FROM objects o JOIN attributes t ON t.number = o.attributes"
+    )
     labels = {bytes(key): body for key, body in found}
     assert '"x"' in labels[key_of_id(indicator_id(2))]
     assert '"y"' in labels[key_of_id(indicator_id(1))]
@@ -439,7 +444,7 @@ def test_what_a_file_showed_before_counts_no_more(store: Store) -> None:
     feed, definitions = FeedHand(store).number, store.objects.definitions
 
     def shown(run: int, *said: KnownMarking, collection: int = 7) -> KnownMarking:
-        place = Shown(collection, run)
+        place = ShownIn(collection, run)
         with store.database.write() as transaction:
             for each in said:
                 definitions.put(transaction, feed, {ref: Definition(each)}, place)
@@ -545,11 +550,13 @@ def test_any_order_and_repetition_of_pages_comes_to_the_same(
             feed.number, key,
         )  # fmt: skip
         if newest[2]:
-            assert state == State.REVOKED
+            assert state == ObjectState.REVOKED
             continue
         expected = read_version(indicator(number, modified=newest[1]), "feed")
         doubts = [time for disputed, time in disputes if disputed == number]
-        standing = State.DISPUTED if max(doubts, default=0) >= newest[1] else State.CURRENT
+        standing = (
+            ObjectState.DISPUTED if max(doubts, default=0) >= newest[1] else ObjectState.CURRENT
+        )
         assert (state, modified) == (standing, expected.modified)
         said = rows(
             store, "SELECT b.value FROM claims c JOIN observables b ON b.number = c.observable "
@@ -617,14 +624,14 @@ def test_what_objects_said_before_and_say_no_more_is_dropped(store: Store) -> No
     feed = FeedHand(store)
     feed.give(indicator(1, labels=["x"]), indicator(2, labels=["shared"]))
     feed.give(indicator(1, labels=["shared"], modified=2), indicator(3, labels=["kept"]))
-    assert store.objects.sweep() == 1
-    assert store.objects.sweep() == 0
+    assert store.objects.delete_unreferenced() == 1
+    assert store.objects.delete_unreferenced() == 0
     feed.give(indicator(4, labels=["x"]), indicator(5, labels=["kept"]))
     feed.give(indicator(6, labels=["late"]), indicator(6, labels=["shared"], modified=2))
-    store.objects.sweep()
+    store.objects.delete_unreferenced()
     labels = {
-        bytes(key): store.traits(number).labels
-        for key, number in rows(store, "SELECT key, traits FROM objects")
+        bytes(key): store.attributes(number).labels
+        for key, number in rows(store, "SELECT key, attributes FROM objects")
     }
     said = {1: "shared", 2: "shared", 3: "kept", 4: "x", 5: "kept", 6: "shared"}
     assert labels == {key_of_id(indicator_id(n)): (word,) for n, word in said.items()}
@@ -645,7 +652,7 @@ def test_what_is_purged_from_one_feed_takes_nothing_of_another_away(store: Store
     assert purged(store, folder, marking) == 1
     server.give(indicator(4))
     assert folder.run(indicator(2)) == 0
-    assert [state_of(store, number) for number in (1, 2, 4)] == [State.CURRENT] * 3
+    assert [state_of(store, number) for number in (1, 2, 4)] == [ObjectState.CURRENT] * 3
 
 
 def test_what_is_purged_from_one_feed_is_not_missed_by_the_inventory_of_another(
@@ -664,7 +671,7 @@ def test_what_is_purged_from_one_feed_is_not_missed_by_the_inventory_of_another(
     assert purged(store, one, marking) == 1
     other.give(indicator(4), indicator(5))
     assert take_stock(other, 5) == 0
-    assert state_of(store, 4) == State.CURRENT
+    assert state_of(store, 4) == ObjectState.CURRENT
 
 
 def test_an_id_that_no_object_can_bear_is_no_end_of_a_relationship(store: Store) -> None:
@@ -697,7 +704,7 @@ def test_what_passed_the_door_before_its_marking_came_is_not_kept_after_the_purg
     store.objects.add_markings(hand.number, {marking: Definition(classified)})
     assert purged(store, hand, marking) == 0
     assert hand.give(passed, indicator(2)).new == 1
-    assert state_of(store, 2) == State.CURRENT
+    assert state_of(store, 2) == ObjectState.CURRENT
     assert rows(store, "SELECT count(*) FROM objects") == [(1,)]
 
 
@@ -718,7 +725,7 @@ def test_what_a_producer_made_is_touched_when_it_is_told_of_whatever_its_id_hold
     )
     touched = "SELECT number, touched FROM observables ORDER BY number"
     before = rows(store, touched)
-    assert store.objects.stir_created_by([odd])
+    assert store.objects.mark_changed_of([odd])
     assert [
         one[0] for one, was in zip(rows(store, touched), before, strict=True) if one != was
     ] == [1]

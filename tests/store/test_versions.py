@@ -3,14 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from connector.decisions.decide import State
-from connector.decisions.selection import Traits
-from connector.store.feeds.versions import UNDATED, Held, News, Version, news
+from connector.decisions.decide import ObjectState
+from connector.decisions.selection import IndicatorAttributes
+from connector.store.feeds.versions import UNDATED, HeldVersion, News, ObjectVersion, news
 
 CREATOR, STRANGER = "identity--creator", "identity--stranger"
 CURRENT, REVOKED, WITHDRAWN, DISPUTED, UNREADABLE, DISPOSED = (
-    State.CURRENT, State.REVOKED, State.WITHDRAWN, State.DISPUTED, State.UNREADABLE,
-    State.DISPOSED,
+    ObjectState.CURRENT, ObjectState.REVOKED, ObjectState.WITHDRAWN, ObjectState.DISPUTED,
+    ObjectState.UNREADABLE, ObjectState.DISPOSED,
 )  # fmt: skip
 
 # held state, version's state, version's time against the held one's, its creator -> news
@@ -49,26 +49,38 @@ TABLE = [
 
 @pytest.mark.parametrize(("held", "state", "later", "creator", "expected"), TABLE)
 def test_a_version_is_news_by_time_creator_and_what_is_held(
-    held: State, state: State, later: int, creator: str, expected: News
+    held: ObjectState, state: ObjectState, later: int, creator: str, expected: News
 ) -> None:
-    version = Version(b"k", state, 1000 + later, None, None, None, Traits(creator), b"", tuple)
+    version = ObjectVersion(
+        b"k", state, 1000 + later, None, None, None, IndicatorAttributes(creator), b"", tuple
+    )
     disputed = 1000 if held == DISPUTED else None
-    assert news(Held(1, held, 1000, CREATOR, disputed), version) is expected
+    assert news(HeldVersion(1, held, 1000, CREATOR, disputed), version) is expected
 
 
 def test_nothing_brings_a_revoked_object_back() -> None:
-    for state in State:
+    for state in ObjectState:
         for later in (-1, 0, 1):
-            version = Version(b"k", state, 1000 + later, None, None, None, Traits(), b"", tuple)
-            assert news(Held(1, State.REVOKED, 1000, ""), version) is News.NONE
+            version = ObjectVersion(
+                b"k", state, 1000 + later, None, None, None, IndicatorAttributes(), b"", tuple
+            )
+            assert news(HeldVersion(1, ObjectState.REVOKED, 1000, ""), version) is News.NONE
 
 
 def test_a_revocation_of_what_nobody_had_seen_is_its_creators_only_when_that_shows() -> None:
-    held = Held(1, REVOKED, 1000, CREATOR, 1000)
+    held = HeldVersion(1, REVOKED, 1000, CREATOR, 1000)
     for later in (-1, 0, 1):
         said = {
-            creator: Version(
-                b"k", CURRENT, 1000 + later, None, None, None, Traits(creator), b"", tuple
+            creator: ObjectVersion(
+                b"k",
+                CURRENT,
+                1000 + later,
+                None,
+                None,
+                None,
+                IndicatorAttributes(creator),
+                b"",
+                tuple,
             )
             for creator in (CREATOR, STRANGER)
         }
@@ -104,13 +116,22 @@ OF_UNREADABLE = [
 
 @pytest.mark.parametrize(("held", "later", "creator", "expected"), OF_UNREADABLE)
 def test_an_unreadable_version_is_news_where_it_is_newer_and_no_strangers(
-    held: State, later: int | None, creator: str, expected: News
+    held: ObjectState, later: int | None, creator: str, expected: News
 ) -> None:
     modified = UNDATED if later is None else 1000 + later
-    version = Version(
-        b"k", UNREADABLE, modified, None, None, None, Traits(), b"", tuple, unread_creator=creator
+    version = ObjectVersion(
+        b"k",
+        UNREADABLE,
+        modified,
+        None,
+        None,
+        None,
+        IndicatorAttributes(),
+        b"",
+        tuple,
+        unread_creator=creator,
     )
-    assert news(Held(1, held, 1000, CREATOR), version) is expected
+    assert news(HeldVersion(1, held, 1000, CREATOR), version) is expected
 
 
 @pytest.mark.parametrize(
@@ -123,10 +144,14 @@ def test_an_unreadable_version_is_news_where_it_is_newer_and_no_strangers(
 def test_a_readable_version_that_is_not_older_ends_an_unreadable_one(
     creator: str, later: int, expected: News
 ) -> None:
-    version = Version(b"k", CURRENT, 1000 + later, None, None, None, Traits(creator), b"", tuple)
-    assert news(Held(1, UNREADABLE, 1000, CREATOR), version) is expected
+    version = ObjectVersion(
+        b"k", CURRENT, 1000 + later, None, None, None, IndicatorAttributes(creator), b"", tuple
+    )
+    assert news(HeldVersion(1, UNREADABLE, 1000, CREATOR), version) is expected
 
 
 def test_what_was_never_read_makes_nobody_its_creator() -> None:
-    version = Version(b"k", CURRENT, 1001, None, None, None, Traits(STRANGER), b"", tuple)
-    assert news(Held(1, UNREADABLE, 1000, ""), version) is News.NEWER
+    version = ObjectVersion(
+        b"k", CURRENT, 1001, None, None, None, IndicatorAttributes(STRANGER), b"", tuple
+    )
+    assert news(HeldVersion(1, UNREADABLE, 1000, ""), version) is News.NEWER

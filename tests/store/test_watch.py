@@ -4,7 +4,7 @@ from store_samples import indicator
 
 from connector.decisions.character import Lately
 from connector.ingest.poll import read_version
-from connector.store.feeds.arrivals import Stored
+from connector.store.feeds.arrivals import StoreResult
 from connector.store.store import Store
 
 NOW = 1_900_000_000_000_000
@@ -13,7 +13,7 @@ DAY = 86_400 * 1_000_000
 
 def take(
     store: Store, feed: int, *raw: bytes, most: int | None = None, cursor: str = "c"
-) -> Stored:
+) -> StoreResult:
     state = store.objects.collection(feed, "key", "title")
     versions = [read_version(each, "feed") for each in raw]
     return store.objects.store_page(feed, state, versions, cursor, whole=False, now=NOW, most=most)

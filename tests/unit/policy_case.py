@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connector.decisions.decide import ClaimRow
-from connector.decisions.selection import Select, Terms, Traits
+from connector.decisions.selection import FeedDefaults, IndicatorAttributes, Select
 from connector.decisions.verdict import ListPolicy
 from connector.model import Observable, ObservableType, Purpose, RuleLanguage, Tlp
 
@@ -45,7 +45,7 @@ def claim(number: int = 1, **fields: Any) -> ClaimRow:
     """Return an enforceable claim of a current, valid indicator of feed 1."""
     said = {
         "kind": 0, "feed": 1, "state": 0, "modified": 0, "valid_from": 0, "valid_until": None,
-        "confidence": None, "traits": 1,
+        "confidence": None, "attributes": 1,
     }  # fmt: skip
     return ClaimRow(number=number, **(said | fields))
 
@@ -56,20 +56,20 @@ def policy(
     select: Select | None = None,
     max_tlp: Tlp = Tlp.AMBER,
     rank_by: tuple[str, ...] = ("confidence", "newest"),
-    terms: Mapping[int, Terms] | None = None,
-    traits: Mapping[int, Traits] | None = None,
-    levels: Mapping[Traits, Tlp] | None = None,
-    level: Callable[[Traits, int], tuple[Tlp, str]] | None = None,
+    defaults: Mapping[int, FeedDefaults] | None = None,
+    attributes: Mapping[int, IndicatorAttributes] | None = None,
+    levels: Mapping[IndicatorAttributes, Tlp] | None = None,
+    level: Callable[[IndicatorAttributes, int], tuple[Tlp, str]] | None = None,
     allowlist: Allowlist | None = None,
     rules: frozenset[RuleLanguage] = frozenset(),
 ) -> ListPolicy:
     """Return a policy that takes everything, but for what is given."""
-    known = traits or {1: Traits()}
+    known = attributes or {1: IndicatorAttributes()}
     found = levels or {}
     return ListPolicy(
         name="perimeter", purpose=purpose, select=select or Select(), max_tlp=max_tlp,
-        rank_by=rank_by, terms=terms or {1: Terms("ais"), 2: Terms("isac")},
-        traits=known.__getitem__,
+        rank_by=rank_by, defaults=defaults or {1: FeedDefaults("ais"), 2: FeedDefaults("isac")},
+        attributes=known.__getitem__,
         level=level or (lambda each, _feed: (found.get(each, Tlp.GREEN), "")),
         allowlist=allowlist or Allowlist(), rules=rules,
     )  # fmt: skip

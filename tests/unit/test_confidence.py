@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from policy_case import ADDRESS, NOW, claim, policy
 
-from connector.decisions.decide import State, confidence_of, decide, reason_of
+from connector.decisions.decide import ObjectState, confidence_of, decide, reason_of
 from connector.decisions.explain import explain
-from connector.decisions.selection import Select, Terms
+from connector.decisions.selection import FeedDefaults, Select
 from connector.indicators.confidence import Scale, code_of, readings, words_of
 from connector.model import Reason
 
@@ -49,24 +49,24 @@ def kept(said: Any) -> int:
     [(scale, said, means) for scale, steps in TABLE for said, means in steps.items()],
 )
 def test_every_step_of_a_scale_means_what_stix_says(scale: Scale, said: Any, means: Any) -> None:
-    terms = Terms("ais", default_confidence=33, scale=readings(scale))
+    defaults = FeedDefaults("ais", default_confidence=33, scale=readings(scale))
     expected = 33 if means is None else means
-    assert confidence_of(claim(confidence=kept(said)), policy(terms={1: terms})) == expected
+    assert confidence_of(claim(confidence=kept(said)), policy(defaults={1: defaults})) == expected
 
 
 @pytest.mark.parametrize(
     ("scale", "said"), [(scale, said) for scale, words in OFF for said in words]
 )
 def test_what_is_on_no_step_counts_as_not_given(scale: Scale, said: Any) -> None:
-    terms = Terms("ais", default_confidence=33, scale=readings(scale))
+    defaults = FeedDefaults("ais", default_confidence=33, scale=readings(scale))
     assert kept(said) not in (readings(scale) or {})
-    assert confidence_of(claim(confidence=kept(said)), policy(terms={1: terms})) == 33
+    assert confidence_of(claim(confidence=kept(said)), policy(defaults={1: defaults})) == 33
 
 
 def test_without_a_scale_only_whole_numbers_from_0_to_100_are_read() -> None:
     assert readings(Scale.STIX) is None
     said = claim(confidence=kept("high"))
-    by = policy(terms={1: Terms("ais", default_confidence=90)})
+    by = policy(defaults={1: FeedDefaults("ais", default_confidence=90)})
     assert reason_of(decide(ADDRESS, [said], by, NOW).codes[0]) is Reason.UNREADABLE
     reason, words = explain(ADDRESS, said, by, NOW)
     assert reason is Reason.UNREADABLE
@@ -74,22 +74,26 @@ def test_without_a_scale_only_whole_numbers_from_0_to_100_are_read() -> None:
 
 
 def test_what_was_taken_back_is_that_whatever_its_confidence() -> None:
-    for state, reason in ((State.REVOKED, Reason.REVOKED), (State.WITHDRAWN, Reason.WITHDRAWN)):
+    for state, reason in (
+        (ObjectState.REVOKED, Reason.REVOKED),
+        (ObjectState.WITHDRAWN, Reason.WITHDRAWN),
+    ):
         said = claim(confidence=kept("high"), state=state)
-        code = decide(ADDRESS, [said], policy(terms={1: Terms("ais")}), NOW).codes[0]
+        code = decide(ADDRESS, [said], policy(defaults={1: FeedDefaults("ais")}), NOW).codes[0]
         assert reason_of(code) is reason
 
 
 def test_no_trust_never_blocks_on_any_scale() -> None:
     for scale, said in ((Scale.TEN, 0), (Scale.LOW_MEDIUM_HIGH, "none"), (Scale.WEP, "impossible")):
-        by = policy(terms={1: Terms("ais", scale=readings(scale))})
+        by = policy(defaults={1: FeedDefaults("ais", scale=readings(scale))})
         code = decide(ADDRESS, [claim(confidence=kept(said))], by, NOW).codes[0]
         assert reason_of(code) is Reason.DESELECTED
 
 
 def test_explain_says_that_the_confidence_is_not_on_the_scale() -> None:
     by = policy(
-        terms={1: Terms("ais", scale=readings(Scale.ADMIRALTY))}, select=Select(min_confidence=50)
+        defaults={1: FeedDefaults("ais", scale=readings(Scale.ADMIRALTY))},
+        select=Select(min_confidence=50),
     )
     _, words = explain(ADDRESS, claim(confidence=70), by, NOW)
     assert words == (

@@ -11,7 +11,7 @@ from policy_case import policy
 from connector.decisions import verdict
 from connector.decisions.context import ContextChoice, OpinionRule, counted_opinions
 from connector.indicators.attribution import DEEPEST, Step, context_of
-from connector.indicators.context import Edge, Link, Node, Told, read_context
+from connector.indicators.context import ContextNode, Edge, Link, Told, read_context
 from connector.indicators.identity import key_of_id
 from connector.model import UNMARKED, Context, Purpose, Word
 
@@ -55,7 +55,7 @@ def said_of(*bodies: dict[str, Any], start: str = "indicator") -> tuple[Context,
             if edge.source == source
         ]
 
-    def nodes(asked: bytes) -> list[Node]:
+    def nodes(asked: bytes) -> list[ContextNode]:
         return [one.node for key, one in told if key == asked]
 
     return context_of(key(start), steps, nodes)
@@ -341,9 +341,9 @@ class Shared:
 def test_a_list_is_told_what_every_marking_on_the_way_allows(shared: Shared, told: bool) -> None:
     asked = []
 
-    def sharing(traits: Any, feed: int) -> Shared:
-        asked.append((traits.markings, feed))
-        return shared if traits.markings else Shared()
+    def sharing(attributes: Any, feed: int) -> Shared:
+        asked.append((attributes.markings, feed))
+        return shared if attributes.markings else Shared()
 
     said = Context((Word("malware", "Rat", (), ("m", UNMARKED)),))
     by = replace(policy(), contexts={7: said}.__getitem__, sharing=sharing)

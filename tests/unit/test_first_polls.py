@@ -2,7 +2,7 @@
 
 import pytest
 
-from connector.service.readiness import awaited
+from connector.service.readiness import waiting_for
 from connector.store.queries import FeedRow
 
 NEW = FeedRow("new", None, None, None, None, 0)
@@ -30,5 +30,5 @@ ROWS = {row.name: row for row in (NEW, FAILED, PARTLY, READ)}
 def test_an_output_waits_for_what_was_never_read(
     chosen: list[str], at_first: list[str], in_step: list[str]
 ) -> None:
-    assert awaited(chosen, ROWS, in_step=False) == tuple(at_first)
-    assert awaited(chosen, ROWS, in_step=True) == tuple(in_step)
+    assert waiting_for(chosen, ROWS, in_step=False) == tuple(at_first)
+    assert waiting_for(chosen, ROWS, in_step=True) == tuple(in_step)

@@ -457,7 +457,7 @@ ROWS = {
         ["203.0.113.5", "203.0.113.6"],
         [],
     ),
-    "23 alone in one arm and not in another": (
+    "23 alone in one conjunction and not in another": (
         f"[({DST}.value = '203.0.113.5' AND {PORT} = 80) OR {DST}.value = '203.0.113.5']",
         ["203.0.113.5"],
         [],

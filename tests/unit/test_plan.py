@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from connector.decisions.plan import (
     GONE,
     OURS,
-    Mark,
+    EntryRefs,
+    LedgerEntry,
+    LedgerState,
     Plan,
-    Presence,
-    Steps,
+    TargetSnapshot,
     Wanted,
-    Written,
     diff,
 )
 from connector.model import Reason
 
-UNFIT = (Mark.UNSUPPORTED, Mark.OVER_CAPACITY)
+UNFIT = (LedgerState.UNSUPPORTED, LedgerState.OVER_CAPACITY)
 NUMBERS = st.integers(1, 12)
 DIGESTS = st.integers(0, 3)
 
@@ -34,17 +34,17 @@ class Target:
     ledger: dict[int, tuple[int, int]] = field(default_factory=dict)
     ours_alone: bool = False
 
-    def presence(self) -> Presence:
-        found = Presence(ours_alone=self.ours_alone)
+    def snapshot(self) -> TargetSnapshot:
+        found = TargetSnapshot(ours_alone=self.ours_alone)
         for number, digest in self.held.items():
             found.put(number, digest)
         return found
 
     def plan(self, wanted: Mapping[int, Wanted], *, reads: bool) -> Plan:
-        written = (Written(number, *said) for number, said in sorted(self.ledger.items()))
+        written = (LedgerEntry(number, *said) for number, said in sorted(self.ledger.items()))
         plan = diff(
             "out", "everything", (wanted[number] for number in sorted(wanted)), written,
-            why_not={}, present=self.presence() if reads else None, before=len(self.ledger),
+            why_not={}, present=self.snapshot() if reads else None, before=len(self.ledger),
         )  # fmt: skip
         return plan if reads or self.ours_alone else plan.without(self.put_by_others(plan))
 
@@ -52,7 +52,7 @@ class Target:
         marks = {number: mark for number, (mark, _digest) in self.ledger.items()}
         return {n for n in plan.add.numbers if n in self.held and marks.get(n) not in OURS}
 
-    def carry_out(self, plan: Plan, wanted: Mapping[int, Wanted]) -> None:
+    def apply(self, plan: Plan, wanted: Mapping[int, Wanted]) -> None:
         for number, mark in plan.marks:
             if mark == GONE:
                 del self.ledger[number]
@@ -60,7 +60,7 @@ class Target:
                 self.ledger[number] = (mark, 0)
         for number, digest in [*plan.add, *plan.update]:
             self.held[number] = digest
-            self.ledger[number] = (Mark.WRITTEN, digest)
+            self.ledger[number] = (LedgerState.WRITTEN, digest)
         for number in plan.remove.numbers:
             self.held.pop(number, None)
             del self.ledger[number]
@@ -83,7 +83,7 @@ def wanted_lists(draw: st.DrawFn) -> dict[int, Wanted]:
 
 @st.composite
 def ledgers(draw: st.DrawFn) -> dict[int, tuple[int, int]]:
-    marks = st.sampled_from(list(Mark))
+    marks = st.sampled_from(list(LedgerState))
     return draw(st.dictionaries(NUMBERS, st.tuples(marks, DIGESTS)))
 
 
@@ -97,17 +97,17 @@ def test_a_full_pass_leads_to_what_is_wanted_then_to_nothing(
 ) -> None:
     target = Target(dict(held), dict(ledger))
     ours = {number for number, (mark, _digest) in ledger.items() if mark in OURS}
-    target.carry_out(target.plan(wanted, reads=True), wanted)
+    target.apply(target.plan(wanted, reads=True), wanted)
     for number, want in wanted.items():
         if number in held and number not in ours:
             assert target.held[number] == held[number], "what others put there stays as it is"
-            assert target.ledger[number][0] == (want.unfit or Mark.FOREIGN)
+            assert target.ledger[number][0] == (want.unfit or LedgerState.FOREIGN)
         elif want.unfit:
             assert number not in target.held
             assert target.ledger[number][0] == want.unfit
         else:
             assert target.held[number] == want.digest
-            assert target.ledger[number] == (Mark.WRITTEN, want.digest)
+            assert target.ledger[number] == (LedgerState.WRITTEN, want.digest)
     for number in set(target.held) - set(wanted):
         assert number not in ours, "what is ours and wanted no more is gone"
         assert target.held[number] == held[number]
@@ -133,13 +133,15 @@ def test_a_pass_by_the_ledger_leads_to_what_is_wanted_then_to_nothing(
 ) -> None:
     foreign = {number: digest for number, digest in foreign.items() if number not in written}
     ledger: dict[int, tuple[int, int]] = {
-        number: (Mark.INTENDED if number in unsure else Mark.WRITTEN, digest)
+        number: (LedgerState.INTENDED if number in unsure else LedgerState.WRITTEN, digest)
         for number, digest in written.items()
     }
-    ledger |= {number: (Mark.FOREIGN, 0) for number in foreign.keys() & known & wanted.keys()}
+    ledger |= {
+        number: (LedgerState.FOREIGN, 0) for number in foreign.keys() & known & wanted.keys()
+    }
     held = {number: digest for number, digest in written.items() if number not in unsure & gone}
     target = Target(foreign | held, ledger)
-    target.carry_out(target.plan(wanted, reads=False), wanted)
+    target.apply(target.plan(wanted, reads=False), wanted)
     fit = {number: want.digest for number, want in wanted.items() if not want.unfit}
     assert target.held == fit | foreign, "what others put there stays as it is"
     assert {number for number, (mark, _digest) in target.ledger.items() if mark in OURS} == (
@@ -156,7 +158,7 @@ def test_a_list_that_is_ours_alone_ends_as_what_is_wanted(
     wanted: dict[int, Wanted], ledger: dict[int, tuple[int, int]], held: dict[int, int]
 ) -> None:
     target = Target(dict(held), dict(ledger), ours_alone=True)
-    target.carry_out(target.plan(wanted, reads=True), wanted)
+    target.apply(target.plan(wanted, reads=True), wanted)
     fit = {number: want.digest for number, want in wanted.items() if not want.unfit}
     assert target.held == fit
     again = target.plan(wanted, reads=True)
@@ -201,12 +203,12 @@ def one(
     """Return what a plan does with one entry; `there` is its digest at a target that was read."""
     present = None
     if there != "not read":
-        present = Presence(ours_alone=alone)
+        present = TargetSnapshot(ours_alone=alone)
         if there != "absent":
             assert not isinstance(there, str)
             present.put(A, there)
     plan = diff(
-        "out", "changed", [want] if want else [], [Written(A, *had)] if had else [],
+        "out", "changed", [want] if want else [], [LedgerEntry(A, *had)] if had else [],
         why_not={A: Reason.EXPIRED}, present=present,
     )  # fmt: skip
     done: list[tuple[str, object]] = [
@@ -221,55 +223,59 @@ def one(
     return done[0] if done else ("nothing", None)
 
 
-FIT, BIG, ODD = Wanted(A, 7), Wanted(A, 0, Mark.OVER_CAPACITY), Wanted(A, 0, Mark.UNSUPPORTED)
-WRITTEN = (Mark.WRITTEN, 7)
+FIT, BIG, ODD = (
+    Wanted(A, 7),
+    Wanted(A, 0, LedgerState.OVER_CAPACITY),
+    Wanted(A, 0, LedgerState.UNSUPPORTED),
+)
+WRITTEN = (LedgerState.WRITTEN, 7)
 
 TABLE = [
     # by the ledger alone
     (FIT, None, "not read", ("add", 7)),
     (FIT, WRITTEN, "not read", ("unchanged", None)),
-    (FIT, (Mark.WRITTEN, 6), "not read", ("update", 7)),
-    (FIT, (Mark.INTENDED, 7), "not read", ("add", 7)),
-    (FIT, (Mark.REMOVING, 0), "not read", ("add", 7)),
-    (FIT, (Mark.REJECTED, 7), "not read", ("nothing", None)),
-    (FIT, (Mark.REJECTED, 6), "not read", ("add", 7)),
-    (FIT, (Mark.UNSUPPORTED, 0), "not read", ("add", 7)),
-    (FIT, (Mark.OVER_CAPACITY, 0), "not read", ("add", 7)),
-    (FIT, (Mark.FOREIGN, 0), "not read", ("nothing", None)),
+    (FIT, (LedgerState.WRITTEN, 6), "not read", ("update", 7)),
+    (FIT, (LedgerState.INTENDED, 7), "not read", ("add", 7)),
+    (FIT, (LedgerState.REMOVING, 0), "not read", ("add", 7)),
+    (FIT, (LedgerState.REJECTED, 7), "not read", ("nothing", None)),
+    (FIT, (LedgerState.REJECTED, 6), "not read", ("add", 7)),
+    (FIT, (LedgerState.UNSUPPORTED, 0), "not read", ("add", 7)),
+    (FIT, (LedgerState.OVER_CAPACITY, 0), "not read", ("add", 7)),
+    (FIT, (LedgerState.FOREIGN, 0), "not read", ("nothing", None)),
     (None, WRITTEN, "not read", ("remove", Reason.EXPIRED)),
-    (None, (Mark.INTENDED, 7), "not read", ("remove", Reason.EXPIRED)),
-    (None, (Mark.REMOVING, 0), "not read", ("remove", Reason.EXPIRED)),
-    (None, (Mark.REJECTED, 7), "not read", ("mark", GONE)),
-    (None, (Mark.FOREIGN, 0), "not read", ("mark", GONE)),
-    (None, (Mark.UNSUPPORTED, 0), "not read", ("mark", GONE)),
-    (BIG, None, "not read", ("mark", Mark.OVER_CAPACITY)),
+    (None, (LedgerState.INTENDED, 7), "not read", ("remove", Reason.EXPIRED)),
+    (None, (LedgerState.REMOVING, 0), "not read", ("remove", Reason.EXPIRED)),
+    (None, (LedgerState.REJECTED, 7), "not read", ("mark", GONE)),
+    (None, (LedgerState.FOREIGN, 0), "not read", ("mark", GONE)),
+    (None, (LedgerState.UNSUPPORTED, 0), "not read", ("mark", GONE)),
+    (BIG, None, "not read", ("mark", LedgerState.OVER_CAPACITY)),
     (BIG, WRITTEN, "not read", ("remove", Reason.OVER_CAPACITY)),
-    (BIG, (Mark.OVER_CAPACITY, 0), "not read", ("nothing", None)),
-    (BIG, (Mark.UNSUPPORTED, 0), "not read", ("mark", Mark.OVER_CAPACITY)),
-    (ODD, None, "not read", ("mark", Mark.UNSUPPORTED)),
+    (BIG, (LedgerState.OVER_CAPACITY, 0), "not read", ("nothing", None)),
+    (BIG, (LedgerState.UNSUPPORTED, 0), "not read", ("mark", LedgerState.OVER_CAPACITY)),
+    (ODD, None, "not read", ("mark", LedgerState.UNSUPPORTED)),
     (ODD, WRITTEN, "not read", ("remove", Reason.UNSUPPORTED_TYPE)),
-    (ODD, (Mark.FOREIGN, 0), "not read", ("mark", Mark.UNSUPPORTED)),
+    (ODD, (LedgerState.FOREIGN, 0), "not read", ("mark", LedgerState.UNSUPPORTED)),
     # with the target read
     (FIT, None, "absent", ("add", 7)),
     (FIT, WRITTEN, "absent", ("add", 7)),
     (FIT, WRITTEN, 7, ("unchanged", None)),
     (FIT, WRITTEN, 6, ("update", 7)),
     (FIT, WRITTEN, None, ("unchanged", None)),
-    (FIT, (Mark.WRITTEN, 6), None, ("update", 7)),
-    (FIT, (Mark.INTENDED, 7), 7, ("update", 7)),
-    (FIT, (Mark.INTENDED, 7), "absent", ("add", 7)),
-    (FIT, (Mark.REMOVING, 0), 7, ("update", 7)),
-    (FIT, (Mark.REMOVING, 0), "absent", ("add", 7)),
-    (FIT, (Mark.REJECTED, 7), "absent", ("add", 7)),
-    (FIT, (Mark.FOREIGN, 0), "absent", ("add", 7)),
-    (FIT, (Mark.FOREIGN, 0), 7, ("nothing", None)),
-    (FIT, None, 7, ("mark", Mark.FOREIGN)),
-    (FIT, (Mark.REJECTED, 7), 7, ("mark", Mark.FOREIGN)),
+    (FIT, (LedgerState.WRITTEN, 6), None, ("update", 7)),
+    (FIT, (LedgerState.INTENDED, 7), 7, ("update", 7)),
+    (FIT, (LedgerState.INTENDED, 7), "absent", ("add", 7)),
+    (FIT, (LedgerState.REMOVING, 0), 7, ("update", 7)),
+    (FIT, (LedgerState.REMOVING, 0), "absent", ("add", 7)),
+    (FIT, (LedgerState.REJECTED, 7), "absent", ("add", 7)),
+    (FIT, (LedgerState.FOREIGN, 0), "absent", ("add", 7)),
+    (FIT, (LedgerState.FOREIGN, 0), 7, ("nothing", None)),
+    (FIT, None, 7, ("mark", LedgerState.FOREIGN)),
+    (FIT, (LedgerState.REJECTED, 7), 7, ("mark", LedgerState.FOREIGN)),
     (None, WRITTEN, "absent", ("mark", GONE)),
     (None, WRITTEN, 7, ("remove", Reason.EXPIRED)),
-    (None, (Mark.INTENDED, 7), "absent", ("remove", Reason.EXPIRED)),
-    (None, (Mark.REMOVING, 0), "absent", ("remove", Reason.EXPIRED)),
-    (None, (Mark.FOREIGN, 0), 7, ("mark", GONE)),
+    (None, (LedgerState.INTENDED, 7), "absent", ("remove", Reason.EXPIRED)),
+    (None, (LedgerState.REMOVING, 0), "absent", ("remove", Reason.EXPIRED)),
+    (None, (LedgerState.FOREIGN, 0), 7, ("mark", GONE)),
     (None, None, 7, ("nothing", None)),
     (BIG, WRITTEN, 7, ("remove", Reason.OVER_CAPACITY)),
 ]
@@ -291,7 +297,7 @@ def test_on_a_list_of_ours_an_entry_that_is_there_is_ours() -> None:
 
 
 def test_an_entry_without_a_known_reason_was_deselected() -> None:
-    plan = diff("out", "changed", [], [Written(A, *WRITTEN)], why_not={})
+    plan = diff("out", "changed", [], [LedgerEntry(A, *WRITTEN)], why_not={})
     assert plan.reasons == {Reason.DESELECTED: 1}
 
 
@@ -300,12 +306,12 @@ def test_an_entry_without_a_known_reason_was_deselected() -> None:
 
 def test_strangers_on_a_list_of_ours_are_drift_and_elsewhere_theirs() -> None:
     for alone, drifted in ((True, 3), (False, 0)):
-        present = Presence(ours_alone=alone)
+        present = TargetSnapshot(ours_alone=alone)
         for number in (1, 2, 3):
             present.put(number, None)
         present.unknown = 1
         plan = diff(
-            "out", "everything", [Wanted(2, 0)], [Written(2, Mark.WRITTEN, 0)],
+            "out", "everything", [Wanted(2, 0)], [LedgerEntry(2, LedgerState.WRITTEN, 0)],
             why_not={}, present=present, before=1,
         )  # fmt: skip
         assert plan.drifted == drifted
@@ -323,10 +329,10 @@ def test_a_plan_that_renews_has_something_to_write() -> None:
 def test_an_entry_that_somebody_put_on_a_list_of_ours_is_drift_also_when_we_know_it(
     want: Wanted | None,
 ) -> None:
-    present = Presence(ours_alone=True)
+    present = TargetSnapshot(ours_alone=True)
     present.put(A, None)
     plan = diff(
-        "out", "everything", [want] if want else [], [Written(A, Mark.OVER_CAPACITY, 0)],
+        "out", "everything", [want] if want else [], [LedgerEntry(A, LedgerState.OVER_CAPACITY, 0)],
         why_not={}, present=present,
     )  # fmt: skip
     assert plan.drifted == 1
@@ -340,8 +346,8 @@ def made(**changes: Any) -> Plan:
     return replace(empty, **changes)
 
 
-def steps(*pairs: tuple[int, int]) -> Steps:
-    found = Steps()
+def steps(*pairs: tuple[int, int]) -> EntryRefs:
+    found = EntryRefs()
     for pair in pairs:
         found.put(*pair)
     return found
@@ -384,7 +390,9 @@ def test_sides_are_merged_as_streams() -> None:
             yield make(number)
 
     wanted = telling("wanted", lambda number: Wanted(number, 0), range(0, 1000, 2))
-    written = telling("written", lambda number: Written(number, Mark.WRITTEN, 0), range(0, 1000, 3))
+    written = telling(
+        "written", lambda number: LedgerEntry(number, LedgerState.WRITTEN, 0), range(0, 1000, 3)
+    )
     plan = diff("out", "everything", wanted, written, why_not={})
     assert list(plan.add.numbers) == [n for n in range(0, 1000, 2) if n % 3]
     assert list(plan.remove.numbers) == [n for n in range(0, 1000, 3) if n % 2]

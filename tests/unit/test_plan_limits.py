@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.decisions.plan import Limits, Plan, Steps, diff, violations
+from connector.decisions.plan import EntryRefs, Limits, Plan, diff, violations
 from connector.model import Reason
 
 ALWAYS = frozenset({"max_remove_ratio", "max_add_ratio"})
@@ -21,7 +21,7 @@ def plan(
     drifted: int = 0,
     evicted: int = 0,
 ) -> Plan:
-    added, removed = Steps(), Steps()
+    added, removed = EntryRefs(), EntryRefs()
     for number in range(add):
         added.put(number)
     for number in range(remove):

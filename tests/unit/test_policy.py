@@ -9,18 +9,18 @@ from connector.decisions.decide import (
     CODES,
     NEVER,
     REASONS,
+    ClaimKind,
     ClaimRow,
     Decision,
-    Kind,
     Merged,
-    State,
+    ObjectState,
     confidence_of,
     decide,
     ends,
     reason_of,
 )
 from connector.decisions.explain import explain
-from connector.decisions.selection import Choice, Select, Terms, Traits
+from connector.decisions.selection import Choice, FeedDefaults, IndicatorAttributes, Select
 from connector.decisions.verdict import ListPolicy
 from connector.model import (
     Observable,
@@ -55,27 +55,31 @@ def test_reasons_are_asked_in_the_order_of_their_table() -> None:
     assert min(CODES.values()) == 1, "0 means not counted yet"
 
 
-BENIGN = Traits(indicator_types=("benign",))
+BENIGN = IndicatorAttributes(indicator_types=("benign",))
 # Each fault makes its reason; with all later faults beside it, it is still the one named.
 FAULTS: list[tuple[Reason, dict[str, Any]]] = [
-    (Reason.UNREADABLE, {"kind": Kind.UNREADABLE}),
-    (Reason.UNSUPPORTED_PATTERN, {"kind": Kind.UNSUPPORTED}),
-    (Reason.NOT_ENFORCEABLE, {"kind": Kind.WATCH_ONLY}),
-    (Reason.REVOKED, {"state": State.REVOKED}),
-    (Reason.WITHDRAWN, {"state": State.WITHDRAWN}),
+    (Reason.UNREADABLE, {"kind": ClaimKind.UNREADABLE}),
+    (Reason.UNSUPPORTED_PATTERN, {"kind": ClaimKind.UNSUPPORTED}),
+    (Reason.NOT_ENFORCEABLE, {"kind": ClaimKind.WATCH_ONLY}),
+    (Reason.REVOKED, {"state": ObjectState.REVOKED}),
+    (Reason.WITHDRAWN, {"state": ObjectState.WITHDRAWN}),
     (Reason.NOT_YET_VALID, {"valid_from": NOW + 1, "valid_until": NOW + 2}),
     (Reason.EXPIRED, {"valid_until": NOW}),
-    (Reason.WITHHELD, {"traits": 3}),
-    (Reason.DESELECTED, {"traits": 2}),
+    (Reason.WITHHELD, {"attributes": 3}),
+    (Reason.DESELECTED, {"attributes": 2}),
     (Reason.ALLOWLISTED, {}),
 ]
-TRAITS = {1: Traits(), 2: BENIGN, 3: Traits(indicator_types=("benign",), markings=("m",))}
+TRAITS = {
+    1: IndicatorAttributes(),
+    2: BENIGN,
+    3: IndicatorAttributes(indicator_types=("benign",), markings=("m",)),
+}
 
 
 @pytest.mark.parametrize("first", range(len(FAULTS)))
 def test_the_first_answer_counts(first: int) -> None:
     protecting = policy(
-        traits=TRAITS, levels={TRAITS[3]: Tlp.RED}, allowlist=Allowlist(for_ever=True)
+        attributes=TRAITS, levels={TRAITS[3]: Tlp.RED}, allowlist=Allowlist(for_ever=True)
     )
     faults: dict[str, Any] = {}
     for _reason, fault in reversed(FAULTS[first:]):
@@ -85,7 +89,9 @@ def test_the_first_answer_counts(first: int) -> None:
 
 @pytest.mark.parametrize(("expected", "fault"), FAULTS[:-1])
 def test_each_fault_alone_is_its_reason(expected: Reason, fault: dict[str, Any]) -> None:
-    assert reason(claim(**fault), policy(traits=TRAITS, levels={TRAITS[3]: Tlp.RED})) is expected
+    assert (
+        reason(claim(**fault), policy(attributes=TRAITS, levels={TRAITS[3]: Tlp.RED})) is expected
+    )
 
 
 def test_a_claim_without_fault_is_wanted() -> None:
@@ -98,32 +104,32 @@ def test_a_claim_without_fault_is_wanted() -> None:
 @pytest.mark.parametrize(
     ("fields", "block", "watch"),
     [
-        ({"kind": Kind.WATCH_ONLY}, Reason.NOT_ENFORCEABLE, Reason.WANTED),
-        ({"kind": Kind.NOT_ENFORCEABLE}, Reason.NOT_ENFORCEABLE, Reason.NOT_ENFORCEABLE),
-        ({"kind": Kind.UNSUPPORTED}, Reason.UNSUPPORTED_PATTERN, Reason.UNSUPPORTED_PATTERN),
-        ({"state": State.DISPUTED}, Reason.REVOKED, Reason.WANTED),
-        ({"state": State.REVOKED}, Reason.REVOKED, Reason.REVOKED),
-        ({"state": State.WITHDRAWN}, Reason.WITHDRAWN, Reason.WITHDRAWN),
+        ({"kind": ClaimKind.WATCH_ONLY}, Reason.NOT_ENFORCEABLE, Reason.WANTED),
+        ({"kind": ClaimKind.NOT_ENFORCEABLE}, Reason.NOT_ENFORCEABLE, Reason.NOT_ENFORCEABLE),
+        ({"kind": ClaimKind.UNSUPPORTED}, Reason.UNSUPPORTED_PATTERN, Reason.UNSUPPORTED_PATTERN),
+        ({"state": ObjectState.DISPUTED}, Reason.REVOKED, Reason.WANTED),
+        ({"state": ObjectState.REVOKED}, Reason.REVOKED, Reason.REVOKED),
+        ({"state": ObjectState.WITHDRAWN}, Reason.WITHDRAWN, Reason.WITHDRAWN),
         ({"confidence": 0}, Reason.DESELECTED, Reason.WANTED),
         ({"confidence": 1}, Reason.WANTED, Reason.WANTED),
-        ({"traits": 2}, Reason.DESELECTED, Reason.WANTED),
-        ({"traits": 4}, Reason.DESELECTED, Reason.WANTED),
-        ({"traits": 5}, Reason.DESELECTED, Reason.WANTED),
-        ({"traits": 6}, Reason.WANTED, Reason.WANTED),
-        ({"traits": 7}, Reason.WANTED, Reason.WANTED),
+        ({"attributes": 2}, Reason.DESELECTED, Reason.WANTED),
+        ({"attributes": 4}, Reason.DESELECTED, Reason.WANTED),
+        ({"attributes": 5}, Reason.DESELECTED, Reason.WANTED),
+        ({"attributes": 6}, Reason.WANTED, Reason.WANTED),
+        ({"attributes": 7}, Reason.WANTED, Reason.WANTED),
     ],
 )
 def test_a_watchlist_takes_what_must_not_block(
     fields: dict[str, Any], block: Reason, watch: Reason
 ) -> None:
-    traits = TRAITS | {
-        4: Traits(labels=("benign",)),  # STIX 2.0 keeps the types in labels
-        5: Traits(labels=('misp:to_ids="false"',)),
-        6: Traits(labels=('misp:to_ids="true"',)),
-        7: Traits(labels=("benign",), indicator_types=("malicious-activity",)),
+    attributes = TRAITS | {
+        4: IndicatorAttributes(labels=("benign",)),  # STIX 2.0 keeps the types in labels
+        5: IndicatorAttributes(labels=('misp:to_ids="false"',)),
+        6: IndicatorAttributes(labels=('misp:to_ids="true"',)),
+        7: IndicatorAttributes(labels=("benign",), indicator_types=("malicious-activity",)),
     }
-    assert reason(claim(**fields), policy(traits=traits)) is block
-    assert reason(claim(**fields), policy(traits=traits, purpose=WATCH)) is watch
+    assert reason(claim(**fields), policy(attributes=attributes)) is block
+    assert reason(claim(**fields), policy(attributes=attributes, purpose=WATCH)) is watch
 
 
 @pytest.mark.parametrize(
@@ -138,13 +144,13 @@ def test_a_watchlist_takes_what_must_not_block(
     ],
 )
 def test_a_misp_attribute_that_is_not_for_detection_never_blocks(label: str, blocks: bool) -> None:
-    decided = reason(claim(), policy(traits={1: Traits(labels=("x", label))}))
+    decided = reason(claim(), policy(attributes={1: IndicatorAttributes(labels=("x", label))}))
     assert decided is (Reason.WANTED if blocks else Reason.DESELECTED)
 
 
 # ---- select --------------------------------------------------------------------------------------
 
-MARKED = Traits(
+MARKED = IndicatorAttributes(
     created_by="identity--p", labels=("c2", "test"), indicator_types=("malicious-activity",)
 )
 
@@ -171,7 +177,7 @@ MARKED = Traits(
 )
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_select_takes_what_it_names(select: Select, taken: bool, purpose: Purpose) -> None:
-    decided = reason(claim(), policy(select=select, traits={1: MARKED}, purpose=purpose))
+    decided = reason(claim(), policy(select=select, attributes={1: MARKED}, purpose=purpose))
     assert decided is (Reason.WANTED if taken else Reason.DESELECTED)
 
 
@@ -195,7 +201,8 @@ def test_a_choice_says_why_it_refuses(words: tuple[str, ...], choice: Choice, wh
 def test_a_feed_that_is_no_longer_configured_gives_nothing() -> None:
     """What it bore no marking on is not withheld: nobody says any more what to assume."""
     gone = policy(
-        terms={1: Terms("ais", configured=False)}, level=lambda _traits, _feed: (Tlp.RED, "")
+        defaults={1: FeedDefaults("ais", configured=False)},
+        level=lambda _traits, _feed: (Tlp.RED, ""),
     )
     assert explain(ADDRESS, claim(), gone, NOW) == (
         Reason.DESELECTED, "feed ais is no longer configured",
@@ -219,7 +226,7 @@ def test_a_feed_that_is_no_longer_configured_gives_nothing() -> None:
 def test_confidence_is_the_indicators_or_what_its_feed_assumes(
     own: int | None, default: int | None, least: int, taken: bool
 ) -> None:
-    by = policy(select=Select(min_confidence=least), terms={1: Terms("ais", default)})
+    by = policy(select=Select(min_confidence=least), defaults={1: FeedDefaults("ais", default)})
     assert confidence_of(claim(confidence=own), by) == (own if own is not None else default)
     assert reason(claim(confidence=own), by) is (Reason.WANTED if taken else Reason.DESELECTED)
 
@@ -230,16 +237,16 @@ def test_confidence_is_the_indicators_or_what_its_feed_assumes(
 @pytest.mark.parametrize("level", list(Tlp))
 @pytest.mark.parametrize("most", list(Tlp))
 def test_a_marking_stricter_than_the_list_allows_withholds(level: Tlp, most: Tlp) -> None:
-    decided = reason(claim(), policy(max_tlp=most, levels={Traits(): level}))
+    decided = reason(claim(), policy(max_tlp=most, levels={IndicatorAttributes(): level}))
     assert decided is (Reason.WITHHELD if level > most else Reason.WANTED)
 
 
 def test_traits_are_judged_once_and_anew_when_a_marking_arrived() -> None:
-    asked: list[tuple[Traits, int]] = []
+    asked: list[tuple[IndicatorAttributes, int]] = []
     known = {"level": Tlp.RED}
 
-    def level(traits: Traits, feed: int) -> tuple[Tlp, str]:
-        asked.append((traits, feed))
+    def level(attributes: IndicatorAttributes, feed: int) -> tuple[Tlp, str]:
+        asked.append((attributes, feed))
         return known["level"], "of the test"
 
     by = policy(level=level)
@@ -278,10 +285,10 @@ def test_a_claim_ends_by_its_own_word_or_else_by_age(
     fields: dict[str, Any], age: int | None, expected: int
 ) -> None:
     bounds = {} if age is None else {ObservableType.IPV4_ADDR: age}
-    terms = Terms("ais", max_age=bounds)
-    assert ends(ObservableType.IPV4_ADDR, claim(**fields), terms) == expected
+    defaults = FeedDefaults("ais", max_age=bounds)
+    assert ends(ObservableType.IPV4_ADDR, claim(**fields), defaults) == expected
     if "valid_until" not in fields:
-        assert ends(ObservableType.URL, claim(**fields), terms) == NEVER
+        assert ends(ObservableType.URL, claim(**fields), defaults) == NEVER
 
 
 @pytest.mark.parametrize(
@@ -310,7 +317,10 @@ def test_a_window_that_ends_before_it_begins_is_expired_at_any_time(until: int, 
 
 
 def test_what_time_cannot_change_is_not_asked_again() -> None:
-    for fields in ({"state": State.REVOKED, "valid_until": NOW + 1}, {"kind": Kind.UNREADABLE}):
+    for fields in (
+        {"state": ObjectState.REVOKED, "valid_until": NOW + 1},
+        {"kind": ClaimKind.UNREADABLE},
+    ):
         assert decide(ADDRESS, [claim(**fields)], policy(), NOW).recheck == NEVER
 
 
@@ -347,7 +357,7 @@ def test_the_best_claim_carries_the_entry(rank_by: tuple[str, ...], carrier: int
         claim(1, confidence=80, modified=1_000_000),
         claim(2, confidence=80, modified=2_000_000),
         claim(3, confidence=70, modified=9_000_000),
-        claim(4, confidence=99, state=State.REVOKED),
+        claim(4, confidence=99, state=ObjectState.REVOKED),
     ]
     decision = decide(ADDRESS, said, policy(rank_by=rank_by), NOW)
     assert decision.carrier is not None
@@ -363,7 +373,7 @@ def test_of_equals_the_first_claim_carries_so_that_entries_do_not_change_hands()
 
 
 def test_an_allowlisted_observable_tells_what_each_claim_would_have_been_stopped_by() -> None:
-    said = [claim(1), claim(2), claim(3, state=State.REVOKED)]
+    said = [claim(1), claim(2), claim(3, state=ObjectState.REVOKED)]
     decided = reasons(said, policy(allowlist=Allowlist(for_ever=True)))
     assert decided == [Reason.ALLOWLISTED, Reason.ALLOWLISTED, Reason.REVOKED]
 
@@ -373,13 +383,13 @@ def test_an_observable_without_claims_is_not_listed() -> None:
 
 
 def test_an_entry_says_what_all_claims_that_are_taken_say_together() -> None:
-    strict = Traits(markings=("amber",))
-    by = policy(traits={1: Traits(), 2: strict}, levels={strict: Tlp.AMBER})
+    strict = IndicatorAttributes(markings=("amber",))
+    by = policy(attributes={1: IndicatorAttributes(), 2: strict}, levels={strict: Tlp.AMBER})
     said = [
         claim(1, confidence=80, valid_from=500, valid_until=NOW + 10),
-        claim(2, confidence=None, valid_from=None, valid_until=NOW + 30, traits=2),
+        claim(2, confidence=None, valid_from=None, valid_until=NOW + 30, attributes=2),
         claim(3, confidence=20, valid_from=100, valid_until=NOW + 20),
-        claim(4, confidence=100, valid_from=1, valid_until=NOW + 99, state=State.REVOKED),
+        claim(4, confidence=100, valid_from=1, valid_until=NOW + 99, state=ObjectState.REVOKED),
     ]
     together = decide(ADDRESS, said, by, NOW)
     assert together.merged == Merged(80, NOW + 30, Tlp.AMBER, 100)
@@ -398,13 +408,13 @@ def test_an_entry_says_what_all_claims_that_are_taken_say_together() -> None:
     ("fields", "by", "expected"),
     [
         ({}, {}, (Reason.WANTED, "")),
-        ({"state": State.REVOKED}, {}, (Reason.REVOKED, "")),
+        ({"state": ObjectState.REVOKED}, {}, (Reason.REVOKED, "")),
         (
-            {"state": State.DISPUTED}, {},
+            {"state": ObjectState.DISPUTED}, {},
             (Reason.REVOKED, "revoked by an identity other than its producer"),
         ),
         (
-            {}, {"levels": {Traits(): Tlp.AMBER_STRICT}},
+            {}, {"levels": {IndicatorAttributes(): Tlp.AMBER_STRICT}},
             (Reason.WITHHELD, "TLP:amber+strict is stricter than TLP:amber"),
         ),
         (
@@ -416,15 +426,16 @@ def test_an_entry_says_what_all_claims_that_are_taken_say_together() -> None:
             (Reason.DESELECTED, "feed ais is not selected"),
         ),
         (
-            {"traits": 2}, {"traits": TRAITS},
+            {"attributes": 2}, {"attributes": TRAITS},
             (Reason.DESELECTED, "indicator_types benign never blocks"),
         ),
         (
-            {}, {"traits": {1: Traits(labels=('misp:to_ids="false"',))}},
+            {}, {"attributes": {1: IndicatorAttributes(labels=('misp:to_ids="false"',))}},
             (Reason.DESELECTED, "labelled as not for detection (misp:to_ids)"),
         ),
         (
-            {}, {"traits": {1: MARKED}, "select": Select(labels=Choice(none=frozenset({"c2"})))},
+            {},
+            {"attributes": {1: MARKED}, "select": Select(labels=Choice(none=frozenset({"c2"})))},
             (Reason.DESELECTED, "label: bears c2"),
         ),
         (
@@ -458,7 +469,7 @@ def test_a_verdict_found_while_verdicts_are_forgotten_is_forgotten_as_well() -> 
     """A marking arrives just as its objects are judged without it."""
     strict: list[Tlp] = [Tlp.RED]
 
-    def level(_traits: Traits, _feed: int) -> tuple[Tlp, str]:
+    def level(_traits: IndicatorAttributes, _feed: int) -> tuple[Tlp, str]:
         found = strict[-1]
         if len(strict) == 1:
             strict.append(Tlp.GREEN)
@@ -476,7 +487,7 @@ TAKEN = frozenset([RuleLanguage.YARA])
 
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_a_rule_is_taken_where_an_output_of_the_list_takes_its_language(purpose: Purpose) -> None:
-    said = claim(kind=Kind.RULE)
+    said = claim(kind=ClaimKind.RULE)
     assert reason(said, policy(purpose=purpose, rules=TAKEN), subject=RULE) is Reason.WANTED
     for others in (frozenset(), frozenset([RuleLanguage.SIGMA])):
         by = policy(purpose=purpose, rules=others)
@@ -487,25 +498,27 @@ def test_a_rule_is_taken_where_an_output_of_the_list_takes_its_language(purpose:
 
 @pytest.mark.parametrize(("expected", "fault"), FAULTS[3:9], ids=[each for each, _ in FAULTS[3:9]])
 def test_policy_speaks_of_rules_as_of_observables(expected: Reason, fault: dict[str, Any]) -> None:
-    by = policy(rules=TAKEN, traits=TRAITS, levels={TRAITS[3]: Tlp.RED})
-    assert reason(claim(kind=Kind.RULE, **fault), by, subject=RULE) is expected
+    by = policy(rules=TAKEN, attributes=TRAITS, levels={TRAITS[3]: Tlp.RED})
+    assert reason(claim(kind=ClaimKind.RULE, **fault), by, subject=RULE) is expected
 
 
 def test_types_speak_of_observables_and_leave_rules_alone() -> None:
     by = policy(rules=TAKEN, select=Select(types=frozenset([ObservableType.URL])))
-    assert reason(claim(kind=Kind.RULE), by, subject=RULE) is Reason.WANTED
+    assert reason(claim(kind=ClaimKind.RULE), by, subject=RULE) is Reason.WANTED
     assert reason(claim(), by) is Reason.DESELECTED
 
 
 def test_a_rule_ages_by_its_own_bound() -> None:
-    terms = Terms("ais", max_age={RuleLanguage.YARA: DAY, ObservableType.IPV4_ADDR: 2 * DAY})
-    said = claim(kind=Kind.RULE, modified=0)
-    assert ends(RULE.type, said, terms) == DAY
-    by = policy(rules=TAKEN, terms={1: terms})
+    defaults = FeedDefaults(
+        "ais", max_age={RuleLanguage.YARA: DAY, ObservableType.IPV4_ADDR: 2 * DAY}
+    )
+    said = claim(kind=ClaimKind.RULE, modified=0)
+    assert ends(RULE.type, said, defaults) == DAY
+    by = policy(rules=TAKEN, defaults={1: defaults})
     assert reason(said, by, DAY - 1, RULE) is Reason.WANTED
     assert reason(said, by, DAY, RULE) is Reason.EXPIRED
 
 
 def test_no_allowlist_looks_into_a_rule() -> None:
     by = policy(rules=TAKEN, allowlist=Allowlist(for_ever=True))
-    assert reason(claim(kind=Kind.RULE), by, subject=RULE) is Reason.WANTED
+    assert reason(claim(kind=ClaimKind.RULE), by, subject=RULE) is Reason.WANTED

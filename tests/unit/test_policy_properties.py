@@ -4,18 +4,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_case import ADDRESS, Allowlist, claim, policy
 
-from connector.decisions.decide import NEVER, ClaimRow, Kind, State, decide, reason_of
+from connector.decisions.decide import NEVER, ClaimKind, ClaimRow, ObjectState, decide, reason_of
 from connector.decisions.explain import explain
-from connector.decisions.selection import Choice, Select, Terms, Traits
+from connector.decisions.selection import Choice, FeedDefaults, IndicatorAttributes, Select
 from connector.decisions.verdict import ListPolicy
 from connector.model import ObservableType, Purpose, Reason, Tlp
 
 TRAITS = {
-    1: Traits(),
-    2: Traits(labels=("c2",), created_by="identity--a"),
-    3: Traits(indicator_types=("benign",)),
-    4: Traits(labels=('misp:to_ids="false"', "c2")),
-    5: Traits(markings=("red",)),
+    1: IndicatorAttributes(),
+    2: IndicatorAttributes(labels=("c2",), created_by="identity--a"),
+    3: IndicatorAttributes(indicator_types=("benign",)),
+    4: IndicatorAttributes(labels=('misp:to_ids="false"', "c2")),
+    5: IndicatorAttributes(markings=("red",)),
 }
 LEVELS = {TRAITS[5]: Tlp.RED}
 instants = st.integers(0, 60)
@@ -23,16 +23,22 @@ instants = st.integers(0, 60)
 claims = st.builds(
     claim,
     st.integers(1, 1000),
-    kind=st.sampled_from([Kind.ENFORCEABLE, Kind.ENFORCEABLE, *Kind]),
+    kind=st.sampled_from([ClaimKind.ENFORCEABLE, ClaimKind.ENFORCEABLE, *ClaimKind]),
     feed=st.integers(1, 3),
     state=st.sampled_from(
-        [State.CURRENT, State.CURRENT, State.REVOKED, State.WITHDRAWN, State.DISPUTED]
+        [
+            ObjectState.CURRENT,
+            ObjectState.CURRENT,
+            ObjectState.REVOKED,
+            ObjectState.WITHDRAWN,
+            ObjectState.DISPUTED,
+        ]
     ),
     modified=instants,
     valid_from=instants | st.none(),
     valid_until=instants | st.none(),
     confidence=st.none() | st.sampled_from([0, 1, 50, 100]),
-    traits=st.sampled_from(list(TRAITS)),
+    attributes=st.sampled_from(list(TRAITS)),
     sighted=st.none() | instants,
 )
 policies = st.builds(
@@ -47,19 +53,19 @@ policies = st.builds(
     ),
     max_tlp=st.sampled_from([Tlp.AMBER, Tlp.RED]),
     rank_by=st.sampled_from([("confidence", "newest"), ("newest",)]),
-    terms=st.fixed_dictionaries(
+    defaults=st.fixed_dictionaries(
         {
             1: st.builds(
-                Terms,
+                FeedDefaults,
                 st.just("ais"),
                 st.sampled_from([None, 0, 50]),
                 st.sampled_from([{}, {ADDRESS.type: 7}, {ObservableType.URL: 3}]),
             ),
-            2: st.just(Terms("isac", 60, {ADDRESS.type: 20})),
-            3: st.just(Terms("gone", configured=False)),
+            2: st.just(FeedDefaults("isac", 60, {ADDRESS.type: 20})),
+            3: st.just(FeedDefaults("gone", configured=False)),
         }
     ),
-    traits=st.just(TRAITS),
+    attributes=st.just(TRAITS),
     levels=st.just(LEVELS),
     allowlist=st.builds(Allowlist, st.none() | instants) | st.just(Allowlist(for_ever=True)),
 )
@@ -68,31 +74,32 @@ policies = st.builds(
 def naive(said: ClaimRow, by: ListPolicy, now: int) -> Reason:
     """Return one claim's reason as design.md's table reads, question by question."""
     block = by.purpose is Purpose.BLOCK
-    terms, traits, select = by.terms[said.feed], TRAITS[said.traits], by.select
-    confidence = terms.default_confidence if said.confidence is None else said.confidence
+    defaults, attributes, select = by.defaults[said.feed], TRAITS[said.attributes], by.select
+    confidence = defaults.default_confidence if said.confidence is None else said.confidence
     started = max(said.modified, said.valid_from or 0, said.sighted or 0)
-    age = terms.max_age.get(ADDRESS.type)
+    age = defaults.max_age.get(ADDRESS.type)
     aged = age is not None and said.valid_until is None and now >= started + age
-    kinds = traits.indicator_types or traits.labels
+    kinds = attributes.indicator_types or attributes.labels
     starts, ends = said.valid_from, said.valid_until
     never = starts is not None and ends is not None and ends <= starts
     answers = {
-        Reason.UNREADABLE: said.kind == Kind.UNREADABLE,
-        Reason.UNSUPPORTED_PATTERN: said.kind in (Kind.UNSUPPORTED, Kind.RULE),
-        Reason.NOT_ENFORCEABLE: said.kind == Kind.NOT_ENFORCEABLE
-        or (block and said.kind == Kind.WATCH_ONLY),
-        Reason.REVOKED: said.state == State.REVOKED or (block and said.state == State.DISPUTED),
-        Reason.WITHDRAWN: said.state == State.WITHDRAWN,
+        Reason.UNREADABLE: said.kind == ClaimKind.UNREADABLE,
+        Reason.UNSUPPORTED_PATTERN: said.kind in (ClaimKind.UNSUPPORTED, ClaimKind.RULE),
+        Reason.NOT_ENFORCEABLE: said.kind == ClaimKind.NOT_ENFORCEABLE
+        or (block and said.kind == ClaimKind.WATCH_ONLY),
+        Reason.REVOKED: said.state == ObjectState.REVOKED
+        or (block and said.state == ObjectState.DISPUTED),
+        Reason.WITHDRAWN: said.state == ObjectState.WITHDRAWN,
         Reason.NOT_YET_VALID: starts is not None and now < starts and not never,
         Reason.EXPIRED: aged or never or (ends is not None and now >= ends),
-        Reason.WITHHELD: by.terms[said.feed].configured
-        and LEVELS.get(traits, Tlp.GREEN) > by.max_tlp,
-        Reason.DESELECTED: not terms.configured
-        or (bool(select.feeds) and terms.name not in select.feeds)
+        Reason.WITHHELD: by.defaults[said.feed].configured
+        and LEVELS.get(attributes, Tlp.GREEN) > by.max_tlp,
+        Reason.DESELECTED: not defaults.configured
+        or (bool(select.feeds) and defaults.name not in select.feeds)
         or (bool(select.types) and ADDRESS.type not in select.types)
-        or (bool(select.labels.any) and not select.labels.any & set(traits.labels))
+        or (bool(select.labels.any) and not select.labels.any & set(attributes.labels))
         or (confidence or 0) < select.min_confidence
-        or (block and (confidence == 0 or "benign" in kinds or said.traits == 4)),
+        or (block and (confidence == 0 or "benign" in kinds or said.attributes == 4)),
         Reason.WANTED: True,
     }
     return next(reason for reason, hit in answers.items() if hit)

@@ -3,18 +3,20 @@
 import pytest
 from policy_case import NOW, claim, policy
 
-from connector.decisions.decide import Kind, decide, reason_of
+from connector.decisions.decide import ClaimKind, decide, reason_of
 from connector.decisions.explain import explain
-from connector.decisions.selection import Select, Terms
+from connector.decisions.selection import FeedDefaults, Select
 from connector.model import Observable, ObservableType, Purpose, Reason
 
 T = ObservableType
 AS = Observable(T.AUTONOMOUS_SYSTEM, "15169")
 
 
-def reason(subject, terms=None, purpose=Purpose.BLOCK, wide=()):
+def reason(subject, defaults=None, purpose=Purpose.BLOCK, wide=()):
     by = policy(
-        purpose=purpose, terms={1: terms or Terms("isac")}, select=Select(wide=frozenset(wide))
+        purpose=purpose,
+        defaults={1: defaults or FeedDefaults("isac")},
+        select=Select(wide=frozenset(wide)),
     )
     [code] = decide(subject, [claim()], by, NOW).codes
     assert explain(subject, claim(), by, NOW)[0] is reason_of(code)
@@ -53,8 +55,8 @@ def test_a_wide_prefix_and_an_autonomous_system_are_watched_and_do_not_block(kin
     ],
 )
 def test_the_feed_says_how_wide_a_block_may_be(kind, bound, value, expected):
-    terms = Terms("isac", widest={kind: bound})
-    assert reason(Observable(kind, value), terms) is expected
+    defaults = FeedDefaults("isac", widest={kind: bound})
+    assert reason(Observable(kind, value), defaults) is expected
 
 
 def test_a_list_may_take_autonomous_systems_whichever_feed_names_them():
@@ -62,11 +64,11 @@ def test_a_list_may_take_autonomous_systems_whichever_feed_names_them():
 
 
 def test_of_two_feeds_the_one_that_may_carries_the_entry():
-    terms = {1: Terms("strict"), 2: Terms("wide", widest={T.IPV4_ADDR: 20})}
+    defaults = {1: FeedDefaults("strict"), 2: FeedDefaults("wide", widest={T.IPV4_ADDR: 20})}
     decision = decide(
         Observable(T.IPV4_ADDR, "198.51.96.0/20"),
         [claim(1), claim(2, feed=2)],
-        policy(terms=terms),
+        policy(defaults=defaults),
         NOW,
     )
     assert list(map(reason_of, decision.codes)) == [Reason.NOT_ENFORCEABLE, Reason.WANTED]
@@ -81,11 +83,11 @@ def test_of_two_feeds_the_one_that_may_carries_the_entry():
     ],
 )
 def test_why_it_does_not_block_is_said_in_words(subject, words):
-    reason, said = explain(subject, claim(), policy(terms={1: Terms("isac")}), NOW)
+    reason, said = explain(subject, claim(), policy(defaults={1: FeedDefaults("isac")}), NOW)
     assert (reason, words in said) == (Reason.NOT_ENFORCEABLE, True)
 
 
 def test_what_needs_more_than_the_value_is_watched_however_narrow():
-    said = claim(kind=Kind.WATCH_ONLY)
-    by = policy(terms={1: Terms("isac", widest={T.AUTONOMOUS_SYSTEM: 0})})
+    said = claim(kind=ClaimKind.WATCH_ONLY)
+    by = policy(defaults={1: FeedDefaults("isac", widest={T.AUTONOMOUS_SYSTEM: 0})})
     assert list(decide(AS, [said], by, NOW).codes) == [3]

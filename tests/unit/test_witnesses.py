@@ -5,14 +5,14 @@ from policy_case import ADDRESS, Allowlist, claim, policy
 
 from connector.decisions.decide import decide, reason_of
 from connector.decisions.explain import explain_all
-from connector.decisions.selection import Select, Terms, Traits
+from connector.decisions.selection import FeedDefaults, IndicatorAttributes, Select
 from connector.decisions.verdict import ListPolicy
 from connector.decisions.witnesses import witnesses
 from connector.model import Reason
 
 P, Q, R = "identity--p", "identity--q", "identity--r"
-TERMS = {1: Terms("a"), 2: Terms("b"), 3: Terms("c")}
-TRAITS = {1: Traits(), 2: Traits(P), 3: Traits(Q)}
+TERMS = {1: FeedDefaults("a"), 2: FeedDefaults("b"), 3: FeedDefaults("c")}
+TRAITS = {1: IndicatorAttributes(), 2: IndicatorAttributes(P), 3: IndicatorAttributes(Q)}
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,11 @@ def test_two_witnesses_share_neither_a_feed_nor_a_producer(
 
 def asking(count: int, allowlist: Allowlist | None = None) -> ListPolicy:
     select = Select(min_sources=count)
-    return policy(select=select, terms=TERMS, traits=TRAITS, allowlist=allowlist)
+    return policy(select=select, defaults=TERMS, attributes=TRAITS, allowlist=allowlist)
 
 
 def test_a_list_that_asks_for_two_feeds_takes_what_two_claim() -> None:
-    two = [claim(1, feed=1, traits=2), claim(2, feed=2, traits=3)]
+    two = [claim(1, feed=1, attributes=2), claim(2, feed=2, attributes=3)]
     decision = decide(ADDRESS, two, asking(2), 5)
     assert decision.carrier is not None
     alone = decide(ADDRESS, two, asking(3), 5)
@@ -52,23 +52,23 @@ def test_a_list_that_asks_for_two_feeds_takes_what_two_claim() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"state": 1}, {"valid_until": 3}, {"valid_from": 9}, {"feed": 1}, {"traits": 2}]
+    "fields", [{"state": 1}, {"valid_until": 3}, {"valid_from": 9}, {"feed": 1}, {"attributes": 2}]
 )
 def test_only_a_claim_that_is_otherwise_taken_is_a_witness(fields: dict[str, int]) -> None:
-    first = claim(1, feed=1, traits=2)
-    other = claim(2, **({"feed": 2, "traits": 3} | fields))
+    first = claim(1, feed=1, attributes=2)
+    other = claim(2, **({"feed": 2, "attributes": 3} | fields))
     reasons = explain_all(ADDRESS, [first, other], asking(2), 5)
     words = "1 of the 2 independent feeds that min_sources asks for claims it"
     assert reasons[0] == (Reason.DESELECTED, words)
 
 
 def test_what_too_few_feeds_claim_is_asked_again_when_another_claim_begins() -> None:
-    said = [claim(1, feed=1, traits=2), claim(2, feed=2, traits=3, valid_from=9)]
+    said = [claim(1, feed=1, attributes=2), claim(2, feed=2, attributes=3, valid_from=9)]
     before = decide(ADDRESS, said, asking(2), 5)
     assert (before.carrier, before.recheck) == (None, 9)
     assert decide(ADDRESS, said, asking(2), 9).carrier is not None
 
 
 def test_what_too_few_feeds_claim_is_not_counted_as_kept_off_by_the_allowlist() -> None:
-    decision = decide(ADDRESS, [claim(1, traits=2)], asking(2, Allowlist(for_ever=True)), 5)
+    decision = decide(ADDRESS, [claim(1, attributes=2)], asking(2, Allowlist(for_ever=True)), 5)
     assert (reason_of(decision.codes[0]), decision.protector) == (Reason.DESELECTED, "")

@@ -8,9 +8,9 @@ from taxii2client.common import _HTTPConnection
 
 from connector.errors import UnavailableError
 from connector.feed import read_json
-from connector.feeds.taxii.versions import V21, Dialect, answers_in_older
+from connector.feeds.taxii.versions import V21, TaxiiDialect, answers_in_older
 from connector.http.client import Http
-from connector.http.response import Answer
+from connector.http.response import HttpResponse
 from connector.outside import one_line
 
 MOST_RESOURCE_VALUES: Final = 500_000  # some 40,000 collections
@@ -21,7 +21,7 @@ _OTHER_VERSION: Final = frozenset({406})
 class NotEntitledError(Exception):
     """A 403 or 404: TAXII allows either where a client may not look."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: HttpResponse) -> None:
         super().__init__(str(answer.error()))
         self.answer = answer
 
@@ -29,12 +29,12 @@ class NotEntitledError(Exception):
 class OtherVersionError(Exception):
     """The server does not speak the version of TAXII that it was asked in."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: HttpResponse) -> None:
         super().__init__(str(answer.error()))
         self.answer = answer
 
 
-def check_content_type(answer: Answer) -> None:
+def check_content_type(answer: HttpResponse) -> None:
     """Raise when the answer is no JSON, as a login page or a proxy's block page is not.
 
     Servers leave the version out, quote it, add a charset or say plain `application/json`.
@@ -56,7 +56,7 @@ class Connection(_HTTPConnection):  # type: ignore[misc]  # the library has no t
 
     session: Any
 
-    def __init__(self, http: Http, dialect: Dialect = V21, *, yields: bool = False) -> None:
+    def __init__(self, http: Http, dialect: TaxiiDialect = V21, *, yields: bool = False) -> None:
         super().__init__(version=dialect.version.value)
         self._dialect = dialect
         self._yields = yields
@@ -104,7 +104,7 @@ class Connection(_HTTPConnection):  # type: ignore[misc]  # the library has no t
         """Leave the connections to their owner."""
 
 
-def _resource(answer: Answer) -> dict[str, Any]:
+def _resource(answer: HttpResponse) -> dict[str, Any]:
     found = read_json(answer.content, answer.where, MOST_RESOURCE_VALUES)
     if not isinstance(found, dict):
         raise UnavailableError(f"{answer.where}: answered JSON that is not a TAXII resource")

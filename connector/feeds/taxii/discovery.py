@@ -13,7 +13,7 @@ from taxii2client.exceptions import TAXIIServiceException
 from connector.errors import RefusedError, UnavailableError
 from connector.feeds.taxii.connection import Connection, NotEntitledError, OtherVersionError
 from connector.feeds.taxii.mending import Mending
-from connector.feeds.taxii.versions import DIALECTS, Dialect, Version
+from connector.feeds.taxii.versions import DIALECTS, TaxiiDialect, TaxiiVersion
 from connector.http.client import Http
 from connector.log import log
 from connector.outside import one_line
@@ -57,7 +57,7 @@ class Discovery:
     `dialect` is the version of TAXII in which it answered last.
     """
 
-    def __init__(self, http: Http, url: str, roots: Sequence[str], version: Version) -> None:
+    def __init__(self, http: Http, url: str, roots: Sequence[str], version: TaxiiVersion) -> None:
         self._http = http
         self._url = url
         self._roots = roots
@@ -67,7 +67,7 @@ class Discovery:
         self._mending = Mending(url)
         self._speak(self._dialects[0])
 
-    def _speak(self, dialect: Dialect) -> None:
+    def _speak(self, dialect: TaxiiDialect) -> None:
         self.dialect = dialect
         self._connection = Connection(self._http, dialect, yields=dialect is not self._dialects[-1])
         self._mending.connection = self._connection

@@ -19,7 +19,7 @@ from connector.feeds.taxii.paging_20 import RangeRun
 from connector.feeds.taxii.progress import MANIFEST, OBJECTS, Question
 from connector.feeds.taxii.settings import Profile, TaxiiSettings
 from connector.http.client import Http
-from connector.http.response import Answer
+from connector.http.response import HttpResponse
 from connector.log import log
 
 __all__ = ["Profile", "TaxiiFeed", "TaxiiSettings"]
@@ -107,7 +107,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
                     return raw
         return None
 
-    def _objects_of(self, answer: Answer) -> Sequence[bytes]:
+    def _objects_of(self, answer: HttpResponse) -> Sequence[bytes]:
         if self._discovery.dialect.ranged:
             return read_bundle(answer.content, answer.where)
         return read_envelope(answer.content, answer.where).objects
@@ -131,7 +131,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         after: datetime | None,
         resource: str = OBJECTS,
     ) -> Run | RangeRun:
-        def ask(question: Question) -> Answer:
+        def ask(question: Question) -> HttpResponse:
             return self._ask(collection.key, question)
 
         kind = RangeRun if self._discovery.dialect.ranged else Run
@@ -139,7 +139,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         overlap, size = self.settings.overlap, self.settings.page_size
         return kind(ask, start, after, overlap, size, turns, resource)
 
-    def _ask(self, collection: str, question: Question) -> Answer:
+    def _ask(self, collection: str, question: Question) -> HttpResponse:
         dialect = self._discovery.dialect
         accept = dialect.objects if question.resource == OBJECTS else dialect.resources
         headers = {"Accept": accept, **({"Range": question.span} if question.span else {})}
@@ -180,7 +180,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         date, at = self._server_clock
         return min(date + timedelta(seconds=time.monotonic() - at), datetime.now(UTC))
 
-    def _note_clock(self, answer: Answer) -> None:
+    def _note_clock(self, answer: HttpResponse) -> None:
         date = answer.date
         if date is None:
             return

@@ -17,7 +17,7 @@ from connector.feeds.stix_json import read_bundle
 from connector.feeds.taxii.cursor import Cursor, write_stamp
 from connector.feeds.taxii.loops import Turns
 from connector.feeds.taxii.progress import OBJECTS, Ask, Asked, Progress, Question, Shown, ask_timed
-from connector.http.response import Answer
+from connector.http.response import HttpResponse
 
 # The specification's own form comes first: the OASIS client sends it, so servers know it. RFC 7233
 # writes the other. Last, no range at all: a server that knows none sends what it has.
@@ -149,7 +149,7 @@ def _received(asked: Asked) -> _Received:
     return _Received(shown, ranged, _total(answer))
 
 
-def _total(answer: Answer) -> int | None:
+def _total(answer: HttpResponse) -> int | None:
     """Return how many objects there are; None where the server does not count them."""
     told = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
     return int(told[1]) if told else None

@@ -11,7 +11,7 @@ import msgspec
 from connector.errors import ConnectorError
 from connector.feeds.taxii.connection import check_content_type
 from connector.feeds.taxii.cursor import Cursor, read_stamp
-from connector.http.response import Answer
+from connector.http.response import HttpResponse
 
 OBJECTS: Final = "objects/"
 MANIFEST: Final = "manifest/"
@@ -30,7 +30,7 @@ class Question:
     accept_statuses: frozenset[int] = frozenset()
 
 
-Ask = Callable[[Question], Answer]
+Ask = Callable[[Question], HttpResponse]
 
 
 class _Version(msgspec.Struct):
@@ -53,7 +53,7 @@ class _Manifest(msgspec.Struct):
 class Asked:
     """An answer with the server's time when it was asked, and the newest stamp it bears."""
 
-    answer: Answer
+    answer: HttpResponse
     last: datetime | None
     at: datetime | None
 

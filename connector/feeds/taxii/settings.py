@@ -21,7 +21,7 @@ from pydantic import model_validator
 
 from connector.feed import Duration, Field, HttpSettings
 from connector.feeds.taxii.paging import LARGEST_LIMIT
-from connector.feeds.taxii.versions import Version
+from connector.feeds.taxii.versions import TaxiiVersion
 
 
 class Profile(StrEnum):
@@ -70,8 +70,8 @@ class TaxiiSettings(HttpSettings):
         "`opencti` (page_size 500, overlap 1h), `attack` (page_size 5000, overlap 24h, "
         "read_timeout 15m), all of them 2.1. What the file says of an option counts.",
     )
-    version: Version = Field(
-        Version.AUTO,
+    version: TaxiiVersion = Field(
+        TaxiiVersion.AUTO,
         description='TAXII version: "2.1", "2.0", or `auto`, which asks for 2.1 first and takes '
         "2.0 where the server speaks no other.",
     )

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from connector.http.response import Answer
+from connector.http.response import HttpResponse
 
 
-class Version(StrEnum):
+class TaxiiVersion(StrEnum):
     """Which TAXII to speak; `auto` asks for 2.1 and takes 2.0 where the server has no other."""
 
     AUTO = "auto"
@@ -16,37 +16,37 @@ class Version(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class TaxiiDialect:
     """What to ask for: `resources` for discovery, collections and manifests, `objects` for those.
 
     `ranged`: pages are ranges of positions in a bundle, not envelopes that say `more`.
     """
 
-    version: Version
+    version: TaxiiVersion
     resources: str
     objects: str
     ranged: bool
 
 
-V21: Final = Dialect(
-    Version.V21,
+V21: Final = TaxiiDialect(
+    TaxiiVersion.V21,
     "application/taxii+json;version=2.1",
     "application/taxii+json;version=2.1",
     ranged=False,
 )
-V20: Final = Dialect(
-    Version.V20,
+V20: Final = TaxiiDialect(
+    TaxiiVersion.V20,
     "application/vnd.oasis.taxii+json; version=2.0",
     "application/vnd.oasis.stix+json; version=2.0",
     ranged=True,
 )
 DIALECTS: Final = {
-    Version.AUTO: (V21, V20),
-    Version.V21: (V21,),
-    Version.V20: (V20,),
+    TaxiiVersion.AUTO: (V21, V20),
+    TaxiiVersion.V21: (V21,),
+    TaxiiVersion.V20: (V20,),
 }
 
 
-def answers_in_older(answer: Answer) -> bool:
+def answers_in_older(answer: HttpResponse) -> bool:
     """Say whether the server answered in TAXII 2.0: some servers of that age heed no `Accept`."""
     return answer.headers.get("Content-Type", "").lower().startswith("application/vnd.oasis.")

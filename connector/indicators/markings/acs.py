@@ -17,7 +17,7 @@ __all__ = [
     "ACS_EXTENSION",
     "AccessRule",
     "AcsMarking",
-    "Scope",
+    "AcsScope",
     "SharingRule",
     "read_acs",
 ]
@@ -57,7 +57,7 @@ class _Value(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     """A part of a marking: compact as JSON text, and a field we do not know is never dropped."""
 
 
-class Scope(_Value, frozen=True):
+class AcsScope(_Value, frozen=True):
     """Whom a rule speaks of; None where it says nothing of a dimension."""
 
     nationalities: frozenset[str] | None = None
@@ -76,7 +76,7 @@ class AccessRule(_Value, frozen=True):
 
     actions: frozenset[str]
     permits: bool
-    scope: Scope
+    scope: AcsScope
 
 
 class SharingRule(_Value, frozen=True):
@@ -97,7 +97,7 @@ class AcsMarking(_Value, frozen=True):
     permits_by_default: bool = False
     shares_by_default: bool = False
     tags: frozenset[str] = frozenset()
-    access: Scope = Scope()
+    access: AcsScope = AcsScope()
     rules: tuple[AccessRule, ...] = ()
     sharing: tuple[SharingRule, ...] = ()
     release: int | None = None
@@ -235,8 +235,8 @@ def _effect(item: Mapping[str, Any], path: str) -> bool:
     return _PERMITS[effect.strip().lower()]
 
 
-def _scope(body: Mapping[str, Any], path: str) -> Scope:
-    return Scope(
+def _scope(body: Mapping[str, Any], path: str) -> AcsScope:
+    return AcsScope(
         *(_codes(body[name], f"{path}.{name}") if name in body else None for name in _DIMENSIONS)
     )
 

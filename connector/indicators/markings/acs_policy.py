@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
-from connector.indicators.markings.acs import AcsMarking, Scope, SharingRule
+from connector.indicators.markings.acs import AcsMarking, AcsScope, SharingRule
 from connector.model import Audience
 
 __all__ = ["Judgement", "Organisation", "Use", "judge"]
@@ -26,7 +26,7 @@ _OURS_ALONE: Final = _PROPRIETARY | frozenset(
     ("FISA", "PCII", "LES", "INT", "NTOC_DHS_ECYBER_SVC_SHARE.NSA.NSA")
 )
 _Party = tuple[frozenset[str], ...]
-_AMERICANS: Final = Scope(nationalities=frozenset(("USA",)))
+_AMERICANS: Final = AcsScope(nationalities=frozenset(("USA",)))
 # What we hand on loses its marking, so a permit must name everybody who may receive it there.
 _PERMITTING: Final = {
     Audience.OPERATOR: frozenset(("ALL", "PRIVATESECTOR", "NONFED")),
@@ -190,7 +190,7 @@ def _ruling(marking: AcsMarking, actions: frozenset[str], party: _Party) -> bool
     return ruling
 
 
-def _covers(scope: Scope, party: _Party) -> bool:
+def _covers(scope: AcsScope, party: _Party) -> bool:
     """Return whether a scope surely means somebody: every dimension says all, or names them."""
     return all(
         codes is None or "ALL" in codes or not codes.isdisjoint(own)
@@ -198,7 +198,7 @@ def _covers(scope: Scope, party: _Party) -> bool:
     )
 
 
-def _may_cover(scope: Scope, party: _Party) -> bool:
+def _may_cover(scope: AcsScope, party: _Party) -> bool:
     """Return whether a scope may mean somebody; what we do not know of them counts as meant."""
     return all(
         codes is None or "ALL" in codes or not own or _any_within(own, codes)

@@ -10,7 +10,7 @@ from connector.indicators.markings.definition import KnownMarking, find_marking
 from connector.indicators.markings.tlp import PartMarking, audience_limit
 from connector.model import Audience, Tlp
 
-__all__ = ["Borne", "Viewer", "all_refs", "bear", "decisive_refs", "roots"]
+__all__ = ["AppliedMarking", "Viewer", "all_refs", "bear", "decisive_refs", "roots"]
 
 # One cannot block half a pattern, so a marking on one of these holds for the whole entry.
 _DECISIVE: Final = frozenset(("pattern", "name", "*"))
@@ -33,7 +33,7 @@ class Viewer:
         return min(self.max_tlp, audience_limit(self.audience))
 
 
-class Borne(NamedTuple):
+class AppliedMarking(NamedTuple):
     """A marking that an object bears: unresolved without `marking`; its ACS part judged."""
 
     ref: str
@@ -41,12 +41,14 @@ class Borne(NamedTuple):
     judgement: Judgement | None
 
 
-def bear(ref: str, known: Mapping[str, KnownMarking], viewer: Viewer, now: int) -> Borne:
+def bear(ref: str, known: Mapping[str, KnownMarking], viewer: Viewer, now: int) -> AppliedMarking:
     """Return a marking by its id, judged."""
     marking = find_marking(ref, known)
     if marking is None or marking.acs is None:
-        return Borne(ref, marking, None)
-    return Borne(ref, marking, judge(marking.acs, viewer.organisation, viewer.audience, now))
+        return AppliedMarking(ref, marking, None)
+    return AppliedMarking(
+        ref, marking, judge(marking.acs, viewer.organisation, viewer.audience, now)
+    )
 
 
 def all_refs(refs: Sequence[str], granular: Sequence[PartMarking]) -> tuple[str, ...]:

@@ -6,11 +6,11 @@ from types import MappingProxyType
 from typing import Final
 
 from connector.indicators.markings.acs_policy import Use
-from connector.indicators.markings.applied import Borne, Viewer, roots
+from connector.indicators.markings.applied import AppliedMarking, Viewer, roots
 from connector.indicators.markings.tlp import PartMarking
 from connector.model import Audience
 
-__all__ = ["CONSENT", "Part", "hidden_parts"]
+__all__ = ["CONSENT", "Part", "redactions"]
 
 CONSENT: Final = "ais-consent-"
 _FEDERAL: Final = "USA.USG"
@@ -51,10 +51,10 @@ _PARTS: Final[Mapping[str, tuple[Part, ...]]] = MappingProxyType(
 )
 
 
-def hidden_parts(
-    whole: Sequence[Borne],
+def redactions(
+    whole: Sequence[AppliedMarking],
     granular: Sequence[PartMarking],
-    borne: Mapping[str, Borne],
+    borne: Mapping[str, AppliedMarking],
     viewer: Viewer,
     producer: Collection[str] | None,
 ) -> dict[Part, str]:
@@ -74,7 +74,7 @@ def hidden_parts(
     return hidden
 
 
-def _hidden_by(one: Borne) -> Iterator[tuple[Part, str]]:
+def _hidden_by(one: AppliedMarking) -> Iterator[tuple[Part, str]]:
     if one.marking is None:
         for part in Part:
             yield part, f"{one.ref} is missing"
@@ -87,7 +87,7 @@ def _hidden_by(one: Borne) -> Iterator[tuple[Part, str]]:
                 yield part, f"{one.ref} (ACS): the source and the target are not to be named"
 
 
-def _closed(one: Borne, viewer: Viewer) -> str:
+def _closed(one: AppliedMarking, viewer: Viewer) -> str:
     """Return why a part that bears a marking of its own is not to be surfaced."""
     if one.marking is None:
         return f"{one.ref} is missing"

@@ -10,9 +10,15 @@ from types import MappingProxyType
 from typing import Final
 
 from connector.indicators.markings.acs_policy import Use
-from connector.indicators.markings.applied import Borne, Viewer, all_refs, bear, decisive_refs
+from connector.indicators.markings.applied import (
+    AppliedMarking,
+    Viewer,
+    all_refs,
+    bear,
+    decisive_refs,
+)
 from connector.indicators.markings.definition import KnownMarking, spilling
-from connector.indicators.markings.redaction import CONSENT, Part, hidden_parts
+from connector.indicators.markings.redaction import CONSENT, Part, redactions
 from connector.indicators.markings.tlp import PartMarking, level_of
 from connector.model import Audience, Purpose, Tlp
 
@@ -96,7 +102,7 @@ def combine(
         use=use,
         use_why=use_why,
         withheld=tuple(_withheld(level, level_why, whole, viewer, labels, producer)),
-        hidden=MappingProxyType(hidden_parts(whole, granular, borne, viewer, producer)),
+        hidden=MappingProxyType(redactions(whole, granular, borne, viewer, producer)),
         spill=spilling(borne, known),
         expired=_expired(borne.values()),
         until=min((turn for turn in turns if turn is not None), default=None),
@@ -104,11 +110,11 @@ def combine(
     )
 
 
-def _levels(whole: Sequence[Borne]) -> dict[str, Tlp | None]:
+def _levels(whole: Sequence[AppliedMarking]) -> dict[str, Tlp | None]:
     return {one.ref: one.marking.tlp for one in whole if one.marking is not None}
 
 
-def _contradictions(level: Tlp, whole: Sequence[Borne]) -> tuple[str, ...]:
+def _contradictions(level: Tlp, whole: Sequence[AppliedMarking]) -> tuple[str, ...]:
     if level is not Tlp.CLEAR:
         return ()
     return tuple(
@@ -118,7 +124,7 @@ def _contradictions(level: Tlp, whole: Sequence[Borne]) -> tuple[str, ...]:
     )
 
 
-def _use(one: Borne) -> tuple[Use, str]:
+def _use(one: AppliedMarking) -> tuple[Use, str]:
     if one.marking is None:
         return Use.WATCH, f"{one.ref} is missing: watch at most"
     if one.judgement is None or one.judgement.use is Use.PERMIT:
@@ -129,7 +135,7 @@ def _use(one: Borne) -> tuple[Use, str]:
 def _withheld(
     level: Tlp,
     level_why: str,
-    whole: Sequence[Borne],
+    whole: Sequence[AppliedMarking],
     viewer: Viewer,
     labels: Collection[str],
     producer: Collection[str] | None,
@@ -151,7 +157,7 @@ def _withheld(
             )
 
 
-def _may_be_proprietary(labels: Collection[str], whole: Sequence[Borne]) -> bool:
+def _may_be_proprietary(labels: Collection[str], whole: Sequence[AppliedMarking]) -> bool:
     """Return whether the unknown consent of a producer may keep it with us: in AIS, by default."""
     cleared = any(label.strip().lower() == f"{_PROPRIETARY}-false" for label in labels)
     return not cleared and any(one.judgement is not None for one in whole)
@@ -171,7 +177,7 @@ def is_proprietary(label: str) -> bool:
     return flagged or (word.startswith(CONSENT) and word.endswith("proprietary"))
 
 
-def _expired(borne: Collection[Borne]) -> str:
+def _expired(borne: Collection[AppliedMarking]) -> str:
     for one in borne:
         if one.judgement is not None and one.judgement.expired:
             return f"{one.ref} (ACS): its disposition date has come"

@@ -67,11 +67,11 @@ Term = tuple[Comparison, ...]
 class _Group:
     """What has been read between two parentheses: finished terms, and factors of the next."""
 
-    terms: list[Term] = field(default_factory=list)
+    defaults: list[Term] = field(default_factory=list)
     factors: list[list[Term]] = field(default_factory=list)
 
     def end_factors(self) -> None:
-        self.terms.extend(_multiplied(self.factors))
+        self.defaults.extend(_multiplied(self.factors))
         self.factors = []
 
 
@@ -88,18 +88,18 @@ def read_comparisons(words: Words, *, has_exists: bool) -> list[Term]:
             outer.append(group)
             group = _Group()
             check_depth(len(outer))
-        terms = read_test(words, has_exists=has_exists)
+        defaults = read_test(words, has_exists=has_exists)
         while True:
-            group.factors.append(terms)
+            group.factors.append(defaults)
             if words.take("AND"):
                 break
             group.end_factors()
             if words.take("OR"):
                 break
             if not outer:
-                return group.terms
+                return group.defaults
             words.read(")")
-            terms, group = group.terms, outer.pop()
+            defaults, group = group.defaults, outer.pop()
 
 
 def check_depth(depth: int) -> None:
@@ -117,7 +117,7 @@ def _multiplied(factors: list[list[Term]]) -> list[Term]:
         raise PatternTooLargeError(f"its ANDs of ORs make more than {MOST_TERMS} alternatives")
     if count * sum(max(map(len, factor)) for factor in factors) > MOST_COMPARISONS:
         raise PatternTooLargeError(f"its ANDs make more than {MOST_COMPARISONS} comparisons")
-    return [tuple(chain.from_iterable(terms)) for terms in product(*factors)]
+    return [tuple(chain.from_iterable(defaults)) for defaults in product(*factors)]
 
 
 def read_test(words: Words, *, has_exists: bool) -> list[Term]:

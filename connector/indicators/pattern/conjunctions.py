@@ -13,7 +13,7 @@ from connector.indicators.observables.canonical import UnfitValueError, canonica
 from connector.indicators.observables.errors import shown
 from connector.indicators.pattern.claims import claim_of, watched
 from connector.indicators.pattern.comparisons import Comparison
-from connector.indicators.pattern.grammar import Arm
+from connector.indicators.pattern.grammar import Conjunction
 from connector.model import Claim, Observable, ObservableType, Reason
 
 _T = ObservableType
@@ -49,21 +49,21 @@ class _Read(NamedTuple):
         return self.test.operator == "=" and not self.test.negated
 
 
-class ArmReader:
-    """Reads the arms of one pattern; a comparison that stands in many arms is read once."""
+class ConjunctionReader:
+    """Reads the conjunctions of one pattern; a comparison that many of them share is read once."""
 
     def __init__(self) -> None:
         self._claims: dict[int, Claim] = {}
 
-    def claims(self, arm: Arm) -> list[Placed]:
-        """Return what an arm claims: at least one claim."""
-        if len(arm.term) == 1:
-            test = arm.term[0]
+    def claims(self, conjunction: Conjunction) -> list[Placed]:
+        """Return what a conjunction claims: at least one claim."""
+        if len(conjunction.term) == 1:
+            test = conjunction.term[0]
             found = [Placed(test.at, self._claim(test))]
         else:
-            found = _together([_Read(test, self._claim(test)) for test in arm.term])
-        if arm.needs:
-            return [Placed(at, watched(claim, arm.needs)) for at, claim in found]
+            found = _together([_Read(test, self._claim(test)) for test in conjunction.term])
+        if conjunction.needs:
+            return [Placed(at, watched(claim, conjunction.needs)) for at, claim in found]
         return found
 
     def _claim(self, test: Comparison) -> Claim:

@@ -1,7 +1,8 @@
-"""Reader of the whole STIX 2.0 and 2.1 pattern grammar, into the arms of a normal form.
+"""Reader of the whole STIX 2.0 and 2.1 pattern grammar, into the conjunctions of a normal form.
 
-A pattern is an OR of arms; an arm is an AND of comparisons on one object, and says whether the
-pattern also needs something beside it. What the comparisons mean is told by `pattern_claims`.
+A pattern is an OR of conjunctions; a conjunction is an AND of comparisons on one object, and says
+whether the pattern also needs something beside it. `claims` says what a
+comparison means.
 """
 
 from collections.abc import Iterable
@@ -29,7 +30,7 @@ _NEVER: Final = "WITHIN 0 SECONDS: no observation can be"
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class Conjunction:
     """Comparisons that one object must pass together, and what the pattern needs beside it."""
 
     term: Term
@@ -38,36 +39,38 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A pattern as an OR of arms, and the repairs that were needed to read it."""
+    """A pattern as an OR of conjunctions, and the repairs that were needed to read it."""
 
-    arms: list[Arm]
+    conjunctions: list[Conjunction]
     repairs: tuple[str, ...]
 
 
 def parse(pattern: str, version: str = "2.1") -> Parsed:
-    """Return the arms of a pattern, or raise PatternSyntaxError or PatternTooLargeError."""
+    """Return the conjunctions of a pattern, or raise PatternSyntaxError or PatternTooLargeError."""
     if len(pattern) > LONGEST:
         raise PatternTooLargeError(f"it is longer than {LONGEST} characters")
     words = Words(pattern)
     has_exists = version != "2.0"
     if words.next.kind == "word":
-        arms = [Arm(term) for term in read_test(words, has_exists=has_exists)]
+        conjunctions = [Conjunction(term) for term in read_test(words, has_exists=has_exists)]
         words.repairs.append(MISSING_BRACKETS)
     else:
-        arms = _read_observations(words, has_exists)
+        conjunctions = _read_observations(words, has_exists)
     words.read("end")
-    if sum(len(arm.term) for arm in arms) > MOST_COMPARISONS:  # many ANDs, each within its bound
+    if (
+        sum(len(conjunction.term) for conjunction in conjunctions) > MOST_COMPARISONS
+    ):  # many ANDs, each within its bound
         raise PatternTooLargeError(f"its ANDs make more than {MOST_COMPARISONS} comparisons")
-    return Parsed(arms, tuple(dict.fromkeys(words.repairs)))
+    return Parsed(conjunctions, tuple(dict.fromkeys(words.repairs)))
 
 
 @dataclass(slots=True)
 class _Group:
     """What has been read between two parentheses; AND binds before OR, OR before FOLLOWEDBY."""
 
-    followed: list[list[Arm]] = field(default_factory=list)
-    alternatives: list[Arm] = field(default_factory=list)
-    joined: list[list[Arm]] = field(default_factory=list)
+    followed: list[list[Conjunction]] = field(default_factory=list)
+    alternatives: list[Conjunction] = field(default_factory=list)
+    joined: list[list[Conjunction]] = field(default_factory=list)
 
     def end_and(self) -> None:
         self.alternatives.extend(_all_needed(self.joined, _JOINED))
@@ -77,11 +80,11 @@ class _Group:
         self.followed.append(self.alternatives)
         self.alternatives = []
 
-    def arms(self) -> list[Arm]:
+    def conjunctions(self) -> list[Conjunction]:
         return _all_needed(self.followed, _FOLLOWED)
 
 
-def _read_observations(words: Words, has_exists: bool) -> list[Arm]:
+def _read_observations(words: Words, has_exists: bool) -> list[Conjunction]:
     outer: list[_Group] = []
     group = _Group()
     while True:
@@ -89,9 +92,9 @@ def _read_observations(words: Words, has_exists: bool) -> list[Arm]:
             outer.append(group)
             group = _Group()
             check_depth(len(outer))
-        arms = _qualified(words, _read_observation(words, has_exists), once=True)
+        conjunctions = _qualified(words, _read_observation(words, has_exists), once=True)
         while True:
-            group.joined.append(arms)
+            group.joined.append(conjunctions)
             if words.take("AND"):
                 break
             group.end_and()
@@ -101,27 +104,27 @@ def _read_observations(words: Words, has_exists: bool) -> list[Arm]:
             if words.take("FOLLOWEDBY"):
                 break
             if not outer:
-                return group.arms()
+                return group.conjunctions()
             words.read(")")
-            arms, group = _qualified(words, group.arms(), once=False), outer.pop()
+            conjunctions, group = _qualified(words, group.conjunctions(), once=False), outer.pop()
 
 
-def _read_observation(words: Words, has_exists: bool) -> list[Arm]:
+def _read_observation(words: Words, has_exists: bool) -> list[Conjunction]:
     words.read("[")
-    terms = read_comparisons(words, has_exists=has_exists)
+    defaults = read_comparisons(words, has_exists=has_exists)
     words.read("]")
-    return [Arm(term) for term in terms]
+    return [Conjunction(term) for term in defaults]
 
 
-def _qualified(words: Words, arms: list[Arm], *, once: bool) -> list[Arm]:
+def _qualified(words: Words, conjunctions: list[Conjunction], *, once: bool) -> list[Conjunction]:
     seen: set[str] = set()
     while (kind := words.next.kind) in {"START", "WITHIN", "REPEATS"}:
         if once and kind in seen:
             raise words.problem("one qualifier of each kind is allowed")
         seen.add(kind)
         if needs := _read_qualifier(words):
-            arms = _needing(arms, needs)
-    return arms
+            conjunctions = _needing(conjunctions, needs)
+    return conjunctions
 
 
 def _read_qualifier(words: Words) -> str:
@@ -142,11 +145,14 @@ def _read_qualifier(words: Words) -> str:
     return "" if times.removeprefix("+") == "1" else _TOGETHER
 
 
-def _all_needed(sides: list[list[Arm]], needs: str) -> list[Arm]:
+def _all_needed(sides: list[list[Conjunction]], needs: str) -> list[Conjunction]:
     if len(sides) == 1:
         return sides[0]
     return _needing(chain.from_iterable(sides), needs)
 
 
-def _needing(arms: Iterable[Arm], needs: str) -> list[Arm]:
-    return [arm if arm.needs else Arm(arm.term, needs) for arm in arms]
+def _needing(conjunctions: Iterable[Conjunction], needs: str) -> list[Conjunction]:
+    return [
+        conjunction if conjunction.needs else Conjunction(conjunction.term, needs)
+        for conjunction in conjunctions
+    ]

@@ -10,7 +10,7 @@ from typing import Final
 
 from connector.indicators.pattern.claims import claim_of_text
 from connector.indicators.pattern.comparisons import HASH_NAMES, PatternTooLargeError
-from connector.indicators.pattern.conjunctions import ArmReader, Placed
+from connector.indicators.pattern.conjunctions import ConjunctionReader, Placed
 from connector.indicators.pattern.grammar import LONGEST, parse
 from connector.indicators.pattern.paths import PROPERTIES, Property
 from connector.indicators.pattern.tokens import PatternSyntaxError
@@ -38,8 +38,10 @@ def read_in_full(pattern: str, version: str = "2.1") -> tuple[Claim, ...]:
         return (
             Claim(None, False, Reason.UNSUPPORTED_PATTERN, f"the pattern is too large: {error}"),
         )
-    reader = ArmReader()
-    claims = _gathered(placed for arm in parsed.arms for placed in reader.claims(arm))
+    reader = ConjunctionReader()
+    claims = _gathered(
+        placed for conjunction in parsed.conjunctions for placed in reader.claims(conjunction)
+    )
     if parsed.repairs:
         repairs = f"repaired: {', '.join(parsed.repairs)}"
         return tuple(_noted(claim, repairs) for claim in claims)

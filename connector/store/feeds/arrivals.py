@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connector.decisions.decide import State
-from connector.decisions.selection import Traits
+from connector.decisions.decide import ObjectState
+from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.context import NOTHING_TOLD, Told
 from connector.model import Claim
 from connector.store.feeds.compression import Codec
-from connector.store.feeds.versions import Held, News, Version, news
+from connector.store.feeds.versions import HeldVersion, News, ObjectVersion, news
 
-_REVOKED: Final = int(State.REVOKED)
-_UNREADABLE: Final = int(State.UNREADABLE)
+_REVOKED: Final = int(ObjectState.REVOKED)
+_UNREADABLE: Final = int(ObjectState.UNREADABLE)
 
 
 @dataclass(slots=True)
-class Stored:
+class StoreResult:
     """What a page brought: new objects, new versions, what was taken back, repeats, quarantined."""
 
     new: int = 0
@@ -48,8 +48,8 @@ class Arrivals:
     room: int | None = None
     """How many new objects the feed may still bring; None where it has no bound."""
     dictionary: int = 0
-    traits: dict[Traits, int] = field(default_factory=dict)
-    held: dict[bytes, Held] = field(default_factory=dict)
+    attributes: dict[IndicatorAttributes, int] = field(default_factory=dict)
+    held: dict[bytes, HeldVersion] = field(default_factory=dict)
     rewritten: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     spoiled: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     states: dict[int, int] = field(default_factory=dict)
@@ -62,14 +62,14 @@ class Arrivals:
     restated: set[int] = field(default_factory=set)
     fresh: list[bytes] = field(default_factory=list)
     creators: Counter[str] = field(default_factory=Counter)
-    stored: Stored = field(default_factory=Stored)
+    stored: StoreResult = field(default_factory=StoreResult)
     first: int = field(init=False)
     """The number of the first object that was never seen."""
 
     def __post_init__(self) -> None:
         self.first = self.next_number
 
-    def take_new(self, given: Sequence[int], part: Sequence[Version]) -> None:
+    def take_new(self, given: Sequence[int], part: Sequence[ObjectVersion]) -> None:
         """Take what comes with objects that were never seen; nearly all are, so this is quick."""
         for number, version in zip(given, part, strict=True):
             self.claims[number] = version.claims()
@@ -79,11 +79,11 @@ class Arrivals:
                 self.fresh.append(version.key)
             else:
                 self._keep_context(number, version)
-        self.creators.update(version.traits.created_by for version in part)
+        self.creators.update(version.attributes.created_by for version in part)
         self.members.extend(given)
         self.stored.new += len(given)
 
-    def take_again(self, held: Held, version: Version) -> None:
+    def take_again(self, held: HeldVersion, version: ObjectVersion) -> None:
         """Take what a version says of an object that is held, if it is news."""
         held.disputed = self.disputes.get(held.number, held.disputed)
         held = self.held.setdefault(version.key, held)
@@ -106,7 +106,7 @@ class Arrivals:
         else:
             self._restate(held, version, what)
 
-    def _restate(self, held: Held, version: Version, what: News) -> None:
+    def _restate(self, held: HeldVersion, version: ObjectVersion, what: News) -> None:
         """Take a revocation, a dispute or a return: the object's words stay as they are."""
         before = held.state
         if what is News.RETURNED:
@@ -116,8 +116,8 @@ class Arrivals:
             at = min(version.modified, self.now)
             held.disputed = self.disputes[held.number] = None if revokes else at
             if revokes:
-                held.state = State.REVOKED
-            elif before == State.CURRENT:
+                held.state = ObjectState.REVOKED
+            elif before == ObjectState.CURRENT:
                 held.state = held.standing
         if held.state == before:
             self.stored.repeated += 1
@@ -127,12 +127,12 @@ class Arrivals:
             self.stored.revoked += 1
         self.states[held.number] = int(held.state)
 
-    def _rewrite(self, held: Held, version: Version) -> None:
-        held.modified, held.created_by = version.modified, version.traits.created_by
+    def _rewrite(self, held: HeldVersion, version: ObjectVersion) -> None:
+        held.modified, held.created_by = version.modified, version.attributes.created_by
         held.state = held.standing
         self.rewritten[held.number] = (
             held.state, version.modified, version.valid_from, version.valid_until,
-            version.confidence, self.traits[version.traits], self.now, self.dictionary,
+            version.confidence, self.attributes[version.attributes], self.now, self.dictionary,
             self.codec.pack(version.raw), held.number,
         )  # fmt: skip
         self.states.pop(held.number, None)
@@ -142,9 +142,9 @@ class Arrivals:
             self._keep_context(held.number, version)
         self.replaced.add(held.number)
 
-    def _spoil(self, held: Held, version: Version) -> None:
+    def _spoil(self, held: HeldVersion, version: ObjectVersion) -> None:
         """Take an unreadable version: whose the object is, and how it is marked, stays known."""
-        held.modified, held.state = max(held.modified, version.modified), State.UNREADABLE
+        held.modified, held.state = max(held.modified, version.modified), ObjectState.UNREADABLE
         self.spoiled[held.number] = (
             _UNREADABLE, held.modified, self.dictionary, self.codec.pack(version.raw), held.number,
         )  # fmt: skip
@@ -152,10 +152,10 @@ class Arrivals:
         self.claims[held.number] = version.claims()
         self.replaced.add(held.number)
 
-    def _keep_context(self, number: int, version: Version) -> None:
+    def _keep_context(self, number: int, version: ObjectVersion) -> None:
         """Put what a context object says beside it; its revocation says nothing."""
         told = version.told() if version.told is not None else None
-        if told is not None and version.state == State.CURRENT:
+        if told is not None and version.state == ObjectState.CURRENT:
             self.told[number] = (version.key, told.by(self.now))
         else:
             self.told[number] = (version.key, NOTHING_TOLD)

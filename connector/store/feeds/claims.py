@@ -6,7 +6,7 @@ Every change touches its observables with a rising number; lists consider what w
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from connector.decisions.decide import Kind
+from connector.decisions.decide import ClaimKind
 from connector.indicators.observables.keys import key_of
 from connector.model import Claim, Reason, RuleRef, Subject
 from connector.store.database import Database, blob, marks, numbers, parts
@@ -14,18 +14,18 @@ from connector.store.interning import TYPE_CODES
 from connector.store.transaction import Transaction
 
 _KINDS: Final = {
-    Reason.UNREADABLE: int(Kind.UNREADABLE),
-    Reason.UNSUPPORTED_PATTERN: int(Kind.UNSUPPORTED),
-    Reason.NOT_ENFORCEABLE: int(Kind.NOT_ENFORCEABLE),
+    Reason.UNREADABLE: int(ClaimKind.UNREADABLE),
+    Reason.UNSUPPORTED_PATTERN: int(ClaimKind.UNSUPPORTED),
+    Reason.NOT_ENFORCEABLE: int(ClaimKind.NOT_ENFORCEABLE),
 }
-_ENFORCEABLE: Final = int(Kind.ENFORCEABLE)
-_WATCH_ONLY: Final = int(Kind.WATCH_ONLY)
-_RULE: Final = int(Kind.RULE)
+_ENFORCEABLE: Final = int(ClaimKind.ENFORCEABLE)
+_WATCH_ONLY: Final = int(ClaimKind.WATCH_ONLY)
+_RULE: Final = int(ClaimKind.RULE)
 _LONGEST_WHY: Final = 300
 # The columns of a ClaimRow, of claims `c` and objects `o`.
 CLAIM_COLUMNS: Final = (
     "c.number, c.kind, o.feed, o.state, o.modified, o.valid_from, o.valid_until, o.confidence, "
-    "o.traits, o.context, o.sighted, o.received"
+    "o.attributes, o.context, o.sighted, o.received"
 )
 
 _Row = tuple[int, int, int, str]
@@ -37,7 +37,7 @@ class ClaimRows:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def next_touch(self, transaction: Transaction) -> int:
+    def next_change(self, transaction: Transaction) -> int:
         """Return the number of the change that now begins."""
         highest = transaction.one("SELECT max(touched) FROM observables")
         departed = transaction.one("SELECT max(touched) FROM departures")
@@ -73,7 +73,9 @@ class ClaimRows:
         transaction.many("INSERT INTO departures (claim, touched) VALUES (?, ?)", rows)
         self._touch(transaction, [observable for observable in left if observable], touched)
 
-    def stir(self, transaction: Transaction, objects: Collection[int], touched: int) -> None:
+    def mark_changed(
+        self, transaction: Transaction, objects: Collection[int], touched: int
+    ) -> None:
         """Touch every observable that these objects speak of."""
         for part in parts(list(objects)):
             sql = (

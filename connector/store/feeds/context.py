@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from connector.decisions.decide import State
+from connector.decisions.decide import ObjectState
 from connector.indicators.attribution import DEEPEST, Step, context_of
-from connector.indicators.context import Link, Node, Told
+from connector.indicators.context import ContextNode, Link, Told
 from connector.indicators.identity import INDICATOR_KEYS, is_indicator, speaks_alone
 from connector.model import Context
 from connector.store.database import Database, blob, marks, numbers, parts
@@ -22,10 +22,10 @@ from connector.store.transaction import Transaction
 
 _PART: Final = 1000
 # A stranger's revocation takes nothing away here: it could unblock what its creator stands by.
-_STANDS: Final = f"o.state IN ({int(State.CURRENT)}, {int(State.DISPUTED)})"
+_STANDS: Final = f"o.state IN ({int(ObjectState.CURRENT)}, {int(ObjectState.DISPUTED)})"
 _ENDS: Final = (Link.JUDGED, Link.SIGHTED, Link.TARGETS)
 _OWN_ENDS: Final = (Link.JUDGED, Link.SIGHTED)  # the object that lays such an edge is its end
-_node_of = msgspec.json.Decoder(Node).decode
+_node_of = msgspec.json.Decoder(ContextNode).decode
 
 
 class ContextRows:
@@ -60,11 +60,11 @@ class ContextRows:
         if fresh and transaction.one("SELECT 1 FROM edges LIMIT 1"):
             affected |= self._spoken_of(transaction, fresh)
         for part in parts(sorted(affected), _PART):
-            self._settle(transaction, feed, part, touched)
+            self._summarise(transaction, feed, part, touched)
 
-    def sweep(self, transaction: Transaction) -> int:
+    def delete_unreferenced(self, transaction: Transaction) -> int:
         """Drop what is said of no indicator any more."""
-        return self._contexts.sweep(transaction)
+        return self._contexts.delete_unreferenced(transaction)
 
     def _sources(self, transaction: Transaction, objects: Sequence[int]) -> set[bytes]:
         """Return the keys of objects, and where the edges that they laid begin."""
@@ -133,7 +133,7 @@ class ContextRows:
             found.update(bytes(row[0]) for row in transaction.rows(sql, part))
         return found
 
-    def _settle(
+    def _summarise(
         self, transaction: Transaction, feed: int, keys: Sequence[bytes], touched: int
     ) -> None:
         """Gather anew what is said of indicators; touch what they claim where it changed."""
@@ -152,7 +152,7 @@ class ContextRows:
             if news != (context, sighted):
                 changed.append((*news, number))
         transaction.many("UPDATE objects SET context = ?, sighted = ? WHERE number = ?", changed)
-        self._claims.stir(transaction, [row[-1] for row in changed], touched)
+        self._claims.mark_changed(transaction, [row[-1] for row in changed], touched)
 
 
 class Graph:
@@ -161,7 +161,7 @@ class Graph:
     def __init__(self, transaction: Transaction, feed: int, start: Iterable[bytes]) -> None:
         self._transaction = transaction
         self._feed = feed
-        self._nodes: dict[bytes, list[Node]] = {}
+        self._nodes: dict[bytes, list[ContextNode]] = {}
         self._steps: dict[bytes, list[Step]] = {}
         self._load(set(start))
 
@@ -169,7 +169,7 @@ class Graph:
         """Return what is said of an object."""
         return context_of(key, self.steps, self.nodes)
 
-    def nodes(self, key: bytes) -> Sequence[Node]:
+    def nodes(self, key: bytes) -> Sequence[ContextNode]:
         """Return what a node says, where the feed stands by it."""
         return self._nodes.get(key, ())
 

@@ -22,14 +22,14 @@ from connector.store.transaction import Transaction
 _COLUMNS: Final = "id, collection, run, version, gone, body"
 
 
-class Shown(NamedTuple):
+class ShownIn(NamedTuple):
     """Where a definition was shown: in which run of which whole collection; 0 and 0 by a cursor."""
 
     collection: int = 0
     run: int = 0
 
 
-BY_CURSOR: Final = Shown()
+BY_CURSOR: Final = ShownIn()
 _Held = dict[str, dict[int, tuple[int, Definition]]]
 
 
@@ -49,7 +49,7 @@ class Definitions:
         transaction: Transaction,
         feed: int,
         given: Mapping[str, Definition],
-        shown: Shown = BY_CURSOR,
+        shown: ShownIn = BY_CURSOR,
     ) -> bool:
         """Remember definitions; return whether any changes what may not be held, now or one day.
 
@@ -73,9 +73,9 @@ class Definitions:
             "body = excluded.body"
         )
         transaction.many(sql, rows)
-        return self._settle(transaction, feed, before, _meanings(held)) if rows else False
+        return self._note_moved(transaction, feed, before, _meanings(held)) if rows else False
 
-    def end_run(self, transaction: Transaction, feed: int, shown: Shown) -> bool:
+    def end_run(self, transaction: Transaction, feed: int, shown: ShownIn) -> bool:
         """Take back what a whole collection showed before this run and not in it."""
         sql = "SELECT id FROM markings WHERE collection = ? AND run < ? AND gone = 0"
         left = [row[0] for row in transaction.rows(sql, shown)]
@@ -97,7 +97,7 @@ class Definitions:
         sql = "UPDATE markings SET gone = ? WHERE feed = ? AND id = ? AND collection = ?"
         rows = [(int(not back), feed, ref, collection) for ref in refs]
         transaction.many(sql, rows)
-        return self._settle(
+        return self._note_moved(
             transaction, feed, before, _meanings(self._held(transaction, feed, refs))
         )
 
@@ -110,7 +110,7 @@ class Definitions:
                 found.setdefault(ref, {})[collection] = (run, said)
         return found
 
-    def _settle(
+    def _note_moved(
         self,
         transaction: Transaction,
         feed: int,

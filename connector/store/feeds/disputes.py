@@ -7,13 +7,13 @@ the object itself, before an older version of it, or while it is withdrawn.
 from collections.abc import Mapping
 from typing import Final
 
-from connector.decisions.decide import State
+from connector.decisions.decide import ObjectState
 from connector.store.transaction import Transaction
 
 # What an object `o` stands at when it is not withdrawn.
 STANDING: Final = (
     f"CASE WHEN o.modified <= (SELECT d.modified FROM disputes d WHERE d.object = o.number) "  # noqa: S608 - our own table
-    f"THEN {int(State.DISPUTED)} ELSE {int(State.CURRENT)} END"
+    f"THEN {int(ObjectState.DISPUTED)} ELSE {int(ObjectState.CURRENT)} END"
 )
 
 

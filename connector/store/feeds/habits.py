@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Final
 
 from connector.decisions.character import Lately
-from connector.decisions.decide import State
+from connector.decisions.decide import ObjectState
 from connector.model import Claim
 from connector.store.database import Database, marks, parts
 from connector.store.feeds.arrivals import Arrivals
@@ -20,7 +20,7 @@ _TWINS: Final = (
     "SELECT count(*) FROM claims c WHERE c.object >= ? AND c.observable > 0 AND EXISTS ("  # noqa: S608 - our own number
     "SELECT 1 FROM claims d JOIN objects o ON o.number = d.object "
     "WHERE d.observable = c.observable AND d.number < c.number AND d.object <> c.object "
-    f"AND o.feed = ? AND o.state = {int(State.CURRENT)} "
+    f"AND o.feed = ? AND o.state = {int(ObjectState.CURRENT)} "
     "AND (o.valid_until IS NULL OR o.valid_until > ?))"
 )
 

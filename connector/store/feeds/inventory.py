@@ -8,7 +8,7 @@ An object that two passes in a row did not find is withdrawn.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connector.decisions.decide import State
+from connector.decisions.decide import ObjectState
 from connector.indicators.identity import key_of_id
 from connector.store.database import Database, marks, parts
 from connector.store.feeds.runs import Runs
@@ -55,7 +55,7 @@ class Inventories:
 
     def finish(self, inventory: "Inventory", now: int) -> Compared:
         """End a pass that was told everything; withdraw what was absent the second time."""
-        compared = inventory.settle()
+        compared = inventory.finish()
         with self._db.write() as transaction:
             self._note(transaction, inventory.feed, now)
         return compared
@@ -87,7 +87,7 @@ class Inventory:
                     if number <= self._highest:  # what came since then is not for this pass
                         self._named[number // 8] |= 1 << number % 8
 
-    def settle(self) -> Compared:
+    def finish(self) -> Compared:
         """Withdraw what is absent again, bring back what is there again, remember the rest."""
         held, absent, returned = self._compare()
         if len(absent) * 2 > held:
@@ -109,12 +109,12 @@ class Inventory:
         sql = (
             "SELECT number, state FROM objects WHERE feed = ? AND number <= ? AND state IN (?,?,?)"
         )
-        states = (State.CURRENT, State.DISPUTED, State.WITHDRAWN)
+        states = (ObjectState.CURRENT, ObjectState.DISPUTED, ObjectState.WITHDRAWN)
         with self._db.read() as transaction:
             values = (self.feed, self._highest, *states)
             for number, state in transaction.stream(sql, values):
                 named = self._named[number // 8] & 1 << number % 8
-                if state == State.WITHDRAWN:
+                if state == ObjectState.WITHDRAWN:
                     if named:
                         returned.append(number)
                     continue

@@ -10,15 +10,15 @@ from typing import Any, Final
 
 import msgspec
 
-from connector.decisions.selection import Traits
+from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.identity import id_of_key
 from connector.indicators.markings.definition import Definition, markings_in
-from connector.store.change_times import note_touches
+from connector.store.change_times import note_changes
 from connector.store.database import Database, blob, marks, numbers, parts
 from connector.store.feeds.alarms import Alarms
-from connector.store.feeds.arrivals import Arrivals, Stored
+from connector.store.feeds.arrivals import Arrivals, StoreResult
 from connector.store.feeds.compression import Codec
-from connector.store.feeds.definitions import BY_CURSOR, Shown
+from connector.store.feeds.definitions import BY_CURSOR, ShownIn
 from connector.store.feeds.disputes import keep_disputes
 from connector.store.feeds.gaps import Gaps
 from connector.store.feeds.habits import Habits
@@ -27,7 +27,7 @@ from connector.store.feeds.notes import count_notes
 from connector.store.feeds.retention import Disposals
 from connector.store.feeds.runs import CollectionState, Runs
 from connector.store.feeds.staging import Staging
-from connector.store.feeds.versions import Held, Version
+from connector.store.feeds.versions import HeldVersion, ObjectVersion
 from connector.store.interning import FeedCodecs, Interned, load_traits
 from connector.store.transaction import Transaction
 
@@ -46,7 +46,7 @@ class ObjectStore(Runs):
         self.inventories = Inventories(database, self)
         self.habits = Habits(database)
         self.alarms = Alarms(database)
-        self._traits: Interned[Traits] = Interned(database, "traits")
+        self._traits: Interned[IndicatorAttributes] = Interned(database, "attributes")
         self.disposals = Disposals(database, self, self._traits, self._claims, self._context)
         self._codecs = FeedCodecs(database)
 
@@ -64,7 +64,7 @@ class ObjectStore(Runs):
         self,
         feed: int,
         collection: CollectionState,
-        versions: Iterable[Version],
+        versions: Iterable[ObjectVersion],
         cursor: str,
         *,
         whole: bool,
@@ -72,7 +72,7 @@ class ObjectStore(Runs):
         last: bool = False,
         most: int | None = None,
         stays: bool = False,
-    ) -> Stored:
+    ) -> StoreResult:
         """Store a page and the cursor after it in one transaction; a replay changes nothing.
 
         The last page of a whole collection also withdraws what the run did not show. Of a feed
@@ -80,7 +80,7 @@ class ObjectStore(Runs):
         stays before what was not, as it does with `stays`, so that a later run reads it again.
         """
         with self._db.write() as transaction:
-            shown = Shown(collection.number, collection.run) if whole else BY_CURSOR
+            shown = ShownIn(collection.number, collection.run) if whole else BY_CURSOR
             page = self._sort(transaction, feed, versions, shown, now, most)
             self._write(transaction, page)
             self.habits.note(transaction, page)
@@ -100,8 +100,8 @@ class ObjectStore(Runs):
         self,
         transaction: Transaction,
         feed: int,
-        versions: Iterable[Version],
-        shown: Shown,
+        versions: Iterable[ObjectVersion],
+        shown: ShownIn,
         now: int,
         most: int | None,
     ) -> Arrivals:
@@ -114,12 +114,12 @@ class ObjectStore(Runs):
         coming = iter(self._that_may_be_held(transaction, feed, versions, now))
         while part := list(islice(coming, READ_AT_ONCE)):
             self._sort_part(transaction, part, page, shown)
-        page.stored.borne.update(*(_borne(traits) for traits in page.traits))
+        page.stored.borne.update(*(_borne(attributes) for attributes in page.attributes))
         return page
 
     def _that_may_be_held(
-        self, transaction: Transaction, feed: int, versions: Iterable[Version], now: int
-    ) -> Iterable[Version]:
+        self, transaction: Transaction, feed: int, versions: Iterable[ObjectVersion], now: int
+    ) -> Iterable[ObjectVersion]:
         """Return versions without those of a marking that came after they had passed the door."""
         if not self.disposals.closed(transaction, feed, None, now, spills=True):
             return versions
@@ -132,7 +132,11 @@ class ObjectStore(Runs):
         return [each for each in coming if id(each) not in gone]
 
     def _sort_part(
-        self, transaction: Transaction, part: Sequence[Version], page: Arrivals, shown: Shown
+        self,
+        transaction: Transaction,
+        part: Sequence[ObjectVersion],
+        page: Arrivals,
+        shown: ShownIn,
     ) -> None:
         """Sort what the processor's cache holds together with all that is made of it."""
         if page.room is not None:
@@ -141,12 +145,12 @@ class ObjectStore(Runs):
         if markings:
             page.stored.markings.update(markings)
             self.definitions.put(transaction, page.feed, markings, shown)
-        traits = self._traits_of(transaction, part, page)
+        attributes = self._traits_of(transaction, part, page)
         samples = [version.raw for version in part]
         page.codec, page.dictionary = self._codecs.of(transaction, page.feed, samples)
         given = range(page.next_number, page.next_number + len(part))
         page.next_number += len(part)
-        known = self._insert(transaction, given, part, traits, page)
+        known = self._insert(transaction, given, part, attributes, page)
         if not known:
             page.take_new(given, part)
             return
@@ -158,8 +162,8 @@ class ObjectStore(Runs):
                 page.take_again(held, version)
 
     def _within_room(
-        self, transaction: Transaction, part: Sequence[Version], page: Arrivals, room: int
-    ) -> Sequence[Version]:
+        self, transaction: Transaction, part: Sequence[ObjectVersion], page: Arrivals, room: int
+    ) -> Sequence[ObjectVersion]:
         """Return what there is room for: news of objects that are held needs none."""
         if len(part) <= room:
             return part
@@ -175,26 +179,26 @@ class ObjectStore(Runs):
         return kept
 
     def _traits_of(
-        self, transaction: Transaction, part: Sequence[Version], page: Arrivals
+        self, transaction: Transaction, part: Sequence[ObjectVersion], page: Arrivals
     ) -> list[int]:
-        """Return the number of each version's traits; new ones are given one."""
-        known = page.traits
-        found = [known.get(version.traits, 0) for version in part]
+        """Return the number of each version's attributes; new ones are given one."""
+        known = page.attributes
+        found = [known.get(version.attributes, 0) for version in part]
         if 0 in found:
             pairs = list(zip(part, found, strict=True))
-            fresh = {version.traits for version, number in pairs if not number}
+            fresh = {version.attributes for version, number in pairs if not number}
             known |= self._traits.of(transaction, fresh)
-            found = [number or known[version.traits] for version, number in pairs]
+            found = [number or known[version.attributes] for version, number in pairs]
         return found
 
     def _insert(
         self,
         transaction: Transaction,
         given: range,
-        part: Sequence[Version],
-        traits: Sequence[int],
+        part: Sequence[ObjectVersion],
+        attributes: Sequence[int],
         page: Arrivals,
-    ) -> dict[bytes, Held]:
+    ) -> dict[bytes, HeldVersion]:
         """Insert objects as if all were new, which nearly all are; else return all as held now.
 
         An object that stands under another number than it was given here was held before.
@@ -205,11 +209,11 @@ class ObjectStore(Runs):
             (number, feed, blob(version.key), version.state, version.modified, version.valid_from,
              version.valid_until, version.confidence, borne, now, dictionary,
              blob(pack(version.raw)))
-            for number, version, borne in zip(given, part, traits, strict=True)
+            for number, version, borne in zip(given, part, attributes, strict=True)
         ]  # fmt: skip
         inserted = transaction.many(
             "INSERT INTO objects (number, feed, key, state, modified, valid_from, valid_until, "
-            "confidence, traits, received, dictionary, packed) "
+            "confidence, attributes, received, dictionary, packed) "
             "VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (key, feed) DO NOTHING", rows,
         )  # fmt: skip
         if inserted == len(part):
@@ -219,7 +223,7 @@ class ObjectStore(Runs):
     def _write(self, transaction: Transaction, page: Arrivals) -> None:
         many = transaction.many
         many("UPDATE objects SET state = ?, modified = ?, valid_from = ?, "
-             "valid_until = ?, confidence = ?, traits = ?, received = ?, dictionary = ?, "
+             "valid_until = ?, confidence = ?, attributes = ?, received = ?, dictionary = ?, "
              "packed = ? WHERE number = ?",
              list(page.rewritten.values()))  # fmt: skip
         many("UPDATE objects SET state = ?, modified = ?, valid_from = NULL, "
@@ -228,33 +232,33 @@ class ObjectStore(Runs):
         states = [(state, number) for number, state in page.states.items()]
         many("UPDATE objects SET state = ? WHERE number = ?", states)
         keep_disputes(transaction, page.disputes)
-        touched = self._claims.next_touch(transaction)
+        touched = self._claims.next_change(transaction)
         self._claims.put(transaction, page.claims, page.replaced, touched)
-        self._claims.stir(transaction, page.stirred, touched)
+        self._claims.mark_changed(transaction, page.stirred, touched)
         self._context.take(transaction, page.feed, page.told, page.restated, page.fresh, touched)
 
     def _held(
         self, transaction: Transaction, feed: int, keys: Sequence[bytes]
-    ) -> dict[bytes, Held]:
-        found: dict[bytes, Held] = {}
+    ) -> dict[bytes, HeldVersion]:
+        found: dict[bytes, HeldVersion] = {}
         rows: list[Any] = []
         for part in parts(keys):
             sql = (
-                "SELECT o.key, o.number, o.state, o.modified, d.modified, o.traits "  # noqa: S608 - only marks
+                "SELECT o.key, o.number, o.state, o.modified, d.modified, o.attributes "  # noqa: S608 - only marks
                 "FROM objects o LEFT JOIN disputes d ON d.object = o.number "
                 f"WHERE o.feed = ? AND o.key IN ({marks(part)})"
             )
             rows += transaction.rows(sql, (feed, *part))
         creators = load_traits(transaction, {row[-1] for row in rows})
-        for key, number, state, modified, disputed, traits in rows:
-            said = creators[traits]
-            found[bytes(key)] = Held(
+        for key, number, state, modified, disputed, attributes in rows:
+            said = creators[attributes]
+            found[bytes(key)] = HeldVersion(
                 number, state, modified, said.created_by, disputed, said.markings
             )
         return found
 
     def add_markings(
-        self, feed: int, markings: Mapping[str, Definition], shown: Shown = BY_CURSOR
+        self, feed: int, markings: Mapping[str, Definition], shown: ShownIn = BY_CURSOR
     ) -> None:
         """Remember what a feed defines markings as."""
         with self._db.write() as transaction:
@@ -271,16 +275,18 @@ class ObjectStore(Runs):
                 transaction.run(sql, (feed,))
                 transaction.run("UPDATE feeds SET reread = 0 WHERE number = ?", (feed,))
 
-    def sweep(self) -> int:
+    def delete_unreferenced(self) -> int:
         """Drop what objects said of themselves, or context of them, and say no more.
 
         No index leads from what is said to who says it, so this reads all objects: it is meant
         for a start, when all lists are decided anew as well.
         """
         with self._db.write() as transaction:
-            return self._traits.sweep(transaction) + self._context.sweep(transaction)
+            return self._traits.delete_unreferenced(
+                transaction
+            ) + self._context.delete_unreferenced(transaction)
 
-    def stir_created_by(self, producers: Collection[str]) -> bool:
+    def mark_changed_of(self, producers: Collection[str]) -> bool:
         """Touch all that producers' indicators claim; False where that is no less than everything.
 
         No index leads there: what is said of a producer late is said once, and each object would
@@ -291,16 +297,16 @@ class ObjectStore(Runs):
         heads = [f"[{msgspec.json.encode(producer).decode()}," for producer in producers]
         said = " OR ".join(f"substr(body, 1, {len(head)}) = ?" for head in heads)
         with self._db.write() as transaction:
-            sql = f"SELECT number FROM traits WHERE {said} LIMIT {_MOST_STIRRED + 1}"  # noqa: S608 - only marks and numbers
+            sql = f"SELECT number FROM attributes WHERE {said} LIMIT {_MOST_STIRRED + 1}"  # noqa: S608 - only marks and numbers
             borne = [row[0] for row in transaction.rows(sql, heads)]
             if len(borne) > _MOST_STIRRED:
                 return False
             limit = f"LIMIT {_MOST_STIRRED + 1}"
-            sql = f"SELECT number FROM objects WHERE traits IN ({numbers(borne)}) {limit}"  # noqa: S608 - only numbers
+            sql = f"SELECT number FROM objects WHERE attributes IN ({numbers(borne)}) {limit}"  # noqa: S608 - only numbers
             objects = [row[0] for row in transaction.rows(sql)]
             if len(objects) > _MOST_STIRRED:
                 return False
-            self._claims.stir(transaction, objects, self._claims.next_touch(transaction))
+            self._claims.mark_changed(transaction, objects, self._claims.next_change(transaction))
         return True
 
     def resume(self, names: Collection[str]) -> None:
@@ -317,12 +323,12 @@ class ObjectStore(Runs):
         with self._db.write() as transaction:
             sql = "UPDATE feeds SET last_attempt = ?, error = ?, paused = ? WHERE number = ?"
             transaction.run(sql, (now, error, paused, feed))
-            note_touches(transaction, self._claims.next_touch(transaction) - 1, now)
+            note_changes(transaction, self._claims.next_change(transaction) - 1, now)
             if error is None:
                 sql = "UPDATE feeds SET last_success = ? WHERE number = ?"
                 transaction.run(sql, (now, feed))
 
 
-def _borne(traits: Traits) -> Iterator[str]:
-    yield from traits.markings
-    yield from (ref for ref, _selectors in traits.partly)
+def _borne(attributes: IndicatorAttributes) -> Iterator[str]:
+    yield from attributes.markings
+    yield from (ref for ref, _selectors in attributes.partly)

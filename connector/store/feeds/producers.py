@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from connector.decisions.decide import State
-from connector.indicators.context import Node
+from connector.decisions.decide import ObjectState
+from connector.indicators.context import ContextNode
 from connector.indicators.identity import key_of_id
 from connector.indicators.markings.sharing import CONSENTS_TO_NOTHING, is_proprietary
 from connector.model import NOBODY, UNMARKED, Producer
@@ -14,9 +14,9 @@ from connector.store.database import Database, marks, parts
 from connector.store.feeds.context import Graph
 
 _NOWHERE: Final[frozenset[str]] = frozenset()
-_STANDING: Final = (State.CURRENT, State.DISPUTED)
+_STANDING: Final = (ObjectState.CURRENT, ObjectState.DISPUTED)
 _Asked = tuple[int, str]  # a feed's number, and the id of a producer of its indicators
-_node_of = msgspec.json.Decoder(Node).decode
+_node_of = msgspec.json.Decoder(ContextNode).decode
 
 
 class _Said(NamedTuple):
@@ -107,7 +107,7 @@ def _by_feed(wanted: Collection[_Asked]) -> dict[int, list[str]]:
     return found
 
 
-def _said_by(node: Node, state: int) -> _Said:
+def _said_by(node: ContextNode, state: int) -> _Said:
     name = "".join(node.names[:1])
     return _Said(state in _STANDING, name, node.labels, node.markings or (UNMARKED,))
 

@@ -9,8 +9,8 @@ value that nothing else claims goes once no target holds it.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from connector.decisions.decide import State
-from connector.decisions.selection import Traits
+from connector.decisions.decide import ObjectState
+from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.context import NOTHING_TOLD
 from connector.indicators.markings.definition import markings_in
 from connector.store.database import Database, marks, numbers, parts
@@ -24,7 +24,7 @@ from connector.store.transaction import Transaction
 HOUR: Final = 3_600_000_000
 _PART: Final = 1000
 # What was taken back stays so, and what nobody could read stays counted as that.
-_KEPT_STATES: Final = f"{int(State.REVOKED)}, {int(State.UNREADABLE)}"
+_KEPT_STATES: Final = f"{int(ObjectState.REVOKED)}, {int(ObjectState.UNREADABLE)}"
 
 
 class Due(NamedTuple):
@@ -43,13 +43,13 @@ class Disposals:
         self,
         database: Database,
         runs: Runs,
-        traits: Interned[Traits],
+        attributes: Interned[IndicatorAttributes],
         claims: ClaimRows,
         context: ContextRows,
     ) -> None:
         self._db = database
         self._runs = runs
-        self._traits = traits
+        self._traits = attributes
         self._claims = claims
         self._context = context
 
@@ -153,23 +153,23 @@ class Disposals:
         """Leave of objects of a feed what keeps replays out; a part at a time, each whole."""
         for part in parts(sorted(objects), _PART):
             with self._db.write(erases=True) as transaction:
-                touched = self._claims.next_touch(transaction)
+                touched = self._claims.next_change(transaction)
                 self._let_go(transaction, feed, part, touched)
                 self._strip(transaction, part)
-                self._claims.stir(transaction, part, touched)
+                self._claims.mark_changed(transaction, part, touched)
 
     def purge(self, feed: int, objects: Collection[int]) -> None:
         """Remove every trace of objects of a feed."""
         for part in parts(sorted(objects), _PART):
             with self._db.write(erases=True) as transaction:
-                touched = self._claims.next_touch(transaction)
+                touched = self._claims.next_change(transaction)
                 self._let_go(transaction, feed, part, touched)
                 self._runs.forget_objects(transaction, part, touched)
                 sql = f"DELETE FROM nodes WHERE object IN ({numbers(part)})"  # noqa: S608 - only numbers
                 transaction.run(sql)
-        self._db.fold_log()
+        self._db.checkpoint_wal()
 
-    def settle(self, feed: int, refs: Collection[str], lost: Collection[str], now: int) -> None:
+    def finish(self, feed: int, refs: Collection[str], lost: Collection[str], now: int) -> None:
         """Put these markings off: the store is searched once more, and then never again.
 
         A page that was let in the moment before may have been written the moment after.
@@ -205,7 +205,7 @@ class Disposals:
                 transaction.run(sql)
             done += len(gone)
         if done:
-            self._db.fold_log()
+            self._db.checkpoint_wal()
         return done
 
     def _let_go(
@@ -225,29 +225,33 @@ class Disposals:
     def _strip(self, transaction: Transaction, objects: Sequence[int]) -> None:
         """Leave of objects what tells them apart from news of them."""
         held = numbers(objects)
-        sql = f"SELECT number, traits FROM objects WHERE number IN ({held})"  # noqa: S608 - only numbers
+        sql = f"SELECT number, attributes FROM objects WHERE number IN ({held})"  # noqa: S608 - only numbers
         old = dict(map(tuple, transaction.rows(sql)))
         said = load_traits(transaction, set(old.values()))
         bare = {
-            number: Traits(said[traits].created_by, markings=said[traits].markings)
-            for number, traits in old.items()
+            number: IndicatorAttributes(
+                said[attributes].created_by, markings=said[attributes].markings
+            )
+            for number, attributes in old.items()
         }
         given = self._traits.of(transaction, set(bare.values()))
         sql = (
             f"UPDATE objects SET state = CASE WHEN state IN ({_KEPT_STATES}) THEN state "  # noqa: S608 - our own numbers
-            f"ELSE {int(State.DISPOSED)} END, valid_from = NULL, valid_until = NULL, "
-            "confidence = NULL, traits = ?, dictionary = NULL, packed = NULL WHERE number = ?"
+            f"ELSE {int(ObjectState.DISPOSED)} END, valid_from = NULL, valid_until = NULL, "
+            "confidence = NULL, attributes = ?, dictionary = NULL, packed = NULL WHERE number = ?"
         )
-        rows = [(given[traits], number) for number, traits in bare.items()]
+        rows = [(given[attributes], number) for number, attributes in bare.items()]
         transaction.many(sql, rows)
         fresh = set(given.values())
-        self._forget_traits(transaction, {traits for traits in old.values() if traits not in fresh})
+        self._forget_traits(
+            transaction, {attributes for attributes in old.values() if attributes not in fresh}
+        )
         sql = f"UPDATE claims SET why = '' WHERE object IN ({held})"  # noqa: S608 - only numbers
         transaction.run(sql)
 
     def _forget_traits(self, transaction: Transaction, left: Collection[int]) -> None:
         """Overwrite the labels and types that no other object has."""
-        sql = f"SELECT DISTINCT traits FROM objects WHERE traits IN ({numbers(left)})"  # noqa: S608 - only numbers
+        sql = f"SELECT DISTINCT attributes FROM objects WHERE attributes IN ({numbers(left)})"  # noqa: S608 - only numbers
         others = {row[0] for row in transaction.rows(sql)}
         self._traits.forget(transaction, [number for number in left if number not in others])
 

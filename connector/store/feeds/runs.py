@@ -9,12 +9,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
-from connector.decisions.decide import State
+from connector.decisions.decide import ObjectState
 from connector.indicators.identity import id_of_key, is_marking
 from connector.store.database import Database, numbers, parts
 from connector.store.feeds.claims import ClaimRows
 from connector.store.feeds.context import ContextRows
-from connector.store.feeds.definitions import Definitions, Shown
+from connector.store.feeds.definitions import Definitions, ShownIn
 from connector.store.feeds.disputes import STANDING
 from connector.store.transaction import Transaction
 
@@ -98,7 +98,7 @@ class Runs:
         sql = "SELECT object FROM members WHERE collection = ? AND run < ?"
         rows = transaction.rows(sql, (collection.number, collection.run))
         feed = self._feed_of(transaction, collection.number)
-        shown = Shown(collection.number, collection.run)
+        shown = ShownIn(collection.number, collection.run)
         self.definitions.end_run(transaction, feed, shown)
         return self._leave(transaction, feed, collection.number, [row[0] for row in rows])
 
@@ -114,7 +114,7 @@ class Runs:
             for number, key, run in transaction.rows(sql, (feed,)):
                 if key in present:
                     continue
-                self.definitions.end_run(transaction, feed, Shown(number, run + 1))
+                self.definitions.end_run(transaction, feed, ShownIn(number, run + 1))
                 rows = transaction.rows(
                     "SELECT object FROM members WHERE collection = ?", (number,)
                 )
@@ -132,7 +132,7 @@ class Runs:
         if not gone:
             return 0
         self.definitions.take_back(transaction, feed, self._markings_among(transaction, gone))
-        touched = self._claims.next_touch(transaction)
+        touched = self._claims.next_change(transaction)
         return sum(self._withdraw(transaction, feed, part, touched) for part in parts(gone))
 
     def bring_back(self, transaction: Transaction, feed: int, returned: Sequence[int]) -> None:
@@ -141,14 +141,14 @@ class Runs:
             return
         refs = self._markings_among(transaction, returned)
         self.definitions.take_back(transaction, feed, refs, back=True)
-        touched = self._claims.next_touch(transaction)
+        touched = self._claims.next_change(transaction)
         for part in parts(returned):
             sql = (
                 f"UPDATE objects AS o SET state = {STANDING} "  # noqa: S608 - only numbers
                 f"WHERE state = ? AND number IN ({numbers(part)})"
             )
-            transaction.run(sql, (State.WITHDRAWN,))
-            self._claims.stir(transaction, part, touched)
+            transaction.run(sql, (ObjectState.WITHDRAWN,))
+            self._claims.mark_changed(transaction, part, touched)
             self._context.take(transaction, feed, {}, part, (), touched)
 
     def _markings_among(self, transaction: Transaction, objects: Sequence[int]) -> list[str]:
@@ -163,7 +163,7 @@ class Runs:
         self, transaction: Transaction, feed: int, collection: int, members: Sequence[int]
     ) -> int:
         withdrawn = 0
-        touched = self._claims.next_touch(transaction)
+        touched = self._claims.next_change(transaction)
         for part in parts(members):
             sql = f"DELETE FROM members WHERE collection = ? AND object IN ({numbers(part)})"  # noqa: S608 - only numbers
             transaction.run(sql, (collection,))
@@ -177,15 +177,15 @@ class Runs:
         self, transaction: Transaction, feed: int, gone: Sequence[int], touched: int
     ) -> int:
         sql = f"SELECT number FROM objects WHERE state = ? AND number IN ({numbers(gone)})"  # noqa: S608 - only numbers
-        unreadable = [row[0] for row in transaction.rows(sql, (State.UNREADABLE,))]
+        unreadable = [row[0] for row in transaction.rows(sql, (ObjectState.UNREADABLE,))]
         self.forget_objects(transaction, unreadable, touched)
         sql = (
             "UPDATE objects SET state = ? WHERE state IN (?, ?) "  # noqa: S608 - only numbers
             f"AND number IN ({numbers(gone)})"
         )
-        states = (State.WITHDRAWN, State.CURRENT, State.DISPUTED)
+        states = (ObjectState.WITHDRAWN, ObjectState.CURRENT, ObjectState.DISPUTED)
         changed = transaction.run(sql, states)
-        self._claims.stir(transaction, gone, touched)
+        self._claims.mark_changed(transaction, gone, touched)
         self._context.take(transaction, feed, {}, gone, (), touched)
         return changed + len(unreadable)
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from connector.decisions.decide import NEVER, State
-from connector.decisions.selection import Traits
+from connector.decisions.decide import NEVER, ObjectState
+from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.context import Told
 from connector.indicators.markings.definition import Definition
 from connector.model import Claim
@@ -16,7 +16,7 @@ from connector.model import Claim
 UNDATED: Final = -(1 << 62)  # the time of an unreadable version whose own cannot be read
 
 
-class Version(msgspec.Struct, frozen=True, gc=False):
+class ObjectVersion(msgspec.Struct, frozen=True, gc=False):
     """One received version of an object, before the store knows whether it is news.
 
     Who made an unreadable one is no trait of it: it counts against the creator that is known, and
@@ -29,7 +29,7 @@ class Version(msgspec.Struct, frozen=True, gc=False):
     valid_from: int | None
     valid_until: int | None
     confidence: int | None
-    traits: Traits
+    attributes: IndicatorAttributes
     raw: bytes
     claims: Callable[[], Sequence[Claim]]
     told: Callable[[], Told | None] | None = None
@@ -51,7 +51,7 @@ class News(Enum):
 
 
 @dataclass(slots=True)
-class Held:
+class HeldVersion:
     """What the store holds of an object that a page mentions again.
 
     `disputed` is the time of the latest revocation by another than its creator; of an object
@@ -66,21 +66,21 @@ class Held:
     markings: tuple[str, ...] = ()
 
     @property
-    def standing(self) -> State:
+    def standing(self) -> ObjectState:
         """The state of the latest version that was not revoked by its creator."""
         doubted = self.disputed is not None and self.disputed >= self.modified
-        return State.DISPUTED if doubted else State.CURRENT
+        return ObjectState.DISPUTED if doubted else ObjectState.CURRENT
 
 
-def news(held: Held, version: Version, now: int = NEVER) -> News:
+def news(held: HeldVersion, version: ObjectVersion, now: int = NEVER) -> News:
     """Return what a version that came now means, by STIX 2.1 section 3.6 on object creators."""
-    if version.state == State.UNREADABLE:
+    if version.state == ObjectState.UNREADABLE:
         return _news_of_unreadable(held, version)
-    if held.state == State.UNREADABLE and not held.created_by:
-        held = replace(held, created_by=version.traits.created_by)
-    ours = held.created_by == version.traits.created_by
-    revokes = version.state == State.REVOKED
-    if held.state == State.REVOKED:
+    if held.state == ObjectState.UNREADABLE and not held.created_by:
+        held = replace(held, created_by=version.attributes.created_by)
+    ours = held.created_by == version.attributes.created_by
+    revokes = version.state == ObjectState.REVOKED
+    if held.state == ObjectState.REVOKED:
         if held.disputed is None:
             return News.NONE
         if revokes and ours:  # whether it is the creator is open still: its latest word counts
@@ -93,16 +93,16 @@ def news(held: Held, version: Version, now: int = NEVER) -> News:
         return News.DISPUTED if _disputes(held, version, now) else News.NONE
     if version.modified > held.modified:
         return News.NEWER if ours else News.FOREIGN
-    if held.state == State.UNREADABLE and version.modified == held.modified:
+    if held.state == ObjectState.UNREADABLE and version.modified == held.modified:
         return News.NEWER if ours else News.NONE
-    if held.state == State.DISPOSED:  # it passes the door again: its marking lets it be held
-        same = version.modified == held.modified and version.traits.markings == held.markings
+    if held.state == ObjectState.DISPOSED:  # it passes the door again: its marking lets it be held
+        same = version.modified == held.modified and version.attributes.markings == held.markings
         return News.NEWER if ours and same else News.NONE
     # The latest version counts also where the source now shows an older one of what it withdrew.
-    return News.RETURNED if ours and held.state == State.WITHDRAWN else News.NONE
+    return News.RETURNED if ours and held.state == ObjectState.WITHDRAWN else News.NONE
 
 
-def _disputes(held: Held, version: Version, now: int) -> bool:
+def _disputes(held: HeldVersion, version: ObjectVersion, now: int) -> bool:
     """Return whether a revocation by another is later than all that are known.
 
     One dated ahead counts once, as of when it came: its creator's next version ends the dispute.
@@ -110,15 +110,15 @@ def _disputes(held: Held, version: Version, now: int) -> bool:
     return held.disputed is None or held.disputed < version.modified <= now
 
 
-def _news_of_unreadable(held: Held, version: Version) -> News:
+def _news_of_unreadable(held: HeldVersion, version: ObjectVersion) -> News:
     """Return what an unreadable version means: a newer one ends what the older one said.
 
     One that bears no time counts as newer than what came before it, and older than what follows.
     """
-    if held.state in (State.REVOKED, State.DISPOSED):
+    if held.state in (ObjectState.REVOKED, ObjectState.DISPOSED):
         return News.NONE
-    undated = version.modified == UNDATED and held.state != State.UNREADABLE
+    undated = version.modified == UNDATED and held.state != ObjectState.UNREADABLE
     if not undated and version.modified <= held.modified:
         return News.NONE
-    unknown = held.state == State.UNREADABLE and not held.created_by
+    unknown = held.state == ObjectState.UNREADABLE and not held.created_by
     return News.NEWER if unknown or held.created_by == version.unread_creator else News.FOREIGN

@@ -15,7 +15,7 @@ _NOTHING_SAID: Final = (None, None, int(Tlp.RED), None, 0)
 
 
 @dataclass(slots=True)
-class Refreshed:
+class RefreshResult:
     """What a refresh did: observables considered, entries that came, left or changed."""
 
     considered: int = 0
@@ -53,9 +53,9 @@ def entry_row(decision: Decision) -> EntryRow:
         return EntryRow(0, 0, reason, 0, 0, recheck, *_NOTHING_SAID)
     confidence, until, tlp, first_seen = merged
     facts = (
-        carrier.number, carrier.modified, carrier.traits, carrier.context, until, int(tlp),
+        carrier.number, carrier.modified, carrier.attributes, carrier.context, until, int(tlp),
         -1 if confidence is None else confidence, -1 if first_seen is None else first_seen,
-        decision.told,
+        decision.content_digest,
     )  # fmt: skip
     stamp = hash(facts) & _STAMP  # whole numbers hash alike in every process; None does not
     return EntryRow(
@@ -88,7 +88,7 @@ def news_of(
     seq: int,
     entry: EntryRow,
     old: Any,
-    done: Refreshed,
+    done: RefreshResult,
     onsets: Onsets,
     touched: int,
 ) -> tuple[Any, ...] | None:

@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
-from connector.decisions.decide import CODES, ClaimRow, Decision, Kind
+from connector.decisions.decide import CODES, ClaimKind, ClaimRow, Decision
 from connector.model import Reason, Subject
 from connector.store.change_times import Learned
 from connector.store.database import Database, numbers
@@ -16,7 +16,7 @@ from connector.store.lists.entry_rows import (
     UNCLAIMED,
     EntryRow,
     Onsets,
-    Refreshed,
+    RefreshResult,
     entry_row,
     news_of,
 )
@@ -33,9 +33,9 @@ _CLAIM_ROWS: Final = (
     "WHERE {where} ORDER BY c.observable, c.number"
 )
 _STATIC: Final = {
-    int(Kind.UNREADABLE): CODES[Reason.UNREADABLE],
-    int(Kind.UNSUPPORTED): CODES[Reason.UNSUPPORTED_PATTERN],
-    int(Kind.NOT_ENFORCEABLE): CODES[Reason.NOT_ENFORCEABLE],
+    int(ClaimKind.UNREADABLE): CODES[Reason.UNREADABLE],
+    int(ClaimKind.UNSUPPORTED): CODES[Reason.UNSUPPORTED_PATTERN],
+    int(ClaimKind.NOT_ENFORCEABLE): CODES[Reason.NOT_ENFORCEABLE],
 }
 _COLUMNS: Final = ", ".join(EntryRow._fields)
 # Where these stand in a row of entries, behind its observable.
@@ -90,7 +90,7 @@ class ListStore:
         everything: bool,
         now: int,
         progress: Callable[[int], None] = lambda _considered: None,
-    ) -> Refreshed:
+    ) -> RefreshResult:
         """Decide anew on all observables in scope; each chunk is one transaction.
 
         From the first change to the end the list has no `decided_at`: nobody plans from half of it.
@@ -104,7 +104,7 @@ class ListStore:
                 if everything
                 else self._changed(transaction, state, limits, now)
             )
-        done = Refreshed()
+        done = RefreshResult()
         for where in scope:
             with self._db.write() as transaction:
                 self._decide_chunk(transaction, state, where, decide, onsets, done)
@@ -145,7 +145,7 @@ class ListStore:
         where: str,
         decide: Decider,
         onsets: "Onsets",
-        done: Refreshed,
+        done: RefreshResult,
     ) -> None:
         observables = self._observables(transaction, where)
         done.considered += len(observables)

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final
 
 from connector.decisions.decide import reason_of
-from connector.decisions.plan import GONE, OURS, Mark, Plan, Steps, Written
+from connector.decisions.plan import GONE, OURS, EntryRefs, LedgerEntry, LedgerState, Plan
 from connector.model import Reason
 from connector.store.database import numbers, parts
 from connector.store.lists.wanted import WantedEntries
@@ -44,7 +44,7 @@ class Ledger(WantedEntries, Outputs, Plans):
         counted = transaction.one(sql + f"({_OURS})", (OUTPUT_TALLY, output))
         return int(counted or 0)
 
-    def marked(self, transaction: Transaction, output: int, mark: Mark) -> int:
+    def marked(self, transaction: Transaction, output: int, mark: LedgerState) -> int:
         """Return how many entries of an output bear a mark."""
         return tallies(transaction, OUTPUT_TALLY, output).get(mark, 0)
 
@@ -55,15 +55,15 @@ class Ledger(WantedEntries, Outputs, Plans):
         marks = self._marks(transaction, output, observables)
         return {number for number, mark in marks.items() if mark in OURS}
 
-    def written(self, transaction: Transaction, output: int) -> Iterator[Written]:
+    def written(self, transaction: Transaction, output: int) -> Iterator[LedgerEntry]:
         """Yield the whole ledger of an output, sorted by number."""
         sql = "SELECT observable, state, digest FROM ledger WHERE output = ? ORDER BY observable"
         for row in transaction.stream(sql, (output,)):
-            yield Written._make(row)
+            yield LedgerEntry._make(row)
 
     def written_of(
         self, transaction: Transaction, output: int, list_number: int, after: int
-    ) -> list[Written]:
+    ) -> list[LedgerEntry]:
         """Return the ledger's word on the entries that changed after a sequence number."""
         sql = (
             "SELECT l.observable, l.state, l.digest FROM entries e JOIN ledger l "
@@ -71,7 +71,7 @@ class Ledger(WantedEntries, Outputs, Plans):
             "WHERE e.list = ? AND e.seq > ? ORDER BY +l.observable"
         )
         rows = transaction.rows(sql, (output, list_number, after))
-        return [Written._make(row) for row in rows]
+        return [LedgerEntry._make(row) for row in rows]
 
     def dropped(
         self, transaction: Transaction, output: OutputState, *, everything: bool
@@ -86,11 +86,11 @@ class Ledger(WantedEntries, Outputs, Plans):
         rows = transaction.rows(sql, (output.number, output.list))
         return {number: reason_of(code) for number, code in rows}
 
-    def turned(self, transaction: Transaction, output: int, rejected: Collection[str]) -> Steps:
+    def turned(self, transaction: Transaction, output: int, rejected: Collection[str]) -> EntryRefs:
         """Return what was intended, or stands as written or rejected and is the other now."""
-        steps, asked = Steps(), [Mark.INTENDED, Mark.REJECTED]
+        steps, asked = EntryRefs(), [LedgerState.INTENDED, LedgerState.REJECTED]
         if rejected:
-            asked.append(Mark.WRITTEN)
+            asked.append(LedgerState.WRITTEN)
         if not any(self.marked(transaction, output, mark) for mark in asked):
             return steps
         sql = (
@@ -99,7 +99,7 @@ class Ledger(WantedEntries, Outputs, Plans):
             f"AND l.state IN ({numbers(asked)}) ORDER BY l.observable"
         )
         for number, digest, mark, value in transaction.stream(sql, (output,)):
-            if mark == Mark.INTENDED or (mark == Mark.WRITTEN) == (value in rejected):
+            if mark == LedgerState.INTENDED or (mark == LedgerState.WRITTEN) == (value in rejected):
                 steps.put(number, digest)
         return steps
 
@@ -110,7 +110,7 @@ class Ledger(WantedEntries, Outputs, Plans):
         now: int,
         *,
         whole: bool,
-        judged_anew: frozenset[Mark] = frozenset(),
+        judged_anew: frozenset[LedgerState] = frozenset(),
     ) -> None:
         """Record what is about to be written and removed, before it is.
 
@@ -122,18 +122,18 @@ class Ledger(WantedEntries, Outputs, Plans):
             if judged_anew:
                 again = self._marked(transaction, output.number, judged_anew)
                 self._set(transaction, output.number, again, now)
-                marked = ((number, Mark.INTENDED, digest) for number, digest in plan.update)
+                marked = ((number, LedgerState.INTENDED, digest) for number, digest in plan.update)
                 self._set(transaction, output.number, marked, now)
-            marked = ((number, Mark.INTENDED, digest) for number, digest in plan.add)
+            marked = ((number, LedgerState.INTENDED, digest) for number, digest in plan.add)
             self._set(transaction, output.number, marked, now)
-            marked = ((number, Mark.REMOVING, 0) for number in plan.remove.numbers)
+            marked = ((number, LedgerState.REMOVING, 0) for number in plan.remove.numbers)
             self._set(transaction, output.number, marked, now)
             if whole:  # until it ended well, the next cycle looks at everything again
                 sql = "UPDATE outputs SET verified_at = NULL WHERE number = ?"
                 transaction.run(sql, (output.number,))
 
     def _marked(
-        self, transaction: Transaction, output: int, marks: frozenset[Mark]
+        self, transaction: Transaction, output: int, marks: frozenset[LedgerState]
     ) -> list[tuple[int, int, int]]:
         """Return what bears one of these marks, as intended."""
         sql = (
@@ -141,7 +141,7 @@ class Ledger(WantedEntries, Outputs, Plans):
             f"AND state IN ({numbers(sorted(marks))})"
         )
         rows = transaction.rows(sql, (output,))
-        return [(number, Mark.INTENDED, digest) for number, digest in rows]
+        return [(number, LedgerState.INTENDED, digest) for number, digest in rows]
 
     def mark(self, output: OutputState, plan: Plan, now: int) -> None:
         """Record what the target cannot have, and forget what it never had."""
@@ -174,11 +174,11 @@ class Ledger(WantedEntries, Outputs, Plans):
                 took_up = [number for number, _digest in written if number not in rejected]
                 late = f"wanted = 1 AND seq > {int(output.seq)}"
                 self._count_times(transaction, ENFORCE_TALLY, output, took_up, late, now)
-            took = [(number, Mark.WRITTEN, digest) for number, digest in written
+            took = [(number, LedgerState.WRITTEN, digest) for number, digest in written
                     if number not in rejected]  # fmt: skip
             self._set(transaction, output.number, took, now)
             if not stay:
-                refused = [(number, Mark.REJECTED, digest) for number, digest in written
+                refused = [(number, LedgerState.REJECTED, digest) for number, digest in written
                            if number in rejected]  # fmt: skip
                 self._set(transaction, output.number, refused, now)
             sql = "UPDATE ledger SET why = ? WHERE output = ? AND observable = ?"

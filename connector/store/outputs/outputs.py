@@ -59,7 +59,7 @@ class Outputs:
                 sql = "UPDATE outputs SET paused = NULL WHERE name = ? AND paused IS NOT NULL"
                 transaction.run(sql, (name,))
 
-    def doubt(self) -> None:
+    def require_verification(self) -> None:
         """Let each target be read back: while nothing ran, a machine may have been restarted.
 
         A kernel's sets are empty then, and the ledger still says that their entries are written.

@@ -375,7 +375,9 @@ def upgrade() -> None:
         sa.Column("valid_from", sa.BigInteger(), nullable=True),
         sa.Column("valid_until", sa.BigInteger(), nullable=True),
         sa.Column("confidence", sa.SmallInteger(), nullable=True),
-        sa.Column("traits", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "attributes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
         sa.Column("received", sa.BigInteger(), nullable=False),
         sa.Column(
             "context",
@@ -505,7 +507,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number"),
     )
     op.create_table(
-        "traits",
+        "attributes",
         sa.Column(
             "number",
             sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
@@ -523,7 +525,7 @@ def downgrade() -> None:
     op.drop_table("alarms")
     op.drop_table("feed_names")
     op.drop_table("habits")
-    op.drop_table("traits")
+    op.drop_table("attributes")
     op.drop_table("touches")
     op.drop_table("tallies")
     op.drop_table("staged_pages")

@@ -27,7 +27,7 @@ class Client(Protocol):
     def address(self) -> IPv4Network | IPv6Network | None: ...
 
 
-class Doorkeeper:
+class Authenticator:
     """Knows the clients; with none configured, this machine alone is let in."""
 
     def __init__(self, clients: Iterable[Client]) -> None:

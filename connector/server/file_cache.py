@@ -31,7 +31,7 @@ class HeldBackError(Exception):
 
 
 @dataclass(slots=True)
-class Edition:
+class CachedFile:
     """One state of a file; `body` is None where it is not kept in memory."""
 
     stamp: Stamp
@@ -55,15 +55,15 @@ class Edition:
         return formatdate(self.modified, usegmt=True).encode()
 
     def kept_bytes(self) -> int:
-        """Return what this edition holds of the memory."""
+        """Return what this file holds of the memory."""
         zipping = self.zipping
         done = zipping is not None and zipping.done() and not zipping.cancelled()
         zipped = len(zipping.result()) if done and zipping and not zipping.exception() else 0
         return len(self.body or b"") + zipped
 
 
-class Shelf:
-    """Hands out the current edition of each file below one folder.
+class FileCache:
+    """Hands out the current contents of each file below one folder.
 
     Work that takes long happens in threads and once, however many ask; bodies beyond
     `keep_bytes` in all, or `largest_kept` each, stay on disk. Used from one event loop.
@@ -75,47 +75,47 @@ class Shelf:
         self._folder = folder
         self._keep_bytes = keep_bytes
         self._largest_kept = largest_kept
-        self._editions: OrderedDict[str, Edition] = OrderedDict()
-        self._loading: dict[str, asyncio.Task[Edition]] = {}
+        self._files: OrderedDict[str, CachedFile] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[CachedFile]] = {}
 
-    async def edition(self, name: str) -> Edition:
+    async def current(self, name: str) -> CachedFile:
         """Return the file as it is now; raise AbsentError, HeldBackError or OSError."""
         path = self._path(name)
         try:
             with _absence():
                 stamp = _stamp(os.stat(path, follow_symlinks=False))
         except AbsentError:
-            self._editions.pop(name, None)
+            self._files.pop(name, None)
             raise
         if stamp[1] == 0 and path.with_name(f".{path.name}.hold").exists():
             raise HeldBackError
-        kept = self._editions.get(name)
+        kept = self._files.get(name)
         if kept is not None and kept.stamp == stamp:
-            self._editions.move_to_end(name)
+            self._files.move_to_end(name)
             return kept
         return await self._loaded(name, path)
 
-    async def opened(self, name: str, edition: Edition) -> tuple[Edition, bytes | IO[bytes]]:
-        """Return an edition with its body, or with the open file to stream it from."""
+    async def opened(self, name: str, cached: CachedFile) -> tuple[CachedFile, bytes | IO[bytes]]:
+        """Return a cached file with its body, or with the open file to stream it from."""
         for _ in range(_TRIES):
-            if edition.body is not None:
-                return edition, edition.body
+            if cached.body is not None:
+                return cached, cached.body
             with _absence():
                 file = await asyncio.to_thread(_open, self._path(name))
-            if _stamp(os.fstat(file.fileno())) == edition.stamp:
-                return edition, file
+            if _stamp(os.fstat(file.fileno())) == cached.stamp:
+                return cached, file
             file.close()
-            edition = await self.edition(name)
+            cached = await self.current(name)
         raise OSError(errno.EBUSY, "changes faster than it can be read")
 
-    async def zipped(self, edition: Edition) -> bytes | None:
+    async def zipped(self, cached: CachedFile) -> bytes | None:
         """Return the body compressed; None where it is empty, or too large to hold."""
-        if not edition.body:
+        if not cached.body:
             return None
-        if edition.zipping is None:
-            edition.zipping = asyncio.create_task(asyncio.to_thread(_compressed, edition.body))
-            edition.zipping.add_done_callback(lambda _done: self._make_room())
-        return await asyncio.shield(edition.zipping)
+        if cached.zipping is None:
+            cached.zipping = asyncio.create_task(asyncio.to_thread(_compressed, cached.body))
+            cached.zipping.add_done_callback(lambda _done: self._make_room())
+        return await asyncio.shield(cached.zipping)
 
     def _path(self, name: str) -> Path:
         """Return where a list lies; nothing hidden, and nothing outside the folder, has a name."""
@@ -124,28 +124,28 @@ class Shelf:
             raise AbsentError
         return self._folder.joinpath(*parts)
 
-    async def _loaded(self, name: str, path: Path) -> Edition:
+    async def _loaded(self, name: str, path: Path) -> CachedFile:
         task = self._loading.get(name)
         if task is None:
             task = asyncio.create_task(asyncio.to_thread(_load, path, self._largest_kept))
             self._loading[name] = task
             task.add_done_callback(lambda _done: self._loading.pop(name, None))
         with _absence():
-            edition = await asyncio.shield(task)  # one who hangs up does not stop the others
-        if self._editions.get(name) is not edition:
-            self._editions[name] = edition
-            self._editions.move_to_end(name)
+            cached = await asyncio.shield(task)  # one who hangs up does not stop the others
+        if self._files.get(name) is not cached:
+            self._files[name] = cached
+            self._files.move_to_end(name)
             self._make_room()
-        return edition
+        return cached
 
     def _make_room(self) -> None:
         """Let go of the bodies asked for longest ago; what they are is still known."""
-        total = sum(edition.kept_bytes() for edition in self._editions.values())
-        for edition in self._editions.values():
+        total = sum(cached.kept_bytes() for cached in self._files.values())
+        for cached in self._files.values():
             if total <= self._keep_bytes:
                 return
-            total -= edition.kept_bytes()
-            edition.body = edition.zipping = None
+            total -= cached.kept_bytes()
+            cached.body = cached.zipping = None
 
 
 @contextmanager
@@ -170,7 +170,7 @@ def _open(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, flags), "rb")
 
 
-def _load(path: Path, largest_kept: int) -> Edition:
+def _load(path: Path, largest_kept: int) -> CachedFile:
     """Read and hash one state of a file: the open file stays what it is when it is replaced."""
     with _open(path) as file:
         stamp = _stamp(os.fstat(file.fileno()))
@@ -180,7 +180,7 @@ def _load(path: Path, largest_kept: int) -> Edition:
             if stamp[1] <= largest_kept:
                 chunks.append(chunk)
         body = b"".join(chunks) if stamp[1] <= largest_kept else None
-    return Edition(stamp, digest.hexdigest()[:32], body)
+    return CachedFile(stamp, digest.hexdigest()[:32], body)
 
 
 def _compressed(body: bytes) -> bytes:
