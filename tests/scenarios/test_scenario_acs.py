@@ -149,7 +149,7 @@ def test_a_marking_that_is_not_at_hand_restricts_until_it_comes(site: Site) -> N
     assert site.published("own") == ["192.0.2.1"]
 
 
-def test_check_8_nothing_classified_is_stored_and_an_alarm_is_raised(
+def test_nothing_classified_is_stored_and_an_alarm_is_raised(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     marking = acs(1, classification="S")

@@ -187,9 +187,6 @@ def test_a_name_goes_no_further_than_every_object_that_led_to_it(
     assert comments(site)["192.0.2.1"] == shown
 
 
-# ---- opinions ------------------------------------------------------------------------------------
-
-
 def both_lists(**select: Any) -> dict[str, Any]:
     def firewall(name: str) -> dict[str, Any]:
         return {"list": name, "adapter": "firewall", "options": {"device": name}}
@@ -200,7 +197,7 @@ def both_lists(**select: Any) -> dict[str, Any]:
     }
 
 
-def test_check_14_an_opinion_a_day_later_turns_a_block_into_a_watch(
+def test_an_opinion_a_day_later_turns_a_block_into_a_watch(
     site: Site, taxii: TaxiiServer, taxii_feed: Callable[..., dict[str, Any]]
 ) -> None:
     site.configure(feeds={"ais": taxii_feed(authoritative=[CISA])}, **both_lists())
@@ -287,9 +284,6 @@ def test_a_sighting_renews_what_would_end_by_age(
     site.change()
     assert site.at() == []
     site.consistent()
-
-
-# ---- several feeds, one observable ---------------------------------------------------------------
 
 
 def merged(site: Site) -> Merged:

@@ -31,7 +31,7 @@ TYPES = ["ipv4-addr", "domain-name", "url", "file-md5", "file-sha256", "file-nam
 NOTES = {"refanged": 2, "retyped": 1, "hash_name_mismatch": 2, "schemeless": 1}
 
 
-def test_check_15_dirty_values_are_counted_and_make_no_wrong_entry(
+def test_dirty_values_are_counted_and_make_no_wrong_entry(
     site: Site, taxii: TaxiiServer, taxii_feed: Callable[..., dict[str, Any]]
 ) -> None:
     configured = one_firewall()

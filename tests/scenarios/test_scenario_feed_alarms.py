@@ -128,9 +128,6 @@ def test_what_comes_in_another_span_is_not(known: Site) -> None:
     assert alarms(known) == {}
 
 
-# ---- max_objects ---------------------------------------------------------------------------------
-
-
 def bounded(site: Site, most: int) -> None:
     site.edit(lambda config: config["feeds"]["files"].update(max_objects=most))
     site.open()

@@ -15,9 +15,7 @@ SIZE = 100_000
 CONNECTOR = [sys.executable, "-c", "from connector.commands.app import main; main()"]
 
 
-def test_check_13_100000_indicators_are_loaded_within_a_gigabyte(
-    site: Site, taxii: TaxiiServer
-) -> None:
+def test_100000_indicators_are_loaded_within_a_gigabyte(site: Site, taxii: TaxiiServer) -> None:
     """From the first request to the lists that firewalls fetch, with the feed on this machine."""
     taxii.add_objects(indicators(SIZE))
     kinds = {"names": ["domain-name"], "hashes": ["file-sha256"], "addresses": ["ipv4-addr"]}

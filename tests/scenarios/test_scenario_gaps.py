@@ -77,7 +77,7 @@ def test_an_outage_longer_than_the_window_leaves_a_gap_until_it_is_acknowledged(
     assert [gap.acknowledged_by for gap in gaps.found(everything=True)] == ["operator"]
 
 
-def test_check_10_after_52_hours_of_48_a_gap_is_told_and_age_still_removes_what_is_stale(
+def test_after_52_hours_of_48_a_gap_is_told_and_age_still_removes_what_is_stale(
     polled: Site, ais: TaxiiServer
 ) -> None:
     """Its revocation came and went while nobody asked, so only its age can take it off."""

@@ -184,7 +184,7 @@ def test_a_kill_at_each_step_is_healed_by_a_whole_pass(
 
 @pytest.mark.parametrize("page", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("partial_runs", ["allow", "refuse"])
-def test_check_1_a_kill_between_two_pages_ends_in_the_same_store(
+def test_a_kill_between_two_pages_ends_in_the_same_store(
     site: Site,
     taxii: TaxiiServer,
     taxii_feed: Callable[..., dict[str, Any]],

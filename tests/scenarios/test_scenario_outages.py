@@ -55,7 +55,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_check_12_a_feed_that_answers_badly_leaves_lists_alone_and_recovers(
+def test_a_feed_that_answers_badly_leaves_lists_alone_and_recovers(
     polled: Site, taxii: TaxiiServer, taxii_feed: Section, name: str
 ) -> None:
     make, word = FAULTS[name]
@@ -82,7 +82,7 @@ def test_check_12_a_feed_that_answers_badly_leaves_lists_alone_and_recovers(
     polled.consistent()
 
 
-def test_check_12_a_fault_on_the_second_page_keeps_the_first_and_goes_on_after_it(
+def test_a_fault_on_the_second_page_keeps_the_first_and_goes_on_after_it(
     polled: Site, taxii: TaxiiServer
 ) -> None:
     polled.edit(lambda config: config["feeds"]["ais"].update(page_size=2))
@@ -163,7 +163,7 @@ def served(taxii: TaxiiServer) -> list[str]:
 
 
 @pytest.mark.parametrize("fault", [None, NoNext], ids=["with next", "without next"])
-def test_check_2_objects_with_one_stamp_on_several_pages_are_all_read(
+def test_objects_with_one_stamp_on_several_pages_are_all_read(
     site: Site, taxii: TaxiiServer, taxii_feed: Section, fault: type[Fault] | None
 ) -> None:
     site.configure(feeds={"ais": taxii_feed(page_size=100)}, **one_firewall())
@@ -176,7 +176,7 @@ def test_check_2_objects_with_one_stamp_on_several_pages_are_all_read(
     site.consistent()
 
 
-def test_check_3_an_object_that_appears_with_an_earlier_stamp_is_read_at_the_next_poll(
+def test_an_object_that_appears_with_an_earlier_stamp_is_read_at_the_next_poll(
     polled: Site, taxii: TaxiiServer
 ) -> None:
     from datetime import timedelta
@@ -188,7 +188,7 @@ def test_check_3_an_object_that_appears_with_an_earlier_stamp_is_read_at_the_nex
 
 
 @pytest.mark.parametrize("fault", [SameToken, NewTokens, EmptyPage, MoreForEver])
-def test_check_11_a_server_that_pages_in_circles_ends_the_poll_and_nothing_else(
+def test_a_server_that_pages_in_circles_ends_the_poll_and_nothing_else(
     polled: Site, taxii: TaxiiServer, fault: type[Fault]
 ) -> None:
     taxii.faults = [fault()]
@@ -201,7 +201,7 @@ def test_check_11_a_server_that_pages_in_circles_ends_the_poll_and_nothing_else(
 
 
 @pytest.mark.parametrize("dated", [True, False], ids=["with its date", "without"])
-def test_check_11_more_without_next_is_read_to_its_end(
+def test_more_without_next_is_read_to_its_end(
     polled: Site, taxii: TaxiiServer, dated: bool
 ) -> None:
     polled.edit(lambda config: config["feeds"]["ais"].update(page_size=2))

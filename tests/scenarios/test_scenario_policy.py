@@ -29,7 +29,7 @@ def taken(site: Site) -> dict[str, list[str]]:
     return {name: site.at(name) for name in site.service.outputs}
 
 
-def test_check_6_what_is_not_enforceable_is_watched_and_never_blocked(site: Site) -> None:
+def test_what_is_not_enforceable_is_watched_and_never_blocked(site: Site) -> None:
     site.configure(**lists_at_firewalls({"block": {}, "watch": {"purpose": "watch"}}))
     both = "[ipv4-addr:value = '192.0.2.1' AND domain-name:value = 'a.example']"
     site.write(
@@ -51,7 +51,7 @@ def test_check_6_what_is_not_enforceable_is_watched_and_never_blocked(site: Site
     site.consistent()
 
 
-def test_check_6_an_or_of_1200_addresses_makes_1200_entries(site: Site) -> None:
+def test_an_or_of_1200_addresses_makes_1200_entries(site: Site) -> None:
     site.configure()
     operands = " OR ".join(
         f"ipv4-addr:value = '198.51.{n >> 8}.{n & 255}'" for n in range(25600, 26800)
@@ -71,7 +71,7 @@ AUDIENCES = {
 }
 
 
-def test_checks_7_and_9_a_marking_reaches_no_wider_audience_than_it_allows(site: Site) -> None:
+def test_a_marking_reaches_no_wider_audience_than_it_allows(site: Site) -> None:
     site.configure(**lists_at_firewalls({name: {"audience": name} for name in AUDIENCES}))
     unknown = "marking-definition--11111111-2222-4333-8444-555555555555"
     marked = {level: f"192.0.2.{n}" for n, level in enumerate(TLP, 1)}
@@ -92,7 +92,7 @@ def test_checks_7_and_9_a_marking_reaches_no_wider_audience_than_it_allows(site:
     site.consistent()
 
 
-def test_check_7_a_marking_that_arrives_later_is_taken_at_its_word(
+def test_a_marking_that_arrives_later_is_taken_at_its_word(
     site: Site, taxii: TaxiiServer, taxii_feed: Any
 ) -> None:
     site.configure(
@@ -112,7 +112,7 @@ def test_check_7_a_marking_that_arrives_later_is_taken_at_its_word(
     site.consistent()
 
 
-def test_check_7_a_marking_that_cannot_be_fetched_goes_to_nobody(
+def test_a_marking_that_cannot_be_fetched_goes_to_nobody(
     site: Site, taxii: TaxiiServer, taxii_feed: Any
 ) -> None:
     site.configure(
@@ -137,7 +137,7 @@ def test_check_7_a_marking_that_cannot_be_fetched_goes_to_nobody(
     site.consistent()
 
 
-def test_check_9_amber_strict_is_in_our_own_siem_and_at_nothing_that_a_vendor_hosts(
+def test_amber_strict_is_in_our_own_siem_and_at_nothing_that_a_vendor_hosts(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = {"firewall": site.rack.adapter, "splunk_kvstore": SplunkKvstoreAdapter}

@@ -27,7 +27,7 @@ def test_an_update_that_changes_the_pattern_takes_the_old_value_off(polled, taxi
     polled.consistent()
 
 
-def test_check_5_two_indicators_on_one_value_keep_it_until_the_last_is_revoked(polled, taxii):
+def test_two_indicators_on_one_value_keep_it_until_the_last_is_revoked(polled, taxii):
     first, second = indicator("a", ONE), indicator("b", ONE)
     taxii.add_objects([first, second, indicator("c", TWO)])
     polled.once()
@@ -44,7 +44,7 @@ def test_check_5_two_indicators_on_one_value_keep_it_until_the_last_is_revoked(p
     polled.consistent()
 
 
-def test_check_4_a_revocation_seen_before_its_indicator_is_never_enforced(polled, taxii):
+def test_a_revocation_seen_before_its_indicator_is_never_enforced(polled, taxii):
     known = indicator("a", ONE)
     taxii.add_objects([revoked(known), indicator("b", TWO)])
     polled.once()
@@ -57,7 +57,7 @@ def test_check_4_a_revocation_seen_before_its_indicator_is_never_enforced(polled
 
 
 @pytest.mark.parametrize("again", [{}, {"modified": "2026-02-28T00:00:00.000Z"}])
-def test_check_4_a_revoked_indicator_that_is_delivered_again_stays_off(polled, taxii, again):
+def test_a_revoked_indicator_that_is_delivered_again_stays_off(polled, taxii, again):
     known = indicator("a", ONE)
     taxii.add_objects([known, indicator("b", TWO)])
     polled.once()

@@ -22,9 +22,6 @@ from connector.store.store import Store
 MIGRATIONS = Path(database_module.__file__).parent / "migrations"
 
 
-# ---- shape ---------------------------------------------------------------------------------------
-
-
 def test_the_migrations_lead_to_the_tables_as_declared(store: Store) -> None:
     with store.database.read() as transaction:
         context = MigrationContext.configure(
@@ -44,9 +41,6 @@ def test_migrating_again_changes_nothing(store: Store) -> None:
 def test_every_migration_says_what_it_is_for() -> None:
     for revision in ScriptDirectory(str(MIGRATIONS)).walk_revisions():
         assert revision.doc, revision.revision
-
-
-# ---- who may read --------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -73,9 +67,6 @@ def test_only_the_service_user_reads_the_state_whatever_the_umask(tmp_path: Path
         assert {mode(path) for path in file.parent.iterdir()} == {0o600}
     assert mode(file.parent) == 0o700
     store.close()
-
-
-# ---- who holds it --------------------------------------------------------------------------------
 
 
 def test_one_instance_holds_a_state_and_another_is_refused_until_it_lets_go(
@@ -116,9 +107,6 @@ def test_a_state_in_memory_is_nobody_elses() -> None:
     assert (one.path, other.path) == (None, None)
     one.close()
     other.close()
-
-
-# ---- transactions --------------------------------------------------------------------------------
 
 
 def names(store: Store) -> list[str]:
@@ -198,9 +186,6 @@ def test_a_stream_yields_all_rows_and_leaves_the_connection_for_others(store: St
         changed = transaction.run("DELETE FROM feeds WHERE number > ?", (10,))
         assert changed == 4990
     assert len(names(store)) == 10
-
-
-# ---- errors --------------------------------------------------------------------------------------
 
 
 def test_a_file_that_is_no_database_stops_us_and_is_left_as_it_is(tmp_path: Path) -> None:
@@ -324,9 +309,6 @@ def test_a_wait_for_a_free_connection_in_vain_passes(request: pytest.FixtureRequ
         assert transaction.one("SELECT 1") == 1
     database.close()
     server.drop("connector_busy")
-
-
-# ---- small parts ---------------------------------------------------------------------------------
 
 
 def test_lists_of_numbers_and_marks_for_sql() -> None:

@@ -81,9 +81,6 @@ def edge(store: Store) -> Edge:
     return Edge(store)
 
 
-# ---- what is ours --------------------------------------------------------------------------------
-
-
 def test_what_is_wanted_is_written_and_what_is_revoked_is_gone(edge: Edge) -> None:
     edge.hand.give(indicator(1), indicator(2), indicator(3))
     assert edge.sync().added == 3
@@ -323,9 +320,6 @@ def act(edge: Edge, verb: str, number: int, turn: int) -> None:
         edge.sync(EVERYTHING if verb == "verify" else CHANGED)
 
 
-# ---- reading what a list wants -------------------------------------------------------------------
-
-
 def test_what_a_list_wants_is_read_in_every_order(edge: Edge) -> None:
     edge.hand.give(
         indicator(1, hosts=(9,), confidence=10), indicator(2, hosts=(5,), confidence=90),
@@ -374,9 +368,6 @@ def test_large_lists_are_asked_for_in_parts(edge: Edge) -> None:
         assert len(list(ledger.written(transaction, 1))) == 2500
 
 
-# ---- where an output stands ----------------------------------------------------------------------
-
-
 def test_an_output_keeps_its_number_and_where_it_stands(edge: Edge) -> None:
     ledger, listed = edge.store.ledger, edge.hand.number
     state = ledger.open("edge", listed)
@@ -406,9 +397,6 @@ def test_an_output_that_the_file_names_no_more_is_told_with_what_it_left(edge: E
     edge.sync()
     assert edge.store.ledger.left_behind(["edge"]) == {}
     assert edge.store.ledger.left_behind([]) == {"edge": 2}
-
-
-# ---- plans and audit -----------------------------------------------------------------------------
 
 
 def planned(*added: int) -> Plan:

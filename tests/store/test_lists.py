@@ -26,9 +26,6 @@ def hand(store: Store) -> Hand:
     return Hand(store)
 
 
-# ---- what moves an entry -------------------------------------------------------------------------
-
-
 def test_a_first_refresh_lists_what_is_wanted(hand: Hand) -> None:
     hand.give(indicator(1), indicator(2), indicator(3, revoked=True))
     done = hand.refresh(everything=True)
@@ -301,8 +298,6 @@ def test_a_restart_finds_nothing_changed(tmp_path: Path) -> None:
     assert (done.added, done.removed, done.changed) == (0, 0, 0)
     store.close()
 
-
-# ---- properties ----------------------------------------------------------------------------------
 
 steps = st.one_of(
     st.tuples(

@@ -288,9 +288,6 @@ def test_a_replay_of_an_unreadable_version_changes_nothing(store: Store) -> None
     assert everything(store) == before
 
 
-# ---- whole collections ---------------------------------------------------------------------------
-
-
 def test_what_a_run_no_longer_shows_is_withdrawn_and_returns_when_shown(store: Store) -> None:
     feed = FeedHand(store, whole=True)
     assert feed.run(indicator(1), indicator(2)) == 0
@@ -355,9 +352,6 @@ def test_a_cursor_of_a_collection_that_is_not_whole_is_never_dropped(store: Stor
     assert store.objects.drop_collections(feed.number, set()) == 0
     assert store.objects.collection(feed.number, "key", "title").cursor == "kept"
     assert state_of(store, 1) == ObjectState.CURRENT
-
-
-# ---- what is shared ------------------------------------------------------------------------------
 
 
 def test_traits_are_kept_once_and_shared_across_pages_feeds_and_restarts(
@@ -494,9 +488,6 @@ def test_observables_are_numbered_once(store: Store) -> None:
     with store.database.read() as transaction:
         numbers = store.ledger.numbers_of(transaction, asked)
     assert [numbers[each] for each in asked] == [1, 2]
-
-
-# ---- properties ----------------------------------------------------------------------------------
 
 
 @st.composite

@@ -121,8 +121,6 @@ class Patterns:
     def _custom(self) -> str:
         return f"[app:id = 'example.app{self._next():x}']"
 
-    # ---- comparisons joined by AND: rows 10 to 16 of section 7
-
     def _guarded(self) -> str:
         kind = "network-traffic:dst_ref.type = 'ipv4-addr'"
         return f"[{kind} AND network-traffic:dst_ref.value = '{self._address()}']"
@@ -144,8 +142,6 @@ class Patterns:
 
     def _named_like(self) -> str:
         return f"[file:name LIKE '{self._file()}%' AND file:parent_directory_ref.path = '/tmp']"
-
-    # ---- composed
 
     def _several(self) -> str:
         return f"[domain-name:value IN ('{self._name()}', '{self._name()}', '{self._name()}')]"
@@ -176,8 +172,6 @@ class Patterns:
 
     def _large(self) -> str:
         return f"[file:size > {self._next()}]"
-
-    # ---- dirt
 
     def _defanged(self) -> str:
         return f"[domain-name:value = '{self._name().replace('.', '[.]')}']"

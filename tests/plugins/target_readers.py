@@ -48,9 +48,6 @@ def top_level_domains() -> frozenset[str]:
     return frozenset({top.lower() for top in told} | _RESERVED | _INSIDE)
 
 
-# ---- A plain file, and whoever reads it ---------------------------------------------------------
-
-
 def plain(line: str) -> Iterator[Read]:
     """Yield all that any reader of plain lists may take a line for, being told no kind."""
     if _ENDPOINT.fullmatch(line):
@@ -147,9 +144,6 @@ def _strict_network(text: str) -> Iterator[Read]:
         return
 
 
-# ---- PAN-OS -------------------------------------------------------------------------------------
-
-
 def panos_ip(line: str) -> Iterator[Read]:
     """Address, mask or range; behind a space stands a comment."""
     value, _, _comment = line.partition(" ")
@@ -177,9 +171,6 @@ def panos_url(line: str) -> Iterator[Read]:
         yield Read("address", network)
     else:
         yield Read("url", line)
-
-
-# ---- FortiGate ----------------------------------------------------------------------------------
 
 
 def fortigate_address(line: str) -> Iterator[Read]:
@@ -210,9 +201,6 @@ def fortigate_url(line: str) -> Iterator[Read]:
 def fortigate_hash(line: str) -> Iterator[Read]:
     """A hash, told by its length, and a description."""
     yield Read("digest", line.partition(" ")[0].lower())
-
-
-# ---- Postfix: keys of access(5), all of them in an indexed map ----------------------------------
 
 
 def sender_key(key: str, parents_match: bool) -> Iterator[Read]:
@@ -250,8 +238,6 @@ def _ipv6_key(key: str) -> str:
         return str(ip_network(f"{key}::/{16 * groups}"))
 
 
-# ---- Splunk: fields of a lookup, with CIDR(ip) and WILDCARD(...) --------------------------------
-
 SPLUNK_FIELDS = {
     "ip": "address",
     "endpoint": "endpoint",
@@ -282,9 +268,6 @@ def splunk_document(document: dict[str, object]) -> Iterator[Read]:
             yield Read("below", value[2:])
         else:
             yield Read("wildcard" if "*" in value else kind, value)
-
-
-# ---- nftables: what the kernel's rules compare packets with, as `nft -j list` shows it ----------
 
 
 def packet_filter(listed: str) -> Iterator[Read]:

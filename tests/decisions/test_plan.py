@@ -188,8 +188,6 @@ def test_each_entry_is_in_one_step_only_and_steps_are_in_order(
     }
 
 
-# ---- one entry -----------------------------------------------------------------------------------
-
 A = 1
 
 
@@ -301,9 +299,6 @@ def test_an_entry_without_a_known_reason_was_deselected() -> None:
     assert plan.reasons == {Reason.DESELECTED: 1}
 
 
-# ---- drift ---------------------------------------------------------------------------------------
-
-
 def test_strangers_on_a_list_of_ours_are_drift_and_elsewhere_theirs() -> None:
     for alone, drifted in ((True, 3), (False, 0)):
         present = TargetSnapshot(ours_alone=alone)
@@ -336,9 +331,6 @@ def test_an_entry_that_somebody_put_on_a_list_of_ours_is_drift_also_when_we_know
         why_not={}, present=present,
     )  # fmt: skip
     assert plan.drifted == 1
-
-
-# ---- the id --------------------------------------------------------------------------------------
 
 
 def made(**changes: Any) -> Plan:

@@ -9,7 +9,7 @@ import pytest
 
 from connector.config.service import ServerConfig
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 UNIT = (ROOT / "deploy" / "connector.service").read_text("utf-8")
 SIZING = (ROOT / "docs" / "running-as-a-service.md").read_text("utf-8")
 

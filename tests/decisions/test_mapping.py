@@ -59,9 +59,6 @@ def mapped(spec, facts=FACTS):
     return compile_mapping(read_mapping({"field": spec}), frozenset(["field"]))(facts).get("field")
 
 
-# --- inputs
-
-
 @pytest.mark.parametrize(
     ("name", "full", "bare"),
     [
@@ -115,9 +112,6 @@ def test_an_end_at_the_end_of_time_is_an_open_end():
 
 def test_the_type_of_a_stix_2_0_indicator_is_its_first_label():
     assert mapped({"from": "indicator.type"}, replace(FACTS, indicator_types=())) == "c2"
-
-
-# --- verbs
 
 
 @pytest.mark.parametrize(
@@ -176,9 +170,6 @@ def test_yaml_truth_as_a_key_is_looked_up_as_text():
     }
 
 
-# --- hostile text
-
-
 @given(st.text(), st.text())
 def test_text_of_the_feed_stays_one_short_line(name, label):
     facts = replace(FACTS, indicator_name=name, labels=(label,))
@@ -210,9 +201,6 @@ def test_a_value_is_never_read_as_a_template(name):
     assert mapped({"template": "<{indicator.name}>"}, replace(FACTS, indicator_name=name)) == (
         f"<{name}>"
     )
-
-
-# --- what a file may say
 
 
 @pytest.mark.parametrize(
@@ -303,9 +291,6 @@ def test_the_editor_schema_names_every_input():
     assert set(schema["enum"]) == {*Input, "indicator.confidence"}
 
 
-# --- mapper
-
-
 def test_an_operator_lays_fields_over_the_default_ones_and_drops_some():
     default = read_mapping({"a": {"default": 1}, "b": {"default": 2}, "c": {"default": 3}})
     operator = {**read_mapping({"b": {"default": 20}, "d": {"default": 4}}), "c": None}
@@ -339,8 +324,6 @@ def test_a_constant_mapping_is_made_once_and_a_changing_one_for_each_entry():
     assert changing(BARE) == {"a": 1}
     assert changing(FACTS) == {"a": 1, "b": 70}
 
-
-# --- digest
 
 values = st.text() | st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.floats(allow_nan=False)
 field_sets = st.dictionaries(st.text(min_size=1, max_size=3), values, max_size=4)

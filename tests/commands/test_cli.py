@@ -346,7 +346,7 @@ def keys_of(answer: Any, named: frozenset[str]) -> Iterator[str]:
 
 
 def test_every_key_of_an_answer_stands_on_the_page_about_json(site: Site) -> None:
-    page = (Path(__file__).parent.parent / "docs" / "json.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
     named = frozenset({"bulletins", "edge", "perimeter", *(reason.value for reason in Reason)})
     site.bring("192.0.2.1", "192.0.2.2", "192.0.2.3", "10.0.0.1")
     answers = [site.run("run", "--once", "--json")]

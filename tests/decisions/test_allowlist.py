@@ -52,9 +52,6 @@ def site(*values, **more):
     return Allowlist.build(without=NO_GROUPS, site=rules)
 
 
-# --- the built-in floor
-
-
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
@@ -408,9 +405,6 @@ def test_without_any_group_nothing_is_protected():
         assert nothing.protects(seen(kind, value), NOW) is None
 
 
-# --- own hosts
-
-
 @pytest.mark.parametrize(
     ("host", "kind", "value", "protected"),
     [
@@ -437,9 +431,6 @@ def test_without_any_group_nothing_is_protected():
 def test_the_hosts_this_service_talks_to_are_protected(host, kind, value, protected):
     own = Allowlist.build(without=NO_GROUPS - {"own_hosts"}, own_hosts=[host])
     assert group_of(own, kind, value) == ("own_hosts" if protected else None)
-
-
-# --- site files and exceptions
 
 
 @pytest.mark.parametrize(
@@ -603,9 +594,6 @@ def test_a_value_that_cannot_be_read_is_never_left_out_in_silence():
         Allowlist.build(own_hosts=[""])
 
 
-# --- site files
-
-
 def test_a_site_file_gives_its_rules_with_place_and_reason():
     lines = [
         "\ufeff# state data centre\n",
@@ -679,8 +667,6 @@ def test_values_are_told_apart_without_being_asked():
     kinds = {value: read_allow_value(value).kind for value in ("dead.beef", "1" * 32, "::1")}
     assert kinds == {"dead.beef": Kind.NAME, "1" * 32: Kind.DIGEST, "::1": Kind.NETWORK}
 
-
-# --- properties: the index answers as a linear scan does
 
 ends = st.sampled_from([None, NOW - DAY, NOW, NOW + DAY, NOW + 2 * DAY])
 

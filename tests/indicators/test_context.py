@@ -172,9 +172,6 @@ def test_a_whole_country_also_has_its_name() -> None:
     assert read(context_object("location", administrative_area="US-VA")).node.countries == ("US",)
 
 
-# ---- opinions and sightings ----------------------------------------------------------------------
-
-
 def opinion(number: int, word: str, by: str, day: int = 1, **fields: Any) -> dict[str, Any]:
     return context_object(
         "opinion", number, opinion=word, created_by_ref=by, object_refs=[sid("indicator")],
@@ -244,8 +241,6 @@ def test_edges_are_told_apart_by_what_they_say() -> None:
     assert read(INDICATES).edges == (Edge(key("indicator"), key("malware"), Link.LEADS),)
     assert read(INDICATES | {"target_ref": None}).edges == ()
 
-
-# ---- what a list makes of it ---------------------------------------------------------------------
 
 SAID = Context(
     (Word("threat_actor", "Lazarus Group", ("HIDDEN COBRA",)), Word("country", "KP")),

@@ -98,9 +98,6 @@ def test_a_claim_without_fault_is_wanted() -> None:
     assert reason(claim(), policy()) is Reason.WANTED
 
 
-# ---- watch and block -----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("fields", "block", "watch"),
     [
@@ -147,8 +144,6 @@ def test_a_misp_attribute_that_is_not_for_detection_never_blocks(label: str, blo
     decided = reason(claim(), policy(attributes={1: IndicatorAttributes(labels=("x", label))}))
     assert decided is (Reason.WANTED if blocks else Reason.DESELECTED)
 
-
-# ---- select --------------------------------------------------------------------------------------
 
 MARKED = IndicatorAttributes(
     created_by="identity--p", labels=("c2", "test"), indicator_types=("malicious-activity",)
@@ -231,9 +226,6 @@ def test_confidence_is_the_indicators_or_what_its_feed_assumes(
     assert reason(claim(confidence=own), by) is (Reason.WANTED if taken else Reason.DESELECTED)
 
 
-# ---- markings ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("level", list(Tlp))
 @pytest.mark.parametrize("most", list(Tlp))
 def test_a_marking_stricter_than_the_list_allows_withholds(level: Tlp, most: Tlp) -> None:
@@ -258,9 +250,6 @@ def test_traits_are_judged_once_and_anew_when_a_marking_arrived() -> None:
     assert reason(claim(), by) is Reason.WITHHELD
     by.forget_verdicts()
     assert reason(claim(), by) is Reason.WANTED
-
-
-# ---- time ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -332,9 +321,6 @@ def test_the_end_of_an_exception_is_an_instant_to_ask_again() -> None:
     assert reason(claim(), by, NOW + 5) is Reason.WANTED
 
 
-# ---- several claims ------------------------------------------------------------------------------
-
-
 def reasons(said: list[ClaimRow], by: ListPolicy, now: int = NOW) -> list[Reason]:
     return [reason_of(code) for code in decide(ADDRESS, said, by, now).codes]
 
@@ -399,9 +385,6 @@ def test_an_entry_says_what_all_claims_that_are_taken_say_together() -> None:
     later = decide(ADDRESS, said, by, NOW + 10)
     assert later.merged == Merged(20, NOW + 30, Tlp.AMBER, 100)
     assert decide(ADDRESS, said[3:], by, NOW).merged is None
-
-
-# ---- words ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

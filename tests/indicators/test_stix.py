@@ -70,9 +70,6 @@ def test_an_indicator_gives_the_fields_that_decisions_use() -> None:
     assert found.revoked is None
 
 
-# ---- required fields -----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("empty", [ABSENT, None])
 @pytest.mark.parametrize(
     ("field", "why"),
@@ -146,9 +143,6 @@ def test_other_types_need_only_their_id(field: str) -> None:
     assert read(type="x-thing", id="x-thing--1", **{field: ABSENT}).type == "x-thing"
 
 
-# ---- versions of the standard --------------------------------------------------------------------
-
-
 def test_a_stix_2_0_indicator_needs_no_pattern_type_nor_version() -> None:
     found = read(spec_version=ABSENT, pattern_type=ABSENT, labels=["malicious-activity"])
     assert (found.spec_version, found.pattern_type) == (None, None)
@@ -158,9 +152,6 @@ def test_a_stix_2_0_indicator_needs_no_pattern_type_nor_version() -> None:
 @pytest.mark.parametrize("version", ["2.2", "", "3.0", "2.10", "1.2"])
 def test_another_version_of_the_standard_is_not_guessed_at(version: str) -> None:
     assert why_not(spec_version=version) == f"spec_version {version!r} is not 2.0 or 2.1"
-
-
-# ---- ids -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -183,9 +174,6 @@ def test_an_id_is_printable_and_bounded(stix_id: str) -> None:
     assert isinstance(found, Unreadable)
     assert found.why == "`id` should be printable and have at most 256 characters"
     assert len(found.id) <= 256
-
-
-# ---- instants ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -310,9 +298,6 @@ def test_an_offset_that_leaves_the_calendar_is_shown_as_its_end(text: str, shown
     assert instant((1 << 62) - 1) == datetime.max.replace(tzinfo=UTC)
 
 
-# ---- other values --------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("confidence", [0, 1, 100, None])
 def test_confidence_is_a_whole_number_up_to_100(confidence: int | None) -> None:
     assert read(confidence=confidence).confidence == confidence
@@ -350,9 +335,6 @@ def test_a_confidence_that_is_none_hides_no_other_fault() -> None:
 )  # fmt: skip
 def test_a_field_of_another_type_is_told_with_its_path(field: str, value: object) -> None:
     assert f"$.{field}" in why_not(**{field: value})
-
-
-# ---- hostile bytes -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

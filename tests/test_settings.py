@@ -38,9 +38,6 @@ def why(validate: Callable[[], object]) -> str:
     return str(refused.value.errors()[0]["msg"])
 
 
-# ---- durations -----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("text", "expected", "written"),
     [
@@ -88,9 +85,6 @@ def test_a_duration_is_written_as_it_is_read(value: timedelta) -> None:
         assert duration.validate_python(text) == value
 
 
-# ---- paths ---------------------------------------------------------------------------------------
-
-
 def test_relative_paths_start_at_the_folder_of_the_file() -> None:
     context = {"folder": Path("/etc/connector")}
     assert file_path.validate_python("allow.txt", context=context) == Path(
@@ -104,9 +98,6 @@ def test_relative_paths_start_at_the_folder_of_the_file() -> None:
 @pytest.mark.parametrize("bad", ["", 5, None, ["x"]])
 def test_a_path_is_text(bad: object) -> None:
     assert "should be a path" in why(lambda: file_path.validate_python(bad))
-
-
-# ---- secrets -------------------------------------------------------------------------------------
 
 
 def resolving(kind: str, name: str) -> SecretValue:
@@ -157,9 +148,6 @@ def test_secrets_are_equal_by_their_text() -> None:
     assert len({SecretValue("a"), SecretValue("a"), SecretValue("b")}) == 2
 
 
-# ---- classes of options --------------------------------------------------------------------------
-
-
 def test_unknown_options_are_errors_and_options_do_not_change() -> None:
     class Mine(Settings):
         size: int = 1
@@ -188,9 +176,6 @@ def test_options_of_http_have_defaults() -> None:
         timedelta(seconds=10), timedelta(seconds=60),
     )  # fmt: skip
     assert options.auth == Auth()
-
-
-# ---- errors --------------------------------------------------------------------------------------
 
 
 def test_errors_say_what_happened_and_hold_what_is_needed_next() -> None:
