@@ -19,7 +19,7 @@ FLOORS = {
     3: {"feeds", "store", "config", "registry", "http"},
     2: {"adapter", "feed", "log", "published"},
     1: {"indicators", "decisions"},
-    0: {"__init__", "model", "settings", "errors", "outside"},
+    0: {"__init__", "model", "instants", "settings", "errors", "outside"},
 }  # fmt: skip
 # Ships with the package for the authors of plugins and for `connector demo`; nothing else uses it.
 APART = "testing"
@@ -42,9 +42,11 @@ IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "input", "getenv"}
 # (module, import): why it may stand on a pure floor.
 PURE_ENOUGH = {
     ("settings", "pathlib"): "a path is a type of option here; nothing opens it",
+    ("instants", "time"): "the one clock, which no other pure module may read",
 }
 
 LONGEST_MODULE = 400
+MOST_ROOT_MODULES = 10
 NAMES_WITHOUT_A_SUBJECT = {
     "utils",
     "util",
@@ -176,6 +178,31 @@ def test_the_lowest_floors_know_no_clock_file_socket_or_log(name: str) -> None:
             called = node.func
             called_name = getattr(called, "attr", None) or getattr(called, "id", "")
             assert called_name not in IMPURE_CALLS, f"{name}:{node.lineno} calls {called_name}"
+
+
+READS_THE_CLOCK = {"system_clock", "utc_now"}
+
+
+@pytest.mark.parametrize("name", _pure())
+def test_a_pure_module_never_reads_the_clock(name: str) -> None:
+    names = {node.id for node in ast.walk(CORE[name].tree) if isinstance(node, ast.Name)}
+    assert station(name) == "instants" or not names & READS_THE_CLOCK
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_there_is_one_clock(name: str) -> None:
+    for node in ast.walk(ALL[name].tree):
+        if isinstance(node, ast.Attribute):
+            read = f"{ast.unparse(node.value)}.{node.attr}"
+            own = read in {"datetime.now", "datetime.utcnow", "date.today", "time.time"}
+            assert not own, (
+                f"{name}:{node.lineno} reads {read}: take a Clock from connector.instants"
+            )
+
+
+def test_the_root_holds_contracts_and_vocabulary_alone() -> None:
+    modules = {path.stem for path in CONNECTOR.glob("*.py") if not path.stem.startswith("__")}
+    assert len(modules) <= MOST_ROOT_MODULES, sorted(modules)
 
 
 def test_each_exception_to_purity_is_still_needed() -> None:

@@ -12,11 +12,11 @@ from connector_lines import LinesFeed  # noqa: E402 - it is not installed
 from test_lines import TestLines  # noqa: E402 - the same
 
 from connector.config.loading import load  # noqa: E402
+from connector.instants import system_clock  # noqa: E402
 from connector.registry import Registry  # noqa: E402
 from connector.reports.status import status  # noqa: E402
 from connector.service.build import build  # noqa: E402
 from connector.service.once import run_once  # noqa: E402
-from connector.service.service import microseconds  # noqa: E402
 from connector.service.state import open_store  # noqa: E402
 from connector.testing.feed_suite import sample_objects  # noqa: E402
 
@@ -56,7 +56,7 @@ def test_is_configured_and_read_like_any_other(tmp_path):
     registry = Registry({"edl": Registry.installed().adapter("edl")}, {"lines": LinesFeed})
     loaded = load(path, registry)
     store = open_store(loaded)
-    service = build(loaded, registry, store, microseconds)
+    service = build(loaded, registry, store, system_clock)
     try:
         assert not run_once(service, lambda _what, _done, _all: None).failures
         assert [feed["state"] for feed in status(service)["feeds"]] == ["ok"]

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -16,16 +16,14 @@ from connector.commands.terminal import FAILED, OK, current_user, err, exit_with
 from connector.config.loading import Loaded
 from connector.decisions.allowlist.values import ExceptionRule, end_of_day, read_allow_value
 from connector.indicators.observables.refang import refanged
-from connector.indicators.stix import instant
+from connector.instants import system_clock, to_datetime, to_instant
 from connector.reports.list_ages import age_words, list_ages
 from connector.reports.status import Json, defang, moment
-from connector.service.service import Service, microseconds
+from connector.service.service import Service
 from connector.service.state import open_store
 from connector.store.lists.exceptions import ExceptionRow
 from connector.store.queries import suppressed
 from connector.store.store import Store
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 allow = typer.Typer(cls=ListGroup, help="Manage exceptions; show the allowlist's effect.")
 Value = Annotated[
@@ -50,7 +48,7 @@ def add(
     config: ConfigPath = CONFIG,
 ) -> None:
     """Add an exception; what it covers leaves every list."""
-    now = microseconds()
+    now = system_clock()
     plain, end = _readable(value), _end(until, now)
     if not why.strip():
         _refuse("--why: give a reason, for whoever reads this in two years")
@@ -74,7 +72,7 @@ def remove(value: Value, config: ConfigPath = CONFIG) -> None:
     """
     plain = _readable(value)
     with _store(config) as (loaded, store):
-        before = store.exceptions.remove(plain, by=current_user(), now=microseconds())
+        before = store.exceptions.remove(plain, by=current_user(), now=system_clock())
     in_file = _in_file(loaded, plain)
     if before is not None:
         out.print(f"{defang(plain)}: exception removed ({before.why})", markup=False)
@@ -96,12 +94,12 @@ def list_exceptions(
 
     What each part of the allowlist suppresses, and how old its warninglists are.
     """
-    now = microseconds()
+    now = system_clock()
     with open_service(config) as service:
         found = [_of_file(rule, now) for rule in service.loaded.exceptions]
         found += [_of_row(row, now) for row in service.store.exceptions.all(everything=everything)]
         costs = _suppressed(service)
-        lists = list_ages(service.loaded.warninglists, instant(now).date())
+        lists = list_ages(service.loaded.warninglists, to_datetime(now).date())
     shown = [each for each in found if everything or each["state"] == "in force"]
     if as_json:
         print_json({"exceptions": shown, "suppressed": costs, "warninglists": lists})
@@ -145,10 +143,10 @@ def _end(until: str, now: int) -> int | None:
     except ValueError:
         _refuse(f"--until: should be a day, such as 2027-06-30, is {until}")
         raise
-    microsecond = (end - _EPOCH) // timedelta(microseconds=1)
-    if microsecond <= now:
+    instant = to_instant(end)
+    if instant <= now:
         _refuse(f"--until: {until} is already over (UTC), so nothing would be protected")
-    return microsecond
+    return instant
 
 
 def _in_file(loaded: Loaded, plain: str) -> bool:
@@ -157,7 +155,7 @@ def _in_file(loaded: Loaded, plain: str) -> bool:
 
 
 def _of_file(rule: ExceptionRule, now: int) -> Json:
-    ended = rule.until is not None and rule.until <= instant(now)
+    ended = rule.until is not None and rule.until <= to_datetime(now)
     return {
         "value": rule.value,
         "state": "ended" if ended else "in force",

@@ -1,7 +1,6 @@
 """`connector check`: whether a file is right, and what it would change."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +9,7 @@ from connector.commands.options import CONFIG, AsJson, ConfigPath
 from connector.commands.terminal import BAD_CONFIG, begin_log, err, exit_with, out, print_json
 from connector.config.loading import Loaded, load
 from connector.errors import ConfigError
+from connector.instants import utc_now
 from connector.registry import Registry
 from connector.reports.list_ages import age_words, list_ages
 
@@ -36,7 +36,7 @@ def check(
             exit_with(BAD_CONFIG)
         raise
     begin_log("console", "warning")
-    ages = list_ages(loaded.warninglists, datetime.now(UTC).date())
+    ages = list_ages(loaded.warninglists, utc_now().date())
     plans = {"plans": _impact(loaded)} if shows_impact else {}
     if as_json:
         said = {"warnings": list(loaded.warnings), "notes": list(loaded.notes)}

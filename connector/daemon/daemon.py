@@ -14,6 +14,7 @@ from schedule import CancelJob
 from connector.config.loading import Loaded, load
 from connector.daemon.workers import Workers
 from connector.errors import ConfigError, StoreError, UnavailableError
+from connector.instants import Clock, system_clock
 from connector.log import log
 from connector.registry import Registry
 from connector.reports.metrics import StatusCollector
@@ -21,7 +22,7 @@ from connector.reports.status import healthy, status
 from connector.server import ConnectionBounds, ListServer, raise_file_limit
 from connector.service.build import build
 from connector.service.own_hosts import OwnHosts
-from connector.service.service import isolate_bugs, microseconds
+from connector.service.service import isolate_bugs
 from connector.service.state import address_of, open_store
 from connector.store.store import Store
 from connector.sync.apply import Applier
@@ -38,7 +39,7 @@ class Daemon:
         self,
         path: Path,
         registry: Registry,
-        now: Callable[[], int] = microseconds,
+        now: Clock = system_clock,
         applier: Callable[[Store], Applier] | None = None,
     ) -> None:
         self._path = path

@@ -5,7 +5,7 @@ a value goes out. Instants are whole microseconds since 1970 (UTC).
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import IntEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -14,15 +14,14 @@ from connector.decisions.reach import exceeds, reach_of
 from connector.decisions.selection import FeedDefaults
 from connector.decisions.verdict import ListPolicy
 from connector.decisions.witnesses import witnesses
+from connector.instants import NEVER, SECOND, to_datetime, to_instant
 from connector.model import Purpose, Reason, RuleLanguage, RuleRef, Subject, SubjectType, Tlp
 
 REASONS: Final[tuple[Reason, ...]] = tuple(Reason)
 CODES: Final[Mapping[Reason, int]] = {reason: code for code, reason in enumerate(REASONS, 1)}
 # Stored bytes from here on say which group of the allowlist protects an observable.
 ALLOWLISTED_FROM: Final = 32
-NEVER: Final = (1 << 62) - 1
 _RANK_SECONDS: Final = 40
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def reason_of(code: int) -> Reason:
@@ -217,7 +216,7 @@ def _instead_of_listed(codes: bytes | bytearray, code: int) -> bytes:
 @lru_cache(maxsize=4)
 def _instant(now: int) -> datetime:
     """Return the instant of a whole cycle, once for all that it decides."""
-    return _EPOCH + timedelta(microseconds=now)
+    return to_datetime(now)
 
 
 def _protected(observable: Subject, policy: ListPolicy, now: int, decision: Decision) -> Decision:
@@ -227,7 +226,7 @@ def _protected(observable: Subject, policy: ListPolicy, now: int, decision: Deci
     if by is None:
         return decision
     codes = _instead_of_listed(decision.codes, _ALLOWLISTED)
-    until = NEVER if by.until is None else (by.until - _EPOCH) // timedelta(microseconds=1)
+    until = NEVER if by.until is None else to_instant(by.until)
     detail = f"{by.group} protects {by.value}"
     return Decision(codes, None, 0, min(decision.recheck, until), detail, None, by.group)
 
@@ -337,7 +336,7 @@ def of_other_type(kind: SubjectType, policy: ListPolicy) -> bool:
 
 def _rank(claim: ClaimRow, policy: ListPolicy) -> int:
     confidence = confidence_of(claim, policy) or 0
-    seconds = max(0, claim.dated // 1_000_000)
+    seconds = max(0, claim.dated // SECOND)
     if policy.rank_by[:1] == ("newest",):
         return (seconds << 7) | confidence
     return (confidence << _RANK_SECONDS) | seconds

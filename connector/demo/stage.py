@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 from connector.config.loading import Loaded, load
 from connector.daemon.daemon import Daemon
 from connector.errors import ConfigError, UnavailableError
+from connector.instants import utc_now
 from connector.registry import Registry
 from connector.reports.explain import explain_value
 from connector.reports.status import Json
@@ -72,7 +73,7 @@ class Stage:
     def __init__(self, folder: Path, port: int, short_life: timedelta) -> None:
         self.config = folder / "config.yaml"
         self.failure: BaseException | None = None
-        now = datetime.now(UTC)
+        now = utc_now()
         self._told_of = sample_feed.Indicators(now, short_life).all()
         self.short_lived_until = now + short_life
         self.collection = ServedCollection(alias="indicators")
@@ -165,7 +166,7 @@ class Stage:
     def revoke(self, value: str) -> str:
         """Take back the indicator on a value at the TAXII server; return its id."""
         found = sample_feed.on(value, self._told_of)[0]
-        self.taxii.add_objects([_raw(sample_feed.revoked(found, datetime.now(UTC)))])
+        self.taxii.add_objects([_raw(sample_feed.revoked(found, utc_now()))])
         return str(found.id)
 
 

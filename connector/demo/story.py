@@ -3,13 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from connector.demo.screen import Screen
 from connector.demo.stage import POLL, Stage
 from connector.errors import ConnectorError
+from connector.instants import utc_now
 from connector.reports.status import Json, defang
 from connector.testing.samples.feed import MARKED_FOR_REVOCATION, NEVER_STOPPED, SHORT_LIVED
 
@@ -131,7 +132,7 @@ class Story:
         if SHORT_LIVED in self._stage.fetch("names.txt"):
             self._fetched("resolver", "names.txt", SHORT_LIVED)
         self._gone("resolver", "names.txt", SHORT_LIVED)
-        took = (datetime.now(UTC) - self._stage.short_lived_until).total_seconds()
+        took = (utc_now() - self._stage.short_lived_until).total_seconds()
         words = f"{defang(SHORT_LIVED)} is gone, {took:.1f} s after its end"
         self._screen.line("resolver", words, "bold green")
         self._explained(SHORT_LIVED, "resolver")

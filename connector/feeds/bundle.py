@@ -2,8 +2,7 @@
 
 import os
 import stat
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -13,12 +12,13 @@ from connector.errors import UnavailableError
 from connector.feed import Collection, Feed, Field, FilePath, Page, Settings, read_file
 from connector.feeds.file_search import SUFFIXES, Found, Search
 from connector.feeds.stix_json import read_document
+from connector.instants import SECOND, Clock, system_clock
 from connector.log import log
 from connector.outside import harmless
 
 _PAGE: Final = 1000
 _TOLD: Final = 3
-_SETTLED_SECONDS: Final = 2.0  # file systems may keep times as coarse as this
+_SETTLED: Final = 2 * SECOND  # file systems may keep times as coarse as this
 _FROM_START: Final = ""
 
 
@@ -48,7 +48,7 @@ class BundleFeed(Feed[BundleSettings]):
         settings: BundleSettings,
         http: Http | None = None,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = system_clock,
     ) -> None:
         super().__init__(settings, http)
         self._clock = clock
@@ -127,7 +127,7 @@ def _stamp(path: Path) -> str:
     return f"{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}:{found.st_size}"
 
 
-def _settled(stamp: str, now: float) -> bool:
+def _settled(stamp: str, now: int) -> bool:
     """Whether a change would show: two writes in one tick of the file system's clock would not."""
-    latest = max(int(nanoseconds) for nanoseconds in stamp.split(":")[:2]) / 1e9
-    return now - latest > _SETTLED_SECONDS
+    latest = max(int(nanoseconds) for nanoseconds in stamp.split(":")[:2]) // 1000
+    return now - latest > _SETTLED

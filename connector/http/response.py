@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Final
 
 from connector.errors import ConnectorError, RefusedError, UnavailableError
+from connector.instants import utc_now
 from connector.outside import one_line
 
 LONGEST_WAIT_SECONDS: Final = 3600.0
@@ -93,7 +94,7 @@ def retry_after(text: str, now: datetime | None) -> float | None:
     until = _http_date(text)
     if until is None:
         return None
-    seconds = (until - (now or datetime.now(UTC))).total_seconds()
+    seconds = (until - (now or utc_now())).total_seconds()
     return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
 
 

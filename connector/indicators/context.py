@@ -11,8 +11,9 @@ from typing import Final, NamedTuple, TypeGuard
 import msgspec
 
 from connector.indicators.identity import key_of_id
-from connector.indicators.stix import LONGEST_ID, GranularMarking, micros
-from connector.indicators.timestamps import Instant, mended
+from connector.indicators.stix import LONGEST_ID, GranularMarking
+from connector.indicators.timestamps import Timestamp, mended
+from connector.instants import to_instant
 
 CONTEXT_TYPES: Final = frozenset(
     {
@@ -106,7 +107,7 @@ NOTHING_TOLD: Final = Told(ContextNode(""))
 class _Body(msgspec.Struct, gc=False):
     type: str
     id: str
-    modified: Instant | None = None
+    modified: Timestamp | None = None
     created_by_ref: str | None = None
     name: str | None = None
     labels: list[str] | None = None
@@ -126,7 +127,7 @@ class _Body(msgspec.Struct, gc=False):
     opinion: str | None = None
     sighting_of_ref: str | None = None
     count: int | None = None
-    last_seen: Instant | None = None
+    last_seen: Timestamp | None = None
 
 
 _decode = msgspec.json.Decoder(_Body).decode
@@ -138,8 +139,8 @@ def read_context(raw: bytes) -> Told | None:
         body = _decode(mended(raw))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    modified = 0 if body.modified is None else micros(body.modified)
-    seen = modified if body.last_seen is None else min(modified, micros(body.last_seen))
+    modified = 0 if body.modified is None else to_instant(body.modified)
+    seen = modified if body.last_seen is None else min(modified, to_instant(body.last_seen))
     node = ContextNode(
         body.type,
         _names(body),

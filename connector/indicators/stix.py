@@ -6,20 +6,16 @@ ends before it begins is read: it says that the indicator holds at no time.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
 
 from connector.indicators.confidence import code_of
 from connector.indicators.flat_json import TooManyError, members
-from connector.indicators.timestamps import Instant, blank_in, mended
+from connector.indicators.timestamps import Timestamp, blank_in, mended
 from connector.model import Claim, Reason
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-_FIRST: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
-_LAST: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
 LONGEST_ID: Final = 256
 _LARGEST_OBJECT: Final = 1 << 20
 
@@ -42,16 +38,16 @@ class StixObject(msgspec.Struct, gc=False):
     type: str
     id: str
     spec_version: str | None = None
-    created: Instant | None = None
-    modified: Instant | None = None
+    created: Timestamp | None = None
+    modified: Timestamp | None = None
     revoked: bool | None = None
     created_by_ref: str | None = None
     name: str | None = None
     pattern: str | None = None
     pattern_type: str | None = None
     pattern_version: str | None = None
-    valid_from: Instant | None = None
-    valid_until: Instant | None = None
+    valid_from: Timestamp | None = None
+    valid_until: Timestamp | None = None
     confidence: Confidence | None = None
     labels: tuple[str, ...] | None = None
     indicator_types: tuple[str, ...] | None = None
@@ -90,19 +86,6 @@ class Unreadable:
 
 _decode = msgspec.json.Decoder(StixObject).decode
 _decode_named = msgspec.json.Decoder(_Named).decode
-
-
-def micros(instant: datetime) -> int:
-    """Return microseconds since 1970, exactly; STIX compares versions as instants."""
-    return (instant - EPOCH) // _MICROSECOND
-
-
-def instant(microseconds: int) -> datetime:
-    """Return the instant that `micros` was taken from; beyond the calendar, its first or last.
-
-    An offset or an age bound can carry an instant of year 1 or 9999 out of what Python counts.
-    """
-    return EPOCH + timedelta(microseconds=min(max(microseconds, _FIRST), _LAST))
 
 
 def read_object(raw: bytes) -> StixObject | Unreadable:
@@ -145,7 +128,7 @@ def _unreadable(raw: bytes, why: str) -> Unreadable:
         given[:LONGEST_ID],
         why,
         given if kind in ("", "indicator") and _names_indicator(given) else "",
-        _field(named.modified, Instant),
+        _field(named.modified, Timestamp),
         (_field(named.created_by_ref, str) or "")[:LONGEST_ID],
     )
 

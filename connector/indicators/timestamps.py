@@ -6,9 +6,9 @@ from typing import Annotated, Final
 
 import msgspec
 
-__all__ = ["Instant", "blank_in", "mended"]
+__all__ = ["Timestamp", "blank_in", "mended"]
 
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]
 
 # The end of time as .NET writes it, `9999-12-31T23:59:59.9999999Z`: rounding leaves the calendar.
 _END_OF_TIME: Final = re.compile(rb'("9999-12-31T23:59:59\.9{6})9+(Z")')

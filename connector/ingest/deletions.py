@@ -1,15 +1,16 @@
 """Now and then, what a feed's source still holds against what we hold: deletion has no cursor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from connector.errors import ConnectorError
 from connector.feed import Collection, Feed
+from connector.instants import SECOND, Clock, span
 from connector.log import log
 from connector.settings import Settings
 from connector.store.feeds.objects import ObjectStore
 
-_RETRY_AFTER: Final = 3600 * 1_000_000
+_RETRY_AFTER: Final = 3600 * SECOND
 
 
 def withdraw_deleted(
@@ -17,7 +18,7 @@ def withdraw_deleted(
     number: int,
     collections: Sequence[Collection],
     store: ObjectStore,
-    now: Callable[[], int],
+    now: Clock,
 ) -> int:
     """Compare when it is time; return how many objects were withdrawn.
 
@@ -26,7 +27,7 @@ def withdraw_deleted(
     """
     if feed.reconcile_every is None:
         return 0
-    every = int(feed.reconcile_every.total_seconds()) * 1_000_000
+    every = span(feed.reconcile_every)
     if not store.inventories.due(number, every, now()):
         return 0
     inventory = store.inventories.begin(number)

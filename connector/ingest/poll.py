@@ -12,9 +12,10 @@ from connector.feed import Collection, Feed, Page
 from connector.indicators.context import CONTEXT_TYPES, read_context
 from connector.indicators.identity import key_of_id, key_of_unreadable
 from connector.indicators.pattern.reader import read_pattern
-from connector.indicators.stix import StixObject, Unreadable, micros, read_object
+from connector.indicators.stix import StixObject, Unreadable, read_object
 from connector.ingest.deletions import withdraw_deleted
 from connector.ingest.spills import Door, definition_in
+from connector.instants import Clock, to_instant
 from connector.log import log
 from connector.model import Claim, Reason, RuleLanguage, RuleRef
 from connector.settings import Settings
@@ -92,7 +93,7 @@ def poll(
     name: str,
     number: int,
     store: ObjectStore,
-    now: Callable[[], int],
+    now: Clock,
     progress: Progress = lambda _title, _count: None,
     *,
     partial_runs: bool = False,
@@ -140,7 +141,7 @@ class _Intake:
     number: int
     collection: Collection
     store: ObjectStore
-    now: Callable[[], int]
+    now: Clock
     polled: PollResult
     progress: Progress
     partial_runs: bool
@@ -192,7 +193,7 @@ class _Intake:
         gap = self.feed.gaps.get(self.collection.key)
         if gap is None:
             return
-        after, until = micros(gap.after), micros(gap.until)
+        after, until = to_instant(gap.after), to_instant(gap.until)
         if self.store.gaps.note(self.number, self.collection.key, after, until, self.now()):
             self.polled.gaps += 1
             if self.polled.gaps <= _FAULTS_TOLD:
@@ -261,13 +262,13 @@ def read_version(raw: bytes, feed: str) -> ObjectVersion:
     if isinstance(found, Unreadable):
         return _unreadable_version(found, raw)
     marking = definition_in(raw, found) if found.type == "marking-definition" else None
-    modified = 0 if found.modified is None else micros(found.modified)
+    modified = 0 if found.modified is None else to_instant(found.modified)
     return ObjectVersion(
         key_of_id(found.id),
         _REVOKED if found.revoked else _CURRENT,
         modified if marking is None else marking.version,
-        None if found.valid_from is None else micros(found.valid_from),
-        None if found.valid_until is None else micros(found.valid_until),
+        None if found.valid_from is None else to_instant(found.valid_from),
+        None if found.valid_until is None else to_instant(found.valid_until),
         found.confidence,
         _traits(found),
         raw,
@@ -283,7 +284,7 @@ def _unreadable_version(found: Unreadable, raw: bytes) -> ObjectVersion:
     if not found.indicator:
         key = key_of_unreadable(raw)
         return ObjectVersion(key, _UNREADABLE, UNDATED, None, None, None, _BARE, raw, claims)
-    modified = UNDATED if found.modified is None else micros(found.modified)
+    modified = UNDATED if found.modified is None else to_instant(found.modified)
     return ObjectVersion(
         key_of_id(found.indicator), _UNREADABLE, modified, None, None, None, _BARE, raw, claims,
         unread_creator=found.created_by_ref,

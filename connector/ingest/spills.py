@@ -15,7 +15,8 @@ import msgspec
 from connector.feed import Page
 from connector.indicators.identity import key_of_id
 from connector.indicators.markings.definition import Definition, markings_in, read_marking
-from connector.indicators.stix import LONGEST_ID, StixObject, micros, read_object
+from connector.indicators.stix import LONGEST_ID, StixObject, read_object
+from connector.instants import to_instant
 from connector.log import log
 from connector.store.feeds.definitions import BY_CURSOR, ShownIn
 from connector.store.feeds.objects import ObjectStore
@@ -103,7 +104,7 @@ def definition_in(raw: bytes, found: StixObject) -> Definition:
     So has TAXII 2.1 it (section 3.4.1) of objects that are not versioned.
     """
     dated = found.modified or found.created
-    version = 0 if dated is None else micros(dated)
+    version = 0 if dated is None else to_instant(dated)
     return Definition(read_marking(msgspec.json.decode(raw)), version, gone=bool(found.revoked))
 
 

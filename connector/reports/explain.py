@@ -3,7 +3,7 @@
 from typing import Final
 
 from connector.decisions.context import NO_CONTEXT, OPINIONS
-from connector.decisions.decide import NEVER, ClaimKind, ClaimRow, decide, ends, reason_of
+from connector.decisions.decide import ClaimKind, ClaimRow, decide, ends, reason_of
 from connector.decisions.explain import explain, explain_all
 from connector.decisions.plan import LedgerState
 from connector.decisions.reach import exceeds, reach_of, words_of_reach
@@ -13,7 +13,7 @@ from connector.indicators.identity import id_of_key, key_of_id
 from connector.indicators.markings.redaction import Part
 from connector.indicators.observables.keys import key_of
 from connector.indicators.observables.lookup import candidates, meanings
-from connector.indicators.stix import instant
+from connector.instants import NEVER, to_datetime
 from connector.model import Context, Reason, Subject
 from connector.reports.mentioned import Mentions, find_mentions
 from connector.reports.status import Json, gap_json, moment
@@ -73,7 +73,7 @@ def explain_value(service: Service, asked: str) -> Json:
 
 def _protections(service: Service, asked: str) -> list[Json]:
     """Return who protects the value itself, whether any feed speaks of it or not."""
-    now = instant(service.now())
+    now = to_datetime(service.now())
     for observable in meanings(asked):
         if (by := service.allowlist.protects(observable, now)) is not None:
             return [{"type": observable.type.value, "group": by.group, "value": by.value}]

@@ -6,6 +6,7 @@ from connector.config.alarm import AlarmConfig
 from connector.config.model import FeedConfig
 from connector.decisions.character import CHARACTER, Bounds, out_of_character
 from connector.ingest.poll import PollResult
+from connector.instants import span
 from connector.log import log
 from connector.store.feeds.objects import ObjectStore
 
@@ -53,7 +54,7 @@ def acknowledge(feed: Watched, store: ObjectStore, now: int) -> int:
 
 
 def _span(feed: Watched) -> int:
-    return int(feed.config.alarm.span.total_seconds()) * 1_000_000
+    return span(feed.config.alarm.span)
 
 
 def _bounds(config: AlarmConfig) -> Bounds:

@@ -6,11 +6,8 @@ from dataclasses import asdict
 from datetime import UTC
 from typing import Any, Final
 
-from connector.decisions.decide import (
-    NEVER,
-)
 from connector.decisions.plan import violations
-from connector.indicators.stix import instant
+from connector.instants import NEVER, SECOND, to_datetime
 from connector.model import Reason
 from connector.reports.feed_states import FULL
 from connector.service.once import RunResult
@@ -35,7 +32,7 @@ def moment(microseconds: int | None) -> str | None:
     """Return an instant as ISO 8601 in UTC with whole seconds; None stays None."""
     if microseconds is None or microseconds >= NEVER:
         return None
-    return instant(microseconds).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return to_datetime(microseconds).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def defang(value: str) -> str:
@@ -178,7 +175,7 @@ def _feed_json(
 ) -> Json:
     every = service.feeds[name].config.every.total_seconds()
     last = row.last_success if row else None
-    age = None if last is None else max(0, (now - last) // 1_000_000)
+    age = None if last is None else max(0, (now - last) // SECOND)
     state = _state(row is not None and row.error is not None, age, every)
     own = [alarm for alarm in alarms if alarm.feed == name]
     return {
@@ -250,7 +247,7 @@ def _output_json(
 ) -> Json:
     config = service.loaded.config.outputs[output.name]
     last = row.last_success if row else None
-    age = None if last is None else max(0, (now - last) // 1_000_000)
+    age = None if last is None else max(0, (now - last) // SECOND)
     state = _state(row is not None and row.error is not None, age, config.every.total_seconds())
     if row is not None and row.paused:
         state = "paused"

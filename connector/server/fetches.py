@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Lock
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from connector.instants import utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +22,10 @@ class Fetch:
     etag: str
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class FetchLog(Collector):
     """Keeps the last fetch of each client and list, counts all, and shows them as metrics."""
 
-    def __init__(self, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
         self._clock = clock
         self._lock = Lock()
         self._last: dict[tuple[str, str], Fetch] = {}

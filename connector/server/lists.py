@@ -2,13 +2,13 @@
 
 import asyncio
 import re
-import time
 from email.utils import parsedate_to_datetime
 from typing import IO, Final
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from connector.instants import SECOND, system_clock
 from connector.server import answers
 from connector.server.authentication import Authenticator, Headers
 from connector.server.fetches import FetchLog
@@ -17,7 +17,7 @@ from connector.server.file_cache import AbsentError, CachedFile, FileCache, Held
 PREFIX: Final = "/lists/"
 _TAG: Final = re.compile(rb'"([^"]*)"')
 _PIECE: Final = 128 * 1024  # what one slow reader may hold up in the server's buffers
-_MOMENT_SECONDS: Final = 2  # a file's time may lag behind the clock by some milliseconds
+_MOMENT: Final = 2 * SECOND  # a file's time may lag behind the clock by some milliseconds
 _ZIPPED: Final = "-gzip"
 # Where the last piece met a reader that was gone: in one turn of the loop the connection is
 # closed, in the next the waiting task is told, and one is to spare.
@@ -95,8 +95,8 @@ def _unchanged(headers: Headers, cached: CachedFile) -> str | None:
 
 
 def _is_dated(cached: CachedFile) -> bool:
-    """Return whether no later version can bear the same date, which counts whole seconds."""
-    return time.time() - cached.modified >= _MOMENT_SECONDS
+    """Return whether no later version can have the same date, which counts whole seconds."""
+    return system_clock() - cached.modified * SECOND >= _MOMENT
 
 
 def _seconds(date: bytes) -> float:

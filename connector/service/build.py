@@ -25,11 +25,12 @@ from connector.indicators.markings.applied import Viewer
 from connector.indicators.markings.sharing import Sharing, combine
 from connector.indicators.markings.tlp import audience_limit
 from connector.indicators.stix import GranularMarking
+from connector.instants import Clock, span, system_clock
 from connector.model import Audience, ObservableType, RuleLanguage, Tlp
 from connector.registry import Registry
 from connector.service.allowlist import AllowlistInForce
 from connector.service.own_hosts import OwnHosts
-from connector.service.service import ConfiguredFeed, Service, microseconds
+from connector.service.service import ConfiguredFeed, Service
 from connector.store.store import Store
 from connector.sync.apply import Applier
 from connector.sync.cycle import (
@@ -46,7 +47,7 @@ def build(
     loaded: Loaded,
     registry: Registry,
     store: Store,
-    now: Callable[[], int] = microseconds,
+    now: Clock = system_clock,
     applier: Applier | None = None,
     hosts: OwnHosts | None = None,
 ) -> Service:
@@ -110,9 +111,7 @@ def _rules(
     )
 
 
-def _allowlist(
-    loaded: Loaded, store: Store, now: Callable[[], int], hosts: OwnHosts
-) -> AllowlistInForce:
+def _allowlist(loaded: Loaded, store: Store, now: Clock, hosts: OwnHosts) -> AllowlistInForce:
     def make(
         exceptions: Iterable[ExceptionRule], warninglists: Warninglists | None = None
     ) -> Allowlist:
@@ -131,11 +130,7 @@ def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, FeedDefau
             defaults[number] = FeedDefaults(name, configured=False)
             continue
         bounds = {kind: feed.max_age_of(kind) for kind in (*ObservableType, *RuleLanguage)}
-        ages = {
-            kind: int(bound.total_seconds()) * 1_000_000
-            for kind, bound in bounds.items()
-            if bound is not None
-        }
+        ages = {kind: span(bound) for kind, bound in bounds.items() if bound is not None}
         authoritative = frozenset(feed.authoritative)
         defaults[number] = FeedDefaults(
             name, feed.default_confidence, ages, authoritative=authoritative,
@@ -156,7 +151,7 @@ def _level(
 
 
 def _level_of(
-    feeds: Mapping[str, ConfiguredFeed], loaded: Loaded, store: Store, now: Callable[[], int]
+    feeds: Mapping[str, ConfiguredFeed], loaded: Loaded, store: Store, now: Clock
 ) -> Callable[[IndicatorAttributes, int], Tlp]:
     """Return what says how far an indicator may travel, as we ourselves see its markings."""
     ourselves = Viewer(_organisation(loaded), Audience.OWN, Tlp.RED)
@@ -184,7 +179,7 @@ def _shown(loaded: Loaded, listed: str) -> frozenset[str]:
 
 
 def _sharing(
-    feeds: Mapping[str, ConfiguredFeed], store: Store, viewer: Viewer, now: Callable[[], int]
+    feeds: Mapping[str, ConfiguredFeed], store: Store, viewer: Viewer, now: Clock
 ) -> Callable[[IndicatorAttributes, int], Sharing]:
     """Return what judges, for one viewer, an indicator's markings and its producer's consent."""
     unmarked = {feed.number: feed.config.unmarked_tlp for feed in feeds.values()}

@@ -12,11 +12,12 @@ from ipaddress import ip_network
 from typing import Final
 
 from connector.config.machine_hosts import machine_hosts
+from connector.instants import SECOND
 
 __all__ = ["OwnHosts", "addresses_of"]
 
-_DAY: Final = 86_400 * 1_000_000
-_EVERY: Final = 300 * 1_000_000
+_DAY: Final = 86_400 * SECOND
+_EVERY: Final = 300 * SECOND
 _AT_ONCE: Final = 8
 
 

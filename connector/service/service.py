@@ -1,6 +1,5 @@
 """The configured service: its feeds, lists and outputs over one store, and a cycle of each."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from connector.ingest.missing_markings import resolve
 from connector.ingest.poll import PollResult, poll
 from connector.ingest.retention import Disposal
 from connector.ingest.spills import Door
+from connector.instants import SECOND, Clock
 from connector.log import log
 from connector.model import Audience, Tlp
 from connector.reports import feed_states as feedwatch
@@ -42,11 +42,6 @@ _PLANS: Final = 5
 _BULK: Final = 10_000
 
 FeedProgress = Callable[[str, int], None]
-
-
-def microseconds() -> int:
-    """Return the time now in microseconds since 1970 (UTC)."""
-    return time.time_ns() // 1000
 
 
 @contextmanager
@@ -88,7 +83,7 @@ class Service:
 
     loaded: Loaded
     store: Store
-    now: Callable[[], int]
+    now: Clock
     feeds: dict[str, ConfiguredFeed]
     listings: dict[str, Listing]
     outputs: dict[str, Output]
@@ -170,7 +165,7 @@ class Service:
             row = rows.get(name)
             if feed.window is None or row is None or row.last_success is None:
                 continue
-            away = (self.now() - row.last_success) // 1_000_000
+            away = (self.now() - row.last_success) // SECOND
             if away < feed.window.total_seconds() / 2:
                 self.warned.discard(name)
             elif name not in self.warned:
@@ -290,7 +285,7 @@ class Service:
         """Return what the next cycle of an output has to look at."""
         output = self.outputs[name]
         state = self.store.ledger.open(name, output.listing.number)
-        every = self.loaded.config.outputs[name].verify_every.total_seconds() * 1_000_000
+        every = self.loaded.config.outputs[name].verify_every.total_seconds() * SECOND
         stale = state.verified_at is None or self.now() - state.verified_at >= every
         return EVERYTHING if stale or state.setup != output.setup else CHANGED
 

@@ -11,6 +11,7 @@ from connector.adapter import EntryAdapter, ListAdapter, RuleAdapter
 from connector.decisions.plan import EntryRefs, LedgerState, Plan
 from connector.errors import BatchTooLargeError, EntryRejectedError, UnavailableError
 from connector.indicators.identity import id_of_key
+from connector.instants import Clock
 from connector.model import Entry, Observable, Reason, Subject
 from connector.settings import Settings
 from connector.store.store import Store
@@ -64,7 +65,7 @@ class Applier:
     """Carries plans out; `now`, `sleep` and `stopped` come from whoever runs the cycles."""
 
     store: Store
-    now: Callable[[], int]
+    now: Clock
     sleep: Callable[[float], None] = time.sleep
     stopped: Callable[[], bool] = lambda: False
     progress: Callable[[str, int, int], None] = lambda _output, _done, _all: None

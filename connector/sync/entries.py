@@ -7,13 +7,13 @@ from functools import partial
 from itertools import islice
 from typing import Final, cast
 
-from connector.decisions.decide import NEVER, ClaimRow
+from connector.decisions.decide import ClaimRow
 from connector.decisions.mapping import Facts, Input, Mapper
 from connector.decisions.selection import IndicatorAttributes
 from connector.decisions.verdict import ListPolicy
 from connector.indicators.identity import id_of_key
 from connector.indicators.markings.sharing import Part
-from connector.indicators.stix import instant
+from connector.instants import NEVER, to_datetime
 from connector.model import Entry, Observable, ObservableType
 from connector.store.lists.wanted import WantedRow
 from connector.store.store import Store
@@ -70,7 +70,7 @@ class Describer:
             indicator_types=shown.indicator_types or shown.labels,
             labels=shown.labels,
             created_by=shown.created_by,
-            modified=instant(claim.modified) if told else None,
+            modified=to_datetime(claim.modified) if told else None,
             confidence=None if Part.CONFIDENCE in hides else merged.confidence,
             feed=policy.defaults[claim.feed].name,
             list=policy.name,
@@ -100,4 +100,4 @@ def _without(attributes: IndicatorAttributes, hides: Collection[str]) -> Indicat
 
 
 def _instant(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else instant(microseconds)
+    return None if microseconds is None else to_datetime(microseconds)

@@ -7,7 +7,8 @@ from typing import Final
 
 from connector.decisions.verdict import ListPolicy
 from connector.indicators.markings.sharing import Part
-from connector.indicators.stix import Unreadable, instant, read_object
+from connector.indicators.stix import Unreadable, read_object
+from connector.instants import to_datetime
 from connector.model import Rule, RuleRef
 from connector.store.lists.wanted import WantedRow
 from connector.store.store import Store
@@ -45,5 +46,5 @@ class RuleReader:
             text=said.pattern or "",
             name="" if Part.NAME in hides else said.name or "",
             feed=ref.feed,
-            modified=None if Part.DATES in hides else instant(claim.modified),
+            modified=None if Part.DATES in hides else to_datetime(claim.modified),
         )

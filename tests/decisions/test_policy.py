@@ -7,7 +7,6 @@ from policy_case import ADDRESS, EPOCH, NOW, Allowlist, at, claim, policy
 
 from connector.decisions.decide import (
     CODES,
-    NEVER,
     REASONS,
     ClaimKind,
     ClaimRow,
@@ -22,6 +21,7 @@ from connector.decisions.decide import (
 from connector.decisions.explain import explain
 from connector.decisions.selection import Choice, FeedDefaults, IndicatorAttributes, Select
 from connector.decisions.verdict import ListPolicy
+from connector.instants import NEVER
 from connector.model import (
     Observable,
     ObservableType,

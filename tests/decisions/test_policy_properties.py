@@ -4,10 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_case import ADDRESS, Allowlist, claim, policy
 
-from connector.decisions.decide import NEVER, ClaimKind, ClaimRow, ObjectState, decide, reason_of
+from connector.decisions.decide import ClaimKind, ClaimRow, ObjectState, decide, reason_of
 from connector.decisions.explain import explain
 from connector.decisions.selection import Choice, FeedDefaults, IndicatorAttributes, Select
 from connector.decisions.verdict import ListPolicy
+from connector.instants import NEVER
 from connector.model import ObservableType, Purpose, Reason, Tlp
 
 TRAITS = {

@@ -12,6 +12,7 @@ import structlog
 from connector.errors import UnavailableError
 from connector.feed import Page
 from connector.feeds.bundle import BundleFeed, BundleSettings
+from connector.instants import SECOND, system_clock
 from connector.testing.feed_suite import read_ids, sample_objects
 
 
@@ -106,8 +107,8 @@ def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
     assert read(feed_of(path), cursor) == []
 
 
-def later() -> float:
-    return time.time() + 60
+def later() -> int:
+    return system_clock() + 60 * SECOND
 
 
 @pytest.mark.parametrize("touched", [False, True])

@@ -10,14 +10,8 @@ from hypothesis import strategies as st
 
 from connector.indicators.confidence import code_of, words_of
 from connector.indicators.context import read_context
-from connector.indicators.stix import (
-    EPOCH,
-    StixObject,
-    Unreadable,
-    instant,
-    micros,
-    read_object,
-)
+from connector.indicators.stix import StixObject, Unreadable, read_object
+from connector.instants import EPOCH, to_datetime, to_instant
 from connector.model import Reason
 
 ID = "indicator--00000001-0000-4000-8000-000000000000"
@@ -226,7 +220,7 @@ def test_a_leap_second_is_the_last_moment_before_the_next_day(field: str, text: 
     found = getattr(read(**{field: text}), field)
     day = found.astimezone(UTC).date()
     assert found == datetime(day.year, day.month, day.day, 23, 59, 59, 999999, tzinfo=UTC)
-    assert micros(found) < micros(datetime(2026, 7, 1, tzinfo=UTC))
+    assert to_instant(found) < to_instant(datetime(2026, 7, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -259,7 +253,7 @@ def test_a_sighting_knows_leap_seconds_too() -> None:
     }  # fmt: skip
     told = read_context(json.dumps(sighting).encode())
     assert told is not None
-    assert instant(told.node.at) == datetime(2026, 6, 30, 23, 59, 59, 999999, tzinfo=UTC)
+    assert to_datetime(told.node.at) == datetime(2026, 6, 30, 23, 59, 59, 999999, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("nines", range(1, 13))
@@ -274,14 +268,14 @@ def test_the_end_of_time_is_an_instant_however_finely_it_is_written(nines: int) 
 
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_microseconds_give_their_instant_back(when: datetime) -> None:
-    assert instant(micros(when)) == when
+    assert to_datetime(to_instant(when)) == when
 
 
 def test_versions_are_compared_as_instants_whatever_their_offset() -> None:
     east = datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
-    assert micros(east) == micros(datetime(2026, 1, 1, tzinfo=UTC))
-    assert micros(EPOCH) == 0
-    assert micros(EPOCH - timedelta(microseconds=1)) == -1
+    assert to_instant(east) == to_instant(datetime(2026, 1, 1, tzinfo=UTC))
+    assert to_instant(EPOCH) == 0
+    assert to_instant(EPOCH - timedelta(microseconds=1)) == -1
 
 
 @pytest.mark.parametrize(
@@ -294,8 +288,8 @@ def test_versions_are_compared_as_instants_whatever_their_offset() -> None:
 def test_an_offset_that_leaves_the_calendar_is_shown_as_its_end(text: str, shown: datetime) -> None:
     modified = read(modified=text).modified
     assert modified is not None
-    assert instant(micros(modified)) == shown
-    assert instant((1 << 62) - 1) == datetime.max.replace(tzinfo=UTC)
+    assert to_datetime(to_instant(modified)) == shown
+    assert to_datetime((1 << 62) - 1) == datetime.max.replace(tzinfo=UTC)
 
 
 @pytest.mark.parametrize("confidence", [0, 1, 100, None])

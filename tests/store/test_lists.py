@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from list_hand import DAY, START, Hand
 from store_samples import STRANGER, at, indicator
 
-from connector.decisions.decide import CODES, NEVER, ClaimRow, Decision
+from connector.decisions.decide import CODES, ClaimRow, Decision
+from connector.instants import NEVER
 from connector.model import Purpose, Reason, RuleLanguage, Subject
 from connector.store.lists.lists import CHUNK
 from connector.store.lists.reason_blocks import BLOCK

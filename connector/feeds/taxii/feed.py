@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ from connector.feeds.taxii.progress import MANIFEST, OBJECTS, Question
 from connector.feeds.taxii.settings import Profile, TaxiiSettings
 from connector.http.client import Http
 from connector.http.response import HttpResponse
+from connector.instants import utc_now
 from connector.log import log
 
 __all__ = ["Profile", "TaxiiFeed", "TaxiiSettings"]
@@ -168,7 +169,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         known_to = max((t for t in (start.last, start.read_at) if t), default=None)
         if self.settings.window is None or known_to is None or self._server_clock is None:
             return None
-        oldest = min(self._server_clock[0], datetime.now(UTC)) - self.settings.window
+        oldest = min(self._server_clock[0], utc_now()) - self.settings.window
         return Gap(known_to, oldest) if known_to < oldest else None
 
     def _server_now(self, collection: Collection) -> datetime | None:
@@ -178,14 +179,14 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         if self._server_clock is None:
             return None
         date, at = self._server_clock
-        return min(date + timedelta(seconds=time.monotonic() - at), datetime.now(UTC))
+        return min(date + timedelta(seconds=time.monotonic() - at), utc_now())
 
     def _note_clock(self, answer: HttpResponse) -> None:
         date = answer.date
         if date is None:
             return
         self._server_clock = (date, time.monotonic())
-        skew = datetime.now(UTC) - date
+        skew = utc_now() - date
         if abs(skew) > _SKEW_WORTH_A_WARNING and not self._skew_reported:
             self._skew_reported = True
             log.warning("feed.clock_skew", url=self.settings.url, seconds=skew.total_seconds())

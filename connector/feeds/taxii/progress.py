@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -12,6 +12,7 @@ from connector.errors import ConnectorError
 from connector.feeds.taxii.connection import check_content_type
 from connector.feeds.taxii.cursor import Cursor, read_stamp
 from connector.http.response import HttpResponse
+from connector.instants import utc_now
 
 OBJECTS: Final = "objects/"
 MANIFEST: Final = "manifest/"
@@ -128,7 +129,7 @@ class Progress:
         A server whose clock ran to the year 9999 for one answer would end the feed for good. Where
         our clock is behind, some objects are read again.
         """
-        self.cursor = self.cursor.past(None if stamp is None else min(stamp, datetime.now(UTC)))
+        self.cursor = self.cursor.past(None if stamp is None else min(stamp, utc_now()))
 
     def stamp_of_last(self, page: Shown) -> datetime | None:
         """Return when a page's last object was added, as the manifest says."""

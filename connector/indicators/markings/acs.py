@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from connector.indicators.stix import micros
-from connector.indicators.timestamps import Instant, mended
+from connector.indicators.timestamps import Timestamp, mended
+from connector.instants import to_instant
 
 __all__ = [
     "ACS_EXTENSION",
@@ -271,7 +271,7 @@ def _disposal(body: Mapping[str, Any]) -> int | None:
 
 def _instant(value: object, path: str) -> int:
     try:
-        return micros(msgspec.json.decode(mended(msgspec.json.encode(value)), type=Instant))
+        return to_instant(msgspec.json.decode(mended(msgspec.json.encode(value)), type=Timestamp))
     except (msgspec.DecodeError, TypeError, ValueError):
         raise _MalformedError(f"{path} should be a timestamp") from None
 

@@ -7,10 +7,11 @@ from typing import Final
 
 import msgspec
 
-from connector.decisions.decide import NEVER, ObjectState
+from connector.decisions.decide import ObjectState
 from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.context import Told
 from connector.indicators.markings.definition import Definition
+from connector.instants import NEVER
 from connector.model import Claim
 
 UNDATED: Final = -(1 << 62)  # the time of an unreadable version whose own cannot be read

@@ -1,14 +1,13 @@
 """Exceptions that people add by command, beside those of the file; what is removed is kept too."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from connector.decisions.allowlist.values import ExceptionRule, read_allow_value
+from connector.instants import to_datetime
 from connector.store.database import Database
 from connector.store.transaction import Transaction
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS: Final = "number, value, why, ticket, owner, until, created, removed, removed_by"
 
 
@@ -32,7 +31,7 @@ class ExceptionRow:
 
     def rule(self) -> ExceptionRule:
         """Return it as the allowlist takes it."""
-        until = None if self.until is None else _EPOCH + timedelta(microseconds=self.until)
+        until = None if self.until is None else to_datetime(self.until)
         return ExceptionRule(self.value, self.why, self.ticket, until, f"added by {self.owner}")
 
 

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
-from connector.decisions.decide import CODES, NEVER, ClaimRow, Merged, reason_of
+from connector.decisions.decide import CODES, ClaimRow, Merged, reason_of
 from connector.errors import UndecidedError
 from connector.indicators.observables.keys import key_of
+from connector.instants import NEVER
 from connector.model import Reason, Subject, Tlp
 from connector.store.database import Database, marks, numbers, parts
 from connector.store.feeds.claims import CLAIM_COLUMNS

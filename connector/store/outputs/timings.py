@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import Final
 
 from connector.decisions.decide import reason_of
+from connector.instants import SECOND
 from connector.model import Reason
 from connector.store.tallies import add_to_tallies, tallies
 from connector.store.transaction import Transaction
@@ -19,7 +20,6 @@ from connector.store.transaction import Transaction
 BOUNDS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400, 604_800)
 _SLOTS: Final = 32  # for each reason: one a bound, one for what took longer, the last for the sum
 _SUM: Final = _SLOTS - 1
-_MICROSECONDS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def add_times(
     changes: dict[int, int] = {}
     for code, measured in times:
         took = max(0, measured)  # clocks are set back
-        slot = code * _SLOTS + bisect_left(BOUNDS, took / _MICROSECONDS)
+        slot = code * _SLOTS + bisect_left(BOUNDS, took / SECOND)
         changes[slot] = changes.get(slot, 0) + 1
         total = code * _SLOTS + _SUM
         changes[total] = changes.get(total, 0) + took
@@ -56,5 +56,5 @@ def times_of(transaction: Transaction, kind: int, output: int) -> dict[Reason, H
         slots = [counted.get(code * _SLOTS + slot, 0) for slot in range(len(BOUNDS) + 1)]
         *within, count = accumulate(slots)
         total = counted.get(code * _SLOTS + _SUM, 0)
-        found[reason_of(code)] = Histogram(tuple(within), count, total / _MICROSECONDS)
+        found[reason_of(code)] = Histogram(tuple(within), count, total / SECOND)
     return found

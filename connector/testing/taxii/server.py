@@ -7,7 +7,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +17,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
+from connector.instants import utc_now
 from connector.testing.taxii import ranges as v20
 from connector.testing.taxii.faults import Asked, Envelope, Fault, Reply
 from connector.testing.taxii.store import (
@@ -32,7 +33,7 @@ __all__ = ["ServedCollection", "TaxiiServer"]
 
 
 def _now() -> datetime:
-    return datetime.now(UTC)
+    return utc_now()
 
 
 class TaxiiServer:
