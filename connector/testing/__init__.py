@@ -1,1 +1,1 @@
-"""For tests of adapters and feeds: suites, a TAXII server, emulators of targets."""
+"""For tests of adapters and feeds: suites, a TAXII server, sample data."""

@@ -22,6 +22,7 @@ from connector_nftables import NftablesAdapter, NftablesSettings
 from connector_postfix import PostfixAdapter, PostfixSettings
 from connector_rules import RulesAdapter
 from connector_splunk_kvstore import SplunkKvstoreAdapter, SplunkSettings
+from connector_splunk_kvstore.emulator.server import SplunkEmulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from target_readers import Read
@@ -40,7 +41,6 @@ from connector.adapter import (
 from connector.http.client import Http
 from connector.indicators.observables.canonical import UnfitValueError, canonical
 from connector.testing.samples.entries import hostile_values, sample_values
-from connector.testing.splunk import SplunkEmulator
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "connector_plainlist"))
 

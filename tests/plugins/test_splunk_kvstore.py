@@ -22,6 +22,8 @@ from connector_splunk_kvstore.documents import (
     entry_of,
     key_of,
 )
+from connector_splunk_kvstore.emulator.collections import KvCollection
+from connector_splunk_kvstore.emulator.server import SplunkEmulator, Trouble
 from pydantic import ValidationError
 
 from connector.adapter import (
@@ -39,8 +41,6 @@ from connector.adapter import (
 from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.http.client import Http
 from connector.testing.adapter_suite import AdapterSuite
-from connector.testing.splunk import SplunkEmulator, Trouble
-from connector.testing.splunk_collections import KvCollection
 
 APP = "threat_lists"
 NAME = "perimeter"

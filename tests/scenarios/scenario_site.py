@@ -11,6 +11,8 @@ from typing import Any
 import yaml
 from connector_edl import EdlAdapter
 from connector_rules import RulesAdapter
+from consistency import Held, assert_consistent
+from firewall import FakeFirewall, Rack
 from prometheus_client import CollectorRegistry, generate_latest
 from stix_samples import START, Object, write_bundle
 
@@ -28,8 +30,6 @@ from connector.service.service import Service
 from connector.service.state import open_store
 from connector.settings import HttpSettings, Settings
 from connector.sync.apply import Applier
-from connector.testing.consistency import Held, assert_consistent
-from connector.testing.firewall import FakeFirewall, Rack
 
 # Reserved addresses and names stand for real ones here, so the groups that protect them are out;
 # without public suffixes a service starts in a fifth of the time.

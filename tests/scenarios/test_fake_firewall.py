@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from firewall import FirewallAdapter, FirewallSettings, Rack
 
 from connector.adapter import Entry, UnavailableError
 from connector.model import Observable, ObservableType
 from connector.testing.adapter_suite import AdapterSuite
-from connector.testing.firewall import FirewallAdapter, FirewallSettings, Rack
 
 
 class TestFirewall(AdapterSuite):

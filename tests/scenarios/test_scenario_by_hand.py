@@ -9,6 +9,8 @@ import pytest
 from connector_nftables import NftablesAdapter
 from connector_splunk_kvstore import SplunkKvstoreAdapter
 from connector_splunk_kvstore.documents import document_of
+from connector_splunk_kvstore.emulator.server import SplunkEmulator
+from consistency import Held, assert_consistent
 from scenario_site import QuickRegistry, Site
 from stix_samples import indicator
 
@@ -17,8 +19,6 @@ from connector.feeds.bundle import BundleFeed
 from connector.model import Observable, ObservableType
 from connector.reports.explain import explain_value
 from connector.sync.cycle import CHANGED
-from connector.testing.consistency import Held, assert_consistent
-from connector.testing.splunk import SplunkEmulator
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 NAMED = [indicator(value, value) for value in (ONE, TWO, THREE)]

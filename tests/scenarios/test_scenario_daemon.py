@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import requests
+from firewall import FirewallAdapter
 from scenario_site import FREED, Site, until
 from stix_samples import indicator, write_bundle
 from structlog.testing import capture_logs
@@ -26,7 +27,6 @@ from connector.errors import StoreError
 from connector.service.service import Service
 from connector.service.state import AlreadyRunningError, open_store
 from connector.store import database
-from connector.testing.firewall import FirewallAdapter
 from connector.testing.taxii.faults import Status
 from connector.testing.taxii.server import TaxiiServer
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 from connector_splunk_kvstore import SplunkKvstoreAdapter
+from connector_splunk_kvstore.emulator.server import SplunkEmulator
 from scenario_site import FREED, QuickRegistry, Site, one_firewall
 from stix_samples import PRODUCER, STRANGER, TLP, indicator, revoked, sid
 
 from connector.decisions import decide as policy
 from connector.feeds.bundle import BundleFeed
 from connector.reports.explain import explain_value
-from connector.testing.splunk import SplunkEmulator
 from connector.testing.taxii.faults import Status
 from connector.testing.taxii.server import TaxiiServer
 

@@ -6,11 +6,11 @@ import pytest
 from connector_postfix import PostfixAdapter
 from connector_postfix.mapfile import MapFile
 from connector_splunk_kvstore import SplunkKvstoreAdapter
+from connector_splunk_kvstore.emulator.server import SplunkEmulator
 from scenario_site import QuickRegistry, Site
 from stix_samples import indicator, revoked
 
 from connector.feeds.bundle import BundleFeed
-from connector.testing.splunk import SplunkEmulator
 
 ALONE = indicator("alone", "bad.example")
 BELOW = indicator("below", pattern="[domain-name:value LIKE '%.bad.example']")

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 import zstandard
+from firewall import FirewallAdapter, FirewallSettings, Rack
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from list_hand import DAY, START, Hand
@@ -24,7 +25,6 @@ from connector.store.store import Store
 from connector.store.tallies import OUTPUT_TALLY, tallies
 from connector.sync.apply import Applier, ApplyResult
 from connector.sync.cycle import CHANGED, EVERYTHING, Listing, Output, Scope, propose
-from connector.testing.firewall import FirewallAdapter, FirewallSettings, Rack
 
 FIRST = Observable(ObservableType.IPV4_ADDR, "198.51.100.1")
 SECOND = Observable(ObservableType.IPV4_ADDR, "198.51.100.2")

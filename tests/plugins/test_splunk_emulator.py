@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from connector_splunk_kvstore.emulator.server import SplunkEmulator, Trouble
 from splunklib import client
 from splunklib.binding import AuthenticationError, HTTPError
-
-from connector.testing.splunk import SplunkEmulator, Trouble
 
 
 @pytest.fixture

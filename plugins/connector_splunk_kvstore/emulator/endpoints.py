@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
-from connector.testing.splunk_answers import Answer, Entity, as_json, feed, plain
-from connector.testing.splunk_collections import KvCollection, KvError, KvLimits, over_limit
+from connector_splunk_kvstore.emulator.answers import Answer, Entity, as_json, feed, plain
+from connector_splunk_kvstore.emulator.collections import (
+    KvCollection,
+    KvError,
+    KvLimits,
+    over_limit,
+)
 
 _NAMESPACED: Final = re.compile(r"/servicesNS/(?P<owner>[^/]+)/(?P<app>[^/]+)/(?P<rest>.+)")
 _CONFIG: Final = re.compile(r"storage/collections/config(?:/(?P<name>[^/]+))?/?")

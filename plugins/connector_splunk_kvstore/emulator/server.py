@@ -15,10 +15,10 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
-from connector.testing.splunk_answers import Answer, message, plain, session
-from connector.testing.splunk_collections import KvCollection, KvError, KvLimits
-from connector.testing.splunk_endpoints import Call, answer_to
-from connector.testing.splunk_query import QueryError
+from connector_splunk_kvstore.emulator.answers import Answer, message, plain, session
+from connector_splunk_kvstore.emulator.collections import KvCollection, KvError, KvLimits
+from connector_splunk_kvstore.emulator.endpoints import Call, answer_to
+from connector_splunk_kvstore.emulator.query import QueryError
 
 _UNKNOWN: Final = "call not properly authenticated"
 

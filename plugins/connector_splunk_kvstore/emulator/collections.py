@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connector.testing.splunk_query import (
+from connector_splunk_kvstore.emulator.query import (
     candidates,
     parse_query,
     predicate,

@@ -63,7 +63,7 @@ def assert_consistent(
     """
     decided = settled if decided is None else decided
     found = list(inconsistencies(service, targets or {}, settled=settled, decided=decided))
-    assert not found, "\n".join(found)  # noqa: S101 - that is what this function is for
+    assert not found, "\n".join(found)
 
 
 def inconsistencies(
