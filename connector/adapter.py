@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -67,6 +68,7 @@ __all__ = [
     "as_prefix",
     "failures_typed",
     "families_of",
+    "import_extra",
     "misreading",
 ]
 
@@ -243,3 +245,17 @@ class RuleAdapter(Adapter[S]):
         publishing the rest when some rules cannot be written: name all, also those refused before.
         Indicators of two feeds may have one id, and bear two rules.
         """
+
+
+def import_extra(module: str, install: str) -> Any:
+    """Return a module that not every installation has.
+
+    Raises ConfigError with the command that installs it: `install` is what pip is to install.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        text = f"needs the Python package {module}; install it with: pip install '{install}'"
+        raise ConfigError([text]) from error

@@ -66,8 +66,10 @@ class Database:
                     self.url, pool_pre_ping=True, pool_use_lifo=True, max_overflow=40
                 )
             except ModuleNotFoundError as error:
-                needed = "install threat-feed-connector[postgresql]"
-                raise StoreError(f"{self.shown}: no driver for this database: {needed}") from error
+                raise StoreError(
+                    f"{self.shown}: needs the Python package {error.name}; install it with: "
+                    "pip install 'threat-feed-connector[postgresql]'"
+                ) from error
             event.listen(engine, "connect", _prepare_postgresql)
             return engine
         if self.path is not None:

@@ -8,13 +8,12 @@ The administrator refers to them in main.cf, once:
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-import lmdb
 from pydantic import model_validator
 
 from connector.adapter import (
@@ -23,16 +22,17 @@ from connector.adapter import (
     Field,
     FieldValue,
     FilePath,
+    Http,
     ListAdapter,
     Observable,
     ObservableType,
-    RefusedError,
+    Place,
     Settings,
-    UnavailableError,
+    import_extra,
 )
 
 from .keys import client_of, keys_of, sender_of
-from .mapfile import Draft, MapFile
+from .mapfile import Draft, MapFile, failures_typed
 from .parents import settle
 
 __all__ = ["PostfixAdapter", "PostfixSettings"]
@@ -98,6 +98,12 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
     supports = frozenset({_T.EMAIL_ADDR, _T.DOMAIN_NAME, _T.IPV4_ADDR, _T.IPV6_ADDR})
     fields: ClassVar[frozenset[str]] = frozenset({"text"})
 
+    def __init__(
+        self, settings: PostfixSettings, http: Http | None = None, place: Place | None = None
+    ) -> None:
+        super().__init__(settings, http, place)
+        import_extra("lmdb", "threat-feed-connector[postfix]")
+
     def accepts(self, observable: Observable) -> bool:
         """Return whether there is a map for this observable, and a key."""
         if self._stem(observable.type) is None:
@@ -124,7 +130,7 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
     def publish(self, entries: Iterable[Entry]) -> None:
         """Write every map aside, then rename one after the other; to publish again is harmless."""
         files = {stem: MapFile(self.settings.folder, stem) for stem in self._stems()}
-        with _failures_in_words(), ExitStack() as drafts:
+        with failures_typed(), ExitStack() as drafts:
             for file in files.values():
                 file.check_ours()
             made = {stem: drafts.enter_context(Draft(file)) for stem, file in files.items()}
@@ -175,23 +181,6 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
     def _stems(self) -> list[str]:
         options = self.settings
         return [stem for stem in (options.clients, options.domains, options.senders) if stem]
-
-
-@contextmanager
-def _failures_in_words() -> Iterator[None]:
-    try:
-        yield
-    except PermissionError as error:
-        raise RefusedError(
-            f"{error.filename}: {error.strerror}; the folder must be writable for the user that "
-            "we run as"
-        ) from error
-    except FileNotFoundError as error:
-        raise UnavailableError(
-            f"{error.filename}: there is no such folder yet; make it, or mend the option folder"
-        ) from error
-    except (OSError, lmdb.Error) as error:
-        raise UnavailableError(f"the old maps stay, the new could not be made: {error}") from error
 
 
 @lru_cache(maxsize=1024)

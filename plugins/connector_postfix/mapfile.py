@@ -8,16 +8,19 @@ the link count of the old one.
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import lmdb
-
 from connector.adapter import RefusedError, UnavailableError
 
 from .keys import MARKER
+
+try:
+    import lmdb
+except ModuleNotFoundError:  # the adapter then refuses to be made, and says how to install it
+    lmdb = None  # type: ignore[assignment]  # a module by its other line
 
 _MARK: Final = "DUNNO kept by threat-feed-connector"
 _HEADER: Final = "# kept by threat-feed-connector; changes made here are lost\n"
@@ -25,6 +28,26 @@ _MARKER_KEY: Final = f"{MARKER}\0".encode()
 _MAP_SIZE: Final = 1 << 34  # address space, not disk
 _MODE: Final = 0o644  # smtpd and administrators read it, whatever our umask is
 _BATCH: Final = 10_000
+
+
+@contextmanager
+def failures_typed() -> Iterator[None]:
+    """Turn what the file system and LMDB say of a failed write into the error the core acts on."""
+    try:
+        yield
+    except PermissionError as error:
+        raise RefusedError(
+            f"{error.filename}: {error.strerror}; the user that the service runs as must be able "
+            "to write to the folder"
+        ) from error
+    except FileNotFoundError as error:
+        raise UnavailableError(
+            f"{error.filename}: no such folder; create it, or correct the option folder"
+        ) from error
+    except (OSError, lmdb.Error) as error:
+        raise UnavailableError(
+            f"the new maps could not be written, and the old ones stay: {error}"
+        ) from error
 
 
 class MapFile:
@@ -173,7 +196,7 @@ class Draft:
                 path.unlink()
 
 
-def _opened(path: Path) -> lmdb.Environment:
+def _opened(path: Path) -> "lmdb.Environment":
     """Open for reading; a ValueError says that the file is shorter than it says it is."""
     size = path.stat().st_size
     environment = lmdb.open(str(path), subdir=False, lock=False, readonly=True, max_dbs=0)
@@ -185,7 +208,7 @@ def _opened(path: Path) -> lmdb.Environment:
     return environment
 
 
-def _is_marked(transaction: lmdb.Transaction) -> bool:
+def _is_marked(transaction: "lmdb.Transaction") -> bool:
     value = transaction.get(_MARKER_KEY)
     return value is not None and _text(bytes(value)).startswith(_MARK)
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
 from connector.adapter import (
@@ -17,6 +15,7 @@ from connector.adapter import (
     RuleAdapter,
     RuleLanguage,
     failures_typed,
+    import_extra,
 )
 from connector_rules import record, sigma_rules, signatures, yara_rules
 from connector_rules.engine import Engine
@@ -205,14 +204,12 @@ def _take(
 
 
 def _yara(settings: RulesSettings) -> Any:
-    """Return the package that compiles YARA rules; None where it is not to be asked."""
+    """Return the package that compiles YARA rules; None where none is needed."""
     if settings.language is not RuleLanguage.YARA or settings.compile is False:
         return None
-    if find_spec("yara") is None:
+    try:
+        return import_extra("yara", "threat-feed-connector[yara]")
+    except ConfigError as error:
         if settings.compile:
-            text = (
-                "compile: needs the package yara-python (pip install threat-feed-connector[yara])"
-            )
-            raise ConfigError([text])
+            raise ConfigError([f"compile: {error}"]) from error
         return None
-    return import_module("yara")

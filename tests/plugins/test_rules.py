@@ -1,7 +1,5 @@
 """The adapter `rules`: a file that an engine loads, spoiled by no rule that a feed sends."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -275,24 +273,3 @@ def test_hostile_yara_would_have_spoiled_the_file() -> None:
         except (yara.Error, ValueError):
             refused += 1
     assert refused >= len(HOSTILE_RULES[RuleLanguage.YARA]) - 4
-
-
-def test_says_what_to_install_where_rules_are_to_be_compiled(tmp_path: Path) -> None:
-    program = (
-        "import sys; sys.modules['yara'] = None  # as where it is not installed\n"
-        "from pathlib import Path\n"
-        "from connector.adapter import ConfigError, Place\n"
-        "from connector_rules import RulesAdapter, RulesSettings\n"
-        "def made(**options):\n"
-        "    settings = RulesSettings(file='a.yar', language='yara', **options)\n"
-        "    return RulesAdapter(settings, place=Place('x', Path(sys.argv[1])))\n"
-        "made()\n"
-        "try:\n"
-        "    made(compile=True)\n"
-        "except ConfigError as error:\n"
-        "    print(error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
-    )
-    assert "pip install threat-feed-connector[yara]" in done.stdout
