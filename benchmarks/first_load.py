@@ -36,7 +36,7 @@ def ours(url: str, folder: Path) -> float:
     """Return the seconds from the first request to the last stored claim."""
     service = service_in(folder, f"taxii, url: '{url}', page_size: {PAGE}", [OUTPUT])
     began = time.perf_counter()
-    polled = service.poll("ais")
+    polled = service.feeds.poll("ais")
     taken = time.perf_counter() - began
     assert polled.new, "nothing was read"
     service.close()

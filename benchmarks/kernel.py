@@ -29,7 +29,7 @@ def main(size: int) -> None:
             lines = [NFTABLES.format(netns=netns)]
             service = service_in(Path(folder), "bundle, path: .", lines)
             fill(service, size, "ipv4")
-            decided = timed(lambda: service.refresh("all", everything=True))
+            decided = timed(lambda: service.lists.refresh("all", everything=True))
             written = timed(lambda: service.sync("kernel", EVERYTHING))
             verified = timed(lambda: service.sync("kernel", EVERYTHING))
             service.close()

@@ -85,7 +85,7 @@ def memory(size: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         service = service_in(Path(folder), "bundle, path: .", [EDL.format(name="out")])
         load = timed(lambda: fill(service, size, "mixed"))
-        service.refresh("all", everything=True)
+        service.lists.refresh("all", everything=True)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         held = sum(path.stat().st_size for path in Path(folder).glob("state/*")) / size
         service.close()
@@ -101,14 +101,14 @@ def cycles(size: int) -> list[Row]:
         lines = [EDL.format(name="out")]
         service = service_in(Path(folder), "bundle, path: .", lines)
         fill(service, size, "ipv4")
-        service.refresh("all", everything=True)
+        service.lists.refresh("all", everything=True)
         first = timed(lambda: service.sync("out", EVERYTHING))
-        everything = timed(lambda: service.refresh("all", everything=True))
+        everything = timed(lambda: service.lists.refresh("all", everything=True))
         everything += timed(lambda: service.propose("out", EVERYTHING))
         taken = []
         for _ in range(ROUNDS):
             touch(service)
-            spent = timed(lambda: service.refresh("all"))
+            spent = timed(lambda: service.lists.refresh("all"))
             taken.append(spent + timed(lambda: service.propose("out", CHANGED)))
             service.sync("out", CHANGED)
         changed = sorted(taken)[ROUNDS // 2]
@@ -165,7 +165,7 @@ def forty(size: int) -> list[Row]:
         service = service_in(Path(folder), "bundle, path: .", lines)
         fill(service, size, "ipv4")
         decided = 0
-        protects = service.listings["all"].policy.allowlist.protects
+        protects = service.lists["all"].policy.allowlist.protects
 
         class Counting:
             """Counts how often the allowlist is asked: once for each entry decided."""
@@ -176,8 +176,8 @@ def forty(size: int) -> list[Row]:
                 decided += 1
                 return protects(observable, now)
 
-        object.__setattr__(service.listings["all"].policy, "allowlist", Counting())
-        service.refresh("all", everything=True)
+        object.__setattr__(service.lists["all"].policy, "allowlist", Counting())
+        service.lists.refresh("all", everything=True)
         for number in range(OUTPUTS):
             service.sync(f"out{number}", EVERYTHING)
         service.close()

@@ -59,7 +59,7 @@ NAMES_WITHOUT_A_SUBJECT = {
 }
 # (module, function): the places that catch everything, and why they may.
 CATCHES_EVERYTHING = {
-    ("connector.service.service", "isolate_bugs"): "one feed's or output's bug stops no other",
+    ("connector.service.isolation", "isolate_bugs"): "one feed's or output's bug stops no other",
     ("connector.daemon.workers", "_work"): "a thread hands what ends it to the main thread",
     ("connector.registry", "_load"): "a plugin may fail to import in any way; others go on",
     ("connector.demo.stage", "_run"): "a thread hands what ends it to the screen",

@@ -192,7 +192,7 @@ def _suppressed(service: Service) -> list[Json]:
     with database.read() as transaction:
         return [
             {"list": name, "group": group, "claims": count}
-            for name, listing in service.listings.items()
+            for name, listing in service.lists.items()
             for group, count in suppressed(transaction, listing.number).items()
         ]
 

@@ -21,7 +21,7 @@ def explain(
     The whole chain: claims, decisions, outputs, since and until when.
     """
     with open_service(config) as service:
-        service.take_up_hosts()  # the daemon knows the addresses behind our own hosts
+        service.lists.take_up_hosts()  # the daemon knows the addresses behind our own hosts
         answer = explain_value(service, value)
     if as_json:
         print_json(answer)

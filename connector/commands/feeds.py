@@ -11,11 +11,12 @@ from connector.commands.options import CONFIG, AsJson, ConfigPath, ListGroup
 from connector.commands.terminal import FAILED, OK, current_user, err, exit_with, out, print_json
 from connector.errors import ConnectorError
 from connector.feed import Offered
+from connector.ingest import alarms
 from connector.ingest.retention import confirm
-from connector.reports import feed_states as feedwatch
 from connector.reports.formatting import lost
 from connector.reports.status import Json, gap_json, moment
-from connector.service.service import ConfiguredFeed, Service
+from connector.service.feeds import ConfiguredFeed
+from connector.service.service import Service
 
 _NOTHING_OPEN: Final = "no open gap or alarm"
 
@@ -52,14 +53,14 @@ def acknowledge(
             err.print(f"connector: {name} is not a feed of this configuration ({known})")
             exit_with(FAILED)
         count = service.store.objects.gaps.acknowledge(feed.number, current_user(), service.now())
-        alarms = feedwatch.acknowledge(feed, service.store.objects, service.now())
-        if alarms:
+        ended = alarms.acknowledge(feed, service.store.objects, service.now())
+        if ended:
             by, ledger = current_user(), service.store.ledger
             ledger.record(f"feed {name}", "acknowledge", "", by, [], service.now())
     if as_json:
-        print_json({"feed": name, "acknowledged": count, "alarms": alarms})
+        print_json({"feed": name, "acknowledged": count, "alarms": ended})
     else:
-        counts = {"gaps": count, "alarms": alarms}
+        counts = {"gaps": count, "alarms": ended}
         done = (f"{what} acknowledged: {ended}" for what, ended in counts.items() if ended)
         out.print(f"{name}: {', '.join(done) or _NOTHING_OPEN}", markup=False)
 

@@ -34,8 +34,8 @@ def impact(loaded: Loaded, registry: Registry) -> list[Json]:
         try:
             store.database.migrate()
             service = build(loaded, registry, store)
-            for name in service.listings:
-                service.refresh(name, everything=True)
+            for name in service.lists:
+                service.lists.refresh(name, everything=True)
             return [
                 plan_json(service, propose(output, store, _AS_RECORDED), output)
                 for output in service.outputs.values()

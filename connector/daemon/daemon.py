@@ -21,8 +21,8 @@ from connector.reports.metrics import StatusCollector
 from connector.reports.status import healthy, status
 from connector.server import ConnectionBounds, ListServer, raise_file_limit
 from connector.service.build import build
+from connector.service.isolation import isolate_bugs
 from connector.service.own_hosts import OwnHosts
-from connector.service.service import isolate_bugs
 from connector.service.state import address_of, open_store
 from connector.store.store import Store
 from connector.sync.apply import Applier

@@ -18,7 +18,8 @@ from connector.errors import (
     UndecidedError,
 )
 from connector.log import log
-from connector.service.service import Service, isolate_bugs
+from connector.service.isolation import isolate_bugs
+from connector.service.service import Service
 from connector.sync.apply import StoppedError
 
 _LISTS_EVERY_SECONDS: Final = 10
@@ -127,7 +128,7 @@ class Workers:
         self._between = threading.Lock()  # outputs that begin to wait, and lists that end that
         self._retired = False
         self._failing: defaultdict[str, Failures] = defaultdict(Failures)  # lists, by name
-        service.applier.stopped = self._stopping.is_set
+        service.stop_when(self._stopping.is_set)
         self.lists = Worker(_LISTS, self._refresh, fatal)
         self.disposal = Worker(_DISPOSAL, self._dispose, fatal)
         self.feeds = {
@@ -172,23 +173,23 @@ class Workers:
     def _polling(self, name: str) -> Callable[[], None]:
         def polling() -> None:
             try:
-                self.service.poll(name)
+                self.service.feeds.poll(name)
             finally:
                 self.lists.ask()  # what came before a failure counts too
 
         return polling
 
     def _dispose(self) -> None:
-        if self.service.dispose():
+        if self.service.feeds.dispose():
             self.lists.ask()
 
     def _refresh(self) -> None:
         """Decide on what changed; a list that fails keeps no other from it."""
         self._retire()
-        self.service.take_up_hosts()
-        self.service.take_up_exceptions()
-        self.service.warn_of_windows()  # also of a paused feed, which nobody polls
-        for name in self.service.listings:
+        self.service.lists.take_up_hosts()
+        self.service.lists.take_up_exceptions()
+        self.service.feeds.warn_of_windows()  # also of a paused feed, which nobody polls
+        for name in self.service.lists:
             try:
                 self._refresh_list(name)
                 self._failing.pop(name, None)
@@ -201,14 +202,14 @@ class Workers:
         """Let go of lists that the file names no more: once, as no other file is in force now."""
         if self._retired:
             return
-        if retired := self.service.store.lists.retire(self.service.listings):
+        if retired := self.service.store.lists.retire(self.service.lists):
             log.info("list.retired", lists=retired)
         self._retired = True
 
     def _refresh_list(self, name: str) -> None:
         """Decide on one list; its outputs follow at once where it changed, or they waited."""
-        first = name in self.service.undecided
-        done = self.service.refresh(name)
+        first = not self.service.lists.is_decided(name)
+        done = self.service.lists.refresh(name)
         moved = first or done.added or done.removed or done.changed
         carrying = [one for one in self.outputs if self._list_of(one) == name]
         with self._between:
@@ -227,7 +228,7 @@ class Workers:
         def syncing() -> None:
             before = self._decided[listed]
             try:
-                if self.service.is_decided(listed):
+                if self.service.lists.is_decided(listed):
                     self.service.sync(name)
                     return
             except UndecidedError:

@@ -75,7 +75,7 @@ def _protections(service: Service, asked: str) -> list[Json]:
     """Return who protects the value itself, whether any feed speaks of it or not."""
     now = to_datetime(service.now())
     for observable in meanings(asked):
-        if (by := service.allowlist.protects(observable, now)) is not None:
+        if (by := service.lists.allowlist.protects(observable, now)) is not None:
             return [{"type": observable.type.value, "group": by.group, "value": by.value}]
     return []
 
@@ -86,7 +86,7 @@ def _observable_json(
     claims = questions.claims_on(transaction, number)
     standings = {
         name: _standings(observable, claims, listing, service)
-        for name, listing in service.listings.items()
+        for name, listing in service.lists.items()
     }
     return {
         "type": observable.type.value,
@@ -106,8 +106,8 @@ def _observable_json(
 
 
 def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None) -> Json:
-    defaults = service.defaults[claim.row.feed]
-    level = service.level(service.store.attributes(claim.row.attributes), claim.row.feed)
+    defaults = service.feeds.defaults[claim.row.feed]
+    level = service.feeds.level(service.store.attributes(claim.row.attributes), claim.row.feed)
     until = NEVER if observable is None else ends(observable.type, claim.row, defaults)
     too_wide = _too_wide(service, observable, defaults)
     return {
@@ -140,7 +140,7 @@ def _too_wide(service: Service, observable: Subject | None, defaults: FeedDefaul
     """Return why no list takes an observable of this feed as enough to block, by its reach."""
     if observable is None:
         return ""
-    wide = {kind for one in service.listings.values() for kind in one.policy.select.wide}
+    wide = {kind for one in service.lists.values() for kind in one.policy.select.wide}
     if not exceeds(observable.type, reach_of(observable), defaults.widest, wide):
         return ""
     return words_of_reach(observable.type, defaults.name, defaults.widest)
@@ -168,7 +168,7 @@ def _said(confidence: int | None, defaults: FeedDefaults) -> str | None:
 def _kept_back(service: Service, claim: ClaimFound) -> Json:
     """Return what stays out of the fields of which list and why, and what contradicts itself."""
     attributes, feed = service.store.attributes(claim.row.attributes), claim.row.feed
-    policies = {name: listing.policy for name, listing in service.listings.items()}
+    policies = {name: listing.policy for name, listing in service.lists.items()}
     nobody = () if attributes.created_by else (Part.PRODUCER, Part.PRODUCER_NAME)
     hidden = {
         name: {

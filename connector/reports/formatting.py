@@ -9,8 +9,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from connector.ingest.alarms import FULL
 from connector.registry import PluginInfo
-from connector.reports.feed_states import FULL
 from connector.reports.status import Json, defang
 from connector.service.once import RunResult
 

@@ -7,12 +7,13 @@ from datetime import UTC
 from typing import Any, Final
 
 from connector.decisions.plan import violations
+from connector.ingest.alarms import FULL
 from connector.instants import NEVER, SECOND, to_datetime
 from connector.model import Reason
-from connector.reports.feed_states import FULL
+from connector.service.feeds import ConfiguredFeed
 from connector.service.once import RunResult
 from connector.service.readiness import waiting_for
-from connector.service.service import ConfiguredFeed, Service
+from connector.service.service import Service
 from connector.store import queries as questions
 from connector.store.feeds.alarms import Alarm
 from connector.store.feeds.gaps import GapRow
@@ -49,12 +50,12 @@ def status(service: Service) -> Json:
         outputs = questions.output_rows(transaction)
         reasons = {
             name: questions.list_reasons(transaction, listing.number, claims)
-            for name, listing in service.listings.items()
+            for name, listing in service.lists.items()
         }
         decided = questions.decided_at(transaction)
         suppressed = {
             name: questions.suppressed(transaction, listing.number)
-            for name, listing in service.listings.items()
+            for name, listing in service.lists.items()
         }
         output_reasons = {
             name: questions.output_reasons(
@@ -92,7 +93,7 @@ def status(service: Service) -> Json:
         "lists": [
             {
                 "name": name,
-                "purpose": service.listings[name].policy.purpose.value,
+                "purpose": service.lists[name].policy.purpose.value,
                 "wanted": counts.get(Reason.WANTED, 0),
                 "decided_at": moment(decided.get(name)),
                 "reasons": _counts(counts),

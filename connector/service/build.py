@@ -29,8 +29,10 @@ from connector.instants import Clock, span, system_clock
 from connector.model import Audience, ObservableType, RuleLanguage, Tlp
 from connector.registry import Registry
 from connector.service.allowlist import AllowlistInForce
+from connector.service.feeds import ConfiguredFeed, Feeds
+from connector.service.lists import Lists
 from connector.service.own_hosts import OwnHosts
-from connector.service.service import ConfiguredFeed, Service
+from connector.service.service import Service
 from connector.store.store import Store
 from connector.sync.apply import Applier
 from connector.sync.cycle import (
@@ -91,9 +93,11 @@ def build(
         name: _output(name, output, listings[output.list], loaded, adapters[name])
         for name, output in config.outputs.items()
     }
+    lists = Lists(listings, config.lists, store, now, allowlist)
+    level = _level_of(feeds, loaded, store, now)
     return Service(
-        loaded, store, now, feeds, listings, outputs, applier or Applier(store, now),
-        allowlist, defaults, _level_of(feeds, loaded, store, now), set(listings),
+        loaded, store, now, Feeds(feeds, store, now, lists, defaults, level), lists, outputs,
+        applier or Applier(store, now),
     )  # fmt: skip
 
 

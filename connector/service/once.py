@@ -48,17 +48,17 @@ def take_in(service: Service, outcome: RunResult, progress: Progress) -> None:
             progress(f"feed {name}", read, None)
 
         try:
-            outcome.polled[name] = service.poll(name, told)
+            outcome.polled[name] = service.feeds.poll(name, told)
         except StoreError:
             raise
         except ConnectorError as error:
             outcome.failures[f"feed {name}"] = str(error)
-    service.dispose()
-    service.take_up_hosts()
-    for name in service.listings:
+    service.feeds.dispose()
+    service.lists.take_up_hosts()
+    for name in service.lists:
         shown = partial(_count, progress, f"list {name}")
         shown(0)
-        service.refresh(name, everything=True, progress=shown)
+        service.lists.refresh(name, everything=True, progress=shown)
 
 
 def _count(progress: Progress, what: str, done: int) -> None:
@@ -80,7 +80,7 @@ def run_once(service: Service, progress: Progress) -> RunResult:
             raise
         except ConnectorError as error:
             outcome.failures[f"output {name}"] = str(error)
-    service.dispose()  # values that were held at a target until now
+    service.feeds.dispose()  # values that were held at a target until now
     return outcome
 
 
@@ -116,8 +116,8 @@ def accept(service: Service, plan_id: str, by: str, *, waits: bool) -> Acceptanc
     if waits:
         return _hand_over(service, plan_id, output, number, by)
     listed = service.outputs[output].listing.policy.name
-    if listed in service.undecided:  # the file may have changed since: exceptions count at once
-        service.refresh(listed)
+    if not service.lists.is_decided(listed):  # the file may have changed since it was held
+        service.lists.refresh(listed)
     everything = scope == EVERYTHING.name
     proposal = service.propose(output, Scope(everything=everything, verifies=everything))
     if proposal.plan.id != plan_id:

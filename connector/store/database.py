@@ -25,6 +25,7 @@ _VERSIONED: Final = {
 _ADVISORY_LOCK: Final = 0x434F4E4E
 _BUSY_MS: Final = 60_000
 _PATIENCE_MS: Final = 500
+_BULK: Final = 10_000  # changes, whose log is then moved into the file
 _RUINED: Final = ("file is not a database", "database disk image is malformed")
 _WAYS_OUT: Final = (
     "restore a backup or move the file away; without it nothing on a target counts as ours"
@@ -180,12 +181,12 @@ class Database:
             finally:
                 raw.close()
 
-    def checkpoint_passively(self) -> None:
+    def checkpoint_after(self, changes: int) -> None:
         """Move the log of a bulk of changes into the file; else a small change would pay for it.
 
         As far as nobody reads it: nobody is waited for.
         """
-        if self.sqlite:
+        if self.sqlite and changes >= _BULK:
             with self._guarded(), self.engine.connect() as connection:
                 held = connection.execution_options(isolation_level="AUTOCOMMIT")
                 held.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")

@@ -32,8 +32,8 @@ def service(tmp_path: Path) -> Service:
 
 def listed(service: Service) -> list[str]:
     """Run the next cycle and return what the list file holds."""
-    service.take_up_exceptions()
-    service.refresh("perimeter")
+    service.lists.take_up_exceptions()
+    service.lists.refresh("perimeter")
     service.sync("edge")
     folder = service.loaded.config.publish_folder
     return (folder / "list.txt").read_text().split()
@@ -50,5 +50,5 @@ def test_an_exception_takes_its_entries_off_and_gives_them_back(service: Service
 
 
 def test_without_a_change_nothing_is_decided_anew(service: Service) -> None:
-    service.take_up_exceptions()
-    assert service.undecided == set()
+    service.lists.take_up_exceptions()
+    assert service.lists.is_decided("perimeter")

@@ -72,7 +72,7 @@ def inconsistencies(
     """Yield every contradiction as a sentence."""
     with service.store.database.read() as transaction:
         claims = questions.claim_count(transaction)
-        for name, listing in service.listings.items():
+        for name, listing in service.lists.items():
             for problem in _of_list(service, transaction, listing, claims, decided=decided):
                 yield f"list {name}: {problem}"
         for name, output in service.outputs.items():

@@ -43,9 +43,9 @@ def cycle(site: Site, points: Points, *, whole: bool) -> None:
             if hasattr(output.adapter, "device"):
                 output.adapter.device.hook = lambda point, name=name: points(f"device {point}")
         for name in service.feeds:
-            service.poll(name, lambda _title, _count: points("page"))
-        for name in service.listings:
-            service.refresh(name, everything=whole)
+            service.feeds.poll(name, lambda _title, _count: points("page"))
+        for name in service.lists:
+            service.lists.refresh(name, everything=whole)
         for name in service.outputs:
             service.sync(name, EVERYTHING if whole else None)
     site.close()

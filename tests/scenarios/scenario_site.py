@@ -152,9 +152,9 @@ class Site:
     def change(self) -> None:
         """A cycle of what changed: poll, refresh, sync, as the daemon does it."""
         for feed in self.service.feeds:
-            self.service.poll(feed)
-        for name in self.service.listings:
-            self.service.refresh(name)
+            self.service.feeds.poll(feed)
+        for name in self.service.lists:
+            self.service.lists.refresh(name)
         for output in self.service.outputs:
             self.service.sync(output)
 

@@ -41,9 +41,9 @@ def work_of_a_small_change(folder: Path, size: int) -> int:
     chosen = list(islice(objects, 0, size, size // CHANGES))[:CHANGES]
     newer = [{**held, "confidence": 99, "modified": "2026-06-01T00:00:00Z"} for held in chosen]
     site.write("changed.json", newer)
-    service.poll("files")
+    service.feeds.poll("files")
     work = Work(service)
-    service.refresh("perimeter")
+    service.lists.refresh("perimeter")
     proposal = service.propose("edge", CHANGED)
     assert len(proposal.plan.add) + len(proposal.plan.update) <= CHANGES
     assert work.steps
@@ -64,9 +64,9 @@ def test_a_bulk_of_changes_is_moved_out_of_the_log_at_once(tmp_path: Path) -> No
     assert database is not None
     objects = [json.loads(raw) for raw in indicators(10_100, kinds="ipv4")]
     site.write("few.json", objects[:100])
-    site.service.poll("files")
+    site.service.feeds.poll("files")
     small = database.stat().st_size
     site.write("many.json", objects[100:])
-    site.service.poll("files")
+    site.service.feeds.poll("files")
     assert database.stat().st_size > 10 * small, "else the next small change pays for it"
     site.close()

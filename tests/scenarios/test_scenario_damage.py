@@ -68,7 +68,7 @@ def test_a_large_removal_that_nobody_asked_for_is_believed_only_of_a_sound_state
     hide_rows(file_of(full), "objects_by_key", "number = 7")
     full.edit(lambda config: config["lists"]["perimeter"].update(select={"min_confidence": 99}))
     service = full.open()
-    service.refresh("perimeter", everything=True)
+    service.lists.refresh("perimeter", everything=True)
     with pytest.raises(StoreError, match="objects_by_key"):
         service.propose("edge")
     with pytest.raises(StoreError, match="objects_by_key"):

@@ -79,8 +79,8 @@ def test_a_disk_that_fills_up_anywhere_in_a_cycle_loses_nothing(running: Site) -
 def test_a_disk_that_fills_up_while_entries_are_written_leaves_no_orphan(running: Site) -> None:
     """The target took a batch, and we could not write down that it did."""
     running.write("many.json", MANY)
-    running.service.poll("files")
-    running.service.refresh("perimeter")
+    running.service.feeds.poll("files")
+    running.service.lists.refresh("perimeter")
     spare_pages = 0
     while len(running.at()) == 2:
         with full_disk(running, spare_pages), pytest.raises(UnavailableError, match="full"):

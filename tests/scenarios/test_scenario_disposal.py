@@ -46,13 +46,13 @@ def identity() -> Object:
 def everything_is_due(site: Site) -> None:
     """Let the date pass with nothing coming in, as the daemon would find it."""
     site.clock.advance(days=4)
-    for name in site.service.listings:
-        site.service.refresh(name)
+    for name in site.service.lists:
+        site.service.lists.refresh(name)
     for output in site.service.outputs:
         site.service.sync(output)
-    site.service.dispose()
-    for name in site.service.listings:
-        site.service.refresh(name)
+    site.service.feeds.dispose()
+    for name in site.service.lists:
+        site.service.lists.refresh(name)
 
 
 def rows(site: Site, sql: str) -> list[Any]:
@@ -133,7 +133,7 @@ def test_a_marking_that_comes_after_its_own_date_takes_out_what_bears_it(
     assert rows(site, "SELECT count(packed) FROM objects") == [(2,)]
     taxii.add_objects([brief()])
     site.change()
-    site.service.dispose()
+    site.service.feeds.dispose()
     assert rows(site, "SELECT count(packed) FROM objects") == [(1,)]
     assert not written(site, LABEL)
     site.change()
@@ -160,11 +160,11 @@ def test_a_value_that_another_indicator_claims_stays(fed: Site, taxii: TaxiiServ
 
 def test_a_value_is_kept_until_the_target_has_let_go_of_it(fed: Site) -> None:
     fed.clock.advance(days=4)
-    fed.service.dispose()
+    fed.service.feeds.dispose()
     assert rows(fed, "SELECT count(*) FROM observables WHERE value = '192.0.2.1'") == [(1,)]
     fed.change()
     assert fed.at() == ["192.0.2.99"]
-    fed.service.dispose()
+    fed.service.feeds.dispose()
     assert rows(fed, "SELECT count(*) FROM observables WHERE value = '192.0.2.1'") == [(0,)]
     fed.consistent()
 
@@ -210,9 +210,9 @@ def test_a_second_search_finds_what_passed_the_door_the_moment_before(
         taxii.add_objects([marked(2, "192.0.2.2")])
         fed.change()
     assert fed.at() == ["192.0.2.99"], "its marking expired it"
-    fed.service.dispose()
+    fed.service.feeds.dispose()
     fed.clock.advance(hours=2)
-    fed.service.dispose()
+    fed.service.feeds.dispose()
     assert rows(fed, "SELECT count(packed) FROM objects") == [(1,)]
     assert rows(fed, "SELECT turn FROM disposals") == [(None,)]
 
@@ -264,13 +264,13 @@ def test_a_kill_on_the_way_is_healed_by_the_next_turn(
         died = False
         try:
             with commits(dying(nth)):
-                site.service.dispose()
+                site.service.feeds.dispose()
         except DiedError:
             died = True
         site.open()
         site.consistent(settled=False)
         site.change()
-        site.service.dispose()
+        site.service.feeds.dispose()
         site.change()
         site.consistent()
         left = rows(site, "SELECT value FROM observables ORDER BY number")

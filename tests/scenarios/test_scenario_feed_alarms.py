@@ -9,7 +9,7 @@ from rich.console import Console
 from scenario_site import Site
 from stix_samples import START, STRANGER, Object, address, indicator, pattern, revoked, stamp
 
-from connector.reports import feed_states as feedwatch
+from connector.ingest.alarms import acknowledge
 from connector.reports.formatting import show_status
 from connector.testing.taxii.server import TaxiiServer
 
@@ -87,7 +87,7 @@ def test_an_alarm_stays_until_a_person_takes_it_for_usual(known: Site) -> None:
     assert known.feed()["state"] == "alarm"
     feed = known.service.feeds["files"]
     objects = known.service.store.objects
-    assert feedwatch.acknowledge(feed, objects, known.clock()) == 3
+    assert acknowledge(feed, objects, known.clock()) == 3
     assert (known.feed()["state"], known.feed()["alarms"]) == ("ok", [])
     more = [indicator(f"m{n}", f"more{n}.example", created_by_ref=STRANGER) for n in range(110)]
     known.write("three.json", more)

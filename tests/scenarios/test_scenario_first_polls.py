@@ -33,18 +33,18 @@ def published(site: Site) -> list[str] | None:
 def test_nothing_is_published_before_each_feed_was_polled_once(site: Site) -> None:
     two_feeds(site)
     service = site.open()
-    service.refresh("perimeter")
+    service.lists.refresh("perimeter")
     with pytest.raises(UndecidedError, match="waiting for the first poll of feed first, second"):
         service.sync("file")
     assert site.output("file")["waits_for"] == ["first", "second"]
-    service.poll("first")
-    service.refresh("perimeter")
+    service.feeds.poll("first")
+    service.lists.refresh("perimeter")
     with pytest.raises(UndecidedError, match="waiting for the first poll of feed second"):
         service.sync("file")
     assert published(site) is None
     assert site.output("file")["state"] == "never"
-    service.poll("second")
-    service.refresh("perimeter")
+    service.feeds.poll("second")
+    service.lists.refresh("perimeter")
     service.sync("file")
     assert published(site) == [ONE, TWO]
     assert site.output("file")["waits_for"] == []
@@ -79,8 +79,8 @@ def test_a_new_feed_holds_up_nothing_that_is_in_step(site: Site) -> None:
     site.edit(lambda config: config["feeds"].update(third=third))
     write_bundle(site.folder / "second" / "two.json", [])
     service = site.open()
-    service.poll("second")
-    service.refresh("perimeter")
+    service.feeds.poll("second")
+    service.lists.refresh("perimeter")
     service.sync("file")
     assert published(site) == [ONE]
 

@@ -87,7 +87,7 @@ def test_after_52_hours_of_48_a_gap_is_told_and_age_still_removes_what_is_stale(
     ais.add_objects([revoked(indicator("old", "192.0.2.1"), days=31)])
     outage(polled, hours=51)
     with pytest.raises(ConnectorError):
-        polled.service.poll("ais")
+        polled.service.feeds.poll("ais")
     ais.faults = []
     with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as logs:
         polled.change()
@@ -111,7 +111,7 @@ def test_a_gap_is_on_record_before_the_cursor_moves_past_it(polled: Site, ais: T
     ais.max_page_size = 2
     ais.faults = [Status(code=500, paged_only=True)]
     with pytest.raises(ConnectorError):
-        polled.service.poll("ais")
+        polled.service.feeds.poll("ais")
     assert len(polled.service.store.objects.gaps.found()) == 1
 
 
@@ -143,8 +143,8 @@ def test_warns_once_when_half_of_the_window_went_by_without_success(
     with structlog.testing.capture_logs() as logs:
         for _ in range(2):
             with pytest.raises(ConnectorError):
-                polled.service.poll("ais")
-        polled.service.warn_of_windows()
+                polled.service.feeds.poll("ais")
+        polled.service.feeds.warn_of_windows()
     told = [line for line in logs if line["event"] == "feed.window"]
     assert len(told) == warned
     assert all(line["seconds_without_success"] == hours * 3600 for line in told)
@@ -154,9 +154,9 @@ def test_warns_again_in_the_next_outage(polled: Site) -> None:
     with structlog.testing.capture_logs() as logs:
         for _ in range(2):
             outage(polled, hours=30)
-            polled.service.warn_of_windows()
-            polled.service.poll("ais")
-            polled.service.warn_of_windows()
+            polled.service.feeds.warn_of_windows()
+            polled.service.feeds.poll("ais")
+            polled.service.feeds.warn_of_windows()
     assert [line["event"] for line in logs].count("feed.window") == 2
 
 
@@ -170,7 +170,7 @@ class TestCommand:
             )
         )
         outage(polled, hours=52)
-        polled.service.poll("ais")
+        polled.service.feeds.poll("ais")
         polled.close()
         given = {"env": {"USER": "operator", "SUDO_USER": ""}, "catch_exceptions": False}
 
@@ -242,11 +242,11 @@ def test_gaps_of_many_collections_are_told_in_few_lines(
 ) -> None:
     crowd(ais, 8)
     site.configure(feeds={"ais": taxii_feed(url=ais.url, window="47h")})
-    site.service.poll("ais")
+    site.service.feeds.poll("ais")
     clock.advance(hours=100)
     publish(ais, 8)
     with structlog.testing.capture_logs() as logs:
-        site.service.poll("ais")
+        site.service.feeds.poll("ais")
     events = [line["event"] for line in logs]
     assert events.count("feed.gap") == 3
     assert [line["collections"] for line in logs if line["event"] == "feed.gaps"] == [8]
@@ -260,7 +260,7 @@ def test_runs_of_many_collections_that_break_off_are_told_in_one_line(
     site.configure(feeds={"ais": taxii_feed(url=ais.url, page_size=1)})
     ais.faults = [Status(code=400, paged_only=True)]
     with structlog.testing.capture_logs() as logs, pytest.raises(ConnectorError):
-        site.service.poll("ais")
+        site.service.feeds.poll("ais")
     told = [line["collections"] for line in logs if line["event"] == "feed.run_unfinished"]
     assert told == [8]
 
@@ -273,5 +273,5 @@ def test_a_marking_is_asked_for_in_so_many_collections(
     marked = indicator("marked", "192.0.2.8", object_marking_refs=[ref])
     ais.add_objects([marked])
     site.configure(feeds={"ais": taxii_feed(url=ais.url)})
-    site.service.poll("ais")
+    site.service.feeds.poll("ais")
     assert sum(ref in one.path for one in ais.requests) == MOST_SEARCHED

@@ -142,7 +142,7 @@ class History:
         poll(self.site, feed, shown)
 
     def _refresh(self, name: str) -> None:
-        self.site.service.refresh(name)
+        self.site.service.lists.refresh(name)
 
     def _sync(self, name: str) -> None:
         try:
@@ -155,7 +155,7 @@ class History:
     def _cycle(self) -> None:
         for feed in FEEDS:
             self._poll(feed)
-        for name in self.site.service.listings:
+        for name in self.site.service.lists:
             self._refresh(name)
         self.site.consistent(settled=False, decided=True)
         for name in self.site.service.outputs:
@@ -225,7 +225,7 @@ def version(name: str, said: dict[str, Any], number: int) -> Object:
 def poll(site: Site, feed: str, shown: dict[str, list[Object]]) -> None:
     for file, objects in shown.items():
         site.write(f"../{feed}/{file}.json", objects)
-    site.service.poll(feed)
+    site.service.feeds.poll(feed)
 
 
 def in_memory(test: Callable[[Path], None]) -> None:

@@ -284,8 +284,8 @@ def test_a_held_change_does_not_pile_up_with_each_cycle(filled: Site) -> None:
     filled.write("one.json", [])
     first = filled.once().held["edge"].plan_id
     for _ in range(3):
-        filled.service.poll("files")
-        filled.service.refresh("perimeter")
+        filled.service.feeds.poll("files")
+        filled.service.lists.refresh("perimeter")
         with pytest.raises(PlanRefusedError) as refusal:
             filled.service.sync("edge")
         assert refusal.value.plan_id == first

@@ -143,8 +143,8 @@ def test_a_marking_that_came_before_the_failure_is_not_forgotten(
     taxii.add_objects([{**green, "definition": {"tlp": "green"}}])
     taxii.faults = [Status(code=500, path=other.id)]
     with pytest.raises(UnavailableError):
-        site.service.poll("ais")
-    site.service.refresh("perimeter")
+        site.service.feeds.poll("ais")
+    site.service.lists.refresh("perimeter")
     site.service.sync("edge")
     assert site.at() == [ONE]
     site.consistent()

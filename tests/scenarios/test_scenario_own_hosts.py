@@ -37,15 +37,15 @@ def test_addresses_behind_feeds_leave_the_list_when_they_come_to_light(tmp_path:
     store = open_store(site.load())
     service = build(site.load(), site.registry, store, site.clock, hosts=hosts)
     try:
-        service.poll("files")
-        service.take_up_hosts()
-        service.refresh("perimeter", everything=True)
+        service.feeds.poll("files")
+        service.lists.take_up_hosts()
+        service.lists.refresh("perimeter", everything=True)
         assert reasons(service) == {"wanted": 1, "allowlisted": 3}
         answers["taxii.example"] = frozenset({"203.0.113.8"})
         site.clock.advance(minutes=6)
-        service.take_up_hosts()
-        assert not service.is_decided("perimeter")
-        service.refresh("perimeter")
+        service.lists.take_up_hosts()
+        assert not service.lists.is_decided("perimeter")
+        service.lists.refresh("perimeter")
         assert reasons(service) == {"allowlisted": 4}
         kept = explain_value(service, "203.0.113.8")["protected"]
         assert [found["group"] for found in kept] == ["own_hosts"]

@@ -385,7 +385,7 @@ def test_what_was_revoked_while_the_file_did_not_name_its_list_goes_when_it_does
     named = site.config_path.read_text()
     site.configure(**lists_at_firewalls({"other": {}}))
     site.open()
-    assert site.service.store.lists.retire(site.service.listings) == ["perimeter"]
+    assert site.service.store.lists.retire(site.service.lists) == ["perimeter"]
     site.write("one.json", [known[0], revoked(known[1])])
     site.change()
     site.config_path.write_text(named)

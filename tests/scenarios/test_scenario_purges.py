@@ -200,8 +200,8 @@ def test_what_waits_comes_back_when_its_feed_takes_the_marking_back(
     assert held(two) == ALL + 1
     say(two, "mine", *{"another": [lasting()], "none": [], "later": [brief()]}[how], file="marking")
     for name in FEEDS:
-        two.service.poll(name)
-    two.service.refresh("perimeter")
+        two.service.feeds.poll(name)
+    two.service.lists.refresh("perimeter")
     assert two.reasons() == {"wanted": MANY + 1}
     assert purges(two) == []
 

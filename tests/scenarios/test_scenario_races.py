@@ -46,8 +46,8 @@ def publishes(site: Site, *values: str) -> Callable[[], None]:
 
     def happens() -> None:
         site.write("one.json", [indicator(value, value) for value in values])
-        site.service.poll("files")
-        site.service.refresh("perimeter")
+        site.service.feeds.poll("files")
+        site.service.lists.refresh("perimeter")
 
     return happens
 
@@ -56,8 +56,8 @@ def test_a_list_that_is_emptied_between_plan_and_publication_is_not_published(si
     to_a_file(site)
     at_first_intent(site, publishes(site))
     site.write("two.json", [indicator("c", THREE)])
-    site.service.poll("files")
-    site.service.refresh("perimeter")
+    site.service.feeds.poll("files")
+    site.service.lists.refresh("perimeter")
     (site.bundles / "two.json").unlink()
     with pytest.raises(PlanRefusedError, match="would remove all"):
         site.service.sync("file")
@@ -85,7 +85,7 @@ def test_no_output_takes_a_list_of_which_half_is_decided(
     site.write("many.json", many)
     site.once()
     site.write("many.json", many[:600])
-    site.service.poll("files")
+    site.service.feeds.poll("files")
     tried: list[str] = []
 
     def between(point: str) -> None:
@@ -100,7 +100,7 @@ def test_no_output_takes_a_list_of_which_half_is_decided(
                 assert site.output()["state"] == "ok", "nothing is wrong with the target"
 
     with commits(between):
-        site.service.refresh("perimeter")
+        site.service.lists.refresh("perimeter")
     assert tried == ["100"]
     assert len(site.at()) == 1200
     with pytest.raises(PlanRefusedError, match="remove 600 entries"):
@@ -125,10 +125,10 @@ def test_a_marking_that_arrives_while_a_list_is_decided_is_not_forgotten(
         if not came:
             came.append(point)
             taxii.add_objects([{**body, "definition": {"tlp": "green"}}])
-            site.service.poll("ais")
+            site.service.feeds.poll("ais")
 
     with commits(lambda point: arrives(point) if point == "after commit" else None):
-        site.service.refresh("perimeter", everything=True)
+        site.service.lists.refresh("perimeter", everything=True)
     assert came
     site.change()
     assert site.at() == [ONE, TWO]
@@ -142,8 +142,8 @@ def test_a_list_that_is_decided_without_news_does_not_send_an_output_back_to_a_d
     site.configure()
     site.write("one.json", [indicator("a", ONE)])
     site.open()
-    site.service.poll("files")
-    site.service.refresh("perimeter")
+    site.service.feeds.poll("files")
+    site.service.lists.refresh("perimeter")
     firewall = site.rack["edge"]
     firewall.fault, firewall.gate = UnavailableError("edge: no answer"), Event()
     failed: list[BaseException] = []
@@ -165,9 +165,9 @@ def test_an_output_that_was_asked_while_its_list_was_decided_is_not_forgotten(si
     site.configure()
     site.write("one.json", [indicator("a", ONE)])
     site.open()
-    site.service.poll("files")
-    site.service.refresh("perimeter")
-    site.service.deciding.add("perimeter")  # as while the lists' worker is at it
+    site.service.feeds.poll("files")
+    site.service.lists.refresh("perimeter")
+    site.service.lists._deciding.add("perimeter")  # as while the lists' worker is at it
     failed: list[BaseException] = []
     workers = Workers(site.service, failed.append)
     output = workers.outputs["edge"]
@@ -175,7 +175,7 @@ def test_an_output_that_was_asked_while_its_list_was_decided_is_not_forgotten(si
     output.ask()
     until(lambda: "edge" in workers._waiting)
     assert site.at() == []
-    site.service.deciding.discard("perimeter")
+    site.service.lists._deciding.discard("perimeter")
     workers.lists.start()
     workers.lists.ask()
     until(lambda: site.at() == [ONE])
@@ -193,7 +193,7 @@ def test_an_entry_whose_claim_was_replaced_stays_until_its_list_is_decided(site:
         "one.json",
         [indicator("a", TWO, confidence=90, days=1), indicator("b", ONE, confidence=50)],
     )
-    site.service.poll("files")
+    site.service.feeds.poll("files")
     with pytest.raises(UndecidedError, match="perimeter"):
         site.service.sync("edge", EVERYTHING)
     assert site.at() == [ONE]
@@ -212,7 +212,7 @@ def test_a_published_list_keeps_an_entry_whose_claim_was_replaced(site: Site) ->
     site.once()
     written = site.lines("list.txt")
     site.write("one.json", [indicator("a", TWO, confidence=90, days=1), b])
-    site.service.poll("files")
+    site.service.feeds.poll("files")
     with pytest.raises(UndecidedError, match="perimeter"):
         site.service.sync("file", EVERYTHING)
     assert site.lines("list.txt") == written
@@ -228,13 +228,13 @@ def test_what_calls_for_deciding_anew_is_not_lost_where_deciding_begins(site: Si
 
         def __contains__(self, name: object) -> bool:
             found = super().__contains__(name)
-            self.update(site.service.listings)
+            self.update(site.service.lists)
             return found
 
-    site.service.undecided = Asked()
-    site.service.refresh("perimeter")
-    site.service.undecided = set(site.service.undecided)
-    assert not site.service.is_decided("perimeter")
+    site.service.lists._undecided = Asked()
+    site.service.lists.refresh("perimeter")
+    site.service.lists._undecided = set(site.service.lists._undecided)
+    assert not site.service.lists.is_decided("perimeter")
 
 
 def test_fields_that_change_while_they_are_written_are_recorded_as_written(site: Site) -> None:
@@ -245,8 +245,8 @@ def test_fields_that_change_while_they_are_written_are_recorded_as_written(site:
 
     def says(confidence: int, days: int) -> None:
         site.write("one.json", [indicator("a", ONE, confidence=confidence, days=days)])
-        site.service.poll("files")
-        site.service.refresh("perimeter")
+        site.service.feeds.poll("files")
+        site.service.lists.refresh("perimeter")
 
     def comments() -> list[Any]:
         return [fields["comment"] for fields in site.rack["edge"].entries().values()]
@@ -277,7 +277,7 @@ def test_a_list_that_cannot_be_decided_keeps_no_other_from_it(
     def trip(*_: object) -> None:
         raise KeyError("a bug")
 
-    object.__setattr__(service.listings["broken"].policy, "_judge", trip)
+    object.__setattr__(service.lists["broken"].policy, "_judge", trip)
     failed: list[BaseException] = []
     workers = Workers(service, failed.append)
     workers.start()
@@ -295,10 +295,10 @@ def test_the_end_waits_for_no_more_than_a_page_or_a_part_of_a_list(
     monkeypatch.setattr(lists, "CHUNK", 100)
     site.configure()
     site.write("many.json", [indicator(n, address(n)) for n in range(1, 1201)])
-    site.open().poll("files")
-    site.service.applier.stopped = lambda: True
+    site.open().feeds.poll("files")
+    site.service.stop_when(lambda: True)
     with pytest.raises(StoppedError):
-        site.service.refresh("perimeter")
+        site.service.lists.refresh("perimeter")
     with site.service.store.database.read() as transaction:
         wanted = transaction.one("SELECT count(*) FROM entries")
     assert wanted == 100
@@ -309,7 +309,7 @@ def test_the_end_waits_for_no_more_than_a_page_or_a_part_of_a_list(
     assert "not decided yet" in capsys.readouterr().out
     site.write("more.json", [indicator("more", ONE)])
     with pytest.raises(StoppedError):
-        site.service.poll("files")
+        site.service.feeds.poll("files")
     assert site.feed()["error"] is None, "nothing is wrong with the feed"
     site.open()
     site.change()

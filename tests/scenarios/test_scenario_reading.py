@@ -107,14 +107,14 @@ def test_how_wide_a_block_may_be_takes_effect_without_a_new_poll(site: Site) -> 
 
     widened(site, widest={"ipv4": 16, "ipv6": 32}, wide=["autonomous-system"])
     site.open()
-    site.service.refresh("block", everything=True)
+    site.service.lists.refresh("block", everything=True)
     site.service.sync("block")
     assert site.at("block") == ["198.51.96.0/20", "2001:db8::/40"]
     assert reasons(site, "block") == {"wanted": 3, "not_enforceable": 1}
 
     widened(site, widest={"ipv4": 21, "ipv6": 32}, wide=[])
     site.open()
-    site.service.refresh("block", everything=True)
+    site.service.lists.refresh("block", everything=True)
     assert reasons(site, "block") == {"wanted": 1, "not_enforceable": 3}
 
 

@@ -34,8 +34,8 @@ def service_of(folder: Path, url: str) -> Service:
 
 def cycle(service: Service) -> list[str]:
     """Poll, decide and write; return what the list holds."""
-    service.poll("ais")
-    service.refresh("own")
+    service.feeds.poll("ais")
+    service.lists.refresh("own")
     service.sync("own")
     return (service.loaded.config.publish_folder / "own.txt").read_text().split()
 

@@ -88,8 +88,8 @@ def test_rules_arrive_at_the_outputs_that_take_them_and_nowhere_else(ready: Site
 def test_a_new_version_replaces_the_text(ready: Site) -> None:
     changed = yara_rule("one", "filesize < 10", days=2)
     ready.write(FEED, [changed, *map(yara_rule, ("two", "three")), suricata(1), suricata(2)])
-    ready.service.poll("files")
-    ready.service.refresh("hunt")
+    ready.service.feeds.poll("files")
+    ready.service.lists.refresh("hunt")
     assert plan(ready)["update"] == [{"type": "yara", "value": changed["id"]}]
     assert plan(ready, "ids")["update"] == []
     ready.change()
@@ -213,8 +213,8 @@ def test_limits_hold_a_plan_that_changes_too_many_rules(ready: Site) -> None:
     ready.close()
     more = [yara_rule(f"more_{n}") for n in range(3)]
     ready.write("more.json", more)
-    ready.service.poll("files")
-    ready.service.refresh("hunt")
+    ready.service.feeds.poll("files")
+    ready.service.lists.refresh("hunt")
     with pytest.raises(PlanRefusedError):
         ready.service.sync("detect")
     assert names(ready) == ["one", "three", "two"]
@@ -278,7 +278,7 @@ def test_of_two_rules_of_one_name_the_first_seen_is_written_whatever_their_ids(
     configure(site)
     lower, higher = sorted((same(n) for n in (1, 2)), key=lambda each: each["id"])
     site.write("same.json", [higher])
-    site.service.poll("files")
+    site.service.feeds.poll("files")
     site.write("same.json", [higher, lower])
     site.once()
     assert higher["pattern"] in text(site)
@@ -336,9 +336,9 @@ def test_two_feeds_that_send_one_id_send_two_rules(site: Site) -> None:
     theirs = yara_rule("theirs", confidence=90, id=mine["id"])
     site.write(FEED, [mine, yara_rule("two")])
     site.write("../other/rules.json", [theirs])
-    site.service.poll("files")
-    site.service.poll("other")
-    site.service.refresh("hunt")
+    site.service.feeds.poll("files")
+    site.service.feeds.poll("other")
+    site.service.lists.refresh("hunt")
     named = {"type": "yara", "value": mine["id"]}
     assert plan(site)["add"].count(named) == 2
     site.once()
@@ -464,13 +464,13 @@ def test_a_version_that_the_list_has_not_seen_is_not_published(ready: Site) -> N
     others = [*map(yara_rule, ("two", "three")), suricata(1), suricata(2)]
     ready.write(FEED, [secret, *others])
     proposal = ready.service.propose("detect", EVERYTHING)
-    ready.service.poll("files")
+    ready.service.feeds.poll("files")
     with pytest.raises(Exception, match="is still being decided"):
         ready.service.propose("detect", EVERYTHING)
     path = ready.folder / "published" / "detect.yar"
     path.unlink()
     assert proposal.plan.empty
-    ready.service.refresh("hunt")
+    ready.service.lists.refresh("hunt")
     ready.service.sync("detect", EVERYTHING)
     assert names(ready) == ["three", "two"]
     ready.consistent(settled=False)

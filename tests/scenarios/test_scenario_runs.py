@@ -29,9 +29,9 @@ def paged(site: Site, taxii: TaxiiServer, taxii_feed: Section) -> Site:
 
 def poll_breaks(site: Site) -> None:
     with pytest.raises(ConnectorError):
-        site.service.poll("ais")
-    for name in site.service.listings:
-        site.service.refresh(name, everything=True)
+        site.service.feeds.poll("ais")
+    for name in site.service.lists:
+        site.service.lists.refresh(name, everything=True)
 
 
 def waiting(site: Site) -> int:
@@ -125,7 +125,7 @@ def test_pages_that_wait_for_the_end_of_a_run_are_bounded(
     taxii.faults = []
     asked = len(taxii.requests)
     with pytest.raises(ConnectorError, match="2 pages wait for the end of a run, and no more"):
-        paged.service.poll("ais")
+        paged.service.feeds.poll("ais")
     assert not [one for one in taxii.requests[asked:] if one.page]
     paged.edit(lambda config: config["feeds"]["ais"].update(partial_runs="allow"))
     paged.open()

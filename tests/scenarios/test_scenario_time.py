@@ -14,7 +14,7 @@ CROWD = [indicator(n, address(n)) for n in range(1, 301)]
 def tick(site: Site, **amount: float) -> int:
     """Let time pass and look at what changed; return how many observables were looked at."""
     site.clock.advance(**amount)
-    done = site.service.refresh("perimeter")
+    done = site.service.lists.refresh("perimeter")
     site.service.sync("edge")
     return done.considered
 
@@ -148,8 +148,8 @@ def test_only_what_changed_is_looked_at_and_written(site: Site) -> None:
     among_many(site)
     writes = site.rack["edge"].writes
     site.write("special.json", [indicator("a", ONE), indicator(7, address(7), days=1)])
-    site.service.poll("files")
-    assert site.service.refresh("perimeter").considered == 2
+    site.service.feeds.poll("files")
+    assert site.service.lists.refresh("perimeter").considered == 2
     site.service.sync("edge")
     assert site.rack["edge"].writes - writes <= 2
     assert shown(site) == {ONE}

@@ -25,9 +25,9 @@ def polled(site: Site, taxii: TaxiiServer, taxii_feed: Callable[..., dict[str, A
 
 def slowly(site: Site) -> None:
     """Poll, and 5 seconds later decide, and 3 seconds later write."""
-    site.service.poll("ais")
+    site.service.feeds.poll("ais")
     site.clock.advance(seconds=5)
-    site.service.refresh("perimeter")
+    site.service.lists.refresh("perimeter")
     site.clock.advance(seconds=3)
     site.service.sync("edge")
 
@@ -68,13 +68,13 @@ def test_time_runs_on_while_a_plan_is_held(polled: Site, taxii: TaxiiServer) -> 
     polled.edit(lambda config: config["outputs"]["edge"].update(limits={"max_remove": 1}))
     polled.open()
     taxii.add_objects([revoked(KNOWN[0]), revoked(KNOWN[1])])
-    polled.service.poll("ais")
-    polled.service.refresh("perimeter")
+    polled.service.feeds.poll("ais")
+    polled.service.lists.refresh("perimeter")
     with pytest.raises(PlanRefusedError) as held:
         polled.service.sync("edge")
     polled.clock.advance(hours=1)
     polled.open()
-    polled.service.refresh("perimeter")
+    polled.service.lists.refresh("perimeter")
     assert gone(polled) == {}
     polled.service.sync("edge", accepted=held.value.plan_id)
     assert polled.at() == [THREE, "192.0.2.4"]
@@ -148,7 +148,7 @@ def test_what_a_changed_policy_takes_off_counts_from_the_change(site: Site) -> N
     select = {"min_confidence": 40}
     site.edit(lambda config: config["lists"]["perimeter"].update(select=select))
     site.open()
-    site.service.refresh("perimeter")
+    site.service.lists.refresh("perimeter")
     site.clock.advance(seconds=9)
     site.change()
     assert gone(site) == {"deselected": (3, 27.0)}
@@ -161,7 +161,7 @@ def test_what_left_its_file_counts_from_when_that_was_seen(site: Site) -> None:
     site.change()
     site.clock.advance(days=1)
     site.write("one.json", objects[1:])
-    site.service.poll("files")
+    site.service.feeds.poll("files")
     site.clock.advance(seconds=4)
     site.change()
     assert gone(site) == {"withdrawn": (1, 4.0)}

@@ -193,16 +193,16 @@ class Played:
     def play(self, told: dict[str, World]) -> None:
         service = self.site.service
         for turn in range(3):
-            service.dispose()  # what is due now is so before any feed says more, with one or two
+            service.feeds.dispose()  # what is due now is so before any feed says more
             for name, (whole, steps) in told.items():
                 self._say(name, whole=whole, steps=steps[: turn + 1])
-                service.poll(name)
-                service.dispose()
-            for name in service.listings:
-                service.refresh(name)
+                service.feeds.poll(name)
+                service.feeds.dispose()
+            for name in service.lists:
+                service.lists.refresh(name)
             self.site.clock.advance(days=1)
-        for name in service.listings:
-            service.refresh(name)
+        for name in service.lists:
+            service.lists.refresh(name)
 
     def entries(self, name: str) -> dict[str, Any]:
         """What a list's output would say of each entry."""

@@ -1,0 +1,191 @@
+"""The configured feeds: polled, and what a poll shows told to people and to the lists."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from connector.config.model import FeedConfig, PartialRuns
+from connector.decisions.selection import FeedDefaults, IndicatorAttributes
+from connector.errors import ConnectorError, RefusedError, UnavailableError
+from connector.feed import Feed
+from connector.indicators.confidence import readings
+from connector.ingest import alarms
+from connector.ingest.missing_markings import resolve
+from connector.ingest.poll import PollResult, Progress, poll
+from connector.ingest.retention import Disposal
+from connector.ingest.spills import Door
+from connector.instants import SECOND, Clock
+from connector.log import log
+from connector.model import Tlp
+from connector.service.isolation import isolate_bugs
+from connector.service.lists import Lists
+from connector.store import queries
+from connector.store.store import Store
+from connector.sync.apply import StoppedError
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredFeed:
+    """A configured feed with its number in the store."""
+
+    name: str
+    number: int
+    feed: Feed[Any]
+    config: FeedConfig
+
+    @property
+    def window(self) -> timedelta | None:
+        """How far back the server answers; a feed's own option may say so too."""
+        own: timedelta | None = getattr(self.feed.settings, "window", None)
+        return self.config.window or own
+
+
+class Feeds(Mapping[str, ConfiguredFeed]):
+    """The feeds by name.
+
+    `defaults` are by the number of a feed in the store; `level` says of an indicator how far its
+    feed lets it travel. What a poll brings reaches lists through the store, and by
+    `Lists.take_up_markings` and `Lists.take_up_producers`: no other way.
+    """
+
+    def __init__(
+        self,
+        feeds: Mapping[str, ConfiguredFeed],
+        store: Store,
+        now: Clock,
+        lists: Lists,
+        defaults: Mapping[int, FeedDefaults],
+        level: Callable[[IndicatorAttributes, int], Tlp],
+    ) -> None:
+        self._feeds = dict(feeds)
+        self._store = store
+        self._now = now
+        self._lists = lists
+        self.defaults = defaults
+        self.level = level
+        self.stopped: Callable[[], bool] = lambda: False
+        self._missing: dict[str, set[str]] = {}  # markings that objects bear and nobody defined
+        self._faults: dict[str, list[str]] = {}  # what the last poll could not read
+        self._away: set[str] = set()  # feeds of which it was told that their window runs out
+        self._disposal = Disposal()
+
+    def __getitem__(self, name: str) -> ConfiguredFeed:
+        return self._feeds[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._feeds)
+
+    def __len__(self) -> int:
+        return len(self._feeds)
+
+    def poll(self, name: str, progress: Progress = lambda _title, _count: None) -> PollResult:
+        """Poll one feed once; raises what a failed poll raises, after recording it."""
+        feed = self[name]
+        try:
+            with isolate_bugs(feed=name), log.naming(feed=name):  # all that is logged names it
+                polled = self._polled(feed, progress)
+        except ConnectorError as error:
+            paused = str(error) if isinstance(error, RefusedError) else None
+            self._store.objects.note_attempt(feed.number, self._now(), str(error), paused)
+            self.warn_of_windows()
+            raise
+        self._store.objects.note_attempt(feed.number, self._now(), None)
+        self._store.database.checkpoint_after(polled.new + polled.updated)
+        self._report(feed, polled)
+        return polled
+
+    def _polled(self, feed: ConfiguredFeed, progress: Progress) -> PollResult:
+        """Take in what a feed has, and what that means for what was decided before."""
+
+        def go_on(title: str, count: int) -> None:
+            progress(title, count)
+            if self.stopped():  # the page is kept; the next run goes on behind it
+                raise StoppedError
+
+        objects, config = self._store.objects, feed.config
+        alarms.begin(feed, objects, self._now())
+        polled = poll(
+            feed.feed, feed.name, feed.number, objects, self._now, go_on,
+            partial_runs=config.partial_runs is PartialRuns.ALLOW,
+            scale=readings(config.confidence_scale), most=config.max_objects,
+        )  # fmt: skip
+        alarms.judge(feed, polled, objects, self._now())
+        try:
+            _raise_worst(polled)
+            self._resolve_markings(feed, polled)
+        finally:  # of several collections, one may bring a marking before another fails
+            self._learn_markings(feed, polled)
+            self._report_spills(feed, polled)
+            self._lists.take_up_producers()
+        return polled
+
+    def _resolve_markings(self, feed: ConfiguredFeed, polled: PollResult) -> None:
+        """Ask for markings that never came with the objects that bear them."""
+        wanted = self._missing.get(feed.name, set()) | polled.marked
+        known, door = self._store.markings.of(feed.number), Door(self._store.objects, feed.number)
+        self._missing[feed.name] = resolve(feed.feed, wanted, known, door, polled, self._now())
+
+    def _learn_markings(self, feed: ConfiguredFeed, polled: PollResult) -> None:
+        moved = self._store.objects.definitions.moved(feed.number)
+        asked = self._store.markings.of(feed.number).look_again(polled.markings | moved)
+        if asked or moved or polled.remarked:
+            self._lists.take_up_markings()
+
+    def _report_spills(self, feed: ConfiguredFeed, polled: PollResult) -> None:
+        for ref, why in polled.spilled.items():
+            self._store.ledger.record(f"feed {feed.name}", "spill", ref, why, [], self._now())
+        if polled.spilled:
+            self.dispose()
+
+    def _report(self, feed: ConfiguredFeed, polled: PollResult) -> None:
+        """Log what a poll brought; what could not be read is told again when it changes."""
+        log.info(
+            "feed.polled", feed=feed.name, objects=polled.objects, new=polled.new,
+            updated=polled.updated, revoked=polled.revoked, withdrawn=polled.withdrawn,
+            unreadable=polled.unreadable, quarantined=polled.quarantined,
+        )  # fmt: skip
+        if polled.faults and polled.faults != self._faults.get(feed.name):
+            log.warning("feed.unreadable", feed=feed.name, such_as=polled.faults)
+        self._faults[feed.name] = polled.faults
+        if polled.off_scale:
+            log.warning(
+                "feed.confidence_off_scale", feed=feed.name, objects=polled.off_scale,
+                scale=feed.config.confidence_scale.value,
+                what="their confidence counts as not given",
+            )  # fmt: skip
+
+    def warn_of_windows(self) -> None:
+        """Warn once of each feed that was not read for half of what its server remembers."""
+        with self._store.database.read() as transaction:
+            rows = queries.feed_rows(transaction)
+        for name, feed in self.items():
+            row = rows.get(name)
+            if feed.window is None or row is None or row.last_success is None:
+                continue
+            away = (self._now() - row.last_success) // SECOND
+            if away < feed.window.total_seconds() / 2:
+                self._away.discard(name)
+            elif name not in self._away:
+                self._away.add(name)
+                log.warning(
+                    "feed.window", feed=name, seconds_without_success=away,
+                    window_seconds=int(feed.window.total_seconds()), error=row.error,
+                )  # fmt: skip
+
+    def dispose(self) -> int:
+        """Purge what markings no longer let us hold; return how many objects."""
+        return self._disposal.apply(self._store, self._now())
+
+    def close(self) -> None:
+        """Close the connections of every feed."""
+        for feed in self.values():
+            feed.feed.close()
+
+
+def _raise_worst(polled: PollResult) -> None:
+    """Raise what a poll failed of; one closed collection does not pause those that answer."""
+    for first in polled.errors[:1]:
+        if isinstance(first, RefusedError) and polled.objects:
+            raise UnavailableError(str(first))
+        raise first
