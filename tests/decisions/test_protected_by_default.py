@@ -39,7 +39,7 @@ NAMED_AS_VITAL = {
     "20.190.128.1 52.96.1.1 199.19.56.1",
     "ipv6-addr": "2001:503:ba3e::2:30 2001:dc3::35 2001:503:a83e::2:30 fd00:ec2::254",
     "domain-name": "a.root-servers.net m.root-servers.net root-servers.net a.gtld-servers.net "
-    "a.gov-servers.net a.nic.de dns1.nic.uk pool.ntp.org 0.us.pool.ntp.org time.nist.gov "
+    "a.ns.gov a.nic.de dns1.nic.uk pool.ntp.org 0.us.pool.ntp.org time.nist.gov "
     "time.windows.com time.apple.com time.google.com time.cloudflare.com ntp.ubuntu.com "
     "microsoft.com www.microsoft.com windowsupdate.com download.windowsupdate.com "
     "update.microsoft.com delivery.mp.microsoft.com login.microsoftonline.com "

@@ -1,9 +1,9 @@
-"""Hosts that the project keeps as text: each with what it is for and the document that says so.
+"""Hosts that the project keeps as text: each with what it is for and a document on it.
 
 A section begins with `[what it is for] address of the document`. Each line below holds values, and
 says before a name how far its protection reaches: plain, the name and all below it with what is at
 them; `~`, the same names but not what is at them; `=`, this host alone; `^`, this name alone but
-not what many have at it.
+not what many have at it. Comments say what was read of the document, and what none confirmed.
 """
 
 import re
