@@ -8,27 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError
-
 from connector.errors import StoreError
 from connector.store.database import Database, numbers, parts
 from connector.store.transaction import Transaction
 
-_FAULTS_TOLD: Final = 3
 _BELIEVED_SECONDS: Final = 600.0
-_SQLITE_WAYS: Final = (
-    "keep a copy of the file and look at the disk; then `sqlite3 FILE REINDEX`, and if `PRAGMA "
-    "integrity_check` still finds something, restore a backup"
-)
-_SERVER_WAYS: Final = "look at its disk; then REINDEX DATABASE, or restore a backup"
-_AMCHECK: Final = "bt_index_check(regclass,boolean)"
-_ALL_INDEXES: Final = (
-    "SELECT bt_index_check(c.oid::regclass, true) FROM pg_index i "
-    "JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam "
-    "WHERE a.amname = 'btree' AND i.indisvalid "
-    "AND c.relnamespace = current_schema()::regnamespace"
-)
-_CORRUPTED: Final = ("XX001", "XX002")  # data_corrupted, index_corrupted
 
 
 class Soundness:
@@ -44,9 +28,8 @@ class Soundness:
 
         It reads each page once, and compares no index with its table.
         """
-        if self._db.path is not None:
-            with self._db.read() as transaction:
-                self._tell(self._pragma(transaction, "quick_check"))
+        with self._db.read() as transaction:
+            self._tell(self._db.page_faults(transaction))
 
     def expect_sound(self, transaction: Transaction) -> None:
         """Raise StoreError where an index and its table differ.
@@ -56,10 +39,7 @@ class Soundness:
         """
         if self._monotonic() < self._believed_until:
             return
-        if self._db.sqlite:
-            self._tell(self._pragma(transaction, "integrity_check"))
-        else:
-            self._check_indexes(transaction)
+        self._tell(self._db.index_faults(transaction))
         self._believed_until = self._monotonic() + _BELIEVED_SECONDS
 
     def expect_gone(self, transaction: Transaction, claims: Sequence[int]) -> None:
@@ -74,31 +54,9 @@ class Soundness:
                 self._tell([f"{count:,} claims are there that an index of them does not show"])
         self.expect_sound(transaction)
 
-    def _pragma(self, transaction: Transaction, check: str) -> list[str]:
-        rows = transaction.rows(f"PRAGMA {check}({_FAULTS_TOLD})")
-        return [_in_one_line(row[0]) for row in rows if row[0] != "ok"]
-
-    def _check_indexes(self, transaction: Transaction) -> None:
-        """Let amcheck compare every index with its table; it raises what it finds."""
-        sql = "SELECT has_function_privilege(to_regprocedure(?)::oid, 'EXECUTE')"
-        if not transaction.one(sql, (_AMCHECK,)):
-            return
-        try:
-            transaction.rows(_ALL_INDEXES)
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", "") not in _CORRUPTED:
-                raise
-            self._tell([str(error.orig).partition("\n")[0]])  # after it come hints
-
     def _tell(self, faults: Sequence[str]) -> None:
         if faults:
-            ways = _SQLITE_WAYS if self._db.sqlite else _SERVER_WAYS
             raise StoreError(
                 f"{self._db.shown}: the state is damaged ({'; '.join(faults)}), and nothing was "
-                f"removed because of it: {ways}"
+                f"removed because of it: {self._db.repair}"
             )
-
-
-def _in_one_line(found: object) -> str:
-    """Return what SQLite found without the heading that it puts before the first."""
-    return " ".join(str(found).replace("*** in database main ***", "").split())

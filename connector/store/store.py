@@ -5,6 +5,7 @@ from threading import Lock
 from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.stix import Unreadable, read_object
 from connector.model import Context
+from connector.store import sqlite
 from connector.store.database import Database, marks, numbers, parts
 from connector.store.feeds.compression import Codec
 from connector.store.feeds.markings import KeptMarkings
@@ -18,11 +19,20 @@ from connector.store.soundness import Soundness
 from connector.store.transaction import Transaction
 
 
+def open_database(url: str) -> Database:
+    """Return the database of a URL; nothing is read of it yet."""
+    if url.startswith(sqlite.PREFIX):
+        return sqlite.SqliteDatabase(url)
+    from connector.store.postgresql import PostgresqlDatabase  # noqa: PLC0415 - SQLAlchemy, for a server
+
+    return PostgresqlDatabase(url)
+
+
 class Store:
     """Everything that outlives a process."""
 
     def __init__(self, url: str) -> None:
-        self.database = Database(url)
+        self.database = open_database(url)
         self.objects = ObjectStore(self.database)
         self.soundness = Soundness(self.database)
         self.lists = ListStore(self.database, self.soundness)

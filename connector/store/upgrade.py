@@ -1,12 +1,15 @@
-"""Brings a state to the newest migration; the only module that imports Alembic to run it."""
+"""Brings a state to the newest migration; the only module that imports Alembic."""
 
+import sqlite3
 from pathlib import Path
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
 
 from connector.errors import StoreError
 
@@ -25,3 +28,14 @@ def upgrade(connection: Connection, shown: str) -> None:
             f"{shown}: the state is not one that this version knows ({error}): was it written by "
             "a later one? Start that, or put back the backup of before"
         ) from error
+
+
+def upgrade_sqlite(held: sqlite3.Connection, shown: str) -> None:
+    """Migrate in one transaction of a connection of ours; raise the driver's own errors."""
+    engine = create_engine("sqlite://", creator=lambda: held, poolclass=StaticPool)
+    event.listen(engine, "begin", lambda begun: begun.exec_driver_sql("BEGIN IMMEDIATE"))
+    try:
+        with engine.begin() as connection:
+            upgrade(connection, shown)
+    except DBAPIError as error:
+        raise error.orig or error from error

@@ -40,7 +40,7 @@ def listed(service: Service) -> list[str]:
 
 
 def test_an_exception_takes_its_entries_off_and_gives_them_back(service: Service) -> None:
-    beside = Store(str(service.store.database.url))
+    beside = Store(service.store.database.shown)
     now = service.now()
     beside.exceptions.add("192.0.2.2", why="ours", ticket="", owner="op", until=None, now=now)
     assert listed(service) == ["192.0.2.1", "192.0.2.3", "192.0.2.4"]

@@ -31,9 +31,9 @@ finally:
 RUNNING = {"asyncio", "connector.daemon", "prometheus_client", "starlette", "uvicorn"}
 FETCHING = {"connector.http.client", "requests", "splunklib", "stix2", "taxii2client", "urllib3"}
 # A state that others made is looked at without what makes its tables, runs it or fetches for it.
-LOOKING = (RUNNING | FETCHING | {"alembic", "lmdb", "structlog", "yara"}) - {"asyncio"}
+LOOKING = (RUNNING | FETCHING | {"alembic", "lmdb", "sqlalchemy", "structlog", "yara"}) - {"asyncio"}
 HEAVY = {
-    "check": LOOKING | {"connector.service", "connector.store", "connector.sync", "sqlalchemy"},
+    "check": LOOKING | {"connector.service", "connector.store", "connector.sync"},
     "--help": RUNNING | FETCHING | {
         "alembic", "connector.config", "connector.registry", "connector.store", "msgspec",
         "pydantic", "sqlalchemy", "structlog", "yaml", "zstandard",

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from scenario_site import Clock, Site
 
-from connector.store.database import Database
+from connector.store.sqlite import SqliteDatabase
 from connector.sync.cycle import EVERYTHING
 
 
@@ -54,20 +54,20 @@ def cycle(site: Site, points: Points, *, whole: bool) -> None:
 @contextmanager
 def commits(told: Callable[[str], None]) -> Iterator[None]:
     """Be told before and after every commit, whoever writes."""
-    write: Callable[[Database], Any] = Database.write
+    write: Callable[[SqliteDatabase], Any] = SqliteDatabase.write
 
     @contextmanager
-    def telling(database: Database, **options: Any) -> Iterator[Any]:
+    def telling(database: SqliteDatabase, **options: Any) -> Iterator[Any]:
         with write(database, **options) as connection:
             yield connection
             told("before commit")
         told("after commit")
 
-    Database.write = telling  # type: ignore[method-assign]
+    SqliteDatabase.write = telling  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Database.write = write  # type: ignore[method-assign]
+        SqliteDatabase.write = write  # type: ignore[method-assign]
 
 
 class Nursery:

@@ -26,7 +26,7 @@ from connector.daemon.workers import Workers
 from connector.errors import StoreError
 from connector.service.service import Service
 from connector.service.state import AlreadyRunningError, open_store
-from connector.store import database
+from connector.store import sqlite
 from connector.testing.taxii.faults import Status
 from connector.testing.taxii.server import TaxiiServer
 
@@ -344,8 +344,8 @@ def test_a_file_that_fails_only_when_it_is_taken_up_is_refused_as_well(site: Sit
 
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a locked state be told at once, and a reload that met it be tried again soon."""
-    quick = ["PRAGMA busy_timeout=20" if "busy" in each else each for each in database._PRAGMAS]
-    monkeypatch.setattr(database, "_PRAGMAS", tuple(quick))
+    quick = ["PRAGMA busy_timeout=20" if "busy" in each else each for each in sqlite._PRAGMAS]
+    monkeypatch.setattr(sqlite, "_PRAGMAS", tuple(quick))
     monkeypatch.setattr("connector.daemon.daemon._AGAIN_SECONDS", 1)
 
 

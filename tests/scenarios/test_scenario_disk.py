@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from scenario_site import Site
-from sqlalchemy import event
 from stix_samples import address, indicator
 
 from connector.errors import StoreError, UnavailableError
-from connector.store.transaction import Transaction
+from connector.store import sqlite
+from connector.store.sqlite import SqliteDatabase
 
 ONE, TWO = "192.0.2.1", "192.0.2.2"
 MANY = [indicator(n, address(n)) for n in range(1, 2001)]
@@ -25,17 +25,12 @@ MANY = [indicator(n, address(n)) for n in range(1, 2001)]
 def pragma(site: Site, words: str) -> Iterator[None]:
     """Hold every connection of the service to a pragma for a while."""
     database = site.service.store.database
-
-    def held_to(transaction: Transaction, _record: object) -> None:
-        transaction.execute(f"PRAGMA {words}")
-
-    database.engine.dispose()
-    event.listen(database.engine, "connect", held_to)
-    try:
+    assert isinstance(database, SqliteDatabase)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, f"PRAGMA {words}"))
+        database.disconnect()
         yield
-    finally:
-        event.remove(database.engine, "connect", held_to)
-        database.engine.dispose()
+    database.disconnect()
 
 
 @contextmanager

@@ -228,7 +228,9 @@ def test_pages_of_indicators_alone_ask_nothing_more(
 ) -> None:
     """One question whether there is any context at all; where there is, one for the page."""
     asked: list[str] = []
-    rows, one = Transaction.rows, Transaction.one
+    with store.database.read() as transaction:
+        kind = type(transaction)
+    rows, one = kind.rows, kind.one
 
     def told_rows(transaction: Transaction, sql: str, values: Any = ()) -> Any:
         asked.append(sql)
@@ -238,8 +240,8 @@ def test_pages_of_indicators_alone_ask_nothing_more(
         asked.append(sql)
         return one(transaction, sql, values)
 
-    monkeypatch.setattr(Transaction, "rows", told_rows)
-    monkeypatch.setattr(Transaction, "one", told_one)
+    monkeypatch.setattr(kind, "rows", told_rows)
+    monkeypatch.setattr(kind, "one", told_one)
     feed = store.objects.feed_number("ais")
     give(store, feed, *(indicator(n) for n in range(1, 500)))
     assert sum("edges" in sql or "nodes" in sql for sql in asked) == 1

@@ -1,35 +1,140 @@
 """The database: who may read it, who holds it, its shape, its snapshots and its errors."""
 
 import os
+import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect
 
 from connector.errors import ConnectorError, StoreError, UnavailableError
 from connector.store import database as database_module
-from connector.store.database import Database, marks, numbers, parts
-from connector.store.schema import metadata
-from connector.store.store import Store
+from connector.store import sqlite, upgrade
+from connector.store.database import NEWEST, marks, numbers, parts
+from connector.store.postgresql import PostgresqlDatabase
+from connector.store.store import Store, open_database
 
 MIGRATIONS = Path(database_module.__file__).parent / "migrations"
+EARLIER = Path(__file__).parent / "earlier_tables"
 
 
-def test_the_migrations_lead_to_the_tables_as_declared(store: Store) -> None:
-    with store.database.read() as transaction:
-        context = MigrationContext.configure(
-            transaction.connection, opts={"compare_type": True, "compare_server_default": True}
+def shape(url: str) -> dict[str, Any]:
+    """Return what a state has: columns, what must be there, keys and indexes of every table."""
+    engine = create_engine(url)
+    looked = inspect(engine)
+    found = {
+        name: (
+            [(column["name"], column["nullable"]) for column in looked.get_columns(name)],
+            looked.get_pk_constraint(name)["constrained_columns"],
+            sorted(key["column_names"] for key in looked.get_unique_constraints(name)),
+            sorted(
+                (index["name"], index["column_names"], bool(index["unique"]))
+                for index in looked.get_indexes(name)
+                if "duplicates_constraint" not in index
+            ),
         )
-        assert compare_metadata(context, metadata) == []
-        [head] = ScriptDirectory(str(MIGRATIONS)).get_heads()
-        assert context.get_current_revision() == head == database_module.NEWEST
+        for name in looked.get_table_names()
+    }
+    engine.dispose()
+    return found
+
+
+def version_of(store: Store) -> object:
+    with store.database.read() as transaction:
+        return transaction.one("SELECT version_num FROM alembic_version")
+
+
+def test_a_new_state_has_every_migration(store: Store) -> None:
+    assert ScriptDirectory(str(MIGRATIONS)).get_heads() == [NEWEST]
+    assert version_of(store) == NEWEST
+
+
+def test_migrations_lead_to_the_tables_that_a_new_state_has(tmp_path: Path) -> None:
+    """Each migration keeps the `tables.sql` of before it here, under the name of that one."""
+    new = f"sqlite:///{tmp_path}/new.db"
+    made = Store(new)
+    made.database.migrate()
+    made.close()
+    earlier = [each.revision for each in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][1:]
+    for revision in earlier:
+        file = tmp_path / f"{revision}.db"
+        with closing(sqlite3.connect(file)) as connection:
+            connection.executescript((EARLIER / f"{revision}.sql").read_text())
+            connection.execute("INSERT INTO alembic_version VALUES (?)", (revision,))
+            connection.commit()
+        old = Store(f"sqlite:///{file}")
+        old.database.migrate()
+        old.close()
+        assert shape(f"sqlite:///{file}") == shape(new)
+
+
+NEXT = """\
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    op.add_column("feeds", sa.Column("colour", sa.Text()))
+    {then}
+"""
+
+
+@pytest.fixture
+def next_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A version of ours that has one migration more."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, folder)
+    monkeypatch.setattr(upgrade, "_MIGRATIONS", folder)
+    monkeypatch.setattr(database_module, "NEWEST", "0002")
+    return folder / "versions" / "0002_colours.py"
+
+
+def test_a_migration_that_is_due_is_run_once(store: Store, next_migration: Path) -> None:
+    next_migration.write_text(NEXT.format(then=""))
+    number = store.objects.feed_number("ais")
+    for _ in range(2):
+        store.database.migrate()
+    assert version_of(store) == "0002"
+    with store.database.read() as transaction:
+        assert transaction.rows("SELECT number, colour FROM feeds") == [(number, None)]
+
+
+def test_a_migration_that_fails_leaves_the_state_as_it_was(
+    store: Store, next_migration: Path
+) -> None:
+    next_migration.write_text(NEXT.format(then="op.drop_table('unheard_of')"))
+    with pytest.raises(StoreError, match="unheard_of"):
+        store.database.migrate()
+    assert version_of(store) == "0001"
+    with pytest.raises(StoreError, match="colour"), store.database.read() as transaction:
+        transaction.rows("SELECT colour FROM feeds")
+
+
+@pytest.mark.real_server
+def test_both_databases_have_the_same_tables(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    server = request.getfixturevalue("postgres")
+    urls = [f"sqlite:///{tmp_path}/c.db", server.create("connector_tables")]
+    for url in urls:
+        store = Store(url)
+        store.database.migrate()
+        store.close()
+    here, there = map(shape, urls)
+    assert here == there
+    assert len(here) > 30
+    server.drop("connector_tables")
 
 
 def test_migrating_again_changes_nothing(store: Store) -> None:
@@ -72,7 +177,7 @@ def test_only_the_service_user_reads_the_state_whatever_the_umask(tmp_path: Path
 def test_one_instance_holds_a_state_and_another_is_refused_until_it_lets_go(
     database_url: str,
 ) -> None:
-    first, second, third = (Database(database_url) for _ in range(3))
+    first, second, third = (open_database(database_url) for _ in range(3))
     assert first.claim_instance()
     assert not second.claim_instance()
     assert not second.claim_instance()
@@ -86,13 +191,13 @@ def test_one_instance_holds_a_state_and_another_is_refused_until_it_lets_go(
 def test_a_killed_instance_leaves_no_lock_behind(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/c.db"
     code = (
-        "import sys, time; from connector.store.database import Database; "
-        f"print(Database({url!r}).claim_instance(), flush=True); time.sleep(60)"
+        "import sys, time; from connector.store.store import open_database; "
+        f"print(open_database({url!r}).claim_instance(), flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"True\n"
-        database = Database(url)
+        database = open_database(url)
         assert not database.claim_instance()
         holder.kill()
         holder.wait()
@@ -101,7 +206,7 @@ def test_a_killed_instance_leaves_no_lock_behind(tmp_path: Path) -> None:
 
 
 def test_a_state_in_memory_is_nobody_elses() -> None:
-    one, other = Database("sqlite://"), Database("sqlite:///:memory:")
+    one, other = open_database("sqlite://"), open_database("sqlite:///:memory:")
     assert one.claim_instance()
     assert other.claim_instance()
     assert (one.path, other.path) == (None, None)
@@ -191,7 +296,7 @@ def test_a_stream_yields_all_rows_and_leaves_the_connection_for_others(store: St
 def test_a_file_that_is_no_database_stops_us_and_is_left_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "connector.db"
     file.write_bytes(b"the ledger of somebody else" * 100)
-    database = Database(f"sqlite:///{file}")
+    database = open_database(f"sqlite:///{file}")
     with pytest.raises(StoreError, match="file is not a database: restore a backup") as told:
         database.migrate()
     assert str(file) in str(told.value)
@@ -205,9 +310,7 @@ def test_the_state_of_a_later_version_stops_us_and_is_left_as_it_is(store: Store
         transaction.run(later)
     with pytest.raises(StoreError, match="written by a later one"):
         store.database.migrate()
-    with store.database.read() as transaction:
-        found = transaction.one("SELECT version_num FROM alembic_version")
-    assert found == "9999"
+    assert version_of(store) == "9999"
 
 
 def test_a_table_that_is_missing_stops_us(store: Store) -> None:
@@ -218,8 +321,8 @@ def test_a_table_that_is_missing_stops_us(store: Store) -> None:
 
 
 def test_a_lock_that_others_hold_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pragmas = [each.replace("=60000", "=50") for each in database_module._PRAGMAS]
-    monkeypatch.setattr(database_module, "_PRAGMAS", pragmas)
+    pragmas = [each.replace("=60000", "=50") for each in sqlite._PRAGMAS]
+    monkeypatch.setattr(sqlite, "_PRAGMAS", pragmas)
     url = f"sqlite:///{tmp_path}/c.db"
     holder, other = Store(url), Store(url)
     holder.database.migrate()
@@ -250,11 +353,11 @@ def test_a_full_disk_passes(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_told_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"file/state/c\.db: cannot open the state: "):
-        Database(f"sqlite:///{tmp_path}/file/state/c.db")
+        open_database(f"sqlite:///{tmp_path}/file/state/c.db")
 
 
 def test_a_server_that_is_away_passes_and_its_password_is_not_told(tmp_path: Path) -> None:
-    database = Database(f"postgresql+psycopg://me:hunter2@/connector?host={tmp_path}")
+    database = open_database(f"postgresql+psycopg://me:hunter2@/connector?host={tmp_path}")
     for ask in (database.migrate, database.claim_instance):
         with pytest.raises(UnavailableError) as told:
             ask()
@@ -268,12 +371,13 @@ def test_a_connection_that_the_server_ends_passes_and_the_next_one_works(
     request: pytest.FixtureRequest,
 ) -> None:
     server = request.getfixturevalue("postgres")
-    store = Store(server.create("connector_ended"))
+    address = server.create("connector_ended")
+    store = Store(address)
     store.database.migrate()
 
     def ended() -> None:
         with store.database.read() as transaction:
-            killer = Store(str(store.database.url.render_as_string(hide_password=False)))
+            killer = Store(address)
             with killer.database.read() as other:
                 other.rows(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -291,14 +395,14 @@ def test_a_connection_that_the_server_ends_passes_and_the_next_one_works(
 
 def test_a_driver_that_is_not_installed_is_named_with_what_to_install() -> None:
     with pytest.raises(StoreError, match=r"install threat-feed-connector\[postgresql\]") as told:
-        Database("postgresql+pg8000://me:hunter2@db.example/connector")
+        open_database("postgresql+pg8000://me:hunter2@db.example/connector")
     assert "hunter2" not in str(told.value)
 
 
 @pytest.mark.real_server
 def test_a_wait_for_a_free_connection_in_vain_passes(request: pytest.FixtureRequest) -> None:
     server = request.getfixturevalue("postgres")
-    database = Database(server.create("connector_busy"))
+    database = PostgresqlDatabase(server.create("connector_busy"))
     database.engine.pool._timeout = 0.1
     with ExitStack() as busy:
         for _ in range(45):
@@ -327,4 +431,4 @@ def test_a_state_of_another_user_says_as_whom_to_work(
 
     monkeypatch.setattr(os, "open", refuses)
     with pytest.raises(StoreError, match="work as the user that the service runs as"):
-        Database(f"sqlite:///{tmp_path}/c.db")
+        open_database(f"sqlite:///{tmp_path}/c.db")

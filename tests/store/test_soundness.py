@@ -10,6 +10,7 @@ from list_hand import Hand
 from store_samples import indicator
 
 from connector.errors import StoreError
+from connector.store.postgresql import PostgresqlDatabase
 from connector.store.soundness import Soundness
 from connector.store.store import Store
 
@@ -42,11 +43,12 @@ def file_of(store: Store) -> Path:
 
 def hide(store: Store, which: str) -> None:
     """Let the index of claims by observable lose some rows, on either database."""
-    if store.database.sqlite:
+    if store.database.path:
         store.close()
         hide_rows(file_of(store), "claims_by_observable", which)
         return
     store.close()
+    assert isinstance(store.database, PostgresqlDatabase)
     url = store.database.url
     with psycopg.connect(
         host=str(url.query["host"]), user="connector", dbname=url.database, autocommit=True
@@ -103,7 +105,7 @@ def test_an_index_that_was_built_anew_is_believed_again(hand: Hand) -> None:
         hand.refresh(everything=True)
     with hand.store.database.write() as transaction:
         transaction.run(
-            "REINDEX INDEX claims_by_observable" if not hand.store.database.sqlite else "REINDEX",
+            "REINDEX INDEX claims_by_observable" if not hand.store.database.path else "REINDEX",
         )
     done = hand.refresh(everything=True)
     assert (done.removed, len(hand.wanted())) == (0, 200)
@@ -130,7 +132,7 @@ def test_three_flipped_bytes_are_found_as_the_state_is_opened(sqlite_hand: Hand)
 
 def test_amcheck_is_asked_where_it_is_there(hand: Hand) -> None:
     database = hand.store.database
-    if database.sqlite:
+    if database.path:
         pytest.skip("an extension of PostgreSQL")
     hide(hand.store, "observable = 7")
     with database.read() as transaction:
@@ -150,7 +152,7 @@ def test_a_sound_state_is_not_looked_at_again_for_ten_minutes(hand: Hand) -> Non
     hide(hand.store, "observable = 7")
     with hand.store.database.read() as transaction:
         soundness.expect_sound(transaction)
-    if hand.store.database.sqlite:
+    if hand.store.database.path:
         now = 601.0
         with hand.store.database.read() as transaction, pytest.raises(StoreError):
             soundness.expect_sound(transaction)
