@@ -31,7 +31,8 @@ finally:
 RUNNING = {"asyncio", "connector.daemon", "prometheus_client", "starlette", "uvicorn"}
 FETCHING = {"connector.http.client", "requests", "splunklib", "stix2", "taxii2client", "urllib3"}
 # A state that others made is looked at without what makes its tables, runs it or fetches for it.
-LOOKING = (RUNNING | FETCHING | {"alembic", "lmdb", "sqlalchemy", "structlog", "yara"}) - {"asyncio"}
+IMPORTED_TO_RUN = {"alembic", "lmdb", "sqlalchemy", "structlog", "yara"}
+LOOKING = (RUNNING | FETCHING | IMPORTED_TO_RUN) - {"asyncio"}
 HEAVY = {
     "check": LOOKING | {"connector.service", "connector.store", "connector.sync"},
     "--help": RUNNING | FETCHING | {

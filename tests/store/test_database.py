@@ -394,7 +394,7 @@ def test_a_connection_that_the_server_ends_passes_and_the_next_one_works(
 
 
 def test_a_driver_that_is_not_installed_is_named_with_what_to_install() -> None:
-    with pytest.raises(StoreError, match=r"install threat-feed-connector\[postgresql\]") as told:
+    with pytest.raises(StoreError, match=r"install 'threat-feed-connector\[postgresql\]'") as told:
         open_database("postgresql+pg8000://me:hunter2@db.example/connector")
     assert "hunter2" not in str(told.value)
 
