@@ -30,8 +30,8 @@ def main(size: int) -> None:
             service = service_in(Path(folder), "bundle, path: .", lines)
             fill(service, size, "ipv4")
             decided = timed(lambda: service.lists.refresh("all", everything=True))
-            written = timed(lambda: service.sync("kernel", EVERYTHING))
-            verified = timed(lambda: service.sync("kernel", EVERYTHING))
+            written = timed(lambda: service.outputs.sync("kernel", EVERYTHING))
+            verified = timed(lambda: service.outputs.sync("kernel", EVERYTHING))
             service.close()
     finally:
         subprocess.run(["ip", "netns", "delete", netns], check=True)

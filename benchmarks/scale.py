@@ -102,15 +102,15 @@ def cycles(size: int) -> list[Row]:
         service = service_in(Path(folder), "bundle, path: .", lines)
         fill(service, size, "ipv4")
         service.lists.refresh("all", everything=True)
-        first = timed(lambda: service.sync("out", EVERYTHING))
+        first = timed(lambda: service.outputs.sync("out", EVERYTHING))
         everything = timed(lambda: service.lists.refresh("all", everything=True))
-        everything += timed(lambda: service.propose("out", EVERYTHING))
+        everything += timed(lambda: service.outputs.propose("out", EVERYTHING))
         taken = []
         for _ in range(ROUNDS):
             touch(service)
             spent = timed(lambda: service.lists.refresh("all"))
-            taken.append(spent + timed(lambda: service.propose("out", CHANGED)))
-            service.sync("out", CHANGED)
+            taken.append(spent + timed(lambda: service.outputs.propose("out", CHANGED)))
+            service.outputs.sync("out", CHANGED)
         changed = sorted(taken)[ROUNDS // 2]
         rows = [
             Row(
@@ -132,7 +132,7 @@ def cycles(size: int) -> list[Row]:
 def serving(service: Service, size: int) -> list[Row]:
     """Render the whole list, then ask the list server for it, twice."""
     output = service.outputs["out"]
-    proposal = service.propose("out", CHANGED)
+    proposal = service.outputs.propose("out", CHANGED)
     from connector.sync.cycle import listed_entries  # noqa: PLC0415
 
     def render() -> None:
@@ -179,7 +179,7 @@ def forty(size: int) -> list[Row]:
         object.__setattr__(service.lists["all"].policy, "allowlist", Counting())
         service.lists.refresh("all", everything=True)
         for number in range(OUTPUTS):
-            service.sync(f"out{number}", EVERYTHING)
+            service.outputs.sync(f"out{number}", EVERYTHING)
         service.close()
     return [
         Row(f"decisions for {OUTPUTS} outputs of one list of {size:,}", f"{decided:,}", f"{size:,}")

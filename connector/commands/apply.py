@@ -15,7 +15,6 @@ from connector.commands.terminal import (
     out,
     print_json,
 )
-from connector.service.once import accept
 from connector.service.state import AlreadyRunningError
 
 
@@ -27,10 +26,10 @@ def apply(
     """Accept exactly the held plan with this id."""
     try:
         with open_service(config, alone=True) as service:
-            done = accept(service, plan_id, by=current_user(), waits=False)
+            done = service.outputs.accept(plan_id, by=current_user())
     except AlreadyRunningError:
         with open_service(config) as service:
-            done = accept(service, plan_id, by=current_user(), waits=True)
+            done = service.outputs.hand_over(plan_id, by=current_user())
     if as_json:
         facts = {"plan": plan_id, "applied": done.applied, "outdated": done.outdated}
         print_json({**facts, "words": done.words})

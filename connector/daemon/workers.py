@@ -229,7 +229,7 @@ class Workers:
             before = self._decided[listed]
             try:
                 if self.service.lists.is_decided(listed):
-                    self.service.sync(name)
+                    self.service.outputs.sync(name)
                     return
             except UndecidedError:
                 pass

@@ -273,7 +273,7 @@ def _waits_for(
 ) -> list[str]:
     """Return the feeds whose first poll has to end before an output is written."""
     in_step = row is not None and row.last_success is not None
-    return list(waiting_for(service.feeds_of(name), feeds, in_step=in_step))
+    return list(waiting_for(service.outputs.feeds_of(name), feeds, in_step=in_step))
 
 
 def _all_pending(listed: dict[Reason, int]) -> dict[Reason, int]:

@@ -31,6 +31,7 @@ from connector.registry import Registry
 from connector.service.allowlist import AllowlistInForce
 from connector.service.feeds import ConfiguredFeed, Feeds
 from connector.service.lists import Lists
+from connector.service.outputs import Outputs
 from connector.service.own_hosts import OwnHosts
 from connector.service.service import Service
 from connector.store.store import Store
@@ -96,8 +97,8 @@ def build(
     lists = Lists(listings, config.lists, store, now, allowlist)
     level = _level_of(feeds, loaded, store, now)
     return Service(
-        loaded, store, now, Feeds(feeds, store, now, lists, defaults, level), lists, outputs,
-        applier or Applier(store, now),
+        loaded, store, now, Feeds(feeds, store, now, lists, defaults, level), lists,
+        Outputs(outputs, tuple(feeds), lists, store, now, applier or Applier(store, now)),
     )  # fmt: skip
 
 
@@ -243,6 +244,7 @@ def _output(
             frozenset(always), limits.max_evict_ratio,
         ),
         blake2b(said.encode(), digest_size=16).digest(),
+        span(config.verify_every),
         limits.max_entries,
         frozenset(config.types or ()),
     )  # fmt: skip

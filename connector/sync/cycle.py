@@ -72,7 +72,7 @@ class Output:
     """An output as configured: its list, adapter, mapping, limits and capacity.
 
     `setup` is a digest of all that the file says about it; a change of it is a reason to look at
-    everything again.
+    everything again, and so is that the target was last verified longer than `verify_every` ago.
     """
 
     name: str
@@ -81,6 +81,7 @@ class Output:
     mapper: Mapper | None
     limits: Limits
     setup: bytes
+    verify_every: int
     max_entries: int | None = None
     types: frozenset[ObservableType] = frozenset()
 

@@ -34,7 +34,7 @@ def listed(service: Service) -> list[str]:
     """Run the next cycle and return what the list file holds."""
     service.lists.take_up_exceptions()
     service.lists.refresh("perimeter")
-    service.sync("edge")
+    service.outputs.sync("edge")
     folder = service.loaded.config.publish_folder
     return (folder / "list.txt").read_text().split()
 

@@ -47,7 +47,7 @@ def cycle(site: Site, points: Points, *, whole: bool) -> None:
         for name in service.lists:
             service.lists.refresh(name, everything=whole)
         for name in service.outputs:
-            service.sync(name, EVERYTHING if whole else None)
+            service.outputs.sync(name, EVERYTHING if whole else None)
     site.close()
 
 

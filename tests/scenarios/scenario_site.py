@@ -156,7 +156,7 @@ class Site:
         for name in self.service.lists:
             self.service.lists.refresh(name)
         for output in self.service.outputs:
-            self.service.sync(output)
+            self.service.outputs.sync(output)
 
     def consistent(self, *, settled: bool = True, decided: bool | None = None) -> None:
         """Fail where records, decisions and targets contradict each other."""
@@ -200,7 +200,7 @@ class Site:
 
     def idle(self) -> bool:
         """Whether a whole cycle would write nothing."""
-        return all(self.service.propose(name).plan.empty for name in self.service.outputs)
+        return all(self.service.outputs.propose(name).plan.empty for name in self.service.outputs)
 
 
 def until(holds: Callable[[], object], seconds: float = 300) -> None:

@@ -114,7 +114,7 @@ def test_an_entry_that_a_feed_names_later_outlives_the_feeds_word(
     assert not site.once().failures
     target.put(TWO)
     site.write("one.json", NAMED)
-    assert site.service.scope_of("edge") == CHANGED, "nothing reads the target as a whole"
+    assert site.service.outputs.scope_of("edge") == CHANGED, "nothing reads the target as a whole"
     site.change()
     assert target.values() == [ONE, TWO, THREE]
     assert site.output()["reasons"] == {"written": 3}

@@ -8,7 +8,6 @@ from scenario_site import Site, one_firewall
 from stix_samples import Object, address, indicator, stamp
 
 from connector.reports.explain import explain_value
-from connector.service.once import accept
 
 FAR = stamp(datetime(9999, 1, 1, tzinfo=UTC))
 GENUINE = [indicator(f"g{n}", address(n), confidence=85) for n in range(1, 51)]
@@ -61,7 +60,7 @@ def test_a_feed_of_high_confidence_pushes_nothing_out_unseen(full: Site) -> None
     assert full.at() == OURS
     assert full.output()["state"] == "held"
     full.consistent(settled=False)
-    assert accept(full.service, held.plan_id, "ops", waits=False).applied
+    assert full.service.outputs.accept(held.plan_id, "ops").applied
     assert len(set(full.at()) - set(OURS)) == 50
     full.consistent()
 

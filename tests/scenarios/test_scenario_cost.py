@@ -52,7 +52,7 @@ def work_of_a_small_change(folder: Path, size: int, patch: pytest.MonkeyPatch) -
     service.feeds.poll("files")
     work = Work(service, patch)
     service.lists.refresh("perimeter")
-    proposal = service.propose("edge", CHANGED)
+    proposal = service.outputs.propose("edge", CHANGED)
     assert len(proposal.plan.add) + len(proposal.plan.update) <= CHANGES
     assert work.steps
     site.close()

@@ -135,7 +135,7 @@ def test_the_end_waits_for_the_write_in_hand_and_no_longer(site: Site) -> None:
     until(lambda: len(site.at("core")) == 7)
     ending = threading.Thread(target=workers.stop)
     ending.start()
-    until(workers.service.applier.stopped)
+    until(workers.service.outputs.applier.stopped)
     assert ending.is_alive()
     go_on.set()
     ending.join(30)

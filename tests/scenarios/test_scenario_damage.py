@@ -70,9 +70,9 @@ def test_a_large_removal_that_nobody_asked_for_is_believed_only_of_a_sound_state
     service = full.open()
     service.lists.refresh("perimeter", everything=True)
     with pytest.raises(StoreError, match="objects_by_key"):
-        service.propose("edge")
+        service.outputs.propose("edge")
     with pytest.raises(StoreError, match="objects_by_key"):
-        service.sync("edge")
+        service.outputs.sync("edge")
     assert sorted(full.at()) == sorted(ALL)
     assert "objects_by_key" in full.output()["error"]
 

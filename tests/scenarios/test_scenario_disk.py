@@ -79,7 +79,7 @@ def test_a_disk_that_fills_up_while_entries_are_written_leaves_no_orphan(running
     spare_pages = 0
     while len(running.at()) == 2:
         with full_disk(running, spare_pages), pytest.raises(UnavailableError, match="full"):
-            running.service.sync("edge")
+            running.service.outputs.sync("edge")
         running.consistent(settled=False)
         spare_pages += 2
     assert len(running.at()) < 2002

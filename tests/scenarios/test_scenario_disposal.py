@@ -49,7 +49,7 @@ def everything_is_due(site: Site) -> None:
     for name in site.service.lists:
         site.service.lists.refresh(name)
     for output in site.service.outputs:
-        site.service.sync(output)
+        site.service.outputs.sync(output)
     site.service.feeds.dispose()
     for name in site.service.lists:
         site.service.lists.refresh(name)

@@ -35,17 +35,17 @@ def test_nothing_is_published_before_each_feed_was_polled_once(site: Site) -> No
     service = site.open()
     service.lists.refresh("perimeter")
     with pytest.raises(UndecidedError, match="waiting for the first poll of feed first, second"):
-        service.sync("file")
+        service.outputs.sync("file")
     assert site.output("file")["waits_for"] == ["first", "second"]
     service.feeds.poll("first")
     service.lists.refresh("perimeter")
     with pytest.raises(UndecidedError, match="waiting for the first poll of feed second"):
-        service.sync("file")
+        service.outputs.sync("file")
     assert published(site) is None
     assert site.output("file")["state"] == "never"
     service.feeds.poll("second")
     service.lists.refresh("perimeter")
-    service.sync("file")
+    service.outputs.sync("file")
     assert published(site) == [ONE, TWO]
     assert site.output("file")["waits_for"] == []
 
@@ -81,7 +81,7 @@ def test_a_new_feed_holds_up_nothing_that_is_in_step(site: Site) -> None:
     service = site.open()
     service.feeds.poll("second")
     service.lists.refresh("perimeter")
-    service.sync("file")
+    service.outputs.sync("file")
     assert published(site) == [ONE]
 
 

@@ -146,7 +146,7 @@ class History:
 
     def _sync(self, name: str) -> None:
         try:
-            self.site.service.sync(name)
+            self.site.service.outputs.sync(name)
         except UndecidedError:
             pass  # a rule moved on since its list was decided: the output follows the list
         except ConnectorError:
@@ -308,7 +308,7 @@ def test_an_output_waits_while_a_rule_moved_on_that_its_list_has_not_seen(tmp_pa
         history.take(step)
     before = history.site.lines("detect.yar")
     with pytest.raises(UndecidedError, match="hunting is still being decided"):
-        history.site.service.sync("detect")
+        history.site.service.outputs.sync("detect")
     assert history.site.lines("detect.yar") == before
     history.site.close()
     check(tmp_path, [*taken, ("sync", "detect")])

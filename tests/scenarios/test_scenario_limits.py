@@ -9,7 +9,6 @@ from stix_samples import address, indicator, revoked
 
 from connector.errors import PlanRefusedError, UnavailableError
 from connector.model import Observable, ObservableType
-from connector.service.once import accept
 from connector.testing.taxii.server import TaxiiServer
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
@@ -134,17 +133,17 @@ def test_a_mass_revocation_waits_until_exactly_it_is_accepted(full: Site) -> Non
     full.consistent(settled=False)
 
     full.open()
-    assert not accept(full.service, "000000000000", "me", waits=False).outdated
-    done = accept(full.service, held, "me", waits=False)
+    assert not full.service.outputs.accept("000000000000", "me").outdated
+    done = full.service.outputs.accept(held, "me")
     assert done.applied
     assert len(full.at()) == 800
     assert len(full.lines("list.txt")) == 1200
     assert full.output("file")["state"] == "held"
-    done = accept(full.service, outcome.held["file"].plan_id, "me", waits=False)
+    done = full.service.outputs.accept(outcome.held["file"].plan_id, "me")
     assert done.applied
     assert len(full.lines("list.txt")) == 800
     full.consistent()
-    again = accept(full.service, held, "me", waits=False)
+    again = full.service.outputs.accept(held, "me")
     assert not again.applied
     assert again.outdated
 
@@ -155,11 +154,11 @@ def test_a_plan_that_no_longer_fits_is_out_of_date(full: Site) -> None:
     full.write("many.json", [*(revoked(known) for known in MANY[:500]), *MANY[500:]])
     newer = full.once().held["edge"].plan_id
     assert newer != held
-    done = accept(full.service, held, "me", waits=False)
+    done = full.service.outputs.accept(held, "me")
     assert done.outdated
     assert not done.applied
     assert len(full.at()) == 1200
-    assert accept(full.service, newer, "me", waits=False).applied
+    assert full.service.outputs.accept(newer, "me").applied
     assert len(full.at()) == 700
     full.consistent(settled=False)
 
@@ -175,7 +174,7 @@ def test_a_plan_held_before_an_exception_was_made_does_not_enforce_the_excepted(
     exception = {"value": THREE, "why": "our own portal"}
     site.edit(lambda config: config["allowlist"].update(exceptions=[exception]))
     site.open()
-    done = accept(site.service, held, "me", waits=False)
+    done = site.service.outputs.accept(held, "me")
     assert done.outdated
     assert site.at() == [ONE]
     site.once()
@@ -238,7 +237,7 @@ def test_an_accepted_removal_that_was_cut_short_goes_on_by_itself(site: Site) ->
 
     site.rack["edge"].hook = cut_off
     with pytest.raises(UnavailableError):
-        accept(site.service, held, "me", waits=False)
+        site.service.outputs.accept(held, "me")
     assert 800 < len(site.at()) < 1200
     site.rack["edge"].hook = lambda _point: None
     site.open()
@@ -287,7 +286,7 @@ def test_a_held_change_does_not_pile_up_with_each_cycle(filled: Site) -> None:
         filled.service.feeds.poll("files")
         filled.service.lists.refresh("perimeter")
         with pytest.raises(PlanRefusedError) as refusal:
-            filled.service.sync("edge")
+            filled.service.outputs.sync("edge")
         assert refusal.value.plan_id == first
     with filled.service.store.database.read() as transaction:
         rows = transaction.rows(
@@ -344,7 +343,7 @@ def test_a_published_file_drops_what_was_revoked_while_the_ledger_was_lost(site:
     site.write("one.json", [FEW[0], FEW[1], revoked(FEW[2])])
     outcome = site.once()
     held = outcome.held["file"].plan_id
-    assert accept(site.service, held, "me", waits=False).applied
+    assert site.service.outputs.accept(held, "me").applied
     assert site.lines("list.txt") == [ONE, TWO]
 
 

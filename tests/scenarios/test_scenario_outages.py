@@ -145,7 +145,7 @@ def test_a_marking_that_came_before_the_failure_is_not_forgotten(
     with pytest.raises(UnavailableError):
         site.service.feeds.poll("ais")
     site.service.lists.refresh("perimeter")
-    site.service.sync("edge")
+    site.service.outputs.sync("edge")
     assert site.at() == [ONE]
     site.consistent()
 

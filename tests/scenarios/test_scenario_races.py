@@ -60,7 +60,7 @@ def test_a_list_that_is_emptied_between_plan_and_publication_is_not_published(si
     site.service.lists.refresh("perimeter")
     (site.bundles / "two.json").unlink()
     with pytest.raises(PlanRefusedError, match="would remove all"):
-        site.service.sync("file")
+        site.service.outputs.sync("file")
     assert site.lines("list.txt") == [ONE, TWO]
     site.consistent(settled=False)
 
@@ -96,7 +96,7 @@ def test_no_output_takes_a_list_of_which_half_is_decided(
             if half:
                 tried.append(str(half))
                 with pytest.raises(UnavailableError, match="is still being decided"):
-                    site.service.sync("edge")
+                    site.service.outputs.sync("edge")
                 assert site.output()["state"] == "ok", "nothing is wrong with the target"
 
     with commits(between):
@@ -104,7 +104,7 @@ def test_no_output_takes_a_list_of_which_half_is_decided(
     assert tried == ["100"]
     assert len(site.at()) == 1200
     with pytest.raises(PlanRefusedError, match="remove 600 entries"):
-        site.service.sync("edge")
+        site.service.outputs.sync("edge")
     assert len(site.at()) == 1200
     site.consistent(settled=False)
 
@@ -195,7 +195,7 @@ def test_an_entry_whose_claim_was_replaced_stays_until_its_list_is_decided(site:
     )
     site.service.feeds.poll("files")
     with pytest.raises(UndecidedError, match="perimeter"):
-        site.service.sync("edge", EVERYTHING)
+        site.service.outputs.sync("edge", EVERYTHING)
     assert site.at() == [ONE]
     assert site.output()["state"] == "ok"
     site.change()
@@ -214,7 +214,7 @@ def test_a_published_list_keeps_an_entry_whose_claim_was_replaced(site: Site) ->
     site.write("one.json", [indicator("a", TWO, confidence=90, days=1), b])
     site.service.feeds.poll("files")
     with pytest.raises(UndecidedError, match="perimeter"):
-        site.service.sync("file", EVERYTHING)
+        site.service.outputs.sync("file", EVERYTHING)
     assert site.lines("list.txt") == written
 
 
@@ -253,10 +253,10 @@ def test_fields_that_change_while_they_are_written_are_recorded_as_written(site:
 
     at_first_intent(site, lambda: says(60, 1))
     says(50, 0)
-    site.service.sync("edge")
+    site.service.outputs.sync("edge")
     assert comments() == ["60"]
     says(50, 2)
-    site.service.sync("edge")
+    site.service.outputs.sync("edge")
     assert comments() == ["50"]
     site.consistent()
 
@@ -303,7 +303,7 @@ def test_the_end_waits_for_no_more_than_a_page_or_a_part_of_a_list(
         wanted = transaction.one("SELECT count(*) FROM entries")
     assert wanted == 100
     with pytest.raises(UndecidedError):
-        site.service.sync("edge")
+        site.service.outputs.sync("edge")
     assert site.status()["lists"][0]["decided_at"] is None
     show_status(out, site.status())
     assert "not decided yet" in capsys.readouterr().out

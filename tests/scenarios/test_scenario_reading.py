@@ -108,7 +108,7 @@ def test_how_wide_a_block_may_be_takes_effect_without_a_new_poll(site: Site) -> 
     widened(site, widest={"ipv4": 16, "ipv6": 32}, wide=["autonomous-system"])
     site.open()
     site.service.lists.refresh("block", everything=True)
-    site.service.sync("block")
+    site.service.outputs.sync("block")
     assert site.at("block") == ["198.51.96.0/20", "2001:db8::/40"]
     assert reasons(site, "block") == {"wanted": 3, "not_enforceable": 1}
 

@@ -36,7 +36,7 @@ def cycle(service: Service) -> list[str]:
     """Poll, decide and write; return what the list holds."""
     service.feeds.poll("ais")
     service.lists.refresh("own")
-    service.sync("own")
+    service.outputs.sync("own")
     return (service.loaded.config.publish_folder / "own.txt").read_text().split()
 
 

@@ -58,7 +58,7 @@ def text(site: Site, file: str = "detect.yar") -> str:
 
 def plan(site: Site, output: str = "detect") -> dict[str, Any]:
     service = site.service
-    return plan_json(service, service.propose(output), service.outputs[output])
+    return plan_json(service, service.outputs.propose(output), service.outputs[output])
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def test_a_feed_that_loses_all_its_rules_does_not_empty_the_file(ready: Site) ->
     held = ready.output("detect")
     assert (held["state"], held["written"]) == ("held", 3)
     assert "would remove all" in plan(ready)["broken_limits"][0]
-    ready.service.sync("detect", EVERYTHING, accepted=held["held_plan"])
+    ready.service.outputs.sync("detect", EVERYTHING, accepted=held["held_plan"])
     assert names(ready) == []
     ready.once()
     assert ready.output("detect")["state"] == "ok"
@@ -216,7 +216,7 @@ def test_limits_hold_a_plan_that_changes_too_many_rules(ready: Site) -> None:
     ready.service.feeds.poll("files")
     ready.service.lists.refresh("hunt")
     with pytest.raises(PlanRefusedError):
-        ready.service.sync("detect")
+        ready.service.outputs.sync("detect")
     assert names(ready) == ["one", "three", "two"]
 
 
@@ -439,7 +439,7 @@ def test_a_list_takes_rules_as_long_as_one_of_its_outputs_does(ready: Site) -> N
 def test_what_others_write_into_the_file_is_replaced_at_the_next_full_pass(ready: Site) -> None:
     path = ready.folder / "published" / "detect.yar"
     path.write_text(text(ready) + "rule by_hand { condition: true }\n")
-    assert ready.service.propose("detect", EVERYTHING).plan.drifted == 1
+    assert ready.service.outputs.propose("detect", EVERYTHING).plan.drifted == 1
     ready.once()
     assert names(ready) == ["one", "three", "two"]
     path.unlink()
@@ -463,15 +463,15 @@ def test_a_version_that_the_list_has_not_seen_is_not_published(ready: Site) -> N
     secret = yara_rule("one", "filesize > 99", days=2, object_marking_refs=[TLP["red"]])
     others = [*map(yara_rule, ("two", "three")), suricata(1), suricata(2)]
     ready.write(FEED, [secret, *others])
-    proposal = ready.service.propose("detect", EVERYTHING)
+    proposal = ready.service.outputs.propose("detect", EVERYTHING)
     ready.service.feeds.poll("files")
     with pytest.raises(Exception, match="is still being decided"):
-        ready.service.propose("detect", EVERYTHING)
+        ready.service.outputs.propose("detect", EVERYTHING)
     path = ready.folder / "published" / "detect.yar"
     path.unlink()
     assert proposal.plan.empty
     ready.service.lists.refresh("hunt")
-    ready.service.sync("detect", EVERYTHING)
+    ready.service.outputs.sync("detect", EVERYTHING)
     assert names(ready) == ["three", "two"]
     ready.consistent(settled=False)
 

@@ -15,7 +15,7 @@ def tick(site: Site, **amount: float) -> int:
     """Let time pass and look at what changed; return how many observables were looked at."""
     site.clock.advance(**amount)
     done = site.service.lists.refresh("perimeter")
-    site.service.sync("edge")
+    site.service.outputs.sync("edge")
     return done.considered
 
 
@@ -150,7 +150,7 @@ def test_only_what_changed_is_looked_at_and_written(site: Site) -> None:
     site.write("special.json", [indicator("a", ONE), indicator(7, address(7), days=1)])
     site.service.feeds.poll("files")
     assert site.service.lists.refresh("perimeter").considered == 2
-    site.service.sync("edge")
+    site.service.outputs.sync("edge")
     assert site.rack["edge"].writes - writes <= 2
     assert shown(site) == {ONE}
     site.consistent()

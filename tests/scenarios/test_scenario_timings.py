@@ -29,7 +29,7 @@ def slowly(site: Site) -> None:
     site.clock.advance(seconds=5)
     site.service.lists.refresh("perimeter")
     site.clock.advance(seconds=3)
-    site.service.sync("edge")
+    site.service.outputs.sync("edge")
 
 
 def gone(site: Site) -> dict[str, tuple[int, float]]:
@@ -71,12 +71,12 @@ def test_time_runs_on_while_a_plan_is_held(polled: Site, taxii: TaxiiServer) -> 
     polled.service.feeds.poll("ais")
     polled.service.lists.refresh("perimeter")
     with pytest.raises(PlanRefusedError) as held:
-        polled.service.sync("edge")
+        polled.service.outputs.sync("edge")
     polled.clock.advance(hours=1)
     polled.open()
     polled.service.lists.refresh("perimeter")
     assert gone(polled) == {}
-    polled.service.sync("edge", accepted=held.value.plan_id)
+    polled.service.outputs.sync("edge", accepted=held.value.plan_id)
     assert polled.at() == [THREE, "192.0.2.4"]
     assert gone(polled) == {"revoked": (2, 7200.0)}
     polled.consistent()

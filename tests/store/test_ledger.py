@@ -43,7 +43,7 @@ class Edge:
         )
         self.hand.refresh()
         listing = Listing(self.hand.number, self.hand.policy)
-        self.output = Output("edge", listing, adapter, mapper, Limits(), b"setup")
+        self.output = Output("edge", listing, adapter, mapper, Limits(), b"setup", DAY)
 
     def sync(self, scope: Scope = CHANGED) -> ApplyResult:
         """Refresh the list and bring the firewall in step with it, once."""
