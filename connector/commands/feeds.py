@@ -55,8 +55,8 @@ def acknowledge(
         count = service.store.objects.gaps.acknowledge(feed.number, current_user(), service.now())
         ended = alarms.acknowledge(feed, service.store.objects, service.now())
         if ended:
-            by, ledger = current_user(), service.store.ledger
-            ledger.record(f"feed {name}", "acknowledge", "", by, [], service.now())
+            by, audit = current_user(), service.store.audit
+            audit.record(f"feed {name}", "acknowledge", "", by, [], service.now())
     if as_json:
         print_json({"feed": name, "acknowledged": count, "alarms": ended})
     else:

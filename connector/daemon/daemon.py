@@ -61,7 +61,7 @@ class Daemon:
         store, self._address = open_store(loaded), address_of(loaded)
         try:
             store.objects.delete_unreferenced()
-            store.ledger.require_verification()
+            store.outputs.require_verification()
             self._run(loaded, store)
         finally:
             store.close()
@@ -108,7 +108,7 @@ class Daemon:
     def _assembled(self, loaded: Loaded, store: Store) -> Workers:
         for warning in loaded.warnings:
             log.warning("config.warning", what=warning)
-        for name, count in store.ledger.left_behind(loaded.config.outputs).items():
+        for name, count in store.outputs.left_behind(loaded.config.outputs).items():
             log.warning(
                 "output.left_behind", output=name, entries=count,
                 what="this output is no longer configured; its entries remain on the target",
@@ -120,7 +120,7 @@ class Daemon:
             )  # fmt: skip
         applier = self._applier(store) if self._applier else None
         service = build(loaded, self._registry, store, self._now, applier, self._hosts)
-        store.ledger.resume(service.outputs)
+        store.outputs.resume(service.outputs)
         store.objects.resume(service.feeds)
         return Workers(service, self._fail)
 

@@ -92,7 +92,7 @@ def _tell_of_waiting(
     counts = Counter(ref for refs in found.values() for ref in refs)
     for ref, count in sorted(counts.items()):
         why = f"feed {name}: {count} objects are waiting for deletion: connector feeds purge {name}"
-        store.ledger.record(_DISPOSAL, "wait", ref, why, [], now)
+        store.audit.record(_DISPOSAL, "wait", ref, why, [], now)
     log.warning(
         "feed.purge_waits", feed=name, objects=len(found), markings=len(counts),
         what=f"withheld now; to delete them: connector feeds purge {name}",
@@ -113,7 +113,7 @@ def _purge(
     for ref, count in sorted(counts.items()):
         asked = f"; {by} said so" if by else ""
         why = f"{count} objects: {reasons[ref] or _DATE}{asked}"
-        store.ledger.record(_DISPOSAL, "dispose", ref, why, [], now)
+        store.audit.record(_DISPOSAL, "dispose", ref, why, [], now)
     spills = {ref for ref, why in reasons.items() if why}
     classified = {number for number, refs in found.items() if not spills.isdisjoint(refs)}
     disposals.purge(feed, classified)

@@ -285,17 +285,17 @@ def _all_pending(listed: dict[Reason, int]) -> dict[Reason, int]:
 
 def plan_json(service: Service, proposal: Proposal, output: Output) -> Json:
     """Return a plan with the values it would write."""
-    plan, ledger = proposal.plan, service.store.ledger
+    plan, wanted = proposal.plan, service.store.wanted
     with service.store.database.read() as transaction:
 
         def values(numbers: Iterable[int]) -> list[Json]:
             return [
                 {"type": found.type.value, "value": found.shown}
-                for _number, found in ledger.observables_of(transaction, list(numbers))
+                for _number, found in wanted.observables_of(transaction, list(numbers))
             ]
 
         gone = list(plan.remove.numbers)
-        reasons = ledger.reasons_among(transaction, proposal.state.list, gone)
+        reasons = wanted.reasons_among(transaction, proposal.state.list, gone)
         unfit = _unfit_reasons(service, output, proposal, gone)
         removed = [
             {
@@ -303,7 +303,7 @@ def plan_json(service: Service, proposal: Proposal, output: Output) -> Json:
                 "value": found.shown,
                 "reason": (unfit.get(number) or reasons.get(number, Reason.DESELECTED)).value,
             }
-            for number, found in ledger.observables_of(transaction, gone)
+            for number, found in wanted.observables_of(transaction, gone)
         ]
         return {
             "id": plan.id,
@@ -322,7 +322,7 @@ def _unfit_reasons(
     service: Service, output: Output, proposal: Proposal, gone: list[int]
 ) -> dict[int, Reason]:
     with service.store.database.read() as transaction:
-        rows = list(service.store.ledger.wanted_among(transaction, proposal.state.list, gone))
+        rows = list(service.store.wanted.rows_among(transaction, proposal.state.list, gone))
     return {
         row.number: Reason.OVER_CAPACITY if output.fits(row.observable) else Reason.UNSUPPORTED_TYPE
         for row in rows

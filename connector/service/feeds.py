@@ -134,7 +134,7 @@ class Feeds(Mapping[str, ConfiguredFeed]):
 
     def _report_spills(self, feed: ConfiguredFeed, polled: PollResult) -> None:
         for ref, why in polled.spilled.items():
-            self._store.ledger.record(f"feed {feed.name}", "spill", ref, why, [], self._now())
+            self._store.audit.record(f"feed {feed.name}", "spill", ref, why, [], self._now())
         if polled.spilled:
             self.dispose()
 

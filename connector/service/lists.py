@@ -73,7 +73,7 @@ class Lists(Mapping[str, Listing]):
                 )  # fmt: skip
         except BaseException as error:
             self._undecided.add(name)
-            self._store.ledger.note_damage(self[name].number, self._now(), error)
+            self._store.outputs.note_damage(self[name].number, self._now(), error)
             raise
         finally:
             self._deciding.discard(name)

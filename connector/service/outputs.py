@@ -5,13 +5,20 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from connector.errors import ConnectorError, RefusedError, UnavailableError, UndecidedError
+from connector.errors import (
+    ConnectorError,
+    PlanRefusedError,
+    RefusedError,
+    UnavailableError,
+    UndecidedError,
+)
 from connector.instants import Clock
 from connector.log import log
 from connector.service.isolation import isolate_bugs
 from connector.service.lists import Lists
 from connector.service.readiness import waiting_for
 from connector.store import queries as questions
+from connector.store.outputs.plans import KeptPlan, PlanState, PlanStateError
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult, ListMovedError
 from connector.sync.cycle import CHANGED, EVERYTHING, Output, Proposal, Scope, check, propose
@@ -28,14 +35,6 @@ class Acceptance:
     words: str
     applied: bool = False
     outdated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _HeldPlan:
-    id: str
-    output: Output
-    number: int
-    scope: Scope
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +60,7 @@ class Outputs(Mapping[str, Output]):
     def scope_of(self, name: str) -> Scope:
         """Return what the next cycle of an output has to look at."""
         output = self.outputs[name]
-        state = self.store.ledger.open(name, output.listing.number)
+        state = self.store.outputs.open(name, output.listing.number)
         stale = state.verified_at is None or self.now() - state.verified_at >= output.verify_every
         return EVERYTHING if stale or state.setup != output.setup else CHANGED
 
@@ -83,24 +82,24 @@ class Outputs(Mapping[str, Output]):
             raise UndecidedError(f"waiting for the first poll of feed {', '.join(feeds)}")
         return propose(self.outputs[name], self.store, scope or self.scope_of(name))
 
-    def sync(self, name: str, scope: Scope | None = None, accepted: str = "") -> ApplyResult:
+    def sync(self, name: str, scope: Scope | None = None) -> ApplyResult:
         """Bring one output in step with its list.
 
         Raises PlanRefusedError when a limit holds the plan, and what the adapter raises when its
         target does not answer; both are recorded for `status`.
         """
-        output, ledger = self.outputs[name], self.store.ledger
-        state = ledger.open(name, output.listing.number)
+        output, outputs = self.outputs[name], self.store.outputs
+        state = outputs.open(name, output.listing.number)
         try:
             with isolate_bugs(output=name):
-                proposal, applied = self._in_step(output, scope, accepted)
+                proposal, applied = self._in_step(output, scope)
         except UndecidedError:
             raise
         except ConnectorError as error:
             paused = str(error) if isinstance(error, RefusedError) else None
-            ledger.note_attempt(state.number, self.now(), str(error), paused)
+            outputs.note_attempt(state.number, self.now(), str(error), paused)
             raise
-        ledger.note_attempt(state.number, self.now(), None, None)
+        outputs.note_attempt(state.number, self.now(), None, None)
         self.store.database.checkpoint_after(applied.added + applied.updated + applied.removed)
         log.info(
             "output.applied", output=name, plan=proposal.plan.id, scope=proposal.scope.name,
@@ -109,43 +108,41 @@ class Outputs(Mapping[str, Output]):
         )  # fmt: skip
         return applied
 
-    def _in_step(
-        self, output: Output, scope: Scope | None, accepted: str
-    ) -> tuple[Proposal, ApplyResult]:
+    def _in_step(self, output: Output, scope: Scope | None) -> tuple[Proposal, ApplyResult]:
         """Plan, check and apply; again from the plan when the list moved under it."""
-        ledger = self.store.ledger
+        plans = self.store.plans
         for _ in range(_PLANS):
             proposal = self.propose(output.name, scope)
             number, plan_id = proposal.state.number, proposal.plan.id
-            agreed = ledger.accepted(number) | {accepted}
-            for other in agreed - {accepted, plan_id}:
-                ledger.set_plan_state(number, other, "outdated")
-            self._check(proposal, output, agreed)
+            accepted = plans.accepted(number)
+            for other in accepted - {plan_id}:
+                plans.outdate(number, other)
+            self._check(proposal, output, accepted)
             try:
                 applied = self.applier.apply(proposal, output)
             except ListMovedError:
                 continue
-            if plan_id in agreed:
-                ledger.set_plan_state(number, plan_id, "done")
+            if plan_id in accepted:
+                plans.complete(number, plan_id)
             return proposal, applied
         listed = output.listing.policy.name
         raise UnavailableError(
             f"list {listed} changed while it was being published; the next cycle tries again"
         )
 
-    def _check(self, proposal: Proposal, output: Output, agreed: set[str]) -> None:
+    def _check(self, proposal: Proposal, output: Output, accepted: Collection[str]) -> None:
+        """Hold a plan that breaks a limit, and raise PlanRefusedError; one accepted may pass."""
         try:
-            check(proposal, output, agreed)
-        except ConnectorError as error:
-            broken = getattr(error, "broken", ())
-            news = self.store.ledger.hold(proposal.state, proposal.plan, broken, self.now())
-            self.store.ledger.mark(proposal.state, proposal.plan, self.now())
+            check(proposal, output, accepted)
+        except PlanRefusedError as error:
+            plan, store = proposal.plan, self.store
+            news = store.plans.hold(proposal.state, plan, error.broken, self.now())
+            store.ledger.mark(proposal.state, plan, self.now())
             if news:
-                plan = proposal.plan
-                self.store.ledger.record(output.name, "hold", plan.id, "held", [], self.now())
+                store.audit.record(output.name, "hold", plan.id, "held", [], self.now())
                 log.warning(
                     "plan.held", output=output.name, plan=plan.id, add=len(plan.add),
-                    update=len(plan.update), remove=len(plan.remove), broken=list(broken),
+                    update=len(plan.update), remove=len(plan.remove), broken=list(error.broken),
                 )  # fmt: skip
             raise
 
@@ -154,66 +151,70 @@ class Outputs(Mapping[str, Output]):
         held = self._held(plan_id)
         if isinstance(held, Acceptance):
             return held
-        output, ledger = held.output, self.store.ledger
-        listed = output.listing.policy.name
+        name, everything = held.output, held.scope == EVERYTHING.name
+        listed = self.outputs[name].listing.policy.name
         if not self.lists.is_decided(listed):  # the file may have changed since it was held
             self.lists.refresh(listed)
-        proposal = self.propose(output.name, held.scope)
+        proposal = self.propose(name, Scope(everything=everything, verifies=everything))
         if proposal.plan.id != plan_id:
-            ledger.set_plan_state(held.number, plan_id, "outdated")
+            self.store.plans.outdate(held.number, plan_id)
             return Acceptance(
-                f"Plan {plan_id} for {output.name} is out of date: things have changed since it "
-                f"was held; run `connector plan {output.name}` to see what would be written now",
+                f"Plan {plan_id} for {name} is out of date: things have changed since it was held; "
+                f"run `connector plan {name}` to see what would be written now",
                 outdated=True,
             )
-        self._mark_accepted(held, by)
-        applied = self.sync(output.name, proposal.scope, plan_id)
-        return Acceptance(_words(output.name, plan_id, applied), applied=True)
+        if moved := self._mark_accepted(held, by):
+            return moved
+        applied = self.sync(name, proposal.scope)
+        return Acceptance(_words(name, plan_id, applied), applied=True)
 
     def hand_over(self, plan_id: str, by: str) -> Acceptance:
         """Accept a held plan and wait until the daemon has applied it or found it outdated."""
         held = self._held(plan_id)
         if isinstance(held, Acceptance):
             return held
-        self._mark_accepted(held, by)
-        plan = f"Plan {plan_id} for {held.output.name}"
+        if moved := self._mark_accepted(held, by):
+            return moved
         deadline = time.monotonic() + _WAIT_SECONDS
         while time.monotonic() < deadline:
-            with self.store.database.read() as transaction:
-                known = self.store.ledger.plan_state(transaction, plan_id)
-            if known is not None and known[1] == "done":
-                return Acceptance(f"Plan {plan_id} applied to {held.output.name}", applied=True)
-            if known is not None and known[1] in ("outdated", "replaced"):
-                return Acceptance(f"{plan} is out of date", outdated=True)
+            kept = self.store.plans.find(plan_id)
+            state = None if kept is None else kept.state
+            if state is PlanState.DONE:
+                return Acceptance(f"Plan {plan_id} applied to {held.output}", applied=True)
+            if state in (PlanState.OUTDATED, PlanState.REPLACED):
+                return Acceptance(f"Plan {plan_id} for {held.output} is out of date", outdated=True)
             time.sleep(_LOOK_SECONDS)
-        return Acceptance(f"{plan} is accepted; the daemon has not applied it yet")
+        words = f"Plan {plan_id} for {held.output} is accepted; the daemon has not applied it yet"
+        return Acceptance(words)
 
-    def _held(self, plan_id: str) -> _HeldPlan | Acceptance:
+    def _held(self, plan_id: str) -> KeptPlan | Acceptance:
         """Return a held plan, or what to say where there is none of this id."""
-        with self.store.database.read() as transaction:
-            known = self.store.ledger.plan_state(transaction, plan_id)
-        if known is None or known[0] not in self.outputs:
+        kept = self.store.plans.find(plan_id)
+        if kept is None or kept.output not in self.outputs:
             words = f"Plan {plan_id} was never held; `connector status` names the held plans"
             return Acceptance(words)
-        name, state, scope = known
-        if state != "held":
-            return Acceptance(
-                f"Plan {plan_id} for {name} is {state}, no longer held", outdated=True
-            )
-        output, everything = self.outputs[name], scope == EVERYTHING.name
-        number = self.store.ledger.open(name, output.listing.number).number
-        scope_held = Scope(everything=everything, verifies=everything)
-        return _HeldPlan(plan_id, output, number, scope_held)
+        if kept.state is not PlanState.HELD:
+            return _no_longer_held(kept, kept.state)
+        return kept
 
-    def _mark_accepted(self, held: _HeldPlan, by: str) -> None:
-        ledger = self.store.ledger
-        ledger.set_plan_state(held.number, held.id, "accepted", by)
-        ledger.record(held.output.name, "accept", held.id, by, [], self.now())
+    def _mark_accepted(self, held: KeptPlan, by: str) -> Acceptance | None:
+        """Mark a plan as accepted; return what to say where a running cycle was faster."""
+        try:
+            self.store.plans.accept(held.number, held.id, by)
+        except PlanStateError as error:
+            return _no_longer_held(held, error.state)
+        self.store.audit.record(held.output, "accept", held.id, by, [], self.now())
+        return None
 
     def close(self) -> None:
         """Close every adapter."""
         for output in self.outputs.values():
             output.adapter.close()
+
+
+def _no_longer_held(plan: KeptPlan, state: PlanState | None) -> Acceptance:
+    words = f"Plan {plan.id} for {plan.output} is {state}, no longer held"
+    return Acceptance(words, outdated=True)
 
 
 def _words(output: str, plan_id: str, applied: ApplyResult) -> str:

@@ -14,7 +14,11 @@ from connector.store.feeds.producers import Producers
 from connector.store.interning import Remembered, load_codec
 from connector.store.lists.exceptions import Exceptions
 from connector.store.lists.lists import ListStore
+from connector.store.lists.wanted import WantedEntries
+from connector.store.outputs.audit import Audit
 from connector.store.outputs.ledger import Ledger
+from connector.store.outputs.outputs import OutputStates
+from connector.store.outputs.plans import Plans
 from connector.store.soundness import Soundness
 from connector.store.transaction import Transaction
 
@@ -36,7 +40,11 @@ class Store:
         self.objects = ObjectStore(self.database)
         self.soundness = Soundness(self.database)
         self.lists = ListStore(self.database, self.soundness)
+        self.wanted = WantedEntries(self.database)
+        self.outputs = OutputStates(self.database)
         self.ledger = Ledger(self.database)
+        self.plans = Plans(self.database)
+        self.audit = Audit(self.database)
         self.exceptions = Exceptions(self.database)
         self.markings = KeptMarkings(self.database)
         self.producers = Producers(self.database)

@@ -91,7 +91,9 @@ class Applier:
                 self._change(proposal, output, adapter, applied)
             self.fault("written")
         done = replace(state, seq=proposal.seq, setup=output.setup)
-        ledger.finish(done, proposal.seq, verified=proposal.scope.verifies, now=self.now())
+        self.store.outputs.finish(
+            done, proposal.seq, verified=proposal.scope.verifies, now=self.now()
+        )
         self.fault("finished")
         return applied
 
@@ -229,7 +231,7 @@ class Applier:
 
     def _check_unmoved(self, output: Output, proposal: Proposal, transaction: Transaction) -> None:
         """What is published is the list as it is now, so that must be what the limits allowed."""
-        if self.store.ledger.list_seq(transaction, proposal.state.list) != proposal.seq:
+        if self.store.wanted.list_seq(transaction, proposal.state.list) != proposal.seq:
             raise ListMovedError
         check_decided(output, self.store, transaction)
 
@@ -247,7 +249,7 @@ class Applier:
         """
         digests = dict(steps)
         with self.store.database.read() as transaction:
-            rows = self.store.ledger.wanted_among(
+            rows = self.store.wanted.rows_among(
                 transaction, proposal.state.list, list(steps.numbers)
             )
             return [
@@ -265,7 +267,7 @@ class Applier:
 
     def _observables(self, gone: Sequence[int]) -> list[Entry]:
         with self.store.database.read() as transaction:
-            found = self.store.ledger.observables_of(transaction, gone)
+            found = self.store.wanted.observables_of(transaction, gone)
             return [Entry(one) for _number, one in found if isinstance(one, Observable)]
 
     def _confirm(
@@ -298,7 +300,7 @@ class Applier:
             for one in written
         ]
         if lines:
-            self.store.ledger.record(
+            self.store.audit.record(
                 output.name, "write", proposal.plan.id, "done", lines, self.now()
             )
 
@@ -309,21 +311,19 @@ class Applier:
             return
         unfit = self._unfit(output, proposal, gone)
         with self.store.database.read() as transaction:
-            reasons = self.store.ledger.reasons_among(transaction, proposal.state.list, gone)
+            reasons = self.store.wanted.reasons_among(transaction, proposal.state.list, gone)
             lines = [
                 [found.type.value, found.shown, "", reasons.get(number, Reason.DESELECTED).value]
-                for number, found in self.store.ledger.observables_of(transaction, gone)
+                for number, found in self.store.wanted.observables_of(transaction, gone)
             ]
         self.store.ledger.confirm_removed(proposal.state, gone, unfit, self.now())
         applied.removed += len(gone)
-        self.store.ledger.record(output.name, "remove", proposal.plan.id, "done", lines, self.now())
+        self.store.audit.record(output.name, "remove", proposal.plan.id, "done", lines, self.now())
 
     def _unfit(self, output: Output, proposal: Proposal, gone: Sequence[int]) -> dict[int, int]:
         """Return the marks of entries still wanted that this target cannot have."""
         with self.store.database.read() as transaction:
-            rows = list(
-                self.store.ledger.wanted_among(transaction, proposal.state.list, list(gone))
-            )
+            rows = list(self.store.wanted.rows_among(transaction, proposal.state.list, list(gone)))
         return {
             row.number: proposal.unfit(output, row) or LedgerState.OVER_CAPACITY for row in rows
         }

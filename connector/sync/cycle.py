@@ -167,12 +167,12 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
     where much would go that nobody asked to remove, and the state is damaged.
     """
     ledger = store.ledger
-    state = ledger.open(output.name, output.listing.number)
+    state = store.outputs.open(output.name, output.listing.number)
     present = read_target(output, store) if scope.verifies else None
     with store.database.read() as transaction:
         check_decided(output, store, transaction)
-        seq = ledger.list_seq(transaction, state.list)
-        room = _within_capacity(output, transaction, ledger, state)
+        seq = store.wanted.list_seq(transaction, state.list)
+        room = _within_capacity(output, store, transaction, state)
         if room is not None and not scope.everything:
             scope = replace(scope, everything=True)  # the rank that still fits may have moved
         renews = output.publishes and state.setup != output.setup
@@ -200,10 +200,10 @@ def check_decided(output: Output, store: Store, transaction: Transaction) -> Non
     A rule's text is read when it is written: a version that the list has not considered yet may
     bear a marking that withholds it.
     """
-    number, ledger = output.listing.number, store.ledger
-    decided = ledger.is_decided(transaction, number)
+    number, wanted = output.listing.number, store.wanted
+    decided = wanted.is_decided(transaction, number)
     if decided and isinstance(output.adapter, RuleAdapter):
-        decided = ledger.rules_are_decided(transaction, number)
+        decided = wanted.rules_are_decided(transaction, number)
     if not decided:
         listed = output.listing.policy.name
         raise UndecidedError(
@@ -227,7 +227,7 @@ def _wanted(
     room: Room | None,
 ) -> Iterator[Wanted]:
     """Yield what the output should hold, each with its digest or the mark that says why not."""
-    rows = store.ledger.wanted(transaction, output.listing.number, after)
+    rows = store.wanted.rows(transaction, output.listing.number, after)
     for part in _parts(rows, _WANTED_PART):
         marks = {row.number: _unfit(output, room, row) for row in part}
         fitting = (row for row in part if not marks[row.number])
@@ -247,19 +247,19 @@ def digest_held(output: Output, line: Line) -> int:
 
 
 def _within_capacity(
-    output: Output, transaction: Transaction, ledger: Ledger, state: OutputState
+    output: Output, store: Store, transaction: Transaction, state: OutputState
 ) -> Room | None:
     """Return which entries the target can hold; None where all fit and always did."""
     capacity = output.capacity
     if capacity is None:
         return None
-    if ledger.wanted_count(transaction, state.list) <= capacity and not any(
-        ledger.marked(transaction, state.number, mark) for mark in BELOW
+    if store.wanted.count(transaction, state.list) <= capacity and not any(
+        store.ledger.marked(transaction, state.number, mark) for mark in BELOW
     ):
         return None
     fitting = (
         (number, source)
-        for number, observable, source in ledger.ranks(transaction, state.list)
+        for number, observable, source in store.wanted.ranks(transaction, state.list)
         if output.fits(observable)
     )
     return Room.of(fitting, capacity, output.listing.policy.shares)
@@ -277,7 +277,7 @@ def _put_by_others(plan: Plan, output: Output, state: OutputState, store: Store)
         with store.database.read() as transaction:
             ours = store.ledger.ours_among(transaction, state.number, part)
             new = [number for number in part if number not in ours]
-            found = store.ledger.observables_of(transaction, new)
+            found = store.wanted.observables_of(transaction, new)
             asked = {one: number for number, one in found if isinstance(one, Observable)}
         if asked:
             held = adapter.holds(asked.keys())
@@ -293,7 +293,7 @@ def read_target(output: Output, store: Store) -> TargetSnapshot:
     present = TargetSnapshot(ours_alone=output.publishes)
     for part in _parts(_found(output), _READ_PART):
         with store.database.read() as transaction:
-            known = store.ledger.numbers_of(transaction, [subject for subject, _digest in part])
+            known = store.wanted.numbers_of(transaction, [subject for subject, _digest in part])
         for subject, held in part:
             if (number := known.get(subject)) is None:
                 present.unknown += 1
@@ -323,14 +323,14 @@ def listed_entries(
     output: Output, store: Store, transaction: Transaction, proposal: Proposal
 ) -> Iterator[Entry]:
     """Yield all that the output should hold, sorted, as `ListAdapter.publish` takes it."""
-    room, ledger = proposal.room, store.ledger
+    room, wanted = proposal.room, store.wanted
     if output.mapper is not None:
-        rows = _held(output, ledger.wanted_sorted(transaction, proposal.state.list), room)
+        rows = _held(output, wanted.rows_sorted(transaction, proposal.state.list), room)
         for _row, line in output.lines(store, transaction, rows):
             if isinstance(line, Entry):
                 yield line
         return
-    for number, observable, _rank in ledger.values_sorted(transaction, proposal.state.list):
+    for number, observable, _rank in wanted.values_sorted(transaction, proposal.state.list):
         if output.fits(observable) and (room is None or number in room.best):
             yield Entry(cast(Observable, observable))
 
@@ -340,7 +340,7 @@ def listed_rules(
 ) -> Iterator[Rule]:
     """Yield all rules that the output should hold, as `RuleAdapter.publish` takes them."""
     # Numbers are given as rules are first seen.
-    rows = store.ledger.wanted(transaction, proposal.state.list, None)
+    rows = store.wanted.rows(transaction, proposal.state.list, None)
     rows = _held(output, rows, proposal.room)
     for _row, line in output.lines(store, transaction, rows):
         if isinstance(line, Rule):

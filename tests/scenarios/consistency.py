@@ -230,5 +230,5 @@ def _ledger(service: Service, transaction: Transaction, output: str) -> dict[Sub
 
 
 def _wanted(service: Service, transaction: Transaction, number: int) -> set[Subject]:
-    rows = service.store.ledger.values_sorted(transaction, number)
+    rows = service.store.wanted.values_sorted(transaction, number)
     return {observable for _number, observable, _rank in rows}

@@ -287,9 +287,9 @@ def test_a_sighting_renews_what_would_end_by_age(
 
 
 def merged(site: Site) -> Merged:
-    ledger = site.service.store.ledger
+    wanted = site.service.store.wanted
     with site.service.store.database.read() as transaction:
-        rows = ledger.wanted(transaction, site.service.lists["perimeter"].number, None)
+        rows = wanted.rows(transaction, site.service.lists["perimeter"].number, None)
         return next(row.merged for row in rows if row.observable.value == "192.0.2.1")
 
 

@@ -185,11 +185,11 @@ class History:
         firewall = self.site.rack[device]
         if not value.endswith("example") or observable in firewall.entries():
             return
-        ledger, listed = self.site.service.store.ledger, self.site.service.outputs[device].listing
-        number = ledger.open(device, listed.number).number
+        store, listed = self.site.service.store, self.site.service.outputs[device].listing
+        number = store.outputs.open(device, listed.number).number
         with self.site.service.store.database.read() as transaction:
-            known = ledger.numbers_of(transaction, [observable])
-            ours = ledger.ours_among(transaction, number, list(known.values()))
+            known = store.wanted.numbers_of(transaction, [observable])
+            ours = store.ledger.ours_among(transaction, number, list(known.values()))
         if not ours:
             firewall.put_by_hand(observable, {})
 

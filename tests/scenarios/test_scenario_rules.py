@@ -201,7 +201,7 @@ def test_a_feed_that_loses_all_its_rules_does_not_empty_the_file(ready: Site) ->
     held = ready.output("detect")
     assert (held["state"], held["written"]) == ("held", 3)
     assert "would remove all" in plan(ready)["broken_limits"][0]
-    ready.service.outputs.sync("detect", EVERYTHING, accepted=held["held_plan"])
+    ready.service.outputs.accept(held["held_plan"], "ada")
     assert names(ready) == []
     ready.once()
     assert ready.output("detect")["state"] == "ok"

@@ -76,7 +76,7 @@ def test_time_runs_on_while_a_plan_is_held(polled: Site, taxii: TaxiiServer) -> 
     polled.open()
     polled.service.lists.refresh("perimeter")
     assert gone(polled) == {}
-    polled.service.outputs.sync("edge", accepted=held.value.plan_id)
+    polled.service.outputs.accept(held.value.plan_id, "ada")
     assert polled.at() == [THREE, "192.0.2.4"]
     assert gone(polled) == {"revoked": (2, 7200.0)}
     polled.consistent()

@@ -211,7 +211,7 @@ class Played:
         number, policy = output.listing.number, output.listing.policy
         with store.database.read() as transaction:
             describer = Describer(name, policy, output.mapper, store, transaction)
-            rows = list(store.ledger.wanted(transaction, number, None))
+            rows = list(store.wanted.rows(transaction, number, None))
             return {entry.value: dict(entry.fields) for _, entry in describer.entries(rows)}
 
     def rules(self) -> list[tuple[Rule, Merged]]:
@@ -219,7 +219,7 @@ class Played:
         service, store = self.site.service, self.site.service.store
         output = service.outputs["hunt"]
         with store.database.read() as transaction:
-            wanted = store.ledger.wanted(transaction, output.listing.number, None)
+            wanted = store.wanted.rows(transaction, output.listing.number, None)
             rows = [row for row in wanted if output.fits(row.observable)]
             found = [(line, row.merged) for row, line in output.lines(store, transaction, rows)]
             return [one for one in found if isinstance(one[0], Rule) and one[0].feed == "a"]

@@ -21,6 +21,7 @@ from connector.decisions.plan import OURS, EntryRefs, LedgerState, Limits, Plan,
 from connector.indicators.identity import key_of_id
 from connector.model import Observable, ObservableType, Reason
 from connector.store.outputs.outputs import OutputState
+from connector.store.outputs.plans import KeptPlan, PlanState
 from connector.store.store import Store
 from connector.store.tallies import OUTPUT_TALLY, tallies
 from connector.sync.apply import Applier, ApplyResult
@@ -260,7 +261,7 @@ def test_reasons_for_leaving_reach_the_plan(edge: Edge) -> None:
     plan = propose(edge.output, edge.store, CHANGED).plan
     assert plan.reasons == {Reason.EXPIRED: 1, Reason.REVOKED: 1, Reason.WITHDRAWN: 1}
     with edge.store.database.read() as transaction:
-        found = edge.store.ledger.reasons_among(transaction, edge.hand.number, [1, 2, 3, 4])
+        found = edge.store.wanted.reasons_among(transaction, edge.hand.number, [1, 2, 3, 4])
     assert found == {1: Reason.EXPIRED, 2: Reason.REVOKED, 4: Reason.WITHDRAWN}
 
 
@@ -326,17 +327,17 @@ def test_what_a_list_wants_is_read_in_every_order(edge: Edge) -> None:
         indicator(3, hosts=(7,), confidence=50), indicator(4, hosts=(3,), revoked=True),
     )  # fmt: skip
     edge.hand.refresh()
-    ledger, number = edge.store.ledger, edge.hand.number
+    wanted, number = edge.store.wanted, edge.hand.number
     with edge.store.database.read() as transaction:
-        by_number = [row.observable.value for row in ledger.wanted(transaction, number, None)]
-        by_key = [row.observable.value for row in ledger.wanted_sorted(transaction, number)]
-        values = [found.value for _n, found, _r in ledger.values_sorted(transaction, number)]
-        ranked = [found.value for _n, found, _r in ledger.ranks(transaction, number)]
-        seq = ledger.list_seq(transaction, number)
-        late = list(ledger.wanted(transaction, number, seq))
-        [one] = ledger.wanted_among(transaction, number, [2, 4, 99])
-        count = ledger.wanted_count(transaction, number)
-        observables = dict(ledger.observables_of(transaction, [3, 1, 99]))
+        by_number = [row.observable.value for row in wanted.rows(transaction, number, None)]
+        by_key = [row.observable.value for row in wanted.rows_sorted(transaction, number)]
+        values = [found.value for _n, found, _r in wanted.values_sorted(transaction, number)]
+        ranked = [found.value for _n, found, _r in wanted.ranks(transaction, number)]
+        seq = wanted.list_seq(transaction, number)
+        late = list(wanted.rows(transaction, number, seq))
+        [one] = wanted.rows_among(transaction, number, [2, 4, 99])
+        count = wanted.count(transaction, number)
+        observables = dict(wanted.observables_of(transaction, [3, 1, 99]))
     last = [each.rsplit(".", 1)[1] for each in by_number]
     assert last == ["9", "5", "7"]
     assert by_key == values == ["198.51.100.5", "198.51.100.7", "198.51.100.9"]
@@ -359,44 +360,44 @@ def test_large_lists_are_asked_for_in_parts(edge: Edge) -> None:
         )
     )
     edge.sync()
-    ledger, asked = edge.store.ledger, list(range(1, 2501))
+    wanted, asked = edge.store.wanted, list(range(1, 2501))
     with edge.store.database.read() as transaction:
-        rows = list(ledger.wanted_among(transaction, edge.hand.number, asked))
+        rows = list(wanted.rows_among(transaction, edge.hand.number, asked))
         assert [row.number for row in rows] == asked
-        assert len(ledger.numbers_of(transaction, [row.observable for row in rows])) == 2500
-        assert ledger.ours_among(transaction, 1, asked) == set(asked)
-        assert len(list(ledger.written(transaction, 1))) == 2500
+        assert len(wanted.numbers_of(transaction, [row.observable for row in rows])) == 2500
+        assert edge.store.ledger.ours_among(transaction, 1, asked) == set(asked)
+        assert len(list(edge.store.ledger.written(transaction, 1))) == 2500
 
 
 def test_an_output_keeps_its_number_and_where_it_stands(edge: Edge) -> None:
-    ledger, listed = edge.store.ledger, edge.hand.number
-    state = ledger.open("edge", listed)
+    outputs, listed = edge.store.outputs, edge.hand.number
+    state = outputs.open("edge", listed)
     assert state == OutputState(1, listed, 0, b"", None, None, None)
-    ledger.finish(replace(state, setup=b"new"), 7, verified=False, now=5)
-    assert ledger.open("edge", listed) == replace(state, seq=7)
-    ledger.finish(replace(state, setup=b"new"), 8, verified=True, now=6)
-    assert ledger.open("edge", listed) == replace(state, seq=8, setup=b"new", verified_at=6)
-    assert ledger.open("other", listed).number == 2
-    assert ledger.open("edge", listed + 1).verified_at is None, "it carries another list now"
+    outputs.finish(replace(state, setup=b"new"), 7, verified=False, now=5)
+    assert outputs.open("edge", listed) == replace(state, seq=7)
+    outputs.finish(replace(state, setup=b"new"), 8, verified=True, now=6)
+    assert outputs.open("edge", listed) == replace(state, seq=8, setup=b"new", verified_at=6)
+    assert outputs.open("other", listed).number == 2
+    assert outputs.open("edge", listed + 1).verified_at is None, "it carries another list now"
 
 
 def test_attempts_are_noted_and_a_pause_lasts_until_it_is_resumed(edge: Edge) -> None:
-    ledger, listed = edge.store.ledger, edge.hand.number
-    number = ledger.open("edge", listed).number
-    ledger.note_attempt(number, 10, None, None)
-    ledger.note_attempt(number, 20, "401", "401")
-    assert ledger.open("edge", listed).paused == "401"
+    outputs, listed = edge.store.outputs, edge.hand.number
+    number = outputs.open("edge", listed).number
+    outputs.note_attempt(number, 10, None, None)
+    outputs.note_attempt(number, 20, "401", "401")
+    assert outputs.open("edge", listed).paused == "401"
     sql = "SELECT last_attempt, last_success, error FROM outputs"
     assert edge.hand.rows(sql) == [(20, 10, "401")]
-    ledger.resume(["edge", "unknown"])
-    assert ledger.open("edge", listed).paused is None
+    outputs.resume(["edge", "unknown"])
+    assert outputs.open("edge", listed).paused is None
 
 
 def test_an_output_that_the_file_names_no_more_is_told_with_what_it_left(edge: Edge) -> None:
     edge.hand.give(indicator(1), indicator(2))
     edge.sync()
-    assert edge.store.ledger.left_behind(["edge"]) == {}
-    assert edge.store.ledger.left_behind([]) == {"edge": 2}
+    assert edge.store.outputs.left_behind(["edge"]) == {}
+    assert edge.store.outputs.left_behind([]) == {"edge": 2}
 
 
 def planned(*added: int) -> Plan:
@@ -410,34 +411,34 @@ def states(edge: Edge) -> dict[str, str]:
 
 
 def test_a_held_plan_is_news_once_and_gives_way_to_the_next(edge: Edge) -> None:
-    ledger = edge.store.ledger
-    output = ledger.open("edge", edge.hand.number)
+    outputs, plans = edge.store.outputs, edge.store.plans
+    output = outputs.open("edge", edge.hand.number)
     first, second = planned(1), planned(1, 2)
-    assert ledger.hold(output, first, ["too many"], 10)
-    assert not ledger.hold(output, first, ["too many"], 20)
-    assert ledger.open("edge", output.list).held_plan == first.id
-    assert ledger.hold(output, second, ["too many", "still"], 30)
+    assert plans.hold(output, first, ["too many"], 10)
+    assert not plans.hold(output, first, ["too many"], 20)
+    assert outputs.open("edge", output.list).held_plan == first.id
+    assert plans.hold(output, second, ["too many", "still"], 30)
     assert states(edge) == {first.id: "replaced", second.id: "held"}
-    assert ledger.hold(output, first, ["too many"], 40), "it is news again"
+    assert plans.hold(output, first, ["too many"], 40), "it is news again"
     rows = edge.hand.rows("SELECT created, adds, updates, removes, broken FROM plans ORDER BY adds")
     assert rows == [(10, 1, 0, 0, '["too many"]'), (30, 2, 0, 0, '["too many","still"]')]
-    ledger.finish(output, 1, verified=False, now=50)
-    assert ledger.open("edge", output.list).held_plan is None
+    outputs.finish(output, 1, verified=False, now=50)
+    assert outputs.open("edge", output.list).held_plan is None
 
 
 def test_a_plan_is_accepted_by_its_id_and_done_once(edge: Edge) -> None:
-    ledger = edge.store.ledger
-    output = ledger.open("edge", edge.hand.number)
+    outputs, plans = edge.store.outputs, edge.store.plans
+    output = outputs.open("edge", edge.hand.number)
     plan = planned(1)
-    ledger.hold(output, plan, ["too many"], 10)
-    with edge.store.database.read() as transaction:
-        assert ledger.plan_state(transaction, plan.id) == ("edge", "held", "changed")
-        assert ledger.plan_state(transaction, "unknown") is None
-    assert ledger.accepted(output.number) == set()
-    ledger.set_plan_state(output.number, plan.id, "accepted", "ada")
-    assert ledger.accepted(output.number) == {plan.id}
-    ledger.set_plan_state(output.number, plan.id, "done")
-    assert ledger.accepted(output.number) == set()
+    plans.hold(output, plan, ["too many"], 10)
+    held = KeptPlan(plan.id, "edge", output.number, PlanState.HELD, "changed")
+    assert plans.find(plan.id) == held
+    assert plans.find("unknown") is None
+    assert plans.accepted(output.number) == set()
+    plans.accept(output.number, plan.id, "ada")
+    assert plans.accepted(output.number) == {plan.id}
+    plans.complete(output.number, plan.id)
+    assert plans.accepted(output.number) == set()
     assert edge.hand.rows("SELECT state, accepted_by FROM plans") == [("done", "ada")]
 
 

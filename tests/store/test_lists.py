@@ -165,7 +165,7 @@ def test_a_list_knows_whether_it_has_seen_the_latest_rules(hand: Hand) -> None:
 
     def decided() -> bool:
         with hand.store.database.read() as transaction:
-            return hand.store.ledger.rules_are_decided(transaction, hand.number)
+            return hand.store.wanted.rules_are_decided(transaction, hand.number)
 
     assert decided()
     hand.give(indicator(2))

@@ -486,7 +486,7 @@ def test_observables_are_numbered_once(store: Store) -> None:
     assert found == [("198.51.100.1",), ("198.51.100.2",)]
     asked = [Observable(ObservableType.IPV4_ADDR, value) for (value,) in found]
     with store.database.read() as transaction:
-        numbers = store.ledger.numbers_of(transaction, asked)
+        numbers = store.wanted.numbers_of(transaction, asked)
     assert [numbers[each] for each in asked] == [1, 2]
 
 

@@ -66,12 +66,12 @@ class WantedEntries:
         )
         return transaction.one(sql, (FIRST_LANGUAGE, list_number)) is None
 
-    def wanted_count(self, transaction: Transaction, list_number: int) -> int:
+    def count(self, transaction: Transaction, list_number: int) -> int:
         """Return how many entries a list wants."""
         found = tallies(transaction, LIST_TALLY, list_number)
         return found.get(CODES[Reason.WANTED], 0)
 
-    def wanted(
+    def rows(
         self, transaction: Transaction, list_number: int, after: int | None
     ) -> Iterator[WantedRow]:
         """Yield what the list wants, sorted by number; of late changes only, given `after`.
@@ -82,7 +82,7 @@ class WantedEntries:
         late = "" if after is None else f"AND e.seq > {int(after)} "
         return self._carried(transaction, list_number, late + "ORDER BY +e.observable")
 
-    def wanted_among(
+    def rows_among(
         self, transaction: Transaction, list_number: int, observables: Sequence[int]
     ) -> Iterator[WantedRow]:
         """Yield what the list wants of these observables, sorted by number, as far as it can."""
@@ -91,7 +91,7 @@ class WantedEntries:
             rows = transaction.rows(sql, (list_number,))
             yield from (_wanted_row(row) for row in rows if row[_CLAIM] is not None)
 
-    def wanted_sorted(self, transaction: Transaction, list_number: int) -> Iterator[WantedRow]:
+    def rows_sorted(self, transaction: Transaction, list_number: int) -> Iterator[WantedRow]:
         """Yield all that the list wants in the order of the observables' keys.
 
         Raises UndecidedError where the claim that carried an entry is gone.

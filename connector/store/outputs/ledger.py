@@ -12,10 +12,8 @@ from typing import Final
 from connector.decisions.decide import reason_of
 from connector.decisions.plan import GONE, OURS, EntryRefs, LedgerEntry, LedgerState, Plan
 from connector.model import Reason
-from connector.store.database import numbers, parts
-from connector.store.lists.wanted import WantedEntries
-from connector.store.outputs.outputs import Outputs, OutputState
-from connector.store.outputs.plans import Plans
+from connector.store.database import Database, numbers, parts
+from connector.store.outputs.outputs import OutputState
 from connector.store.outputs.timings import add_times
 from connector.store.tallies import (
     ENFORCE_TALLY,
@@ -31,12 +29,11 @@ _SET_AT_ONCE: Final = 10_000
 _OURS: Final = ",".join(str(int(mark)) for mark in sorted(OURS))
 
 
-class Ledger(WantedEntries, Outputs, Plans):
-    """Keeps what every output was meant to hold and what its target confirmed.
+class Ledger:
+    """Keeps what every output was meant to hold and what its target confirmed."""
 
-    Its parents hold what else an output's cycle asks: what the list wants, where the output
-    stands, and its plans.
-    """
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
     def owned(self, transaction: Transaction, output: int) -> int:
         """Return how many entries at the target are ours."""

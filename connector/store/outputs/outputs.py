@@ -27,7 +27,7 @@ class OutputState:
     held_plan: str | None
 
 
-class Outputs:
+class OutputStates:
     """Keeps one row for every output."""
 
     def __init__(self, database: Database) -> None:

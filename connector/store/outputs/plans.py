@@ -1,19 +1,76 @@
-"""Plans that wait for a person or were accepted by one, and the audit of what was done."""
+"""Plans that wait for a person, or were accepted by one: where each stands, and how it moves on.
 
-from collections.abc import Sequence
-from typing import Any
+| from \\ when | a limit holds it | another is held | a person accepts | it was applied | it is no longer the same |
+|---|---|---|---|---|---|
+| (unknown) | held | | | | |
+| held | held | replaced | accepted | | outdated |
+| accepted | accepted | | | done | outdated |
+| done, outdated, replaced | held | | | | |
+
+A plan is named by its contents, so one that was done or replaced is held again where the same
+changes are due again. A plan that was accepted while a cycle was about to hold it stays accepted:
+the next cycle applies it. Everything else is refused with a PlanStateError.
+"""  # noqa: E501 - a table
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
 
 import msgspec
-import zstandard
 
 from connector.decisions.plan import Plan
+from connector.errors import ConnectorError
 from connector.store.database import Database
 from connector.store.outputs.outputs import OutputState
 from connector.store.transaction import Transaction
 
 
+class PlanState(StrEnum):
+    """Where a plan that was held stands."""
+
+    HELD = "held"
+    ACCEPTED = "accepted"
+    DONE = "done"
+    OUTDATED = "outdated"
+    REPLACED = "replaced"
+
+
+_AGAIN: Final = frozenset({PlanState.HELD})
+_NEXT: Final[Mapping[PlanState | None, frozenset[PlanState]]] = {
+    None: _AGAIN,
+    PlanState.HELD: frozenset(
+        {PlanState.HELD, PlanState.REPLACED, PlanState.ACCEPTED, PlanState.OUTDATED}
+    ),
+    PlanState.ACCEPTED: frozenset({PlanState.DONE, PlanState.OUTDATED}),
+    PlanState.DONE: _AGAIN,
+    PlanState.OUTDATED: _AGAIN,
+    PlanState.REPLACED: _AGAIN,
+}
+
+
+class PlanStateError(ConnectorError):
+    """A plan cannot move from where it stands to where it was asked to."""
+
+    def __init__(self, plan_id: str, state: PlanState | None, asked: PlanState) -> None:
+        stands = "was never held" if state is None else f"is {state}"
+        super().__init__(f"plan {plan_id} {stands}, so it cannot become {asked}")
+        self.state = state
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPlan:
+    """A plan that was held: whose it is, where it stands, and the scope it was made with."""
+
+    id: str
+    output: str
+    number: int
+    state: PlanState
+    scope: str
+
+
 class Plans:
-    """Keeps held plans and the append-only audit."""
+    """Keeps plans that were held, and moves each on."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -21,59 +78,71 @@ class Plans:
     def hold(self, output: OutputState, plan: Plan, broken: Sequence[str], now: int) -> bool:
         """Keep a plan for a person; return whether it is news."""
         with self._db.write() as transaction:
-            sql = "SELECT state FROM plans WHERE id = ? AND output = ?"
-            known = transaction.one(sql, (plan.id, output.number))
-            transaction.run(
-                "UPDATE plans SET state = 'replaced' WHERE output = ? AND state = 'held' "
-                "AND id <> ?",
-                (output.number, plan.id),
-            )
+            known = _state(transaction, output.number, plan.id)
+            if PlanState.HELD not in _NEXT[known]:
+                return False
+            sql = "UPDATE plans SET state = ? WHERE output = ? AND state = ? AND id <> ?"
+            replaced = (PlanState.REPLACED, output.number, PlanState.HELD, plan.id)
+            transaction.run(sql, replaced)
             sql = (
                 "INSERT INTO plans (id, output, state, created, scope, adds, updates, removes, "
-                "broken) VALUES (?,?,'held',?,?,?,?,?,?) ON CONFLICT (id, output) DO UPDATE SET "
-                "state = 'held', broken = excluded.broken, scope = excluded.scope"
+                "broken) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (id, output) DO UPDATE SET "
+                "state = excluded.state, broken = excluded.broken, scope = excluded.scope"
             )
             counts = (len(plan.add), len(plan.update), len(plan.remove))
             body = msgspec.json.encode(list(broken)).decode()
-            row = (plan.id, output.number, now, plan.scope, *counts, body)
+            row = (plan.id, output.number, PlanState.HELD, now, plan.scope, *counts, body)
             transaction.run(sql, row)
             sql = "UPDATE outputs SET held_plan = ? WHERE number = ?"
             transaction.run(sql, (plan.id, output.number))
-        return bool(known != "held")
+        return known is not PlanState.HELD
 
-    def plan_state(self, transaction: Transaction, plan_id: str) -> tuple[str, str, str] | None:
-        """Return a plan's output, state and scope; None where no such plan was kept."""
-        sql = (
-            "SELECT o.name, p.state, p.scope FROM plans p JOIN outputs o ON o.number = p.output "
-            "WHERE p.id = ? ORDER BY p.created DESC"
-        )
-        rows = transaction.rows(sql, (plan_id,))
-        return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
-
-    def set_plan_state(self, output: int, plan_id: str, state: str, by: str | None = None) -> None:
-        """Move a plan on: held, accepted, done, outdated, replaced."""
+    def accept(self, output: int, plan_id: str, by: str) -> None:
+        """Let a held plan be applied, because a person said so."""
         with self._db.write() as transaction:
-            sql = "UPDATE plans SET state = ?, accepted_by = coalesce(?, accepted_by) "
-            sql += "WHERE id = ? AND output = ?"
-            transaction.run(sql, (state, by, plan_id, output))
+            _move(transaction, output, plan_id, PlanState.ACCEPTED)
+            sql = "UPDATE plans SET accepted_by = ? WHERE id = ? AND output = ?"
+            transaction.run(sql, (by, plan_id, output))
+
+    def complete(self, output: int, plan_id: str) -> None:
+        """Record that an accepted plan was applied."""
+        with self._db.write() as transaction:
+            _move(transaction, output, plan_id, PlanState.DONE)
+
+    def outdate(self, output: int, plan_id: str) -> None:
+        """Record that the changes due now are no longer those of a plan."""
+        with self._db.write() as transaction:
+            _move(transaction, output, plan_id, PlanState.OUTDATED)
+
+    def find(self, plan_id: str) -> KeptPlan | None:
+        """Return a plan by its id; None where none was ever held by that id."""
+        sql = (
+            "SELECT o.name, p.output, p.state, p.scope FROM plans p "
+            "JOIN outputs o ON o.number = p.output WHERE p.id = ? ORDER BY p.created DESC"
+        )
+        with self._db.read() as transaction:
+            for name, number, state, scope in transaction.rows(sql, (plan_id,)):
+                return KeptPlan(plan_id, name, number, PlanState(state), scope)
+        return None
 
     def accepted(self, output: int) -> set[str]:
         """Return the plans of an output that a person accepted and that are not done."""
         with self._db.read() as transaction:
-            sql = "SELECT id FROM plans WHERE output = ? AND state = 'accepted'"
-            return {row[0] for row in transaction.rows(sql, (output,))}
+            sql = "SELECT id FROM plans WHERE output = ? AND state = ?"
+            return {row[0] for row in transaction.rows(sql, (output, PlanState.ACCEPTED))}
 
-    def record(
-        self, output: str, action: str, plan: str, result: str, entries: Sequence[Sequence[Any]],
-        now: int,
-    ) -> None:  # fmt: skip
-        """Append to the audit: time, output, action, plan, result and the entries concerned."""
-        body = zstandard.ZstdCompressor(level=3).compress(msgspec.msgpack.encode(entries))
-        with self._db.write() as transaction:
-            number = (transaction.one("SELECT max(number) FROM audit") or 0) + 1
-            sql = (
-                "INSERT INTO audit (number, at, output, action, plan, result, count, entries) "
-                "VALUES (?,?,?,?,?,?,?,?)"
-            )
-            row = (number, now, output, action, plan, result, len(entries), body)
-            transaction.run(sql, row)
+
+def _state(transaction: Transaction, output: int, plan_id: str) -> PlanState | None:
+    """Return where a plan stands; None where it was never held."""
+    sql = "SELECT state FROM plans WHERE id = ? AND output = ?"
+    known = transaction.one(sql, (plan_id, output))
+    return None if known is None else PlanState(known)
+
+
+def _move(transaction: Transaction, output: int, plan_id: str, to: PlanState) -> None:
+    """Move a plan on; raise PlanStateError where the table has no such way."""
+    state = _state(transaction, output, plan_id)
+    if to not in _NEXT[state]:
+        raise PlanStateError(plan_id, state, to)
+    sql = "UPDATE plans SET state = ? WHERE id = ? AND output = ?"
+    transaction.run(sql, (to, plan_id, output))
