@@ -1,4 +1,4 @@
-"""The output contract, and all that a plugin ever imports."""
+"""The output contract: everything that an adapter imports."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -76,7 +76,7 @@ S = TypeVar("S", bound=Settings)
 
 
 class Response(Protocol):
-    """What an adapter reads of an answer."""
+    """The part of an HTTP response that an adapter reads."""
 
     @property
     def status_code(self) -> int: ...
@@ -87,7 +87,7 @@ class Response(Protocol):
 
 
 class Http(Protocol):
-    """The one HTTP client: TLS, proxy, credentials, timeouts and redaction are its own concern."""
+    """The one HTTP client: it takes care of TLS, proxy, credentials, timeouts and redaction."""
 
     def request(
         self,
@@ -102,9 +102,9 @@ class Http(Protocol):
 
 
 class Place:
-    """Where an output stands: what an adapter may need to know beside its own options.
+    """The surroundings of an output: what an adapter may need to know besides its options.
 
-    `types` are those that the file has it write; where it names none, all there are.
+    `types` are the types of observable that the output writes; all where the file names none.
     """
 
     __slots__ = ("output", "publish_folder", "types")
@@ -123,9 +123,9 @@ class Place:
 class Adapter(ABC, Generic[S]):
     """Keeps one list at one target; subclass `ListAdapter`, `EntryAdapter` or `RuleAdapter`.
 
-    `supports` names the observables that the target can hold; an adapter whose options narrow
-    that overrides `accepts`. `fields` names what a mapping may fill beside the value, and
-    `default_mapping` fills it where the file says nothing.
+    `supports` names the types that the target can store; an adapter whose options narrow that
+    overrides `accepts`. `fields` names what a mapping may fill besides the value, and
+    `default_mapping` fills it where the file has no mapping.
     """
 
     settings_type: ClassVar[type[Settings]]
@@ -142,36 +142,36 @@ class Adapter(ABC, Generic[S]):
 
     @property
     def http(self) -> Http:
-        """The client built from this output's options; they must be an `HttpSettings`."""
+        """The client made from this output's options, which must be an `HttpSettings`."""
         if self._http is None:
-            raise RuntimeError("an adapter that speaks HTTP derives its options from HttpSettings")
+            raise RuntimeError("an adapter that uses HTTP needs options derived from HttpSettings")
         return self._http
 
     @property
     def place(self) -> Place:
-        """Where this output stands."""
+        """The surroundings of this output."""
         if self._place is None:
-            raise RuntimeError("this adapter was made without its place")
+            raise RuntimeError("this adapter was made without a place")
         return self._place
 
     def accepts(self, observable: Observable) -> bool:
-        """Return whether the target can hold this observable, as configured."""
+        """Return whether the target, as configured, can store this observable."""
         return observable.type in self.supports
 
     def doubts(self) -> Sequence[str]:
-        """Return what these options allow and hardly anybody means, for `connector check`."""
+        """Return warnings about valid options that are hardly intended, for `connector check`."""
         return ()
 
     def as_held(self, entry: Entry) -> Entry:
-        """Return the entry as `read` will give it back, where the target bends its fields."""
+        """Return the entry as `read` will return it, where the target changes its fields."""
         return entry
 
     @abstractmethod
     def read(self) -> Iterable[Entry] | Iterable[Rule]:
-        """Return what the target holds now; raise UnavailableError when unsure."""
+        """Return what is at the target now; raise UnavailableError when unsure."""
 
     def close(self) -> None:
-        """Let go of connections; called once, after the last use."""
+        """Close connections; called once, after the last use."""
 
 
 class ListAdapter(Adapter[S]):
@@ -179,13 +179,13 @@ class ListAdapter(Adapter[S]):
 
     @abstractmethod
     def read(self) -> Iterable[Entry]:
-        """Return what the target holds now; raise UnavailableError when unsure."""
+        """Return what is at the target now; raise UnavailableError when unsure."""
 
     @abstractmethod
     def publish(self, entries: Iterable[Entry]) -> None:
         """Replace the list in one step, from a sorted stream; readers see the old or the new.
 
-        Raise EntryRejectedError after publishing the rest when some entries cannot be written.
+        Raise EntryRejectedError, after publishing the rest, when some entries cannot be written.
         """
 
 
@@ -196,21 +196,21 @@ class EntryAdapter(Adapter[S]):
 
     @abstractmethod
     def read(self) -> Iterable[Entry]:
-        """Return what the target holds now; raise UnavailableError when unsure."""
+        """Return what is at the target now; raise UnavailableError when unsure."""
 
     @abstractmethod
     def add(self, entries: Sequence[Entry]) -> None:
-        """Add or update entries; adding one that is there is no error."""
+        """Add or update entries; adding an existing entry is no error."""
 
     @abstractmethod
     def remove(self, entries: Sequence[Entry]) -> None:
-        """Remove entries; removing one that is gone is no error."""
+        """Remove entries; removing an absent entry is no error."""
 
     def holds(self, observables: Collection[Observable]) -> Collection[Observable]:
-        """Return those of these that are at the target now, whoever put them there.
+        """Return those observables that are at the target now, whoever added them.
 
-        The core asks before it adds what it never wrote and did not read the target for: what is
-        there by then stays others'. An adapter of a large target asks for just these instead.
+        The core asks before it adds entries that it never wrote and has not read the target for:
+        those already there belong to others. An adapter of a large target asks for these only.
         """
         asked = frozenset(observables)
         return {entry.observable for entry in self.read() if entry.observable in asked}
@@ -222,28 +222,28 @@ class EntryAdapter(Adapter[S]):
 class RuleAdapter(Adapter[S]):
     """For targets that take detection rules: Snort, Suricata, YARA, Sigma; always the whole set.
 
-    An output of such an adapter gets rules and no entries. `takes_rules` names the languages; an
-    adapter whose options narrow that overrides `takes`.
+    An output of such an adapter gets rules instead of entries. `takes_rules` names the languages;
+    an adapter whose options narrow that overrides `takes`.
     """
 
     supports: ClassVar[frozenset[ObservableType]] = frozenset()
 
     def takes(self, language: RuleLanguage) -> bool:
-        """Return whether the target takes rules of this language, as configured."""
+        """Return whether the target, as configured, takes rules of this language."""
         return language in self.takes_rules
 
     @abstractmethod
     def read(self) -> Iterable[Rule]:
-        """Return what the target holds now; raise UnavailableError when unsure."""
+        """Return what is at the target now; raise UnavailableError when unsure."""
 
     @abstractmethod
     def publish(self, rules: Iterable[Rule]) -> None:
         """Replace the set in one step, from a stream; readers see the old or the new.
 
-        Rules come in the order in which they were first seen: of two that cannot stand beside
-        each other take the first. Raise EntryRejectedError, by the rules' `key`, after
-        publishing the rest when some rules cannot be written: name all, also those refused before.
-        Indicators of two feeds may have one id, and bear two rules.
+        Rules come in the order in which they were first seen: of two that exclude each other, take
+        the first. Raise EntryRejectedError, by the rules' `key`, after publishing the rest, when
+        some rules cannot be written: name all of them, including those refused before. Indicators
+        of two feeds may have the same id and different rules.
         """
 
 

@@ -1,4 +1,4 @@
-"""The feed contract, and all that a feed plugin ever imports."""
+"""The feed contract: everything that a feed imports."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -47,16 +47,16 @@ __all__ = [
 
 S = TypeVar("S", bound=Settings)
 _MIB: Final = 1 << 20
-MOST_VALUES: Final = 4_000_000  # of one document: some 300 MB
+MOST_VALUES: Final = 4_000_000  # in one document: some 300 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
     """One stream of objects with a cursor of its own.
 
-    `key` identifies it for ever (a TAXII collection's URL, a bundle's path); `whole` says that
-    each run yields all that the collection holds, so what a run no longer shows was withdrawn.
-    `at_once` says that all of it was read before the first page: such a run cannot end half-way.
+    `key` identifies it for ever (a TAXII collection's URL, a bundle's path). With `whole`, each run
+    yields all objects of the collection, so an object that a run no longer shows was withdrawn.
+    With `at_once`, all was read before the first page, so such a run cannot end half-way.
     """
 
     key: str
@@ -69,8 +69,8 @@ class Collection:
 class Page:
     """Raw STIX objects as received, and the cursor that follows them.
 
-    `cursor` is opaque to all but its feed and is stored in the same transaction as the objects;
-    `last` marks the end of a run that ended well.
+    Only its feed interprets `cursor`, which is stored in the same transaction as the objects;
+    `last` marks the end of a successful run.
     """
 
     objects: Sequence[bytes]
@@ -80,7 +80,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A span of time whose objects the source no longer serves and we have not read."""
+    """A span of time whose objects we have not read, and the source no longer serves."""
 
     after: datetime
     until: datetime
@@ -88,9 +88,9 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A collection as people see it: also one that the file does not choose or we may not read.
+    """A collection as people see it, even one that is not selected or that we may not read.
 
-    `root` is what it stands under, such as a TAXII API root; `names` are those the file may use.
+    `root` is what it belongs to, such as a TAXII API root; `names` are those that the file may use.
     """
 
     key: str
@@ -104,9 +104,9 @@ class Offered:
 class Feed(ABC, Generic[S]):
     """Pages of STIX objects from a server or from files.
 
-    `gaps` is for sources that forget: by collection key, what the latest run could no longer ask
-    for. It is set before the run's first page, and a person acknowledges what was lost.
-    `reconcile_every` is for sources that delete: how often `holdings` is compared with the store.
+    `gaps` is for sources that forget: by collection key, what was no longer available to the latest
+    run. It is set before the run's first page, and a person acknowledges it. `reconcile_every` is
+    for sources that delete: how often `holdings` is compared with the store.
     """
 
     settings_type: ClassVar[type[Settings]]
@@ -120,37 +120,37 @@ class Feed(ABC, Generic[S]):
 
     @property
     def http(self) -> Http:
-        """The client built from this feed's options; they must be an `HttpSettings`."""
+        """The client made from this feed's options, which must be an `HttpSettings`."""
         if self._http is None:
-            raise RuntimeError("a feed that speaks HTTP derives its options from HttpSettings")
+            raise RuntimeError("a feed that uses HTTP needs options derived from HttpSettings")
         return self._http
 
     def find(self, stix_id: str) -> bytes | None:
-        """Return one object by its id, as a marking added long ago; None where there is none."""
+        """Return one object by its id, such as a marking added long ago; None if there is none."""
         del stix_id
         return None
 
     @abstractmethod
     def collections(self) -> Sequence[Collection]:
-        """Return every collection to be read; raise UnavailableError when unsure."""
+        """Return every collection to read; raise UnavailableError when unsure."""
 
     @abstractmethod
     def pages(self, collection: Collection, cursor: str | None) -> Iterator[Page]:
-        """Yield what came after `cursor` (None: from the start), in the order it was added.
+        """Yield objects added after `cursor` (None: from the start), in the order they were added.
 
         Yields nothing when there is nothing new. Raises UnavailableError on half an answer; the
-        pages yielded before stay good, and the next run goes on after them.
+        pages yielded before remain valid, and the next run continues after them.
         """
 
     def holdings(self, collection: Collection) -> Iterator[Sequence[str]]:
-        """Yield the ids of all that a collection holds; asked for where `reconcile_every` is set.
+        """Yield the ids of all objects in a collection; used where `reconcile_every` is set.
 
-        Raises UnavailableError on half an answer: what is not named counts as deleted.
+        Raises UnavailableError on half an answer: an object that is not named counts as deleted.
         """
-        raise UnavailableError(f"{collection.title}: this kind of feed cannot list what it holds")
+        raise UnavailableError(f"{collection.title}: this type of feed cannot list its objects")
 
     def offered(self) -> Sequence[Offered]:
-        """Return all that the source shows us, for people who choose; asked anew each time."""
+        """Return all collections that the source shows us, asking it each time."""
         return [Offered(found.key, found.title) for found in self.collections()]
 
     def close(self) -> None:
@@ -158,10 +158,9 @@ class Feed(ABC, Generic[S]):
 
 
 def read_file(path: Path, mib: int, option: str) -> bytes:
-    """Return all of a file that has at most so many MiB, as an option of the feed allows.
+    """Return a file of at most so many MiB, without a UTF-8 byte order mark.
 
-    A UTF-8 byte order mark is left out.
-    Raises UnavailableError where it cannot be read or is larger: part of a file is no answer.
+    Raises UnavailableError where it is unreadable or larger, which names the option to raise.
     """
     limit = mib * _MIB
     try:
@@ -175,13 +174,13 @@ def read_file(path: Path, mib: int, option: str) -> bytes:
 
 
 def read_json(content: bytes, where: str, most: int = MOST_VALUES) -> Any:
-    """Return a JSON document as plain values, where it holds at most so many.
+    """Return a JSON document of at most `most` values.
 
-    Raises UnavailableError where it is none or holds more: how many there may be is counted before
-    any is made, as a small body can unpack to millions.
+    Raises UnavailableError where it is malformed or has more. They are counted before decoding,
+    because a small body can unpack to millions.
     """
     if sum(map(content.count, (b",", b"[", b"{"))) > most:
-        raise UnavailableError(f"{where}: holds more than {most:,} values")
+        raise UnavailableError(f"{where}: has more than {most:,} values")
     try:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

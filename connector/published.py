@@ -1,9 +1,9 @@
-"""A file that others poll, replaced in one step, and a hidden record of what it stands for.
+"""A file that others poll, replaced in one step, and a hidden record of its entries.
 
-A line may say less than its entry: PAN-OS URLs lose their scheme, a plain line its type, a rule
-the indicator that bore it. So each
-file has a record beside it, named after the digest of the file's bytes. Which of the two was
-renamed last before a crash then does not matter, and a file changed by other hands has none.
+A line may say less than its entry: PAN-OS URLs lose their scheme, a plain line its type, a rule its
+indicator. So each file has a record beside it, named after the digest of the file's bytes. Then it
+does not matter which of the two was renamed last before a crash, and a file that someone else
+changed has no record.
 """
 
 import hashlib
@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Annotated, Final, Self
 
 from pydantic import AfterValidator
@@ -27,8 +26,8 @@ _PART: Final = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,99}")
 def _inside_the_folder(file: str) -> str:
     if not all(_PART.fullmatch(part) for part in file.split("/")):
         raise ValueError(
-            "should be a name inside publish_folder, such as perimeter.txt or edge/list.txt: "
-            "letters, digits, dash, underscore and dot, no part starting with a dot or dash"
+            "should be a name below publish_folder, such as perimeter.txt or edge/list.txt, of "
+            "letters, digits, dash, underscore and dot; no part may start with a dot or dash"
         )
     return file
 
@@ -39,7 +38,7 @@ PublishedName = Annotated[str, AfterValidator(_inside_the_folder)]
 
 @contextmanager
 def failures_typed(path: Path) -> Iterator[None]:
-    """Turn what the file system says into the error the core acts on."""
+    """Turn errors of the file system into those that the core acts on."""
     try:
         yield
     except OSError as error:
@@ -47,19 +46,19 @@ def failures_typed(path: Path) -> Iterator[None]:
 
 
 class Published:
-    """The file, its record, and the mark that asks the list server to hold it back."""
+    """The file, its record, and the mark that tells the list server to withhold it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.held_back = path.with_name(f".{path.name}.hold")
 
     def record(self, digest: str) -> Path:
-        """Return where the record of a file with this digest lies."""
+        """Return the path of the record for a file with this digest."""
         return self.path.with_name(f".{self.path.name}.{digest}.entries")
 
     def records(self) -> list[Path]:
         """Return every record of this file, the newest first."""
-        # By digests: `list` is not the owner of what bears the name of `list.txt`.
+        # With the digest in the pattern, `list` does not own the records of `list.txt`.
         named = re.compile(rf"\.{re.escape(self.path.name)}\.[0-9a-f]{{64}}\.entries")
         found = [path for path in self.path.parent.iterdir() if named.fullmatch(path.name)]
         return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
@@ -74,7 +73,7 @@ class Published:
 
 
 class Draft:
-    """The next file and its record, written aside; nothing is seen before `publish`."""
+    """The next file and its record, as drafts; readers see neither before `publish`."""
 
     def __init__(self, published: Published) -> None:
         self._published = published
@@ -89,14 +88,9 @@ class Draft:
             self._files.append(_create(draft))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for file in self._files:
-            with suppress(OSError):  # closing writes what a full disk has refused before
+            with suppress(OSError):  # closing writes what a full disk refused before
                 file.close()
         for draft in self._drafts:
             with suppress(OSError):
@@ -109,7 +103,7 @@ class Draft:
         self._files[1].write(records)
 
     def publish(self, *, held_back: bool) -> None:
-        """Let readers see the new file instead of the old one, from one instant to the next."""
+        """Replace the file: readers see either the old one or the new one."""
         for file in self._files:
             file.flush()
             os.fsync(file.fileno())
@@ -127,7 +121,7 @@ class Draft:
 
 
 def _create(path: Path) -> IO[bytes]:
-    """Open for writing a file that the service and its group can read, whatever the umask."""
+    """Open a file for writing that the service and its group can read, whatever the umask."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, _FILE_MODE)
     os.fchmod(descriptor, _FILE_MODE)

@@ -95,11 +95,11 @@ def test_a_target_that_cannot_be_asked_for_single_entries_is_read() -> None:
 
 
 def test_what_was_not_given_is_told_where_it_is_asked_for() -> None:
-    with pytest.raises(RuntimeError, match="derives its options from HttpSettings"):
+    with pytest.raises(RuntimeError, match="needs options derived from HttpSettings"):
         _ = Paper(Options()).http
-    with pytest.raises(RuntimeError, match="made without its place"):
+    with pytest.raises(RuntimeError, match="made without a place"):
         _ = Paper(Options()).place
-    with pytest.raises(RuntimeError, match="derives its options from HttpSettings"):
+    with pytest.raises(RuntimeError, match="needs options derived from HttpSettings"):
         _ = Post(Options()).http
 
 
@@ -115,6 +115,6 @@ def test_a_feed_offers_its_collections_and_lists_no_holdings_unless_it_can() -> 
     feed = Post(Options())
     [offered] = feed.offered()
     assert (offered.key, offered.title) == ("key", "Letters")
-    with pytest.raises(UnavailableError, match="Letters: this kind of feed cannot list"):
+    with pytest.raises(UnavailableError, match="Letters: this type of feed cannot list"):
         feed.holdings(feed.collections()[0])
     feed.close()

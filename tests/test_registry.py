@@ -214,7 +214,7 @@ def test_makes_an_adapter_that_knows_its_place(tmp_path):
     made = registry().make_adapter("text", settings, "edge", tmp_path)
     assert isinstance(made, TextAdapter)
     assert (made.place.output, made.place.publish_folder) == ("edge", tmp_path)
-    with pytest.raises(RuntimeError, match="derives its options from HttpSettings"):
+    with pytest.raises(RuntimeError, match="needs options derived from HttpSettings"):
         _ = made.http
 
 

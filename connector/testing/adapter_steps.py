@@ -1,4 +1,4 @@
-"""How the core drives an adapter, as steps that fail in words."""
+"""How the core uses an adapter, as steps that explain their failures."""
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -13,12 +13,12 @@ Key = tuple[str, str]
 
 
 def key(entry: Entry) -> Key:
-    """Return what makes an entry the same entry: its type and value."""
+    """Return the identity of an entry: its type and value."""
     return (entry.type.value, entry.value)
 
 
 def held(adapter: AnyAdapter) -> dict[Key, Entry]:
-    """Return what the target holds; an entry shown twice is a failure."""
+    """Return the entries at the target; an entry shown twice is a failure."""
     found: dict[Key, Entry] = {}
     for entry in adapter.read():
         if key(entry) in found:
@@ -28,18 +28,18 @@ def held(adapter: AnyAdapter) -> dict[Key, Entry]:
 
 
 def not_held(adapter: AnyAdapter, entries: Sequence[Entry]) -> list[Entry]:
-    """Return those of these entries that the target is asked about and does not hold."""
+    """Return the entries that `holds` does not report for the target."""
     found = single_changes(adapter).holds([entry.observable for entry in entries])
     return [entry for entry in entries if entry.observable not in found]
 
 
 def of_others(adapter: AnyAdapter) -> list[Entry]:
-    """Return what is at the target before we write, and stays: nothing where a list is ours."""
+    """Return the entries at the target before we write; none where we publish the list."""
     return [] if isinstance(adapter, ListAdapter) else list(adapter.read())
 
 
 def write(adapter: AnyAdapter, entries: Iterable[Entry]) -> dict[str, str]:
-    """Publish or add entries, and return what was rejected, with the words."""
+    """Publish or add entries, and return the reason for each rejected one, by value."""
     in_order = sorted(entries, key=key)
     if isinstance(adapter, ListAdapter):
         try:
@@ -59,7 +59,7 @@ def write(adapter: AnyAdapter, entries: Iterable[Entry]) -> dict[str, str]:
 
 
 def remove(adapter: AnyAdapter, entries: Sequence[Entry], kept: Sequence[Entry] = ()) -> None:
-    """Remove entries: by single changes, or by publishing a list of what is kept."""
+    """Remove entries: by single changes, or by publishing the entries that are kept."""
     if isinstance(adapter, ListAdapter):
         write(adapter, kept)
         return
@@ -70,14 +70,14 @@ def remove(adapter: AnyAdapter, entries: Sequence[Entry], kept: Sequence[Entry] 
 
 
 def single_changes(adapter: AnyAdapter) -> EntryAdapter[Any]:
-    """Return the adapter as the one that takes single changes."""
+    """Return the adapter as one that takes single changes."""
     if not isinstance(adapter, EntryAdapter):
-        pytest.fail("an adapter derives from ListAdapter or EntryAdapter")
+        pytest.fail("an adapter should derive from ListAdapter or EntryAdapter")
     return adapter
 
 
 def expect_held(adapter: AnyAdapter, expected: Iterable[Entry], promise: str) -> None:
-    """Fail unless read() shows exactly these entries; fields it does not show are passed over."""
+    """Fail unless read() shows exactly these entries; fields that it does not show are ignored."""
     found, wanted = held(adapter), {key(entry): entry for entry in expected}
     problems = [f"  missing: {kind} {value!r}" for kind, value in wanted.keys() - found.keys()]
     problems += [f"  never written: {kind} {value!r}" for kind, value in found.keys() - wanted]

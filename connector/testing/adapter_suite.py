@@ -1,4 +1,4 @@
-"""The promises of an adapter as tests: subclass `AdapterSuite` and give it an `adapter` fixture."""
+"""The promises of an adapter as tests: subclass `AdapterSuite` and define a fixture `adapter`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -36,9 +36,9 @@ _LOOK_AT = 100_000
 class AdapterSuite(HostileValues):
     """The five promises of an adapter, plus hostile values.
 
-    A plugin's tests are one class with an `adapter` fixture whose target holds nothing of ours.
-    The other fixtures may be overridden; a test that needs `foreign` or `break_target` is skipped
-    with a sentence as long as the class does not say how that is done at this target.
+    A plugin's tests are one class with an `adapter` fixture whose target has no entries of ours.
+    The other fixtures may be overridden; a test that needs `foreign` or `break_target` is skipped,
+    with a reason, until the class defines how that is done at this target.
     """
 
     @pytest.fixture
@@ -53,12 +53,12 @@ class AdapterSuite(HostileValues):
 
     @pytest.fixture
     def sample_fields(self, adapter: AnyAdapter) -> Mapping[str, FieldValue]:
-        """What a mapping might fill in; override where a field is not free text."""
+        """Fields as a mapping might fill them; override where a field is not free text."""
         return {name: f"sample {name}" for name in adapter.fields}
 
     @pytest.fixture
     def accepted_types(self, adapter: AnyAdapter) -> Sequence[ObservableType]:
-        """Types that the adapter, as configured, can hold."""
+        """The types that the adapter, as configured, accepts."""
         accepted = [
             kind
             for kind in sorted(adapter.supports)
@@ -76,11 +76,7 @@ class AdapterSuite(HostileValues):
         sample_fields: Mapping[str, FieldValue],
     ) -> Sequence[Entry]:
         """Some entries of every accepted type."""
-        return [
-            Entry(observable, sample_fields)
-            for kind in accepted_types
-            for observable in islice(_accepted(adapter, kind), _PER_TYPE)
-        ]
+        return _entries(adapter, accepted_types, sample_fields, 0)
 
     @pytest.fixture
     def more_entries(
@@ -90,18 +86,14 @@ class AdapterSuite(HostileValues):
         sample_fields: Mapping[str, FieldValue],
     ) -> Sequence[Entry]:
         """Other entries of every accepted type."""
-        return [
-            Entry(observable, sample_fields)
-            for kind in accepted_types
-            for observable in islice(_accepted(adapter, kind), _PER_TYPE, 2 * _PER_TYPE)
-        ]
+        return _entries(adapter, accepted_types, sample_fields, _PER_TYPE)
 
     @pytest.fixture
     def foreign(self) -> PutForeign | None:
-        """Puts an entry at the target by other hands than ours.
+        """Adds an entry at the target as someone else would.
 
-        It may return a question that says whether the entry is still there; otherwise `read`
-        is expected to show it.
+        It may return a function that says whether the entry is still there; otherwise `read` is
+        expected to show it.
         """
         return None
 
@@ -116,7 +108,7 @@ class AdapterSuite(HostileValues):
         if not isinstance(adapter.supports, frozenset) or not adapter.supports:
             pytest.fail("supports should be a frozenset with at least one ObservableType")
         if unknown := adapter.default_mapping.keys() - adapter.fields:
-            pytest.fail(f"default_mapping fills what `fields` does not name: {sorted(unknown)}")
+            pytest.fail(f"default_mapping has names that `fields` lacks: {sorted(unknown)}")
         if isinstance(adapter, EntryAdapter) and adapter.batch_size < 1:
             pytest.fail("batch_size should be at least 1")
 
@@ -129,7 +121,7 @@ class AdapterSuite(HostileValues):
         if rejected := write(adapter, sample_entries):
             pytest.fail(
                 f"plain samples were rejected: {rejected}; narrow `accepts`, or override "
-                "`sample_entries` or `sample_fields` where the target wants special values"
+                "`sample_entries` or `sample_fields` where the target needs special values"
             )
         expect_held(adapter, [*others, *sample_entries], "read() should give back what we wrote")
 
@@ -159,7 +151,7 @@ class AdapterSuite(HostileValues):
         rows = zip(*(_accepted(adapter, kind) for kind in accepted_types), strict=False)
         batch = list(islice((Entry(item, sample_fields) for row in rows for item in row), size))
         write(adapter, batch)
-        expect_held(adapter, [*others, *batch], f"a batch of {size} entries should arrive whole")
+        expect_held(adapter, [*others, *batch], f"a batch of {size} entries should arrive complete")
 
     # Promise 2: a second cycle has nothing to do.
 
@@ -188,7 +180,11 @@ class AdapterSuite(HostileValues):
         write(adapter, [*sample_entries, *more_entries])
         remove(adapter, sample_entries, kept=more_entries)
         remove(adapter, sample_entries, kept=more_entries)
-        expect_held(adapter, [*others, *more_entries], "what is removed should be gone, once")
+        expect_held(
+            adapter,
+            [*others, *more_entries],
+            "removing again should change nothing",
+        )
 
     def test_removing_what_was_never_there_is_no_error(
         self, adapter: AnyAdapter, sample_entries: Sequence[Entry], more_entries: Sequence[Entry]
@@ -197,7 +193,9 @@ class AdapterSuite(HostileValues):
         remove(adapter, more_entries)
         write(adapter, sample_entries)
         remove(adapter, more_entries, kept=sample_entries)
-        expect_held(adapter, [*others, *sample_entries], "removing the absent should do nothing")
+        expect_held(
+            adapter, [*others, *sample_entries], "removing absent entries should change nothing"
+        )
 
     def test_everything_can_be_removed(
         self, adapter: AnyAdapter, sample_entries: Sequence[Entry]
@@ -205,9 +203,9 @@ class AdapterSuite(HostileValues):
         others = of_others(adapter)
         write(adapter, sample_entries)
         remove(adapter, sample_entries)
-        expect_held(adapter, others, "after the last entry is gone nothing of ours should remain")
+        expect_held(adapter, others, "none of ours should remain")
 
-    # Promise 4: entries that others own survive; a list we publish is ours alone.
+    # Promise 4: entries of others survive; a list that we publish has only ours.
 
     def test_what_others_own_survives_and_a_published_list_is_ours_alone(
         self,
@@ -225,12 +223,12 @@ class AdapterSuite(HostileValues):
             expect_held(adapter, sample_entries, "publishing should replace the whole list")
             return
         if foreign is None:
-            pytest.skip("override the fixture `foreign` to put an entry there by other hands")
+            pytest.skip("override the fixture `foreign` to add an entry as someone else")
         still_there = foreign(theirs) or (lambda: key(theirs) in held(adapter))
         for verb, change in (("adding", write), ("removing", remove)):
             change(adapter, sample_entries)
             if not still_there():
-                pytest.fail(f"{verb} our entries took away one that is not ours: {theirs.value!r}")
+                pytest.fail(f"{verb} our entries removed one that is not ours: {theirs.value!r}")
 
     def test_an_entry_that_others_put_there_before_us_is_left_to_them(
         self,
@@ -240,19 +238,19 @@ class AdapterSuite(HostileValues):
         more_entries: Sequence[Entry],
     ) -> None:
         if isinstance(adapter, ListAdapter):
-            return  # ours alone
+            return  # has only our entries
         if foreign is None:
-            pytest.skip("override the fixture `foreign` to put an entry there by other hands")
+            pytest.skip("override the fixture `foreign` to add an entry as someone else")
         theirs = Entry(more_entries[0].observable)
         write(adapter, sample_entries)
         still_there = foreign(theirs) or (lambda: key(theirs) in held(adapter))
-        # As the core does when a feed names them all, with no reading since.
+        # As the core does when a feed names them all and the target was not read since.
         ours = not_held(adapter, more_entries)
         write(adapter, ours)
         remove(adapter, ours)
         if not still_there():
             pytest.fail(
-                f"holds() did not show {theirs.value!r}, which others put there: so it was taken "
+                f"holds() did not show {theirs.value!r}, which someone else added: so it was taken "
                 "for ours, and removed"
             )
 
@@ -268,7 +266,7 @@ class AdapterSuite(HostileValues):
             for asked in (both, more_entries, []):
                 absent = {key(entry) for entry in not_held(adapter, asked)}
                 if wrong := absent ^ {key(entry) for entry in asked if key(entry) not in read}:
-                    pytest.fail(f"holds() and read() do not agree on {sorted(wrong)[:10]}")
+                    pytest.fail(f"holds() and read() disagree on {sorted(wrong)[:10]}")
 
     def test_a_change_that_breaks_off_leaves_a_whole_list(
         self, adapter: AnyAdapter, sample_entries: Sequence[Entry], more_entries: Sequence[Entry]
@@ -281,7 +279,7 @@ class AdapterSuite(HostileValues):
             except _BrokenOffError:
                 pass
             else:
-                pytest.fail("publish() swallowed an error of its stream: half a list looks whole")
+                pytest.fail("publish() hid an error of its stream: half a list looks complete")
         expect_held(adapter, [*others, *sample_entries], "half a list should replace nothing")
 
     # Promise 5: failure is typed, and unknown is not empty.
@@ -300,7 +298,7 @@ class AdapterSuite(HostileValues):
             found = list(adapter.read())
         except UnavailableError:
             return
-        pytest.fail(f"read() returned {len(found)} entries from a target that cannot be reached")
+        pytest.fail(f"read() returned {len(found)} entries from an unreachable target")
 
     def test_an_unreachable_target_is_never_said_to_hold_nothing(
         self,
@@ -318,7 +316,7 @@ class AdapterSuite(HostileValues):
             absent = not_held(adapter, sample_entries)
         except UnavailableError:
             return
-        pytest.fail(f"holds() lacks {len(absent)} entries at a target that cannot be reached")
+        pytest.fail(f"holds() reported {len(absent)} entries as absent from an unreachable target")
 
     def test_an_unreachable_target_is_never_written_in_silence(
         self,
@@ -333,16 +331,29 @@ class AdapterSuite(HostileValues):
             write(adapter, sample_entries)
         except UnavailableError:
             return
-        pytest.fail("writing to a target that cannot be reached should raise UnavailableError")
+        pytest.fail("writing to an unreachable target should raise UnavailableError")
 
 
 class _BrokenOffError(Exception):
-    """Stands for any failure inside the stream that a list is made from."""
+    """Any failure inside the stream that a list is made from."""
 
 
 def _breaking_off(entries: Sequence[Entry]) -> Iterator[Entry]:
     yield from entries
     raise _BrokenOffError
+
+
+def _entries(
+    adapter: AnyAdapter,
+    types: Sequence[ObservableType],
+    fields: Mapping[str, FieldValue],
+    start: int,
+) -> list[Entry]:
+    return [
+        Entry(observable, fields)
+        for kind in types
+        for observable in islice(_accepted(adapter, kind), start, start + _PER_TYPE)
+    ]
 
 
 def _accepted(adapter: AnyAdapter, kind: ObservableType) -> Iterator[Observable]:

@@ -1,4 +1,4 @@
-"""The promises of a feed as tests: subclass `FeedSuite`, and give it `feed` and `publish`."""
+"""The promises of a feed as tests: subclass `FeedSuite`, and define `feed` and `publish`."""
 
 import json
 import operator
@@ -18,7 +18,7 @@ _ENOUGH_FOR_PAGES = 2500
 
 
 def sample_objects(count: int, start: int = 0) -> list[StixObject]:
-    """Return indicators on reserved addresses, each with an id of its own."""
+    """Return indicators of reserved domain names, each with an id of its own."""
     return [
         {
             "type": "indicator",
@@ -52,9 +52,9 @@ def _expect(pages: Sequence[Page], objects: Sequence[StixObject], promise: str) 
 class FeedSuite:
     """The five promises of a feed.
 
-    A plugin's tests are one class with two fixtures: `feed`, whose source holds nothing yet, and
-    `publish`, which puts objects there beside those it holds. `break_source` is optional, and so
-    is `same`, for a feed that makes its objects from another format.
+    A plugin's tests are one class with two fixtures: `feed`, whose source is empty, and `publish`,
+    which adds objects to the source. `break_source` is optional, and so is `same`, for a feed that
+    makes its objects from another format.
     """
 
     @pytest.fixture
@@ -64,12 +64,12 @@ class FeedSuite:
 
     @pytest.fixture
     def publish(self) -> Publish:
-        """Puts objects at the source."""
+        """Adds objects to the source."""
         pytest.fail("define a fixture `publish` in your subclass of FeedSuite")
 
     @pytest.fixture
     def same(self) -> Callable[[StixObject, StixObject], bool]:
-        """Says whether a published object and the one that was read are the same."""
+        """Compares a published object with the one that was read."""
         return operator.eq
 
     @pytest.fixture
@@ -86,7 +86,7 @@ class FeedSuite:
         if not issubclass(feed.settings_type, Settings):
             pytest.fail("settings_type should be a subclass of connector.feed.Settings")
 
-    # Promise 1: what the source holds is read, as it came.
+    # Promise 1: every object of the source is read, unchanged.
 
     def test_reads_every_object_as_it_was_published(
         self,
@@ -101,11 +101,11 @@ class FeedSuite:
         published = {item["id"]: item for item in objects}
         for raw in pages[0].objects:
             if type(raw) is not bytes:
-                pytest.fail(f"objects should be handed on as bytes: {raw!r}")
+                pytest.fail(f"objects should be passed on as bytes: {raw!r}")
             found = json.loads(raw)
             known = published.get(found["id"])
             if known is not None and not same(known, found):
-                pytest.fail(f"objects should be handed on as they came: {raw!r}")
+                pytest.fail(f"objects should be passed on unchanged: {raw!r}")
 
     def test_marks_the_last_page_of_a_run_and_no_other(
         self, feed: AnyFeed, publish: Publish
@@ -114,7 +114,7 @@ class FeedSuite:
         for collection in feed.collections():
             marks = [page.last for page in feed.pages(collection, None)]
             if marks.count(True) != 1 or not marks[-1]:
-                pytest.fail(f"exactly the last page of a run should be `last`: {marks}")
+                pytest.fail(f"only the last page of a run should be `last`: {marks}")
 
     # Promise 2: a collection keeps its name.
 
@@ -128,7 +128,7 @@ class FeedSuite:
         if sorted(c.key for c in fresh().collections()) != sorted(keys):
             pytest.fail("collections should keep their keys after a restart")
 
-    # Promise 3: the cursor leaves nothing out, wherever a run ended.
+    # Promise 3: the cursor skips nothing, wherever a run ended.
 
     def test_goes_on_after_every_page_without_losing_an_object(
         self, feed: AnyFeed, fresh: Callable[[], AnyFeed], publish: Publish
@@ -153,7 +153,7 @@ class FeedSuite:
         publish(later)
         again = fresh()
         pages = [p for c in again.collections() for p in again.pages(c, cursors.get(c.key))]
-        _expect(pages, later, "what came after the cursor should be read")
+        _expect(pages, later, "objects published after the cursor should be read")
 
     # Promise 4: nothing new is nothing new.
 
@@ -165,7 +165,7 @@ class FeedSuite:
             if pages and not pages[-1].last:
                 pytest.fail("a run with nothing new should end with a `last` page, or none")
             if collection.whole and pages and not read_ids(pages):
-                pytest.fail("an empty last page of a `whole` collection withdraws all it held")
+                pytest.fail("an empty last page of a `whole` collection withdraws all objects")
 
     # Promise 5: unknown is not empty.
 

@@ -1,4 +1,4 @@
-"""The part of an adapter's promises that feeds put to the test: what they send is hostile input."""
+"""The promises of an adapter that feeds can attack: what they send is hostile input."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ from connector.testing.samples.entries import (
 
 
 class HostileValues:
-    """Tests that `AdapterSuite` inherits, and whose fixtures it has."""
+    """Tests that `AdapterSuite` inherits; it has their fixtures."""
 
     def test_hostile_values_add_nothing_but_themselves(
         self, adapter: AnyAdapter, accepted_types: Sequence[ObservableType]
@@ -40,7 +40,7 @@ class HostileValues:
         expect_held(
             adapter,
             [*others, *taken],
-            "a value should be held exactly as it is, or be refused with EntryRejectedError",
+            "a value should be stored exactly as it is, or be refused with EntryRejectedError",
         )
 
     def test_a_text_that_looks_like_another_kind_is_never_read_back_as_that_kind(
@@ -57,7 +57,7 @@ class HostileValues:
             if wrong := held(adapter).keys() - before - {key(entry) for entry in texts}:
                 pytest.fail(
                     f"texts of type {kind} are read back as something else: {sorted(wrong)[:10]}; "
-                    "write the type beside the value, or hold one family and refuse what "
+                    "write the type beside the value, or accept one family and refuse what "
                     "connector.adapter.misreading names"
                 )
             remove(adapter, texts)
@@ -78,6 +78,6 @@ class HostileValues:
                 found = held(adapter).keys()
                 if wrong := (found - allowed) | ((others | taken) - found):
                     pytest.fail(
-                        f"the field {name} filled with {text[:60]!r} changed which entries there "
-                        f"are: {sorted(wrong)[:10]}"
+                        f"the field {name} filled with {text[:60]!r} added or removed entries: "
+                        f"{sorted(wrong)[:10]}"
                     )

@@ -1,4 +1,4 @@
-"""The promises of an adapter that takes rules: subclass the suite and give it an `adapter`."""
+"""The promises of an adapter of rules: subclass the suite and define a fixture `adapter`."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -22,11 +22,11 @@ _MANY = 200
 
 
 class RuleAdapterSuite:
-    """The five promises, as far as a whole set of rules knows them, plus hostile rules.
+    """The five promises, as far as they apply to a whole set of rules, plus hostile rules.
 
-    A plugin's tests are one class with an `adapter` fixture whose target holds no rules. A test
-    that needs `foreign`, `engine` or `break_target` is skipped with a sentence as long as the
-    class does not say how that is done at this target.
+    A plugin's tests are one class with an `adapter` fixture whose target has no rules. A test that
+    needs `foreign`, `engine` or `break_target` is skipped, with a reason, until the class defines
+    how that is done at this target.
     """
 
     @pytest.fixture
@@ -41,7 +41,7 @@ class RuleAdapterSuite:
 
     @pytest.fixture
     def languages(self, adapter: AnyRuleAdapter) -> Sequence[RuleLanguage]:
-        """Languages that the adapter, as configured, takes."""
+        """The languages that the adapter, as configured, takes."""
         return [language for language in RuleLanguage if adapter.takes(language)]
 
     @pytest.fixture
@@ -56,12 +56,12 @@ class RuleAdapterSuite:
 
     @pytest.fixture
     def engine(self) -> Callable[[], Collection[str]] | None:
-        """Loads the target's set as its engine does, and returns what the rules are called."""
+        """Loads the target's set as its engine does, and returns the names of the rules."""
         return None
 
     @pytest.fixture
     def foreign(self) -> Callable[[], None] | None:
-        """Changes the set by other hands than ours, leaving our rules in it."""
+        """Changes the set as someone else would, leaving our rules in it."""
         return None
 
     @pytest.fixture
@@ -77,7 +77,7 @@ class RuleAdapterSuite:
         if not isinstance(adapter.takes_rules, frozenset) or not adapter.takes_rules:
             pytest.fail("takes_rules should be a frozenset with at least one RuleLanguage")
         if not languages or not adapter.takes_rules.issuperset(languages):
-            pytest.fail("takes() should narrow `takes_rules`, and leave something")
+            pytest.fail("takes() should accept a language or more of `takes_rules`, and no other")
         if adapter.supports:
             pytest.fail("an adapter that takes rules gets no observables: leave `supports` empty")
 
@@ -106,7 +106,7 @@ class RuleAdapterSuite:
     ) -> None:
         rules = [sample_rule(language, n) for language in languages for n in range(_MANY)]
         publish(adapter, rules)
-        expect_held(adapter, rules, f"{len(rules)} rules should arrive whole")
+        expect_held(adapter, rules, f"{len(rules)} rules should arrive complete")
 
     def test_publishing_the_same_again_changes_nothing(
         self, adapter: AnyRuleAdapter, sample_rules: Sequence[Rule]
@@ -120,9 +120,9 @@ class RuleAdapterSuite:
     ) -> None:
         publish(adapter, [*sample_rules, *more_rules])
         publish(adapter, more_rules)
-        expect_held(adapter, more_rules, "what is no longer published should be gone")
+        expect_held(adapter, more_rules, "rules that are no longer published should be gone")
         publish(adapter, [])
-        expect_held(adapter, [], "after the last rule is gone none should remain")
+        expect_held(adapter, [], "after publishing an empty set no rule should remain")
 
     def test_a_rule_may_be_replaced_by_its_next_version(
         self, adapter: AnyRuleAdapter, languages: Sequence[RuleLanguage]
@@ -133,7 +133,7 @@ class RuleAdapterSuite:
         ]
         publish(adapter, first)
         publish(adapter, later)
-        expect_held(adapter, later, "a rule should be held as its latest version says it")
+        expect_held(adapter, later, "a rule should be stored in its latest version")
 
     def test_of_two_rules_that_are_called_alike_the_first_seen_stays(
         self, adapter: AnyRuleAdapter, languages: Sequence[RuleLanguage]
@@ -147,9 +147,9 @@ class RuleAdapterSuite:
             )
             publish(adapter, [])
             if twins[0].key in publish(adapter, twins):
-                pytest.fail("a feed may choose the ids of its rules: take the first, not the lower")
+                pytest.fail("a feed chooses its ids: keep the first rule, not the lower id")
             if twins[0].key in publish(adapter, reversed(twins)):
-                pytest.fail("what is there should stay, whatever comes")
+                pytest.fail("a published rule should stay when another one has its name")
 
     def test_rules_of_two_feeds_with_one_id_are_two_rules(
         self, adapter: AnyRuleAdapter, languages: Sequence[RuleLanguage]
@@ -158,11 +158,11 @@ class RuleAdapterSuite:
             ours, text = sample_rule(language, 1), sample_rule(language, 2).text
             theirs = replace(ours, text=text, feed="other")
             publish(adapter, [ours, theirs])
-            expect_held(adapter, [ours, theirs], "a feed may send an id that another one uses")
+            expect_held(adapter, [ours, theirs], "two feeds may use the same id")
             hostile = replace(theirs, text=HOSTILE_RULES[language][0])
             if publish(adapter, [ours, hostile]).keys() != {hostile.key}:
-                pytest.fail("what is rejected is named by the `key` of the rule")
-            expect_held(adapter, [ours], "no feed may push out the rule of another by its id")
+                pytest.fail("a rejected rule should be named by its `key`")
+            expect_held(adapter, [ours], "no feed may replace the rule of another by using its id")
 
     def test_what_others_change_is_seen_and_replaced(
         self,
@@ -171,13 +171,13 @@ class RuleAdapterSuite:
         sample_rules: Sequence[Rule],
     ) -> None:
         if foreign is None:
-            pytest.skip("override the fixture `foreign` to change the set by other hands")
+            pytest.skip("override the fixture `foreign` to change the set as someone else")
         publish(adapter, sample_rules)
         foreign()
         if held(adapter) == {rule.key: rule for rule in sample_rules}:
-            pytest.fail("read() should show that the set is not as we left it")
+            pytest.fail("read() should show that someone else changed the set")
         publish(adapter, sample_rules)
-        expect_held(adapter, sample_rules, "publishing should replace what others did")
+        expect_held(adapter, sample_rules, "publishing should replace the changes of others")
 
     def test_a_stream_that_breaks_off_leaves_a_whole_set(
         self, adapter: AnyRuleAdapter, sample_rules: Sequence[Rule], more_rules: Sequence[Rule]
@@ -188,7 +188,7 @@ class RuleAdapterSuite:
         except _BrokenOffError:
             pass
         else:
-            pytest.fail("publish() swallowed an error of its stream: half a set looks whole")
+            pytest.fail("publish() hid an error of its stream: half a set looks complete")
         expect_held(adapter, sample_rules, "half a set should replace nothing")
 
     def test_an_unreachable_target_is_neither_read_as_empty_nor_written_in_silence(
@@ -209,7 +209,7 @@ class RuleAdapterSuite:
                 act()
             except UnavailableError:
                 continue
-            pytest.fail(f"{verb}() on a target out of reach should raise UnavailableError")
+            pytest.fail(f"{verb}() on an unreachable target should raise UnavailableError")
 
     def test_hostile_rules_are_refused_and_leave_the_others_alone(
         self,
@@ -225,14 +225,14 @@ class RuleAdapterSuite:
                 hostile = sample_rule(language, 1000 + at, text=text)
                 rejected = publish(adapter, [*sample_rules, hostile])
                 if rejected.keys() != {hostile.key}:
-                    pytest.fail(f"{text[:60]!r} should be rejected, and nothing else: {rejected}")
+                    pytest.fail(f"only {text[:60]!r} should be rejected: {rejected}")
                 expect_held(adapter, sample_rules, f"{text[:60]!r} should change no other rule")
                 if engine is not None and sorted(engine()) != before:
                     pytest.fail(f"{text[:60]!r} changed what the engine loads")
 
 
 def publish(adapter: AnyRuleAdapter, rules: Iterable[Rule]) -> dict[str, str]:
-    """Publish rules in the order in which they are given; return what was rejected, with words."""
+    """Publish rules in this order; return the reason for each rejected one, by key."""
     try:
         adapter.publish(iter(list(rules)))
     except EntryRejectedError as refusal:
@@ -241,7 +241,7 @@ def publish(adapter: AnyRuleAdapter, rules: Iterable[Rule]) -> dict[str, str]:
 
 
 def held(adapter: AnyRuleAdapter) -> dict[str, Rule]:
-    """Return what the target holds; a rule shown twice is a failure."""
+    """Return the rules at the target; a rule shown twice is a failure."""
     found: dict[str, Rule] = {}
     for rule in adapter.read():
         if rule.key in found:
@@ -265,7 +265,7 @@ def expect_held(adapter: AnyRuleAdapter, expected: Iterable[Rule], promise: str)
 
 
 class _BrokenOffError(Exception):
-    """Stands for any failure inside the stream that a set is made from."""
+    """Any failure inside the stream that a set is made from."""
 
 
 def _breaking_off(rules: Sequence[Rule]) -> Iterator[Rule]:

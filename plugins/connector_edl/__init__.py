@@ -1,4 +1,4 @@
-"""Text list that a firewall or a proxy polls: an external dynamic list (EDL)."""
+"""External dynamic list (EDL): a text file that a firewall or a proxy polls."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -44,7 +44,7 @@ _NO_TEXT: Final = "empty list"
 
 
 class EdlAdapter(ListAdapter[EdlSettings]):
-    """Publishes a list as a text file, for the list server or any web server to hand out."""
+    """Publishes a list as a text file, for the list server or any web server to serve."""
 
     settings_type = EdlSettings
     supports = frozenset(ObservableType)
@@ -60,22 +60,22 @@ class EdlAdapter(ListAdapter[EdlSettings]):
         self._form = f"{settings.format}{' with comments' if settings.comments else ''}"
 
     def accepts(self, observable: Observable) -> bool:
-        """Return whether this file takes the observable's type."""
+        """Return whether this file accepts the observable's type."""
         return observable.type in self._types
 
     def doubts(self) -> Sequence[str]:
-        """Return that the list has kinds which this file does not take, where nobody said so."""
+        """Return a warning where the list may have types that this file silently leaves out."""
         if self.settings.types is not None or self.place.types <= self._types:
             return ()
         return (
-            "types: a file holds one family of kinds, as its readers are told none, and this one's "
-            f"list may have {_counted(self.place.types - self._types)}: only "
-            f"{' and '.join(sorted(self._types))} are written here, all else is unsupported_type; "
-            f"say `types: [{', '.join(sorted(self._types))}]`, or which others",
+            "types: a file has one family of types, because its lines do not name theirs. Its list "
+            f"may also have {_counted(self.place.types - self._types)}, which are counted as "
+            f"unsupported_type; only {' and '.join(sorted(self._types))} are written. Set "
+            f"`types: [{', '.join(sorted(self._types))}]` to confirm, or choose others",
         )
 
     def read(self) -> Iterator[Entry]:
-        """Yield what the file holds: by its record when the file is as we left it."""
+        """Yield the entries of the file: from its record while the file is as we left it."""
         with failures_typed(self._published.path):
             digest = self._published.digest()
             if digest is None:
@@ -87,13 +87,13 @@ class EdlAdapter(ListAdapter[EdlSettings]):
             elif form is None:
                 yield from self._found()
             else:
-                # All there, in the dialect of options since changed: a difference in each entry,
-                # so that the file is written anew.
+                # The entries are there, written with options that have changed since: each differs,
+                # so the file is rewritten.
                 written = {"comment": f"written as {form}"}
                 yield from (Entry(entry.observable, written) for entry in record.entries(own))
 
     def publish(self, entries: Iterable[Entry]) -> None:
-        """Replace the file and its record; the device sees the old list or the new one."""
+        """Replace the file and its record; the device sees either the old list or the new one."""
         rejected: dict[str, str] = {}
         seen: set[str] | None = set() if folds(self.settings.format, self._types) else None
         stream, filled = iter(entries), False
@@ -130,14 +130,14 @@ class EdlAdapter(ListAdapter[EdlSettings]):
         observable = entry.observable
         write = self._writers.get(observable.type)
         if write is None:
-            raise NotWritableError(f"is of type {observable.type}, which this file does not take")
+            raise NotWritableError(f"has type {observable.type}, which this file does not accept")
         line = write(observable.value)
         if self.settings.comments and (note := _note(entry)):
             return f"{line} {note}"
         return line
 
     def _filler(self) -> list[str]:
-        """Return what stands in for entries where there are none."""
+        """Return the lines of an empty list."""
         if self.settings.when_empty is Empty.COMMENT:
             return ["# empty list"]
         if self.settings.when_empty is not Empty.SENTINEL:
@@ -146,7 +146,7 @@ class EdlAdapter(ListAdapter[EdlSettings]):
         return [write(_SENTINELS.get(kind, _NO_TEXT))]
 
     def _found(self) -> Iterator[Entry]:
-        """Yield what the file holds after others changed it: our lines, then their own."""
+        """Yield the entries of a file that someone else changed: our lines, then theirs."""
         text = self._published.path.read_bytes().decode("utf-8", "replace")
         lines = dict.fromkeys(text.split("\n"))
         shown: set[tuple[ObservableType, str]] = set()

@@ -1,4 +1,4 @@
-"""How one value is written as one line, for each format and type of observable."""
+"""How a value is written as one line, by format and type of observable."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ Writer = Callable[[str], str]
 
 
 class Format(StrEnum):
-    """Dialects of a list that a device polls."""
+    """Formats of a list that a device polls."""
 
     PLAIN = "plain"
     PANOS = "panos"
@@ -36,8 +36,8 @@ _HASHES: Final = tuple(
     frozenset({kind})
     for kind in (ObservableType.FILE_MD5, ObservableType.FILE_SHA1, ObservableType.FILE_SHA256)
 )
-# A device reads a list as one kind and skips every line of another; who reads a plain one takes
-# each line for what it looks like.
+# A device reads a list as one type and skips every line of another; the reader of a plain list
+# takes each line for what it looks like.
 KINDS: Final[Mapping[Format, tuple[frozenset[ObservableType], ...]]] = {
     Format.PLAIN: tuple(families_of(ObservableType)),
     Format.PANOS: (ADDRESSES, DOMAINS, URLS),
@@ -59,11 +59,11 @@ _WEB: Final = re.compile(
 _EASY_WEB: Final = re.compile(r"https?://([0-9a-z._-]+/[!\"$-)+-\]_-~]*)")
 _PORT: Final = re.compile(r":([0-9]*)$")
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
-_PANOS_LONGEST: Final = 254  # characters; PAN-OS counts 255 in, peers found 255 to be out
+_PANOS_LONGEST: Final = 254  # characters; PAN-OS documents 255, others found 255 to be too many
 
 
 def _told_apart(kind: ObservableType, line: str) -> str:
-    """Return a line that nobody takes for another kind, or say what it could be read as."""
+    """Return a line that cannot be read as another type; NotWritableError names the other type."""
     if words := misreading(kind, line):
         raise NotWritableError(words)
     return line
@@ -71,9 +71,9 @@ def _told_apart(kind: ObservableType, line: str) -> str:
 
 def _one_line(value: str) -> str:
     if not value or value != value.strip():
-        raise NotWritableError("is empty, or starts or ends with a space that readers drop")
+        raise NotWritableError("is empty, or starts or ends with a space, which readers drop")
     if not value.isprintable():
-        raise NotWritableError("holds a line break or control character")
+        raise NotWritableError("contains a line break or control character")
     return value
 
 
@@ -85,7 +85,7 @@ def _plain_url(value: str) -> str:
     if _EASY_URL.fullmatch(value):
         return value
     if len(value.split()) != 1:
-        raise NotWritableError("holds a space, where readers end the URL")
+        raise NotWritableError("contains a space, where readers end the URL")
     return _told_apart(ObservableType.URL, _one_line(value))
 
 
@@ -95,13 +95,13 @@ def _plain_system(value: str) -> str:
 
 def _device_hash(kind: ObservableType, value: str) -> str:
     if len(value) != _DIGITS[kind] or not _HEX.fullmatch(value):
-        raise NotWritableError("is not a hash of this list's kind")
+        raise NotWritableError("is not a hash of the type in this list")
     return value
 
 
 def _panos_domain(value: str) -> str:
-    # A bare name grows to all names below it where the list has its expand option switched on;
-    # `^` says on every firewall: this name only.
+    # Where the list's expand option is on, a bare name also matches all names below it; on every
+    # firewall `^` means this name only.
     name = _domain(value)
     return _bounded(name if name.startswith("*.") else f"^{name}")
 
@@ -111,7 +111,7 @@ def _panos_url(value: str) -> str:
         return _bounded(_no_prefix(easy[1]))
     web = _web_address(value)
     if "*" in value or "^" in value:
-        raise NotWritableError("holds * or ^, which PAN-OS reads as a wildcard")
+        raise NotWritableError("contains * or ^, which PAN-OS reads as a wildcard")
     # Without an ending slash `bad.example` also matches `bad.example.other.test`.
     rest = web["rest"] if web["rest"].startswith("/") else f"/{web['rest']}"
     return _bounded(_no_prefix(_without_default_port(web) + rest))
@@ -120,27 +120,27 @@ def _panos_url(value: str) -> str:
 def _fortigate_url(value: str) -> str:
     _web_address(value)
     if "*" in value:
-        raise NotWritableError("holds *, which FortiGate reads as a wildcard")
+        raise NotWritableError("contains *, which FortiGate reads as a wildcard")
     return _no_prefix(value)
 
 
 def _no_prefix(line: str) -> str:
-    """Return a line that is a URL in whatever list of the device it is loaded."""
+    """Return a line that the device reads as a URL in any of its lists."""
     if words := as_prefix(line):
         raise NotWritableError(words)
     return line
 
 
 def _web_address(value: str) -> re.Match[str]:
-    """Take a web address apart; refuse what a line could only say by meaning more than it."""
+    """Parse a web address; refuse one that no line can match exactly."""
     web = _WEB.fullmatch(value) if _ASCII_URL.fullmatch(value) else None
     if web is not None and web["user"] and not web["scheme"]:
-        raise NotWritableError("could be read as an e-mail address, and holds another host")
+        raise NotWritableError("could be read as an e-mail address, and names another host")
     if web is None or (web["scheme"] or "http").lower() not in _DEFAULT_PORTS or value[0] == "#":
-        raise NotWritableError("is not a web address in ASCII, and the device knows no others")
+        raise NotWritableError("is not an ASCII web address, the only kind that the device reads")
     if "#" in web["rest"]:
         raise NotWritableError(
-            "holds a fragment, which no firewall sees: without it the line would stop the page"
+            "has a fragment, which no firewall sees: without it the line blocks the whole page"
         )
     return web
 
@@ -151,7 +151,7 @@ def _without_default_port(web: re.Match[str]) -> str:
         return host
     if port[1] != _DEFAULT_PORTS.get((web["scheme"] or "").lower()):
         raise NotWritableError(
-            "names a port, which PAN-OS lists cannot hold: without it the line would stop all ports"
+            "names a port, which PAN-OS lists cannot express: without it the line blocks every port"
         )
     return host[: port.start()]
 
@@ -159,7 +159,7 @@ def _without_default_port(web: re.Match[str]) -> str:
 def _bounded(line: str) -> str:
     if len(line) > _PANOS_LONGEST:
         raise NotWritableError(
-            f"is longer than the {_PANOS_LONGEST} characters PAN-OS takes; cut, it would match more"
+            f"is longer than the {_PANOS_LONGEST} characters of PAN-OS; cut, it would match more"
         )
     return line
 
@@ -196,12 +196,12 @@ _WRITERS: Final[Mapping[Format, Mapping[ObservableType, Writer]]] = {
 
 
 def writers(form: Format, types: frozenset[ObservableType]) -> Mapping[ObservableType, Writer]:
-    """Return for each type the function that writes a value's line, or says why it cannot."""
+    """Return the function that writes a value's line, or raises NotWritableError, by type."""
     return {kind: write for kind, write in _WRITERS[form].items() if kind in types}
 
 
 def has_room_for_comments(form: Format, types: frozenset[ObservableType]) -> bool:
-    """Return whether a line may go on after its value."""
+    """Return whether a line may continue after its value."""
     if form is Format.PANOS:
         return types <= ADDRESSES
     return form is Format.FORTIGATE and types in _HASHES
@@ -213,8 +213,8 @@ def folds(form: Format, types: frozenset[ObservableType]) -> bool:
 
 
 def comment(text: str) -> str:
-    """Return a text as the end of a line: one line of ASCII, or nothing."""
+    """Return a text as the end of a line, in ASCII and without line breaks; it may be empty."""
     words = " ".join(_LINE_BREAKING.sub(" ", text).split())[:200].rstrip()
     line = words.encode("ascii", "replace").decode("ascii")
-    # Some readers take what follows an address for its mask, or a dash for a range.
+    # Some readers take the text after an address for its mask, or a dash for a range.
     return line if line[:1].isalpha() or not line else f"# {line}"

@@ -1,4 +1,4 @@
-"""What lines that others wrote might mean: a guess, good enough to show that they are there."""
+"""Guesses what lines written by others mean: good enough to show that they are there."""
 
 import re
 from typing import Final
@@ -10,9 +10,9 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def entry_on(line: str, form: Format, types: frozenset[ObservableType]) -> Entry | None:
-    """Return what a line written by other hands seems to list; None for blanks and comments.
+    """Return the entry that a line written by someone else seems to be; None for no entry.
 
-    It bears a comment, if an empty one: what others wrote is not an entry as we would write it.
+    The entry always has a comment, even an empty one, so that it differs from an entry of ours.
     """
     text, comment = _UNPRINTABLE.sub("\ufffd", line.rstrip("\r")).strip(), ""
     if not text or text.startswith("#"):
@@ -27,7 +27,7 @@ def entry_on(line: str, form: Format, types: frozenset[ObservableType]) -> Entry
 
 
 def _type_of(text: str, types: frozenset[ObservableType]) -> ObservableType:
-    """Return the type that a line seems to be of: all are of one family."""
+    """Return the type that a line seems to have; all types are of one family."""
     if types == ADDRESSES:
         return ObservableType.IPV6_ADDR if ":" in text else ObservableType.IPV4_ADDR
     return min(types)

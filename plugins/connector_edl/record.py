@@ -1,4 +1,4 @@
-"""The record of a published file: one entry a line, exactly as the core handed it over."""
+"""The record of a published file: one entry a line, exactly as the core passed it."""
 
 import json
 from collections.abc import Iterator
@@ -10,8 +10,6 @@ from connector.adapter import Entry, Observable, ObservableType, UnavailableErro
 
 _TYPES: Final = {kind.value: kind for kind in ObservableType}
 PREFIXES: Final = {kind: f"{kind.value}\t" for kind in ObservableType}
-
-
 _HEAD: Final = "connector-edl 1 "
 
 
@@ -21,7 +19,7 @@ def first_line(form: str) -> str:
 
 
 def line_of(entry: Entry) -> str:
-    """Return an entry as one line; its value was found free of tabs and line breaks before."""
+    """Return an entry as one line; its value has no tabs or line breaks."""
     line = f"{PREFIXES[entry.observable.type]}{entry.observable.value}"
     return f"{line}\t{json.dumps(dict(entry.fields))}" if entry.fields else line
 
@@ -45,7 +43,7 @@ def entries(path: Path) -> Iterator[Entry]:
                 yield _entry(Observable(_TYPES[kind], value), fields)
     except (KeyError, ValueError, TypeError) as error:
         raise UnavailableError(
-            f"{path}: damaged; remove it, and the published file itself is read"
+            f"{path}: damaged; remove it, then the published file itself is read"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Options of a polled list."""
+"""Options of a published text list."""
 
 from enum import StrEnum
 from typing import Final, Self
@@ -15,11 +15,11 @@ from connector.adapter import (
 )
 from connector_edl.forms import KINDS, Format, has_room_for_comments
 
-_ONE_FAMILY: Final = "a file holds one family of kinds, as its readers are told none"
+_ONE_FAMILY: Final = "a file has one family of types, because its lines do not name theirs"
 
 
 class Empty(StrEnum):
-    """What to publish for a list without entries."""
+    """How a list without entries is published."""
 
     SERVE_EMPTY = "serve-empty"
     COMMENT = "comment"
@@ -28,10 +28,10 @@ class Empty(StrEnum):
 
 
 class EdlSettings(Settings):
-    """Where a list is published and in which dialect."""
+    """Where a list is published and in which format."""
 
     file: PublishedName = Field(
-        description="Name inside publish_folder, such as perimeter.txt or edge/perimeter.txt."
+        description="Name below publish_folder, such as perimeter.txt or edge/perimeter.txt."
     )
     format: Format = Field(
         Format.PLAIN,
@@ -40,38 +40,38 @@ class EdlSettings(Settings):
     types: frozenset[ObservableType] | None = Field(
         None,
         min_length=1,
-        description="The one family of kinds that this file holds, as its readers are told none: "
-        "addresses (ipv4-addr, ipv6-addr) or one other type. When left out, plain holds what the "
-        "output's `types` or its list's selection narrow to; where these are of several families, "
-        "the first of them: addresses, if they are among them. panos and fortigate want to be "
-        "told: addresses, domain-name, url, or for fortigate one kind of hash.",
+        description="The one family of types in this file, because its lines do not name theirs: "
+        "addresses (ipv4-addr, ipv6-addr) or one other type. When left out, a plain file has the "
+        "types of the output's `types` or of its list's selection; of several families it has the "
+        "first, which is addresses where they are selected. Required for panos and fortigate: "
+        "addresses, domain-name, url, or for fortigate one type of hash.",
     )
     comments: bool = Field(
         False,
-        description="Write the mapped `severity` and `comment` after each value; only panos "
-        "addresses and fortigate hashes have room for them.",
+        description="Write the mapped `severity` and `comment` after each value; only lines of "
+        "panos addresses and fortigate hashes have room for them.",
     )
     empty: Empty | None = Field(
         None,
-        description="A list without entries is published as no line (serve-empty, the default of "
-        "plain), as `# empty list` (comment), as one reserved value that nothing matches "
-        "(sentinel, the default of panos and fortigate), or is not served (hold: devices keep "
-        "their last copy, also of what was withdrawn since).",
+        description="How a list without entries is published: with no line (serve-empty, the "
+        "default of plain), as `# empty list` (comment), as one reserved value that matches "
+        "nothing (sentinel, the default of panos and fortigate), or not at all (hold: devices keep "
+        "their last copy, including what was withdrawn since).",
     )
 
     def family(self, offered: frozenset[ObservableType]) -> frozenset[ObservableType]:
-        """Return the types that the file holds of those that it is offered."""
+        """Return the types that the file has, of those that its list may have."""
         return families_of(offered)[0] if self.types is None else self.types
 
     @property
     def when_empty(self) -> Empty:
-        """What to publish for a list without entries."""
+        """How a list without entries is published."""
         default = Empty.SERVE_EMPTY if self.format is Format.PLAIN else Empty.SENTINEL
         return self.empty or default
 
     @property
     def places(self) -> frozenset[tuple[object, ...]]:
-        """The file, in whatever dialect."""
+        """The file, whatever its format."""
         return frozenset({("published file", self.file)})
 
     @model_validator(mode="after")
@@ -81,13 +81,13 @@ class EdlSettings(Settings):
             if self.types and len(families_of(self.types)) > 1:
                 raise ValueError(
                     f"{_ONE_FAMILY}: set types to [ipv4-addr, ipv6-addr] or to one other type, and "
-                    "give each other family a file of its own"
+                    "publish each other family to a file of its own"
                 )
         elif self.types is None or not any(self.types <= kind for kind in kinds):
             choices = " or ".join(f"[{', '.join(sorted(kind))}]" for kind in kinds)
-            raise ValueError(f"format {self.format} holds one kind a file: set types to {choices}")
+            raise ValueError(f"format {self.format} has one type a file: set types to {choices}")
         if self.comments and not has_room_for_comments(self.format, self.types or ADDRESSES):
             raise ValueError(
-                "comments need lines with room for them: panos addresses or fortigate hashes"
+                "only lines of panos addresses and fortigate hashes have room for comments"
             )
         return self

@@ -1,4 +1,4 @@
-"""MISP feeds: a manifest and a file for each event, in a folder or below a URL."""
+"""MISP feeds: a manifest and one file per event, in a folder or below a URL."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -25,8 +25,8 @@ from connector_misp.events import EventReader, is_uuid, read_event
 log = structlog.get_logger()
 _MANIFEST: Final = "manifest.json"
 _PAGE: Final = 1000
-MOST_EVENTS: Final = 50_000  # of one manifest; each is a collection of its own
-_MOST_COLONS: Final = 40 * MOST_EVENTS  # an entry has some thirty; counted before any is read
+MOST_EVENTS: Final = 50_000  # of one manifest; each is a collection
+_MOST_COLONS: Final = 40 * MOST_EVENTS  # an entry has some thirty; counted before entries are read
 _FROM_START: Final = ""
 
 
@@ -44,13 +44,13 @@ class MispSettings(HttpSettings):
     url: str | None = Field(
         None,
         pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
-        description="Address of the feed, the folder that manifest.json lies in; this or `path`.",
+        description="Address of the feed, the folder with manifest.json; this or `path`.",
     )
     attributes: Attributes = Field(
         Attributes.TO_IDS,
-        description="`to_ids`: those that MISP calls fit for detection, of events that are not "
-        "marked as unpublished. `all`: the rest too, with "
-        'the label `misp:to_ids="False"`, for lists that choose by labels.',
+        description="Which attributes to read. `to_ids`: those that MISP marks as fit for "
+        "detection, in events that are not marked as unpublished. `all`: also the others, with the "
+        'label `misp:to_ids="False"`, for lists that select by label.',
     )
 
     @model_validator(mode="after")
@@ -61,10 +61,10 @@ class MispSettings(HttpSettings):
 
 
 class MispFeed(Feed[MispSettings]):
-    """Events of a MISP feed, each a collection that is read whole when its manifest entry changed.
+    """Events of a MISP feed, each a collection that is read whole when its manifest entry changes.
 
-    An event that the manifest no longer names was withdrawn, and so was an attribute that its
-    event no longer holds; a deleted attribute is revoked.
+    An event that the manifest no longer names is withdrawn, and so is an attribute that its event
+    no longer has; a deleted attribute is revoked.
     """
 
     settings_type = MispSettings
@@ -75,19 +75,19 @@ class MispFeed(Feed[MispSettings]):
         self._strange: list[str] = []
 
     def collections(self) -> Sequence[Collection]:
-        """Return one collection for each event that the manifest names."""
+        """Return one collection for each event in the manifest."""
         return [
             Collection(uuid, entry.title or uuid, whole=True, at_once=True)
             for uuid, entry in self._manifest().items()
         ]
 
     def pages(self, collection: Collection, cursor: str | None) -> Iterator[Page]:
-        """Yield an event's objects, or nothing when its manifest entry is that of the cursor."""
+        """Yield an event's objects, or nothing when its manifest entry is as in the cursor."""
         entry = self._entries.get(collection.key)
         if entry is None:
             entry = self._manifest().get(collection.key)
         if entry is None:
-            raise UnavailableError(f"{self._where(_MANIFEST)}: names no event {collection.key}")
+            raise UnavailableError(f"{self._where(_MANIFEST)}: has no event {collection.key}")
         fresh = f"{entry.digest} {self.settings.attributes.value}"
         if cursor == fresh:
             return
@@ -98,23 +98,23 @@ class MispFeed(Feed[MispSettings]):
         yield from _paged(objects, fresh)
 
     def _manifest(self) -> "Mapping[str, _Entry]":
-        """Read the manifest; each entry tells whether its event changed."""
+        """Return the entries of the manifest, by event; an entry changes with its event."""
         where = self._where(_MANIFEST)
         content = self._content(_MANIFEST)
         try:
             many = content.count(b":") > _MOST_COLONS
             listed = {} if many else msgspec.json.decode(content, type=dict[str, msgspec.Raw])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise UnavailableError(f"{where}: is no whole MISP manifest: {error}") from error
+            raise UnavailableError(f"{where}: is not a complete MISP manifest: {error}") from error
         if many or len(listed) > MOST_EVENTS:
-            raise UnavailableError(f"{where}: names more than {MOST_EVENTS:,} events")
+            raise UnavailableError(f"{where}: has more than {MOST_EVENTS:,} events")
         named = {uuid.lower(): raw for uuid, raw in listed.items() if is_uuid(uuid.lower())}
         self._tell_strange(where, [uuid for uuid in listed if uuid.lower() not in named], named)
         self._entries = {uuid: _Entry.read(bytes(raw)) for uuid, raw in named.items()}
         return self._entries
 
     def _tell_strange(self, where: str, strange: list[str], named: Mapping[str, object]) -> None:
-        """Report keys that name no event, once; where there is nothing else, it is no manifest."""
+        """Log keys that are no event ids, once; raise where there are no others."""
         if strange and not named:
             raise UnavailableError(f"{where}: {strange[0][:80]!r} should be the UUID of an event")
         if strange and strange != self._strange:
@@ -143,7 +143,7 @@ class _Event(msgspec.Struct):
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """What the manifest says of an event: a title, and a digest of all it says."""
+    """The manifest's entry of an event: its title, and a digest of the whole entry."""
 
     title: str
     digest: str
@@ -153,12 +153,12 @@ class _Entry(msgspec.Struct, frozen=True):
         try:
             title = msgspec.json.decode(raw, type=_Event).info or ""
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            title = ""  # the event is named all the same
+            title = ""  # the event is read all the same
         return cls(title.strip()[:200], blake2b(raw, digest_size=16).hexdigest())
 
 
 def _paged(objects: list[bytes], cursor: str) -> Iterator[Page]:
-    """Until the last page the event does not count as read, so a crash reads it again."""
+    """Yield pages; the event counts as read with the last one, so a crash reads it again."""
     last = max(0, len(objects) - 1) // _PAGE * _PAGE
     for start in range(0, last, _PAGE):
         yield Page(objects[start : start + _PAGE], _FROM_START, last=False)

@@ -12,7 +12,7 @@ from connector.feed import UnavailableError, read_json
 from connector_misp.flags import read_day, read_flag, read_seconds
 from connector_misp.patterns import WHOLE, NoPatternError, pattern_of
 
-_IDS: Final = UUID("7d2c7a53-1a0f-5a0e-9d0e-3f1f6f0f9c11")  # of what MISP gave no UUID
+_IDS: Final = UUID("7d2c7a53-1a0f-5a0e-9d0e-3f1f6f0f9c11")  # for what has no UUID in MISP
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TLP: Final = {
     "white": "94868c89-83c2-464b-929b-a1a8aa3c8487",
@@ -22,8 +22,8 @@ _TLP: Final = {
     "amber+strict": "939a9414-2ddd-4d32-a0cd-375ea402b003",
     "red": "e828b379-4e03-4974-9ac4-e53a884c97c1",
 }
-# Two scales that MISP's own taxonomies write as tags, from 0 to 100: theirs, and STIX 2.1's reading
-# of the Admiralty's (appendix A). Of both, the last step judges nothing.
+# Two scales of MISP's own taxonomies as values from 0 to 100: its confidence levels, and the
+# Admiralty's as STIX 2.1 converts them (appendix A). The last step of each says nothing.
 _CONFIDENCE: Final = {
     'misp:confidence-level="completely-confident"': 100,
     'misp:confidence-level="usually-confident"': 75,
@@ -35,24 +35,24 @@ _CONFIDENCE: Final = {
         for step, value in enumerate((90, 70, 50, 30, 10), 1)
     },
 }
-_UNKNOWN_TLP: Final = _TLP["red"]  # a word that we do not know may restrict as much as any
+_UNKNOWN_TLP: Final = _TLP["red"]  # an unknown level may be as strict as any
 
 Document = dict[str, Any]
 
 
 def is_uuid(text: str) -> bool:
-    """Say whether a text is a UUID in lower case, which is safe as the name of a file too."""
+    """Return whether a text is a UUID in lower case, which is also safe as a file name."""
     return _UUID.fullmatch(text) is not None
 
 
 def read_event(content: bytes, where: str) -> Document:
-    """Return an event; raise when this is none: half an event would withdraw the other half."""
+    """Return the event; raise where it is incomplete: half an event would withdraw the rest."""
     document = read_json(content, where)
     event = document.get("Event") if isinstance(document, dict) else document
     parts = [event] if isinstance(event, dict) else []
     parts += _listed(parts[0], "Object", where) if parts else []
     if not parts:
-        raise UnavailableError(f"{where}: is no MISP event, but {type(event).__name__}")
+        raise UnavailableError(f"{where}: is not a MISP event, but {type(event).__name__}")
     for part in parts:
         _listed(part, "Attribute", where)
     return parts[0]
@@ -66,11 +66,11 @@ def _listed(part: Document, key: str, where: str) -> list[Document]:
 
 
 class EventReader:
-    """Makes the STIX objects of one event; one that is marked as not published yet means none.
+    """Makes the STIX objects of one event; an event marked as unpublished has none for detection.
 
-    An attribute's own time is its age. A tag that was added to the event, such as a TLP marking,
-    changes the time of the event alone: for each second by which that is later, `modified` is later
-    by a microsecond, so that the new version counts and is no younger for it.
+    An attribute's own time is its age. A tag that is added to the event, such as a TLP marking,
+    only changes the time of the event: each second that it is later moves `modified` by a
+    microsecond, so that the new version counts without being younger.
     """
 
     def __init__(self, uuid: str, event: Document, *, everything: bool) -> None:
@@ -97,12 +97,12 @@ class EventReader:
                 yield self._indicator(attribute, tags)
 
     def _meant(self, attribute: Document) -> bool:
-        """Say whether it is meant for detection: in so many words, and no flag is unreadable."""
+        """Return whether it is meant for detection: explicitly, and with no unreadable flag."""
         flagged = read_flag(attribute.get("to_ids")) is True
         return flagged and self._published and _deleted(attribute) is not None
 
     def _attributes(self) -> Iterator[tuple[Document, Sequence[str]]]:
-        """Yield every attribute with its own tags; what a deleted object holds is deleted."""
+        """Yield every attribute with its own tags; those of a deleted object are deleted."""
         for attribute in self._event.get("Attribute") or []:
             yield attribute, _tags(attribute)
         for owner in self._event.get("Object") or []:
@@ -146,7 +146,7 @@ class EventReader:
 
 
 def _pattern(kind: str, value: object) -> Document:
-    """Return the pattern with its language; a value of the wrong form gets none, and is counted."""
+    """Return the pattern and its language; a malformed value has none, and is counted."""
     if not isinstance(value, str):
         return {"pattern_type": "stix"}
     if kind in WHOLE:
@@ -168,7 +168,7 @@ def _markings(tags: Sequence[str]) -> list[str]:
 
 
 def _confidences(tags: Sequence[str]) -> list[int]:
-    """Return what tags say of confidence; an attribute's own come before its event's."""
+    """Return the confidence values among the tags."""
     found = (_CONFIDENCE.get(tag.lower()) for tag in tags)
     return [value for value in found if value is not None]
 
@@ -192,7 +192,7 @@ def _text(value: object) -> str | None:
 
 
 def _deleted(part: Document) -> bool | None:
-    """Say whether a part is deleted; None where it says something that is neither yes nor no."""
+    """Return whether a part is deleted; None for a flag that is neither yes nor no."""
     return read_flag(part["deleted"]) if part.get("deleted") is not None else False
 
 
@@ -202,7 +202,7 @@ def _stamp(seconds: int, later: int = 0) -> str:
 
 
 def _moment(value: object) -> str | None:
-    """Return `first_seen` as STIX writes it; one without a time zone is no moment."""
+    """Return `first_seen` as STIX writes it; None without a time zone."""
     try:
         moment = datetime.fromisoformat(str(value))
         return (

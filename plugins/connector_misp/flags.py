@@ -1,15 +1,15 @@
-"""What MISP's files say of yes and no, and of time: the format allows several spellings of each."""
+"""Flags and times in MISP's files, for which the format allows several spellings."""
 
 from datetime import UTC, date, datetime
 from typing import Final
 
 _YES: Final = frozenset({"1", "true", "yes", "on", "y", "t"})
 _NO: Final = frozenset({"0", "false", "no", "off", "n", "f", ""})
-_LATEST: Final = 253370764799  # the last second of 9998: a year is left to count on from there
+_LATEST: Final = 253370764799  # the last second of 9998: leaves a year to add to
 
 
 def read_flag(value: object) -> bool | None:
-    """Return what a flag says, as boolean, number or word; None where it says neither."""
+    """Return a flag written as boolean, number or word; None where it is neither yes nor no."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     word = str(value).strip().casefold() if isinstance(value, bool | int | str) else "?"
@@ -19,7 +19,7 @@ def read_flag(value: object) -> bool | None:
 
 
 def read_seconds(value: object) -> int | None:
-    """Return a time in seconds since 1970, written as text or as number; None where it is none."""
+    """Return a time in seconds since 1970, written as text or number; None where it is none."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = str(value).strip() if isinstance(value, int | str) else ""

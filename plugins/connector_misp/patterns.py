@@ -12,9 +12,9 @@ class NoPatternError(ValueError):
 
 
 def quoted(value: str) -> str:
-    """Return a value as a STIX string; what it holds cannot end the string or the pattern."""
+    """Return a value as a STIX string, so quoted that it cannot end the string or the pattern."""
     if any(ord(char) < 32 or ord(char) == 127 for char in value):
-        raise NoPatternError("holds control characters")
+        raise NoPatternError("contains control characters")
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 
@@ -22,7 +22,7 @@ def quoted(value: str) -> str:
 def pattern_of(kind: str, value: str) -> str | None:
     """Return the pattern of an attribute; None for a type that has none.
 
-    A type of two parts, such as `filename|sha256`, asks for both together.
+    A type of two parts, such as `filename|sha256`, needs both together.
     """
     value = value.strip()
     if not value:
@@ -32,7 +32,7 @@ def pattern_of(kind: str, value: str) -> str | None:
     if kind in _PAIRS:
         first, bar, second = value.partition("|")
         if not (first and bar and second):
-            raise NoPatternError(f"should be two values with | between them, as {kind}")
+            raise NoPatternError(f"should be two values separated by |, as in {kind}")
         left, right = _PAIRS[kind]
         return f"[{left(first.strip())} AND {right(second.strip())}]"
     return None
@@ -46,7 +46,7 @@ def _address(value: str) -> str:
     try:
         family = ip_interface(value).version
     except ValueError as error:
-        raise NoPatternError("is no IP address") from error
+        raise NoPatternError("is not an IP address") from error
     return f"ipv{family}-addr:value = {quoted(value)}"
 
 
@@ -64,7 +64,7 @@ def _as_number(value: str) -> str:
 
 def _number(value: str) -> str:
     if not value.isascii() or not value.isdecimal() or len(value) > 10:
-        raise NoPatternError("holds no number where one should be")
+        raise NoPatternError("has no number where one is needed")
     return str(int(value))
 
 
@@ -110,7 +110,7 @@ _PAIRS: Final[Mapping[str, tuple[Writer, Writer]]] = {
         for name, path in _DIGESTS.items()
     },
 }
-# Whole patterns: STIX is read like any other, rules are kept in their own language.
+# Types whose value is a whole pattern: STIX, or a rule in its own language.
 WHOLE: Final = {
     "stix2-pattern": "stix",
     "snort": "snort",

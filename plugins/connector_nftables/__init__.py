@@ -40,28 +40,28 @@ class NftablesSettings(Settings):
     table: str = Field(
         "connector",
         pattern=r"^[a-zA-Z][a-zA-Z0-9_]{0,30}$",
-        description="Table that holds our sets; made when it is not there.",
+        description="Table of our sets; created when it does not exist.",
     )
     set: str = Field(
         "blocklist",
         pattern=r"^[a-zA-Z][a-zA-Z0-9_]{0,20}$",
-        description="What the names of our sets and chains begin with; one for each output.",
+        description="Beginning of the names of our sets and chains; each output needs its own.",
     )
     drop: bool = Field(
         True,
-        description="Drop packets from and to what is listed; otherwise the chain SET_hit is left "
-        "to the administrator's rules, and so is the jump to SET_from and SET_to.",
+        description="Drop packets from and to listed addresses. Otherwise the administrator adds "
+        "the rules of the chain SET_hit, and the jumps to SET_from and SET_to.",
     )
     hooks: tuple[Literal["input", "forward", "output"], ...] = Field(
         ("input", "forward", "output"), min_length=1, description="Where packets are dropped."
     )
     priority: int = Field(
-        -10, ge=-400, le=400, description="Priority of our base chains; the usual filter is at 0."
+        -10, ge=-400, le=400, description="Priority of our base chains; the usual filter has 0."
     )
     netns: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-        description="Named network namespace (ip netns) instead of the one we run in.",
+        description="Named network namespace (ip netns), instead of that of the service.",
     )
     nft: Path = Field(Path("nft"), description="The nft command.")
 
@@ -72,7 +72,7 @@ class NftablesSettings(Settings):
 
 
 class NftablesAdapter(EntryAdapter[NftablesSettings]):
-    """Keeps named sets in a table of our own; the kernel is the only memory."""
+    """Keeps named sets in a table of its own; only the kernel stores them."""
 
     settings_type = NftablesSettings
     supports = frozenset(
@@ -89,7 +89,7 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
         return Wish(self.settings.hooks if self.settings.drop else (), self.settings.priority)
 
     def accepts(self, observable: Observable) -> bool:
-        """Return whether there is a set for this observable in this family of table."""
+        """Return whether a table of this family has a set for this observable."""
         try:
             kind, _element = place(observable)
         except ValueError:
@@ -97,7 +97,7 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
         return self._fits(kind)
 
     def read(self) -> Iterable[Entry]:
-        """Return the elements of our sets; the field `enforced` marks sets without their rules."""
+        """Return the elements of our sets; the field `enforced` marks those that no rule uses."""
         with self._kernel() as kernel:
             frame = survey(kernel, self._names)
             enforced = frame.enforced(self._wish, self._names)
@@ -105,9 +105,9 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
         return (entry for kind, keys, real in held for entry in _entries(kind, keys, real))
 
     def holds(self, observables: Collection[Observable]) -> set[Observable]:
-        """Return those of these that our sets have an element for, by that element alone.
+        """Return the observables that have an element of their own in our sets.
 
-        A prefix that covers an address lies in another set and says nothing of it.
+        A prefix that covers an address is in another set and does not count.
         """
         asked: dict[SetKind, dict[bytes, Observable]] = defaultdict(dict)
         for observable in observables:
@@ -121,7 +121,7 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
         return found
 
     def add(self, entries: Sequence[Entry]) -> None:
-        """Add elements in one transaction, with the table, sets and rules that are missing."""
+        """Add elements in one transaction, with any missing table, sets and rules."""
         placed, rejected = self._sort_into_sets(entries)
         if placed:
             names = self._names
@@ -131,7 +131,7 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
             raise EntryRejectedError(rejected)
 
     def remove(self, entries: Sequence[Entry]) -> None:
-        """Remove elements in one transaction; what has no place in a set cannot be in one."""
+        """Remove elements in one transaction; an entry that fits no set is in none."""
         placed, _nowhere = self._sort_into_sets(entries)
         names = self._names
         present: _Placed = {}
@@ -141,7 +141,7 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
                 if there := self._there(kernel, kind, by_key):
                     present[kind] = there
         # Deleting an absent element would void the whole transaction, so each is added first: it
-        # may have gone since we looked. To add all that is absent, a full set would have no room.
+        # may have gone since. Adding all absent ones could exceed the size of a full set.
         commands = [*_commands("add", present, names), *_commands("delete", present, names)]
         if commands:
             self._run(commands, present)
@@ -158,7 +158,7 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
             if self._fits(kind):
                 placed[kind].append(element)
             else:
-                rejected[entry.value] = f"a table of family {self.settings.family} has no such set"
+                rejected[entry.value] = f"has no set in a table of family {self.settings.family}"
         return placed, rejected
 
     def _fits(self, kind: SetKind) -> bool:
@@ -168,7 +168,7 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
         return kernel.elements(self.settings.table, self._names.of(kind.suffix))
 
     def _there(self, kernel: Kernel, kind: SetKind, by_key: Mapping[bytes, T]) -> list[T]:
-        """Return what stands for those keys that a set of ours has an element for."""
+        """Return the values of those keys that have an element in our set."""
         keys = kernel.present(self.settings.table, self._names.of(kind.suffix), by_key)
         return [by_key[key] for key in by_key if key in keys]
 
@@ -186,10 +186,10 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
         except OSError as error:
             if error.errno == errno.ENOENT and error.filename:
                 raise UnavailableError(
-                    f"nftables: there is no network namespace {self.settings.netns}; "
-                    "make it with `ip netns add`, or mend the option netns"
+                    f"nftables: no network namespace {self.settings.netns}; create it with "
+                    "`ip netns add`, or correct the option netns"
                 ) from None
-            raise UnavailableError(f"nftables: could not read the ruleset: {error}") from error
+            raise UnavailableError(f"nftables: cannot read the ruleset: {error}") from error
 
     def _run(self, commands: Sequence[str], placed: _Placed) -> None:
         count = sum(map(len, placed.values()))
@@ -199,7 +199,7 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
 
 def _entries(kind: SetKind, keys: AbstractSet[bytes], enforced: bool) -> Iterator[Entry]:
     observable_of = kind.reader()
-    # Not what was written, so the core writes it again and `add` mends the rules.
+    # It differs from what was written, so the core writes it again, and `add` repairs the rules.
     fields: dict[str, FieldValue] = {} if enforced else {"enforced": False}
     return (Entry(observable_of(key), fields) for key in keys)
 

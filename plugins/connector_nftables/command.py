@@ -1,4 +1,4 @@
-"""Runs one transaction through the nft command, and says in words why it failed."""
+"""Runs one transaction with the nft command, and explains its failures."""
 
 import shutil
 import subprocess
@@ -10,18 +10,18 @@ from connector.adapter import BatchTooLargeError, RefusedError, UnavailableError
 _SECONDS: Final = 300
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NEEDS_RIGHTS: Final = (
-    "the kernel refuses: this needs CAP_NET_ADMIN in the network namespace (with systemd: "
-    "AmbientCapabilities=CAP_NET_ADMIN); another namespace (option netns) needs CAP_SYS_ADMIN too"
+    "permission denied: the service needs CAP_NET_ADMIN in the network namespace (with systemd: "
+    "AmbientCapabilities=CAP_NET_ADMIN), and CAP_SYS_ADMIN for another one (option netns)"
 )
 
 
 def run_transaction(nft: Path, netns: str | None, script: str, elements: int) -> None:
-    """Make all changes of the script in one step, or none of them."""
+    """Make all changes of the script, or none of them."""
     command = [_found(str(nft)), "-f", "-"]
     if netns:
         command = [_found("ip"), "netns", "exec", netns, *command]
     try:
-        done = subprocess.run(  # noqa: S603 the path is an option, and no shell is between
+        done = subprocess.run(  # noqa: S603 the path is an option, and no shell runs it
             command,
             input=script.encode("ascii"),
             capture_output=True,
@@ -39,23 +39,25 @@ def _found(command: str) -> str:
     path = shutil.which(command, path=_PATH)
     if path is None:
         raise RefusedError(
-            f"{command}: no such command; install the package nftables (for netns iproute2 too), "
-            "or name the command in the option nft"
+            f"{command}: no such command; install the package nftables (and iproute2 for netns), "
+            "or set the option nft"
         )
     return path
 
 
 def _failure(complaint: str, elements: int) -> Exception:
-    """The exit status is always 1, so the kernel's word (strerror in the C locale) decides."""
-    # Only the first line: the next ones repeat the script, and values do not belong in the log.
-    words = complaint.strip().splitlines()[0] if complaint.strip() else "nft failed without a word"
+    """The exit status is always 1, so the kernel's message (strerror in the C locale) decides."""
+    # Only the first line: the others repeat the script, and values do not belong in the log.
+    words = (
+        complaint.strip().splitlines()[0] if complaint.strip() else "nft failed without a message"
+    )
     words = words.partition("Error: ")[2] or words
     if "Operation not permitted" in words:
         return RefusedError(f"nft: {NEEDS_RIGHTS}")
     if "Too many open files in system" in words:
         return UnavailableError(
-            "nft: a set is full, so nothing of this batch was written; it was declared with a "
-            "size: raise it, or lower max_entries of this output"
+            "nft: a set is full, and nothing of this batch was written; raise the size that it was "
+            "declared with, or lower max_entries of this output"
         )
     if "Message too long" in words or "No buffer space available" in words:
         return BatchTooLargeError(elements // 2)

@@ -1,11 +1,11 @@
-"""The sets, chains and rules that stand around the elements, and what is missing of them.
+"""The sets, chains and rules around the elements, and which of them are missing.
 
     NAME_input, NAME_forward, NAME_output    base chains; only when we drop
       NAME_from, NAME_to                     one rule a set: source or destination is in it
-        NAME_hit                             what happens then: `counter drop`, or the
+        NAME_hit                             the consequence: `counter drop`, or the
                                              administrator's own rules when we do not drop
 
-A rule of ours bears a comment. Every other rule in these chains belongs to somebody else.
+Rules of ours have a comment; all other rules in these chains belong to someone else.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,14 +21,16 @@ HOOKS: Final = {"input": 1, "forward": 2, "output": 3}
 _ENTRANCES: Final = {"input": ("from",), "forward": ("from", "to"), "output": ("to",)}
 _SIDES: Final = {"from": "s", "to": "d"}
 _MARK: Final = "connector: "
-_DORMANT: Final = 0x01  # an administrator's switch: the table is there, and no packet meets it
+_DORMANT: Final = (
+    0x01  # an administrator can switch a table off: it exists, and no packet passes through it
+)
 
 RuleKey = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Where our things are: the table, and the name that all of them begin with."""
+    """The table, and the beginning of the names of all our sets and chains."""
 
     family: str
     table: str
@@ -40,13 +42,13 @@ class Names:
         return f"{self.family} {self.table}"
 
     def of(self, suffix: str) -> str:
-        """Return the full name of a set or chain of ours."""
+        """Return the full name of one of our sets or chains."""
         return f"{self.name}_{suffix}"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the options ask for: base chains by hook, at which priority; none to leave it open."""
+    """What the options ask for: base chains by hook, with a priority; none when we do not drop."""
 
     hooks: tuple[str, ...]
     priority: int
@@ -73,7 +75,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the kernel has of ours, by suffix; `shared` are chains with rules of others in them."""
+    """Our objects in the kernel, by suffix; `shared` are chains that have rules of others."""
 
     kinds: frozenset[SetKind] = frozenset()
     chains: tuple[tuple[str, Chain], ...] = ()
@@ -82,7 +84,7 @@ class Frame:
     dormant: bool = False
 
     def enforced(self, wish: Wish, names: Names) -> frozenset[SetKind]:
-        """Return the sets that packets are really compared with."""
+        """Return the sets that packets are compared with."""
         if self.dormant or self._misfits(wish) or wish.chains().keys() - dict(self.chains).keys():
             return frozenset()
         present = dict(self.rules).keys()
@@ -91,15 +93,15 @@ class Frame:
         return frozenset(k for k in self.kinds if not wish.rules((k,), names).keys() - present)
 
     def repairs(self, kinds: frozenset[SetKind], wish: Wish, names: Names) -> Iterator[str]:
-        """Yield the commands that lead from here to what is wished, with sets of these kinds."""
+        """Yield the commands that lead from this frame to the wish, with sets of these kinds."""
         table = names.path
         misfits = self._misfits(wish)
         for suffix in misfits:
             if suffix in self.shared:
                 raise RefusedError(
-                    f"nftables: chain {names.of(suffix)} in table {table} has to be moved or taken "
-                    "away, as the options say, and holds rules that are not ours: put these into "
-                    "a chain of your own"
+                    f"nftables: chain {names.of(suffix)} in table {table} has to be replaced or "
+                    "deleted for these options, and has rules that are not ours: move those to a "
+                    "chain of your own"
                 )
             yield f"delete chain {table} {names.of(suffix)}"
         chains = {suffix for suffix, _ in self.chains} - set(misfits)
@@ -117,13 +119,13 @@ class Frame:
                 yield f'add rule {table} {names.of(suffix)} {rule} comment "{_MARK}{label}"'
 
     def _misfits(self, wish: Wish) -> list[str]:
-        """Chains of ours that hang elsewhere than the options say, or should not be there."""
+        """Return our chains that have another hook or priority than wished, or should not exist."""
         wanted = wish.chains()
         return [suffix for suffix, chain in self.chains if wanted.get(suffix) != chain]
 
 
 def survey(kernel: Kernel, names: Names) -> Frame:
-    """Ask the kernel what it has of ours."""
+    """Return our objects in the kernel."""
     flags = kernel.table_flags(names.table)
     if flags is None:
         return Frame()
@@ -152,8 +154,8 @@ def _our_sets(kernel: Kernel, names: Names, ours: str) -> frozenset[SetKind]:
             continue
         if not kind.has_shape(shape.flags, shape.key_type):
             raise RefusedError(
-                f"nftables: set {name} in table {names.path} is not one of ours (it should be a "
-                f"plain set of {kind.declaration[:-1]}); remove it, or choose another option set"
+                f"nftables: set {name} in table {names.path} is not ours (it should be a plain set "
+                f"of {kind.declaration[:-1]}); remove it, or choose another name in the option set"
             )
         kinds.add(kind)
     return frozenset(kinds)

@@ -1,9 +1,9 @@
-"""Which set of ours holds an observable, and as which element.
+"""Which of our sets an observable belongs to, and as which element.
 
 Hosts, ports and each prefix length have a plain hash set of their own: `block_v4`, `block_v6`,
-`block_v4_port`, `block_v4_24`, `block_v6_48`. A packet's address is masked by the rule that looks
-it up. Interval sets, the usual home of prefixes, refuse nested ones or merge them (so that they
-read back as something else), and to delete a hundred of 100,000 elements takes nft 15 s.
+`block_v4_port`, `block_v4_24`, `block_v6_48`. The rule that looks up a packet's address masks it.
+Interval sets, the usual choice for prefixes, refuse nested prefixes or merge them (so that they
+read back as something else), and deleting a hundred of 100,000 elements takes nft 15 s.
 """
 
 import re
@@ -25,7 +25,7 @@ _FLAGS_THAT_CHANGE_ELEMENTS: Final = 0x04 | 0x08  # interval, map
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Version:
-    """What differs between the two versions of the Internet protocol; there is one of each."""
+    """The facts of one version of the Internet protocol: `V4` or `V6`."""
 
     number: int
     bits: int
@@ -51,7 +51,7 @@ class SetKind:
 
     @property
     def suffix(self) -> str:
-        """What the set's name ends with."""
+        """The end of the set's name."""
         detail = "_port" if self.port else f"_{self.prefix}" if self.prefix else ""
         return f"v{self.version.number}{detail}"
 
@@ -68,11 +68,11 @@ class SetKind:
         return (number << 6 | 12) << 6 | 13 if self.port else number
 
     def has_shape(self, flags: int, key_type: int) -> bool:
-        """Return whether a set declared like this one holds what we would read from it."""
+        """Return whether the elements of a set declared like this are ours to read."""
         return key_type == self.key_type and not flags & _FLAGS_THAT_CHANGE_ELEMENTS
 
     def match(self, side: str) -> str:
-        """Return what a rule compares with the set, for `side` `s` (source) or `d`."""
+        """Return what a rule compares with the set; `side` is `s` (source) or `d` (destination)."""
         address = f"{self.version.header} {side}addr"
         if self.port:
             return f"{address} . meta l4proto . th {side}port"
@@ -84,14 +84,14 @@ class SetKind:
         return socket.inet_ntop(self.version.family, mask.to_bytes(bits // 8, "big"))
 
     def reader(self) -> Callable[[bytes], Observable]:
-        """Return what turns an element's key into the observable it stands for."""
+        """Return the function that makes an observable of an element's key."""
         kind, suffix = self.version.observable, f"/{self.prefix}" if self.prefix else ""
         if self.port:
             return self._endpoint
         return lambda key: Observable(kind, _write(self.version, key) + suffix)
 
     def key(self, element: str) -> bytes:
-        """Return the key that the kernel keeps an element under, as `place` words it."""
+        """Return the kernel's key of an element, which is written as `place` returns it."""
         address, *port = element.split(" . ")
         packed = socket.inet_pton(self.version.family, address)
         if port:
@@ -110,17 +110,17 @@ class SetKind:
 
 
 def kind_of(version: Version, prefix: int | None = None, port: bool = False) -> SetKind:
-    """Return the kind, always the same object for the same question."""
+    """Return the kind, always the same object for the same arguments."""
     return _kind_of(version, prefix, port)
 
 
-@cache  # it would take a default left out for another question
+@cache  # the cache treats an omitted default as other arguments
 def _kind_of(version: Version, prefix: int | None, port: bool) -> SetKind:
     return SetKind(version, prefix, port)
 
 
 def kind_named(suffix: str) -> SetKind | None:
-    """Return the kind whose sets end with this suffix."""
+    """Return the kind whose sets have names with this suffix."""
     found = _SUFFIX.fullmatch(suffix)
     if not found:
         return None
@@ -151,7 +151,7 @@ def _place_address(version: Version, value: str) -> tuple[SetKind, str]:
     if network.version != version.number or str(network) != value:
         raise ValueError(f"is not a canonical IPv{version.number} prefix")
     if not 0 < network.prefixlen < version.bits:
-        raise ValueError(f"a prefix here has 1 to {version.bits - 1} bits")
+        raise ValueError(f"is not a prefix of 1 to {version.bits - 1} bits")
     return kind_of(version, network.prefixlen), str(network.network_address)
 
 
@@ -168,7 +168,7 @@ def _place_endpoint(value: str) -> tuple[SetKind, str]:
 
 
 def _check_host(version: Version, value: str) -> None:
-    """The C library's round trip is five times faster than `ipaddress`, which is the judge."""
+    """The C library's round trip is five times faster than `ipaddress`, with the same result."""
     try:
         if _write(version, socket.inet_pton(version.family, value)) == value:
             return

@@ -2,7 +2,7 @@
 
 The nft command (1.0.6) reads every element of every set for any listing, even for
 `nft list tables`: 0.3 s beside a set of 100,000 addresses, 18 s beside one of 1,000,000. The
-kernel itself answers what we ask here in a tenth of a millisecond, elements excepted.
+kernel itself answers in a tenth of a millisecond, except for elements.
 """
 
 import ctypes
@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 NETLINK_NETFILTER: Final = 12
@@ -35,7 +34,7 @@ _ATTRIBUTE: Final = struct.Struct("=HH")
 _TYPE_BITS: Final = 0x3FFF
 _ELEMENT: Final = struct.Struct("=HHHHHH")
 _LIST_ELEMENT = _ELEMENT_KEY = _DATA_VALUE = 1
-_ASKED_AT_ONCE: Final = 64  # all answers fit into the usual buffer of a socket
+_ASKED_AT_ONCE: Final = 64  # all answers fit into the default buffer of a socket
 _ATTEMPTS: Final = 10
 _PAUSE_SECONDS: Final = 0.05
 _ANSWER_SECONDS: Final = 60
@@ -44,7 +43,7 @@ _NAMED_NAMESPACES: Final = Path("/run/netns")
 
 
 class InterruptedDumpError(OSError):
-    """The ruleset changed while it was read, time and again."""
+    """The ruleset changed during each attempt to read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule as far as we need it: where it is, and the comment that names it."""
+    """The part of a rule that we need: where it is, and the comment that names it."""
 
     chain: str
     handle: int
@@ -74,7 +73,7 @@ class Rule:
 
 
 class Kernel:
-    """One netlink socket in a network namespace, asking about tables of one family."""
+    """One netlink socket in a network namespace, for tables of one family."""
 
     def __init__(self, family: str, netns: str | None) -> None:
         self._family = FAMILIES[family]
@@ -84,16 +83,11 @@ class Kernel:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
     def table_flags(self, table: str) -> int | None:
-        """Return the table's flags; None where there is none, and it may not be asked about."""
+        """Return the table's flags; None where there is no such table to ask about."""
         for found in self._objects(GET_TABLE, b""):
             if _text(found[1]) == table:
                 return _number(found.get(2))
@@ -136,14 +130,14 @@ class Kernel:
                 listed += len(part)
                 keys.update(part)
             # After an addition the kernel moves a hash set to a larger table, and pages of a dump
-            # are counted from its start: what comes twice stands for something that was missed.
+            # count from its start: a repeated element means that another one was missed.
             if listed == len(keys) == self._count(table, name, listed):
                 return keys
             time.sleep(_PAUSE_SECONDS * (attempt + 1))
-        raise InterruptedDumpError(f"set {name} kept moving during {_ATTEMPTS} attempts to read it")
+        raise InterruptedDumpError(f"set {name} changed during {_ATTEMPTS} attempts to read it")
 
     def present(self, table: str, name: str, keys: Iterable[bytes]) -> set[bytes]:
-        """Return those of these keys that a set has an element for, asking for each by itself."""
+        """Return the keys that have an element in a set, asking for each by itself."""
         found, remaining = set[bytes](), iter(keys)
         of_set = _attribute(1, table) + _attribute(2, name)
         while part := list(islice(remaining, _ASKED_AT_ONCE)):
@@ -151,9 +145,9 @@ class Kernel:
         return found
 
     def _present_among(self, of_set: bytes, keys: list[bytes]) -> Iterator[bytes]:
-        """Send all questions in one datagram: each is answered, with its element or an error.
+        """Send all requests in one datagram: each is answered with its element or an error.
 
-        One question for several elements would end at the first that is not there.
+        A single request for several elements would end at the first absent one.
         """
         asked = {}
         datagram = b""
@@ -171,7 +165,7 @@ class Kernel:
                     raise OSError(code, os.strerror(code))
 
     def _count(self, table: str, name: str, otherwise: int) -> int:
-        """How many elements the kernel counts (Linux 6.17 and later), time-outs apart."""
+        """Return the count of a set without time-outs, as Linux 6.17 and later have it."""
         shape = self.sets(table).get(name)
         return otherwise if shape is None or shape.count is None or shape.flags else shape.count
 
@@ -186,7 +180,7 @@ class Kernel:
         raise InterruptedDumpError(f"the ruleset changed during {_ATTEMPTS} attempts to read it")
 
     def _ask(self, message: int, attributes: bytes) -> tuple[list[bytes], bool]:
-        """Return the answer's bodies, and whether no transaction went on meanwhile."""
+        """Return the answer's bodies, and whether no transaction interfered."""
         self._socket.send(self._request(message, _REQUEST_DUMP, attributes))
         bodies: list[bytes] = []
         whole = True
@@ -194,12 +188,14 @@ class Kernel:
             for kind, flags, _sequence, payload in _messages(self._socket.recv(1 << 18)):
                 whole = whole and not flags & _DUMP_INTERRUPTED
                 if kind in {_DONE, _ERROR}:
-                    _check_end(payload)  # a dump that failed half-way is done too, with an error
+                    _check_end(
+                        payload
+                    )  # a dump that failed half-way also ends with DONE, with an error
                     return bodies, whole
                 bodies.append(payload[4:])
 
     def _request(self, message: int, flags: int, attributes: bytes) -> bytes:
-        """Return a message of the next sequence number."""
+        """Return a message with the next sequence number."""
         self._sequence += 1
         body = struct.pack("=BBH", self._family, 0, 0) + attributes
         kind = NFNL_SUBSYS_NFTABLES << 8 | message
@@ -254,7 +250,7 @@ def _keys(listed: bytes) -> Iterator[bytes]:
     while offset < len(listed):
         length, outer, _, inner, value_length, value = _ELEMENT.unpack_from(listed, offset)
         if (outer | inner | value) & _TYPE_BITS != 1:
-            raise OSError("an element without a key: a catch-all that is not ours")
+            raise OSError("an element without a key: a catch-all, which is not ours")
         yield listed[offset + _ELEMENT.size : offset + 8 + value_length]
         offset += length + 3 & ~3
 
@@ -267,7 +263,7 @@ def _chain(hook: bytes | None) -> Chain:
 
 
 def _comment(userdata: bytes) -> str:
-    """Userdata is a row of (type, length, value); type 0 is the comment."""
+    """Userdata is a sequence of (type, length, value); type 0 is the comment."""
     while len(userdata) >= 2:
         kind, length = userdata[0], userdata[1]
         if kind == 0:
@@ -291,7 +287,7 @@ def _open() -> socket.socket:
 
 
 def _open_in(netns: str) -> socket.socket:
-    """Open the socket in a thread of its own: a namespace is a thread's, a socket keeps it."""
+    """Open the socket in a thread of its own: a thread enters a namespace, and its socket stays."""
     opened: list[socket.socket] = []
     failed: list[OSError] = []
 
@@ -312,7 +308,7 @@ def _open_in(netns: str) -> socket.socket:
 
 def enter_namespace(netns: str) -> None:
     """Move the calling thread, and it alone, into a named network namespace."""
-    # os.setns comes with Python 3.12.
+    # os.setns needs Python 3.12.
     libc = ctypes.CDLL(None, use_errno=True)
     with (_NAMED_NAMESPACES / netns).open("rb") as namespace:
         if libc.setns(namespace.fileno(), _CLONE_NEWNET) != 0:

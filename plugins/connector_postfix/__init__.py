@@ -1,10 +1,10 @@
-"""Senders and clients in Postfix access maps (lmdb), renamed into place without a reload.
+"""Senders and clients in Postfix access maps (lmdb), replaced without a reload.
 
-The administrator refers to them in main.cf, once:
+The administrator names them in main.cf, once:
 
     smtpd_sender_restrictions = check_sender_access lmdb:FOLDER/SENDERS
     smtpd_client_restrictions = check_client_access lmdb:FOLDER/CLIENTS
-    lmdb_map_size = three times the largest map or more, in bytes
+    lmdb_map_size = at least three times the largest map, in bytes
 """
 
 import re
@@ -46,30 +46,34 @@ Stem = Annotated[
 
 
 class PostfixSettings(Settings):
-    """Where the maps are, what they do, and how this Postfix reads them."""
+    """Where the maps are, what they do, and how Postfix reads them."""
 
-    folder: FilePath = Field(description="Folder of the maps; we need to write there.")
+    folder: FilePath = Field(
+        description="Folder of the maps; the service must be able to write there."
+    )
     senders: Stem | None = Field(
         None, description="Map of e-mail addresses and domains, for check_sender_access."
     )
     domains: Stem | None = Field(
-        None, description="Map of domains apart from `senders`, for check_sender_access too."
+        None,
+        description="Separate map of domains, also for check_sender_access; without it domains go "
+        "to `senders`.",
     )
     clients: Stem | None = Field(
         None, description="Map of client addresses, for check_client_access."
     )
     action: Literal["REJECT", "DEFER_IF_PERMIT", "HOLD", "DISCARD", "WARN"] = Field(
-        "REJECT", description="What Postfix does with the mail; WARN only logs, as a dry run."
+        "REJECT", description="What Postfix does with the mail; WARN only logs, for a dry run."
     )
     parent_domains: bool = Field(
         True,
         description="Whether smtpd_access_maps is in parent_domain_matches_subdomains of main.cf, "
-        "as it is by default: then a domain stands for all names below it too.",
+        "as it is by default: a domain then matches all names below it too.",
     )
     exact_domains: Literal["refuse", "widen"] = Field(
         "refuse",
-        description="With parent_domains, what to do with a domain that is listed without the "
-        "names below it: refuse it, or stop these as well.",
+        description="With parent_domains, what becomes of a domain that is listed without the "
+        "names below it: refuse it, or widen it to all of them.",
     )
 
     @property
@@ -89,9 +93,9 @@ class PostfixSettings(Settings):
 
 
 class PostfixAdapter(ListAdapter[PostfixSettings]):
-    """Keeps the maps of one Postfix host as files that are ours alone.
+    """Keeps the maps of one Postfix host as files that only this adapter writes.
 
-    The text is told to whoever is stopped, so no mapping fills it by default.
+    A blocked sender sees the field `text`, so no mapping fills it by default.
     """
 
     settings_type = PostfixSettings
@@ -105,7 +109,7 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
         import_extra("lmdb", "threat-feed-connector[postfix]")
 
     def accepts(self, observable: Observable) -> bool:
-        """Return whether there is a map for this observable, and a key."""
+        """Return whether there is a map, and a key, for this observable."""
         if self._stem(observable.type) is None:
             return False
         try:
@@ -114,13 +118,13 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
             return False
 
     def as_held(self, entry: Entry) -> Entry:
-        """Return the entry with its text as the map will hold it."""
+        """Return the entry with its text as the map stores it."""
         if not (text := _plain(entry.fields.get("text", ""))):
             return Entry(entry.observable)
         return Entry(entry.observable, MappingProxyType({"text": text}))
 
     def read(self) -> Iterable[Entry]:
-        """Return what the live maps hold; the field `action` shows another action than ours."""
+        """Yield the entries of the live maps; the field `action` shows another action than ours."""
         for stem in self._stems():
             observable_of = client_of if stem == self.settings.clients else sender_of
             for key, value in MapFile(self.settings.folder, stem).pairs():
@@ -128,7 +132,7 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
                     yield Entry(observable, _fields_of(value, self.settings.action))
 
     def publish(self, entries: Iterable[Entry]) -> None:
-        """Write every map aside, then rename one after the other; to publish again is harmless."""
+        """Write every map to a draft, then rename each; publishing again is harmless."""
         files = {stem: MapFile(self.settings.folder, stem) for stem in self._stems()}
         with failures_typed(), ExitStack() as drafts:
             for file in files.values():
@@ -185,7 +189,7 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
 
 @lru_cache(maxsize=1024)
 def _plain(text: FieldValue) -> str:
-    """Reduce a text to letters that mean nothing to anybody."""
+    """Return a text reduced to characters that are harmless everywhere."""
     return " ".join(_UNSAFE_TEXT.sub(" ", str(text)).split())[:_LONGEST_TEXT].rstrip()
 
 
@@ -198,5 +202,5 @@ def _value(action: str, text: FieldValue) -> str:
 def _fields_of(value: str, action: str) -> Mapping[str, FieldValue]:
     word, _, text = value.partition(" ")
     fields: dict[str, FieldValue] = {"text": text} if text else {}
-    # Not what was written, so the core publishes again after a change of the option.
+    # It differs from what was written, so the core publishes again after a change of the option.
     return MappingProxyType(fields if word == action else {**fields, "action": word})

@@ -1,16 +1,14 @@
-"""One access map on disk: an lmdb index that Postfix reads, and the text it could be made from.
+"""One access map on disk: an lmdb index that Postfix reads, and the text file of the same content.
 
-The index is always a new file that takes the place of the old one by a rename: Postfix locks LMDB
-files in its own way, so a live index must never be written. Keys and values end with a NUL byte,
-as `postmap` writes them. No hard link may keep the old index: Postfix learns of the new one from
-the link count of the old one.
+The index is always a new file, renamed over the old one: Postfix locks LMDB files in its own way,
+so a live index must never be written to. Keys and values end with a NUL byte, as `postmap` writes
+them. No hard link may keep the old index: Postfix notices a new one by the link count of the old.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from connector.adapter import RefusedError, UnavailableError
@@ -26,7 +24,7 @@ _MARK: Final = "DUNNO kept by threat-feed-connector"
 _HEADER: Final = "# kept by threat-feed-connector; changes made here are lost\n"
 _MARKER_KEY: Final = f"{MARKER}\0".encode()
 _MAP_SIZE: Final = 1 << 34  # address space, not disk
-_MODE: Final = 0o644  # smtpd and administrators read it, whatever our umask is
+_MODE: Final = 0o644  # smtpd and administrators read it, whatever our umask
 _BATCH: Final = 10_000
 
 
@@ -51,7 +49,7 @@ def failures_typed() -> Iterator[None]:
 
 
 class MapFile:
-    """The map that Postfix knows as `lmdb:FOLDER/STEM`."""
+    """The map that main.cf names `lmdb:FOLDER/STEM`."""
 
     def __init__(self, folder: Path, stem: str) -> None:
         self.folder = folder
@@ -60,27 +58,27 @@ class MapFile:
         self.index = folder / f"{stem}.lmdb"
 
     def pairs(self) -> Iterator[tuple[str, str]]:
-        """Yield keys and values; nothing when there is no index yet."""
+        """Yield keys and values; none when there is no index yet."""
         try:
             with _opened(self.index) as environment, environment.begin() as transaction:
                 if not _is_marked(transaction):
-                    raise UnavailableError(f"{self.index}: was not made by us")
+                    raise UnavailableError(f"{self.index}: was not written by this adapter")
                 for key, value in transaction.cursor():
                     if key != _MARKER_KEY:
                         yield _text(key), _text(value)
         except FileNotFoundError:
             if not self.folder.is_dir():
-                raise UnavailableError(f"{self.folder}: there is no such folder") from None
+                raise UnavailableError(f"{self.folder}: no such folder") from None
         except (lmdb.Error, OSError, ValueError) as error:
             raise UnavailableError(f"{self.index}: cannot be read: {error}") from error
 
     def check_ours(self) -> None:
-        """Refuse to go on when a file that we would replace is somebody else's."""
+        """Raise RefusedError where a file that we would replace is not ours."""
         for path, ours in ((self.source, self._source_is_ours), (self.index, self._index_is_ours)):
             if os.path.lexists(path) and not ours():
                 raise RefusedError(
-                    f"{path}: is there and was not made by us; move it away, or name another map "
-                    "in the options"
+                    f"{path}: exists and was not written by this adapter; move it away, or name "
+                    "another map in the options"
                 )
 
     def _source_is_ours(self) -> bool:
@@ -97,7 +95,7 @@ class MapFile:
 
 
 class Draft:
-    """The next version of a map, written aside; it goes away unless it is published."""
+    """The next version of a map, in files of its own; it is deleted unless it is published."""
 
     def __init__(self, live: MapFile) -> None:
         self._live = live
@@ -108,7 +106,7 @@ class Draft:
         self._discard()
         self._lines = self._source.open("x", encoding="utf-8", newline="\n")
         with ExitStack() as begun:
-            begun.callback(self._let_go)
+            begun.callback(self._abandon)
             self._lines.write(_HEADER)
             self._environment = lmdb.open(
                 str(self._index),
@@ -124,17 +122,12 @@ class Draft:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._environment.close()
-        self._let_go()
+        self._abandon()
 
     def put(self, key: str, value: str) -> None:
-        """Add a line."""
+        """Add a key and its value."""
         self._waiting.append((key, value))
         if len(self._waiting) >= _BATCH:
             self._flush()
@@ -146,7 +139,7 @@ class Draft:
             return transaction.get(f"{key}\0".encode()) is not None
 
     def seal(self) -> None:
-        """Finish both files, bring them to the disk, and read the index through once."""
+        """Finish both files, sync them to disk, and read the whole index once."""
         self.put(MARKER, f"{_MARK}, {self._written + len(self._waiting)} keys")
         self._flush()
         self._lines.flush()
@@ -159,7 +152,7 @@ class Draft:
         self._verify()
 
     def publish(self) -> None:
-        """Put the sealed files in the place of the live ones."""
+        """Replace the live files with the sealed ones."""
         self._index.replace(self._live.index)
         self._source.replace(self._live.source)
         folder = os.open(self._live.folder, os.O_RDONLY)
@@ -181,12 +174,12 @@ class Draft:
             found = sum(1 for _ in transaction.cursor().iternext(values=False))
             if found != self._written or not _is_marked(transaction):
                 raise UnavailableError(
-                    f"{self._index}: holds {found} keys and not the {self._written} written; "
+                    f"{self._index}: has {found} keys instead of the {self._written} written; "
                     "the old map stays"
                 )
 
-    def _let_go(self) -> None:
-        with suppress(OSError):  # closing writes what a full disk has refused before
+    def _abandon(self) -> None:
+        with suppress(OSError):  # closing writes what a full disk refused before
             self._lines.close()
         self._discard()
 
@@ -197,14 +190,14 @@ class Draft:
 
 
 def _opened(path: Path) -> "lmdb.Environment":
-    """Open for reading; a ValueError says that the file is shorter than it says it is."""
+    """Open for reading; raise ValueError for a file that is shorter than its own header says."""
     size = path.stat().st_size
     environment = lmdb.open(str(path), subdir=False, lock=False, readonly=True, max_dbs=0)
     needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
     if size < needed:
-        # LMDB maps the file into memory: to touch a page that is not there would end the process.
+        # LMDB maps the file into memory: reading a missing page would end the process.
         environment.close()
-        raise ValueError(f"it was cut off at {size} of {needed} bytes")
+        raise ValueError(f"the file ends after {size} of {needed} bytes")
     return environment
 
 

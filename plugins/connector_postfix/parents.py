@@ -1,4 +1,4 @@
-"""Domains, where Postfix takes a domain in an access map for all names below it as well."""
+"""Domains where, in an access map, a domain also matches all names below it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
@@ -9,8 +9,8 @@ _HOW: Final = (
     "set parent_domains: false in these options and `parent_domain_matches_subdomains =` (without "
     "smtpd_access_maps) in main.cf"
 )
-EXACT_ALONE: Final = f"would stop the names below it too; {_HOW}, or choose exact_domains: widen"
-BELOW_ALONE: Final = f"would stop the domain itself too; {_HOW}"
+EXACT_ALONE: Final = f"would also match the names below it; {_HOW}, or choose exact_domains: widen"
+BELOW_ALONE: Final = f"would also match the domain itself; {_HOW}"
 
 
 def settle(
@@ -19,9 +19,9 @@ def settle(
     is_written: Callable[[Entry], bool],
     rejected: dict[str, str],
 ) -> Iterator[Entry]:
-    """Yield what can be said: a domain together with all below it, or widened; reject the rest.
+    """Yield what a map can express: a domain with all names below it, or widened; reject the rest.
 
-    `is_written` answers, at the end of the stream, for domains that went through alone.
+    `is_written` says, at the end of the stream, whether a domain was written by itself.
     """
     waiting: dict[str, Entry] = {}
     for entry in entries:

@@ -1,4 +1,4 @@
-"""File of detection rules that an engine loads: YARA, Sigma, Snort or Suricata."""
+"""A file of detection rules that an engine loads: YARA, Sigma, Snort or Suricata."""
 
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
@@ -21,24 +21,24 @@ from connector_rules import record, sigma_rules, signatures, yara_rules
 from connector_rules.engine import Engine
 from connector_rules.settings import RulesSettings
 from connector_rules.signatures import Action, Allowed
-from connector_rules.texts import NotWritableError, plain, refuse_hostile
+from connector_rules.texts import RuleRejectedError, plain, refuse_hostile
 
 __all__ = ["Action", "RulesAdapter", "RulesSettings"]
 
 _COMMENTS: Final = dict.fromkeys(RuleLanguage, "#") | {RuleLanguage.YARA: "//"}
-_VERSION: Final = 3  # of our checks: a file judged by others is judged anew
+_VERSION: Final = 3  # of our checks: a rule that passed an older version is checked again
 _DIALECTS: Final = {
     RuleLanguage.SNORT: signatures.SNORT,
     RuleLanguage.SURICATA: signatures.SURICATA,
 }
-_KEPT: Final = "Kept by Connector: what is changed here by hand is replaced."
+_KEPT: Final = "Kept by Connector: changes made here by hand are replaced."
 
-_Mark = tuple[str, bytes]
-_Named = tuple[Rule, frozenset[str]]  # with the names that it takes up
+_Digest = tuple[str, bytes]
+_Named = tuple[Rule, frozenset[str]]  # a rule and the names that it uses in the file
 
 
 class RulesAdapter(RuleAdapter[RulesSettings]):
-    """Publishes rules of one language as a file, for the list server or the engine itself."""
+    """Publishes the rules of one language as a file, for the list server or the engine itself."""
 
     settings_type = RulesSettings
     takes_rules = frozenset(RuleLanguage)
@@ -54,15 +54,15 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
         engine = getattr(self._yara, "YARA_VERSION", "")
         self._checks = f"{_VERSION} {engine} {settings.model_dump_json()}"
         self._allowed = Allowed(settings.actions, settings.variables, settings.keywords)
-        self._refused: dict[_Mark, str] = {}  # by the engine, in this process
-        self._taken: frozenset[_Mark] = frozenset()
+        self._refused: dict[_Digest, str] = {}  # by the engine, in this process
+        self._taken: frozenset[_Digest] = frozenset()
 
     def takes(self, language: RuleLanguage) -> bool:
-        """Return whether this file holds rules of the language."""
+        """Return whether this file takes rules of the language."""
         return language is self.settings.language
 
     def read(self) -> Iterator[Rule]:
-        """Yield what the file holds: by its record when the file is as we left it."""
+        """Yield the rules of the file: from its record while the file is as we left it."""
         with failures_typed(self._published.path):
             digest = self._published.digest()
             if digest is None:
@@ -74,7 +74,7 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
                 yield from self._found()
 
     def publish(self, rules: Iterable[Rule]) -> None:
-        """Replace the file and its record; the engine sees the old rules or the new ones."""
+        """Replace the file and its record; the engine sees either the old rules or the new ones."""
         rejected: dict[str, str] = {}
         with failures_typed(self._published.path), Draft(self._published) as draft:
             draft.write(self._head.encode(), record.first_line(self._checks).encode())
@@ -86,12 +86,12 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
             raise EntryRejectedError(rejected)
 
     def _tested(self, rules: Iterable[Rule], rejected: dict[str, str]) -> list[_Named]:
-        """Return the rules that the engine takes too; one that it refuses frees its names.
+        """Return the rules that the engine accepts as well; a refused rule frees its names.
 
-        What it refused is not asked about again until a rule leaves: it may have been for that.
+        A refused rule is not tested again until another rule leaves, which may have been the cause.
         """
         given, settings = list(rules), self.settings
-        if not self._taken <= {_mark(rule) for rule in given}:
+        if not self._taken <= {_digest(rule) for rule in given}:
             self._refused.clear()
         engine = Engine(
             settings.test or (), settings.test_seconds, self._published.path, self._head
@@ -101,16 +101,16 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
             writable = list(self._writable(given, rejected))
             refused = engine.refused([self._block(rule) for rule, _names in writable])
             if not refused:
-                self._taken = frozenset(_mark(rule) for rule, _names in writable)
+                self._taken = frozenset(_digest(rule) for rule, _names in writable)
                 return writable
             for at, words in refused.items():
-                self._refused[_mark(writable[at][0])] = f"the engine refuses it: {words}"
+                self._refused[_digest(writable[at][0])] = f"refused by the engine: {words}"
 
     def _writable(self, rules: Iterable[Rule], rejected: dict[str, str]) -> Iterator[_Named]:
-        """Yield the rules that may be written; of two with one name, the one that is there.
+        """Yield the rules that may be written; of two with one name, the one in the file.
 
-        Otherwise a feed could push another's rule out by sending one that is called alike. Of
-        two that are not there it is the one that comes first: the one that was seen first.
+        Otherwise a feed could replace another's rule by sending one with the same name. Of two new
+        rules the first is written, which is the one seen first.
         """
         judged = self._judged()
         taken: dict[str, str] = {}
@@ -118,10 +118,10 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
         for rule in rules:
             try:
                 names = self._judge(rule, judged)
-            except NotWritableError as refusal:
+            except RuleRejectedError as refusal:
                 rejected[rule.key] = str(refusal)
                 continue
-            if any(judged.holders.get(name, rule.key) != rule.key for name in names):
+            if any(judged.keys.get(name, rule.key) != rule.key for name in names):
                 waiting.append((rule, names))
             elif _take(rule, names, taken, rejected):
                 yield rule, names
@@ -130,7 +130,7 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
                 yield rule, names
 
     def _judged(self) -> "_Judged":
-        """Return what is known of the rules in the file that is there."""
+        """Return the checked rules of the present file, and which rule has each name there."""
         digest = self._published.digest()
         own = None if digest is None else self._published.record(digest)
         known = _Judged({}, {})
@@ -138,20 +138,20 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
             return known
         same = record.checks_of(own) == self._checks
         for rule, names in record.rules(own):
-            known.holders.update(dict.fromkeys(names, rule.key))
+            known.keys.update(dict.fromkeys(names, rule.key))
             if same:
-                known.names[_mark(rule)] = names
+                known.names[_digest(rule)] = names
         return known
 
     def _judge(self, rule: Rule, judged: "_Judged") -> frozenset[str]:
-        """Return the names that a rule takes up; raise NotWritableError for what may not stand."""
-        mark = _mark(rule)
-        if mark in self._refused:
-            raise NotWritableError(self._refused[mark])
-        return judged.names.get(mark) or self._names(rule)
+        """Return the names that a rule uses; raise RuleRejectedError where it is not writable."""
+        digest = _digest(rule)
+        if digest in self._refused:
+            raise RuleRejectedError(self._refused[digest])
+        return judged.names.get(digest) or self._names(rule)
 
     def _names(self, rule: Rule) -> frozenset[str]:
-        """Return the names that a rule takes up, by what its language lets it do."""
+        """Return the names that a rule uses, after the checks of its language."""
         refuse_hostile(rule.text)
         settings = self.settings
         if rule.language is RuleLanguage.YARA:
@@ -165,7 +165,7 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
         return signatures.names_of(rule.text, dialect, self._allowed)
 
     def _block(self, rule: Rule) -> str:
-        """Return a rule as it stands in the file, under a line that says where it comes from."""
+        """Return a rule as it is written, below a comment that names its origin."""
         name = f": {plain(rule.name)}" if rule.name else ""
         header = f"{self._comment} {plain(rule.indicator)} from {plain(rule.feed)}{name}"
         if rule.language is not RuleLanguage.SIGMA:
@@ -173,7 +173,7 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
         return f"{header}\n{sigma_rules.document_of(rule.text)}"
 
     def _found(self) -> Iterator[Rule]:
-        """Yield what the file holds after others changed it: our rules, and one for all else."""
+        """Yield the rules of a file that someone else changed: ours, and one for all the rest."""
         text = self._published.path.read_bytes().decode("utf-8", "replace")
         for newest in self._published.records()[:1]:
             for rule, _names in record.rules(newest):
@@ -183,13 +183,13 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
 
 
 class _Judged(NamedTuple):
-    """Names that rules take up, by the rule's mark, and whose rule bears each in the file."""
+    """The names that checked rules use, and the key of the rule in the file that has each name."""
 
-    names: dict[_Mark, frozenset[str]]
-    holders: dict[str, str]
+    names: dict[_Digest, frozenset[str]]
+    keys: dict[str, str]
 
 
-def _mark(rule: Rule) -> _Mark:
+def _digest(rule: Rule) -> _Digest:
     return rule.language, blake2b(rule.text.encode(), digest_size=16).digest()
 
 
@@ -197,7 +197,7 @@ def _take(
     rule: Rule, names: frozenset[str], taken: dict[str, str], rejected: dict[str, str]
 ) -> bool:
     for name in sorted(names & taken.keys()):
-        rejected[rule.key] = f"is called {name}, as the rule of {taken[name]} is"
+        rejected[rule.key] = f"has the name {name}, which the rule of {taken[name]} has too"
         return False
     taken.update(dict.fromkeys(names, rule.key))
     return True

@@ -1,4 +1,4 @@
-"""Runs the operator's engine on a draft of a file of rules, and finds what it refuses of it."""
+"""Runs the operator's engine on a draft of a rule file, and finds the rules that it refuses."""
 
 import os
 import re
@@ -28,7 +28,7 @@ _FAULT: Final = re.compile(r"^E: |\berror\b|\bfatal\b", re.IGNORECASE)
 
 
 class Verdict(NamedTuple):
-    """What an engine says of a file: whether it takes it, and else which rules it names."""
+    """What an engine says of a file: accepted or not, and which rules it complains about."""
 
     accepted: bool
     named: Mapping[int, str] = {}
@@ -36,7 +36,7 @@ class Verdict(NamedTuple):
 
 
 class Engine:
-    """The engine's own test, for one publication: its runs are bounded."""
+    """The engine's own test of one draft, with a bound on its runs."""
 
     def __init__(self, command: Sequence[str], seconds: int, published: Path, head: str) -> None:
         self._command = command
@@ -46,10 +46,10 @@ class Engine:
         self._runs = 0
 
     def refused(self, blocks: Sequence[str]) -> Mapping[int, str]:
-        """Return rules that the engine refuses, by position, with its words; none when it is well.
+        """Return the rules that the engine refuses, by position, with its message.
 
-        All that it names by their lines, else the first one. Raises UnavailableError where the
-        engine cannot be asked, or refuses a file without rules as well.
+        These are all that it names by line, or else the first. Raises UnavailableError where the
+        engine cannot be run, or refuses a file without rules as well.
         """
         verdict = self._test(blocks)
         if verdict.accepted or verdict.named:
@@ -72,8 +72,8 @@ class Engine:
         self._runs += 1
         if self._runs > _MOST_RUNS:
             raise UnavailableError(
-                f"test: {_MOST_RUNS} runs did not find all rules that it refuses; the search goes "
-                "on at the next cycle"
+                f"test: {_MOST_RUNS} runs did not find every refused rule; the search continues at "
+                "the next cycle"
             )
         with _folder_beside(self._published) as folder:
             draft = folder / self._published.name
@@ -90,7 +90,7 @@ class Engine:
 
 @contextmanager
 def _folder_beside(published: Path) -> Iterator[Path]:
-    """Make a folder whose name no rule can know, so that none can name a line of its draft."""
+    """Create a folder whose name no rule can know, so that no rule can name a line of the draft."""
     prefix = f".{published.name}.test-"
     for left_over in published.parent.glob(f"{prefix}*"):
         shutil.rmtree(left_over, ignore_errors=True)
@@ -103,13 +103,13 @@ def _folder_beside(published: Path) -> Iterator[Path]:
 
 
 def _run(command: Sequence[str], seconds: int, folder: Path) -> tuple[int, str]:
-    """Return the exit status of a command, and the first of what it says."""
+    """Return the exit status of a command, and the beginning of its output."""
     program = shutil.which(command[0], path=_PATH)
     if program is None:
-        raise UnavailableError(f"test: {command[0]}: no such command; nothing is published")
+        raise UnavailableError(f"test: {command[0]}: no such command; nothing was published")
     try:
         with (
-            subprocess.Popen(  # noqa: S603 the command is an option, and no shell is between
+            subprocess.Popen(  # noqa: S603 the command is an option, and no shell runs it
                 [program, *command[1:]],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -121,16 +121,16 @@ def _run(command: Sequence[str], seconds: int, folder: Path) -> tuple[int, str]:
         ):
             output = _heard(process, time.monotonic() + seconds)
     except OSError as error:
-        raise UnavailableError(f"test: {command[0]}: {error}; nothing is published") from error
+        raise UnavailableError(f"test: {command[0]}: {error}; nothing was published") from error
     if output is None:
         raise UnavailableError(
-            f"test: {command[0]} took longer than {seconds} s; nothing is published"
+            f"test: {command[0]} took longer than {seconds} s; nothing was published"
         )
     return process.returncode, output.decode("utf-8", "replace")
 
 
 def _heard(process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
-    """Return the first of what a process says until it ends; None when it has to be stopped."""
+    """Return the beginning of a process's output; None when it had to be stopped."""
     said, pipe = bytearray(), process.stdout
     with selectors.DefaultSelector() as ready:
         if pipe is not None:
@@ -151,7 +151,7 @@ def _heard(process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
 
 
 def _refusal(output: str, draft: Path, head: str, blocks: Sequence[str]) -> Verdict:
-    """Read which rules an engine names by file and line, and what it says of them."""
+    """Return the rules that an engine names by file and line, with its message on each."""
     place = re.compile(rf"{re.escape(str(draft))}(?: at line |[:( ]+(?:line )?)(\d+)")
     begins = list(accumulate((block.count("\n") for block in blocks), initial=head.count("\n") + 1))
     named: dict[int, str] = {}
@@ -166,7 +166,7 @@ def _refusal(output: str, draft: Path, head: str, blocks: Sequence[str]) -> Verd
             continue
         before = words
         fault = fault or (words if _FAULT.search(line) else "")
-    return Verdict(accepted=False, named=named, words=fault or before or "failed without a word")
+    return Verdict(accepted=False, named=named, words=fault or before or "failed without a message")
 
 
 def _plain(line: str, draft: Path) -> str:

@@ -1,6 +1,6 @@
-"""Keywords of signatures: those that only look at traffic, and why others need the file's word.
+"""Keywords of signatures: those that only inspect traffic, and what others do besides.
 
-A keyword that nobody knows may do anything, so what is not listed here is refused as well.
+An unknown keyword may do anything, so what is not listed here is refused as well.
 """
 
 from typing import Final
@@ -106,32 +106,34 @@ SNORT: Final = frozenset(
     """.split()  # noqa: SIM905 - one name a line would be five hundred lines
 )
 
-# What each does beyond looking, where an engine knows it.
+# What each does besides inspecting traffic, as far as an engine has it.
 REACHING: Final = {
     **dict.fromkeys(
-        ("datarep", "dataset", "filemd5", "filesha1", "filesha256"), "opens files of the sensor"
+        ("datarep", "dataset", "filemd5", "filesha1", "filesha256"), "opens files on the sensor"
     ),
     **dict.fromkeys(
-        ("filestore", "logto", "session", "tag", "tls.store", "tls_store"), "keeps traffic in files"
+        ("filestore", "logto", "session", "tag", "tls.store", "tls_store"),
+        "writes traffic to files",
     ),
     **dict.fromkeys(("lua", "luajit", "luaxform", "so", "soid"), "runs code"),
-    **dict.fromkeys(("nfq_set_mark", "react", "replace", "resp"), "changes traffic or answers it"),
+    **dict.fromkeys(("nfq_set_mark", "react", "replace", "resp"), "changes or answers traffic"),
     **dict.fromkeys(
-        ("bypass", "config", "enable", "stream_reassemble"), "makes the engine look away"
+        ("bypass", "config", "enable", "stream_reassemble"),
+        "stops the engine from inspecting traffic",
     ),
-    **dict.fromkeys(("activated_by", "activates"), "switches other rules"),
+    **dict.fromkeys(("activated_by", "activates"), "switches other rules on or off"),
 }
-# Marks that rules set for each other; to take one back blinds the rules that wait for it.
+# Marks that rules set for each other; clearing one blinds the rules that wait for it.
 _MARKS: Final = frozenset({"flowbits", "hostbits", "xbits"})
 _TAKES_BACK: Final = frozenset({"reset", "setx", "toggle", "unset"})
 
 
 def reach(known: frozenset[str], key: str, value: str) -> str | None:
-    """Return what an option does beyond looking at traffic; None when it does nothing else."""
+    """Return what an option does besides inspecting traffic; None for nothing."""
     if key in REACHING:
         return REACHING[key]
     if key not in known:
-        return "is not a keyword known to do no more than look at traffic"
+        return "is not known to only inspect traffic"
     if key in _MARKS and value.partition(",")[0].strip().lower() in _TAKES_BACK:
-        return "takes back marks that other rules wait for"
+        return "clears marks that other rules wait for"
     return None

@@ -1,24 +1,24 @@
-"""The options of a signature, taken apart as its engine does: other ends are other options.
+"""The options of a signature, split as its engine splits them.
 
-What two readers could read in two ways is refused, so that nothing hides in a value.
+Text that two readers could read in two ways is refused, so that nothing hides in a value.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Final
 
-from connector_rules.texts import NotWritableError
+from connector_rules.texts import RuleRejectedError
 
 Option = tuple[str, str]
 
 _KEY: Final = re.compile(r"[A-Za-z0-9_.-]+")
-# Suricata, `SigParseOptions`: quoted or not, a semicolon ends an option unless the sign before it
-# is a backslash, whatever stands before that.
+# Suricata, `SigParseOptions`: quoted or not, a semicolon ends an option unless the character before
+# it is a backslash, whatever comes before that.
 _SURICATA_END: Final = re.compile(r"(?<!\\);")
 _SURICATA_QUOTES: Final = re.compile(r'(?!!?").*|!?".*"')
-# Snort 3 reads tokens (`get_token`), and never lines: in a value that is not quoted, a bracket, a
-# comment or a parenthesis would go on into the rules that follow, or end the rule. Snort 2 puts
-# in variables wherever a dollar sign is not quoted.
+# Snort 3 reads tokens (`get_token`), not lines: in an unquoted value a bracket, a comment or a
+# parenthesis would continue into the rules that follow, or end the rule. Snort 2 expands variables
+# wherever a dollar sign is not quoted.
 _SNORT_OPTION: Final = re.compile(
     r"""\s*(?P<key>[a-z0-9_]+)\s*(?::(?P<value>(?:[^;"\\]|\\.|"(?:[^";\\]|\\.)*")*))?;""",
     re.ASCII,
@@ -38,7 +38,7 @@ _SNORT_VALUES: Final = {
 
 
 def of_suricata(text: str) -> Iterator[Option]:
-    """Yield each option, its name in small letters: the engine does not tell them apart."""
+    """Yield each option, its name in lower case: the engine ignores case."""
     *parts, rest = _SURICATA_END.split(text)
     if rest.strip(" \t"):
         raise _unreadable(rest)
@@ -58,13 +58,13 @@ def of_snort(text: str) -> Iterator[Option]:
             raise _unreadable(body[at:])
         key, value = found["key"], found["value"]
         if value is not None and not _SNORT_VALUES.get(key, _SNORT_VALUE).fullmatch(value):
-            raise NotWritableError(
-                f"its option {key} holds what Snort would read otherwise: "
-                "a bracket, comment, variable or quote that is not between quotes"
+            raise RuleRejectedError(
+                f"its option {key} has an unquoted bracket, comment, variable or quote, which "
+                "Snort would read as something else"
             )
         yield key, (value or "").strip(" \t")
         at = found.end()
 
 
-def _unreadable(part: str) -> NotWritableError:
-    return NotWritableError(f"its options cannot be read from {part.strip()[:20]!r} on")
+def _unreadable(part: str) -> RuleRejectedError:
+    return RuleRejectedError(f"its options are unreadable from {part.strip()[:20]!r} on")

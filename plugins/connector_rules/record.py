@@ -1,7 +1,7 @@
-"""The record of a published file of rules: one rule a line, exactly as the core handed it over.
+"""The record of a published rule file: one rule a line, exactly as the core passed it.
 
-With each rule stand the names that it takes up in the file, so that a rule that was judged before,
-by the same checks, need not be judged again.
+Each line also has the names that the rule uses in the file, so that a rule that has passed the same
+checks before is not checked again.
 """
 
 import json
@@ -16,7 +16,7 @@ _HEAD: Final = "connector-rules 1 "
 
 
 def first_line(checks: str) -> str:
-    """Return the line that says by which checks the rules were judged."""
+    """Return the first line, which names the checks that the rules passed."""
     return f"{_HEAD}{checks}\n"
 
 
@@ -28,7 +28,7 @@ def line_of(rule: Rule, names: frozenset[str]) -> str:
 
 
 def checks_of(path: Path) -> str:
-    """Return by which checks the rules of a record were judged."""
+    """Return the checks that the rules of a record passed."""
     with path.open(encoding="utf-8", errors="replace") as lines:
         return lines.readline().removeprefix(_HEAD).rstrip("\n")
 
@@ -45,5 +45,5 @@ def rules(path: Path) -> Iterator[tuple[Rule, frozenset[str]]]:
                 yield rule, frozenset(names)
     except (ValueError, TypeError) as error:
         raise UnavailableError(
-            f"{path}: damaged; remove it, and the file is published anew"
+            f"{path}: damaged; remove it, then the file is published again"
         ) from error

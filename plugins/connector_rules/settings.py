@@ -1,4 +1,4 @@
-"""Options of a file of rules."""
+"""Options of a published rule file."""
 
 from pydantic import field_validator
 
@@ -8,17 +8,17 @@ from connector_rules.signatures import Action
 
 
 class RulesSettings(Settings):
-    """Where rules are published, of which language, and what they may do."""
+    """Where rules are published, in which language, and what they may do."""
 
     file: PublishedName = Field(
-        description="Name inside publish_folder, such as detect.yar or ids/local.rules."
+        description="Name below publish_folder, such as detect.yar or ids/local.rules."
     )
-    language: RuleLanguage = Field(description="The one language of the rules in this file.")
+    language: RuleLanguage = Field(description="Language of the rules; a file has only one.")
     actions: tuple[Action, ...] = Field(
         (Action.ALERT,),
         min_length=1,
-        description="What a Snort or Suricata rule may do. The allowlist cannot look into a rule: "
-        "one that drops or rejects may stop what must never be stopped.",
+        description="What a Snort or Suricata rule may do. The allowlist does not see into a rule: "
+        "one that drops or rejects may block what must never be blocked.",
     )
     variables: tuple[str, ...] = Field(
         (
@@ -28,13 +28,13 @@ class RulesSettings(Settings):
             "SIP_PORTS", "FILE_DATA_PORTS",
         ),
         description="Variables that your Snort or Suricata defines; a rule that needs another one "
-        "is refused, since the engine might refuse the whole file for it.",
+        "is refused, because the engine might refuse the whole file.",
     )  # fmt: skip
     keywords: tuple[str, ...] = Field(
         (),
         description="Keywords of Snort or Suricata that rules may use although they do more than "
-        "look at traffic, such as filemd5, dataset, lua, tag, or flowbits to take marks back: with "
-        "them a feed opens or writes files of the sensor, runs code on it or changes traffic.",
+        "inspect traffic, such as filemd5, dataset, lua, tag, or flowbits that clear marks: they "
+        "let a feed read or write files on the sensor, run code on it or change traffic.",
     )
     modules: tuple[str, ...] = Field(
         ("dotnet", "elf", "hash", "math", "pe", "string", "time"),
@@ -42,23 +42,23 @@ class RulesSettings(Settings):
     )
     compile: bool | None = Field(
         None,
-        description="Compile each YARA rule by itself before it is written, and refuse it in the "
-        "engine's words; left out: where the package yara-python is installed.",
+        description="Compile each YARA rule by itself, and reject a faulty one with the engine's "
+        "message. When left out, rules are compiled where yara-python is installed (extra `yara`).",
     )
     test: tuple[str, ...] | None = Field(
         None,
         min_length=1,
-        description="Command by which the engine itself tests a draft before it is published, word "
-        'by word, with {file} for the draft, such as [suricata, -T, -S, "{file}", -l, "."]; no '
-        "shell is between. Rules that it refuses are left out, and rejected in its words; while it "
-        "cannot be run, nothing is published.",
+        description="Command with which the engine tests a draft before it is published, as a "
+        'list of words with {file} for the draft: [suricata, -T, -S, "{file}", -l, "."]. It runs '
+        "without a shell. Rules that it refuses are left out and rejected with its message; while "
+        "it cannot be run, nothing is published.",
     )
     test_seconds: int = Field(
         120,
         ge=1,
         le=3600,
-        description="Longest time that one run of `test` may take; what takes longer is stopped, "
-        "and nothing is published.",
+        description="Longest time that one run of `test` may take; a longer run is stopped, and "
+        "nothing is published.",
     )
 
     @field_validator("test")
@@ -72,5 +72,5 @@ class RulesSettings(Settings):
 
     @property
     def places(self) -> frozenset[tuple[object, ...]]:
-        """The file, whatever it may hold."""
+        """The file, whatever rules it may have."""
         return frozenset({("published file", self.file)})

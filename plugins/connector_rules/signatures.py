@@ -1,4 +1,4 @@
-"""Snort and Suricata: whether a text is exactly one rule that only does what it is let do."""
+"""Snort and Suricata: checks that a text is exactly one rule that does only what is allowed."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from connector_rules import keywords, options
-from connector_rules.texts import NotWritableError
+from connector_rules.texts import RuleRejectedError
 
 _ACTION: Final = re.compile(r"[a-z]+")
 _PROTOCOL: Final = re.compile(r"[a-z0-9_.+:-]+")
@@ -28,20 +28,20 @@ class Action(StrEnum):
 class Dialect(NamedTuple):
     """How an engine reads a file of signatures."""
 
-    longest_line: int  # bytes; what is beyond begins a line, and a rule, of its own
+    longest_line: int  # bytes; the rest would begin another line, and another rule
     known: frozenset[str]
     options: Callable[[str], Iterator[options.Option]]
-    short_headers: bool  # Snort 3 knows rules of a service or a file, without addresses
+    short_headers: bool  # Snort 3 has rules for a service or a file, without addresses
 
 
-# Suricata reads into 8,192 bytes (`DETECT_MAX_RULE_SIZE`), Snort 2 into 32,768
-# (`MAX_LINE_LENGTH`), the end of the text included; Snort 3 has no bound.
+# Suricata has a buffer of 8,192 bytes (`DETECT_MAX_RULE_SIZE`), Snort 2 one of 32,768
+# (`MAX_LINE_LENGTH`), both with the terminator; Snort 3 has no bound.
 SURICATA: Final = Dialect(8_191, keywords.SURICATA, options.of_suricata, short_headers=False)
 SNORT: Final = Dialect(32_767, keywords.SNORT, options.of_snort, short_headers=True)
 
 
 class Allowed(NamedTuple):
-    """What the file lets rules do and need."""
+    """What the configuration allows rules to do and to need."""
 
     actions: Collection[Action]
     variables: Collection[str]
@@ -51,26 +51,26 @@ class Allowed(NamedTuple):
 def names_of(text: str, dialect: Dialect, allowed: Allowed) -> frozenset[str]:
     """Return the rule's generator and signature id.
 
-    Raises NotWritableError when it may not stand.
+    Raises RuleRejectedError where the rule may not be written.
     """
     line = text.strip()
     if _BREAK.search(line):
-        raise NotWritableError("holds a line break: each line would be a rule of its own")
+        raise RuleRejectedError("contains a line break: each line would be a separate rule")
     if (length := len(line.encode())) > dialect.longest_line:
-        raise NotWritableError(
+        raise RuleRejectedError(
             f"is {length} bytes long; the engine reads lines of at most {dialect.longest_line}, "
-            "and would take the rest as another rule"
+            "and would read the rest as another rule"
         )
     before, opened, after = line.partition("(")
     if not opened or not after.endswith(")"):
-        raise NotWritableError("is not one rule: action, protocol, addresses, (options)")
+        raise RuleRejectedError("is not one rule: action, protocol, addresses, (options)")
     action, *places = _header(before, short=dialect.short_headers)
     if action not in allowed.actions:
         names = ", ".join(sorted(allowed.actions))
-        raise NotWritableError(f"would {action}; `actions` allows {names}")
+        raise RuleRejectedError(f"would {action} traffic, and `actions` allows only {names}")
     for name in _VARIABLE.findall(" ".join(places)):
         if name not in allowed.variables:
-            raise NotWritableError(f"needs ${name}, which `variables` does not name")
+            raise RuleRejectedError(f"needs ${name}, which is not in `variables`")
     said = list(dialect.options(after[:-1]))
     _refuse_reaching(said, dialect.known, allowed.keywords)
     return frozenset([_id(said)])
@@ -85,13 +85,13 @@ def _header(text: str, *, short: bool) -> list[str]:
         places = [*words[2:4], *words[5:]]
         if len(words) == 7 and words[4] in _DIRECTIONS and all(map(_PLACE.fullmatch, places)):
             return [words[0], *places]
-    raise NotWritableError("is not one rule: action, protocol, addresses, (options)")
+    raise RuleRejectedError("is not one rule: action, protocol, addresses, (options)")
 
 
 def _words(text: str) -> Iterator[str]:
-    """Yield what stands before a space each; a bracket holds together what is in it.
+    """Yield words that end with a space; text in brackets belongs to one word.
 
-    For Suricata a tab or a parenthesis ends no word.
+    For Suricata, neither a tab nor a parenthesis ends a word.
     """
     word, depth = [], 0
     for sign in text:
@@ -104,9 +104,9 @@ def _words(text: str) -> Iterator[str]:
             yield "".join(word)
             word = []
     if depth:
-        raise NotWritableError("has brackets that do not close")
+        raise RuleRejectedError("has brackets that do not close")
     if word:
-        raise NotWritableError("has no space before its options")
+        raise RuleRejectedError("has no space before its options")
 
 
 def _refuse_reaching(
@@ -114,7 +114,7 @@ def _refuse_reaching(
 ) -> None:
     for key, value in said:
         if key not in allowed and (reach := keywords.reach(known, key, value)):
-            raise NotWritableError(f"uses {key}, which {reach}; `keywords` does not name it")
+            raise RuleRejectedError(f"uses {key}, which {reach} and is not in `keywords`")
 
 
 def _id(said: Iterable[options.Option]) -> str:
@@ -124,11 +124,11 @@ def _id(said: Iterable[options.Option]) -> str:
             ids[key].append(value)
     sids, gids = ids["sid"], ids["gid"] or ["1"]
     if len(sids) != 1 or len(gids) != 1 or not all(map(_is_id, (*sids, *gids))):
-        raise NotWritableError("should have one sid, a number, and at most one gid")
+        raise RuleRejectedError("should have exactly one sid, a number, and at most one gid")
     return f"{gids[0]}:{sids[0]}"
 
 
 def _is_id(text: str) -> bool:
-    """Whether a text is a number that every engine reads as the same one."""
+    """Whether every engine reads the text as the same number."""
     plain = text.isascii() and text.isdecimal() and len(text) < 11
     return plain and text[0] != "0" and int(text) <= _HIGHEST_ID

@@ -1,14 +1,14 @@
-"""YARA: whether a text is one or more rules that leave the others in the file alone.
+"""YARA: checks that a text is one or more rules that do not affect the others in the file.
 
-An engine refuses a file whole for one fault in it, so a text has to be closed in itself: every
-comment, string and brace. What a rule means is for `yara-python` to say, where it is installed.
+One fault makes an engine refuse the whole file, so every comment, string and brace of a text has to
+be closed. Whether a rule compiles is left to `yara-python`, where it is installed.
 """
 
 import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
-from connector_rules.texts import NotWritableError
+from connector_rules.texts import RuleRejectedError
 
 _TOKEN: Final = re.compile(
     r"""
@@ -37,16 +37,16 @@ Token = tuple[str, str]
 
 
 def names_of(text: str, modules: Collection[str]) -> frozenset[str]:
-    """Return the names of the rules in a text; raise NotWritableError when it may not stand."""
+    """Return the names of the rules in a text; raise RuleRejectedError where it is refused."""
     return _Reader(list(_tokens(text)), modules).names()
 
 
 def compile_alone(yara: Any, text: str) -> None:
-    """Let the engine judge a text by itself; raise NotWritableError with its words."""
+    """Compile a text by itself; raise RuleRejectedError with the engine's message."""
     try:
         yara.compile(source=text, includes=False)
     except yara.Error as error:
-        raise NotWritableError(f"does not compile: {error}") from error
+        raise RuleRejectedError(f"does not compile: {error}") from error
 
 
 def _tokens(text: str) -> Iterator[Token]:
@@ -54,22 +54,24 @@ def _tokens(text: str) -> Iterator[Token]:
     while at < len(text):
         found = _TOKEN.match(text, at)
         if found is None or found.group() == "/" or found.group() == '"':
-            raise NotWritableError(f"cannot be read from {text[at : at + 20]!r} on")
+            raise RuleRejectedError(f"is unreadable from {text[at : at + 20]!r} on")
         if found.lastgroup != "blank":
-            # Wherever the word stands, the engine would open the file that is named after it.
+            # Wherever the word is, the engine would open the file that is named after it.
             if found.group() == "include":
-                raise NotWritableError("includes a file of the machine that reads it")
+                raise RuleRejectedError("includes a file from the machine that loads it")
             if (
                 found.lastgroup in {"string", "regex"}
                 and len(found.group().encode()) > _LONGEST_TEXT
             ):
-                raise NotWritableError(f"holds a text of more than {_LONGEST_TEXT} bytes")
+                raise RuleRejectedError(
+                    f"contains a string or regular expression of more than {_LONGEST_TEXT} bytes"
+                )
             yield found.lastgroup or "", found.group()
         at = found.end()
 
 
 class _Reader:
-    """Goes through the tokens of one text."""
+    """Reads the tokens of one text."""
 
     def __init__(self, tokens: Sequence[Token], modules: Collection[str]) -> None:
         self._tokens = tokens
@@ -84,39 +86,39 @@ class _Reader:
             if word == "import":
                 self._import()
             elif word == "global":
-                raise NotWritableError("is global: its condition would bind every other rule")
+                raise RuleRejectedError("is global: its condition would apply to every other rule")
             elif word == "rule":
                 names.append(self._rule())
             elif word != "private":
-                raise NotWritableError(f"holds {word[:20]!r} outside of rules")
+                raise RuleRejectedError(f"contains {word[:20]!r} outside of a rule")
         if not names:
-            raise NotWritableError("holds no rule")
+            raise RuleRejectedError("contains no rule")
         if len(set(names)) < len(names):
-            raise NotWritableError("names two rules alike")
+            raise RuleRejectedError("has two rules with the same name")
         return frozenset(names)
 
     def _next(self) -> Token:
         if self._at == len(self._tokens):
-            raise NotWritableError("ends before its last rule does")
+            raise RuleRejectedError("ends within a rule")
         self._at += 1
         return self._tokens[self._at - 1]
 
     def _import(self) -> None:
         kind, module = self._next()
         if kind != "string" or module[1:-1] not in self._modules:
-            raise NotWritableError(f"imports {module[:40]}, which `modules` does not name")
+            raise RuleRejectedError(f"imports {module[:40]}, which is not in `modules`")
 
     def _rule(self) -> str:
         kind, name = self._next()
         if kind != "word" or name in _KEYWORDS or len(name) > _LONGEST_NAME:
-            raise NotWritableError(f"calls a rule {name[:40]!r}, which is not a name")
+            raise RuleRejectedError(f"has a rule named {name[:40]!r}, which is not a valid name")
         _kind, sign = self._next()
         if sign == ":":
             while (found := self._next())[0] == "word":
                 pass
             sign = found[1]
         if sign != "{":
-            raise NotWritableError(f"rule {name}: a body in braces should follow")
+            raise RuleRejectedError(f"rule {name}: should have a body in braces")
         self._body(name)
         return name
 
@@ -130,20 +132,20 @@ class _Reader:
             depth += (text == "{") - (text == "}")
             conditions += depth == 1 and text == ":" and last == "condition"
             if depth > 2 or (kind == "word" and text == "rule"):
-                raise NotWritableError(f"rule {name}: its braces do not close")
+                raise RuleRejectedError(f"rule {name}: its braces do not close")
             last = text
         if conditions != 1:
-            raise NotWritableError(f"rule {name}: there should be one condition")
+            raise RuleRejectedError(f"rule {name}: should have exactly one condition")
 
     def _set(self, name: str) -> None:
-        """Read a set of strings or rules; of rules by names, and not by how they begin.
+        """Read a set of strings or rules; refuse a set of rules by the beginning of their names.
 
-        The engine refuses a file in which a later rule is called as such a set begins.
+        The engine refuses a file in which a later rule's name begins like that.
         """
         kind = ""
         while (found := self._next())[1] != ")":
             if found[1] == "*" and kind == "word":
-                raise NotWritableError(f"rule {name}: takes in rules by the beginning of a name")
+                raise RuleRejectedError(f"rule {name}: refers to rules by how their names begin")
             if found[1] in {"(", "{", "}"}:
-                raise NotWritableError(f"rule {name}: its braces do not close")
+                raise RuleRejectedError(f"rule {name}: its braces do not close")
             kind = found[0]

@@ -32,31 +32,31 @@ __all__ = ["SplunkKvstoreAdapter", "SplunkSettings"]
 
 
 class SplunkSettings(HttpSettings):
-    """Where the collection is; `auth` holds a token, or a user name and password."""
+    """Where the collection is; `auth` has a token, or a user name and password."""
 
     url: str = Field(
         description="Management port of the search head, as https://splunk.example:8089; plain "
-        "http is taken for this machine only."
+        "http is accepted for this machine only."
     )
     app: str = Field(
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$",
-        description="Name of the app's folder that the collection belongs to.",
+        description="Folder name of the app that the collection belongs to.",
     )
     collection: str = Field(
         pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,79}$",
-        description="Collection in that app; it is made, with its schema, when it is not there.",
+        description="Collection in that app; it is created with its schema when it does not exist.",
     )
     owner_tag: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$",
-        description="Marks our documents, in the field `source`; the output's name when left out. "
-        "Set it before an output is renamed, or its documents are no longer ours. Two "
-        "installations that share a collection need different ones.",
+        description="Value of the field `source`, which marks our documents; the output's name "
+        "when left out. Set it before you rename an output, or its documents are no longer ours. "
+        "Two installations that share a collection need different tags.",
     )
 
     @property
     def places(self) -> frozenset[tuple[object, ...]]:
-        """The documents under one tag; without one each output has its own name for it."""
+        """The documents with one tag; without the option each output has a tag of its own."""
         if self.owner_tag is None:
             return frozenset()
         return frozenset({("kvstore", self.url, self.app, self.collection, self.owner_tag)})
@@ -68,19 +68,19 @@ class SplunkSettings(HttpSettings):
             parts = urlsplit(url)
             host, _ = parts.hostname or "", parts.port
         except ValueError as error:
-            raise ValueError(f"should be as https://splunk.example:8089 ({error})") from error
+            raise ValueError(f"should look like https://splunk.example:8089 ({error})") from error
         if parts.scheme not in ("https", "http") or not host or "@" in parts.netloc:
-            raise ValueError("should be as https://splunk.example:8089")
+            raise ValueError("should look like https://splunk.example:8089")
         if parts.path.strip("/") or parts.query or parts.fragment:
             raise ValueError("should end after the port; app and collection are options")
         if parts.scheme == "http" and not _is_loopback(host):
-            raise ValueError("should be https: credentials would cross the network in the clear")
+            raise ValueError("should be https: credentials would cross the network unencrypted")
         return url
 
     @model_validator(mode="after")
     def _one_credential(self) -> Self:
         if (self.auth.token is None) == (self.auth.username is None):
-            raise ValueError("auth should hold either token, or username and password")
+            raise ValueError("auth should have either token, or username and password")
         return self
 
 
@@ -111,20 +111,20 @@ class SplunkKvstoreAdapter(EntryAdapter[SplunkSettings]):
         self._documents = OwnDocuments(splunk, settings.app, settings.collection, self._tag)
 
     def read(self) -> Iterable[Entry]:
-        """Yield what we wrote and is still as we write it; others' documents are not looked at."""
+        """Yield the entries of our unaltered documents; documents of others are not read."""
         for page in self._documents.pages():
             for document in page:
                 if (entry := entry_of(document, self._tag)) is not None:
                     yield entry
 
     def holds(self, observables: Collection[Observable]) -> set[Observable]:
-        """Return those of these that `read` would show, by their keys alone."""
+        """Return those observables that `read` would show, asking for their keys only."""
         keys = [key_of(observable, self._tag) for observable in observables]
         shown = (entry_of(document, self._tag) for document in self._documents.under(keys))
         return {entry.observable for entry in shown if entry is not None}
 
     def add(self, entries: Sequence[Entry]) -> None:
-        """Insert or replace one document per entry, under a key made from owner and value."""
+        """Insert or replace one document per entry, with a key made from owner and value."""
         documents = [document_of(entry, self._tag) for entry in entries]
         if not documents:
             return
@@ -133,5 +133,5 @@ class SplunkKvstoreAdapter(EntryAdapter[SplunkSettings]):
             raise EntryRejectedError({values[key]: why for key, why in refused.items()})
 
     def remove(self, entries: Sequence[Entry]) -> None:
-        """Delete the documents of these entries, as far as they bear our tag."""
+        """Delete the documents of these entries that have our tag."""
         self._documents.remove([key_of(entry.observable, self._tag) for entry in entries])

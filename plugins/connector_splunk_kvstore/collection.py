@@ -1,4 +1,4 @@
-"""One owner's documents in one KV store collection, with the store's traps closed."""
+"""One owner's documents in one KV store collection, safe from the store's traps."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from connector_splunk_kvstore.splunk import HTTPError, Service, Splunk, words
 
 PAGE_SIZE: Final = 10_000
 SHIPPED_BATCH_LIMIT: Final = 1000
-# Eighty hex keys make a query of about 7.3 kB; URLs beyond 8 kB are refused on the way.
+# Eighty hex keys make a query of about 7.3 kB; proxies refuse URLs beyond 8 kB.
 KEYS_PER_QUERY: Final = 80
 _LIMIT_PATH: Final = "properties/limits/kvstore/max_documents_per_batch_save"
 _LIMIT_VALUE: Final = re.compile(rb'\s*(\d+)\s*|.*"content"\s*:\s*"?(\d+).*', re.DOTALL)
@@ -23,10 +23,10 @@ _HEX_KEY: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def query_for(keys: Sequence[str], tag: str) -> str:
-    """Return a query that matches these keys of this owner and can match nothing else.
+    """Return a query that matches these keys of this owner and nothing else.
 
-    The SDK turns an empty query into the deletion of the whole collection, and a dict into a
-    text that is not JSON; so this is the one place that makes such a query, and it is text.
+    The SDK turns an empty query into the deletion of the whole collection, and a dict into text
+    that is not JSON; so all such queries are made here, as text.
     """
     if not keys or not tag or not all(_HEX_KEY.fullmatch(key) for key in keys):
         raise ValueError("a query needs an owner and at least one of our keys")
@@ -35,7 +35,7 @@ def query_for(keys: Sequence[str], tag: str) -> str:
 
 
 class OwnDocuments:
-    """What one owner keeps in a collection; nothing here reads or changes what others keep."""
+    """One owner's documents in a collection; documents of others are neither read nor changed."""
 
     def __init__(self, splunk: Splunk, app: str, name: str, tag: str) -> None:
         self._splunk = splunk
@@ -51,11 +51,11 @@ class OwnDocuments:
         return f"{verb} collection {self._name} of app {self._app}"
 
     def save(self, documents: Sequence[Document]) -> dict[str, str]:
-        """Insert or replace documents; return, by key, why some of them are refused.
+        """Insert or replace documents; return the reason, by key, for each that is refused.
 
-        The collection is made when absent.
+        The collection is created when absent.
         """
-        self._made()
+        self._prepare()
         if len(documents) > self._limit:
             raise BatchTooLargeError(self._limit)
         wrong = {each["_key"]: misfit(each, self._types or {}) for each in documents}
@@ -64,10 +64,10 @@ class OwnDocuments:
         return refused | self._save(fitting) if fitting else refused
 
     def pages(self) -> Iterator[list[Document]]:
-        """Yield all that bears our tag, in the order of keys.
+        """Yield all documents with our tag, in the order of keys.
 
-        The store cuts an answer at its limits without a word, so a short page says nothing: only
-        an empty one is the end.
+        The store silently cuts an answer at its limits, so a short page means nothing: only an
+        empty one is the end.
         """
         last = ""
         while self._found() and (page := self._page(last)):
@@ -75,13 +75,13 @@ class OwnDocuments:
             last = page[-1]["_key"]
 
     def under(self, keys: Sequence[str]) -> Iterator[Document]:
-        """Yield our documents under these keys, asking for nothing else."""
+        """Yield our documents with these keys, asking for nothing else."""
         remaining = iter(keys)
         while self._found() and (chunk := list(islice(remaining, KEYS_PER_QUERY))):
             yield from self._under(chunk)
 
     def remove(self, keys: Sequence[str]) -> None:
-        """Delete our documents under these keys; those already gone are no error."""
+        """Delete our documents with these keys; absent ones are no error."""
         remaining = iter(keys)
         while self._found() and (chunk := list(islice(remaining, KEYS_PER_QUERY))):
             self._delete(query_for(chunk, self._tag), len(chunk))
@@ -97,20 +97,20 @@ class OwnDocuments:
             raise self._lost(error, keys) from error
 
     def _under(self, keys: Sequence[str]) -> Iterator[Document]:
-        """Yield documents until an answer is empty: the store cuts one without a word."""
+        """Yield documents until an answer is empty: the store silently cuts long answers."""
         left = set(keys)
         while left and (found := self._among(sorted(left))):
             shown = {document.get("_key") for document in found if isinstance(document, dict)}
             if not shown or not shown <= left:
                 raise UnavailableError(
-                    f"{self._splunk.where}: shows other documents of collection {self._name} than "
-                    "were asked for"
+                    f"{self._splunk.where}: returned documents of collection {self._name} that "
+                    "were not asked for"
                 )
             left -= shown
             yield from found
 
     def _among(self, keys: Sequence[str]) -> list[Document]:
-        """Return what is found of these keys, asking for as many at once as a URL may name."""
+        """Return the documents with these keys, asking for as many at once as a URL allows."""
         try:
             return self._asked(query_for(keys, self._tag), len(keys))
         except HTTPError as error:
@@ -138,12 +138,12 @@ class OwnDocuments:
             return self._refused(error, documents)
         if keys != [document["_key"] for document in documents]:
             raise UnavailableError(
-                f"{self._splunk.where}: confirmed other documents than were sent"
+                f"{self._splunk.where}: confirmed other documents than those sent"
             )
         return {}
 
     def _refused(self, error: HTTPError, documents: Sequence[Document]) -> dict[str, str]:
-        """A bad document fails the whole call unnamed, so it is found by halving."""
+        """One bad document fails the whole call without being named, so halving finds it."""
         said, half = words(error), len(documents) // 2
         if error.status == 404:
             raise self._lost(error, len(documents)) from error
@@ -162,12 +162,12 @@ class OwnDocuments:
         if error.status != 404:
             return UnavailableError(
                 f"{self._splunk.where}: refuses even the shortest request ({words(error)}); a "
-                "proxy on the way may limit the length of URLs"
+                "proxy may limit the length of URLs"
             )
         self._data = self._types = None
         return UnavailableError(
-            f"{self._splunk.where}: collection {self._name} of app {self._app} went away while it "
-            f"was in use ({words(error)})"
+            f"{self._splunk.where}: collection {self._name} of app {self._app} was deleted while "
+            f"in use ({words(error)})"
         )
 
     def _page(self, last: str) -> list[Document]:
@@ -179,14 +179,14 @@ class OwnDocuments:
         for document in page:
             if not isinstance(document, dict) or not str(document.get("_key", "")) > last:
                 raise UnavailableError(
-                    f"{self._splunk.where}: pages of collection {self._name} do not follow the "
-                    "order of keys, so it cannot be read completely"
+                    f"{self._splunk.where}: pages of collection {self._name} are not in the order "
+                    "of keys, so it cannot be read completely"
                 )
             last = document["_key"]
         return page
 
     def _found(self) -> bool:
-        """Return whether the collection is there, asking only until it is."""
+        """Return whether the collection exists, asking only until it does."""
         if self._data is None:
             found = self._splunk.ask(
                 self._right("read"), lambda service: schema.find(service, self._app, self._name)
@@ -197,31 +197,31 @@ class OwnDocuments:
 
     def _use(self, collection: schema.Collection) -> None:
         self._collection, self._data = collection, collection.data
-        # The SDK takes the namespace from the answer; documents of a user would lie elsewhere.
+        # The SDK takes the namespace from the answer; a user's own documents are in another one.
         self._data.owner, self._data.app, self._data.sharing = "nobody", self._app, "app"
 
-    def _made(self) -> None:
-        """Make sure that the collection is there with our schema, and know its types and limit."""
+    def _prepare(self) -> None:
+        """Create or complete the collection where needed, and read its types and limit."""
         if self._types is not None:
             return
         if not self._found():
-            self._make()
+            self._create()
         collection = self._collection
         self._splunk.ask(self._right("write to"), lambda _: schema.complete(collection))
         self._types = schema.declared_types(collection)
         self._limit = self._splunk.ask(self._right("read"), self._configured_limit)
 
-    def _make(self) -> None:
-        with suppress(HTTPError):  # only 409: another node made it since we looked
+    def _create(self) -> None:
+        with suppress(HTTPError):  # only 409: another node has created it since
             self._splunk.ask(
-                self._right("make"),
-                lambda service: schema.make(service, self._name),
+                self._right("create"),
+                lambda service: schema.create(service, self._name),
                 tolerated=frozenset({409}),
             )
         if not self._found():
             raise RefusedError(
                 f"{self._splunk.where}: the role needs the right to {self._right('read')}, which "
-                "exists but is not shown to us"
+                "exists but is hidden from us"
             )
 
     def _configured_limit(self, service: Service) -> int:

@@ -1,4 +1,4 @@
-"""Entries as KV store documents and back, and the schema that a collection of them has."""
+"""Entries as KV store documents and back, and the schema of a collection of them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from connector.adapter import Entry, FieldValue, Observable, ObservableType
 
 Document = dict[str, Any]
 
-# Names that Splunk Enterprise Security reads, so that the same documents can feed it. An endpoint
-# has none of its own: as `ip` it would match the address on every port.
+# Names that Splunk Enterprise Security reads, so that it can use the same documents. It has none
+# for an endpoint: as `ip` it would match the address on every port.
 TYPED_FIELDS: Final[Mapping[ObservableType, str]] = {
     ObservableType.IPV4_ADDR: "ip",
     ObservableType.IPV6_ADDR: "ip",
@@ -62,7 +62,7 @@ DEFAULT_MAPPING: Final[Mapping[str, Mapping[str, Any]]] = {
     "valid_until": {"from": "valid_until_epoch"},
 }
 
-# Text that a mapping fills stays undeclared: its type is then the one it was written with.
+# Text that a mapping fills is undeclared, so that it keeps the type it was written with.
 FIELD_TYPES: Final[Mapping[str, str]] = {
     "type": "string",
     "value": "string",
@@ -80,10 +80,10 @@ ACCELERATIONS: Final[Mapping[str, Mapping[str, int]]] = {
 
 
 def key_of(observable: Observable, tag: str) -> str:
-    """Return the key under which this owner's document of an observable lies, in hex.
+    """Return the key of this owner's document of an observable, in hex.
 
-    Anything but hex would be at the mercy of each party's URL quoting: the SDK turns a space
-    into a plus sign in paths.
+    Other text would depend on everyone's URL quoting: the SDK turns a space in a path into a plus
+    sign.
     """
     named = f"{tag}|{observable.type}|{observable.value}"
     return hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()
@@ -100,16 +100,16 @@ def _fixed_part(observable: Observable, tag: str) -> Document:
 
 
 def document_of(entry: Entry, tag: str) -> Document:
-    """Return the whole document of an entry, always in the same order."""
+    """Return the whole document of an entry, its fields always in the same order."""
     return _fixed_part(entry.observable, tag) | dict(sorted(entry.fields.items()))
 
 
 def entry_of(document: Mapping[str, Any], tag: str) -> Entry | None:
-    """Return the entry that a document stands for, or None when it is not as we write it.
+    """Return the entry of a document, or None when the document is not as we write it.
 
-    A document altered by hand counts as absent, so it is written anew; one that merely bears our
-    tag under a key of its own is someone else's. The store knows one kind of number, so a whole
-    one is read as the integer that it was.
+    A document altered by hand counts as absent, so it is rewritten; one that has our tag but
+    another key belongs to someone else. The store has only one type of number, so a whole number is
+    read as the integer that it was.
     """
     kind, value = document.get("type"), document.get("value")
     if not isinstance(value, str) or not isinstance(kind, str) or kind not in _KINDS:
@@ -126,16 +126,16 @@ def entry_of(document: Mapping[str, Any], tag: str) -> Entry | None:
 
 
 def misfit(document: Mapping[str, Any], types: Mapping[str, str]) -> str | None:
-    """Return why the collection would not keep a document as it is, in words.
+    """Return the reason why the collection would not store a document unchanged; None if it would.
 
-    The store turns values into the declared type and silently drops those it cannot turn. In a
-    lookup with WILDCARD(field), as names below a domain need it, `*` stands for any text.
+    The store converts values to the declared type and silently drops those that it cannot convert.
+    In a lookup with WILDCARD(field), which names below a domain need, `*` matches any text.
     """
     if "*" in str(document["value"]).removeprefix("*." if "domain" in document else ""):
-        return "holds *, which a lookup may take for any text"
+        return "contains *, which a lookup may match with any text"
     for name, value in document.items():
         if isinstance(value, int | float) and not _storable(value):
-            return f"{name}: {value} is a number that Splunk cannot hold"
+            return f"{name}: {value} is a number that Splunk cannot store"
         declared = types.get(name, "")
         if not _fits(value, declared):
             return (

@@ -1,4 +1,4 @@
-"""A collection's stanza: found, made and completed, never taking away what others declared."""
+"""A collection's stanza: find, create and complete it, without removing others' declarations."""
 
 import json
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ _ACCELERATION: Final = "accelerated_fields."
 
 
 def find(service: Service, app: str, name: str) -> Collection | None:
-    """Return the app's own collection, or None when the app surely has none of that name.
+    """Return the app's own collection, or None when the app certainly has none of that name.
 
-    Asked for a name, splunkd also gives the collection that another app shares globally, and the
-    SDK would go on to write there. It reports a collection that is absent in the same way as an
-    app that is absent or an answer without entries, so an absence is confirmed by the list.
+    Asked for a name, splunkd also returns a collection that another app shares globally, and the
+    SDK would then write there. It reports an absent collection like an absent app or an answer
+    without entries, so the list has to confirm an absence.
     """
     try:
         found = service.kvstore[name]
@@ -30,15 +30,15 @@ def find(service: Service, app: str, name: str) -> Collection | None:
     return next((each for each in listed if each.access.app == app), None)
 
 
-def make(service: Service, name: str) -> None:
-    """Make the collection with our schema."""
+def create(service: Service, name: str) -> None:
+    """Create the collection with our schema."""
     service.kvstore.create(
         name, fields=dict(FIELD_TYPES), accelerated_fields=dict(ACCELERATIONS), replicate="true"
     )
 
 
 def complete(collection: Collection) -> None:
-    """Declare our fields where nobody has declared them yet."""
+    """Declare those of our fields that are not declared yet."""
     missing = {
         **{f"{_FIELD}{name}": type_ for name, type_ in FIELD_TYPES.items()},
         **{f"{_ACCELERATION}{name}": json.dumps(keys) for name, keys in ACCELERATIONS.items()},
@@ -49,8 +49,8 @@ def complete(collection: Collection) -> None:
     try:
         collection.post(**missing)
     except HTTPError as error:
-        # A role that may write documents only, or an index too many: documents are stored and
-        # found all the same, with the types they are written with.
+        # The role may only write documents, or there is an index too many: documents are stored and
+        # found all the same, with the types they were written with.
         if error.status not in (400, 403):
             raise
     collection.refresh()

@@ -1,4 +1,4 @@
-"""splunk-sdk over the core's HTTP client, with its errors named by what happens next."""
+"""splunk-sdk over the core's HTTP client, with its errors as those that the core acts on."""
 
 import json
 import logging
@@ -17,10 +17,10 @@ from connector.adapter import Auth, Http, RefusedError, UnavailableError
 __all__ = ["HTTPError", "Service", "Splunk", "words"]
 
 T = TypeVar("T")
-# Statuses whose meaning the SDK or this plugin finds; all others are the core client's to name.
+# Statuses that the SDK or this plugin interprets; the core's client raises for all others.
 _UNDERSTOOD: Final = frozenset({400, 401, 403, 404, 409, 413, 414, 503})
 _DEFAULT_PORT: Final = 8089
-# What the SDK's parsers raise on an answer that is not what splunkd sends, or only half of it.
+# What the SDK's parsers raise on an answer that is not from splunkd, or only half of one.
 _UNREADABLE: Final = (
     ParseError,
     AssertionError,
@@ -32,7 +32,7 @@ _UNREADABLE: Final = (
 
 
 def words(error: HTTPError) -> str:
-    """Return what the instance said, on one line; its error bodies are XML or JSON."""
+    """Return the instance's message on one line; its error bodies are XML or JSON."""
     body: bytes = error.body or b""
     try:
         said = fromstring(body).findtext("./messages/msg")  # noqa: S314 - as the SDK reads it too
@@ -56,7 +56,7 @@ def _retry_after(headers: list[tuple[str, str]]) -> float | None:
 
 
 class Splunk:
-    """One instance and one login to it; `ask` is the only way through."""
+    """One instance and one login to it; every request goes through `ask`."""
 
     def __init__(self, http: Http, url: str, app: str, auth: Auth) -> None:
         self._http = http
@@ -76,9 +76,9 @@ class Splunk:
         request: Callable[[Service], T],
         tolerated: frozenset[int] = frozenset(),
     ) -> T:
-        """Return what `request` gets from the SDK; statuses in `tolerated` raise its HTTPError.
+        """Return the result of `request`; statuses in `tolerated` raise the SDK's HTTPError.
 
-        `right` names what the role must be allowed, for the message when it is not.
+        `right` names the right that the role needs, for the message when it is missing.
         """
         try:
             return request(self._connected())
@@ -88,7 +88,7 @@ class Splunk:
             raise self._meaning(error, right) from error
         except _UNREADABLE as error:
             raise UnavailableError(
-                f"{self.where}: the answer is not what splunkd sends ({type(error).__name__}: "
+                f"{self.where}: the answer is not from splunkd ({type(error).__name__}: "
                 f"{str(error)[:100]}): check that url names the management port"
             ) from error
 
@@ -97,7 +97,7 @@ class Splunk:
             # At DEBUG the SDK logs whole request bodies, which are the list's values.
             logging.getLogger("splunklib").setLevel(logging.INFO)
             # `verify` and `retries` of the SDK concern its own handler, which is not used.
-            # `autologin` logs in once more after a 401, and only with a password.
+            # `autologin` logs in once more after a 401, but only with a password.
             self._service = connect(
                 handler=self._send,
                 scheme=self._url.scheme,
@@ -117,7 +117,7 @@ class Splunk:
         return {"username": self._auth.username or "", "password": password}
 
     def _send(self, url: str, message: Mapping[str, Any], **_: object) -> dict[str, Any]:
-        """Send what the SDK built; this is the handler that its `connect` takes."""
+        """Send the request that the SDK built; its `connect` takes this as the handler."""
         body = message.get("body", b"")
         response = self._http.request(
             message["method"],
@@ -126,7 +126,7 @@ class Splunk:
             body=body.encode() if isinstance(body, str) else body,
             accept_statuses=_UNDERSTOOD,
         )
-        # Cookies stay with the core's client: once the SDK holds one it sends no credential.
+        # Cookies stay with the core's client: once the SDK has one, it sends no credentials.
         headers = [(k, v) for k, v in response.headers.items() if k.lower() != "set-cookie"]
         return {
             "status": response.status_code,
@@ -139,19 +139,19 @@ class Splunk:
         said = words(error)
         if error.status == 401:
             return RefusedError(
-                f"{self.where}: the credentials are not accepted ({said}): check auth; a token "
-                "may have ended, or token authentication is switched off there"
+                f"{self.where}: credentials refused ({said}): check auth; a token may have "
+                "expired, or token authentication may be switched off on the server"
             )
         if error.status == 403:
             return RefusedError(f"{self.where}: the role needs the right to {right} ({said})")
         if error.status == 404:
             return RefusedError(
-                f"{self.where}: the app {self._app} is not there or is disabled ({said}): install "
-                "it, or name another in app"
+                f"{self.where}: the app {self._app} does not exist or is disabled ({said}): "
+                "install it, or name another one in app"
             )
         if error.status == 503:
             return UnavailableError(
-                f"{self.where}: is not ready ({said}); the KV store can take minutes to start",
+                f"{self.where}: not ready ({said}); the KV store can take minutes to start",
                 _retry_after(error.headers),
             )
         return RefusedError(f"{self.where}: answered {error.status} ({said}), needed to {right}")

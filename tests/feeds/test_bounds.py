@@ -101,7 +101,7 @@ def test_a_broken_bundle_inside_a_bundle_costs_only_itself(broken: bytes) -> Non
 @pytest.mark.parametrize("filling", [b"{},", b"0,"])
 def test_plain_values_are_counted_before_any_is_made(filling: bytes) -> None:
     content = b"[" + filling * MOST_VALUES + b"0]"
-    assert "here: holds more than 4,000,000 values" in refused(read_json, content)
+    assert "here: has more than 4,000,000 values" in refused(read_json, content)
 
 
 def test_a_million_objects_in_a_file_of_honest_size_are_read() -> None:

@@ -229,7 +229,7 @@ def test_a_list_of_more_values_than_are_taken_is_refused(
 ) -> None:
     body = b'{"collections":[' + b"{}," * 600_000 + b"{}]}"
     server.faults = [Body(path="/collections/", body=body, content_type="application/json")]
-    with pytest.raises(UnavailableError, match="holds more than 500,000 values"):
+    with pytest.raises(UnavailableError, match="has more than 500,000 values"):
         make_feed().collections()
 
 

@@ -200,16 +200,24 @@ def test_each_dialect_is_written_to_the_byte(name: str, tmp_path: Path) -> None:
     [
         ({"format": "panos", "types": ["url"]}, "http://bad.example:8080/a", "names a port"),
         ({"format": "panos", "types": ["url"]}, "bad.example:80/a", "names a port"),
-        ({"format": "panos", "types": ["url"]}, "http://bad.example/a#b", "holds a fragment"),
-        ({"format": "panos", "types": ["url"]}, "http://bad.example/*", r"holds \* or \^"),
-        ({"format": "panos", "types": ["url"]}, "http://bad.example/^", r"holds \* or \^"),
-        ({"format": "panos", "types": ["url"]}, "ftp://bad.example/a", "not a web address"),
-        ({"format": "panos", "types": ["url"]}, "http://bad.example/a b", "not a web address"),
-        ({"format": "panos", "types": ["url"]}, "http://caf\u00e9.example/", "not a web address"),
+        ({"format": "panos", "types": ["url"]}, "http://bad.example/a#b", "has a fragment"),
+        ({"format": "panos", "types": ["url"]}, "http://bad.example/*", r"contains \* or \^"),
+        ({"format": "panos", "types": ["url"]}, "http://bad.example/^", r"contains \* or \^"),
+        ({"format": "panos", "types": ["url"]}, "ftp://bad.example/a", "not an ASCII web"),
+        (
+            {"format": "panos", "types": ["url"]},
+            "http://bad.example/a b",
+            "not an ASCII web",
+        ),
+        (
+            {"format": "panos", "types": ["url"]},
+            "http://caf\u00e9.example/",
+            "not an ASCII web",
+        ),
         ({"format": "panos", "types": ["url"]}, f"http://b.example/{'a' * 245}", "longer than"),
-        ({"format": "fortigate", "types": ["url"]}, "http://bad.example/*", r"holds \*"),
-        ({"format": "fortigate", "types": ["url"]}, "#bad.example/", "not a web address"),
-        ({"types": ["url"]}, "http://bad.example/a b", "holds a space"),
+        ({"format": "fortigate", "types": ["url"]}, "http://bad.example/*", r"contains \*"),
+        ({"format": "fortigate", "types": ["url"]}, "#bad.example/", "not an ASCII web"),
+        ({"types": ["url"]}, "http://bad.example/a b", "contains a space"),
         ({"types": ["email-addr"]}, '"x@good.example"@bad.example', "quoted local part"),
         ({"types": ["mutex"]}, "# sample", "take for a comment"),
         ({"types": ["mutex"]}, " sample", "starts or ends with a space"),
@@ -460,7 +468,7 @@ def test_a_held_back_empty_list_is_marked_for_the_server_until_it_has_entries(
     ],
 )
 def test_a_file_outside_the_publish_folder_cannot_be_named(file: str) -> None:
-    with pytest.raises(ValidationError, match="inside publish_folder"):
+    with pytest.raises(ValidationError, match="below publish_folder"):
         EdlSettings(file=file)
 
 
@@ -468,14 +476,14 @@ def test_a_file_outside_the_publish_folder_cannot_be_named(file: str) -> None:
     ("options", "words"),
     [
         ({"format": "panos"}, r"set types to \[ipv4-addr, ipv6-addr\] or \[domain-name\]"),
-        ({"format": "panos", "types": ["ipv4-addr", "url"]}, "holds one kind a file"),
-        ({"format": "panos", "types": ["file-md5"]}, "holds one kind a file"),
-        ({"format": "fortigate", "types": ["file-md5", "file-sha1"]}, "holds one kind a file"),
-        ({"types": ["ipv4-addr", "domain-name"]}, "holds one family of kinds"),
-        ({"types": ["file-sha1", "x509-sha1"]}, "holds one family of kinds"),
-        ({"types": ["mutex", "file-name"]}, "holds one family of kinds"),
-        ({"types": ["ipv4-addr"], "comments": True}, "comments need lines with room"),
-        ({"format": "panos", "types": ["url"], "comments": True}, "comments need lines with room"),
+        ({"format": "panos", "types": ["ipv4-addr", "url"]}, "has one type a file"),
+        ({"format": "panos", "types": ["file-md5"]}, "has one type a file"),
+        ({"format": "fortigate", "types": ["file-md5", "file-sha1"]}, "has one type a file"),
+        ({"types": ["ipv4-addr", "domain-name"]}, "has one family of types"),
+        ({"types": ["file-sha1", "x509-sha1"]}, "has one family of types"),
+        ({"types": ["mutex", "file-name"]}, "has one family of types"),
+        ({"types": ["ipv4-addr"], "comments": True}, "have room for comments"),
+        ({"format": "panos", "types": ["url"], "comments": True}, "have room for comments"),
     ],
 )
 def test_options_that_no_device_could_read_are_refused_in_words(
@@ -511,4 +519,4 @@ def test_only_the_configured_types_are_accepted(tmp_path: Path) -> None:
     assert not adapter.accepts(Observable(DOMAIN, "bad.example"))
     with pytest.raises(EntryRejectedError) as refusal:
         adapter.publish(iter(DOMAIN_ENTRIES[:1]))
-    assert "does not take" in refusal.value.rejected["*.worse.example"]
+    assert "does not accept" in refusal.value.rejected["*.worse.example"]

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
+import stix2
 import structlog
 from connector_misp import MOST_EVENTS, MispFeed, MispSettings
 from hypothesis import given
@@ -230,6 +231,7 @@ def test_writes_the_pattern_of_a_type(
     (found,) = indicators(feed_of(misp))
     assert (found["pattern"], found["pattern_type"]) == (pattern, "stix")
     assert run_validator(pattern, stix_version="2.1") == []
+    assert stix2.parse(found).id == found["id"]
 
 
 @given(st.text(max_size=60), st.sampled_from(["domain", "url", "regkey|value", "user-agent", "AS"]))
@@ -401,14 +403,14 @@ def test_an_event_of_more_values_than_are_taken_is_refused_before_any_is_made(
     misp.put(attribute("ip-dst", "192.0.2.1"))
     body = b'{"Event":{"Attribute":[' + b"{}," * 4_000_000 + b"{}]}}"
     (misp.folder / f"{EVENT}.json").write_bytes(body)
-    with pytest.raises(UnavailableError, match="holds more than 4,000,000 values"):
+    with pytest.raises(UnavailableError, match="has more than 4,000,000 values"):
         read(feed_of(misp))
 
 
 def test_a_manifest_has_a_bound_of_events(misp: MispFolder) -> None:
     named = {str(UUID(int=number)): 0 for number in range(MOST_EVENTS + 1)}
     (misp.folder / "manifest.json").write_text(json.dumps(named))
-    with pytest.raises(UnavailableError, match="names more than 50,000 events"):
+    with pytest.raises(UnavailableError, match="has more than 50,000 events"):
         feed_of(misp).collections()
 
 

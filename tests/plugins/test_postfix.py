@@ -290,7 +290,9 @@ def test_an_administrators_map_is_never_replaced(tmp_path):
     _write_by_other_hands(str(path), "192.0.2.1")
     before = path.read_bytes()
     adapter = adapter_on(tmp_path)
-    with pytest.raises(RefusedError, match=r"clients\.lmdb: is there and was not made by us"):
+    with pytest.raises(
+        RefusedError, match=r"clients\.lmdb: exists and was not written by this adapter"
+    ):
         adapter.publish(entries("phish@bad.example"))
     with pytest.raises(UnavailableError):
         list(adapter.read())
@@ -301,7 +303,7 @@ def test_an_administrators_map_is_never_replaced(tmp_path):
 @pytest.mark.parametrize("text", ["bad.example REJECT\n", "", "# ours?\n"])
 def test_an_administrators_text_is_never_replaced(tmp_path, text):
     (tmp_path / "senders").write_text(text)
-    with pytest.raises(RefusedError, match="senders: is there"):
+    with pytest.raises(RefusedError, match="senders: exists"):
         adapter_on(tmp_path).publish(entries("phish@bad.example"))
     assert (tmp_path / "senders").read_text() == text
 

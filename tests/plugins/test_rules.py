@@ -74,7 +74,7 @@ def test_each_rule_stands_under_a_line_that_says_where_it_comes_from(tmp_path: P
     text = "rule a {\n  condition: true\n}\n"
     publish(made(tmp_path, "yara"), [rule(1, text, name="Bad\n*/ thing", feed="isac")])
     assert published(tmp_path, "yara") == (
-        "// Kept by Connector: what is changed here by hand is replaced.\n"
+        "// Kept by Connector: changes made here by hand are replaced.\n"
         f"// {rule(1, text).indicator} from isac: Bad */ thing\n"
         "rule a {\n  condition: true\n}\n"
     )
@@ -96,7 +96,7 @@ def test_of_two_rules_with_one_name_the_one_that_is_there_stays(tmp_path: Path) 
     adapter = made(tmp_path, "yara")
     publish(adapter, [other])
     rejected = publish(adapter, [one, other])
-    assert rejected == {one.key: f"is called same, as the rule of {other.key} is"}
+    assert rejected == {one.key: f"has the name same, which the rule of {other.key} has too"}
     expect_held(adapter, [other], "the newcomer should push nobody out")
     assert publish(adapter, [one]) == {}
     expect_held(adapter, [one], "the name is free once its rule is gone")
@@ -118,7 +118,9 @@ def test_two_signatures_of_one_id_are_not_both_written(tmp_path: Path, language:
     other = rule(3, 'alert tcp any any -> any any (msg:"c"; gid:3; sid:5;)', language)
     adapter = made(tmp_path, language)
     rejected = publish(adapter, [*rules, other])
-    assert list(rejected.values()) == [f"is called 1:5, as the rule of {rules[0].key} is"]
+    assert list(rejected.values()) == [
+        f"has the name 1:5, which the rule of {rules[0].key} has too"
+    ]
     assert len(loaded(tmp_path, language)) == 2
 
 
@@ -209,7 +211,7 @@ def test_a_rule_made_to_be_slow_is_refused(tmp_path: Path, language: str, text: 
 def test_actions_that_stop_traffic_have_to_be_named(tmp_path: Path) -> None:
     text = 'drop tcp any any -> any any (msg:"a"; sid:1;)'
     rejected = publish(made(tmp_path, "suricata"), [rule(1, text, "suricata")])
-    assert list(rejected.values()) == ["would drop; `actions` allows alert"]
+    assert list(rejected.values()) == ["would drop traffic, and `actions` allows only alert"]
     adapter = made(tmp_path, "suricata", actions=["alert", "drop"])
     assert publish(adapter, [rule(1, text, "suricata")]) == {}
 
@@ -217,18 +219,22 @@ def test_actions_that_stop_traffic_have_to_be_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("language", "option", "reach"),
     [
-        ("suricata", "filemd5:list", "opens files of the sensor"),
-        ("suricata", "FILESHA1:list", "opens files of the sensor"),
-        ("suricata", "filesha256:!list", "opens files of the sensor"),
-        ("suricata", "dataset:set,a,state a.lst", "opens files of the sensor"),
+        ("suricata", "filemd5:list", "opens files on the sensor"),
+        ("suricata", "FILESHA1:list", "opens files on the sensor"),
+        ("suricata", "filesha256:!list", "opens files on the sensor"),
+        ("suricata", "dataset:set,a,state a.lst", "opens files on the sensor"),
         ("suricata", "lua:a.lua", "runs code"),
         ("suricata", "luaxform:a.lua", "runs code"),
-        ("suricata", "tls_store", "keeps traffic in files"),
-        ("suricata", "xbits:toggle,a,track ip_src", "takes back marks that other rules wait for"),
-        ("suricata", "filesha512:list", "is not a keyword known to do no more than look at"),
-        ("snort", "logto:x", "keeps traffic in files"),
-        ("snort", "stream_reassemble:disable,both,fastpath", "makes the engine look away"),
-        ("snort", "enable:no", "makes the engine look away"),
+        ("suricata", "tls_store", "writes traffic to files"),
+        ("suricata", "xbits:toggle,a,track ip_src", "clears marks that other rules wait for"),
+        ("suricata", "filesha512:list", "is not known to only inspect traffic"),
+        ("snort", "logto:x", "writes traffic to files"),
+        (
+            "snort",
+            "stream_reassemble:disable,both,fastpath",
+            "stops the engine from inspecting",
+        ),
+        ("snort", "enable:no", "stops the engine from inspecting"),
     ],
 )
 def test_keywords_that_reach_beyond_traffic_have_to_be_named(

@@ -68,7 +68,7 @@ def test_rules_that_the_engine_refuses_are_left_out_and_the_others_published(
     rejected = publish(adapter, rules)
     assert rejected.keys() == {rule(n).key for n in bad}
     expect_held(adapter, [one for one in rules if "BAD" not in one.text], "all others stand")
-    assert all(words.startswith("the engine refuses it: ") for words in rejected.values())
+    assert all(words.startswith("refused by the engine: ") for words in rejected.values())
     assert not list(tmp_path.glob(".*.test-*")), "no draft is left behind"
 
 
@@ -78,9 +78,9 @@ def test_what_the_engine_says_is_what_one_reads(tmp_path: Path) -> None:
         adapter = made(tmp_path, command(tmp_path, source))
         [words[name]] = publish(adapter, [rule(1), rule(2, "BAD")]).values()
     assert words == {
-        "all": "the engine refuses it: what is wrong with it",
-        "first": "the engine refuses it: ERROR: local.rules(5) Unknown rule option: 'x'.",
-        "none": "the engine refuses it: FATAL ERROR: bad rule",
+        "all": "refused by the engine: what is wrong with it",
+        "first": "refused by the engine: ERROR: local.rules(5) Unknown rule option: 'x'.",
+        "none": "refused by the engine: FATAL ERROR: bad rule",
     }
 
 
@@ -131,7 +131,7 @@ def test_a_rule_that_brings_the_engine_down_is_left_out(tmp_path: Path) -> None:
     source = f"import os\n{READING}\nif {BAD}: os.kill(os.getpid(), 11)\n"
     adapter = made(tmp_path, command(tmp_path, source))
     rejected = publish(adapter, [rule(1), rule(2, "BAD"), rule(3)])
-    assert list(rejected.values()) == ["the engine refuses it: fatal: ended by signal 11"]
+    assert list(rejected.values()) == ["refused by the engine: fatal: ended by signal 11"]
     assert loaded(tmp_path) == [rule(1).text, rule(3).text]
 
 
@@ -145,7 +145,7 @@ def test_an_engine_may_say_more_than_anybody_reads(tmp_path: Path) -> None:
 def test_a_search_that_takes_too_many_runs_goes_on_at_the_next_cycle(tmp_path: Path) -> None:
     rules = [rule(n, "BAD" if n % 2 else "plain") for n in range(1, 101)]
     adapter = made(tmp_path, command(tmp_path, NAMES_THE_FIRST))
-    with pytest.raises(UnavailableError, match="the search goes on at the next cycle"):
+    with pytest.raises(UnavailableError, match="the search continues at the next cycle"):
         publish(adapter, rules)
     assert not (tmp_path / "local.rules").exists()
     assert len(publish(adapter, rules)) == 50

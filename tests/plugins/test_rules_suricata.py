@@ -167,7 +167,7 @@ def test_what_the_engine_refuses_is_left_out_and_rejected_in_its_words(tmp_path:
     rejected = publish(adapter, rules)
     assert rejected.keys() == {rule(n, "").key for n in bad}
     assert rejected[rule(52, "").key].startswith(
-        'the engine refuses it: E: detect-parse: protocol "nothing" cannot be used in a signature'
+        'refused by the engine: E: detect-parse: protocol "nothing" cannot be used in a signature'
     )
     loaded = loaded_by_suricata(tmp_path / "ids/local.rules")
     assert sorted(loaded) == sorted(one.text for one in good)

@@ -68,7 +68,7 @@ def test_an_attribute_that_left_its_event_is_withdrawn_and_one_deleted_revoked(
 def test_half_a_manifest_leaves_all_as_it_was(site: Site, misp: Path) -> None:
     text = (misp / "manifest.json").read_text()
     (misp / "manifest.json").write_text(text[: len(text) // 2])
-    with pytest.raises(Exception, match="no whole MISP manifest"):
+    with pytest.raises(Exception, match="not a complete MISP manifest"):
         site.change()
     assert site.idle()
     assert len(site.at()) == 3

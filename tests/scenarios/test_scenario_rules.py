@@ -305,7 +305,7 @@ def test_a_rule_that_the_engine_refuses_freezes_no_other(ready: Site) -> None:
     assert [f"sid:{n};" in published for n in (1, 2, 3, 4)] == [True, True, False, True]
     [found] = explain_value(ready.service, refused["id"])["observables"]
     outcomes = {each["name"]: each for each in found["outputs"]}
-    assert outcomes["ids"]["detail"] == "the engine refuses it: ERROR: no"
+    assert outcomes["ids"]["detail"] == "refused by the engine: ERROR: no"
     ready.consistent()
 
 
@@ -414,7 +414,7 @@ def test_of_two_feeds_with_one_id_and_one_name_the_rule_first_seen_stays(site: S
     _mine, refused = explain_value(site.service, ours["id"])["observables"]
     [outcome] = [each for each in refused["outputs"] if each["name"] == "detect"]
     assert outcome["reason"] == "rejected"
-    assert outcome["detail"] == f"is called one, as the rule of {ours['id']} of files is"
+    assert outcome["detail"] == f"has the name one, which the rule of {ours['id']} of files has too"
     site.consistent()
     site.write(FEED, [revoked(ours)])
     site.change()

@@ -208,7 +208,7 @@ BROKEN_LISTS = {
         "            whole(self, entries)\n"
         "        except Exception:\n"
         "            pass\n",
-        "publish() swallowed an error of its stream",
+        "publish() hid an error of its stream",
     ),
     "drops what it cannot write": (
         'f"{entry.value}\\n" for entry in entries',
@@ -231,7 +231,7 @@ BROKEN_FIREWALLS = {
     "removes what others own": (
         "            self.rules.pop((entry.type, entry.value), None)",
         "            self.rules.clear()",
-        "removing our entries took away one that is not ours",
+        "removing our entries removed one that is not ours",
     ),
     "adds by replacing all": (
         "    def add(self, entries):\n",
@@ -246,7 +246,7 @@ BROKEN_FIREWALLS = {
     "reads an unreachable target as empty": (
         '            raise UnavailableError("the firewall does not answer")',
         "            return {}",
-        "read() returned 0 entries from a target that cannot be reached",
+        "read() returned 0 entries from an unreachable target",
     ),
     "does not look for what others put there": (
         "    def add(self, entries):\n",
@@ -254,13 +254,13 @@ BROKEN_FIREWALLS = {
         "        shown = [key for key, (owner, _) in self.rules.items() if owner == 'us']\n"
         "        return {each for each in observables if (each.type, each.value) in shown}\n\n"
         "    def add(self, entries):\n",
-        "which others put there: so it was taken for ours, and removed",
+        "which someone else added: so it was taken for ours, and removed",
     ),
     "holds whatever it is asked for": (
         "    def add(self, entries):\n",
         "    def holds(self, observables):\n        return {each for each in observables}\n\n"
         "    def add(self, entries):\n",
-        "holds() and read() do not agree on",
+        "holds() and read() disagree on",
     ),
     "holds nothing when it does not answer": (
         "    def add(self, entries):\n",
@@ -270,7 +270,7 @@ BROKEN_FIREWALLS = {
         "        except UnavailableError:\n"
         "            return []\n\n"
         "    def add(self, entries):\n",
-        "holds() lacks 12 entries at a target that cannot be reached",
+        "holds() reported 12 entries as absent from an unreachable target",
     ),
     "cuts its fields": (
         'entry.fields.get("note", "")',
@@ -283,7 +283,7 @@ BROKEN_FIREWALLS = {
         '            self.rules[entry.type, entry.value] = ("us", note)\n'
         '            if "," in note:\n'
         '                self.rules[entry.type, note.split(",")[1]] = ("us", "")',
-        "changed which entries there are",
+        "added or removed entries",
     ),
     "takes a wildcard for more": (
         '            self.rules[entry.type, entry.value] = ("us", entry.fields.get("note", ""))',

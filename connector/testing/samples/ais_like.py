@@ -1,4 +1,4 @@
-"""A feed as CISA AIS gives one: indicators, markings, opinions, revocations, updates and dirt.
+"""A feed like that of CISA AIS: indicators, markings, opinions, revocations, updates and dirt.
 
 The same seed, size and start give the same bytes.
 """
@@ -18,7 +18,7 @@ _TLP: Final = (
     "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da",
     "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82",
 )
-# What a whole feed also bears: TLP 2.0, and now and then what no list may take.
+# Markings of a whole feed: TLP 2.0 too, and sometimes one that no list may accept.
 _TLP_TOO: Final = (
     *_TLP * 30,
     "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb",
@@ -74,8 +74,8 @@ def indicators(
 ) -> Iterator[bytes]:
     """Yield indicators as raw JSON, a second apart; `kinds` is `mixed`, `ipv4` or `ipv6`.
 
-    The mix is that of real feeds: of a hundred patterns 99 are a single equality, mostly of a
-    domain or a file's SHA-256. No two speak of the same observable.
+    The mix is that of real feeds: 99 of a hundred patterns are a single equality, mostly of a
+    domain or a file's SHA-256. No two have the same observable.
     """
     draw = random.Random(seed)  # noqa: S311 - the same feed for the same seed, no secret
     pattern = Patterns(seed).of_kind(kinds)
@@ -84,13 +84,13 @@ def indicators(
 
 
 def whole_feed(size: int, seed: int = 1, *, start: datetime = _START) -> Iterator[bytes]:
-    """Yield a feed of so many indicators with all that comes with them, in order of arrival.
+    """Yield a feed of so many indicators and the objects around them, in order of arrival.
 
-    Identities, families and an ACS marking first. Of a hundred indicators every one bears the
-    marking beside its TLP, fifty have an opinion, ten point to malware, five say what another
-    said, three come again in a newer version, one is seen, one is taken back, one has an end, one
-    is dirt, and one in two hundred is of a shape that only hand-written content has. Now and then
-    a revocation comes before its indicator.
+    Identities, families and an ACS marking come first. Of a hundred indicators all have that
+    marking beside their TLP, fifty have an opinion, ten point to malware, five repeat another's
+    pattern, three are updated, one is sighted, one is revoked, one has an end, one is dirt, and one
+    in two hundred has a shape that only hand-written content has. Sometimes a revocation comes
+    before its indicator.
     """
     draw = random.Random(seed)  # noqa: S311 - the same feed for the same seed, no secret
     patterns = Patterns(seed)
@@ -111,7 +111,7 @@ def whole_feed(size: int, seed: int = 1, *, start: datetime = _START) -> Iterato
         if draw.random() < 0.001:
             yield revoked(raw, start + timedelta(seconds=number + 1))
         yield raw
-        yield from _company(draw, raw, start + timedelta(seconds=number))
+        yield from _followers(draw, raw, start + timedelta(seconds=number))
 
 
 def _drawn(patterns: Patterns, told: str, chance: float) -> str:
@@ -134,7 +134,7 @@ def _indicator(
 ) -> bytes:
     if "\\" in pattern:
         pattern = pattern.replace("\\", "\\\\")
-    borne = markings[draw.randrange(len(markings))]
+    marking = markings[draw.randrange(len(markings))]
     raw = _OBJECT % (
         _uuid(draw.getrandbits(128)),
         _uuid(draw.randrange(_PRODUCERS) << 8),
@@ -145,14 +145,14 @@ def _indicator(
         pattern,
         at,
         draw.randrange(30, 100),
-        f'{borne}","marking-definition--{_ACS_ID}' if acs else borne,
+        f'{marking}","marking-definition--{_ACS_ID}' if acs else marking,
         f',"valid_until":"{ends}"' if ends else "",
     )
     return raw.encode()
 
 
-def _company(draw: random.Random, raw: bytes, when: datetime) -> Iterator[bytes]:
-    """Yield what follows an indicator: opinion, relationship, sighting, newer version, end."""
+def _followers(draw: random.Random, raw: bytes, when: datetime) -> Iterator[bytes]:
+    """Yield what follows an indicator: opinion, relationship, sighting, update, revocation."""
     subject = raw.partition(b'"id":"')[2].partition(b'"')[0]
     stamp = _text(when + timedelta(seconds=2)).encode()
     if draw.random() < 0.5:
@@ -189,7 +189,7 @@ def _malware(number: int) -> bytes:
 
 
 def _malformed(draw: random.Random, number: int, at: str) -> bytes:
-    """Return an indicator that is not valid STIX, or whose pattern is of another language."""
+    """Return an indicator that is not valid STIX, or has a pattern of another language."""
     head = '{"type":"indicator","spec_version":"2.1","id":"indicator--%s","created":"%s"'
     head = head % (_uuid(draw.getrandbits(128)), at)
     kind = draw.randrange(4)
@@ -206,7 +206,7 @@ def _malformed(draw: random.Random, number: int, at: str) -> bytes:
 
 
 def revoked(raw: bytes, when: datetime) -> bytes:
-    """Return the version of an indicator that takes it back."""
+    """Return the version of an indicator that revokes it."""
     head, _, rest = raw.partition(b'"modified":"')
     _old, _, tail = rest.partition(b'"')
     stamp = _text(when).encode()

@@ -1,8 +1,8 @@
 """Patterns as real feeds write them: the shapes, properties and dirt of feed.md sections 7 to 9.
 
-Every value is reserved. IPv4 addresses are those of the documentation ranges while they last, 762
-of them, then of 240.0.0.0/4; lists that are to hold these except the groups `special_purpose` and
-`documentation` of the allowlist.
+Every value is reserved. The first 762 IPv4 addresses are from the documentation ranges, the
+others from 240.0.0.0/4; lists of them need an allowlist without its groups `special_purpose` and
+`documentation`.
 """
 
 import random
@@ -25,7 +25,7 @@ _ALL: Final = 100_000
 
 
 class Patterns:
-    """Draws patterns; each speaks of values that no other speaks of."""
+    """Draws patterns; no two have a value in common."""
 
     def __init__(self, seed: int) -> None:
         self._draw = random.Random(seed)  # noqa: S311 - the same feed for the same seed, no secret
@@ -33,11 +33,11 @@ class Patterns:
         self._ipv4s = 0
 
     def of_kind(self, kinds: str) -> Callable[[], str]:
-        """Return what draws patterns of one kind: `mixed`, `ipv4` or `ipv6`."""
+        """Return the function that draws patterns of one kind: `mixed`, `ipv4` or `ipv6`."""
         return {"mixed": self.mixed, "ipv4": self._ipv4, "ipv6": self._ipv6}[kinds]
 
     def mixed(self) -> str:
-        """Return a pattern of the corpus' mix of shapes, and of properties in single equalities."""
+        """Return a pattern; shapes and properties are as frequent as in the corpus."""
         shape = self._draw.randrange(_ALL)
         if shape >= _AND + _LIKE + _OBSERVATIONS + _OR_OF_ANDS:
             return self._single()
@@ -55,7 +55,7 @@ class Patterns:
         return self._draw.choice(_COMPOSED)(self)
 
     def dirty(self) -> str:
-        """Return a pattern whose value is not what its property says."""
+        """Return a pattern whose value does not fit its property."""
         return self._draw.choice(_DIRTY)(self)
 
     def _single(self) -> str:

@@ -1,4 +1,4 @@
-"""Values of every observable type: harmless ones, and legal ones that look like an attack."""
+"""Values of every observable type: harmless ones, and valid ones that look like an attack."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Final
 
 from connector.adapter import ObservableType
 
-# Prefixes stand apart from the hosts that follow: some targets merge what overlaps.
+# Prefixes do not overlap with the hosts that follow: some targets merge overlapping entries.
 _FIRST_V4: Final = ("192.0.2.1", "192.0.2.77", "203.0.113.128/25")
 _FIRST_V6: Final = ("2001:db8::1", "2001:db8:ffff:1::/64")
 _V4: Final = int(IPv4Address("198.18.0.0"))
@@ -74,7 +74,7 @@ HOSTILE_TEXTS: Final = (
     "caf\u00e9 \u202egnp.exe",
     "long " * 2000,
 )
-"""What a mapped field may hold: feeds write it, and nobody checks it by type."""
+"""Texts that a mapped field may have: feeds write it, and its type allows any text."""
 
 LOOKALIKES: Final = (
     *("8.8.8.8", "0.0.0.0/0", "::/0", "2130706433", "0x7f.1", "8.8.8.8 is down"),
@@ -82,7 +82,7 @@ LOOKALIKES: Final = (
     *("sender@bad.example", "203.0.113.7:443/tcp", "15169", "AS15169", "any", "*", "?"),
     *("0" * 32, "d41d8cd98f00b204e9800998ecf8427e"),
 )
-"""Texts that a reader who is told no kind takes for an address, a name or for everything."""
+"""Texts that a reader without types takes for an address, a name or everything."""
 
 TEXT_TYPES: Final = frozenset(
     {
@@ -152,7 +152,7 @@ def sample_values(kind: ObservableType) -> Iterator[str]:
 
 
 def hostile_values(kind: ObservableType) -> Sequence[str]:
-    """Return values that are legal for their type and look like commands, comments or patterns."""
+    """Return values that are valid for their type and look like commands, comments or patterns."""
     if kind in _HOSTILE:
         return _HOSTILE[kind]
     algorithm = kind.value.rpartition("-")[2]

@@ -1,8 +1,8 @@
-"""The indicators of which the demo tells: one for each reason why a claim is not enforced.
+"""The indicators that the demo explains: one for each reason why a claim is not enforced.
 
-They stand among those of `ais_like`, and no other speaks of their values. Addresses and names are
-reserved ones, so that an allowlist has to leave out its `documentation` group. The few that are
-not stand for what an allowlist must refuse.
+They are served together with those of `ais_like`, which have other values. Addresses and names are
+reserved ones, so an allowlist has to leave out its `documentation` group. The few others are
+examples of what an allowlist must refuse.
 """
 
 from collections.abc import Iterable, Iterator
@@ -38,7 +38,7 @@ def _domain(value: str) -> str:
 
 
 class Indicators:
-    """Makes these indicators as of an instant; they have the same ids each time."""
+    """Makes these indicators as of an instant, always with the same ids."""
 
     def __init__(self, now: datetime, short_life: timedelta = timedelta(seconds=12)) -> None:
         self._now = now
@@ -49,7 +49,7 @@ class Indicators:
         )  # fmt: skip
 
     def all(self) -> list[stix2.Indicator | stix2.Identity | dict[str, Any]]:
-        """Return what is to be enforced, and one of each kind that is not."""
+        """Return indicators to enforce, and one for each reason not to."""
         return [self._producer, *self._enforced(), *self._refused(), *self._unread()]
 
     def _ago(self, days: float) -> datetime:
@@ -101,7 +101,7 @@ class Indicators:
 
 
 def revoked(found: stix2.Indicator, now: datetime) -> stix2.Indicator:
-    """Return the version in which the producer takes an indicator back."""
+    """Return the version in which the producer revokes an indicator."""
     return stix2.versioning.new_version(found, revoked=True, modified=now)
 
 

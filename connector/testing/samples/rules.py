@@ -1,4 +1,4 @@
-"""Detection rules for tests: plain ones by number, and ones that would harm a file they are in."""
+"""Detection rules for tests: plain ones by number, and ones that would harm their file."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ _PLAIN: Final[Mapping[RuleLanguage, str]] = {
 _SIGMA: Final = "title: a\nlogsource: {product: a}\ndetection: {condition: a}\n"
 _RULE: Final = "alert tcp any any -> any any "
 _DROP: Final = "drop tcp any any -> any any "
-# Each would add a rule, lose one, open a file or spoil the set, if it were written as it is.
+# Written as it is, each would add a rule, lose one, open a file or break the set.
 HOSTILE_RULES: Final[Mapping[RuleLanguage, Sequence[str]]] = {
     _L.YARA: (
         "",
@@ -128,7 +128,7 @@ HOSTILE_RULES: Final[Mapping[RuleLanguage, Sequence[str]]] = {
 
 
 def sample_rule(language: RuleLanguage, number: int, *, text: str | None = None) -> Rule:
-    """Return the plain rule of a number; `text` stands in for its own."""
+    """Return the plain rule with a number; `text` replaces its own."""
     own = _PLAIN[language].format(n=number, sid=9_000_000 + number)
     return Rule(
         f"indicator--{uuid5(NAMESPACE_URL, f'https://feed.example/{language}/{number}')}",

@@ -1,4 +1,4 @@
-"""Misbehaviour of TAXII servers, each met in the field, to be scripted onto `TaxiiServer`."""
+"""Faults of real TAXII servers, to be scripted onto `TaxiiServer`."""
 
 import gzip
 import itertools
@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 @dataclass(frozen=True)
 class Asked:
-    """One request as it came in; `page` counts the requests for objects from 1."""
+    """One request as received; `page` counts the requests for objects from 1."""
 
     method: str
     path: str
@@ -21,7 +21,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Envelope:
-    """A page of objects before it is written out."""
+    """A page of objects before it is serialised."""
 
     objects: tuple[bytes, ...]
     more: bool = False
@@ -43,8 +43,8 @@ class Envelope:
 class Reply:
     """An answer before it is sent.
 
-    `sent` is how many bytes of the body leave at all; then the connection ends, or, with `stalls`,
-    nothing more happens until the server is closed. `trickle_seconds` is a pause after each byte.
+    Only the first `sent` bytes of the body are sent; then the connection ends or, with `stalls`,
+    nothing happens until the server is closed. `trickle_seconds` is a pause after each byte.
     """
 
     status: int
@@ -55,14 +55,14 @@ class Reply:
     trickle_seconds: float | None = None
 
     def with_header(self, name: str, value: str | None) -> "Reply":
-        """Return the same with a header set, or taken away."""
+        """Return a copy with a header set or removed."""
         kept = {k: v for k, v in self.headers.items() if k.lower() != name.lower()}
         return replace(self, headers=kept if value is None else {**kept, name: value})
 
 
 @dataclass(kw_only=True)
 class Fault:
-    """Acts on requests whose path holds `path`, on one page or all, `times` times or for ever."""
+    """Acts on requests with `path` in their path, on one page or all, `times` times or always."""
 
     path: str = "/objects/"
     page: int | None = None
@@ -70,7 +70,7 @@ class Fault:
     paged_only: bool = False
 
     def takes(self, asked: Asked) -> bool:
-        """Say whether this request is hit, and count it."""
+        """Return whether this request is affected, and count it."""
         hit = self.path in asked.path and self.page in (None, asked.page)
         if not hit or self.times == 0 or (self.paged_only and "next" not in asked.query):
             return False
@@ -79,15 +79,15 @@ class Fault:
         return True
 
     def question(self, asked: Asked) -> Asked:
-        """Change how the request is understood."""
+        """Return the request as the server reads it."""
         return asked
 
     def envelope(self, envelope: Envelope) -> Envelope:
-        """Change a page of objects."""
+        """Return the page of objects that replaces this one."""
         return envelope
 
     def reply(self, reply: Reply) -> Reply:
-        """Change what is sent."""
+        """Return the reply that replaces this one."""
         return reply
 
 
@@ -107,7 +107,7 @@ class Status(Fault):
 
 @dataclass(kw_only=True)
 class Redirect(Fault):
-    """Sends the client elsewhere."""
+    """Redirects the client."""
 
     location: str
 
@@ -118,7 +118,7 @@ class Redirect(Fault):
 
 @dataclass(kw_only=True)
 class Body(Fault):
-    """Answers 200 with some other body, such as the page of a login."""
+    """Answers 200 with another body, such as a login page."""
 
     body: bytes = b"<!doctype html><html><head><title>Sign in</title></head></html>"
     content_type: str = "text/html; charset=utf-8"
@@ -131,7 +131,7 @@ class Body(Fault):
 
 @dataclass(kw_only=True)
 class Header(Fault):
-    """Sets a header to something else, or leaves it out."""
+    """Changes a header, or leaves it out."""
 
     name: str = "X-TAXII-Date-Added-Last"
     value: str | None = None
@@ -143,7 +143,7 @@ class Header(Fault):
 
 @dataclass(kw_only=True)
 class CutJson(Fault):
-    """Sends the first half of the body as if it were all of it."""
+    """Sends the first half of the body as if it were complete."""
 
     def reply(self, reply: Reply) -> Reply:
         """Return half the body."""
@@ -152,7 +152,7 @@ class CutJson(Fault):
 
 @dataclass(kw_only=True)
 class CutConnection(Fault):
-    """Promises the whole body and hangs up, or stalls, after half of it."""
+    """Announces the whole body and disconnects, or stalls, after half of it."""
 
     stalls: bool = False
 
@@ -168,13 +168,13 @@ class Trickle(Fault):
     seconds: float = 0.01
 
     def reply(self, reply: Reply) -> Reply:
-        """Return a body that hardly arrives."""
+        """Return a body that arrives slowly."""
         return replace(reply, trickle_seconds=self.seconds)
 
 
 @dataclass(kw_only=True)
 class Gzip(Fault):
-    """Compresses, rightly or (with `cut`) wrongly."""
+    """Compresses the body and removes its last `cut` bytes."""
 
     cut: int = 0
 
@@ -187,7 +187,7 @@ class Gzip(Fault):
 
 @dataclass(kw_only=True)
 class NoNext(Fault):
-    """Says `more` without saying `next`, which TAXII 2.1 allows."""
+    """Sends `more` without `next`, which TAXII 2.1 allows."""
 
     def envelope(self, envelope: Envelope) -> Envelope:
         """Return the page without its token."""
@@ -196,7 +196,7 @@ class NoNext(Fault):
 
 @dataclass(kw_only=True)
 class EmptyPage(Fault):
-    """Leaves the objects out and says there are more."""
+    """Sends `more` without any objects."""
 
     next: str | None = "after-the-empty-page"
 
@@ -207,7 +207,7 @@ class EmptyPage(Fault):
 
 @dataclass(kw_only=True)
 class EmptyPages(Fault):
-    """Gives empty pages for ever, each time with a new token."""
+    """Sends empty pages for ever, each with a new token."""
 
     _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
 
@@ -218,10 +218,10 @@ class EmptyPages(Fault):
 
 @dataclass(kw_only=True)
 class SameToken(Fault):
-    """Gives the same token and the same first page for ever."""
+    """Sends the same token and the same first page for ever."""
 
     def question(self, asked: Asked) -> Asked:
-        """Forget the token."""
+        """Return the request without its token."""
         return replace(asked, query={k: v for k, v in asked.query.items() if k != "next"})
 
     def envelope(self, envelope: Envelope) -> Envelope:
@@ -231,7 +231,7 @@ class SameToken(Fault):
 
 @dataclass(kw_only=True)
 class NewTokens(SameToken):
-    """Gives the same first page for ever, each time with a new token."""
+    """Sends the same first page for ever, each time with a new token."""
 
     _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
 
@@ -242,8 +242,8 @@ class NewTokens(SameToken):
 
 @dataclass(kw_only=True)
 class Inclusive(Fault):
-    """Takes `added_after` to mean that moment or later."""
+    """Reads `added_after` as that moment or later."""
 
     def question(self, asked: Asked) -> Asked:
-        """Read the filter in the wrong way."""
+        """Return the request with an inclusive filter."""
         return replace(asked, inclusive=True)

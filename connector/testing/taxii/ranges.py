@@ -1,4 +1,4 @@
-"""What the TAXII server of `connector.testing` answers in TAXII 2.0: ranges of a bundle."""
+"""The pages of TAXII 2.0: ranges of a bundle."""
 
 import json
 import re
@@ -14,7 +14,7 @@ STIX = "application/vnd.oasis.stix+json; version=2.0"
 
 
 class Ranges(Enum):
-    """Which forms of a range a server understands: a space, as TAXII 2.0 has it, or `=`."""
+    """The forms of a range that a server understands: a space, as in TAXII 2.0, or `=`."""
 
     BOTH = re.compile(r"items[ =](\d+)-(\d+)")
     SPACE = re.compile(r"items (\d+)-(\d+)")
@@ -22,8 +22,8 @@ class Ranges(Enum):
     NONE = None
 
 
-def dressed(reply: Reply) -> Reply:
-    """Return a resource as TAXII 2.0 labels it; pages of objects bear their own type."""
+def labelled(reply: Reply) -> Reply:
+    """Return a resource with the media type of TAXII 2.0; pages of objects keep their own."""
     if reply.headers.get("Content-Type") == STIX:
         return reply
     return reply.with_header("Content-Type", TAXII)
@@ -37,7 +37,7 @@ def page(
     ranges: Ranges,
     faults: Sequence[Fault],
 ) -> Reply:
-    """Return the rows of a range: 206 with what it shows, 416 past the end, 400 when misread."""
+    """Return the rows of a range: 206 with a part, 416 past the end, 400 for a malformed range."""
     total = len(rows)
     start, end = 0, total if ranges is Ranges.NONE else most
     if span is not None and ranges.value is not None:

@@ -12,7 +12,6 @@ from email.utils import format_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
@@ -32,16 +31,12 @@ from connector.testing.taxii.store import (
 __all__ = ["ServedCollection", "TaxiiServer"]
 
 
-def _now() -> datetime:
-    return utc_now()
-
-
 class TaxiiServer:
-    """Serves collections between `with` and its end; `faults` may be changed at any time.
+    """Serves collections within a `with` block; `faults` may be changed at any time.
 
-    `requests` keeps what was asked. `history` is how far back listings go; by its id an object is
-    found for ever. `versions` are those of TAXII that it speaks, told apart by what a client
-    accepts; `ranges` says which forms of a range it understands in 2.0.
+    `requests` has all requests so far. `history` is how far back listings go; an object can always
+    be found by its id. `versions` are the versions of TAXII that it speaks, chosen by the client's
+    Accept header; `ranges` are the forms of a range that it understands in 2.0.
     """
 
     def __init__(
@@ -54,7 +49,7 @@ class TaxiiServer:
         tls: ssl.SSLContext | None = None,
         max_page_size: int = 10_000,
         history: timedelta | None = None,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = utc_now,
         faults: Sequence[Fault] = (),
         port: int = 0,
         versions: Sequence[str] = ("2.1", "2.0"),
@@ -81,19 +76,14 @@ class TaxiiServer:
 
     @property
     def url(self) -> str:
-        """Where discovery is."""
+        """The URL of discovery."""
         return f"{self.origin}/taxii2/"
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -117,7 +107,7 @@ class TaxiiServer:
         (collection or self.collections[0]).add(objects, stamps)
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Return the answer to a request, with every fault that it meets."""
+        """Return the answer to a request, with every fault that applies."""
         parts = urlsplit(target)
         asked = Asked(method, parts.path, dict(parse_qsl(parts.query)), headers)
         with self._lock:
@@ -137,9 +127,9 @@ class TaxiiServer:
     def _spoken(self, asked: Asked, body: bytes, faults: Sequence[Fault]) -> Reply:
         old = "vnd.oasis" in asked.headers.get("Accept", "")
         if ("2.0" if old else "2.1") not in self.versions:
-            return _error(406, "this version of TAXII is not spoken here")
+            return _error(406, "this version of TAXII is not supported")
         reply = self._route(asked, body, faults)
-        return v20.dressed(reply) if old else reply
+        return v20.labelled(reply) if old else reply
 
     def _route(self, asked: Asked, body: bytes, faults: Sequence[Fault]) -> Reply:
         if self._expected and asked.headers.get(self._expected[0]) != self._expected[1]:
@@ -241,7 +231,7 @@ class TaxiiServer:
 
 
 class _Listener(ThreadingHTTPServer):
-    """Hands each connection to a thread; `hang_up` ends them all, so that none outlives us."""
+    """Serves each connection in a thread; `hang_up` ends them all, so that none stays behind."""
 
     daemon_threads = False
 
@@ -251,7 +241,7 @@ class _Listener(ThreadingHTTPServer):
         self._open_lock = Lock()
         super().__init__(("127.0.0.1", port), _Handler)
         if tls is not None:
-            # The handshake waits for the connection's own thread.
+            # The handshake is left to the connection's own thread.
             self.socket = tls.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
@@ -276,7 +266,7 @@ class _Listener(ThreadingHTTPServer):
                     continue
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up, or whose certificate is refused, is no news here."""
+        """Ignore clients that disconnect or whose certificate is refused."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -314,7 +304,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Requests are kept in `TaxiiServer.requests`, not written to the terminal."""
+        """Write nothing to the terminal: `TaxiiServer.requests` has all requests."""
 
 
 def _expected_header(

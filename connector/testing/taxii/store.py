@@ -1,4 +1,4 @@
-"""What the TAXII server of `connector.testing` holds: collections, stamps, filters and pages."""
+"""The collections of the TAXII server: objects, stamps, filters and pages."""
 
 import base64
 import json
@@ -15,12 +15,12 @@ STIX_MEDIA_TYPE = "application/stix+json;version=2.1"
 
 
 def write_stamp(moment: datetime) -> str:
-    """Return the moment as TAXII servers write it, always with six digits: text sorts by time."""
+    """Return the moment as TAXII servers write it, with six digits so that text sorts by time."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Stored(NamedTuple):
-    """One version of one object; rows sort by the time they were added."""
+    """One version of one object; rows sort by the time at which they were added."""
 
     date_added: str
     number: int
@@ -31,7 +31,7 @@ class Stored(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """The rows of one page, and the token of the next where there is more."""
+    """The rows of one page, and the token of the next page, if any."""
 
     rows: Sequence[Stored]
     next: str | None
@@ -39,7 +39,7 @@ class Slice(NamedTuple):
 
 @dataclass
 class ServedCollection:
-    """A collection and its objects; `root` is the API root that it stands under."""
+    """A collection and its objects; `root` is its API root."""
 
     id: str = "11111111-1111-4111-8111-111111111111"
     title: str = "Indicators"
@@ -67,7 +67,7 @@ class ServedCollection:
     def add(
         self, objects: Iterable[Mapping[str, Any] | bytes], stamps: Callable[[], datetime]
     ) -> None:
-        """Store objects, each with the next stamp; a stamp in the past is sorted in."""
+        """Store objects, each with the next stamp, in the order of stamps."""
         with self._lock:
             for item in objects:
                 self._add(item, write_stamp(stamps()))
@@ -92,7 +92,7 @@ class ServedCollection:
             self._latest.pop(object_id, None)
 
     def page(self, query: Mapping[str, str], most: int, *, inclusive: bool = False) -> Slice:
-        """Return what the query asks for, in the order added, at most `most` rows."""
+        """Return the matching rows in the order added, at most `most`."""
         with self._lock:
             rows = self.rows
             start = self._start(query, inclusive)
@@ -106,7 +106,7 @@ class ServedCollection:
         return Slice(taken[:most], _write_token(taken[most - 1]))
 
     def matching(self, query: Mapping[str, str], *, inclusive: bool = False) -> list[Stored]:
-        """Return all that the query asks for, in the order added."""
+        """Return all matching rows in the order added."""
         with self._lock:
             start = self._start(query, inclusive)
             return [row for row in self.rows[start:] if self._matches(row, query)]
@@ -134,14 +134,14 @@ class ServedCollection:
 
 
 class Stamps:
-    """Times at which objects are added: the clock's, and never the same one twice."""
+    """Times at which objects are added: those of the clock, and never the same twice."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._last = datetime.min.replace(tzinfo=UTC)
 
     def __call__(self) -> datetime:
-        """Return a moment later than every one before."""
+        """Return a moment later than all before."""
         self._last = max(self._clock(), self._last + timedelta(microseconds=1))
         return self._last
 

@@ -18,7 +18,7 @@ _HEAD: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back to the client."""
+    """What is sent to the client."""
 
     status: int
     body: bytes
@@ -28,7 +28,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """One Atom entry: its name, the path it lies at, and its settings."""
+    """One Atom entry: its name, its path and its settings."""
 
     name: str
     path: str
@@ -38,17 +38,17 @@ class Entity:
 
 
 def plain(status: int, text: str) -> Answer:
-    """Return a body of plain text, as the `properties` endpoints give."""
+    """Return a body of plain text, as the `properties` endpoints send it."""
     return Answer(status, text.encode(), "text/plain; charset=UTF-8")
 
 
 def as_json(text: str, status: int = 200) -> Answer:
-    """Return a body that is JSON already."""
+    """Return a body of JSON text."""
     return Answer(status, text.encode(), _JSON)
 
 
 def message(status: int, text: str, *, json_mode: bool, kind: str = "ERROR") -> Answer:
-    """Return an error in the form of the `output_mode` that was asked for; XML by default."""
+    """Return an error as JSON or, by default, as XML."""
     if json_mode:
         return as_json(json.dumps({"messages": [{"type": kind, "text": text}]}), status)
     body = (
@@ -59,7 +59,7 @@ def message(status: int, text: str, *, json_mode: bool, kind: str = "ERROR") -> 
 
 
 def session(key: str, cookie: str | None) -> Answer:
-    """Return the answer to a login that succeeded."""
+    """Return the answer to a successful login."""
     body = f"<response>\n  <sessionKey>{key}</sessionKey>\n</response>\n"
     headers = {"Set-Cookie": cookie} if cookie else {}
     return Answer(200, body.encode(), headers=headers)

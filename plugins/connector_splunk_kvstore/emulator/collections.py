@@ -24,7 +24,7 @@ _FALSE: Final = frozenset({"false", "f", "0", "no"})
 
 @dataclass(slots=True)
 class KvLimits:
-    """The `[kvstore]` stanza of limits.conf as it is shipped with 10.2; tests set it smaller."""
+    """The `[kvstore]` stanza of limits.conf as shipped with 10.2; tests set lower values."""
 
     max_documents_per_batch_save: int = 1000
     max_size_per_batch_save_mb: float = 50
@@ -35,7 +35,7 @@ class KvLimits:
 
 
 class KvError(Exception):
-    """An answer other than success: the status, and the words of the store."""
+    """An answer other than success: the status and the message of the store."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -44,7 +44,7 @@ class KvError(Exception):
 
 
 def over_limit(text: str, name: str, value: float) -> KvError:
-    """Return the error of a request that breaks a limit, worded as the store words it."""
+    """Return the error for a request that breaks a limit, with the message of the store."""
     return KvError(
         400, f"Request exceeds API limits - see limits.conf for details. ({text}, {name}={value:g})"
     )
@@ -106,7 +106,7 @@ class KvCollection:
         self._sorted: list[str] | None = None
 
     def configure(self, settings: Mapping[str, str]) -> None:
-        """Set or change settings of the stanza, leaving the others as they are."""
+        """Set or change settings of the stanza, leaving the others."""
         merged = {**self.settings, **settings}
         accelerations = [value for name, value in merged.items() if name.startswith(_ACCELERATION)]
         if not all(map(_is_json_object, accelerations)):
@@ -117,7 +117,7 @@ class KvCollection:
         self.settings = merged
 
     def _typed(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Convert declared fields; what cannot be converted is dropped, or enforced."""
+        """Convert declared fields; a value that cannot be converted is dropped, or refused."""
         enforced = self.settings.get("enforceTypes", "false").lower() in _TRUE
         typed = {}
         for name, value in document.items():
@@ -144,7 +144,7 @@ class KvCollection:
         return parsed
 
     def fill(self, documents: Iterable[Mapping[str, Any]]) -> None:
-        """Put documents there by other hands, whatever the limits."""
+        """Add documents as someone else, whatever the limits."""
         with self._lock:
             for document in documents:
                 self._store(document)
@@ -158,7 +158,7 @@ class KvCollection:
             return self._store(document)
 
     def replace(self, key: str, parsed: object) -> str:
-        """Replace a whole document; nothing of the old one stays."""
+        """Replace a whole document."""
         with self._lock:
             self.get(key)
             return self._store({**self._document(parsed), "_key": key})
@@ -203,7 +203,7 @@ class KvCollection:
     def find(
         self, query: str = "", fields: str = "", sort: str = "", skip: int = 0, limit: int = 0
     ) -> list[str]:
-        """Return what matches as rows of JSON, cut without a word where a limit is reached."""
+        """Return the matching documents as rows of JSON, silently cut at a limit."""
         rows = min(limit or self.limits.max_rows_per_query, self.limits.max_rows_per_query)
         order = sort_order(sort)
         found: list[dict[str, Any]] = []
@@ -228,7 +228,7 @@ class KvCollection:
         return rows
 
     def delete(self, query: str) -> None:
-        """Delete what matches; an absent query matches everything."""
+        """Delete the matching documents; an absent query matches all."""
         with self._lock:
             for document in list(self._matching(query)):
                 del self.documents[document["_key"]]

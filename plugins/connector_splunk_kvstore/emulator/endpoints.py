@@ -41,7 +41,7 @@ class Call:
 
 
 class Instance(Protocol):
-    """What the endpoints need of the emulator."""
+    """The part of the emulator that the endpoints need."""
 
     apps: set[str]
     limits: KvLimits
@@ -51,7 +51,7 @@ class Instance(Protocol):
 
 
 def answer_to(splunk: Instance, call: Call) -> Answer:
-    """Carry out a request and return its answer."""
+    """Execute a request and return its answer."""
     if call.path == "/services/kvstore/status":
         return _single("status", call.path, {"current.status": "ready", "disabled": "0"})
     if call.path == "/services/server/info":
@@ -86,7 +86,7 @@ def _property(name: str, limits: KvLimits, json_mode: bool) -> Answer:
 
 
 def _visible(splunk: Instance, app: str, name: str) -> KvCollection:
-    """Return an app's own collection of that name, else one that another app shares globally."""
+    """Return an app's own collection of that name, or else one that another app shares globally."""
     if own := splunk.collections.get((app, name)):
         return own
     for (_, other), collection in splunk.collections.items():

@@ -10,7 +10,7 @@ Document = Mapping[str, Any]
 Predicate = Callable[[Document], bool]
 
 _MISSING: Final = object()
-# MongoDB, on which the store stands, orders values of different kinds by kind.
+# MongoDB, on which the store is built, orders values of different kinds by kind.
 _KINDS: Final[tuple[tuple[type | tuple[type, ...], int], ...]] = (
     (bool, 4),
     ((int, float), 1),
@@ -24,7 +24,7 @@ class QueryError(ValueError):
 
 
 def parse_query(text: str) -> dict[str, Any]:
-    """Return the query in a request, which must be one JSON object."""
+    """Return the query of a request, which must be one JSON object."""
     try:
         query = json.loads(text)
     except ValueError as error:
@@ -42,7 +42,7 @@ def _kind(value: object) -> int:
 
 
 def _order(value: object) -> tuple[int, Any]:
-    """A sort key under which every two values can be compared."""
+    """Return a sort key with which any two values can be compared."""
     kind = _kind(value)
     return (kind, json.dumps(value, sort_keys=True) if kind == 3 else value if kind else 0)
 
@@ -109,7 +109,7 @@ def _clause(key: str, condition: object) -> Predicate:
 
 
 def predicate(query: object) -> Predicate:
-    """Return the test that a query makes of a document; all of its clauses must hold."""
+    """Return the test that a query applies to a document; all of its clauses must match."""
     if not isinstance(query, dict):
         raise QueryError("Query must be a JSON object.")
     clauses = [_clause(key, condition) for key, condition in query.items()]
@@ -136,7 +136,7 @@ def _named_keys(key: str, condition: object) -> list[str] | None:
 
 
 def candidates(query: Mapping[str, Any], sorted_keys: Sequence[str]) -> Iterable[str]:
-    """Return, in order, the keys that can match; what the store's own index on `_key` does."""
+    """Return, in order, the keys that can match, as the store's own index on `_key` does."""
     first, last = 0, len(sorted_keys)
     for key, condition in _conjuncts(query):
         if (named := _named_keys(key, condition)) is not None:
@@ -168,7 +168,7 @@ def sort_documents(documents: list[dict[str, Any]], order: list[tuple[str, bool]
 
 
 def project(document: dict[str, Any], fields: str) -> dict[str, Any]:
-    """Return what `fields=a,b,_key:0` leaves of a document; `_id` is the store's name of `_key`."""
+    """Return the part of a document that `fields=a,b,_key:0` selects; `_id` is `_key`."""
     if not fields:
         return document
     shown: set[str] = set()

@@ -1,4 +1,4 @@
-"""A Splunk management port on loopback: login, KV store, limits, errors, and its bad days."""
+"""A Splunk management port on loopback: login, KV store, limits, errors and outages."""
 
 import secrets
 import socket
@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -24,7 +23,7 @@ _UNKNOWN: Final = "call not properly authenticated"
 
 
 class Trouble(StrEnum):
-    """What can go wrong at a real one, on request."""
+    """Faults of a real instance, on request."""
 
     STARTING = "starting"
     EXPIRED = "expired"
@@ -56,7 +55,7 @@ class _Planned:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request as it came over the wire."""
+    """One request as received."""
 
     method: str
     target: str
@@ -65,10 +64,10 @@ class Received:
 
 
 class SplunkEmulator:
-    """A context manager that serves Splunk's KV store endpoints until it is left.
+    """A context manager that serves Splunk's KV store endpoints until it exits.
 
-    Holds what tests set and look at: `apps`, `limits`, `collections`, `requests`; and
-    `longest_target`, beyond which a proxy before it would refuse a URL.
+    Tests set and read `apps`, `limits`, `collections` and `requests`, and `longest_target`, the
+    length beyond which a proxy in front would refuse a URL.
     """
 
     def __init__(
@@ -100,11 +99,11 @@ class SplunkEmulator:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the port."""
         return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def collection(self, app: str, name: str) -> KvCollection:
-        """Return a collection, made when absent."""
+        """Return a collection, created when absent."""
         return self.collections.setdefault((app, name), KvCollection(app, name, self.limits))
 
     def plan(
@@ -116,7 +115,7 @@ class SplunkEmulator:
         seconds: float | None = None,
         words: str = "",
     ) -> None:
-        """Let the next `times` requests whose method and target contain `on` meet trouble."""
+        """Apply trouble to the next `times` requests whose method and target contain `on`."""
         self._planned.append(_Planned(trouble, on, times, seconds, words))
 
     def expire_sessions(self) -> None:
@@ -129,7 +128,7 @@ class SplunkEmulator:
         return [each for each in self.requests if part in f"{each.method} {each.target}"]
 
     def trouble_for(self, method: str, target: str) -> _Planned | None:
-        """Take the next planned trouble that applies to a request."""
+        """Return the next planned trouble that applies to a request, and count it."""
         with self._lock:
             for planned in self._planned:
                 if planned.times > 0 and planned.on in f"{method} {target}":
@@ -160,7 +159,7 @@ class SplunkEmulator:
             return alive
 
     def knows(self, headers: Mapping[str, str]) -> bool:
-        """Return whether a request proves who it is; a session cookie is looked at first."""
+        """Return whether a request has valid credentials; a session cookie is checked first."""
         for cookie in headers.get("Cookie", "").split(";"):
             name, _, value = cookie.strip().partition("=")
             if name.startswith("splunkd_"):
@@ -180,12 +179,7 @@ class SplunkEmulator:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stopping.set()
         self._server.shutdown()
         self._thread.join()
@@ -203,8 +197,8 @@ class _Server(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        # The handshake belongs to the connection's own thread: a client that breaks it off must
-        # not keep others waiting.
+        # The handshake runs in the connection's own thread: a client that breaks it off must not
+        # make others wait.
         try:
             wrapped = self._tls.wrap_socket(request, server_side=True) if self._tls else request
         except OSError:
@@ -219,7 +213,7 @@ class _Server(ThreadingHTTPServer):
             wrapped.close()
 
     def hang_up(self) -> None:
-        """End the connections that clients keep alive."""
+        """Close the connections that clients keep alive."""
         for each in list(self._open):
             try:
                 each.shutdown(socket.SHUT_RDWR)
@@ -233,10 +227,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Keep standard error for what matters."""
+        """Write nothing to standard error."""
 
     def do_GET(self) -> None:
-        """Serve one request, of whichever method."""
+        """Serve one request of any method."""
         self._serve()
 
     do_POST = do_DELETE = do_GET  # noqa: N815 - the names that BaseHTTPRequestHandler calls
@@ -252,7 +246,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(answer, planned.trouble if planned else None)
 
     def _refused(self, planned: _Planned, body: bytes) -> Answer | None:
-        """Return the answer of a request that trouble keeps from being carried out."""
+        """Return the answer to a request that trouble prevents; None for one to execute."""
         if planned.trouble in _REFUSALS:
             status, text, kind = _REFUSALS[planned.trouble]
             if planned.trouble is Trouble.EXPIRED:
@@ -264,7 +258,7 @@ class _Handler(BaseHTTPRequestHandler):
         if planned.trouble is Trouble.SLOW:
             self.server.splunk.stopping.wait(planned.seconds or 1)
         if planned.trouble is Trouble.OVERTAKEN:
-            self._answer(body)  # another client asks the same, a moment earlier
+            self._answer(body)  # another client sent the same request a moment earlier
         return None
 
     def _json_mode(self) -> bool:
@@ -299,8 +293,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        # The SDK's own client asks for the end of each transaction, and reads the body only when
-        # the answer says so too.
+        # The SDK's own client asks to close each connection, and reads the body only when the
+        # answer says the same.
         self.send_header("Connection", "Close" if self.close_connection else "Keep-Alive")
         self.end_headers()
         if trouble is Trouble.TRUNCATED:
