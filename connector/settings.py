@@ -1,4 +1,4 @@
-"""Base of every options class, and the few value types that options are made of."""
+"""The base of every options class, and the value types of options."""
 
 import re
 from datetime import timedelta
@@ -27,24 +27,24 @@ __all__ = [
 ]
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-# A century: beyond it there is nothing to wait for, and a date minus it leaves the calendar.
+# A century: nobody waits longer, and a date minus more than that leaves the calendar.
 _LONGEST: Final = 5200 * _SECONDS["w"]
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
 SECRET_KINDS: Final = ("env", "file", "credential")
 
 
 class Settings(BaseModel):
-    """Options with a type, a bound, a default and a sentence each; unknown keys are errors."""
+    """Options, each with type, bound, default and sentence; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     @property
     def places(self) -> frozenset[tuple[object, ...]] | None:
-        """What an output keeps to itself at its target; None where all its options name that.
+        """The places at the target that an output owns; None if all its options identify them.
 
-        Each begins with a word for its kind, such as `published file`. Two outputs that share a
-        place would each take the other's entries for foreign or lost: `connector check` refuses
-        them, whatever their adapters are.
+        Each begins with a word for its kind, such as `published file`. Two outputs in one place
+        would each treat the other's entries as foreign or lost, so `connector check` refuses
+        them, even with different adapters.
         """
         return None
 
@@ -78,7 +78,7 @@ Duration = Annotated[
 
 
 def _path(value: object, info: ValidationInfo) -> Path:
-    """Relative paths start at the folder of the configuration file (validation context)."""
+    """Resolve a relative path against the configuration file's folder (validation context)."""
     if not isinstance(value, str | Path) or not str(value):
         raise ValueError("should be a path")
     folder = (info.context or {}).get("folder")
@@ -91,7 +91,7 @@ FilePath = Annotated[
 
 
 class SecretValue:
-    """A secret's text: it never prints, and `file` says where it lies when it came from one."""
+    """A secret's text, which never prints; `file` is the file it came from, if any."""
 
     __slots__ = ("_text", "file")
 
@@ -100,7 +100,7 @@ class SecretValue:
         self.file = file
 
     def reveal(self) -> str:
-        """Return the text itself; for the one place that sends it."""
+        """Return the text; only for the place that sends it."""
         return self._text
 
     def __repr__(self) -> str:
@@ -116,7 +116,7 @@ class SecretValue:
 
 
 def _secret(value: object, info: ValidationInfo) -> SecretValue:
-    """A reference is resolved by `context["resolve_secret"](kind, name)`, given by the loader."""
+    """Resolve a reference with the loader's `context["resolve_secret"](kind, name)`."""
     if isinstance(value, SecretValue):
         return value
     if not isinstance(value, dict) or len(value) != 1 or next(iter(value)) not in SECRET_KINDS:
@@ -126,7 +126,7 @@ def _secret(value: object, info: ValidationInfo) -> SecretValue:
         )
     kind, name = next(iter(value.items()))
     if not isinstance(name, str) or not name:
-        raise ValueError(f"{kind} should name where the secret lies")
+        raise ValueError(f"{kind} should name the place of the secret")
     resolve: Any = (info.context or {}).get("resolve_secret")
     if resolve is None:
         raise ValueError("secrets can only be read while a configuration file is loaded")
@@ -153,11 +153,11 @@ Secret = Annotated[
 
 
 class Auth(Settings):
-    """How we prove who we are to a server; a client certificate may go with any of the others."""
+    """How we authenticate to a server; a client certificate combines with any other method."""
 
     username: str | None = Field(None, description="User name for HTTP basic authentication.")
     password: Secret | None = Field(
-        None, description="Password for HTTP basic authentication; may be left out."
+        None, description="Password for HTTP basic authentication; optional."
     )
     token: Secret | None = Field(None, description="Sent as `Authorization: Bearer TOKEN`.")
     header: str | None = Field(
@@ -165,16 +165,19 @@ class Auth(Settings):
     )
     key: Secret | None = Field(None, description="Value of the header named by `header`.")
     client_cert: Secret | None = Field(None, description="Client certificate chain in PEM form.")
-    client_key: Secret | None = Field(None, description="Key of the client certificate in PEM.")
+    client_key: Secret | None = Field(
+        None, description="Private key of the client certificate in PEM form."
+    )
     client_key_password: Secret | None = Field(None, description="Passphrase of `client_key`.")
 
 
 class HttpSettings(Settings):
-    """Options of every feed and adapter that speaks HTTP; such a class is handed an `Http`."""
+    """Options of every feed and adapter that speaks HTTP; such a class receives an `Http`."""
 
     auth: Auth = Field(default_factory=Auth, description="Credentials; none by default.")
     ca: FilePath | None = Field(
-        None, description="PEM file of a private certificate authority, instead of the public ones."
+        None,
+        description="PEM file of a private certificate authority, used instead of public ones.",
     )
     proxy: str | None = Field(
         None, pattern=r"^https?://", description="Proxy for all requests, as http://host:port."
@@ -183,8 +186,8 @@ class HttpSettings(Settings):
         timedelta(seconds=10), description="How long to wait for a connection."
     )
     read_timeout: Duration = Field(
-        timedelta(seconds=60), description="How long to wait for the server between two bytes."
+        timedelta(seconds=60), description="How long to wait for the next byte from the server."
     )
     max_body_mib: int = Field(
-        64, ge=1, le=1024, description="Largest answer accepted, in MiB after decompression."
+        64, ge=1, le=1024, description="Largest response accepted, in MiB after decompression."
     )

@@ -122,7 +122,7 @@ def test_a_literal_secret_is_refused_and_not_repeated(literal: object) -> None:
 @pytest.mark.parametrize("name", ["", 5, None, {"x": 1}])
 def test_a_reference_names_where_the_secret_lies(name: object) -> None:
     told = why(lambda: secret.validate_python({"env": name}, context={"resolve_secret": resolving}))
-    assert "env should name where the secret lies" in told
+    assert "env should name the place of the secret" in told
 
 
 def test_a_secret_is_only_read_while_a_file_is_loaded() -> None:

@@ -1,1 +1,1 @@
-"""The commands: one module a command, each a few lines over the floors below."""
+"""The commands: one module per command, each a few lines on top of the floors below."""

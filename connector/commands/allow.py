@@ -1,4 +1,4 @@
-"""The commands about what must never be stopped: exceptions, and what the allowlist costs."""
+"""`connector allow`: exceptions, and what the allowlist suppresses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,8 +30,8 @@ Value = Annotated[
     str,
     typer.Argument(
         metavar="VALUE",
-        help="Address, prefix, domain (with all names below), URL, e-mail address, digest or AS "
-        "number; defanged or plain.",
+        help="Address, prefix, domain (with all names below), URL, e-mail address, hash or AS "
+        "number; plain or defanged.",
     ),
 ]
 
@@ -39,7 +39,7 @@ Value = Annotated[
 @allow.command("add")
 def add(
     value: Value,
-    why: Annotated[str, typer.Option(help="Reason, for whoever reads this in two years.")],
+    why: Annotated[str, typer.Option(help="Reason, for the person who reads this in two years.")],
     ticket: Annotated[str, typer.Option(help="Ticket or change number.")] = "",
     until: Annotated[
         str, typer.Option(help="Last day of the exception, in UTC, such as 2027-06-30.")
@@ -47,11 +47,11 @@ def add(
     owner: Annotated[str, typer.Option(help="Who is responsible for it; you by default.")] = "",
     config: ConfigPath = CONFIG,
 ) -> None:
-    """Add an exception; what it covers leaves every list."""
+    """Add an exception; its values leave every list."""
     now = system_clock()
     plain, end = _readable(value), _end(until, now)
     if not why.strip():
-        _refuse("--why: give a reason, for whoever reads this in two years")
+        _refuse("--why: give a reason, for the person who reads this in two years")
     with _store(config) as (_, store):
         before = store.exceptions.add(
             plain, why=why.strip(), ticket=ticket.strip(), owner=owner.strip() or current_user(),
@@ -92,7 +92,7 @@ def list_exceptions(
 ) -> None:
     """Show exceptions, suppressed claims, ages of lists.
 
-    What each part of the allowlist suppresses, and how old its warninglists are.
+    Also shows what each part of the allowlist suppresses, and how old its warninglists are.
     """
     now = system_clock()
     with open_service(config) as service:
@@ -112,9 +112,9 @@ def list_exceptions(
 
 @contextmanager
 def _store(config: Path) -> Iterator[tuple[Loaded, Store]]:
-    """Yield the file and its store; the lists and outputs are not needed, so not assembled."""
+    """Yield the file and its store, without building the lists and outputs."""
     loaded = load_config(config)
-    store = open_store(loaded, alone=False)  # a running daemon takes the change up
+    store = open_store(loaded, alone=False)  # a running daemon picks up the change
     try:
         yield loaded, store
     finally:
@@ -145,7 +145,7 @@ def _end(until: str, now: int) -> int | None:
         raise
     instant = to_instant(end)
     if instant <= now:
-        _refuse(f"--until: {until} is already over (UTC), so nothing would be protected")
+        _refuse(f"--until: {until} is already over (UTC), so the exception would protect nothing")
     return instant
 
 
@@ -187,7 +187,7 @@ def _of_row(row: ExceptionRow, now: int) -> Json:
 
 
 def _suppressed(service: Service) -> list[Json]:
-    """Return how many claims each group keeps off each list, as of its latest refresh."""
+    """Return how many claims each group suppresses on each list, as of its latest refresh."""
     database = service.store.database
     with database.read() as transaction:
         return [
@@ -203,7 +203,7 @@ def _show_exceptions(found: list[Json]) -> None:
         return
     names = ("value", "until", "owner", "ticket", "why", "state")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in names:  # what people copy from here stays whole
+    for name in names:  # people copy these values, so they must not wrap
         table.add_column(name, no_wrap=name in {"value", "until", "ticket"}, overflow="fold")
     for each in found:
         values = {**each, "value": defang(each["value"]), "owner": each["owner"] or "the file"}
@@ -227,7 +227,7 @@ def _show_lists(found: list[Json]) -> None:
     out.print(age_words(found), markup=False)
     if not found:
         return
-    table = Table("warninglist", "holds on", "version", "age", box=None, pad_edge=False)
+    table = Table("warninglist", "applies to", "version", "age", box=None, pad_edge=False)
     for each in found:
         age = "undated" if each["age_days"] is None else f"{each['age_days']:,} days"
         holds = "every list" if each["lists"] == "all" else "blocklists"

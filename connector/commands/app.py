@@ -1,4 +1,4 @@
-"""The command line: which commands there are; the module of each is imported when it is called."""
+"""The command line: all commands; the module of each is imported when it is called."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ from connector import __version__
 from connector.commands.terminal import BAD_CONFIG, FAILED, err, out
 from connector.errors import ConfigError, ConnectorError
 
-# A module in this package has each, by its name: a function, or a Typer with commands below it.
+# The module of the same name in this package has a function, or a Typer with commands below it.
 COMMANDS: Final[Mapping[str, str]] = {
     "check": "Validate the file and show every problem at once.",
     "run": "Run the daemon, or with --once a single pass.",
@@ -32,7 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = {
 
 
 class ImportedCommands(Mapping[str, Any]):
-    """The commands by name, each imported when it is asked for."""
+    """The commands by name, each imported on first use."""
 
     def __getitem__(self, name: str) -> Any:
         if name not in COMMANDS:
@@ -60,11 +60,11 @@ class ImportingGroup(TyperGroup):
         self.commands: Any = ImportedCommands()
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names in the order in which people meet them."""
+        """Return the names in the order in which people need them."""
         return list(COMMANDS)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the line of each command."""
+        """Write one line per command."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -76,12 +76,12 @@ app = typer.Typer(
     add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Keeps blocklists and watchlists in step with shared threat feeds.",
+    help="Keep blocklists and watchlists in step with shared threat feeds.",
 )
 
 
 def main() -> None:
-    """Run a command; what we know how to tell becomes a sentence and an exit code."""
+    """Run a command; turn each error of ours into a sentence and an exit code."""
     try:
         app()
     except ConfigError as error:
@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def _drop_output() -> NoReturn:
-    """End where nobody takes what we print; what is still buffered must not be tried again."""
+    """Exit when our output cannot be written, without trying to flush the buffer again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(FAILED)
 

@@ -1,4 +1,4 @@
-"""`connector check`: whether a file is right, and what it would change."""
+"""`connector check`: whether a file is valid, and what it would change."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ def check(
 ) -> None:
     """Validate the file and show every problem at once.
 
-    Each has file, line and path.
+    Each problem is shown with file, line and path.
     """
     try:
         loaded = load(config, Registry.installed())
@@ -65,7 +65,7 @@ def _show_plans(plans: Sequence[dict[str, Any]]) -> None:
 
 
 def _summary(loaded: Loaded) -> str:
-    """Return one line that says what a valid file describes."""
+    """Return one line that sums up a valid file."""
     config = loaded.config
     counts = {
         "feed": len(config.feeds),

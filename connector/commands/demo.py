@@ -1,4 +1,4 @@
-"""`connector demo`: everything on this machine."""
+"""`connector demo`: everything on this machine, with sample data."""
 
 from typing import Annotated
 
@@ -9,7 +9,9 @@ from connector.demo import run_demo
 
 
 def demo(
-    seconds: Annotated[int | None, typer.Option(help="End after this many seconds.", min=1)] = None,
+    seconds: Annotated[
+        int | None, typer.Option(help="Stop after this many seconds.", min=1)
+    ] = None,
     port: Annotated[
         int,
         typer.Option(help="Port of the list server; 0 picks a free one.", min=0, max=65535),
@@ -17,6 +19,6 @@ def demo(
 ) -> None:
     """Run everything on this machine, with sample data.
 
-    A TAXII server, the daemon, lists and a live view.
+    Starts a TAXII server, the daemon, the list server and a live view.
     """
     exit_with(run_demo(out, seconds=seconds, port=port))

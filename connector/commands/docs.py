@@ -1,4 +1,4 @@
-"""`connector docs`: the reference of the configuration."""
+"""`connector docs`: the configuration reference."""
 
 import sys
 

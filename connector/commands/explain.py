@@ -12,13 +12,13 @@ from connector.reports.explain import explain_value
 
 
 def explain(
-    value: Annotated[str, typer.Argument(help="A value, defanged or plain, or an indicator's id.")],
+    value: Annotated[str, typer.Argument(help="A value, plain or defanged, or an indicator's id.")],
     config: ConfigPath = CONFIG,
     as_json: AsJson = False,
 ) -> None:
     """Show why a value is blocked, or why not.
 
-    The whole chain: claims, decisions, outputs, since and until when.
+    Shows the whole chain: claims, decisions and outputs, with start and end times.
     """
     with open_service(config) as service:
         service.lists.take_up_hosts()  # the daemon knows the addresses behind our own hosts

@@ -1,4 +1,4 @@
-"""The commands about feeds: what they see, how far they were read, what was lost or is to go."""
+"""`connector feeds`: collections, cursors, gaps, alarms and purges."""
 
 from typing import Annotated, Final
 
@@ -44,12 +44,12 @@ def acknowledge(
 ) -> None:
     """Acknowledge the gaps and alarms of a feed.
 
-    What the feed is like now becomes its new normal.
+    The feed's current character becomes its new normal.
     """
     with open_service(config) as service:
         feed = service.feeds.get(name)
         if feed is None:
-            known = ", ".join(service.feeds) or "it has none"
+            known = ", ".join(service.feeds) or "there are none"
             err.print(f"connector: {name} is not a feed of this configuration ({known})")
             exit_with(FAILED)
         count = service.store.objects.gaps.acknowledge(feed.number, current_user(), service.now())
@@ -73,7 +73,7 @@ def purge(
 ) -> None:
     """Delete objects whose purge waits for a person.
 
-    The feed's markings no longer allow us to keep them, and they are too many to delete unasked.
+    Their markings no longer allow us to keep them, and there are too many to delete unasked.
     """
     with open_service(config) as service:
         known = {known: number for number, known in service.store.feeds().items()}
@@ -89,7 +89,7 @@ def purge(
 
 
 def _feed_json(service: Service, feed: ConfiguredFeed) -> Json:
-    """Return what a feed shows now; where it does not answer, what it showed before."""
+    """Return the collections a feed shows now, or showed last if it does not answer."""
     error = None
     offered: list[Offered] = []
     try:

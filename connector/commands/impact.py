@@ -1,4 +1,4 @@
-"""What a changed file would change on each output, found out on a copy of the state."""
+"""What a changed file would change on each output, computed on a copy of the state."""
 
 import sqlite3
 from contextlib import closing
@@ -18,10 +18,10 @@ _AS_RECORDED = Scope(everything=True, verifies=False)
 
 
 def impact(loaded: Loaded, registry: Registry) -> list[Json]:
-    """Return the plan of every output under this file, by what the ledger says is there.
+    """Return the plan of every output under this file, based on the ledger.
 
-    No feed is polled, no target asked, nothing written. Raises StoreError for a state that is not
-    an SQLite file; without a state there is nothing to compare, and the plans are empty.
+    Polls no feed, reads no target, writes nothing. Raises StoreError unless the state is an SQLite
+    file; without a state there is nothing to compare, and the plans are empty.
     """
     state = state_file(loaded)
     if state is None:
@@ -45,7 +45,7 @@ def impact(loaded: Loaded, registry: Registry) -> list[Json]:
 
 
 def _copy(state: Path, copy: Path) -> None:
-    """Copy a database that others may be writing to, as of one moment."""
+    """Copy a consistent snapshot of a database that others may be writing to."""
     try:
         with (
             closing(sqlite3.connect(f"file:{state}?mode=ro", uri=True)) as source,

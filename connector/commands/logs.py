@@ -1,4 +1,4 @@
-"""How the service logs: constant event names and fields, to stderr, for people or machines."""
+"""Sets up the log: constant event names and fields, to stderr, for people or machines."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ from connector.outside import harmless
 
 
 def set_up_logs(form: str, level: str) -> None:
-    """Send the log to stderr as `console` lines or as `json`, from a level upwards."""
+    """Send the log from this level upwards to stderr, as `console` lines or `json`."""
     renderers: list[structlog.typing.Processor]
     if form == "json":
         renderers = [structlog.processors.JSONRenderer()]
@@ -36,7 +36,7 @@ def set_up_logs(form: str, level: str) -> None:
 def _disarmed(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Let no text act on the terminal; what is no text is written as Python writes it, escaped."""
+    """Escape text that would act on the terminal; write other values as Python does, escaped."""
     for key, value in event.items():
         if isinstance(value, str):
             event[key] = harmless(value, keeps="\n" if key == "exception" else "")

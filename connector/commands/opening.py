@@ -1,4 +1,4 @@
-"""From the file that a command names to the service that it describes, on its store."""
+"""Opens the service described by the file that a command names."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from connector.service.state import look_at_store, open_store, state_file
 
 
 def load_config(path: Path) -> Loaded:
-    """Return what the file says, and log as it says."""
+    """Return the loaded file, and set up the log as it says."""
     loaded = load(path, Registry.installed())
     begin_log(loaded.config.log.format, loaded.config.log.level)
     return loaded
@@ -21,7 +21,7 @@ def load_config(path: Path) -> Loaded:
 
 @contextmanager
 def open_service(path: Path, *, alone: bool = False) -> Iterator[Service]:
-    """Yield the configured service on its store, and close both; not `alone`, only to look."""
+    """Yield the configured service on its store, and close both; without `alone`, read-only."""
     loaded = load_config(path)
     store, there = (open_store(loaded), True) if alone else look_at_store(loaded)
     if not there:

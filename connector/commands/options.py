@@ -1,4 +1,4 @@
-"""What the signatures of commands share: options, and groups that know what is meant."""
+"""What the signatures of commands share: options, and groups with a default command."""
 
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -18,11 +18,11 @@ CONFIG: Final = Path("config.yaml")
 
 
 class ListGroup(TyperGroup):
-    """Commands of which `list` is meant where none is named."""
+    """A group of commands whose default is `list`."""
 
-    # Typer has the type of a context under a private name only.
+    # Typer exports the type of a context only under a private name.
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put `list` where no command is."""
+        """Insert `list` if no command is given."""
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
             args = ["list", *args]
         return super().parse_args(ctx, args)

@@ -27,7 +27,7 @@ def plan(
     try:
         with open_service(config, alone=True) as service:
             answer, failures = _plans(service, outputs, polls=polls)
-    except AlreadyRunningError:  # a daemon polls and decides already: ask what it would do
+    except AlreadyRunningError:  # the daemon already polls and decides: show what it would do
         with open_service(config) as service:
             answer, failures = _plans(service, outputs, polls=False)
     if as_json:

@@ -17,13 +17,13 @@ from connector.service.once import RunResult, run_once
 def run(
     config: ConfigPath = CONFIG,
     once: Annotated[
-        bool, typer.Option("--once", help="Poll every feed and sync every output once, then end.")
+        bool, typer.Option("--once", help="Poll every feed and sync every output once, then exit.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the daemon, or with --once a single pass.
 
-    SIGTERM ends it after the current write, SIGHUP reloads the file.
+    SIGTERM stops it after the current write, SIGHUP reloads the file.
     """
     if once:
         with open_service(config, alone=True) as service, screens.progress(err) as shown:

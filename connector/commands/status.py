@@ -1,4 +1,4 @@
-"""`connector status`: feeds, lists and outputs as they are."""
+"""`connector status`: the state of feeds, lists, outputs and plans."""
 
 from connector.commands.opening import open_service
 from connector.commands.options import CONFIG, AsJson, ConfigPath

@@ -1,4 +1,4 @@
-"""What commands say, to people and to scripts: the two consoles, JSON and exit codes."""
+"""Output of commands, for people and scripts: the two consoles, JSON and exit codes."""
 
 import json
 import os
@@ -21,12 +21,12 @@ OUT_OF_DATE: Final = 4
 
 
 class HarmlessConsole(Console):
-    """A console on which no text acts: only what we write ourselves colours and moves."""
+    """A console that escapes control characters in text; only our own styles take effect."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Yield what is printed, with escapes in place of what is not printable."""
+        """Yield the segments, with unprintable characters escaped."""
         for segment in super().render(renderable, options):
             if segment.control or segment.text.isprintable():
                 yield segment
@@ -39,14 +39,14 @@ err = HarmlessConsole(stderr=True, highlight=False, soft_wrap=True)
 
 
 def print_json(answer: Any) -> None:
-    """Print an answer as scripts read it."""
+    """Print an answer as JSON for scripts."""
     text = json.dumps(answer, indent=2, ensure_ascii=False)
     shown = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
     sys.stdout.write(shown + "\n")
 
 
 def begin_log(form: str, level: str) -> None:
-    """Write the log as `console` lines or as `json` from a level upwards, once there is a line."""
+    """Set the log up, before its first line: its form, and the lowest level to write."""
 
     def set_up() -> None:
         from connector.commands.logs import set_up_logs  # noqa: PLC0415 - it imports structlog
@@ -57,10 +57,10 @@ def begin_log(form: str, level: str) -> None:
 
 
 def exit_with(code: int) -> NoReturn:
-    """End the command with this exit code."""
+    """Exit the command with this code."""
     raise typer.Exit(code)
 
 
 def current_user() -> str:
-    """Return who gives the command, for the records."""
+    """Return the user who runs the command, for the records."""
     return os.environ.get("SUDO_USER") or os.environ.get("USER") or f"uid {os.getuid()}"

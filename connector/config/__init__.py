@@ -1,4 +1,4 @@
-"""The operator's file: values with lines, models, secrets, reference pages."""
+"""Reads the operator's file: values with lines, models, secrets, reference pages."""
 
 from connector.config.loading import Loaded, load
 from connector.config.model import Config

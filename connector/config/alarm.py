@@ -1,4 +1,4 @@
-"""What the file says of when a feed is told to be out of character."""
+"""When a feed is reported as out of character, as the file sets it."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -9,20 +9,20 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class AlarmConfig(Settings):
-    """When a feed is told to be out of character; each bound is a share, and null tells nothing."""
+    """When a feed is reported as out of character; each bound is a share, null turns it off."""
 
     growth: Annotated[float, Field(ge=0)] | None = Field(
-        0.5, description="How many more objects may come, as a share of those it had before."
+        0.5, description="How much the feed may grow, as a share of the objects it had before."
     )
     producers: Share | None = Field(
         0.5,
-        description="Share of the new objects that may be by producers (`created_by_ref`) that the "
-        "feed never named before.",
+        description="Largest share of new objects from producers (`created_by_ref`) that the feed "
+        "has never named before.",
     )
     kinds: Share | None = Field(
         0.5,
-        description="Share of the new claims that may be on kinds of observable that the feed "
-        "never sent before.",
+        description="Largest share of new claims on observable types that the feed has never sent "
+        "before.",
     )
     twins: Share | None = Field(
         0.5,
@@ -32,9 +32,9 @@ class AlarmConfig(Settings):
     least: int = Field(
         100,
         ge=1,
-        description="Fewer than this many are no reason for an alarm, nor a past to compare with.",
+        description="Below this number there is no alarm, and not enough history to compare with.",
     )
     span: Duration = Field(
         timedelta(days=1),
-        description="Period over which all this is counted; a first fill never counts.",
+        description="Period over which all of this is counted; a first fill never counts.",
     )

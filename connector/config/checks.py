@@ -1,4 +1,4 @@
-"""What only shows when the parts are seen together: names, types, audiences, double targets."""
+"""Checks that need several parts of the file: names, types, audiences, shared targets."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +26,7 @@ _WIDTH: Final = {audience: width for width, audience in enumerate(Audience)}
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The names that a file gives, and its parts as far as they are sound by themselves."""
+    """The names in a file, and those of its parts that are valid by themselves."""
 
     feeds: tuple[str, ...]
     lists: tuple[str, ...]
@@ -60,7 +60,7 @@ def _check_sources(sections: Sections, parts: Parts, name: str) -> None:
         return
     feeds, asked = listed.select.feeds or parts.feeds, listed.select.min_sources
     if asked > max(1, len(set(feeds))):
-        text = f"should be at most {len(set(feeds))}, as many as the list takes feeds, is {asked}"
+        text = f"should be at most {len(set(feeds))}, the number of feeds of the list, is {asked}"
         sections.note(("lists", name, "select", "min_sources"), text)
 
 
@@ -85,33 +85,33 @@ def doubtful_lists(file: str, sections: Sections, config: Config) -> Iterator[st
 
 
 def switched_off(file: str, sections: Sections, config: Config) -> Iterator[str]:
-    """Yield a note for each part of the allowlist that is on by default and that the file frees."""
+    """Yield a note for each default part of the allowlist that the file switches off."""
     allowlist = config.allowlist
     for number, group in enumerate(allowlist.builtin.except_):
         path: Path = ("allowlist", "builtin", "except", number)
-        text = f"{group} is switched off, so what it covers may be blocked ({MEANINGS[group]})"
+        text = f"{group} is switched off, so these may be blocked: {MEANINGS[group]}"
         yield _warning(file, sections, path, text)
     if DEFAULT not in allowlist.warninglists:
         left = [name for name in DEFAULT_LISTS if name not in allowlist.warninglists]
         text = (
-            f"the default set is switched off ({len(left)} lists, {left[0]} among them): name "
-            f"`{DEFAULT}` among the lists to have it as well"
+            f"the default set is switched off ({len(left)} lists, including {left[0]}): add "
+            f"`{DEFAULT}` to the lists to keep it as well"
         )
         yield _warning(file, sections, ("allowlist", "warninglists"), text)
 
 
 def unencrypted(file: str, sections: Sections) -> Iterator[str]:
-    """Yield a warning for each server that is asked in clear text over a network."""
+    """Yield a warning for each server that is contacted in clear text over a network."""
     for path, text in _texts(sections.file.value, ()):
         if path[0] in {"feeds", "outputs"} and path[-1] == "url" and _IN_CLEAR.match(text):
             words = (
-                "is not encrypted: anyone on the way can read credentials and change what is sent"
+                "is not encrypted: anyone on the path can read credentials and change the traffic"
             )
             yield _warning(file, sections, path, words)
 
 
 def rendered(file: str, sections: Sections, doubts: Iterable[tuple[Path, str]]) -> Iterator[str]:
-    """Yield a warning for each doubt that an adapter has of its options."""
+    """Yield a warning for each doubt that an adapter raises about its options."""
     for path, text in doubts:
         yield _warning(file, sections, path, text)
 
@@ -121,7 +121,7 @@ def _warning(file: str, sections: Sections, path: Path, text: str) -> str:
 
 
 def _no_such(what: str, name: str, names: tuple[str, ...]) -> str:
-    return f"{name} is not a {what} of this file ({nearest(name, names) or 'there is none'})"
+    return f"{name} is not a {what} of this file ({nearest(name, names) or 'there are none'})"
 
 
 def _check_output(
@@ -176,7 +176,7 @@ def _check_types(
     if adapter.supports.isdisjoint(wanted):
         held = ", ".join(kind for kind in ObservableType if kind in adapter.supports)
         text = (
-            f"the {output.adapter} adapter can hold none of what it is to write "
+            f"the {output.adapter} adapter cannot hold any of the types to write "
             f"({', '.join(wanted)}); it holds {held}"
         )
         sections.note((*path, "types" if output.types else "adapter"), text)
@@ -194,7 +194,7 @@ def _check_mapping(
 
 
 def _check_targets(sections: Sections, parts: Parts) -> None:
-    """Two outputs at one place would each take the other's entries for foreign or lost."""
+    """Two outputs in one place would each treat the other's entries as foreign or lost."""
     seen: dict[tuple[object, ...], list[str]] = {}
     for name, options in parts.options.items():
         if (output := parts.sound_outputs.get(name)) is None:
@@ -212,8 +212,8 @@ def _check_targets(sections: Sections, parts: Parts) -> None:
         for other in (known for known in parts.options if known in taken):
             line = sections.file.position(("outputs", other)).line
             text = (
-                f"name the same place as those of outputs.{other} in line {line}, where both "
-                "would keep a list: give each its own"
+                f"point to the same place as outputs.{other} on line {line}: two outputs cannot "
+                "keep a list in one place; give each its own"
             )
             sections.note(("outputs", name, "options"), text)
             break

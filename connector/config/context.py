@@ -1,4 +1,4 @@
-"""What a list selects by context and opinions, and confidence as people word it."""
+"""How a list selects by context and opinions, and confidence written as a word."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -18,7 +18,7 @@ CONFIDENCE_WORDS: Final[Mapping[str, int]] = {
 
 
 def _confidence(value: object) -> object:
-    if not isinstance(value, str) or value.isdigit():  # a number in quotes is told as such
+    if not isinstance(value, str) or value.isdigit():  # a number in quotes has its own message
         return value
     if value not in CONFIDENCE_WORDS:
         raise refused_word(list(CONFIDENCE_WORDS), "a whole number from 0 to 100")
@@ -38,11 +38,11 @@ LeastConfidence = Annotated[
         }
     ),
 ]
-"""A confidence as a number, or as a word of STIX's scales: the lowest number that it stands for."""
+"""A confidence as a number, or as a word on a STIX scale: the lowest number of its range."""
 
 
 class Opinion(StrEnum):
-    """What a producer thinks of an indicator, as STIX words it."""
+    """A producer's opinion of an indicator, in STIX's words."""
 
     STRONGLY_DISAGREE = "strongly-disagree"
     DISAGREE = "disagree"
@@ -52,27 +52,27 @@ class Opinion(StrEnum):
 
 
 class ContextConfig(Settings):
-    """What must be said of an indicator: one word of every kind named, by name or alias."""
+    """The context that an indicator must have: one of the names or aliases of every kind given."""
 
     country: tuple[Text, ...] = Field(
-        (), description="Where the actor behind it sits, as the feed writes it, such as KP."
+        (), description="Country of the actor behind it, as the feed writes it, such as KP."
     )
     threat_actor: tuple[Text, ...] = Field(
-        (), description="Threat actors and intrusion sets that it is attributed to."
+        (), description="Threat actors and intrusion sets to which it is attributed."
     )
     malware: tuple[Text, ...] = Field((), description="Malware and tools that it indicates.")
     campaign: tuple[Text, ...] = Field((), description="Campaigns that it indicates.")
     sector: tuple[Text, ...] = Field(
-        (), description="Sectors that whoever is behind it targets, as the feed writes them."
+        (), description="Sectors that the actor behind it targets, as the feed writes them."
     )
-    report: tuple[Text, ...] = Field((), description="Reports and groupings that name it.")
+    report: tuple[Text, ...] = Field((), description="Reports and groupings that mention it.")
     producer_country: tuple[Text, ...] = Field(
-        (), description="Where the identity that created it sits, such as JP."
+        (), description="Country of the identity that created it, such as JP."
     )
 
     @property
     def choice(self) -> ContextChoice:
-        """What decide asks of an indicator's context."""
+        """What `decide` requires of an indicator's context."""
         named = ((kind, getattr(self, kind)) for kind in type(self).model_fields)
         return ContextChoice(
             {kind: frozenset(word.casefold() for word in words) for kind, words in named if words}
@@ -80,23 +80,23 @@ class ContextConfig(Settings):
 
 
 class OpinionsConfig(Settings):
-    """What opinions of others on an indicator mean; by default disagreement keeps off blocks."""
+    """How others' opinions of an indicator count; by default, disagreement prevents blocking."""
 
     min: Opinion | None = Field(
-        None, description="Lowest opinion to take; indicators without one are then not taken."
+        None, description="Lowest opinion to take; indicators without an opinion are then left out."
     )
     gate: bool = Field(
         False,
-        description="Block only what is agreed with, has a confidence of 70, or comes from a "
-        "trusted producer.",
+        description="Block only indicators that others agree with, that have a confidence of at "
+        "least 70, or that come from a trusted producer.",
     )
     trusted: tuple[Text, ...] = Field(
-        (), description="Identities whose indicators pass the gate, by STIX id."
+        (), description="Identities, by STIX id, whose indicators always pass the gate."
     )
-    ignore: bool = Field(False, description="Take no notice of opinions.")
+    ignore: bool = Field(False, description="Ignore opinions.")
 
     @property
     def rule(self) -> OpinionRule:
-        """What decide makes of opinions."""
+        """How `decide` treats opinions."""
         lowest = 0 if self.min is None else OPINIONS.index(self.min.value) + 1
         return OpinionRule(self.ignore, lowest, self.gate, frozenset(self.trusted))

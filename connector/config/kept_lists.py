@@ -32,7 +32,7 @@ _OF_ADDRESSES: Final = frozenset({"ip-src", "ip-dst"})
 
 @dataclass(frozen=True, slots=True)
 class ChosenLists:
-    """Which lists are read: on every list, and on blocklists only; shared ranges are ours too."""
+    """The warninglists to read: for every list, and for blocklists only with our shared ranges."""
 
     everywhere: tuple[ListFile, ...] = ()
     off_blocks: tuple[ListFile, ...] = ()
@@ -42,7 +42,7 @@ class ChosenLists:
 def choose(
     named: Sequence[str], groups_left_out: Sequence[str], files: Mapping[str, ListFile]
 ) -> ChosenLists:
-    """Return the lists that a file asks for; those it names itself hold on every list."""
+    """Return the warninglists that a file asks for; those it names apply to every list."""
     own = tuple(dict.fromkeys(name for name in named if name != DEFAULT))
     shared = BuiltinGroup.SHARED_HOSTING not in groups_left_out
     group = BuiltinGroup.SHARED_HOSTING.value
@@ -57,7 +57,7 @@ def choose(
 
 
 class ListAge(NamedTuple):
-    """How old a list is: its version, and the day that stands for where it is one."""
+    """How old a list is: its version, and the date if the version is one."""
 
     file: ListFile
     version: int | None
@@ -73,14 +73,14 @@ def ages(chosen: ChosenLists) -> list[ListAge]:
             try:
                 version = version_of(file.path)
             except (OSError, ValueError, msgspec.MsgspecError):
-                version = None  # who reads the list says what is wrong with it
+                version = None  # reading the list reports what is wrong with it
             found.append(ListAge(file, version, dated(version), everywhere))
     return found
 
 
 @dataclass(slots=True)
 class KeptLists:
-    """Answers which warninglist protects an observable; they are read when that is first asked.
+    """Answers which warninglist protects an observable; reads the lists on the first question.
 
     Commands that only look at the state never ask. Raises ConfigError where a list is broken.
     """
@@ -90,7 +90,7 @@ class KeptLists:
     _read: tuple[WarninglistIndex | None, WarninglistIndex | None] | None = None
 
     def protects(self, observable: Observable, purpose: Purpose) -> Protection | None:
-        """Return the list that keeps an observable off lists of a purpose."""
+        """Return the warninglist that protects an observable from lists of this purpose."""
         everywhere, off_blocks = self._read or self.read()
         found = everywhere.protects(observable) if everywhere else None
         if found is None and off_blocks is not None and purpose is Purpose.BLOCK:
@@ -98,7 +98,7 @@ class KeptLists:
         return found
 
     def read(self) -> tuple[WarninglistIndex | None, WarninglistIndex | None]:
-        """Read the lists unless that is done; what could not be used of them is logged."""
+        """Read the lists once, and log the entries that cannot be used."""
         with self._lock:
             if self._read is None:
                 chosen = self.chosen
@@ -119,7 +119,7 @@ def _index(
 
 
 def _shared_ranges(number: int) -> Warninglist:
-    """Return the ranges of shared hosting that the project keeps itself."""
+    """Return the ranges of shared hosting that this project maintains itself."""
     values = [host.value for host in kept_hosts(SHARED_HOSTING_FILE)]
     ranges = [value for value in values if read_allow_value(value).kind is Kind.NETWORK]
     group = BuiltinGroup.SHARED_HOSTING.value

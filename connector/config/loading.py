@@ -1,4 +1,4 @@
-"""From a path to all that the service runs on, or to every problem at once."""
+"""Loads the configuration file: everything the service runs on, or every problem at once."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ P = TypeVar("P", bound=Settings)
 
 _COMMON: Final = tuple(FeedConfig.model_fields)
 _ALL_TYPES: Final = frozenset(ObservableType)
-# Sections whose parts have models of their own; the frame only checks their names.
+# The parts of these sections have models of their own; the frame only checks their names.
 _SMALLEST: Final[Mapping[str, Mapping[str, str]]] = {
     "feeds": {"type": "-"},
     "lists": {},
@@ -41,16 +41,16 @@ _SMALLEST: Final[Mapping[str, Mapping[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A valid configuration, with all that was read on the way.
+    """A valid configuration, with everything that was read for it.
 
     `config` is the file itself. `feeds` and `outputs` hold the validated options of each feed and
     output by name, for `Registry.make_feed` and `Registry.make_adapter`; `mappers` fill the fields
-    of each output's entries, from the adapter's own mapping and the file's laid over it.
+    of each output's entries, from the adapter's own mapping with the file's on top.
     `site_rules`, `exceptions`, `own_hosts` and `warninglists` are what the allowlist adds to its
     built-in floor.
-    `fingerprint` changes when the file or a site file does: decisions must then be made anew.
-    `files` names every file that was read, secrets too: when one of them changes, reload.
-    `warnings` are sentences for the log; `notes` say which protection the file switches off.
+    `fingerprint` changes with the file or a site file: decisions must then be made again.
+    `files` names every file that was read, including secrets: a change to any means a reload.
+    `warnings` are sentences for the log; `notes` name the protection that the file switches off.
     """
 
     path: Path
@@ -73,11 +73,11 @@ class Loaded:
         warninglists: Warninglists | None = None,
         hosts: Iterable[str] | None = None,
     ) -> Allowlist:
-        """Return the index of all that must never be stopped.
+        """Return the index of everything that must never be stopped.
 
-        `hosts` are our own, resolved, in place of those that the file names; `exceptions` stand
-        beside those of the file; an index of warninglists that was made before
-        serves again, where only exceptions have changed.
+        `hosts` replaces the hosts named in the file with our own, resolved; `exceptions` are
+        added to those of the file; `warninglists` reuses an existing index when only exceptions
+        have changed.
         """
         return Allowlist.build(
             without=self.config.allowlist.builtin.except_,
@@ -90,7 +90,7 @@ class Loaded:
 
 
 def load(path: Path, registry: Registry, environ: Mapping[str, str] | None = None) -> Loaded:
-    """Return what the file says; raise ConfigError with all its problems, in file order."""
+    """Return the loaded file; raise ConfigError with all its problems, in file order."""
     raw = _contents(path)
     problems = Problems(str(path))
     file = read_yaml(raw, problems)
@@ -168,7 +168,7 @@ def _mapper(registry: Registry, output: OutputConfig) -> Mapper:
 
 
 class _Loading:
-    """Validates the sections one by one, so that a fault in one hides nothing in another."""
+    """Validates the sections one by one, so that an error in one hides none in another."""
 
     def __init__(self, sections: Sections, registry: Registry, value: dict[str, Any]) -> None:
         self._sections = sections
@@ -178,7 +178,7 @@ class _Loading:
         self.doubts: list[tuple[Place, str]] = []
 
     def config(self) -> tuple[Config | None, dict[str, Settings], dict[str, Settings]]:
-        """Return the file, and the options of each feed and output; all problems are noted."""
+        """Return the file and the options of each feed and output; note all problems."""
         frame = self._sections.validated(Config, self._frame(), ())
         if "allowlist" in self._value:
             raw = self._value["allowlist"]
@@ -215,12 +215,12 @@ class _Loading:
         return frame.model_copy(update=update), feed_options, output_options
 
     def _part(self, model: type[P], raw: Any, path: tuple[str, ...]) -> P | None:
-        """Return a part, or as much of it as is sound: the faults are noted."""
+        """Return a part, or as much of it as is valid; note the errors."""
         made = self._sections.validated(model, raw, path)
         return made or self._sections.salvaged(model, raw, path)
 
     def _frame(self) -> dict[str, Any]:
-        # The state's default path starts at the folder too, so that it has to be validated.
+        # The state's default path is relative to the folder as well, so it has to be validated.
         frame = {"state": {}, **self._value}
         frame.pop("allowlist", None)
         for section, smallest in _SMALLEST.items():
@@ -249,7 +249,7 @@ class _Loading:
         except ConfigError as error:
             self._sections.note((*path, "type"), str(error))
             return
-        # A common key that the feed's own options name too, such as `window`, goes to both.
+        # A common key that is also an option of the feed, such as `window`, goes to both.
         own = {
             key: value
             for key, value in raw.items()
@@ -293,7 +293,7 @@ class _Loading:
     def _try(
         self, path: tuple[str, ...], options: Settings, make: Callable[[], Feed[Any] | Adapter[Any]]
     ) -> None:
-        """Note what only shows when it is made, as a key that belongs to another certificate."""
+        """Note what only shows when it is made, such as a key for another certificate."""
         try:
             made = make()
         except ConfigError as error:
@@ -306,7 +306,7 @@ class _Loading:
 
 
 def _placed(path: Place, options: Settings, problem: str) -> tuple[Place, str]:
-    """Return a problem that an adapter or a feed words as `option: text`, with its place."""
+    """Return the path and text of a problem that an adapter or feed gives as `option: text`."""
     option, _, text = problem.partition(": ")
     below = option.split(".")
     if below[0] in type(options).model_fields:

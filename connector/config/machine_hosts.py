@@ -1,4 +1,4 @@
-"""The name and time servers of this machine, as its own files name them."""
+"""The name and time servers of this machine, read from its own files."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -12,8 +12,8 @@ __all__ = ["MACHINE_FILES", "is_host", "machine_hosts"]
 
 _LARGEST: Final = 1 << 20
 _RESOLVER: Final = re.compile(r"nameserver\s+(\S+)")
-# systemd-timesyncd.conf(5), resolved.conf(5): several in a line, separated by spaces; a name server
-# may have a port, an interface and a name for TLS behind it.
+# systemd-timesyncd.conf(5), resolved.conf(5): several on a line, separated by spaces; a port, an
+# interface and a TLS name may follow a name server.
 _SYSTEMD: Final = re.compile(r"(?:NTP|FallbackNTP|DNS|FallbackDNS)\s*=\s*(.*)")
 # chrony.conf(5), ntp.conf(5): `server HOST options`.
 _TIME: Final = re.compile(r"(?:server|pool|peer)\s+(\S+)")
@@ -50,7 +50,7 @@ MACHINE_FILES: Final[Mapping[Path, Callable[[str], list[str]]]] = MappingProxyTy
 def machine_hosts(
     files: Mapping[Path, Callable[[str], list[str]]] | None = None,
 ) -> frozenset[str]:
-    """Return the name and time servers that files name; a file that is not there names none."""
+    """Return the name and time servers in these files; a missing file has none."""
     known = MACHINE_FILES if files is None else files
     return frozenset(host for path, read in known.items() for host in _hosts(path, read))
 
@@ -71,7 +71,7 @@ def _hosts(path: Path, read: Callable[[str], list[str]]) -> Iterator[str]:
 
 
 def is_host(text: str) -> bool:
-    """Return whether a text is a name or address that an allowlist can keep."""
+    """Return whether a text is a name or address that an allowlist can hold."""
     try:
         return read_allow_value(text).kind in {Kind.NAME, Kind.NETWORK}
     except ValueError:

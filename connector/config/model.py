@@ -22,125 +22,125 @@ Confidence = Annotated[int, Field(ge=0, le=100)]
 
 
 class PartialRuns(StrEnum):
-    """Whether what came before a run broke off counts at once."""
+    """Whether the pages that arrived before a run broke off count at once."""
 
     ALLOW = "allow"
     REFUSE = "refuse"
 
 
 class WidestConfig(Settings):
-    """The shortest prefixes that may block; what is wider is only watched."""
+    """The shortest prefixes that may block; wider ones are only watched."""
 
     ipv4: int = Field(
         24,
         ge=16,
         le=32,
-        description="Shortest IPv4 prefix of this feed that blocks. Wider than /16 never blocks "
-        "(group `wide_prefixes`).",
+        description="Shortest IPv4 prefix of this feed that blocks. Prefixes wider than /16 never "
+        "block (group `wide_prefixes`).",
     )
     ipv6: int = Field(
         48,
         ge=32,
         le=128,
-        description="Shortest IPv6 prefix of this feed that blocks. Wider than /32 never blocks "
-        "(group `wide_prefixes`).",
+        description="Shortest IPv6 prefix of this feed that blocks. Prefixes wider than /32 never "
+        "block (group `wide_prefixes`).",
     )
 
 
 class Wide(StrEnum):
-    """Kinds that hold many who did nothing, and block only where the file says so."""
+    """Kinds that cover many innocent parties, and block only where the file says so."""
 
     AUTONOMOUS_SYSTEM = "autonomous-system"
 
 
 class FeedConfig(Settings):
-    """What every feed has, beside the options of its own type."""
+    """Options that every feed has, in addition to those of its own type."""
 
-    type: str = Field(min_length=1, description="Kind of feed, as `connector plugins` lists them.")
+    type: str = Field(min_length=1, description="Type of feed; `connector plugins` lists them.")
     every: Interval = Field(timedelta(minutes=5), description="How often the feed is polled.")
     unmarked_tlp: TlpName = Field(
-        Tlp.RED, description="Marking to assume where an object has none."
+        Tlp.RED, description="Marking to assume for objects that have none."
     )
     default_confidence: Confidence | None = Field(
-        None, description="Confidence of indicators that give none; without it they have none."
+        None, description="Confidence to assume for indicators that give none."
     )
     max_confidence: Confidence | None = Field(
         None,
-        description="Most confidence that counts of this feed's indicators, whatever they or "
-        "`default_confidence` say: a bound for feeds that rate themselves.",
+        description="Upper bound on the confidence of this feed's indicators, whatever they or "
+        "`default_confidence` say; for feeds that rate themselves.",
     )
     max_share: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="Largest part of a full list (`max_entries`, or what a target can hold) that "
-        "may come from this feed alone; what exceeds it ranks below all else, and is "
-        "`over_capacity` where no room is left.",
+        description="Largest share of a full list (`max_entries`, or the target's capacity) that "
+        "may come from this feed alone. Entries beyond it rank below all others, and are "
+        "`over_capacity` when there is no room left.",
     )
     max_objects: int | None = Field(
         None,
         ge=1,
-        description="Most objects of this feed that are kept, also those revoked or ended. When it "
-        "is reached, new ones wait at their source, and only news of those kept is taken: `status` "
-        "says `full`, and after a raise the next poll reads what waited.",
+        description="Maximum number of objects to keep of this feed, including revoked and expired "
+        "ones. At the maximum only updates to those kept are taken, new objects stay at the "
+        "source, and `status` shows `full`. Once it is raised, the next poll reads them.",
     )
     alarm: AlarmConfig = Field(
         default_factory=AlarmConfig,
-        description="When to report that the feed has changed, before any list is affected.",
+        description="When to report a feed as out of character, before any list is affected.",
     )
     confidence_scale: Scale = Field(
         Scale.STIX,
-        description="How its producers write confidence: from 0 to 100 as STIX has it, or on "
-        "another scale of STIX's appendix A, by its numbers or words. What is on no step of that "
-        "scale counts as not given.",
+        description="How its producers write confidence: from 0 to 100 as in STIX, or on another "
+        "scale of STIX's appendix A, by its numbers or words. A value that is not on that scale "
+        "counts as not given.",
     )
     window: Duration | None = Field(
         None,
-        description="How far back the server answers; when we were away for longer, objects are "
-        "missing and the feed reports a gap.",
+        description="How far back the server answers. After a longer absence objects are missing, "
+        "and the feed reports a gap.",
     )
     max_age: MaxAge = Field(
         default_factory=dict,
-        description="How long an indicator without `valid_until` counts: one duration, or one for "
-        "each observable type, `file` (every kind of file), `rule` (detection "
-        "rules) and `default`.",
+        description="How long an indicator without `valid_until` counts: one duration for all, or "
+        "one for each observable type, `file` (all file types), `rule` (detection rules) and "
+        "`default`.",
     )
 
     widest: WidestConfig = Field(
         default_factory=WidestConfig,
-        description="How wide a prefix of this feed may be and still block.",
+        description="How wide a prefix of this feed may be to block.",
     )
     wide: tuple[Wide, ...] = Field(
         (),
-        description="Kinds of this feed that block though each value holds many who did nothing; "
-        "others are only watched. A list may say so too.",
+        description="Kinds of this feed that block even though one value covers many innocent "
+        "parties; by default they are only watched. A list can set this too.",
     )
     authoritative: tuple[Text, ...] = Field(
         (),
-        description="Identities, by STIX id, whose opinions alone count for this feed's "
-        "indicators, where this feed brings them; without any, all that it brings count equally.",
+        description="Identities, by STIX id, whose opinions in this feed count for its indicators, "
+        "and no others; when empty, all opinions in this feed count equally.",
     )
     partial_runs: PartialRuns = Field(
         PartialRuns.REFUSE,
-        description="`refuse`: a run of several pages counts when it has ended well, and one that "
-        "broke off is gone on with. `allow`: every page counts as it comes.",
+        description="`refuse`: a run of several pages counts once it is complete, and an "
+        "interrupted run is resumed. `allow`: every page counts as it arrives.",
     )
 
     @property
     def least_reach(self) -> dict[SubjectType, int]:
-        """The least reach of this feed that blocks, by type (`connector.decisions.reach`)."""
+        """The smallest reach of this feed that blocks, by type (`connector.decisions.reach`)."""
         bounds: dict[SubjectType, int] = {
             ObservableType.IPV4_ADDR: self.widest.ipv4, ObservableType.IPV6_ADDR: self.widest.ipv6
         }  # fmt: skip
         return {**WIDEST, **bounds, **dict.fromkeys(map(ObservableType, self.wide), 0)}
 
     def max_age_of(self, kind: SubjectType) -> timedelta | None:
-        """Return how long an indicator of this type counts where it says nothing itself."""
+        """Return how long an indicator of this type counts when it gives no end itself."""
         return age_bound(self.max_age, kind)
 
 
 class BuiltinConfig(Settings):
-    """The floor that holds without being asked for."""
+    """The built-in allowlist, which applies without being configured."""
 
     except_: tuple[BuiltinGroup, ...] = Field(
         (), alias="except", description="Groups of the built-in allowlist to leave out."
@@ -156,10 +156,10 @@ class ExceptionConfig(Settings):
     """One value that must never be stopped, and why."""
 
     value: Annotated[Text, AfterValidator(_allow_value)] = Field(
-        description="Address, prefix, domain (with all below), URL, e-mail address, digest or AS "
-        "number; other kinds behind their type, as in `user-agent:curl/8.5.0`."
+        description="Address, prefix, domain (including all names below it), URL, e-mail address, "
+        "hash or AS number; other kinds after their type, as in `user-agent:curl/8.5.0`."
     )
-    why: Text = Field(description="Reason, for whoever reads this in two years.")
+    why: Text = Field(description="Reason, for the person who reads this in two years.")
     ticket: Text | None = Field(None, description="Ticket or change number.")
     until: Day | None = Field(None, description="Last day of the exception, in UTC.")
 
@@ -172,34 +172,34 @@ class AllowlistConfig(Settings):
     )
     warninglists: tuple[Text, ...] = Field(
         (DEFAULT,),
-        description="MISP warninglists by the folder name that pymispwarninglists gives them, "
-        "such as `public-dns-v4`; each is matched by its own type, and the first that holds a "
-        "value is named. Those named here hold on every list. `default` stands for a set that "
-        "holds on blocklists only (docs/allowlist.md); `[]` switches it off.",
+        description="MISP warninglists, by their folder name in pymispwarninglists, such as "
+        "`public-dns-v4`. Each matches by its own type, and `explain` names the first that "
+        "contains a value. Those named here apply to every list. `default` is a set that applies "
+        "to blocklists only (docs/allowlist.md); `[]` switches it off.",
     )
     warninglist_folder: FilePath | None = Field(
         None,
-        description="Folder with newer copies of warninglists, as `NAME/list.json` or `NAME.json`: "
-        "what is newer than the installed copy is used in its place, and what is not installed can "
-        "be named.",
+        description="Folder with copies of warninglists, as `NAME/list.json` or `NAME.json`. A "
+        "copy newer than the installed one replaces it; lists that are not installed can be named "
+        "too.",
     )
     files: tuple[FilePath, ...] = Field(
-        (), description="Files with one value in each line; `#` starts a comment."
+        (), description="Files with one value per line; `#` starts a comment."
     )
     exceptions: tuple[ExceptionConfig, ...] = Field(
-        (), description="Single values, each with its reason and its end."
+        (), description="Single values, each with a reason and an optional end."
     )
 
 
 class WordsConfig(Settings):
-    """Words of which one must be present, and words of which none may be."""
+    """Words of which at least one must be present, and words that must be absent."""
 
-    any: tuple[Text, ...] = Field((), description="At least one of these; empty asks for nothing.")
+    any: tuple[Text, ...] = Field((), description="At least one of these; empty requires nothing.")
     none: tuple[Text, ...] = Field((), description="None of these.")
 
 
 class SelectConfig(Settings):
-    """What a list takes, of all that its purpose and audience allow."""
+    """What a list takes from everything that its purpose and audience allow."""
 
     feeds: tuple[Name, ...] | None = Field(
         None, min_length=1, description="Names of feeds; all by default."
@@ -209,17 +209,17 @@ class SelectConfig(Settings):
     )
     min_confidence: LeastConfidence | None = Field(
         None,
-        description="Lowest confidence, as a number or as a word of STIX's scales (low, medium, "
-        "high; unlikely to certain); indicators that have none are then not taken.",
+        description="Lowest confidence, as a number or as a word on a STIX scale (low, medium, "
+        "high; unlikely to certain); indicators without a confidence are then left out.",
     )
-    max_tlp: TlpName | None = Field(None, description="Most restricted marking to take.")
+    max_tlp: TlpName | None = Field(None, description="Most restrictive marking to take.")
     min_sources: int = Field(
         1,
         ge=1,
         le=100,
-        description="How many independent feeds have to claim an observable, each by an indicator "
-        "that is otherwise taken. Feeds that pass on one producer's word (`created_by_ref`) count "
-        "as one.",
+        description="How many independent feeds must claim an observable, each with an indicator "
+        "that the list would otherwise take. Feeds that pass on the same producer's indicators "
+        "(`created_by_ref`) count as one.",
     )
     labels: WordsConfig = Field(default_factory=WordsConfig, description="Labels of the indicator.")
     indicator_types: WordsConfig = Field(
@@ -231,40 +231,40 @@ class SelectConfig(Settings):
     )
     context: ContextConfig = Field(
         default_factory=ContextConfig,
-        description="Who is behind it: one word of every kind that is named here.",
+        description="Who is behind it: one of the names given for every kind listed here.",
     )
     opinions: OpinionsConfig = Field(
-        default_factory=OpinionsConfig, description="What others think of it."
+        default_factory=OpinionsConfig, description="How others' opinions of it count."
     )
 
 
 class Rank(StrEnum):
-    """What counts when not everything fits."""
+    """What ranks an entry when not everything fits."""
 
     CONFIDENCE = "confidence"
     NEWEST = "newest"
 
 
 class ListConfig(Settings):
-    """What should be enforced: decided once, for however many outputs."""
+    """What should be enforced: decided once, for any number of outputs."""
 
     purpose: Purpose = Field(
         Purpose.BLOCK,
-        description="`block` takes what is enforceable by itself; `watch` also what is only "
-        "worth attention.",
+        description="`block` takes only what is enforceable by itself; `watch` also takes what is "
+        "merely worth attention.",
     )
     audience: Audience = Field(
         Audience.OWN,
-        description="Who sees the list; markings are held against it. `operator`: run for us by "
-        "another.",
+        description="Who sees the list; markings are checked against it. `operator`: run for us by "
+        "someone else.",
     )
     select: SelectConfig = Field(
         default_factory=SelectConfig, description="What the list takes; everything by default."
     )
     wide: tuple[Wide, ...] = Field(
         (),
-        description="Kinds that block on this list, whichever feed names them, though each value "
-        "holds many who did nothing.",
+        description="Kinds that block on this list, from any feed, even though one value covers "
+        "many innocent parties.",
     )
     rank_by: tuple[Rank, ...] = Field(
         (Rank.CONFIDENCE, Rank.NEWEST),
@@ -274,53 +274,59 @@ class ListConfig(Settings):
 
 
 class LimitsConfig(Settings):
-    """What one plan may change before a person has to accept it."""
+    """How much one plan may change before a person has to accept it."""
 
     max_entries: int | None = Field(
-        None, ge=1, description="Most entries that this output may hold."
+        None, ge=1, description="Maximum number of entries of this output."
     )
     max_remove_ratio: float = Field(
         0.3,
         ge=0,
         le=1,
-        description="Largest share of the entries that one plan may remove; given here it always "
-        "counts, otherwise from 1,000 entries on.",
+        description="Largest share of the entries that one plan may remove. A value set here "
+        "always applies; the default applies from 1,000 entries.",
     )
     max_add_ratio: float = Field(
         0.5,
         ge=0,
         le=1,
-        description="Largest share that one plan may add; given here it always counts, otherwise "
-        "from 1,000 entries on.",
+        description="Largest share that one plan may add. A value set here always applies; the "
+        "default applies from 1,000 entries.",
     )
     max_evict_ratio: float = Field(
         0.2,
         ge=0,
         le=1,
-        description="Largest share of the entries that one plan may push out because others rank "
-        "higher on a full list; given here it always counts, otherwise from more than 20 on.",
+        description="Largest share of the entries that one plan may displace because others rank "
+        "higher on a full list. A value set here always applies; the default applies above 20 "
+        "entries.",
     )
-    max_add: int | None = Field(None, ge=0, description="Most entries that one plan may add.")
-    max_remove: int | None = Field(None, ge=0, description="Most entries that one plan may remove.")
+    max_add: int | None = Field(
+        None, ge=0, description="Maximum number of entries that one plan may add."
+    )
+    max_remove: int | None = Field(
+        None, ge=0, description="Maximum number that one plan may remove."
+    )
 
 
 class OutputConfig(Settings):
     """Where a list is enforced: through which adapter, with which mapping and limits."""
 
-    list: str = Field(min_length=1, description="Name of the list to keep there.")
+    list: str = Field(min_length=1, description="Name of the list to write.")
     adapter: str = Field(
-        min_length=1, description="Code that writes to the target, as `connector plugins` lists it."
+        min_length=1,
+        description="Adapter that writes to the target; `connector plugins` lists them.",
     )
     every: Interval = Field(timedelta(minutes=5), description="How often changes are written.")
     verify_every: Interval = Field(
         timedelta(hours=6),
-        description="How often the target is read back and compared; also after every start.",
+        description="How often the target is read back and compared; also done after every start.",
     )
     audience: Audience | None = Field(
-        None, description="Who sees what this output holds; the list's audience when left out."
+        None, description="Who sees this output; by default the list's audience."
     )
     types: tuple[ObservableType, ...] | None = Field(
-        None, min_length=1, description="Kinds of observable to write; all of the list's otherwise."
+        None, min_length=1, description="Types of observable to write; by default all of the list."
     )
     limits: LimitsConfig = Field(
         default_factory=LimitsConfig,
@@ -328,51 +334,51 @@ class OutputConfig(Settings):
     )
     mapping: dict[str, FieldSpec | None] = Field(
         default_factory=dict,
-        description="What fills each field that the target offers, laid over the adapter's own "
-        "mapping; null leaves a field out.",
+        description="How to fill each field that the target offers; overrides the adapter's own "
+        "mapping, and null leaves a field out.",
     )
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the adapter itself."
     )
 
     def types_of(self, listed: ListConfig | None) -> frozenset[ObservableType]:
-        """Return the kinds of observable to write of a list, before the adapter is asked."""
+        """Return the types of observable of a list to write, before the adapter narrows them."""
         taken = listed.select.types if listed else None
         return frozenset(self.types or taken or ObservableType)
 
 
 class Config(Settings):
-    """The whole file; each feed's and output's own options are validated beside it."""
+    """The whole file; the options of each feed and output are validated separately."""
 
-    version: Literal[1] = Field(description="Version of this file's form.")
+    version: Literal[1] = Field(description="Version of the file format.")
     state: StateConfig = Field(
         default_factory=StateConfig, description="Where the service keeps its records."
     )
-    feeds: dict[Name, FeedConfig] = Field(description="What is polled, by name.")
+    feeds: dict[Name, FeedConfig] = Field(description="What to poll, by name.")
     allowlist: AllowlistConfig = Field(
         default_factory=AllowlistConfig, description="What must never be blocked."
     )
-    lists: dict[Name, ListConfig] = Field(description="What should be enforced, by name.")
-    outputs: dict[Name, OutputConfig] = Field(description="Where it is enforced, by name.")
+    lists: dict[Name, ListConfig] = Field(description="What to enforce, by name.")
+    outputs: dict[Name, OutputConfig] = Field(description="Where to enforce it, by name.")
     publish_folder: FilePath = Field(
         "published",
         validate_default=True,
-        description="Folder where file outputs publish.",
+        description="Folder to which file outputs publish.",
     )
     server: ServerConfig = Field(
         default_factory=ServerConfig, description="The list server of this machine."
     )
     organisation: OrganisationConfig = Field(
-        default_factory=OrganisationConfig, description="Who we are, for markings that ask."
+        default_factory=OrganisationConfig, description="Who we are, for markings that require it."
     )
     log: LogConfig = Field(default_factory=LogConfig, description="How the service logs.")
 
     def audience_of(self, output: str) -> Audience:
-        """Return who sees what an output holds: its own audience, or its list's."""
+        """Return who sees an output: its own audience, or its list's."""
         outlet = self.outputs[output]
         return outlet.audience or self.lists[outlet.list].audience
 
     def types_of(self, output: str) -> frozenset[ObservableType]:
-        """Return the kinds of observable to write, before the adapter is asked."""
+        """Return the types of observable to write, before the adapter narrows them."""
         outlet = self.outputs[output]
         return outlet.types_of(self.lists[outlet.list])

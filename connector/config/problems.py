@@ -1,4 +1,4 @@
-"""What is wrong with the operator's file: every problem at once, in file order, with its line."""
+"""Problems in the operator's file: all at once, in file order, each with its line."""
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -18,7 +18,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend: where it stands, the path of the key, and what should be there."""
+    """One thing to fix: its position, the path of the key, and what should be there."""
 
     position: Position
     path: Path
@@ -30,7 +30,7 @@ class Problem:
 
 
 class Problems:
-    """Collects problems; the first one that is noted for a path silences later ones."""
+    """Collects problems; only the first one noted for a path counts."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -43,23 +43,23 @@ class Problems:
         self._noted.setdefault(path, Problem(position, path, text))
 
     def add_repeated(self, position: Position, path: Path, first: Position) -> None:
-        """Note that a key is given twice; whatever is wrong with the first is noted as well."""
+        """Note that a key is given twice, besides any problem with the first."""
         text = f"is given twice, first on line {first.line}"
         self._repeated.append(Problem(position, path, text))
 
     def add_elsewhere(self, rendered: str) -> None:
-        """Note a problem of a file that the configuration names, already with its line."""
+        """Note a problem of another file that the configuration names; the text has its line."""
         self._elsewhere.append(rendered)
 
     def __bool__(self) -> bool:
         return bool(self._noted or self._repeated or self._elsewhere)
 
     def below(self, path: Path) -> bool:
-        """Return whether anything at or below a path is wrong."""
+        """Return whether there is a problem at or below a path."""
         return any(noted[: len(path)] == path for noted in self._noted)
 
     def refuse(self) -> None:
-        """Raise ConfigError with all problems in file order; return when there is none."""
+        """Raise ConfigError with all problems in file order, if there are any."""
         if self:
             both = [*self._noted.values(), *self._repeated]
             ordered = sorted(both, key=lambda problem: problem.position)

@@ -1,4 +1,4 @@
-"""The reference page: every key with its type, default, bounds and sentence, from the models."""
+"""Makes the reference page from the models: each key with type, default, bounds and sentence."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -14,20 +14,20 @@ __all__ = ["json_schema", "reference_page"]
 _HEAD: Final = """\
 # Configuration reference
 
-Every key that the file may hold. This page is made from the code by `connector docs`, and so is the
-schema for editors (`connector.schema.json`) by `connector schema`: do not edit either. A commented
-example is `config.example.yaml`.
+Every key that the file can have. `connector docs` generates this page from the code, and `connector
+schema` generates the schema for editors (`connector.schema.json`): do not edit either. For a
+commented example see `config.example.yaml`.
 
 - A **duration** is a whole number with its unit: `30s`, `15m`, `6h`, `90d`, `2w`.
 - A **secret** is a reference, never the secret itself: `{env: NAME}` (environment variable),
-  `{file: PATH}` (its last line end is left out) or `{credential: NAME}` (systemd
+  `{file: PATH}` (without its final line end) or `{credential: NAME}` (systemd
   `LoadCredential=`).
-- **Names** of feeds, lists, outputs and clients are at most 63 lower-case letters, digits, `-` and
+- **Names** of feeds, lists, outputs and clients have at most 63 lower-case letters, digits, `-` and
   `_`.
-- Relative paths start at the folder of the file.
-- Only `true`, `false`, `null`, whole numbers and decimals are more than text: `no`, `12:30` and
-  `1_000` are words. A key that is unknown, empty or given twice is an error. Anchors, aliases and
-  merge keys (`<<: *name`) may be used, tags may not.
+- Paths are relative to the folder of the file.
+- Everything except `true`, `false`, `null`, whole numbers and decimals is text, including `no`,
+  `12:30` and `1_000`. A key that is unknown, empty or given twice is an error. Anchors, aliases and
+  merge keys (`<<: *name`) are allowed, tags are not.
 """
 _TABLE: Final = "| key | type | default | |\n|---|---|---|---|\n"
 _MOST_WORDS: Final = 8
@@ -39,7 +39,7 @@ def reference_page(registry: Registry) -> str:
 
 
 class _Page:
-    """Walks the schema; each definition is described once, where it first stands."""
+    """Walks the schema; each definition is described once, where it first occurs."""
 
     def __init__(self, schema: Schema, registry: Registry) -> None:
         self._definitions: dict[str, Schema] = schema["$defs"]
@@ -78,7 +78,7 @@ class _Page:
         title = f"Feed type {info.name}"
         table = self._table(title, {**schema, "properties": own})
         yield (
-            f"## {title}\n\n{info.summary}\n\nThese keys stand beside those that every feed has."
+            f"## {title}\n\n{info.summary}\n\nThese keys come in addition to those of every feed."
             f"\n\n{table}"
         )
         yield from self._rest()
@@ -107,7 +107,7 @@ class _Page:
         return _TABLE + "".join(rows)
 
     def _type(self, path: str, schema: Schema) -> str:
-        """Return in words what may stand here; a mapping of its own becomes a section below."""
+        """Return the type of a key in words; a mapping becomes a section of its own below."""
         if "$ref" in schema:
             return self._referred(path, schema["$ref"][8:])
         if "anyOf" in schema:
@@ -147,7 +147,7 @@ class _Page:
 
 
 def _chosen(schema: Schema, name: str) -> Schema:
-    """Return what a schema asks for when this feed type or adapter is named."""
+    """Return what a schema requires when this feed type or adapter is named."""
     for choice in schema["allOf"]:
         if {"const": name} in choice["if"]["properties"].values():
             then: Schema = choice["then"]
@@ -156,7 +156,7 @@ def _chosen(schema: Schema, name: str) -> Schema:
 
 
 def _path(title: str, key: str) -> str:
-    """Return the path of a key: sections of the file are paths, other titles are not."""
+    """Return the path of a key; sections of the file are paths, other titles are not."""
     return key if " " in title else f"{title}.{key}"
 
 
@@ -222,14 +222,14 @@ def _default(schema: Schema) -> str:
 
 
 def _cell(text: str) -> str:
-    """A bar would end the cell of a table."""
+    """Escape bars, which would end the cell of a table."""
     return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _types_section() -> str:
     words = "\n".join(f"- `{kind.value}`" for kind in ObservableType)
     return (
-        "## Observable types\n\nKinds of value that a list can hold. Addresses may be prefixes; an "
-        "`endpoint` is address, port and protocol together; `*.bad.example` means every name below "
-        f"a domain, and not the domain itself.\n\n{words}\n"
+        "## Observable types\n\nTypes of value that a list can hold. Addresses can be prefixes; an "
+        "`endpoint` is an address, a port and a protocol; `*.bad.example` means every name below "
+        f"a domain, but not the domain itself.\n\n{words}\n"
     )

@@ -1,4 +1,4 @@
-"""The file's form as JSON Schema (draft 2020-12), for editors."""
+"""The file format as JSON Schema (draft 2020-12), for editors."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,7 +15,7 @@ from connector.settings import write_duration
 Schema = dict[str, Any]
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-# Keywords that hold schemas by name: a key below them is never a keyword itself.
+# These keywords map names to schemas: a key below them is never a keyword itself.
 _NAMED: Final = frozenset({"properties", "patternProperties", "$defs"})
 
 
@@ -29,7 +29,7 @@ class _Generator(GenerateJsonSchema):
 
 
 def json_schema(registry: Registry) -> Schema:
-    """Return the schema of a file that may use these feeds and adapters; broken ones are absent."""
+    """Return the schema of a file that may use these feeds and adapters, without broken ones."""
     feeds = {info.name: registry.feed(info.name) for info in registry.feeds() if not info.error}
     adapters = {
         info.name: registry.adapter(info.name) for info in registry.adapters() if not info.error
@@ -54,7 +54,7 @@ def json_schema(registry: Registry) -> Schema:
 def _definitions(
     models: list[type[BaseModel]],
 ) -> tuple[dict[type[BaseModel], str], dict[str, Schema]]:
-    """Return the definition of each model by its name; equal names are told apart by module."""
+    """Return the definition of each model by name; the module distinguishes equal names."""
     mapped, whole = models_json_schema(
         [(model, "validation") for model in models],
         ref_template=_ref("{model}"),
@@ -69,7 +69,7 @@ def _ref(name: str) -> str:
 
 
 def clean(schema: Schema) -> Schema:
-    """Return a schema without titles, and without the alternatives that editors explain badly."""
+    """Return a schema without titles and without alternatives, which editors explain badly."""
     tidy: Schema = {}
     for key, value in schema.items():
         if key in _NAMED:
@@ -86,7 +86,7 @@ def clean(schema: Schema) -> Schema:
 
 
 def _without_null(schema: Schema) -> Schema:
-    """What may be left out is left out: null is not offered where it says just that."""
+    """Drop null where it only means that the key may be left out."""
     choices = schema.get("anyOf", [])
     if "default" not in schema or schema["default"] is not None or len(choices) != 2:
         return schema
@@ -96,7 +96,7 @@ def _without_null(schema: Schema) -> Schema:
 
 
 def _joined(schema: Schema) -> Schema:
-    """Several plain types are one list of types."""
+    """Join several plain types into one list of types."""
     choices = schema.get("anyOf", [])
     plain = [choice["type"] for choice in choices if set(choice) == {"type"}]
     if len(plain) < 2:
@@ -109,7 +109,7 @@ def _joined(schema: Schema) -> Schema:
 def _tell_feeds_apart(
     feed: Schema, options: Mapping[str, str], definitions: Mapping[str, Schema]
 ) -> None:
-    """A feed's own options stand beside the common ones, so each type lists both."""
+    """List both the common options and the feed's own for each type, as they are siblings."""
     common = dict.fromkeys(feed["properties"], True)
     feed["properties"]["type"] = _chosen(feed["properties"]["type"], options)
     del feed["additionalProperties"]
@@ -161,7 +161,7 @@ def _when(key: str, name: str, then: Schema) -> Schema:
 
 
 def _used(schema: Any, definitions: Mapping[str, Schema]) -> set[str]:
-    """Return the definitions that a schema reaches."""
+    """Return the definitions that a schema refers to."""
     found: set[str] = set()
     waiting = [schema]
     while waiting:

@@ -1,4 +1,4 @@
-"""Reads what a reference to a secret points at: environment, file, or systemd credential."""
+"""Reads the secret that a reference names: environment, file, or systemd credential."""
 
 import stat
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ MAX_BYTES: Final = 1 << 20
 
 
 class SecretReader:
-    """Resolves references while a file is loaded; `warnings` and `files` tell what it met."""
+    """Resolves references while a file is loaded; keeps the `files` read and any `warnings`."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self._folder = folder
@@ -21,7 +21,7 @@ class SecretReader:
         self.files: set[Path] = set()
 
     def resolve(self, kind: str, name: str) -> SecretValue:
-        """Return the secret; raise ValueError with what to do when there is none."""
+        """Return the secret; raise ValueError with the remedy when there is none."""
         if kind == "env":
             return self._from_environment(name)
         if kind == "credential":
@@ -42,8 +42,8 @@ class SecretReader:
         folder = self._environ.get(CREDENTIALS)
         if not folder:
             raise ValueError(
-                f"the credential {name} cannot be read: {CREDENTIALS} is not set, so no "
-                "systemd unit with LoadCredential= started this process"
+                f"the credential {name} cannot be read: {CREDENTIALS} is not set; this process "
+                "was not started by a systemd unit with LoadCredential="
             )
         return self._from_file(Path(folder, name))
 
@@ -60,7 +60,7 @@ class SecretReader:
         text = _text(path, raw)
         if mode & stat.S_IROTH and not _is_certificate(text):
             self.warnings[path] = (
-                f"{path}: every user of this machine can read this secret "
+                f"{path}: any user of this machine can read this secret "
                 f"(mode {stat.S_IMODE(mode):04o}): make it 0600"
             )
         return SecretValue(text, path)
@@ -79,5 +79,5 @@ def _text(path: Path, raw: bytes) -> str:
 
 
 def _is_certificate(text: str) -> bool:
-    """A certificate is given like a secret, but everybody may see it; its key is another matter."""
+    """A certificate is given like a secret, but anyone may see it, unlike its key."""
     return "-----BEGIN CERTIFICATE-----" in text and "PRIVATE KEY-----" not in text

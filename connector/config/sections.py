@@ -1,4 +1,4 @@
-"""Validates one part of the file against its model, and words what is wrong with it."""
+"""Validates one part of the file against its model, and describes its errors."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from connector.config.yamlfile import YamlFile
 M = TypeVar("M", bound=BaseModel)
 
 NO_KEY: Final = "a known key"
-# Pydantic turns "50" into 50 and "yes" into true; in a file such a word was meant as it stands.
+# Pydantic turns "50" into 50 and "yes" into true; in the file such a word is meant literally.
 _BENT: Final = frozenset({"int_type", "float_type", "bool_type", "int_from_float"})
 
 
@@ -27,16 +27,16 @@ class Sections:
         self._context = dict(context)
 
     def note(self, path: Path, text: str) -> None:
-        """Note a problem at a path; it is shown with the line of what the file holds there."""
+        """Note a problem at a path; it gets the line of that path in the file."""
         self._problems.add(self.file.position(path), path, text)
 
     def note_elsewhere(self, rendered: Iterable[str]) -> None:
-        """Note problems of another file, already with their lines."""
+        """Note problems of another file; the texts have their lines."""
         for line in rendered:
             self._problems.add_elsewhere(line)
 
     def faulty(self, path: Path) -> bool:
-        """Return whether something at or below a path was found wrong."""
+        """Return whether there is a problem at or below a path."""
         return self._problems.below(path)
 
     def validated(
@@ -49,8 +49,8 @@ class Sections:
     ) -> M | None:
         """Return the model of a value, or None after noting all that is wrong with it.
 
-        `owner` completes "is not ..." where a key is unknown; `beside` are keys that would do
-        there and that another model takes.
+        `owner` completes "is not ..." for an unknown key; `beside` are further keys that are
+        valid there and belong to another model.
         """
         made, errors = self._tried(model, value)
         findings: dict[Path, list[Finding]] = {}
@@ -64,7 +64,7 @@ class Sections:
         return None if errors else made
 
     def salvaged(self, model: type[M], value: Any, path: Path) -> M | None:
-        """Return the model of what is sound in a faulty part, so that the rest can be judged."""
+        """Return the model of the valid keys of a faulty part, so that these can be checked too."""
         if not isinstance(value, dict):
             return None
         keys = {field.alias or name for name, field in model.model_fields.items()}
@@ -87,7 +87,7 @@ class Sections:
         return made, [*errors, *bent]
 
     def _bent(self, model: type[M], value: Any) -> list[ErrorDetails]:
-        """Return where a word would silently become a number or a truth value."""
+        """Return the paths at which a word would silently become a number or a boolean."""
         try:
             model.model_validate_json(json.dumps(value), strict=True, context=self._context)
         except ValidationError as refused:
@@ -96,7 +96,7 @@ class Sections:
 
 
 def _follows(error: ErrorDetails, errors: list[ErrorDetails]) -> bool:
-    """Return whether a list is only too short because what stands in it is wrong."""
+    """Return whether a list is too short only because its elements are invalid."""
     loc = error["loc"]
     return error["type"] == "too_short" and any(
         other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc) for other in errors

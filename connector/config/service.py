@@ -1,4 +1,4 @@
-"""How the service itself runs: its records, its list server, its log, and who we are."""
+"""The service itself: its records, its list server, its log, and who we are."""
 
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,11 +15,11 @@ _DATABASE_FORM: Final = "should be sqlite:///PATH or postgresql+psycopg://USER@H
 
 
 def _database_url(value: str, info: ValidationInfo) -> str:
-    """A relative SQLite path starts at the folder of the configuration file."""
+    """Resolve a relative SQLite path against the folder of the configuration file."""
     path = value.removeprefix(SQLITE)
     if path != value:
         if path in {"", ":memory:"}:
-            raise ValueError("should name a file: the ledger must outlive the service")
+            raise ValueError("should name a file: the ledger must survive a restart")
         folder = (info.context or {}).get("folder")
         return f"{SQLITE}{Path(folder, path)}" if folder else value
     try:
@@ -47,7 +47,7 @@ class StateConfig(Settings):
 
     @property
     def connection_url(self) -> str:
-        """The URL with its password in it: for the one place that connects, never for a log."""
+        """The URL with its password: for the one place that connects, never for a log."""
         if self.password is None:
             return self.url
         parts = urlsplit(self.url)
@@ -57,7 +57,7 @@ class StateConfig(Settings):
 
 
 class ClientConfig(Settings):
-    """One who may fetch lists: known by token or by address."""
+    """A client that may fetch lists, identified by token or by address."""
 
     name: Name = Field(description="Name of the client, for log and metrics.")
     token: Secret | None = Field(None, description="Token that the client sends.")
@@ -77,16 +77,16 @@ class ServerConfig(Settings):
 
     listen: Listen = Field("127.0.0.1:8099", description="Host and port to listen on.")
     clients: tuple[ClientConfig, ...] = Field(
-        (), description="Who may fetch lists; needed to listen beyond this machine."
+        (), description="Who may fetch lists; required to listen beyond this machine."
     )
     max_connections: int = Field(
         1000, ge=1, le=20_000,
-        description="Connections at once; never more than a quarter of the files that the service "
-        "may open (`LimitNOFILE`). Where all are taken, one that waits longest makes room.",
+        description="Concurrent connections; never more than a quarter of the files that the "
+        "service may open (`LimitNOFILE`). When all are in use, the longest idle one is closed.",
     )  # fmt: skip
     max_connections_per_address: int = Field(
         100, ge=1, le=20_000,
-        description="Connections at once from one IPv4 address or one IPv6 /64. Raise it where "
+        description="Concurrent connections from one IPv4 address or one IPv6 /64. Raise it if "
         "many clients come through one proxy or NAT.",
     )  # fmt: skip
 
@@ -94,19 +94,19 @@ class ServerConfig(Settings):
     def _known_clients(self) -> "ServerConfig":
         if not self.clients and not self.loopback_only:
             raise ValueError(
-                f"listens beyond this machine at {self.listen}, so it needs clients: name each "
-                "with its token or address"
+                f"listens beyond this machine at {self.listen}, so it needs clients: give each "
+                "a name and a token or address"
             )
         return self
 
     @property
     def host(self) -> str:
-        """The host or address to listen at."""
+        """The host or address to listen on."""
         return listen_parts(self.listen)[0]
 
     @property
     def port(self) -> int:
-        """The port to listen at."""
+        """The port to listen on."""
         return listen_parts(self.listen)[1]
 
     @property
@@ -119,14 +119,14 @@ class ServerConfig(Settings):
 
 
 class OrganisationConfig(Settings):
-    """Who we are, where a marking (ACS 3.0) names who may see an object."""
+    """Who we are, for markings (ACS 3.0) that name who may see an object."""
 
     nationality: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")] | None = Field(
-        None, description="Country as three letters, such as USA."
+        None, description="Our country in three letters, such as USA."
     )
-    codes: tuple[Text, ...] = Field((), description="Organisation codes that stand for us.")
+    codes: tuple[Text, ...] = Field((), description="Our organisation codes.")
     entity: Literal["MIL", "GOV", "CTR", "SVR", "SVC", "DEV", "NET"] | None = Field(
-        None, description="Kind of entity that we are."
+        None, description="The kind of entity we are."
     )
 
 

@@ -1,4 +1,4 @@
-"""What a site adds to the allowlist: its files, its exceptions, and the hosts it lives on."""
+"""What a site adds to the allowlist: its files, its exceptions, and the hosts it depends on."""
 
 import stat
 from collections.abc import Iterable, Iterator
@@ -22,12 +22,12 @@ from connector.settings import Settings
 
 MAX_BYTES: Final = 64 << 20
 _MOST_PROBLEMS: Final = 20
-# Options, of whatever adapter, that name a host without a scheme.
+# Options of any adapter that name a host without a scheme.
 _FOR_HOSTS: Final = frozenset({"host", "hosts", "server", "servers"})
 
 
 class SiteFiles:
-    """Reads site files and exceptions; `raw` keeps the bytes that decisions depend on."""
+    """Reads site files and exceptions; `raw` keeps the bytes on which decisions depend."""
 
     def __init__(self, folder: Path, sections: Sections) -> None:
         self._folder = folder
@@ -40,7 +40,7 @@ class SiteFiles:
         self.warnings: list[str] = []
 
     def read(self, allowlist: AllowlistConfig) -> None:
-        """Read all that the section names; every unreadable file or line is noted."""
+        """Read everything that the section names; note every unreadable file or line."""
         for number, path in enumerate(allowlist.files):
             place = ("allowlist", "files", number)
             name = str(self._folder / self._sections.file.at(place))
@@ -62,7 +62,7 @@ class SiteFiles:
         self._choose_lists(allowlist)
 
     def _choose_lists(self, allowlist: AllowlistConfig) -> None:
-        """Find the warninglists that are asked for, in newer copies where there are some."""
+        """Find the configured warninglists, in newer copies if there are any."""
         files = installed_lists()
         if (folder := allowlist.warninglist_folder) is not None:
             self.copies.append(folder)
@@ -92,20 +92,20 @@ class SiteFiles:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = raw.count(b"\n", 0, error.start) + 1
-            raise ValueError(f"is not UTF-8 text in line {line}") from None
+            raise ValueError(f"is not UTF-8 text on line {line}") from None
         self.raw.append(raw)
         rules, problems = parse_site_lines(name, text.split("\n"))
         self.rules.extend(rules)
         self._sections.note_elsewhere(problems[:_MOST_PROBLEMS])
         if len(problems) > _MOST_PROBLEMS:
             left = len(problems) - _MOST_PROBLEMS
-            self._sections.note_elsewhere([f"{name}: and {left} lines more"])
+            self._sections.note_elsewhere([f"{name}: and {left} more lines"])
 
 
 def own_hosts(config: Config, options: Iterable[Settings]) -> frozenset[str]:
-    """Return the hosts that a file names: cutting those off would cut us off.
+    """Return the hosts that a file names: blocking them would cut us off.
 
-    They are those of URLs and of options for hosts, the database, and who fetches lists from us.
+    They come from URLs, options for hosts, the database, and the clients that fetch lists.
     """
     hosts = {_host(text) for each in options for text in _texts(each.model_dump(), "")}
     hosts.add(_host(config.state.url))

@@ -42,16 +42,16 @@ Name = Annotated[
     AfterValidator(_name),
     WithJsonSchema({"type": "string", "pattern": f"^{NAME_PATTERN}$"}),
 ]
-"""Name of a feed, list, output or client: it goes into file names, metrics and audit."""
+"""Name of a feed, list, output or client; used in file names, metrics and the audit."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 """A short text that is not empty."""
 
 
 def refused_word(words: Sequence[str], instead_of: str = "") -> PydanticCustomError:
-    """Return the error for a word outside a closed list; its wording puts the likeliest first.
+    """Return the error for a word outside a closed list; its message puts the likeliest first.
 
-    `instead_of` names what would do in place of a word.
+    `instead_of` names what else is valid there.
     """
     context = {"words": tuple(words), "or": f"{instead_of} or " if instead_of else ""}
     return PydanticCustomError(WORD_ERROR, "should be another word", context)
@@ -70,7 +70,7 @@ Interval = Annotated[
     AfterValidator(_interval),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "$comment": "10s to 1w"}),
 ]
-"""How often something is done: 10 seconds to a week."""
+"""An interval from 10 seconds to a week."""
 
 
 def _tlp(value: object) -> Tlp:
@@ -103,7 +103,7 @@ def _day(value: object) -> date:
 
 
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
-"""A day, at whose end (UTC) something ends."""
+"""A day; what it limits ends when the day ends (UTC)."""
 
 
 def _network(value: object) -> IPv4Network | IPv6Network:
@@ -146,7 +146,7 @@ Listen = Annotated[
 
 
 def _ages(value: object) -> object:
-    """One duration stands for all types; `file` for every kind of file observable."""
+    """Read one duration for all types, or one per type; `file` covers all file types."""
     if not isinstance(value, Mapping):
         return {DEFAULT: value}
     return value
@@ -174,7 +174,7 @@ MaxAge = Annotated[
 
 
 def age_bound(ages: Mapping[str, timedelta], kind: SubjectType) -> timedelta | None:
-    """Return the bound for one type: its own, else that of all files or rules, else the default."""
+    """Return the bound for one type: its own, that of all files or rules, or the default."""
     if isinstance(kind, RuleLanguage):
         return ages.get(RULES, ages.get(DEFAULT))
     if kind in ages:

@@ -44,7 +44,7 @@ _RENTED: Final = (
 
 
 class _Contents(msgspec.Struct):
-    """What we read of a file."""
+    """The parts of a file that we read."""
 
     kind: ListKind = msgspec.field(name="type")
     entries: list[str] = msgspec.field(name="list")
@@ -58,7 +58,7 @@ class _Version(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class ListFile:
-    """Where a list is read from, and as what: its group, and whether only exact names count."""
+    """Where to read a list, and how: its group, and whether only exact names count."""
 
     name: str
     path: Path
@@ -68,7 +68,7 @@ class ListFile:
 
 
 def installed_folder() -> Path:
-    """Return the folder with the lists; the package itself is not run, it would load them all."""
+    """Return the folder of the lists without importing the package, which would load them all."""
     spec = find_spec(_PACKAGE)
     for place in (spec.submodule_search_locations if spec else None) or ():
         folder = Path(place) / "data" / "misp-warninglists" / "lists"
@@ -78,7 +78,7 @@ def installed_folder() -> Path:
 
 
 def installed_names(folder: Path) -> tuple[str, ...]:
-    """Return the names of all lists there are, in order."""
+    """Return the names of all installed lists, in order."""
     return tuple(sorted(found.parent.name for found in folder.glob(f"*/{_FILE}")))
 
 
@@ -91,9 +91,9 @@ def installed_lists() -> dict[str, ListFile]:
 def newer_copies(
     folder: Path, installed: Mapping[str, ListFile]
 ) -> tuple[dict[str, ListFile], list[str]]:
-    """Return the lists of a folder that are new or newer, and why others are not used.
+    """Return the lists of a folder that are new or newer, and why the others are not used.
 
-    They lie there as in MISP's repository, `NAME/list.json`, or as `NAME.json`.
+    The files are named as in MISP's repository, `NAME/list.json`, or `NAME.json`.
     """
     used: dict[str, ListFile] = {}
     refused: list[str] = []
@@ -113,7 +113,7 @@ def _copies(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _unusable(path: Path, installed: ListFile | None) -> str:
-    """Return why a copy cannot be used, or is none newer; empty where it is."""
+    """Return why a copy is unusable or not newer; empty if neither."""
     try:
         contents = msgspec.json.decode(_bounded(path), type=_Contents)
     except OSError as error:
@@ -121,7 +121,7 @@ def _unusable(path: Path, installed: ListFile | None) -> str:
     except (ValueError, msgspec.MsgspecError) as error:
         return str(error)
     if not any(entry.strip() for entry in contents.entries):
-        return "has no entries, so it would protect nobody"
+        return "has no entries, so it would protect nothing"
     if contents.version is None:
         return "has no version, so its age is unknown"
     if installed is not None and contents.version <= (version_of(installed.path) or 0):
@@ -138,12 +138,12 @@ def _bounded(path: Path) -> bytes:
 
 
 def version_of(path: Path) -> int | None:
-    """Return the version that a list gives itself; None where it gives none."""
+    """Return the version in a list, or None."""
     return msgspec.json.decode(_bounded(path), type=_Version).version
 
 
 def dated(version: int | None) -> date | None:
-    """Return the day that a version stands for; None for one that only counts."""
+    """Return the date that a version encodes, or None if it is a plain counter."""
     if version is None or not _DAY.fullmatch(str(version)):
         return None
     try:
@@ -153,27 +153,29 @@ def dated(version: int | None) -> date | None:
 
 
 def no_such_list(name: str, installed: tuple[str, ...]) -> str:
-    """Return what is wrong with a name that no list bears, and what would do."""
+    """Return the message for a name that no list has, with names that are close."""
     close = get_close_matches(name, installed, n=4, cutoff=0.6)
-    would_do = ", ".join(close) or f"{len(installed)} are, such as public-dns-v4 and tranco10k"
+    would_do = (
+        ", ".join(close) or f"there are {len(installed)}, such as public-dns-v4 and tranco10k"
+    )
     return f"{name} is not an installed warninglist ({would_do})"
 
 
 def warning_about(name: str) -> str | None:
-    """Return why a list may not be what someone who names it wants."""
+    """Return why a list may not be what its user expects."""
     if name in _CONTEXT or name.endswith(_CONTEXT_ENDINGS):
-        return f"{name} says what a value is, not that it is harmless: bad ones go free with it"
+        return f"{name} says what a value is, not that it is harmless: bad ones are allowed too"
     if name in _RENTED:
-        return f"{name} holds machines that anybody rents: bad ones go free with it"
+        return f"{name} contains machines that anyone can rent: bad ones are allowed too"
     if name == "wikimedia":
-        return "wikimedia holds internal ranges in place of public ones"
+        return "wikimedia contains internal ranges instead of public ones"
     return None
 
 
 def read_warninglists(files: Sequence[ListFile]) -> Iterator[Warninglist]:
-    """Yield lists one by one, the largest first: what that needs in passing, the others reuse.
+    """Yield the lists one by one, largest first, so that the others reuse its memory.
 
-    Raises ConfigError for a list that cannot be read: left out in silence it would protect nobody.
+    Raises ConfigError for a list that cannot be read: skipped in silence, it would protect nothing.
     """
     for number, file in sorted(enumerate(files), key=lambda pair: _size(pair[1]), reverse=True):
         try:
@@ -184,7 +186,7 @@ def read_warninglists(files: Sequence[ListFile]) -> Iterator[Warninglist]:
             raise ConfigError([f"{text}: {mend}"]) from error
         entries = iter(contents.entries)
         kind, attributes = contents.kind, contents.attributes
-        del contents  # the iterator lets go of the entries when it is through with them
+        del contents  # so that only the iterator still references the entries
         if file.exact and kind is ListKind.HOSTNAME:
             kind = ListKind.STRING
         yield Warninglist(number, file.name, kind, attributes, entries, file.group)

@@ -1,4 +1,4 @@
-"""Says in the house's words what a model found wrong: what should be there, and what is."""
+"""Turns validation errors into our own wording: what should be there, and what is."""
 
 import json
 import re
@@ -24,7 +24,7 @@ _LONGEST: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What should be there (`wish`), and what is (`found`, empty where that says nothing)."""
+    """What should be there (`wish`), and what is (`found`, empty if that adds nothing)."""
 
     wish: str
     found: str = ""
@@ -36,7 +36,7 @@ class Finding:
 def explain(
     error: ErrorDetails, model: type[BaseModel], owner: str, beside: tuple[str, ...]
 ) -> Finding:
-    """Return what one validation error says; `owner` and `beside` are for unknown keys."""
+    """Return one validation error in our words; `owner` and `beside` are for unknown keys."""
     kind, context = error["type"], error.get("ctx", {})
     loc = error["loc"]
     value = loc[-2] if loc and loc[-1] == _KEY else error["input"]
@@ -64,7 +64,7 @@ def explain(
 
 
 def merge(findings: Iterable[Finding]) -> Finding:
-    """Return one finding for a value that several types were tried on."""
+    """Return one finding for a value that was checked against several types."""
     several = list(dict.fromkeys(findings))
     if len(several) == 1 or not all(one.wish.startswith("should be ") for one in several):
         return several[0]
@@ -73,7 +73,7 @@ def merge(findings: Iterable[Finding]) -> Finding:
 
 
 def shown(value: Any) -> str:
-    """Return a value as the operator typed it, shortened, and without a password in a URL."""
+    """Return a value as typed, shortened, and without any password in a URL."""
     if isinstance(value, str):
         if not value:
             return "empty text"
@@ -86,7 +86,7 @@ def shown(value: Any) -> str:
 
 
 def _outline(value: Any) -> str:
-    """Name the kind of a value, and never the value: it may be a secret put in the wrong place."""
+    """Name the kind of a value, never the value: it may be a secret in the wrong place."""
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, list | tuple):
@@ -105,9 +105,13 @@ def _measured(value: Any) -> str:
 
 
 def _from_validator(message: str, value: Any) -> Finding:
-    """A validator's own sentence; the value is added where it cannot be a secret."""
-    tells = message.startswith("should") and "secret" not in message and ", is " not in message
-    if tells and isinstance(value, str | int | float | bool):
+    """Return a validator's own sentence, with the value where that cannot be a secret."""
+    complete = "secret" in message or ", is " in message
+    if (
+        message.startswith("should")
+        and not complete
+        and isinstance(value, str | int | float | bool)
+    ):
         return Finding(message, shown(value))
     return Finding(message)
 
@@ -126,7 +130,7 @@ def _choice(value: Any, words: tuple[str, ...]) -> str:
 
 
 def _keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, ...]:
-    """Return the keys that are known where an unknown one was given."""
+    """Return the valid keys at the place of an unknown one."""
     current = model
     for part in loc:
         for name, field in current.model_fields.items():
@@ -150,7 +154,7 @@ def _amount(value: Any) -> str:
 
 
 def _form(pattern: str) -> str:
-    """Name the one form that every operator knows; other patterns speak for themselves."""
+    """Describe the pattern of a URL; show any other pattern as it is."""
     if pattern.startswith("^https?://"):
         return "should begin with https:// or http:// and a host"
     return f"should match {pattern}"

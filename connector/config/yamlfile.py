@@ -1,8 +1,8 @@
 """Reads one YAML document into plain values, and keeps the line of every path.
 
-YAML 1.1 bends words into other values (`no`, `12:30`, `1_000`, `017`, `2027-06-30`). Here only
-`true`, `false`, `null`, whole numbers and decimals are more than text, as in the YAML of editors;
-so `country: [NO]` stays Norway, and a number written as `1_000` is refused where one is needed.
+YAML 1.1 converts words to other values (`no`, `12:30`, `1_000`, `017`, `2027-06-30`). Here
+everything except `true`, `false`, `null`, whole numbers and decimals is text, as editors show it:
+`country: [NO]` stays Norway, and `1_000` is refused where a number is needed.
 Anchors, aliases and merge keys (`<<: *name`) work within bounds; tags are refused.
 """
 
@@ -21,7 +21,7 @@ MAX_VALUES: Final = 100_000
 _WHOLE: Final = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _DECIMAL: Final = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})?\.[0-9]{1,17}")
 _WORDS: Final = {"true": True, "false": False, "null": None, "~": None}
-# Line feeds and tabs may stand in a text; other control characters only hide what is written.
+# Text may contain line feeds and tabs; other control characters only hide what it says.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _MERGE: Final = "<<"
 _LONGEST_KEY: Final = 1000
@@ -56,7 +56,7 @@ class YamlFile:
         self.value: Any = _plain(root)
 
     def position(self, path: Path) -> Position:
-        """Return where a path stands, or the nearest thing above it that is in the file."""
+        """Return the position of a path, or of its nearest ancestor in the file."""
         return self._walk(path)[1]
 
     def known(self, path: Path) -> Path:
@@ -64,7 +64,7 @@ class YamlFile:
         return path[: self._walk(path)[0]]
 
     def at(self, path: Path) -> Any:
-        """Return the plain value at a path, or the nearest value above it."""
+        """Return the plain value at a path, or at its nearest ancestor."""
         value = self.value
         for part in self.known(path):
             value = value[part]
@@ -83,12 +83,12 @@ class YamlFile:
         return len(path), position
 
 
-class _Fatal(Exception):  # noqa: N818 - not an error of its own: it ends the reading of a file
-    """What follows cannot be read; the problem is noted."""
+class _Fatal(Exception):  # noqa: N818 - control flow: ends the reading of a file
+    """The rest cannot be read; the problem is noted already."""
 
 
 def read_yaml(raw: bytes, problems: Problems) -> YamlFile:
-    """Return the document in these bytes; note what is odd, raise ConfigError when unreadable."""
+    """Return the document in these bytes; note problems, raise ConfigError if unreadable."""
     try:
         return YamlFile(_Composer(_text(raw, problems), problems).document())
     except _Fatal:
@@ -112,7 +112,7 @@ def _fatal(problems: Problems, position: Position, path: Path, text: str) -> _Fa
 
 
 class _Composer:
-    """Builds nodes from parser events: bounds hold before anything is built from them."""
+    """Builds nodes from parser events; checks the bounds before it builds anything."""
 
     def __init__(self, text: str, problems: Problems) -> None:
         self._problems = problems
@@ -130,11 +130,13 @@ class _Composer:
         self._expect(yaml.DocumentEndEvent)
         event = next(self._events)
         if not isinstance(event, yaml.StreamEndEvent):
-            raise self._stop(_start(event), (), "should be one YAML document, a second starts here")
+            raise self._stop(
+                _start(event), (), "should be one YAML document, but a second one starts here"
+            )
         return root
 
     def _guarded(self, text: str) -> Iterator[Any]:
-        """Yield events; turn whatever the parser says of bad YAML into one problem."""
+        """Yield events; turn any parser error into one problem."""
         try:
             yield from yaml.parse(text, Loader=yaml.SafeLoader)
         except yaml.MarkedYAMLError as error:
@@ -159,7 +161,7 @@ class _Composer:
     def _expect(self, kind: type[yaml.Event]) -> None:
         event = next(self._events)
         if not isinstance(event, kind):
-            raise TypeError(f"the YAML parser yielded {event} where {kind.__name__} must come")
+            raise TypeError(f"the YAML parser yielded {event}, expected {kind.__name__}")
 
     def _node(self, event: Any, path: Path, depth: int) -> YamlNode:
         position = _start(event)
@@ -168,9 +170,7 @@ class _Composer:
         if depth > MAX_DEPTH:
             raise self._stop(position, path, f"is nested more than {MAX_DEPTH} deep")
         if event.tag is not None:
-            self._problems.add(
-                position, path, f"has the tag {str(event.tag)[:_SHOWN]}: leave it out"
-            )
+            self._problems.add(position, path, f"has the tag {str(event.tag)[:_SHOWN]}: remove it")
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         if isinstance(event, yaml.ScalarEvent):
@@ -189,7 +189,7 @@ class _Composer:
             raise self._stop(position, path, f"*{name} has no &{name} above it")
         node = self._anchors[event.anchor]
         if node is None:
-            raise self._stop(position, path, f"*{name} stands inside its own &{name}")
+            raise self._stop(position, path, f"*{name} is inside its own &{name}")
         if depth + node.depth - 1 > MAX_DEPTH:
             raise self._stop(position, path, f"is nested more than {MAX_DEPTH} deep")
         return node
@@ -197,7 +197,7 @@ class _Composer:
     def _scalar(self, event: yaml.ScalarEvent, path: Path) -> Scalar:
         text: str = event.value
         if found := _CONTROL.search(text):
-            reason = f"holds the control character U+{ord(found[0]):04X}"
+            reason = f"contains the control character U+{ord(found[0]):04X}"
             self._problems.add(_start(event), path, reason)
             return ""
         if event.style is not None:
@@ -238,13 +238,13 @@ class _Composer:
             raise self._stop(position, path, "a key should be plain text")
         key: str = event.value
         if not key or not key.isprintable() or len(key) > _LONGEST_KEY:
-            raise self._stop(position, path, f"{key[:_SHOWN]!r} is not a usable key")
+            raise self._stop(position, path, f"{key[:_SHOWN]!r} cannot be used as a key")
         if event.anchor is not None:
             self._anchors[event.anchor] = YamlNode(position, key)
         return key
 
     def _merge(self, node: YamlNode, path: Path) -> dict[str, Child]:
-        """Return the children that `<<` brings in; keys written beside it win."""
+        """Return the children that `<<` merges in; explicit keys override them."""
         sources = node.content if isinstance(node.content, list) else [node]
         merged: dict[str, Child] = {}
         for source in sources:
@@ -259,7 +259,7 @@ class _Composer:
         node.values += below.values
         node.depth = max(node.depth, below.depth + 1)
         if node.values > MAX_VALUES:
-            reason = f"holds more than {MAX_VALUES} values, with each alias written out"
+            reason = f"contains more than {MAX_VALUES} values, counting each alias in full"
             raise self._stop(node.position, path, reason)
 
 

@@ -1,4 +1,4 @@
-"""Tells at the feed itself, before any list, that it is full or out of character."""
+"""Reports that a feed is full or out of character, before any list is affected."""
 
 from typing import Final, Protocol
 
@@ -14,7 +14,7 @@ FULL: Final = "max_objects"
 
 
 class Watched(Protocol):
-    """A configured feed: its name, its number in the store, and what the file says of it."""
+    """A configured feed: its name, its number in the store, and its part of the file."""
 
     @property
     def name(self) -> str: ...
@@ -25,17 +25,17 @@ class Watched(Protocol):
 
 
 def begin(feed: Watched, store: ObjectStore, now: int) -> None:
-    """Begin to count anew where a span has passed."""
+    """Start counting again when the span has passed."""
     store.habits.begin(feed.number, now, _span(feed))
 
 
 def judge(feed: Watched, polled: PollResult, store: ObjectStore, now: int) -> None:
-    """Sound what a poll showed, with one warning each; a feed that takes all again is not full."""
+    """Raise the alarms of a poll, with one warning each; clear `full` when all was taken."""
     store.habits.note_gone(feed.number, polled.revoked + polled.withdrawn)
     found = out_of_character(store.habits.lately(feed.number), _bounds(feed.config.alarm))
     if polled.refused:
         words = (
-            f"{polled.refused:,} new objects wait at the source because max_objects is "
+            f"{polled.refused:,} new objects are waiting at the source because max_objects is "
             f"{feed.config.max_objects or 0:,}: raise it and the next poll reads them"
         )
         found[FULL] = (words, polled.refused)
@@ -46,7 +46,7 @@ def judge(feed: Watched, polled: PollResult, store: ObjectStore, now: int) -> No
 
 
 def acknowledge(feed: Watched, store: ObjectStore, now: int) -> int:
-    """Take the feed as it is now for its character; return how many alarms that ends."""
+    """Make the feed's current character its normal; return how many alarms that ends."""
     ended = store.alarms.clear(feed.number, CHARACTER)
     if ended:
         store.habits.begin(feed.number, now, _span(feed), anew=True)

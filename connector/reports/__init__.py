@@ -1,1 +1,1 @@
-"""What people and scripts are told: status, plans, explanations, metrics."""
+"""Reports for people and scripts: status, plans, explanations, metrics."""

@@ -72,7 +72,7 @@ def explain_value(service: Service, asked: str) -> Json:
 
 
 def _protections(service: Service, asked: str) -> list[Json]:
-    """Return who protects the value itself, whether any feed speaks of it or not."""
+    """Return what protects the value itself, whether or not any feed mentions it."""
     now = to_datetime(service.now())
     for observable in meanings(asked):
         if (by := service.lists.allowlist.protects(observable, now)) is not None:
@@ -131,13 +131,13 @@ def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None)
 
 
 def _unread_json(service: Service, claim: ClaimFound) -> Json:
-    """Return a claim that has no observable, with the reason that it is counted under."""
+    """Return a claim without an observable, with the reason under which it counts."""
     reason = _REASONS_WITHOUT_OBSERVABLE[ClaimKind(claim.row.kind)]
     return {**_claim_json(service, claim, None), "reason": reason.value}
 
 
 def _too_wide(service: Service, observable: Subject | None, defaults: FeedDefaults) -> str:
-    """Return why no list takes an observable of this feed as enough to block, by its reach."""
+    """Return why the reach of an observable of this feed prevents any list from blocking it."""
     if observable is None:
         return ""
     wide = {kind for one in service.lists.values() for kind in one.policy.select.wide}
@@ -147,18 +147,18 @@ def _too_wide(service: Service, observable: Subject | None, defaults: FeedDefaul
 
 
 def _meant(confidence: int | None, defaults: FeedDefaults) -> int | None:
-    """Return the confidence from 0 to 100; None where it says nothing that is known."""
+    """Return the confidence from 0 to 100, or None if it has no known meaning."""
     meant = defaults.capped(defaults.reads(confidence))
     return None if meant is None or meant < 0 else meant
 
 
 def _lowered(confidence: int | None, defaults: FeedDefaults) -> bool:
-    """Return whether the feed's `max_confidence` lets less count than the indicator says."""
+    """Return whether the feed's `max_confidence` lowers the indicator's confidence."""
     return defaults.reads(confidence) != defaults.capped(defaults.reads(confidence))
 
 
 def _said(confidence: int | None, defaults: FeedDefaults) -> str | None:
-    """Return the confidence in the producer's words; None where it is what STIX asks for."""
+    """Return the confidence as the producer wrote it, or None if that follows STIX."""
     plain = confidence is None or (confidence >= 0 and defaults.scale is None)
     if confidence is None or (plain and not _lowered(confidence, defaults)):
         return None
@@ -166,7 +166,7 @@ def _said(confidence: int | None, defaults: FeedDefaults) -> str | None:
 
 
 def _kept_back(service: Service, claim: ClaimFound) -> Json:
-    """Return what stays out of the fields of which list and why, and what contradicts itself."""
+    """Return what is hidden from the fields of which list and why, and any contradictions."""
     attributes, feed = service.store.attributes(claim.row.attributes), claim.row.feed
     policies = {name: listing.policy for name, listing in service.lists.items()}
     nobody = () if attributes.created_by else (Part.PRODUCER, Part.PRODUCER_NAME)
@@ -184,7 +184,7 @@ def _kept_back(service: Service, claim: ClaimFound) -> Json:
 
 
 def _context_json(context: Context) -> Json:
-    """Return who is behind an indicator, by kind, and what others think of it, by producer."""
+    """Return who is behind an indicator, by kind, and others' opinions of it, by producer."""
     words: dict[str, list[str]] = {}
     for word in context.words:
         words.setdefault(word.kind, []).append(word.name)
@@ -195,7 +195,7 @@ def _context_json(context: Context) -> Json:
 def _standings(
     observable: Subject, claims: list[ClaimFound], listing: Listing, service: Service
 ) -> list[Json]:
-    """Return why each claim is, or is not, on a list beside the others."""
+    """Return for each claim why it is on the list or not."""
     rows = [claim.row for claim in claims]
     found = explain_all(observable, rows, listing.policy, service.now())
     carrier = next(
@@ -257,12 +257,12 @@ def _outcome_json(
 def _beyond_share(defaults: FeedDefaults) -> str:
     return (
         f"claimed by feed {defaults.name} alone, which already fills its max_share, "
-        f"{defaults.max_share or 0:.0%} of what fits"
+        f"{defaults.max_share or 0:.0%} of the capacity"
     )
 
 
 def _still_there(output: OutputRow | None) -> str:
-    """Return until when the target keeps an entry that is no longer wanted."""
+    """Return how long the target keeps an entry that is no longer wanted."""
     if output is not None and output.held_plan:
         return f"still on the target: {_waiting(output.held_plan)}"
     return "still on the target until the next cycle"
@@ -275,7 +275,7 @@ def _waiting(plan: str) -> str:
 def _first_detail(
     observable: Subject, claims: list[ClaimFound], listing: Listing, service: Service
 ) -> str:
-    """Return the first words there are: of the policy, or of the pattern's reader."""
+    """Return the first explanation, from the policy or from the pattern reader."""
     found = ((_standing(observable, claim.row, listing, service)[1], claim) for claim in claims)
     words = (detail or claim.why for detail, claim in found)
     return next((detail for detail in words if detail), "")

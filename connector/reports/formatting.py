@@ -1,4 +1,4 @@
-"""What people see on a terminal; values are printed defanged."""
+"""Formats reports for a terminal; values are printed defanged."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ _COLOURS: Final = {
 
 @contextmanager
 def progress(console: Console) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Yield a function that shows how far long work is; silent where there is no terminal."""
+    """Yield a function that shows the progress of long work; silent without a terminal."""
     if not console.is_terminal:
         yield lambda _what, _done, _total: None
         return
@@ -44,7 +44,7 @@ def progress(console: Console) -> Iterator[Callable[[str, int, int | None], None
 
 
 def tell_outcome(console: Console, outcome: RunResult) -> None:
-    """Print what one pass did, a line for each feed and output."""
+    """Print what one pass did, one line per feed and output."""
     for name, polled in outcome.polled.items():
         _line(
             console,
@@ -73,7 +73,7 @@ def tell_outcome(console: Console, outcome: RunResult) -> None:
 
 
 def show_status(console: Console, answer: Json) -> None:
-    """Print feeds, lists and outputs, each with its reasons and problems on lines of their own."""
+    """Print feeds, lists and outputs, with reasons and problems on separate lines."""
     feeds = _columns("feed", "state", "last success", "objects")
     for feed in answer["feeds"]:
         feeds.add_row(feed["name"], _state(feed["state"]), _age(feed), f"{feed['objects']:,}")
@@ -117,7 +117,7 @@ def lost(feed: str, gap: Json) -> str:
     """Return what a gap means, and how to acknowledge it."""
     return (
         f"{gap['collection']} was not read from {gap['after']} to {gap['until']}; objects and "
-        f"revocations of that time are lost (acknowledge: connector feeds ack {feed})"
+        f"revocations from that time are lost (acknowledge: connector feeds ack {feed})"
     )
 
 
@@ -126,7 +126,7 @@ def _columns(*names: str) -> Table:
 
 
 def _tell(console: Console, told: Iterable[tuple[str, str | None]], style: str = "") -> None:
-    """Print what there is to say of each part; lines stay whole, so that they can be copied."""
+    """Print the remarks on each part; lines do not wrap, so that they can be copied."""
     for name, words in told:
         if words:
             console.print(f"  {name}: {words}", markup=False, style=style)
@@ -172,7 +172,7 @@ def _kept_off(suppressed: dict[str, int]) -> str:
 
 
 def _alarm(feed: Json, alarm: Json) -> str:
-    """Return what is out of order with a feed; what it is like, a person may take for usual."""
+    """Return an alarm of a feed; a person can acknowledge one about its character."""
     words = f"{alarm['name']}: {alarm['words']}, since {alarm['since']}"
     if alarm["name"] == FULL:
         return words
@@ -180,10 +180,9 @@ def _alarm(feed: Json, alarm: Json) -> str:
 
 
 def _caps(caps: dict[str, Json]) -> str:
-    """Return how a feed is capped, and what each cap keeps off where that is counted."""
+    """Return the caps of a feed, each with the number it excludes where that is counted."""
     words = (
-        f"{name} {cap['limit']}"
-        + (f" (keeps {cap['keeps_off']:,} out)" if cap["keeps_off"] else "")
+        f"{name} {cap['limit']}" + (f" (excludes {cap['keeps_off']:,})" if cap["keeps_off"] else "")
         for name, cap in caps.items()
     )
     told = ", ".join(words)
@@ -198,7 +197,7 @@ def _purges(feed: Json) -> str:
     more = [f"of {len(waiting) - _PURGES_SHOWN:,} more markings"] if waiting[_PURGES_SHOWN:] else []
     since = min(one["since"] for one in waiting)
     return (
-        f"objects that may no longer be kept have been waiting for deletion since {since}: "
+        f"objects that we may no longer keep have been waiting for deletion since {since}: "
         f"{', '.join((*shown, *more))} (delete: connector feeds purge {feed['name']})"
     )
 
@@ -208,7 +207,7 @@ def _notes(notes: dict[str, int]) -> str:
 
 
 def show_plans(console: Console, plans: Sequence[Json]) -> None:
-    """Print what each output would write, values defanged, long parts cut."""
+    """Print what each output would write: values defanged, long parts cut."""
     for plan in plans:
         _line(
             console,
@@ -249,8 +248,7 @@ def show_explanation(console: Console, answer: Json) -> None:
     if (searched := answer["searched"])["unread"] < searched["of"]:
         _line(
             console,
-            f"  searched the newest {searched['unread']:,} of {searched['of']:,} claims that "
-            "could not be read",
+            f"  searched the newest {searched['unread']:,} of {searched['of']:,} unreadable claims",
         )
     for gap in answer["gaps"]:
         _line(console, f"  gap: {gap['feed']}: {lost(gap['feed'], gap)}")
@@ -259,7 +257,7 @@ def show_explanation(console: Console, answer: Json) -> None:
 
 
 def _line(console: Console, text: str) -> None:
-    """Print a line as it is: feed text may look like markup."""
+    """Print a line without markup: feed text may look like it."""
     console.print(text, markup=False)
 
 
@@ -282,7 +280,7 @@ def _claim(claim: Json) -> str:
 
 
 def _kept_back(claim: Json) -> Iterator[str]:
-    """Yield what markings and consent keep out of which list's fields, and what contradicts."""
+    """Yield what markings and consent hide from which list's fields, and contradictions."""
     lists: dict[tuple[str, str], list[str]] = {}
     for listed, parts in claim["hidden"].items():
         reasons: dict[str, list[str]] = {}
@@ -308,7 +306,7 @@ def _outcome(output: Json) -> str:
 
 
 def plugin_json(plugin: PluginInfo) -> dict[str, Any]:
-    """Return what a plugin is and can do, as JSON."""
+    """Return a plugin's description and abilities as JSON."""
     return {
         "name": plugin.name,
         "kind": "adapter" if plugin.group.endswith("outputs") else "feed",

@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 def list_ages(chosen: ChosenLists, today: date) -> list[Json]:
-    """Return each warninglist in force, with its version and age where that is a date."""
+    """Return each warninglist in force with its version, and its age if that is a date."""
     return [_age_json(found, today) for found in ages(chosen)]
 
 
@@ -29,7 +29,7 @@ def _age_json(found: ListAge, today: date) -> Json:
 
 
 def age_words(found: Sequence[Json]) -> str:
-    """Return one line that says how many lists are in force, and how old they are."""
+    """Return one line with the number and the age of the lists in force."""
     if not found:
         return "warninglists: none in force"
     dated = sorted((one for one in found if one["dated"]), key=lambda one: one["dated"])

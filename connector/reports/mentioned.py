@@ -1,4 +1,4 @@
-"""Finds a value in objects from which nothing could be read: in how many, and of how many."""
+"""Searches for a value in objects from which no observable could be read."""
 
 from typing import Final, NamedTuple
 
@@ -18,9 +18,9 @@ _AT_ONCE: Final = 100
 
 
 class Mentions(NamedTuple):
-    """Claims without observable whose original names a value; how many were looked at, of how many.
+    """Claims without an observable whose original mentions a value, out of `searched` of `of`.
 
-    Looked at are the newest, and no more once enough are found or read.
+    The search starts with the newest, and ends once enough are found or read.
     """
 
     claims: list[ClaimFound]
@@ -29,7 +29,7 @@ class Mentions(NamedTuple):
 
 
 def find_mentions(service: Service, transaction: Transaction, asked: str) -> Mentions:
-    """Return what names a value although no observable could be read from it."""
+    """Return the claims that mention a value although no observable could be read from them."""
     total = questions.unread_count(transaction)
     if not total:
         return Mentions([])

@@ -1,4 +1,4 @@
-"""What `status` says, as Prometheus metrics."""
+"""The facts of `status` as Prometheus metrics."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -10,13 +10,13 @@ from prometheus_client.registry import Collector
 
 
 class StatusCollector(Collector):
-    """Reads a status at each scrape, so that metrics and `status` never disagree."""
+    """Reads the status at each scrape, so that metrics and `status` always agree."""
 
     def __init__(self, status: Callable[[], dict[str, Any]]) -> None:
         self._status = status
 
     def describe(self) -> list[Metric]:
-        """Return nothing: what there is depends on the configuration."""
+        """Return nothing: the metrics depend on the configuration."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -34,20 +34,22 @@ class StatusCollector(Collector):
             objects.add_metric([feed["name"]], feed["objects"])
         yield objects
         gaps = GaugeMetricFamily(
-            "connector_feed_gaps", "Spans lost at a feed that nobody acknowledged.", labels=["feed"]
+            "connector_feed_gaps", "Unacknowledged gaps of a feed.", labels=["feed"]
         )
         for feed in facts["feeds"]:
             gaps.add_metric([feed["name"]], len(feed["gaps"]))
         yield gaps
         waiting = GaugeMetricFamily(
             "connector_feed_purges_waiting",
-            "Markings whose objects a person has to let go.", labels=["feed"],
+            "Markings whose objects are waiting for a person to purge them.", labels=["feed"],
         )  # fmt: skip
         for feed in facts["feeds"]:
             waiting.add_metric([feed["name"]], len(feed["purges"]))
         yield waiting
         notes = CounterMetricFamily(
-            "connector_feed_notes", "Values read in spite of their form.", labels=["feed", "note"]
+            "connector_feed_notes",
+            "Values that were normalised when read.",
+            labels=["feed", "note"],
         )
         for feed in facts["feeds"]:
             for note, count in feed["notes"].items():
@@ -63,7 +65,7 @@ class StatusCollector(Collector):
         yield from _caps(facts["feeds"])
         yield _buckets("list", "claims", facts["lists"])
         suppressed = GaugeMetricFamily(
-            "connector_list_suppressed", "Claims that the allowlist keeps off, by what protects.",
+            "connector_list_suppressed", "Claims suppressed by the allowlist, by group.",
             labels=["list", "group"],
         )  # fmt: skip
         for listed in facts["lists"]:
@@ -76,7 +78,7 @@ class StatusCollector(Collector):
 
 
 def _parts(kind: str, parts: list[dict[str, Any]]) -> Iterator[Metric]:
-    healthy = GaugeMetricFamily(f"connector_{kind}_ok", "1 while all is well.", labels=[kind])
+    healthy = GaugeMetricFamily(f"connector_{kind}_ok", "1 while healthy.", labels=[kind])
     success = GaugeMetricFamily(
         f"connector_{kind}_last_success_timestamp_seconds", "Last success.", labels=[kind]
     )
@@ -91,7 +93,9 @@ def _parts(kind: str, parts: list[dict[str, Any]]) -> Iterator[Metric]:
 def _caps(feeds: list[dict[str, Any]]) -> Iterator[Metric]:
     limits = GaugeMetricFamily("connector_feed_cap", "Bounds of feeds.", labels=["feed", "cap"])
     kept = GaugeMetricFamily(
-        "connector_feed_capped", "What a bound of a feed keeps off now.", labels=["feed", "cap"]
+        "connector_feed_capped",
+        "Number of items that a bound of a feed excludes now.",
+        labels=["feed", "cap"],
     )
     for feed in feeds:
         for name, cap in feed["caps"].items():
@@ -104,7 +108,7 @@ def _caps(feeds: list[dict[str, Any]]) -> Iterator[Metric]:
 
 def _removals(outputs: list[dict[str, Any]]) -> Metric:
     family = HistogramMetricFamily(
-        "connector_removal_seconds", "From when an entry had to go to when it was gone.",
+        "connector_removal_seconds", "Time from when an entry had to go until it was removed.",
         labels=["output", "reason"],
     )  # fmt: skip
     for output in outputs:
@@ -115,7 +119,7 @@ def _removals(outputs: list[dict[str, Any]]) -> Metric:
 
 def _additions(outputs: list[dict[str, Any]]) -> Metric:
     family = HistogramMetricFamily(
-        "connector_enforce_seconds", "From when an entry was due to when it was written.",
+        "connector_enforce_seconds", "Time from when an entry was due until it was written.",
         labels=["output"],
     )  # fmt: skip
     for output in outputs:

@@ -1,4 +1,4 @@
-"""Answers for people and scripts: status, plans and explanations, as the documented JSON."""
+"""Status, plans and results as the documented JSON."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -37,12 +37,12 @@ def moment(microseconds: int | None) -> str | None:
 
 
 def defang(value: str) -> str:
-    """Return a value as people may read it without it becoming a link: `bad[.]example`."""
+    """Return a value in a form that cannot become a link: `bad[.]example`."""
     return value.replace("://", "[://]").replace(".", "[.]").replace("@", "[@]")
 
 
 def status(service: Service) -> Json:
-    """Return feeds, lists and outputs with their freshness and buckets."""
+    """Return feeds, lists and outputs with their freshness and reasons."""
     database, now = service.store.database, service.now()
     with database.read() as transaction:
         claims = questions.claim_count(transaction)
@@ -136,7 +136,7 @@ def outcome_json(outcome: RunResult) -> Json:
 
 
 def healthy(answer: Json) -> bool:
-    """Return whether nothing in a status is stale, failing, paused or held, and nobody is asked."""
+    """Return whether nothing is stale, failing, paused, held or waiting for a person."""
     parts = [*answer["feeds"], *answer["outputs"]]
     asked = any(feed["gaps"] or feed["purges"] for feed in answer["feeds"])
     return not asked and all(part["state"] == "ok" for part in parts)
@@ -147,7 +147,7 @@ def _counts(reasons: dict[Reason, int]) -> dict[str, int]:
 
 
 def gap_json(gap: GapRow) -> Json:
-    """Return a span of time whose objects were lost to us."""
+    """Return a period whose objects we did not receive."""
     return {
         "collection": gap.collection,
         "after": moment(gap.after),
@@ -157,7 +157,7 @@ def gap_json(gap: GapRow) -> Json:
 
 
 def _purge_json(waiting: PurgeRow) -> Json:
-    """Return what waits for a person before it is deleted."""
+    """Return objects whose deletion is waiting for a person."""
     return {
         "marking": waiting.marking,
         "objects": waiting.objects,
@@ -196,14 +196,14 @@ def _feed_json(
 
 
 def _told(state: str, alarms: list[Alarm]) -> str:
-    """Return the state of a feed; one that answers may be full, or not as it used to be."""
+    """Return the state of a feed; one that answers may still be full or out of character."""
     if state != "ok" or not alarms:
         return state
     return "full" if any(alarm.name == FULL for alarm in alarms) else "alarm"
 
 
 def _caps_json(feed: ConfiguredFeed, beyond_share: int, alarms: list[Alarm]) -> Json:
-    """Return how the file caps a feed, each with what it keeps off; None where nobody counts."""
+    """Return the caps of a feed, each with the number it excludes, or None if not counted."""
     config = feed.config
     waiting = sum(one.count for one in alarms if (one.feed, one.name) == (feed.name, FULL))
     caps = {
@@ -219,7 +219,7 @@ def _caps_json(feed: ConfiguredFeed, beyond_share: int, alarms: list[Alarm]) -> 
 
 
 def _times_json(found: dict[Reason, Histogram]) -> Json:
-    """Return by reason how often it took at most so many seconds, how often in all, and the sum."""
+    """Return by reason the count, the sum, and how many took at most each number of seconds."""
     return {
         reason.value: {
             "count": times.count,
@@ -271,7 +271,7 @@ def _output_json(
 def _waits_for(
     service: Service, name: str, feeds: Mapping[str, FeedRow], row: OutputRow | None
 ) -> list[str]:
-    """Return the feeds whose first poll has to end before an output is written."""
+    """Return the feeds whose first poll must finish before an output is written."""
     in_step = row is not None and row.last_success is not None
     return list(waiting_for(service.outputs.feeds_of(name), feeds, in_step=in_step))
 

@@ -134,7 +134,7 @@ def test_an_age_bound_counts_for_its_type_then_for_files_then_for_all(folder):
 
 def test_a_list_cannot_ask_for_more_sources_than_it_takes_feeds(folder):
     text = with_list("select: {min_sources: 2}")
-    words = "should be at most 1, as many as the list takes feeds, is 2"
+    words = "should be at most 1, the number of feeds of the list, is 2"
     assert problems(text) == [f"c.yaml:5: lists.perimeter.select.min_sources: {words}"]
     two = text.replace("feeds:\n", 'feeds:\n  ais: {type: pages, url: "https://ais.example/"}\n')
     assert load_text(two).config.lists["perimeter"].select.min_sources == 2
@@ -257,7 +257,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         ),
         (
             with_output("types: [url]"),
-            "outputs.edge.types: the text adapter can hold none of what it is to write (url); "
+            "outputs.edge.types: the text adapter cannot hold any of the types to write (url); "
             "it holds ipv4-addr, ipv6-addr",
         ),
         (
@@ -314,8 +314,8 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         ),
         (
             with_section("server: {listen: 0.0.0.0:8099}"),
-            "server: listens beyond this machine at 0.0.0.0:8099, so it needs clients: name each "
-            "with its token or address",
+            "server: listens beyond this machine at 0.0.0.0:8099, so it needs clients: give each "
+            "a name and a token or address",
         ),
         (
             with_section("server: {listen: 'localhost:99999'}"),
@@ -338,7 +338,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         ),
         (
             with_section("state: {url: 'sqlite:///:memory:'}"),
-            "state.url: should name a file: the ledger must outlive the service, is "
+            "state.url: should name a file: the ledger must survive a restart, is "
             "sqlite:///:memory:",
         ),
         (
@@ -438,8 +438,8 @@ def test_a_file_that_is_not_there_or_not_text_is_one_sentence(folder):
 def test_two_outputs_at_one_place_are_refused_with_the_line_of_the_first(folder):
     other = "  twin: {list: perimeter, adapter: text, options: {file: ./edge.txt}}\n"
     assert problems(SMALLEST + other) == [
-        "c.yaml:8: outputs.twin.options: name the same place as those of outputs.edge in line 7, "
-        "where both would keep a list: give each its own"
+        "c.yaml:8: outputs.twin.options: point to the same place as outputs.edge on line 7: two "
+        "outputs cannot keep a list in one place; give each its own"
     ]
 
 
@@ -466,14 +466,14 @@ def test_bad_lines_of_site_files_are_told_beside_the_rest(folder):
     told = problems(with_section("allowlist: {files: [allow.txt]}\ncolour: red"))
     assert told[0].startswith("c.yaml:9: colour: is not a known key")
     assert told[1].startswith("allow.txt:2: 203.0.113.0/33: should be an address or a prefix")
-    assert (len(told), told[-1]) == (22, "allow.txt: and 5 lines more")
+    assert (len(told), told[-1]) == (22, "allow.txt: and 5 more lines")
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"#" * (sitefiles.MAX_BYTES + 1), "allow.txt: is larger than 64 MiB"),
-        (b"ok.example\n\xff\n", "allow.txt: is not UTF-8 text in line 2"),
+        (b"ok.example\n\xff\n", "allow.txt: is not UTF-8 text on line 2"),
         (None, "allow.txt: is not a regular file"),
     ],
 )
@@ -562,7 +562,7 @@ def test_copies_that_cannot_be_used_are_told_with_the_reason_and_the_installed_o
         "apple/list.json: is not used: has no version, so its age is unknown",
         "cloudflare.json: is not used: Input data was truncated",
         "google/list.json: is not used: is version 1, no newer than the installed one",
-        "microsoft/list.json: is not used: has no entries, so it would protect nobody",
+        "microsoft/list.json: is not used: has no entries, so it would protect nothing",
     ]
     allowlist, now = loaded.make_allowlist(), datetime(2026, 11, 1, tzinfo=UTC)
     assert allowlist.protects(Observable(ObservableType.DOMAIN_NAME, "google.ad"), now)
@@ -580,11 +580,11 @@ def test_what_a_file_switches_off_is_noted_and_no_error(folder):
     said = "allowlist: {builtin: {except: [vital]}, warninglists: []}"
     vital, default = load_text(with_section(said)).notes
     assert vital == (
-        "c.yaml:8: allowlist.builtin.except[0]: vital is switched off, so what it covers may be "
-        "blocked (log-on, updates, certificates, time, names, emergency services)"
+        "c.yaml:8: allowlist.builtin.except[0]: vital is switched off, so these may be blocked: "
+        "log-on, updates, certificates, time, names, emergency services"
     )
     assert default.startswith(
-        "c.yaml:8: allowlist.warninglists: the default set is switched off (15 lists, microsoft"
+        "c.yaml:8: allowlist.warninglists: the default set is switched off (15 lists, including "
     )
 
 

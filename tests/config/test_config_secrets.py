@@ -89,7 +89,7 @@ def test_a_file_that_everybody_can_read_is_worth_a_warning(tmp_path, secret):
     reader.resolve("file", "secret")
     reader.resolve("file", "secret")
     assert list(reader.warnings.values()) == [
-        f"{path}: every user of this machine can read this secret (mode 0644): make it 0600"
+        f"{path}: any user of this machine can read this secret (mode 0644): make it 0600"
     ]
 
 

@@ -442,7 +442,7 @@ def test_a_name_that_is_not_installed_is_told_with_those_that_would_do():
         "cisco_top100 is not an installed warninglist (cisco_top1000, cisco_top5k)"
     )
     assert no_such_list("qqq", installed) == (
-        "qqq is not an installed warninglist (3 are, such as public-dns-v4 and tranco10k)"
+        "qqq is not an installed warninglist (there are 3, such as public-dns-v4 and tranco10k)"
     )
 
 

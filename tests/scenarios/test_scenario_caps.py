@@ -88,7 +88,7 @@ def test_a_feed_gets_no_more_than_its_share_of_a_full_list(full: Site) -> None:
     assert len(full.at()) == 50
     theirs = [found["pattern"].split("'")[1] for found in HOSTILE]
     beyond = next(value for value in theirs if value not in full.at())
-    words = "claimed by feed others alone, which already fills its max_share, 20% of what fits"
+    words = "claimed by feed others alone, which already fills its max_share, 20% of the capacity"
     assert outcome(full, beyond) == ("over_capacity", words)
     ours = next(value for value in OURS if value not in full.at())
     assert outcome(full, ours) == ("over_capacity", "")

@@ -59,7 +59,7 @@ def test_status_tells_people_of_caps_and_alarms_and_what_to_do(known: Site) -> N
     shown = Console(record=True, width=300, file=io.StringIO())
     show_status(shown, known.status())
     told = shown.export_text()
-    assert "files: max_objects: 120 new objects wait at the source" in told
+    assert "files: max_objects: 120 new objects are waiting at the source" in told
     assert "files: capped: max_confidence 60, max_objects 150 (keeps 120 out)" in told
     known.open()
     known.once()
@@ -148,7 +148,7 @@ def test_a_full_feed_takes_nothing_new_and_follows_what_it_holds(
     assert capsys.readouterr().out.count("feed.alarm") == 1
     assert len(site.at()) == 3
     assert (site.feed()["state"], site.feed()["objects"]) == ("full", 3)
-    words = "2 new objects wait at the source because max_objects is 3"
+    words = "2 new objects are waiting at the source because max_objects is 3"
     assert alarms(site) == {"max_objects": f"{words}: raise it and the next poll reads them"}
     assert site.feed()["caps"] == {"max_objects": {"limit": 3, "keeps_off": 2}}
     assert 'connector_feed_capped{cap="max_objects",feed="files"} 2.0' in site.metrics()

@@ -169,7 +169,7 @@ def test_a_person_deletes_what_waits(two: Site) -> None:
     shown = command(two, "status")
     assert shown.exit_code == 1
     assert (
-        "mine: objects that may no longer be kept have been waiting for deletion since"
+        "mine: objects that we may no longer keep have been waiting for deletion since"
         in shown.stdout
     )
     assert f"{ALL} of {BRIEF} (delete: connector feeds purge mine)" in shown.stdout
