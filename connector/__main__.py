@@ -1,4 +1,4 @@
-"""`python -m connector` is the command `connector`."""
+"""Runs the command `connector` for `python -m connector`."""
 
 from connector.commands.app import main
 

@@ -220,7 +220,7 @@ class EntryAdapter(Adapter[S]):
 
 
 class RuleAdapter(Adapter[S]):
-    """For targets that take detection rules: Snort, Suricata, YARA, Sigma; always the whole set.
+    """For targets that take detection rules (Snort, Suricata, YARA, Sigma), always the whole set.
 
     An output of such an adapter gets rules instead of entries. `takes_rules` names the languages;
     an adapter whose options narrow that overrides `takes`.

@@ -1,10 +1,10 @@
-"""What can go wrong, named by what happens next."""
+"""The errors, named by what happens next."""
 
 from collections.abc import Sequence
 
 
 class ConnectorError(Exception):
-    """Base of all errors that the daemon acts on; everything else is a bug."""
+    """The base of all errors that the daemon handles; anything else is a bug."""
 
 
 class ConfigError(ConnectorError):
@@ -16,7 +16,7 @@ class ConfigError(ConnectorError):
 
 
 class UnavailableError(ConnectorError):
-    """No answer, or half an answer: the last good state is kept, the next cycle tries again."""
+    """No answer, or half an answer: the last good state stays, the next cycle tries again."""
 
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ class UnavailableError(ConnectorError):
 
 
 class UndecidedError(UnavailableError):
-    """A list is being decided, or is yet to be: its outputs wait; nothing is wrong with them."""
+    """A list is not decided yet: its outputs wait, and nothing is wrong with them."""
 
 
 class RefusedError(ConnectorError):
@@ -32,7 +32,7 @@ class RefusedError(ConnectorError):
 
 
 class EntryRejectedError(ConnectorError):
-    """The target refuses some entries of a batch and took the others.
+    """The target refused some entries of a batch and took the others.
 
     `rejected` maps the value of each refused entry, or the `key` of each refused rule, to the
     target's own words.
@@ -44,7 +44,7 @@ class EntryRejectedError(ConnectorError):
 
 
 class BatchTooLargeError(ConnectorError):
-    """The target takes smaller batches; the core splits and goes on with `largest`."""
+    """The target takes only smaller batches; the core splits and continues with `largest`."""
 
     def __init__(self, largest: int) -> None:
         super().__init__(f"the target takes at most {largest} entries at once")
@@ -52,7 +52,7 @@ class BatchTooLargeError(ConnectorError):
 
 
 class PlanRefusedError(ConnectorError):
-    """A limit: nothing is written until a person accepts the plan or mends its cause."""
+    """A limit: nothing is written until a person accepts the plan or fixes its cause."""
 
     def __init__(self, plan_id: str, broken: Sequence[str]) -> None:
         super().__init__(f"plan {plan_id} is held: " + "; ".join(broken))
@@ -61,4 +61,4 @@ class PlanRefusedError(ConnectorError):
 
 
 class StoreError(ConnectorError):
-    """Our own records are unreadable: without memory nothing may be removed, so we stop."""
+    """Our own records are unreadable: we stop, as nothing may be removed without them."""

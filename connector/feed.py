@@ -154,7 +154,7 @@ class Feed(ABC, Generic[S]):
         return [Offered(found.key, found.title) for found in self.collections()]
 
     def close(self) -> None:
-        """Let go of connections; called once, after the last use."""
+        """Close connections; called once, after the last use."""
 
 
 def read_file(path: Path, mib: int, option: str) -> bytes:

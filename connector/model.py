@@ -1,4 +1,4 @@
-"""The facts that all floors speak about: frozen values, no behaviour beyond reading them."""
+"""The facts that all floors share: frozen values, with no behaviour beyond reading them."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import msgspec
 
 
 class ObservableType(StrEnum):
-    """Kinds of value that an enforcement point or a SIEM can match."""
+    """Types of value that an enforcement point or a SIEM can match."""
 
     IPV4_ADDR = "ipv4-addr"
     IPV6_ADDR = "ipv6-addr"
@@ -48,15 +48,15 @@ _WILD: Final = re.compile(r"[*?%]")
 _WILD_MAILBOX: Final = re.compile(r"[*?%].*@", re.DOTALL)
 _WILD_FILE: Final = re.compile(r"[*?]")
 _WORD: Final = re.compile(r"\w")
-_OF_FEED: Final = " of "  # the names of feeds have no blanks, so the last one parts
+_OF_FEED: Final = " of "  # feed names have no spaces, so the last one separates
 
 
 class Observable(NamedTuple):
-    """One typed value in its canonical form (`connector.indicators.observable` makes them).
+    """One typed value in its canonical form, as `connector.indicators.observables` makes it.
 
-    A domain name means exactly that name; `*.bad.example` means every name below it and not the
-    name itself. Prefixes are written as in `198.51.100.0/24`; endpoints as `203.0.113.7:443/tcp`
-    and `[2001:db8::7]:443/tcp`.
+    A domain name means exactly that name; `*.bad.example` means every name below it, but not the
+    name itself. Prefixes look like `198.51.100.0/24`; endpoints like `203.0.113.7:443/tcp` and
+    `[2001:db8::7]:443/tcp`.
     """
 
     type: ObservableType
@@ -64,19 +64,19 @@ class Observable(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """What plans, `explain` and the audit call it."""
+        """Its name in plans, `explain` and the audit."""
         return self.value
 
     @property
     def below(self) -> bool:
-        """Whether this stands for all names below a domain."""
+        """Whether this means all names below a domain."""
         return self.type is ObservableType.DOMAIN_NAME and self.value.startswith("*.")
 
     @property
     def wild(self) -> bool:
-        """Whether a reader may take this for more values than one, by a wildcard in it.
+        """Whether a reader may match more than one value with this, because of a wildcard.
 
-        `*.bad.example` is no such: it means what is below a domain, everywhere.
+        `*.bad.example` does not count: every reader takes it for the names below a domain.
         """
         match self.type:
             case ObservableType.EMAIL_ADDR:
@@ -100,11 +100,11 @@ class RuleLanguage(StrEnum):
 
 
 class RuleRef(NamedTuple):
-    """A detection rule by its name here: its language, the indicator that bears it and its feed.
+    """A reference to a detection rule: its language, its indicator and the indicator's feed.
 
-    It stands where an observable stands: a list decides on it, a ledger knows whether it is
-    written. Its text is never read for observables. Any feed may choose any id, so an indicator
-    of one feed bears another rule than that of the same id of another feed.
+    It is used like an observable: a list decides on it, a ledger knows whether it is written. Its
+    text is never searched for observables. Any feed may choose any id, so indicators of two feeds
+    with the same id have different rules.
     """
 
     type: RuleLanguage
@@ -112,17 +112,17 @@ class RuleRef(NamedTuple):
 
     @classmethod
     def of(cls, language: RuleLanguage, indicator: str, feed: str) -> "RuleRef":
-        """Return the name of the rule that an indicator of a feed bears."""
+        """Return the name of the rule of an indicator of a feed."""
         return cls(language, f"{indicator}{_OF_FEED}{feed}")
 
     @property
     def shown(self) -> str:
-        """What plans, `explain` and the audit call it: the id of its indicator."""
+        """Its name in plans, `explain` and the audit: the id of its indicator."""
         return self.value.rpartition(_OF_FEED)[0]
 
     @property
     def feed(self) -> str:
-        """The feed whose indicator bears it."""
+        """The feed of its indicator."""
         return self.value.rpartition(_OF_FEED)[2]
 
 
@@ -131,7 +131,7 @@ SubjectType = ObservableType | RuleLanguage
 
 
 class Reason(StrEnum):
-    """Why a claim is, or is not, on a list; the same word in JSON, metrics, audit and log."""
+    """Why a claim is on a list or not; the same word in JSON, metrics, audit and log."""
 
     UNREADABLE = "unreadable"
     UNSUPPORTED_PATTERN = "unsupported_pattern"
@@ -154,11 +154,11 @@ class Reason(StrEnum):
 
 
 class Claim(NamedTuple):
-    """An indicator's word on one observable, or the rule that it bears.
+    """What an indicator says about one observable, or that it has a rule.
 
     `enforceable` means that seeing this observable alone makes the whole pattern true. Otherwise
-    `reason` is `not_enforceable` (watchlists may take the observable), or, where there is no
-    observable, also `unreadable` or `unsupported_pattern`. `why` says it in words.
+    `reason` is `not_enforceable` (watchlists may take the observable) or, without an observable,
+    also `unreadable` or `unsupported_pattern`. `why` explains it in words.
     """
 
     observable: Subject | None
@@ -168,7 +168,7 @@ class Claim(NamedTuple):
 
 
 class Tlp(IntEnum):
-    """Traffic Light Protocol 2.0 (FIRST), ordered from public to most restricted."""
+    """Traffic Light Protocol 2.0 (FIRST), ordered from public to most restrictive."""
 
     CLEAR = 0
     GREEN = 1
@@ -190,7 +190,7 @@ class Purpose(StrEnum):
 
 
 class Audience(StrEnum):
-    """Who sees what a list or an output holds."""
+    """Who sees a list or an output."""
 
     OWN = "own"
     OPERATOR = "operator"
@@ -203,7 +203,7 @@ NO_FIELDS: Final[Mapping[str, FieldValue]] = MappingProxyType({})
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One line of a list at a target: the observable, and what the output's mapping says of it."""
+    """One line of a list at a target: the observable, and the fields from the output's mapping."""
 
     observable: Observable
     fields: Mapping[str, FieldValue] = NO_FIELDS
@@ -221,9 +221,9 @@ class Entry(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A detection rule as its indicator bears it: one text, kept whole.
+    """The detection rule of an indicator: one text, kept as it is.
 
-    `name` is the indicator's, empty where a marking hides it; `modified` is its version's.
+    `name` is the indicator's, or empty if a marking hides it; `modified` is its version's.
     """
 
     indicator: str
@@ -235,21 +235,21 @@ class Rule:
 
     @property
     def ref(self) -> RuleRef:
-        """What lists and ledgers know the rule by."""
+        """The name of the rule in lists and ledgers."""
         return RuleRef.of(self.language, self.indicator, self.feed)
 
     @property
     def key(self) -> str:
-        """What tells it from all others: its indicator and its feed, as two may choose one id."""
+        """Its unique key: its indicator and its feed, as two feeds may choose the same id."""
         return self.ref.value
 
 
-# Among the markings of what was told: nothing marks it, so that the feed's configuration decides.
+# Stands for the absence of markings in context: the feed's configuration decides.
 UNMARKED: Final = "unmarked"
 
 
 class Word(NamedTuple):
-    """One thing that context says of an indicator, and the markings of all that led there."""
+    """One fact from context about an indicator, with the markings of the path to it."""
 
     kind: str
     name: str
@@ -258,7 +258,7 @@ class Word(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What its own feed says of an indicator by other objects, as many indicators share it.
+    """What its feed says about an indicator in other objects; shared by many indicators.
 
     An opinion is its producer and its score from 1 to 5.
     """
@@ -268,9 +268,9 @@ class Context(NamedTuple):
 
 
 class Producer(NamedTuple):
-    """Who created indicators: the labels of that identity, None while it is not at hand.
+    """The creator of indicators: the labels of that identity, or None while it is missing.
 
-    The labels hold its consent to be named; its name is told only as its markings allow.
+    The labels include its consent to be named; its name is shown only as its markings allow.
     """
 
     id: str = ""

@@ -57,14 +57,14 @@ class Published:
         return self.path.with_name(f".{self.path.name}.{digest}.entries")
 
     def records(self) -> list[Path]:
-        """Return every record of this file, the newest first."""
+        """Return every record of this file, newest first."""
         # With the digest in the pattern, `list` does not own the records of `list.txt`.
         named = re.compile(rf"\.{re.escape(self.path.name)}\.[0-9a-f]{{64}}\.entries")
         found = [path for path in self.path.parent.iterdir() if named.fullmatch(path.name)]
         return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
     def digest(self) -> str | None:
-        """Return the digest of the file's bytes; None when there is no file."""
+        """Return the hash of the file's bytes, or None if there is no file."""
         try:
             with self.path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Finds adapters and feeds by entry point, in-tree and third-party alike, and makes them."""
+"""Finds adapters and feeds by entry point, ours and third-party ones alike, and makes them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ FEEDS: Final = "connector.feeds"
 
 @dataclass(frozen=True, slots=True)
 class PluginInfo:
-    """What one installed adapter or feed is; `error` says why a broken one cannot be used."""
+    """An installed adapter or feed; `error` says why a broken one cannot be used."""
 
     name: str
     group: str
@@ -37,7 +37,7 @@ class PluginInfo:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Where a class of one name may come from: entry points, or the class itself."""
+    """The sources of a class: entry points, or the class itself."""
 
     points: tuple[EntryPoint, ...] = ()
     given: type[Any] | None = None
@@ -61,43 +61,43 @@ class _Found:
 
 
 class Registry:
-    """The adapters and feeds that this installation has; each is imported when first used."""
+    """The adapters and feeds of this installation; each is imported on first use."""
 
     def __init__(
         self,
         adapters: Mapping[str, type[Adapter[Any]]],
         feeds: Mapping[str, type[Feed[Any]]],
     ) -> None:
-        """Hold exactly these classes; `Registry.installed()` finds what is installed."""
+        """Contain exactly these classes; `Registry.installed()` finds the installed ones."""
         self._adapters = {name: _Found(given=kind) for name, kind in adapters.items()}
         self._feeds = {name: _Found(given=kind) for name, kind in feeds.items()}
 
     @classmethod
     def installed(cls, distribution: str | None = None) -> "Registry":
-        """Return a registry of what all distributions, or one, offer, importing none of it."""
+        """Return a registry of what all distributions, or one, offer, without importing it."""
         registry = cls({}, {})
         registry._adapters = _discover(ADAPTERS, distribution)
         registry._feeds = _discover(FEEDS, distribution)
         return registry
 
     def adapter_names(self) -> tuple[str, ...]:
-        """Return the names of all adapters, broken ones too."""
+        """Return the names of all adapters, including broken ones."""
         return tuple(sorted(self._adapters))
 
     def feed_names(self) -> tuple[str, ...]:
-        """Return the names of all feed types, broken ones too."""
+        """Return the names of all feed types, including broken ones."""
         return tuple(sorted(self._feeds))
 
     def adapter(self, name: str) -> type[Adapter[Any]]:
-        """Return the adapter of that name; raise ConfigError when it is unknown or broken."""
+        """Return the adapter with this name; raise ConfigError if it is unknown or broken."""
         kind: type[Any] = _load("adapter", name, self._adapters)
         if not issubclass(kind, ListAdapter | EntryAdapter | RuleAdapter):
-            reason = "is neither ListAdapter, EntryAdapter nor RuleAdapter"
+            reason = "is not a ListAdapter, EntryAdapter or RuleAdapter"
             raise ConfigError([_broken("adapter", name, reason)])
         naming = "takes_rules" if issubclass(kind, RuleAdapter) else "supports"
         named = getattr(kind, naming, None)
         if not isinstance(named, frozenset) or not named:
-            raise ConfigError([_broken("adapter", name, f"names nothing in `{naming}`")])
+            raise ConfigError([_broken("adapter", name, f"has an empty `{naming}`")])
         try:
             compile_mapping(read_mapping(kind.default_mapping), kind.fields)
         except ConfigError as error:
@@ -106,18 +106,18 @@ class Registry:
         return kind
 
     def feed(self, name: str) -> type[Feed[Any]]:
-        """Return the feed type of that name; raise ConfigError when it is unknown or broken."""
+        """Return the feed type with this name; raise ConfigError if it is unknown or broken."""
         kind = _load("feed type", name, self._feeds)
         if not issubclass(kind, Feed):
             raise ConfigError([_broken("feed type", name, "is not a Feed")])
         return kind
 
     def adapters(self) -> tuple[PluginInfo, ...]:
-        """Return what every adapter is and can do, with the fault of each broken one."""
+        """Return the description of every adapter, with the error of each broken one."""
         return tuple(self._adapter_info(name) for name in self.adapter_names())
 
     def feeds(self) -> tuple[PluginInfo, ...]:
-        """Return what every feed type is, with the fault of each broken one."""
+        """Return the description of every feed type, with the error of each broken one."""
         return tuple(self._feed_info(name) for name in self.feed_names())
 
     def make_adapter(
@@ -128,12 +128,12 @@ class Registry:
         publish_folder: Path,
         types: frozenset[ObservableType] = frozenset(ObservableType),
     ) -> Adapter[Any]:
-        """Return an adapter for one output, with a client of its own if its options ask for one."""
+        """Return an adapter for one output, with its own HTTP client if its options need one."""
         place = Place(output_name, publish_folder, types)
         return self.adapter(name)(settings, _http(settings), place)
 
     def make_feed(self, name: str, settings: Settings) -> Feed[Any]:
-        """Return a feed, with a client of its own if its options ask for one."""
+        """Return a feed, with its own HTTP client if its options need one."""
         return self.feed(name)(settings, _http(settings))
 
     def _adapter_info(self, name: str) -> PluginInfo:
@@ -163,7 +163,7 @@ class Registry:
 
 
 def nearest(word: str, words: tuple[str, ...], most: int = 8) -> str:
-    """Return the words that would do, the likeliest first, cut off after `most`."""
+    """Return the valid words, the likeliest first, cut off after `most`."""
     close = get_close_matches(word, words, n=len(words), cutoff=0.6) if words else []
     ordered = [*close, *(other for other in words if other not in close)]
     return ", ".join([*ordered[:most], *(["..."] if len(ordered) > most else [])])
@@ -172,7 +172,7 @@ def nearest(word: str, words: tuple[str, ...], most: int = 8) -> str:
 def _discover(group: str, distribution: str | None) -> dict[str, _Found]:
     points: dict[str, dict[tuple[str, str], EntryPoint]] = {}
     for point in entry_points(group=group):
-        # A distribution found twice on the path (an editable one) still offers its plugin once.
+        # A distribution found twice on the path (if editable) still offers its plugin once.
         owner = point.dist.name if point.dist else ""
         if distribution in {None, owner}:
             points.setdefault(point.name, {}).setdefault((owner, point.value), point)
@@ -181,11 +181,11 @@ def _discover(group: str, distribution: str | None) -> dict[str, _Found]:
 
 def _load(what: str, name: str, found: Mapping[str, _Found]) -> type[Any]:
     if name not in found:
-        would_do = nearest(name, tuple(sorted(found))) or "none is installed"
+        would_do = nearest(name, tuple(sorted(found))) or "none are installed"
         raise ConfigError([f"{name} is not an installed {what} ({would_do})"])
     try:
         kind = found[name].load()
-    except (Exception, SystemExit) as error:  # an import may fail in any way, the others go on
+    except (Exception, SystemExit) as error:  # an import can fail in any way; keep the others
         reason = f"{type(error).__name__}: {error}"
         raise ConfigError(
             [_broken(what, name, f"from {found[name].origin} failed to load: {reason}")]
@@ -197,7 +197,7 @@ def _load(what: str, name: str, found: Mapping[str, _Found]) -> type[Any]:
 
 
 def _refuse_unfinished(what: str, name: str, kind: type[Any]) -> None:
-    """Refuse a class that could not be made or configured later."""
+    """Refuse a class that could not be instantiated or configured later."""
     options = getattr(kind, "settings_type", None)
     if not (isinstance(options, type) and issubclass(options, Settings)):
         raise ConfigError([_broken(what, name, "has no `settings_type` derived from Settings")])

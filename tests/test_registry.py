@@ -127,7 +127,9 @@ def test_an_unknown_name_is_answered_with_the_names_that_would_do():
     with pytest.raises(ConfigError) as caught:
         registry().adapter("txt")
     assert str(caught.value) == "txt is not an installed adapter (text, addresses, remote)"
-    with pytest.raises(ConfigError, match=r"x is not an installed feed type \(none is installed\)"):
+    with pytest.raises(
+        ConfigError, match=r"x is not an installed feed type \(none are installed\)"
+    ):
         Registry({}, {}).feed("x")
 
 
@@ -176,12 +178,12 @@ class Signatures(NoLanguages):
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        (NoLanguages, "names nothing in `takes_rules`"),
+        (NoLanguages, "has an empty `takes_rules`"),
         (BadMapping, r"default_mapping\.coment: is not a field of this target \(comment\)"),
         (NoOptions, "has no `settings_type` derived from Settings"),
-        (NoSupport, "names nothing in `supports`"),
+        (NoSupport, "has an empty `supports`"),
         (Unfinished, "lacks add, read, remove"),
-        (PagesFeed, "is neither ListAdapter, EntryAdapter nor RuleAdapter"),
+        (PagesFeed, "is not a ListAdapter, EntryAdapter or RuleAdapter"),
     ],
 )
 def test_an_adapter_that_could_not_work_is_refused(kind, reason):

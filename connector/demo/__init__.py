@@ -1,4 +1,4 @@
-"""Everything on this machine: a TAXII server with sample data, daemon, lists, live view."""
+"""The demo: a TAXII server with sample data, daemon, lists and a live view on this machine."""
 
 import signal
 import sys
@@ -27,8 +27,8 @@ _ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def run_demo(console: Console, *, seconds: int | None, port: int) -> int:
     """Show the whole way of an indicator on this machine; return the exit code.
 
-    Ends after `seconds`, by Ctrl-C or by SIGTERM; all that was started is then stopped, and the
-    temporary folder is gone.
+    Ends after `seconds`, on Ctrl-C or on SIGTERM; it then stops everything it started and removes
+    the temporary folder.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     with (
@@ -49,17 +49,17 @@ def run_demo(console: Console, *, seconds: int | None, port: int) -> int:
 
 
 def _parting(finished: bool) -> str:
-    return "ending ..." if finished else "ending before all was shown ..."
+    return "ending ..." if finished else "ending before everything was shown ..."
 
 
 def _program() -> str:
-    """Return how this program was called, for commands that the viewer may copy."""
+    """Return how this program was called, for commands that the viewer can copy."""
     return sys.argv[0] if Path(sys.argv[0]).name == "connector" else "connector"
 
 
 @contextmanager
 def _ended_by_signals() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C or a supervisor sets, so that everything ends in order."""
+    """Yield an event that Ctrl-C or a supervisor sets, for an orderly end."""
     ending = threading.Event()
 
     def ends(_signal: int, _frame: FrameType | None) -> None:
@@ -75,7 +75,7 @@ def _ended_by_signals() -> Iterator[threading.Event]:
 
 @contextmanager
 def _events() -> Iterator["SimpleQueue[Event]"]:
-    """Yield the service's log as it is written; nothing of it goes to the terminal by itself."""
+    """Yield the service's log as it is written, and keep it off the terminal."""
     events: SimpleQueue[Event] = SimpleQueue()
 
     def keep(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> NoReturn:

@@ -1,4 +1,4 @@
-"""How the demo looks: a line for everything that happens, and on a terminal a live panel below."""
+"""The demo's display: one line per event, and on a terminal a live panel below them."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,21 +23,21 @@ _WIDEST: Final = 100
 _STATES: Final = {"ok": "green", "held": "yellow", "never": "yellow"}
 _MEANINGS: Final[Mapping[str, str]] = {
     Reason.UNREADABLE: "not valid STIX",
-    Reason.UNSUPPORTED_PATTERN: "no value can be read from it",
-    Reason.NOT_ENFORCEABLE: "one value alone is not enough",
-    Reason.REVOKED: "taken back by its producer",
-    Reason.NOT_YET_VALID: "begins later",
-    Reason.EXPIRED: "its time is over",
+    Reason.UNSUPPORTED_PATTERN: "no observable can be read from it",
+    Reason.NOT_ENFORCEABLE: "one observable alone is not enough",
+    Reason.REVOKED: "revoked by its producer",
+    Reason.NOT_YET_VALID: "not valid yet",
+    Reason.EXPIRED: "no longer valid",
     Reason.WITHHELD: "its marking forbids it here",
-    Reason.DESELECTED: "this list does not ask for it",
+    Reason.DESELECTED: "the list does not select it",
     Reason.ALLOWLISTED: "must never be stopped",
-    Reason.SUPERSEDED: "another indicator carries it",
-    Reason.WANTED: "is enforced",
+    Reason.SUPERSEDED: "another indicator provides the entry",
+    Reason.WANTED: "on the list",
 }
 
 
 class Screen:
-    """Prints lines with the time since the start, and keeps the panel where there is a terminal."""
+    """Prints lines with the time since the start, and the panel if there is a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -62,7 +62,7 @@ class Screen:
 
     @property
     def lively(self) -> bool:
-        """Whether somebody watches on a terminal."""
+        """Whether the output is a terminal."""
         return self._live is not None
 
     @property
@@ -71,19 +71,19 @@ class Screen:
         return time.monotonic() - self._started
 
     def line(self, actor: str, text: str, style: str = "") -> None:
-        """Print what somebody did just now."""
+        """Print what an actor has just done."""
         line = Text(f"{self.seconds:6.1f} s  ", style="dim")
         line.append(f"{actor:<10} ", style=_ACTORS.get(actor, ""))
         line.append(text, style=style or "default")
         self._console.print(line)
 
     def heading(self, text: str) -> None:
-        """Print what comes next."""
+        """Print a heading."""
         self._console.print()
         self._console.print(Text(text, style="bold"))
 
     def below(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Print facts in two columns, under the line before."""
+        """Print facts in two columns, below the previous line."""
         table = Table.grid(padding=(0, 2, 0, 0))
         for left, right in rows:
             table.add_row(Text(f"  {left}", style="yellow"), Text(right))
@@ -95,7 +95,7 @@ class Screen:
             self._console.print(Text(f"  {command}", style="yellow"), soft_wrap=True)
 
     def reasons(self, lists: Sequence[Json], claims: int) -> None:
-        """Print how many claims each list takes, and why it does not take the others."""
+        """Print how many claims each list takes, and why it leaves out the others."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("  reason")
         for listed in lists:
@@ -111,19 +111,19 @@ class Screen:
                     style=style,
                 )  # fmt: skip
         totals = [str(sum(listed["reasons"].values())) for listed in lists]
-        meaning = Text(f"each adds up to the {claims} claims", style="dim")
+        meaning = Text(f"each column adds up to {claims} claims", style="dim")
         table.add_row("  all", *totals, meaning, style="bold")
         self._console.print(table)
 
     def panel(self, status: Json, lists_url: str, ending: str) -> None:
-        """Show how things stand now."""
+        """Show the current state."""
         if self._live is not None:
-            # The terminal's own ^C must fit behind the last line, or it would move the panel.
+            # The terminal's ^C must fit after the last line, or it would move the panel.
             width = min(_WIDEST, self._console.width - len("^C") - 1)
             self._live.update(_panel(status, lists_url, ending, width), refresh=True)
 
     def end_panel(self) -> None:
-        """Take the panel away."""
+        """Remove the panel."""
         if self._live is not None:
             self._live.transient = True
             self._live.stop()

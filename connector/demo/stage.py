@@ -1,4 +1,4 @@
-"""What the demo runs: a TAXII server, the daemon and its list server, all on loopback."""
+"""The servers of the demo: a TAXII server, the daemon and its list server, all on loopback."""
 
 import json
 import socket
@@ -26,7 +26,7 @@ from connector.testing.samples.ais_like import whole_feed
 from connector.testing.taxii.server import ServedCollection, TaxiiServer
 
 POLL: Final = timedelta(seconds=2)
-# Few enough that their IPv4 addresses, of the documentation ranges, are not those of the story.
+# Few enough that their IPv4 addresses, from documentation ranges, are not those of the story.
 INDICATORS: Final = 1500
 _OLDEST: Final = timedelta(days=20)
 _LOOK_SECONDS: Final = 0.05
@@ -34,8 +34,8 @@ _ANSWER_SECONDS: Final = 10.0
 _PORTS_TRIED: Final = 5
 
 _CONFIG: Final = """\
-# The demo's own configuration. Its sample data has reserved addresses and names, so the
-# allowlist leaves out the group `documentation`, which a real one should keep.
+# The demo's configuration. Its sample data has reserved addresses and names, so the allowlist
+# leaves out the group `documentation`, which a real one should keep.
 version: 1
 feeds:
   sample:
@@ -68,7 +68,7 @@ server: {{listen: "127.0.0.1:{port}"}}
 
 
 class Stage:
-    """Everything between `with` and its end; `revoke` is what a producer would do."""
+    """Everything that runs during the demo; `revoke` does what a producer would do."""
 
     def __init__(self, folder: Path, port: int, short_life: timedelta) -> None:
         self.config = folder / "config.yaml"
@@ -103,14 +103,14 @@ class Stage:
         self.taxii.close()
 
     def start(self) -> Loaded:
-        """Write the configuration and start the daemon on it; raise what it could not start for."""
+        """Write the configuration and start the daemon; raise the error if it cannot start."""
         if self._port:
             try:
                 return self._started(self._port)
             except (ConfigError, UnavailableError) as error:
                 raise UnavailableError(f"{error}: choose another with --port") from error
         for _attempt in range(_PORTS_TRIED):
-            with suppress(UnavailableError):  # somebody took the port that was free a moment ago
+            with suppress(UnavailableError):  # the port was free a moment ago, but is taken now
                 return self._started(_free_port())
         return self._started(_free_port())
 
@@ -138,12 +138,12 @@ class Stage:
         return f"http://127.0.0.1:{self.listening}/lists"
 
     def status(self) -> Json:
-        """Return what monitoring gets from /healthz."""
+        """Return the response of /healthz."""
         answer: Json = json.loads(self._get("/healthz"))
         return answer
 
     def fetch(self, file: str) -> list[str]:
-        """Return the lines that a firewall gets."""
+        """Return the lines that a firewall fetches."""
         return self._get(f"/lists/{file}").decode().splitlines()
 
     def _get(self, path: str) -> bytes:
@@ -155,7 +155,7 @@ class Stage:
             connection.close()
 
     def explain(self, *values: str) -> list[Json]:
-        """Return what `connector explain` says of each, asked beside the running daemon."""
+        """Return what `connector explain` says about each value while the daemon runs."""
         loaded = load(self.config, self._registry)
         with (
             closing(open_store(loaded, alone=False)) as store,
@@ -164,7 +164,7 @@ class Stage:
             return [explain_value(service, value) for value in values]
 
     def revoke(self, value: str) -> str:
-        """Take back the indicator on a value at the TAXII server; return its id."""
+        """Revoke the indicator of a value at the TAXII server; return its id."""
         found = sample_feed.on(value, self._told_of)[0]
         self.taxii.add_objects([_raw(sample_feed.revoked(found, utc_now()))])
         return str(found.id)
@@ -178,7 +178,7 @@ def _raw(found: Any) -> bytes:
 
 
 def _faster(loaded: Loaded) -> Loaded:
-    """Poll more often than a file may ask for: this server is ours, and the viewer waits."""
+    """Poll more often than a file allows: the server is ours, and the viewer is waiting."""
     feeds = {
         name: feed.model_copy(update={"every": POLL}) for name, feed in loaded.config.feeds.items()
     }

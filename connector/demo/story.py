@@ -1,4 +1,4 @@
-"""What the demo shows, scene by scene; the daemon's own log says what happened meanwhile."""
+"""The demo, scene by scene; the daemon's log reports what happens meanwhile."""
 
 import threading
 import time
@@ -31,15 +31,15 @@ Event = dict[str, Any]
 
 
 class EndedError(Exception):
-    """The viewer has seen enough, or the time is over."""
+    """The viewer has stopped the demo, or the time is up."""
 
 
 class StuckError(ConnectorError):
-    """Something that had to happen did not."""
+    """Something that should have happened did not."""
 
 
 class Story:
-    """Tells what happens on a stage until it is told to end."""
+    """Shows what happens on a stage until it should end."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Story:
         self.finished = False
 
     def tell(self, program: str) -> None:
-        """Show every scene, then how things stand, until the end."""
+        """Show every scene, then the current state, until the end."""
         self._begin()
         self._first_lists()
         self._refusals()
@@ -68,7 +68,7 @@ class Story:
         self._revocation()
         self._expiry()
         self.finished = True
-        self._screen.heading("That was all. The daemon runs on; Ctrl-C ends it.")
+        self._screen.heading("That was all. The daemon keeps running; Ctrl-C stops it.")
         self._wait(None)
 
     def _begin(self) -> None:
@@ -78,10 +78,10 @@ class Story:
         config = stage.start().config
         screen.line(
             "connector",
-            f"the daemon runs: {len(config.feeds)} feed, {len(config.lists)} lists, "
+            f"the daemon is running: {len(config.feeds)} feed, {len(config.lists)} lists, "
             f"{len(config.outputs)} outputs; it polls every {POLL.seconds} s",
         )
-        screen.line("connector", f"the list server runs: {stage.lists_url}/addresses.txt")
+        screen.line("connector", f"the list server is running: {stage.lists_url}/addresses.txt")
 
     def _first_lists(self) -> None:
         def all_written() -> bool:
@@ -91,7 +91,7 @@ class Story:
         self._wait_for(all_written, "the first lists")
         self._begun = self._screen.lively
         status = self._stage.status()
-        self._screen.heading("What became of every claim that was read, on each list")
+        self._screen.heading("What happened to every claim, on each list")
         self._screen.reasons(status["lists"], status["claims"])
 
     def _refusals(self) -> None:
@@ -104,7 +104,7 @@ class Story:
 
     def _offer(self, program: str) -> None:
         config = self._stage.config
-        self._screen.heading("Ask yourself, in another terminal")
+        self._screen.heading("Try it yourself, in another terminal")
         self._screen.commands(
             [
                 f"curl {self._stage.lists_url}/addresses.txt",
@@ -116,7 +116,7 @@ class Story:
 
     def _revocation(self) -> None:
         value = MARKED_FOR_REVOCATION
-        self._screen.heading("A producer takes an indicator back")
+        self._screen.heading("A producer revokes an indicator")
         self._fetched("firewall", "addresses.txt", value)
         began = time.monotonic()
         indicator = self._stage.revoke(value)
@@ -128,20 +128,22 @@ class Story:
         self._explained(value, "firewall")
 
     def _expiry(self) -> None:
-        self._screen.heading("Another one runs out by itself: its valid_until passes")
+        self._screen.heading("Another one expires: its valid_until passes")
         if SHORT_LIVED in self._stage.fetch("names.txt"):
             self._fetched("resolver", "names.txt", SHORT_LIVED)
         self._gone("resolver", "names.txt", SHORT_LIVED)
         took = (utc_now() - self._stage.short_lived_until).total_seconds()
-        words = f"{defang(SHORT_LIVED)} is gone, {took:.1f} s after its end"
+        words = f"{defang(SHORT_LIVED)} is gone, {took:.1f} s after it expired"
         self._screen.line("resolver", words, "bold green")
         self._explained(SHORT_LIVED, "resolver")
 
     def _fetched(self, reader: str, file: str, value: str) -> None:
         lines = self._stage.fetch(file)
         if value not in lines:
-            raise StuckError(f"{file} lacks {defang(value)}, which the sample feed names")
-        self._screen.line(reader, f"gets {file}, {len(lines)} entries with {defang(value)}")
+            raise StuckError(f"{file} lacks {defang(value)}, which the sample feed contains")
+        self._screen.line(
+            reader, f"fetches {file}: {len(lines)} entries, including {defang(value)}"
+        )
 
     def _gone(self, reader: str, file: str, value: str) -> None:
         what = f"{defang(value)} to leave {file}, which the {reader} fetches"
@@ -165,7 +167,7 @@ class Story:
             self._tick()
 
     def _tick(self) -> None:
-        """Let a moment pass: tell what happened in it, and end where the end has come."""
+        """Wait a moment: show what happened, and raise when it is time to end."""
         over = self._deadline is not None and time.monotonic() >= self._deadline
         if over or self._ending.wait(_TICK_SECONDS):
             raise EndedError
@@ -175,7 +177,7 @@ class Story:
         if self._begun and time.monotonic() - self._looked >= _STATUS_EVERY_SECONDS:
             self._looked = time.monotonic()
             left = None if self._deadline is None else self._deadline - self._looked
-            words = "Ctrl-C ends it" if left is None else f"ends in {left:.0f} s, or by Ctrl-C"
+            words = "Ctrl-C stops it" if left is None else f"ends in {left:.0f} s, or on Ctrl-C"
             self._screen.panel(self._stage.status(), self._stage.lists_url, words)
 
     def _tell_events(self) -> None:
@@ -189,18 +191,18 @@ class Story:
 
 
 def _told(event: Event) -> Iterable[tuple[str, str]]:
-    """Yield the lines that a line of the log is worth here."""
+    """Yield the lines to show for a line of the log."""
     name = event["event"]
     if name == "feed.polled":
         words = _counted(event, ("new", "updated", "revoked", "withdrawn"))
         if words:
-            yield "feed", f"{event['feed']} is polled: {words}"
+            yield "feed", f"{event['feed']} polled: {words}"
     elif name == "list.refreshed":
         if words := _counted(event, ("added", "removed", "changed")):
-            yield "list", f"{event['list']} is decided: {words}"
+            yield "list", f"{event['list']} decided: {words}"
     elif name == "output.applied":
         if words := _counted(event, ("added", "updated", "removed", "rejected")):
-            yield "output", f"{event['output']} is written: {words}"
+            yield "output", f"{event['output']} written: {words}"
     elif event.get("level") in ("warning", "error", "critical"):
         facts = ", ".join(
             f"{key} {value}"
@@ -215,7 +217,7 @@ def _counted(event: Event, kinds: Iterable[str]) -> str:
 
 
 def _outcome(answer: Json, output: str) -> str:
-    """Return what became of exactly the value asked for; prefixes around it are left out."""
+    """Return the outcome for exactly this value, without the prefixes around it."""
     for observable in answer["observables"]:
         if observable["value"] == answer["value"]:
             found = next(one for one in observable["outputs"] if one["name"] == output)

@@ -1,1 +1,1 @@
-"""Feeds that come with the package."""
+"""The feeds included in the package."""

@@ -26,19 +26,19 @@ class BundleSettings(Settings):
     """Options of a feed of files."""
 
     path: FilePath = Field(
-        description="A file of STIX 2.0 or 2.1, a folder (its files ending in "
-        f"{', '.join(SUFFIXES)}, in small letters or capitals), or a glob such as "
+        description="A file with STIX 2.0 or 2.1, a folder (its files ending in "
+        f"{', '.join(SUFFIXES)}, in lower or upper case), or a glob such as "
         "reports/**/*.json."
     )
     max_file_mib: int = Field(256, ge=1, le=4096, description="Largest file accepted, in MiB.")
 
 
 class BundleFeed(Feed[BundleSettings]):
-    """Every file is a collection that is read whole when it changed.
+    """Every file is a collection, read as a whole whenever it has changed.
 
-    A file that is gone is absent from `collections`, and so its objects were withdrawn; a file
-    that cannot be read is an error, and its objects stay. A cursor is `STAMP DIGEST`: what the
-    file system said of the file when it was read, and the hash of its content.
+    A deleted file is no longer among `collections`, so its objects are withdrawn; a file that
+    cannot be read is an error, and its objects stay. A cursor is `STAMP DIGEST`: the file's
+    metadata when it was read, and the hash of its content.
     """
 
     settings_type = BundleSettings
@@ -58,25 +58,25 @@ class BundleFeed(Feed[BundleSettings]):
         self._empty = False
 
     def collections(self) -> Sequence[Collection]:
-        """Return one collection for each file; a folder that exists may well be empty."""
+        """Return one collection per file; an existing folder may be empty."""
         self._search = Search.of(self.settings.path)
         found = self._search.find()
         if not found.files and self._search.one_file:
             raise UnavailableError(
-                f"{self.settings.path}: no such file or folder; to withdraw what a file held, "
+                f"{self.settings.path}: no such file or folder; to withdraw the objects of a file, "
                 "leave an empty bundle there"
             )
         self._tell_passed_over(found)
         return [Collection(str(file), file.name, whole=True, at_once=True) for file in found.files]
 
     def _tell_passed_over(self, found: Found) -> None:
-        """Say once what lies there unread; where that is all, nobody meant a folder of nothing."""
+        """Warn once about files that are not read; raise if there are no others."""
         others = [harmless(name) for name in found.passed_over]
         if others and not found.files:
             raise UnavailableError(
-                f"{self.settings.path}: holds nothing that is read, such as {others[0]!r}: files "
-                f"should end in {', '.join(SUFFIXES)}, or be named by a glob, as those of folders "
-                "below it; to withdraw what its files held, leave an empty bundle there"
+                f"{self.settings.path}: has only files that are not read, such as {others[0]!r}: "
+                f"files should end in {', '.join(SUFFIXES)}; files with other names or in "
+                "subfolders need a glob; to withdraw all objects, leave an empty bundle there"
             )
         if others and others != self._passed_over:
             log.warning("feed.files_passed_over", folder=str(self.settings.path),
@@ -87,7 +87,7 @@ class BundleFeed(Feed[BundleSettings]):
         self._passed_over, self._empty = others, nothing
 
     def pages(self, collection: Collection, cursor: str | None) -> Iterator[Page]:
-        """Yield the file's objects, or nothing at all when they are those of the cursor."""
+        """Yield the file's objects, or nothing if the cursor already covers them."""
         path = self._search.folder / collection.key
         before = _stamp(path)
         stamp, _, digest = (cursor or _FROM_START).partition(" ")
@@ -110,7 +110,7 @@ class BundleFeed(Feed[BundleSettings]):
 
 
 def _paged(objects: list[bytes], cursor: str) -> Iterator[Page]:
-    """Until the last page the file does not count as read, so a crash reads it again."""
+    """Yield pages; only the last marks the file as read, so after a crash it is read again."""
     last = max(0, len(objects) - 1) // _PAGE * _PAGE
     for start in range(0, last, _PAGE):
         yield Page(objects[start : start + _PAGE], _FROM_START, last=False)
@@ -128,6 +128,6 @@ def _stamp(path: Path) -> str:
 
 
 def _settled(stamp: str, now: int) -> bool:
-    """Whether a change would show: two writes in one tick of the file system's clock would not."""
+    """Return whether a change would show, unlike two writes in one tick of the file system."""
     latest = max(int(nanoseconds) for nanoseconds in stamp.split(":")[:2]) // 1000
     return now - latest > _SETTLED

@@ -1,4 +1,4 @@
-"""Finds the files that a path means: one file, a folder's, or those of a glob."""
+"""Finds the files of a path: one file, a folder's files, or those of a glob."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ _WILD: Final = frozenset("*?[")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The files of a path, and what lies beside them and is not read, both relative to a folder."""
+    """The files of a path, and the other files there, both relative to a folder."""
 
     files: Sequence[Path]
     passed_over: Sequence[str] = ()
@@ -25,7 +25,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What a path of the file means: patterns, part by part, below a folder that must exist."""
+    """What a configured path means: patterns, part by part, below a folder that must exist."""
 
     folder: Path
     patterns: tuple[str, ...]
@@ -33,7 +33,7 @@ class Search:
 
     @classmethod
     def of(cls, path: Path) -> "Search":
-        """Read the path: what exists is meant as it stands, else `*`, `?`, `[` and `**` count."""
+        """Read the path: literally if it exists, else with `*`, `?`, `[` and `**`."""
         wild = [n for n, part in enumerate(path.parts) if _WILD & set(part)]
         if path.is_dir():
             return cls(path, ())
@@ -42,7 +42,7 @@ class Search:
         return cls(Path(*path.parts[: wild[0]]), path.parts[wild[0] :])
 
     def find(self) -> Found:
-        """Return what there is now; raise when a folder cannot be listed, or holds too much."""
+        """Return the current files; raise if a folder cannot be listed or has too many."""
         try:
             names, passed_over = self._names()
         except OSError as error:
@@ -51,7 +51,7 @@ class Search:
             ) from error
         except RecursionError as error:
             raise UnavailableError(f"{self.folder}: its folders are nested too deep") from error
-        # A name that is no text cannot be kept as the key of a collection.
+        # A name that is not valid text cannot be the key of a collection.
         files = [Path(name) for name in sorted(names) if _is_text(name)]
         odd = [name for name in names if not _is_text(name)]
         return Found(files, sorted([*passed_over, *odd]))
@@ -71,7 +71,7 @@ class Search:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """A link that leads nowhere counts as a file: reading it says so, and nothing is withdrawn."""
+    """Count a broken link as a file: reading it reports the error and withdraws nothing."""
     return [entry for entry in _listing(folder) if not entry.is_dir()]
 
 
@@ -80,7 +80,7 @@ def _folders(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _listing(folder: Path) -> list[os.DirEntry[str]]:
-    """Hidden files are left out: that is how uploads under way are usually named."""
+    """Leave out hidden files: unfinished uploads usually have such names."""
     with os.scandir(folder) as entries:
         found = list(islice((e for e in entries if not e.name.startswith(".")), MOST_FILES + 1))
     _refuse_too_many(folder, len(found))
@@ -89,11 +89,11 @@ def _listing(folder: Path) -> list[os.DirEntry[str]]:
 
 def _refuse_too_many(folder: Path, count: int) -> None:
     if count > MOST_FILES:
-        raise UnavailableError(f"{folder}: holds more than {MOST_FILES:,} files")
+        raise UnavailableError(f"{folder}: contains more than {MOST_FILES:,} files")
 
 
 def _holds_files(folder: Path) -> bool:
-    """Say whether a folder that is not looked into holds what would be read; unsure means no."""
+    """Return whether a folder that is not searched has files to read; unsure means no."""
     try:
         with os.scandir(folder) as entries:
             return any(entry.name.lower().endswith(SUFFIXES) for entry in entries)
@@ -110,7 +110,7 @@ def _is_text(name: str) -> bool:
 
 
 def _matching(folder: Path, patterns: tuple[str, ...]) -> Iterator[str]:
-    """`Path.glob` passes over folders that it may not list, so their files would seem deleted."""
+    """List folders ourselves: `Path.glob` skips unreadable ones, whose files would seem deleted."""
     first, *rest = patterns
     if first == "**":
         yield from _matching(folder, tuple(rest) or ("*",))

@@ -1,7 +1,7 @@
-"""Cuts JSON documents into their STIX objects, each left as the bytes that came.
+"""Splits JSON documents into their STIX objects, each as the bytes received.
 
-How many objects a document may hold is known before any is made of it: a few bytes suffice to
-compress millions of empty ones.
+The number of objects is bounded before any is built: a few bytes can compress millions of empty
+ones.
 """
 
 import re
@@ -12,14 +12,14 @@ import msgspec
 from connector.errors import UnavailableError
 from connector.indicators.flat_json import TooManyError, elements, members
 
-MOST_IN_A_PAGE: Final = 100_000  # ten times the most that we ever ask for
+MOST_IN_A_PAGE: Final = 100_000  # ten times the largest page that we request
 _MOST_IN_A_SMALL_FILE: Final = 10_000
-_SMALLEST_OBJECT: Final = 64  # bytes: an id alone has some 50
-_COMMAS: Final = 4  # for each object allowed: where there are fewer, the decoder makes little
+_SMALLEST_OBJECT: Final = 64  # bytes: an id alone has about 50
+_COMMAS: Final = 4  # per object allowed: with fewer, the decoder builds little
 _DEEPEST: Final = 3
 _EMPTY: Final = re.compile(rb"\s*\{\s*\}\s*")
-# What some producers' own libraries write and no reader of ours takes: half a surrogate pair in a
-# string, and numbers that JSON does not have. Other escapes are matched so that they are passed.
+# Some producers' libraries write what no reader of ours accepts: half a surrogate pair in a string,
+# and numbers that JSON does not have. Other escapes are matched in order to skip them.
 _STRING_OR_ODD_NUMBER: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|-?\b(?:NaN|Infinity)\b', re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL)
 _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -50,7 +50,7 @@ _check_whole: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """A page of a TAXII collection; `next` is None where the server gave none."""
+    """A page of a TAXII collection; `next` is None if the server gave none."""
 
     objects: list[bytes]
     more: bool
@@ -58,16 +58,16 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 def read_envelope(content: bytes, where: str) -> Envelope:
-    """Return the page, or raise when this is no envelope: a page of nothing must be a true one."""
+    """Return the page; raise if this is not an envelope, as an empty page must be a real one."""
     try:
         found = _read_envelope(content)
         if found.objects is None and found.more is None and not _EMPTY.fullmatch(content):
-            raise UnavailableError(f"{where}: answered JSON that is not a TAXII envelope")
+            raise UnavailableError(f"{where}: returned JSON that is not a TAXII envelope")
     except TooManyError as error:
         raise _too_large(where) from error
     except _FAULTS as error:
         raise UnavailableError(
-            f"{where}: answered an incomplete or invalid page: {error}"
+            f"{where}: returned an incomplete or invalid page: {error}"
         ) from error
     token = None if found.next is None else str(found.next)
     return Envelope(list(map(bytes, found.objects or ())), bool(found.more), token or None)
@@ -86,9 +86,9 @@ def read_bundle(content: bytes, where: str) -> list[bytes]:
         raise _too_large(where) from error
     except _FAULTS as error:
         raise UnavailableError(
-            f"{where}: answered an incomplete or invalid page: {error}"
+            f"{where}: returned an incomplete or invalid page: {error}"
         ) from error
-    raise UnavailableError(f"{where}: answered JSON that is not a STIX bundle")
+    raise UnavailableError(f"{where}: returned JSON that is not a STIX bundle")
 
 
 def read_document(content: bytes, where: str) -> list[bytes]:
@@ -98,8 +98,8 @@ def read_document(content: bytes, where: str) -> list[bytes]:
         return _Cut(where, most).objects(content.strip())
     except TooManyError as error:
         raise UnavailableError(
-            f"{where}: holds more than {most:,} objects, of less than {_SMALLEST_OBJECT} bytes "
-            "each: these are no STIX objects"
+            f"{where}: contains more than {most:,} objects of less than {_SMALLEST_OBJECT} bytes "
+            "each: these are not STIX objects"
         ) from error
     except _FAULTS as error:
         raise UnavailableError(f"{where}: is incomplete or invalid JSON: {error}") from error
@@ -107,8 +107,8 @@ def read_document(content: bytes, where: str) -> list[bytes]:
 
 def _too_large(where: str) -> UnavailableError:
     return UnavailableError(
-        f"{where}: answered a page of more than {MOST_IN_A_PAGE:,} objects: the server heeds no "
-        "limit, and its operator has to mend that"
+        f"{where}: returned a page of more than {MOST_IN_A_PAGE:,} objects: the server ignores "
+        "the limit, which its operator must fix"
     )
 
 
@@ -137,10 +137,10 @@ def _with_objects(envelope: _Envelope, listed: bytes) -> _Envelope:
 
 
 def _may_hold_more(text: bytes, most: int) -> bool:
-    """Say whether a list in the text may have many more elements than that: counted by commas.
+    """Return whether a list in the text may have many more elements than that, by its commas.
 
-    A decoder would make them all before it told how many there are; without it each costs more,
-    but those beyond `most` are not made at all.
+    A decoder would build all of them before it could count them; without it each costs more, but
+    those beyond `most` are never built.
     """
     enough = _COMMAS * most
     return len(text) > 2 * enough and text.count(b",") > enough
@@ -157,9 +157,9 @@ def _read_document(text: bytes) -> _Document:
 
 
 def _blame_objects(error: Exception, content: bytes) -> None:
-    """Raise the error again, unless the document is whole and only what stands in it is at fault.
+    """Raise the error again, unless the document is complete and only its contents are invalid.
 
-    One object that nobody can read must not keep the others, and all later pages, from us.
+    One unreadable object must not cost us the others and all later pages.
     """
     if isinstance(error, RecursionError):
         return
@@ -174,7 +174,7 @@ def _blame_objects(error: Exception, content: bytes) -> None:
 
 
 def _softened(content: bytes) -> bytearray:
-    """Return the document with what no reader takes blotted out: it stays as long as it was."""
+    """Return the document, at the same length, with text that no reader accepts blanked out."""
     soft = bytearray(content)
     for found in _STRING_OR_ODD_NUMBER.finditer(content):
         if not found[0].startswith(b'"'):
@@ -189,7 +189,7 @@ def _blotted(escape: re.Match[bytes]) -> bytes:
 
 
 class _Cut:
-    """One document being cut, also where bundles lie inside bundles: `most` is for all of it."""
+    """One document being split, including nested bundles; `most` is for all of it."""
 
     def __init__(self, where: str, most: int) -> None:
         self._where = where
@@ -227,7 +227,7 @@ class _Cut:
         return found
 
     def unwrapped(self, raws: list[bytes], depth: int = 0) -> list[bytes]:
-        """Return objects with the bundles among them opened."""
+        """Return the objects, with bundles among them unpacked."""
         found: list[bytes] = []
         for raw in raws:
             if depth < _DEEPEST and b'"bundle"' in raw:
@@ -237,7 +237,7 @@ class _Cut:
         return found
 
     def _opened(self, raw: bytes, depth: int) -> list[bytes]:
-        """Return what lies in a bundle; what is none, or a broken one, is an object like others."""
+        """Return the objects of a bundle; anything else is an object itself."""
         try:
             if raw.startswith(b"{") and _read_document(raw).type == "bundle":
                 return self.objects(raw, depth)

@@ -1,4 +1,4 @@
-"""The one HTTP client: TLS, proxy, credentials, timeouts, retries and redaction."""
+"""The HTTP client of all feeds and adapters: TLS, proxy, credentials, timeouts, retries."""
 
 from connector.http.client import Http
 

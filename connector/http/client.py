@@ -1,4 +1,4 @@
-"""The one HTTP client: TLS, proxy, credentials, timeouts, retries and redaction."""
+"""The HTTP client of all feeds and adapters: TLS, proxy, credentials, timeouts, retries."""
 
 import base64
 import ssl
@@ -27,18 +27,18 @@ USER_AGENT: Final = f"threat-feed-connector/{__version__}"
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD"})
 _MIB: Final = 1 << 20
 _CHUNK: Final = 1 << 18
-MOST_RATIO: Final = 250  # of a packed body beyond its first MiB; dense JSON comes to 60
-MOST_PARTS: Final = 1000  # of which a packed body may be put together
+MOST_RATIO: Final = 250  # of a compressed body beyond its first MiB; dense JSON reaches 60
+MOST_PARTS: Final = 1000  # that a compressed body may consist of
 MOST_COOKIES: Final = 50
-_LONGEST_PAUSE: Final = 30.0  # seconds; a server that asks for more is left to the next cycle
+_LONGEST_PAUSE: Final = 30.0  # seconds; if a server asks for more, the next cycle tries again
 _jitter: Final = SystemRandom().uniform
 
 
 class Http:
-    """Sends requests and returns whole answers, or raises one of our errors.
+    """Sends requests and returns complete responses, or raises one of our errors.
 
-    `session` is for libraries that bring their own calls; requests made through it alone miss the
-    limits and the error classes.
+    `session` is for libraries that make their own calls; requests made directly through it have
+    neither the limits nor the error classes.
     """
 
     def __init__(
@@ -69,9 +69,9 @@ class Http:
         accept_statuses: frozenset[int] = frozenset(),
         retries: int = 2,
     ) -> HttpResponse:
-        """Return the answer when its status is 2xx or in `accept_statuses`; else raise.
+        """Return the response if its status is 2xx or in `accept_statuses`, else raise.
 
-        Only GET and HEAD are tried again, after no connection and after 429, 500, 502, 503, 504.
+        Only GET and HEAD are retried, after a failed connection or 429, 500, 502, 503 and 504.
         """
         tries_left = retries if method in _IDEMPOTENT else 0
         pause = 0.5
@@ -131,7 +131,7 @@ class Http:
             raise UnavailableError(f"{where}: {self.redact(one_line(str(error)))}") from error
 
     def _body(self, response: requests.Response, where: str) -> bytes:
-        """Read all; `read1` waits for no more than is there."""
+        """Read the whole body; `read1` returns what is there instead of waiting for more."""
         content = bytearray()
         most, packed = self._settings.max_body_mib * _MIB, 0
         unpack = _unpacker(response.headers.get("Content-Encoding", ""))
@@ -141,26 +141,28 @@ class Http:
             content += unpack(received, bound + 1 - len(content)) if unpack else received
             if max(len(content), packed) > most:
                 raise UnavailableError(
-                    f"{where}: the answer exceeds {self._settings.max_body_mib} MiB: ask "
+                    f"{where}: the response exceeds {self._settings.max_body_mib} MiB: ask "
                     "for smaller pages or raise max_body_mib"
                 )
             if len(content) > bound:
                 raise UnavailableError(
-                    f"{where}: the compressed answer unpacks to more than {MOST_RATIO} times its "
+                    f"{where}: the compressed response unpacks to more than {MOST_RATIO} times its "
                     "size: too repetitive for a feed"
                 )
         if unpack is not None and packed and not unpack.finished:
-            raise UnavailableError(f"{where}: the compressed answer is cut off")
+            raise UnavailableError(f"{where}: the compressed response is cut off")
         return bytes(content.removeprefix(BYTE_ORDER_MARK))
 
     def _failure(self, error: Exception, where: str, secure: bool) -> ConnectorError:
         root = _root(error)
         if isinstance(root, TooSlowError):
             return UnavailableError(
-                f"{where}: the answer took longer than {DEADLINE_FACTOR} times read_timeout"
+                f"{where}: the response took longer than {DEADLINE_FACTOR} times read_timeout"
             )
         if isinstance(root, LineTooLong) or type(root) is HTTPException:  # too many headers
-            return UnavailableError(f"{where}: its headers are too large: {self._say(root)}")
+            return UnavailableError(
+                f"{where}: the response headers are too large: {self._say(root)}"
+            )
         if isinstance(root, ssl.SSLError):
             return explain(root, where)
         if secure and isinstance(root, ConnectionResetError | BrokenPipeError):
@@ -180,7 +182,7 @@ class Http:
             return UnavailableError(f"{where}: cannot send the request: {self._say(root)}")
         if isinstance(error, requests.ConnectionError):
             return TransientError(f"{where}: could not connect: {self._say(root)}")
-        return TransientError(f"{where}: the answer was cut off: {self._say(root)}")
+        return TransientError(f"{where}: the response was cut off: {self._say(root)}")
 
     def _say(self, root: BaseException) -> str:
         text = getattr(root, "strerror", None) or str(root) or type(root).__name__
@@ -188,7 +190,7 @@ class Http:
 
 
 class _Transport(HTTPAdapter):
-    """Connections under our TLS context; requests would add the public authorities to it."""
+    """Connections with our TLS context, to which requests would add the public authorities."""
 
     def __init__(
         self,
@@ -230,7 +232,7 @@ class _Header(AuthBase):
 
 
 class _Unpacker:
-    """Undoes gzip or deflate, also in several members, up to a bound."""
+    """Decompresses gzip or deflate, including multi-member bodies, up to a bound."""
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
@@ -246,7 +248,7 @@ class _Unpacker:
         if self._stream.eof:
             self._parts += 1
             if self._parts > MOST_PARTS:
-                raise ValueError(f"the compressed answer has more than {MOST_PARTS} parts")
+                raise ValueError(f"the compressed response has more than {MOST_PARTS} parts")
             self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
         return self._stream.decompress(received, most)
 
@@ -261,19 +263,19 @@ def _unpacker(encoding: str) -> _Unpacker | None:
         return None
     if name in ("gzip", "x-gzip", "deflate"):
         return _Unpacker()
-    raise ValueError(f"the answer uses a compression we did not ask for: {name!r}")
+    raise ValueError(f"the response uses a compression we did not ask for: {name!r}")
 
 
 def _session(settings: HttpSettings, pools_by_scheme: Mapping[str, Any]) -> requests.Session:
     session = requests.Session()
-    # Neither proxies nor authorities nor .netrc come from the environment: the file says it all.
+    # The environment sets no proxies, authorities or .netrc: the file has the only settings.
     session.trust_env = False
     session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
     session.auth = _credentials(settings.auth)
     if settings.proxy:
         session.proxies = {"http": settings.proxy, "https": settings.proxy}
     context = client_context(settings.auth, settings.ca)
-    # Our certificate is not for the proxy. All authorities take a while to load, so only if asked.
+    # The proxy does not get our certificate. Loading all authorities is slow, so only on demand.
     secured = settings.proxy is not None and settings.proxy.lower().startswith("https:")
     proxy_context = verifying_context(settings.ca) if secured else None
     transport = _Transport(context, proxy_context, pools_by_scheme)
@@ -283,7 +285,7 @@ def _session(settings: HttpSettings, pools_by_scheme: Mapping[str, Any]) -> requ
 
 
 def _credentials(auth: Auth) -> AuthBase | None:
-    """A blank password is a password: some servers take a key as the user name."""
+    """Return the credentials; a blank password counts, as some servers take a key as user name."""
     if problems := _auth_problems(auth):
         raise ConfigError(problems)
     if auth.username is not None:
@@ -299,17 +301,17 @@ def _auth_problems(auth: Auth) -> list[str]:
     problems = []
     ways = [name for name in ("username", "token", "header") if getattr(auth, name) is not None]
     if len(ways) > 1:
-        problems.append(f"auth: should name one of {' and '.join(ways)}, not several")
+        problems.append(f"auth: should use only one of {' and '.join(ways)}")
     for one, other in (("header", "key"), ("key", "header"), ("password", "username")):
         if getattr(auth, one) is not None and getattr(auth, other) is None:
-            problems.append(f"auth.{one}: needs auth.{other} beside it")
+            problems.append(f"auth.{one}: needs auth.{other} too")
     for name in ("client_key", "client_key_password"):
         if getattr(auth, name) is not None and auth.client_cert is None:
-            problems.append(f"auth.{name}: needs auth.client_cert beside it")
+            problems.append(f"auth.{name}: needs auth.client_cert too")
     for name in ("token", "key"):
         secret = getattr(auth, name)
         if secret is not None and not (secret.reveal().isprintable() and secret.reveal().isascii()):
-            problems.append(f"auth.{name}: holds characters that no header can carry")
+            problems.append(f"auth.{name}: contains characters that a header cannot contain")
     return problems
 
 
@@ -329,7 +331,7 @@ def _secrets(settings: HttpSettings) -> tuple[str, ...]:
 
 
 def _where(url: str) -> str:
-    """Host, port and path; never user, password or query."""
+    """Return host, port and path, without user, password or query."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
@@ -339,7 +341,7 @@ def _where(url: str) -> str:
 
 
 def _root(error: BaseException) -> BaseException:
-    """The innermost cause: the wrappings repeat whole addresses, queries included."""
+    """Return the innermost cause: its wrappers repeat whole URLs, including queries."""
     for _ in range(10):
         reason = getattr(error, "reason", None)
         inner = next(

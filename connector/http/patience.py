@@ -1,6 +1,6 @@
-"""Connections that wait for a whole answer no longer than is bearable, however it trickles in.
+"""Connections with a deadline for the whole response, however slowly it trickles in.
 
-A time-out of a socket counts from byte to byte, in the headers as in the body.
+A socket's timeout only limits the time between two bytes, in headers and body alike.
 """
 
 import http.client
@@ -12,15 +12,15 @@ from typing import Any, Final
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-DEADLINE_FACTOR: Final = 10  # a whole answer may take this many times what one byte may
+DEADLINE_FACTOR: Final = 10  # a whole response may take this many times the timeout of a byte
 
 
 class TooSlowError(OSError):
-    """The answer had its time and was not whole."""
+    """The response was not complete by its deadline."""
 
 
 class _Patience(io.RawIOBase):
-    """What a socket gives, until a deadline."""
+    """Reads from a socket until a deadline."""
 
     def __init__(self, raw: io.RawIOBase, deadline: float, monotonic: Callable[[], float]) -> None:
         self._raw = raw
@@ -44,7 +44,7 @@ class _Patience(io.RawIOBase):
 
 
 def pools(seconds: float, monotonic: Callable[[], float]) -> dict[str, type[HTTPConnectionPool]]:
-    """Return the kinds of pools, by scheme, whose answers are whole in so many seconds or fail."""
+    """Return pool classes, by scheme, whose responses complete in so many seconds or fail."""
 
     class Response(http.client.HTTPResponse):
         def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:

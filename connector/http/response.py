@@ -1,4 +1,4 @@
-"""What a server answered, and what its status means to the daemon."""
+"""A server's response, and what its status means to the daemon."""
 
 import html
 import json
@@ -17,19 +17,19 @@ from connector.outside import one_line
 LONGEST_WAIT_SECONDS: Final = 3600.0
 RETRIED: Final = frozenset({429, 500, 502, 503, 504})
 _REFUSED: Final = frozenset({401, 403, 407})
-_MISSING: Final = frozenset({404, 410})  # TAXII 2.1 section 3.4: also for who may not see it
+_MISSING: Final = frozenset({404, 410})  # TAXII 2.1 section 3.4: also if access is denied
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TITLE: Final = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _LONGEST_EXCERPT: Final = 160
 
 
 class TransientError(UnavailableError):
-    """No answer that another try, a moment later, may well bring."""
+    """A failure that another attempt, a moment later, may well cure."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A whole answer; `where` is its address without credentials and query, fit for messages."""
+    """A complete response; `where` is its URL without credentials and query, for messages."""
 
     where: str
     status_code: int
@@ -39,21 +39,21 @@ class HttpResponse:
 
     @property
     def ok(self) -> bool:
-        """Whether the server did what it was asked."""
+        """Whether the request succeeded."""
         return 200 <= self.status_code < 300
 
     @property
     def date(self) -> datetime | None:
-        """The server's own clock when it answered."""
+        """The server's clock when it answered."""
         return _http_date(self.headers.get("Date", ""))
 
     @property
     def excerpt(self) -> str:
-        """The body's title, or how it begins, on one line and without our secrets."""
+        """The body's title or beginning, on one line and without our secrets."""
         return self.redact(one_line(_title(self.content), _LONGEST_EXCERPT))
 
     def error(self) -> ConnectorError:
-        """Return what this status means: the error to raise when it was not expected."""
+        """Return the error that this status means if it was not expected."""
         message = f"{self.where}: answered {self.status_code} {self._phrase}"
         if self.status_code in _REDIRECTS:
             return UnavailableError(self._redirect())
@@ -64,10 +64,10 @@ class HttpResponse:
                 f"{message}; check auth, and whether the server allows this machine's address"
             )
         if self.status_code in _MISSING:
-            message += "; check the address, and whether these credentials may see what is there"
+            message += "; check the address, and whether these credentials have access to it"
         wait = retry_after(self.headers.get("Retry-After", ""), self.date)
         if wait:
-            message += f"; asks us to wait {wait:.0f} s"
+            message += f"; retry after {wait:.0f} s"
         if self.status_code in RETRIED:
             return TransientError(message, wait)
         return UnavailableError(message, wait)
@@ -77,18 +77,18 @@ class HttpResponse:
         try:
             return HTTPStatus(self.status_code).phrase
         except ValueError:
-            return "(not a status that HTTP knows)"
+            return "(not an HTTP status)"
 
     def _redirect(self) -> str:
         target = self.redact(one_line(self.headers.get("Location", "nowhere").split("?")[0]))
         return (
             f"{self.where}: answered {self.status_code}, a redirect to {target}; credentials "
-            "are not sent there: if that address is right, write it in the file"
+            "are not sent there: if that address is right, put it in the file"
         )
 
 
 def retry_after(text: str, now: datetime | None) -> float | None:
-    """Return the seconds a `Retry-After` asks for, at most an hour; a date counts from `now`."""
+    """Return the seconds of a `Retry-After`, at most an hour; a date counts from `now`."""
     if text.strip().isdecimal():
         return min(float(text), LONGEST_WAIT_SECONDS)
     until = _http_date(text)
@@ -107,7 +107,7 @@ def _http_date(text: str) -> datetime | None:
 
 
 def _title(body: bytes) -> str:
-    """TAXII and problem+json errors bear a title; a login page has one too."""
+    """Return the title, which TAXII and problem+json errors have, and login pages too."""
     start = body[:65536]
     try:
         document = json.loads(start)

@@ -1,4 +1,4 @@
-"""TLS as a client: whom we trust, who we are, and what a failed handshake means in words."""
+"""TLS as a client: trust, our certificate, and what a failed handshake means in words."""
 
 import os
 import ssl
@@ -12,7 +12,7 @@ import certifi
 from connector.errors import ConfigError, RefusedError, UnavailableError
 from connector.settings import Auth, SecretValue
 
-# Alerts by which a server says that our own certificate is the trouble (RFC 8446 section 6.2).
+# Alerts with which a server rejects our own certificate (RFC 8446 section 6.2).
 _OUR_CERTIFICATE: Final = (
     "CERTIFICATE_REQUIRED",
     "BAD_CERTIFICATE",
@@ -25,15 +25,15 @@ _OUR_CERTIFICATE: Final = (
 )
 _EXPIRED: Final = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 _OTHER_NAME: Final = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
-# Under TLS 1.3 the alert follows the handshake and may be lost when the connection is torn down.
+# With TLS 1.3 the alert follows the handshake, and may be lost when the connection is torn down.
 HUNG_UP_HINT: Final = (
-    "; a server that wants another client certificate, or one at all, may do so: check "
-    "auth.client_cert and auth.client_key"
+    "; it may require a client certificate, or another one: check auth.client_cert and "
+    "auth.client_key"
 )
 
 
 def client_context(auth: Auth, ca: Path | None) -> ssl.SSLContext:
-    """Return a context that verifies servers and shows our certificate where one is configured."""
+    """Return a context that verifies servers, and sends our certificate if one is configured."""
     context = verifying_context(ca)
     if auth.client_cert is not None:
         _load_certificate(context, auth.client_cert, auth)
@@ -41,7 +41,7 @@ def client_context(auth: Auth, ca: Path | None) -> ssl.SSLContext:
 
 
 def verifying_context(ca: Path | None) -> ssl.SSLContext:
-    """Return a context that trusts the private authority alone, or else the public ones."""
+    """Return a context that trusts only the private authority, or else the public ones."""
     try:
         return ssl.create_default_context(cafile=str(ca) if ca else _public_authorities())
     except (ssl.SSLError, ValueError) as error:
@@ -53,7 +53,7 @@ def verifying_context(ca: Path | None) -> ssl.SSLContext:
 
 
 def _public_authorities() -> str | None:
-    """The system's store, where firms add their own; a slim container may not have one."""
+    """Return the system's store, to which firms add their own; a slim container may have none."""
     paths = ssl.get_default_verify_paths()
     stored = paths.cafile or (paths.capath and any(Path(paths.capath).iterdir()))
     return None if stored else certifi.where()
@@ -73,26 +73,26 @@ def _load_certificate(context: ssl.SSLContext, certificate: SecretValue, auth: A
         raise ConfigError([_certificate_problem(error, bool(asked), auth)]) from error
     except OSError as error:
         raise ConfigError(
-            [f"auth.client_cert: it or auth.client_key cannot be read: {error.strerror}"]
+            [f"auth.client_cert: this or auth.client_key cannot be read: {error.strerror}"]
         ) from error
 
 
 def _certificate_problem(error: Exception, asked: bool, auth: Auth) -> str:
     if asked and auth.client_key_password is None:
-        return "auth.client_key: is encrypted, and auth.client_key_password is missing"
+        return "auth.client_key: is encrypted, but auth.client_key_password is missing"
     if asked:
         return "auth.client_key_password: is wrong for auth.client_key"
     if "KEY_VALUES_MISMATCH" in str(error):
         return "auth.client_key: does not belong to auth.client_cert"
     return (
-        "auth.client_cert: should be, with auth.client_key, a certificate chain and its key, both "
-        f"in PEM form: {_said(error)}"
+        "auth.client_cert: this and auth.client_key should be a certificate chain and its key, "
+        f"both in PEM form: {_said(error)}"
     )
 
 
 @contextmanager
 def _pem_file(secret: SecretValue | None) -> Iterator[str | None]:
-    """OpenSSL reads files only; text from elsewhere lies in memory, never on a disk."""
+    """Give OpenSSL, which reads only files, a file in memory: secrets never reach a disk."""
     if secret is None:
         yield None
     elif secret.file is not None:
@@ -108,19 +108,19 @@ def _pem_file(secret: SecretValue | None) -> Iterator[str | None]:
 
 
 def explain(error: ssl.SSLError, where: str) -> UnavailableError | RefusedError:
-    """Return what a TLS failure means, and what to do about it."""
+    """Return what a TLS failure means, and the remedy."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return UnavailableError(f"{where}: {_distrust(error)}")
     reason = error.reason or ""
     if any(alert in reason for alert in _OUR_CERTIFICATE):
         return RefusedError(
             f"{where}: the server rejected our client certificate ({_said(error)}): check "
-            "auth.client_cert and auth.client_key, when they end, and that the server knows them"
+            "auth.client_cert and auth.client_key, their expiry, and that the server accepts them"
         )
     if "HANDSHAKE_FAILURE" in reason:
         return UnavailableError(
-            f"{where}: the TLS handshake failed ({_said(error)}): the server may want a client "
-            "certificate, set auth.client_cert and auth.client_key"
+            f"{where}: the TLS handshake failed ({_said(error)}): the server may require a client "
+            "certificate: set auth.client_cert and auth.client_key"
         )
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return UnavailableError(f"{where}: the server closed the connection{HUNG_UP_HINT}")
@@ -134,11 +134,11 @@ def explain(error: ssl.SSLError, where: str) -> UnavailableError | RefusedError:
 def _distrust(error: ssl.SSLCertVerificationError) -> str:
     said = f"the server's certificate is not trusted ({error.verify_message})"
     if error.verify_code == _EXPIRED:
-        return f"{said}: the server has to renew it; check this machine's clock too"
+        return f"{said}: the server must renew it; check this machine's clock too"
     if error.verify_code in _OTHER_NAME:
         return f"{said}: it is for another name: check the url"
     return (
-        f"{said}: set ca to the PEM file of the authority that signed it; if a proxy on the way "
+        f"{said}: set ca to the PEM file of the authority that signed it; if a proxy on the path "
         "inspects TLS, exempt this host there"
     )
 

@@ -1,1 +1,1 @@
-"""What a feed says: objects, patterns, observables, markings. Pure."""
+"""Reads what feeds send: objects, patterns, observables, markings. Pure."""

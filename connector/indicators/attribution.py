@@ -1,4 +1,4 @@
-"""What context says of an indicator: a walk from it along the edges that others laid."""
+"""What context says about an indicator: a walk along the edges that lead from it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -21,7 +21,7 @@ _SAID_OF: Final[Mapping[str, str]] = {
 
 
 class Step(NamedTuple):
-    """An edge, seen from its source; it is shared as its object allows."""
+    """An edge, seen from its source; the markings of its object apply to it."""
 
     target: bytes
     link: int
@@ -33,10 +33,10 @@ def context_of(
     steps: Callable[[bytes], Sequence[Step]],
     nodes: Callable[[bytes], Sequence[ContextNode]],
 ) -> tuple[Context, int | None]:
-    """Return what is said of an indicator, however it arrived, and when it was last sighted.
+    """Return an indicator's context, in whatever order it arrived, and its latest sighting.
 
-    A judgement is somebody's, so an opinion without an author does not count. Facts do: a sighting
-    or a relationship without one is the feed's own word, as an indicator without one is.
+    An opinion without an author does not count, as a judgement needs one. A sighting or
+    relationship without an author is the feed's own statement, like an indicator without one.
     """
     words: set[Word] = set()
     judged: list[ContextNode] = []
@@ -49,7 +49,7 @@ def context_of(
             for step in sorted(steps(key)):
                 placed = nodes(step.target)
                 if step.link in (Link.JUDGED, Link.SIGHTED):
-                    if depth:  # what is said of a duplicate is not said of this one
+                    if depth:  # context of a duplicate does not apply to this one
                         continue
                     if step.link == Link.JUDGED:
                         judged += placed
@@ -72,13 +72,13 @@ def context_of(
 
 
 def _bears(markings: tuple[str, ...]) -> frozenset[str]:
-    """Return the markings; none is a marking too: what the feed's configuration assumes."""
+    """Return the markings; an object without any has the one that the configuration assumes."""
     return frozenset(markings or (UNMARKED,))
 
 
 def _words(node: ContextNode, link: int, path: frozenset[str]) -> set[Word]:
     marks = tuple(sorted(path | _bears(node.markings)))
-    if link == Link.TARGETS:  # where victims sit says nothing of where the actor does
+    if link == Link.TARGETS:  # the location of victims is not that of the actor
         return {Word("sector", sector, (), marks) for sector in node.sectors}
     words = {Word("country", at, (), marks) for at in node.countries[:1]}
     words = {word._replace(aliases=node.countries[1:]) for word in words}
@@ -89,7 +89,7 @@ def _words(node: ContextNode, link: int, path: frozenset[str]) -> set[Word]:
 
 
 def _opinions(judged: Sequence[ContextNode]) -> tuple[tuple[str, int], ...]:
-    """Return the newest opinion of each producer; of two as new the lower."""
+    """Return the newest opinion of each producer, or the lower of two equally new ones."""
     newest: dict[str, tuple[int, int]] = {}
     for node in judged:
         said = (node.at, -node.score)

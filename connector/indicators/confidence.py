@@ -1,7 +1,7 @@
 """Confidence as producers write it, and what it means from 0 to 100 (STIX 2.1 appendix A).
 
-What an indicator says is kept as a whole number: 0 to 100 as it is, and below zero a code for a
-word or for what is on no scale at all. Which scale it is on, only the configuration knows.
+An indicator's confidence is kept as a whole number: 0 to 100 as it is, a code below zero for a
+word or a value that is on no scale at all. Only the configuration knows which scale it is on.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ _FIRST_WORD: Final = -2
 _QUOTED: Final = -1000  # a number in quotes: -1000 is "0", -1100 is "100"
 _HIGHEST: Final = 100
 
-# The places are kept in stores: only ever append a word.
+# Stores keep these positions: only ever append a word.
 _WORDS: Final = (
     "none", "low", "medium", "high",
     "impossible", "highly unlikely", "almost certainly not", "unlikely", "probably not",
@@ -67,7 +67,7 @@ _ADMIRALTY: Final = (
 
 
 def code_of(said: object) -> int:
-    """Return what to keep of a confidence that is no whole number from 0 to 100."""
+    """Return the code for a confidence that is not a whole number from 0 to 100."""
     if isinstance(said, str):
         word = " ".join(said.replace("-", " ").replace("_", " ").casefold().split())
         if word.isascii() and word.isdecimal() and len(word) <= 3 and int(word) <= _HIGHEST:
@@ -79,7 +79,7 @@ def code_of(said: object) -> int:
 
 
 def words_of(code: int) -> str:
-    """Return what an indicator said, as far as it was kept."""
+    """Return the confidence as the indicator gave it, as far as it was kept."""
     if code >= 0:
         return str(code)
     if code <= _QUOTED:
@@ -88,10 +88,10 @@ def words_of(code: int) -> str:
 
 
 def readings(scale: Scale) -> Mapping[int, int | None] | None:
-    """Return what is on a scale with what it means; None for STIX's own, where all stays as it is.
+    """Return the values of a scale with their meanings; None for STIX's own, which needs none.
 
-    A value without a meaning is Admiralty's 6, which judges nothing. On the scales of words, a
-    whole number is already STIX's.
+    The value without a meaning is Admiralty's 6, which judges nothing. On the scales of words, a
+    whole number is already on STIX's scale.
     """
     if scale is Scale.STIX:
         return None
@@ -107,7 +107,7 @@ def readings(scale: Scale) -> Mapping[int, int | None] | None:
 
 
 def _numbered(steps: Iterable[tuple[int, int | None]]) -> Mapping[int, int | None]:
-    """Return the steps of a scale of numbers, which some producers put in quotes."""
+    """Return the steps of a numeric scale, also in quotes, as some producers write them."""
     known = dict(steps)
     quoted = {_QUOTED - number: value for number, value in known.items()}
     return MappingProxyType({**known, **quoted})

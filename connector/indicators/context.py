@@ -1,7 +1,7 @@
-"""Context objects read into nodes and edges: who is behind an indicator, and who judged it.
+"""Reads context objects into nodes and edges: who is behind an indicator, and who judged it.
 
-Edges lead away from the indicator: to what it indicates, to whom that is attributed, to where
-they sit; to the reports that hold it, the opinions on it and the sightings of it.
+Edges lead away from the indicator: to what it indicates, the actors it is attributed to and their
+locations; to the reports that contain it, and its opinions and sightings.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,15 +24,15 @@ CONTEXT_TYPES: Final = frozenset(
 SCORES: Final[Mapping[str, int]] = {
     "strongly-disagree": 1, "disagree": 2, "neutral": 3, "agree": 4, "strongly-agree": 5,
 }  # fmt: skip
-# What an identity says of how it may be named, and of what refers to it (AIS).
+# An identity's rules on whether it, and what refers to it, may be named (AIS).
 _OF_CONSENT: Final = ("ais-consent-", "cisa-proprietary")
 _MARKING: Final = "marking-definition--"
-_NO_MARKING: Final = _MARKING  # what is no id of a marking restricts as one that is not at hand
+_NO_MARKING: Final = _MARKING  # an invalid marking id restricts like a missing marking
 _MOST_REFS: Final = 20_000
 _MOST_NAMES: Final = 64
 _LONGEST_NAME: Final = 200
-# What these say of their source holds for the indicator too. `uses` does not: that an actor uses
-# a common tool does not make the tool's indicators the actor's (nor `related-to`, which is vague).
+# What these say about their source applies to the indicator too. Not `uses`: an actor who uses a
+# common tool does not own the tool's indicators. Nor `related-to`, which is vague.
 _LEADING: Final = frozenset(
     {
         "indicates", "attributed-to", "authored-by", "located-at", "originates-from",
@@ -42,7 +42,7 @@ _LEADING: Final = frozenset(
 NAMED: Final = frozenset(
     {"threat-actor", "intrusion-set", "campaign", "malware", "tool", "report", "grouping"}
 )
-# A report's own places and identities are as often those of victims.
+# A report's locations and identities are as often those of victims.
 _NAMED_IN_REPORTS: Final = (
     "threat-actor--",
     "intrusion-set--",
@@ -53,7 +53,7 @@ _NAMED_IN_REPORTS: Final = (
 
 
 class Link(IntEnum):
-    """What an edge says of its source; the numbers are kept in stores."""
+    """The meaning of an edge for its source; stores keep the numbers."""
 
     LEADS = 1
     TARGETS = 2
@@ -72,9 +72,9 @@ class Edge(NamedTuple):
 
 
 class ContextNode(NamedTuple):
-    """What a context object says: its names, where it sits, how it may be shared, its judgement.
+    """The contents of a context object: names, location, markings, judgement.
 
-    `labels` are an identity's own words on consent.
+    `labels` are an identity's own statements on consent.
     """
 
     type: str
@@ -89,13 +89,13 @@ class ContextNode(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What one context object adds: itself, and the edges that it is or that it names."""
+    """What one context object adds: a node, and the edges that it is or names."""
 
     node: ContextNode
     edges: tuple[Edge, ...] = ()
 
     def by(self, received: int) -> "Told":
-        """Return it as said when it was received, where it dates itself later than that."""
+        """Return it dated no later than when it was received."""
         if self.node.at <= received:
             return self
         return self._replace(node=self.node._replace(at=received))
@@ -134,7 +134,7 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 
 def read_context(raw: bytes) -> Told | None:
-    """Return what a context object says; None where a field that we need is malformed."""
+    """Return the contents of a context object, or None if a field that we need is malformed."""
     try:
         body = _decode(mended(raw))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -156,7 +156,7 @@ def read_context(raw: bytes) -> Told | None:
 
 
 def _names(body: _Body) -> tuple[str, ...]:
-    if body.type == "identity":  # never a word of context: only its consent opens it
+    if body.type == "identity":  # never shown as context: its name needs its own consent
         return _clean((body.name or "",))
     if body.type not in NAMED:
         return ()
@@ -170,7 +170,7 @@ def _consent(body: _Body) -> tuple[str, ...]:
 
 
 def _countries(body: _Body) -> tuple[str, ...]:
-    """Return how the country is written; a location that is a whole country also by its name."""
+    """Return the country as written; for a location that is a whole country also its name."""
     said = body.country or (body.administrative_area or "").partition("-")[0]
     if body.type != "location" or body.administrative_area or body.city or not body.country:
         return _clean((said,))
@@ -178,7 +178,7 @@ def _countries(body: _Body) -> tuple[str, ...]:
 
 
 def _clean(words: Iterable[str]) -> tuple[str, ...]:
-    """Return words on one line each, once each, as they are written."""
+    """Return the words as written, each on one line and without repetitions."""
     found: dict[str, str] = {}
     for word in words:
         text = " ".join(word.split())[:_LONGEST_NAME]
@@ -188,7 +188,7 @@ def _clean(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _markings(body: _Body) -> tuple[str, ...]:
-    """Return every marking; one on a part is taken for the whole, which shows no part alone."""
+    """Return all markings; one on a part counts for the whole, as we show no part alone."""
     partly = (part.marking_ref for part in body.granular_markings or ())
     borne = {*(body.object_marking_refs or ()), *(ref for ref in partly if ref)}
     return tuple(sorted(ref if ref.startswith(_MARKING) else _NO_MARKING for ref in borne))
@@ -219,7 +219,7 @@ def _link_of(body: _Body) -> Link | None:
 
 
 def _is_id(ref: str | None) -> TypeGuard[str]:
-    """Return whether an object may bear this id; a key for a longer one fits no index."""
+    """Return whether an id is usable; the key of a longer one would fit no index."""
     return ref is not None and 0 < len(ref) <= LONGEST_ID
 
 

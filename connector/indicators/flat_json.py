@@ -1,7 +1,7 @@
-"""Cuts JSON without recursion: one object that is nested too deep is no reason to lose the others.
+"""Splits JSON without recursion, so that one object nested too deep does not cost us the others.
 
-Only for documents at which the decoder gave up, or that may hold more than is taken; what is cut
-out is not checked any further.
+Only for documents that the decoder gave up on, or that may exceed our limits; the pieces are not
+checked any further.
 """
 
 import re
@@ -17,19 +17,19 @@ MOST_MEMBERS: Final = 1000
 
 
 class TooManyError(ValueError):
-    """An array or object has more parts than are taken; nothing was made of those beyond."""
+    """An array or object has more parts than the limit; the rest was not read."""
 
 
 def elements(text: bytes, most: int) -> list[bytes]:
-    """Return the values of an array; raise msgspec.DecodeError where it is none, or TooManyError.
+    """Return the values of an array; raise msgspec.DecodeError if it is none, or TooManyError.
 
-    What follows the first value too many is not looked at.
+    Reading stops at the first value too many.
     """
     return _at_most(_parts(text, b"["), most)
 
 
 def members(text: bytes) -> dict[str, bytes]:
-    """Return the values of an object by their keys; raise as `elements` does."""
+    """Return the values of an object by key; raise like `elements`."""
     found: dict[str, bytes] = {}
     for part in _at_most(_parts(text, b"{"), MOST_MEMBERS):
         key = _KEY.match(part)
@@ -49,10 +49,10 @@ def _at_most(parts: Iterator[bytes], most: int) -> list[bytes]:
 
 
 def _parts(text: bytes, opening: bytes) -> Iterator[bytes]:
-    """Yield what stands between the outermost commas."""
+    """Yield the text between the outermost commas."""
     text = text.strip()
     if not text.startswith(opening):
-        raise msgspec.DecodeError(f"JSON is malformed: {opening.decode()} is expected")
+        raise msgspec.DecodeError(f"JSON is malformed: expected {opening.decode()}")
     closers: list[bytes] = []
     start = 1
     for token in _TOKEN.finditer(text):
@@ -76,7 +76,7 @@ def _parts(text: bytes, opening: bytes) -> Iterator[bytes]:
 
 def _last(text: bytes, start: int, end: int) -> Iterator[bytes]:
     if end + 1 != len(text):
-        raise msgspec.DecodeError("JSON is malformed: characters trail")
+        raise msgspec.DecodeError("JSON is malformed: trailing characters")
     if start > 1 or text[start:end].strip():  # else it is empty
         yield _value(text[start:end])
 

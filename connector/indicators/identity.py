@@ -1,4 +1,4 @@
-"""STIX ids as short binary keys: a UUID's sixteen bytes where the id is of that form."""
+"""STIX ids as short binary keys: the sixteen bytes of the UUID if the id has one."""
 
 from hashlib import blake2b
 from typing import Final
@@ -13,7 +13,7 @@ _TYPES: Final = (
     "autonomous-system", "mac-addr", "software", "user-account", "windows-registry-key",
     "x509-certificate",
 )  # fmt: skip
-# The numbers are kept in stores: only ever append a type.
+# Stores keep these numbers: only ever append a type.
 _CODES: Final = {name: bytes((code,)) for code, name in enumerate(_TYPES, 1)}
 _NAMES: Final = {code: name for name, code in _CODES.items()}
 _MARKING: Final = _CODES["marking-definition"]
@@ -22,8 +22,7 @@ _WHOLE: Final = b"\xff"
 _UNREADABLE: Final = b"\xfe"
 _ALONE: Final = (_CODES["opinion"], _CODES["sighting"], _CODES["relationship"])
 
-# From a first key to before a last one: where the keys of indicators, and of what cannot be
-# read, stand.
+# Key ranges, from the first key to just before the last: indicators, and unreadable objects.
 INDICATOR_KEYS: Final = (
     (_INDICATOR, bytes((_INDICATOR[0] + 1,))),
     (_WHOLE + b"indicator--", _WHOLE + b"indicator-."),
@@ -32,11 +31,11 @@ UNREADABLE_KEYS: Final = (_UNREADABLE, _WHOLE)
 
 
 def key_of_id(stix_id: str) -> bytes:
-    """Return the key of an object's id; `id_of_key` gives the id back."""
+    """Return the key of an object's id; `id_of_key` reverses it."""
     kind, _, rest = stix_id.partition("--")
     code = _CODES.get(kind)
     if code is not None and len(rest) == 36 and rest[8:24:5] == "----":
-        digits = rest.replace("-", "")  # other spellings of a number are other ids
+        digits = rest.replace("-", "")  # other spellings of a UUID are different ids
         try:
             packed = bytes.fromhex(digits)
         except ValueError:
@@ -47,7 +46,7 @@ def key_of_id(stix_id: str) -> bytes:
 
 
 def id_of_key(key: bytes) -> str:
-    """Return the id that a key was made from; for an unreadable object, a name for it."""
+    """Return the id that a key was made from, or a name for an unreadable object."""
     if key[:1] == _WHOLE:
         return key[1:].decode("utf-8", "surrogatepass")
     if key[:1] == _UNREADABLE:
@@ -56,7 +55,7 @@ def id_of_key(key: bytes) -> str:
 
 
 def key_of_unreadable(raw: bytes) -> bytes:
-    """Return the key of an object that cannot be read: the same bytes are the same object."""
+    """Return the key of an unreadable object: the same bytes give the same key."""
     return _UNREADABLE + blake2b(raw, digest_size=16).digest()
 
 
@@ -71,7 +70,7 @@ def is_indicator(key: bytes) -> bool:
 
 
 def speaks_alone(key: bytes) -> bool:
-    """Return whether what an object says reaches no further than what it names itself."""
+    """Return whether an object affects only the objects that it names itself."""
     return key[:1] in _ALONE
 
 

@@ -1,8 +1,8 @@
-"""STIX objects read one by one from raw bytes: the fields we use, typed, or the reason why not.
+"""Reads STIX objects one by one from raw bytes: the fields we use, typed, or why it failed.
 
-Nothing is invented: a field that is missing where STIX 2.0 or 2.1 requires it makes the object
-unreadable (STIX 2.1 section 4.7 for indicators, section 3.2 for common properties). A window that
-ends before it begins is read: it says that the indicator holds at no time.
+Nothing is invented: an object without a field that STIX 2.0 or 2.1 requires is unreadable (STIX
+2.1 section 4.7 for indicators, section 3.2 for common properties). A period that ends before it
+begins is accepted: the indicator is never valid.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class GranularMarking(msgspec.Struct, gc=False):
 class StixObject(msgspec.Struct, gc=False):
     """The fields of a STIX object that decisions and mappings use; absent ones are None.
 
-    A `confidence` below zero is a code for what is no whole number from 0 to 100.
+    A `confidence` below zero is a code for a value that is not a whole number from 0 to 100.
     """
 
     type: str
@@ -64,9 +64,9 @@ class _Named(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An object that cannot be read: what is known of it, and why it cannot.
+    """An object that cannot be read: what is known about it, and why it cannot be read.
 
-    `indicator` is the id of the indicator that it is a version of; empty where it names none.
+    `indicator` is the id of the indicator that it is a version of, or empty.
     """
 
     type: str
@@ -78,7 +78,7 @@ class Unreadable:
 
     @property
     def claim(self) -> Claim | None:
-        """The claim that keeps it counted; None where it is known not to be an indicator."""
+        """The claim under which it counts, or None if it is certainly not an indicator."""
         if self.type not in ("", "indicator"):
             return None
         return Claim(None, enforceable=False, reason=Reason.UNREADABLE, why=self.why)
@@ -102,13 +102,13 @@ def read_object(raw: bytes) -> StixObject | Unreadable:
         legal = mended(raw)
         return _unreadable(raw, str(error)) if legal == raw else read_object(legal)
     if name := blank_in(raw):
-        return _unreadable(raw, f"`{name}` has a blank where `T` should be")
+        return _unreadable(raw, f"`{name}` has a space instead of `T`")
     why = _common_fault(found) or (_indicator_fault(found) if found.type == "indicator" else "")
     return _unreadable(raw, why) if why else found
 
 
 def _read_besides_confidence(raw: bytes) -> StixObject | Unreadable:
-    """Read all else; on which scale the confidence is, the feed's configuration may know."""
+    """Read everything else; the feed's configuration may know the scale of the confidence."""
     try:
         fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         said = msgspec.json.decode(fields.pop("confidence"))
@@ -134,7 +134,7 @@ def _unreadable(raw: bytes, why: str) -> Unreadable:
 
 
 def _named(raw: bytes) -> _Named:
-    """Return what an object says of itself, also where what stands beside it is no JSON."""
+    """Return what an object says about itself, even if the rest of it is not valid JSON."""
     try:
         return _decode_named(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -149,7 +149,7 @@ def _named(raw: bytes) -> _Named:
 
 
 def _field(text: msgspec.Raw, kind: Any) -> Any:
-    """Return one field as its type says; None where it is absent, or something else."""
+    """Return one field in its type, or None if it is absent or of another type."""
     try:
         return msgspec.json.decode(mended(bytes(text)), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""Timestamps where RFC 3339, which STIX asks for (2.1 section 2.16), and our decoder differ."""
+"""Timestamps on which RFC 3339, as STIX requires (2.1 section 2.16), and our decoder differ."""
 
 import re
 from datetime import UTC, datetime
@@ -10,25 +10,25 @@ __all__ = ["Timestamp", "blank_in", "mended"]
 
 Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]
 
-# The end of time as .NET writes it, `9999-12-31T23:59:59.9999999Z`: rounding leaves the calendar.
+# .NET's end of time, `9999-12-31T23:59:59.9999999Z`: rounding it leaves the calendar.
 _END_OF_TIME: Final = re.compile(rb'("9999-12-31T23:59:59\.9{6})9+(Z")')
-# A leap second, which Python cannot count, stands for the last moment before it.
+# A leap second, which Python cannot represent, becomes the last moment before it.
 _LEAP: Final = re.compile(
     rb'"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d):60(?:\.\d+)?([Zz]|[+-]\d\d:\d\d)"', re.ASCII
 )
 _NAMES: Final = frozenset({"created", "modified", "valid_from", "valid_until"})
-_BLANK: Final = re.compile(rb"-[0-9][0-9] [0-9][0-9]:")  # asked of every object, so it is short
+_BLANK: Final = re.compile(rb"-[0-9][0-9] [0-9][0-9]:")  # tried on every object, so it is short
 
 
 def mended(raw: bytes) -> bytes:
-    """Return JSON with those legal timestamps that the decoder refuses in a form that it takes."""
+    """Return JSON with legal timestamps that the decoder refuses rewritten to a form it takes."""
     if b"59.999999" in raw:
         raw = _END_OF_TIME.sub(rb"\1\2", raw)
     return _LEAP.sub(_without_leap, raw) if b":60" in raw else raw
 
 
 def blank_in(raw: bytes) -> str:
-    """Return which timestamp of an object has a blank for the T, which the decoder takes."""
+    """Return the timestamp of an object with a space for the T, which the decoder accepts."""
     if _BLANK.search(raw) is None:
         return ""
     fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
@@ -37,7 +37,7 @@ def blank_in(raw: bytes) -> str:
 
 
 def _without_leap(found: re.Match[bytes]) -> bytes:
-    """Return the moment before a leap second; as it is where none can be (RFC 3339, 5.7)."""
+    """Return the moment before a leap second, or no change if there can be none (RFC 3339, 5.7)."""
     text = b"%s:59.999999%s" % found.groups()
     try:
         moment = datetime.fromisoformat(text.decode().upper()).astimezone(UTC)

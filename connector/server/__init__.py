@@ -1,4 +1,4 @@
-"""List server, health and metrics."""
+"""The list server, health and metrics."""
 
 from connector.server.authentication import Client
 from connector.server.connections import ConnectionBounds

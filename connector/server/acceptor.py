@@ -1,4 +1,4 @@
-"""Accepts connections to the list server, as many as there is room and files for."""
+"""Accepts connections to the list server within its limits of connections and files."""
 
 import asyncio
 import socket
@@ -9,20 +9,20 @@ from typing import Final
 from connector.server.connections import Closed, Connections, site_of
 from connector.server.protocol import ClientConnection
 
-_AT_ONCE: Final = 64  # between two turns of the loop, in which others are answered
-_QUEUE: Final = 1024  # those beyond it wait in the system
+_AT_ONCE: Final = 64  # per turn of the loop, so that others are served in between
+_QUEUE: Final = 1024  # the backlog of the socket
 _REST_SECONDS: Final = 1.0
 _BUSY_SECONDS: Final = 0.05
-# The system lets its buffers grow to megabytes for each reader that takes nothing.
+# By default the kernel grows its buffers to megabytes for each stalled reader.
 _SEND_BUFFER: Final = 256 * 1024
 _RECEIVE_BUFFER: Final = 64 * 1024
 
 
 class Acceptor:
-    """Listens at one socket.
+    """Listens on one socket.
 
-    Asyncio's own accepts without bound; without files left it tries two thousand times a second,
-    with a traceback in the log each time.
+    Asyncio's own acceptor has no bound; once no files are left it retries two thousand times a
+    second, each time with a traceback in the log.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Acceptor:
         self._resting: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
-        """Accept from now on."""
+        """Start to accept connections."""
         self._listening.setblocking(False)
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
@@ -47,7 +47,7 @@ class Acceptor:
         self._resume()
 
     async def close(self) -> None:
-        """Accept no more, and let those that were accepted become connections."""
+        """Stop accepting, and let accepted sockets become connections."""
         if self._resting is not None:
             self._resting.cancel()
         self._loop.remove_reader(self._listening)
@@ -59,7 +59,7 @@ class Acceptor:
     def _accept(self) -> None:
         for _ in range(_AT_ONCE):
             if not self._connections.has_room():
-                self._rest(Closed.FULL, _BUSY_SECONDS)  # the system keeps those who come
+                self._rest(Closed.FULL, _BUSY_SECONDS)  # new clients wait in the backlog
                 return
             try:
                 accepted, found = self._listening.accept()
@@ -88,12 +88,12 @@ class Acceptor:
         self, connection: ClientConnection, accepted: socket.socket, joining: "asyncio.Task[object]"
     ) -> None:
         self._joining.discard(joining)
-        if joining.cancelled() or joining.exception():  # it was gone before it began
+        if joining.cancelled() or joining.exception():  # the client left before we began
             self._connections.remove(connection)
             accepted.close()
 
     def _rest(self, why: Closed, seconds: float) -> None:
-        """Accept none for a moment: there is no room, or no file left."""
+        """Pause for a moment: no connection or no file is left."""
         self._connections.note(why)
         self._loop.remove_reader(self._listening)
         self._resting = self._loop.call_later(seconds, self._resume)

@@ -1,4 +1,4 @@
-"""Short answers in plain text, and what the server reads of a request."""
+"""Short responses in plain text, and the parts of a request that the server reads."""
 
 import json
 from collections.abc import Mapping
@@ -23,19 +23,19 @@ def address_of(scope: Scope) -> str:
 
 
 def not_found() -> Response:
-    """There is no such page or list."""
+    """Return the response for an unknown page or list."""
     return PlainTextResponse("No such list.\n", 404)
 
 
 def wrong_method() -> Response:
-    """Lists can only be read."""
+    """Return the response for a method that lists do not support."""
     return PlainTextResponse("Only GET and HEAD are supported.\n", 405, {"Allow": "GET, HEAD"})
 
 
 def who_are_you() -> Response:
-    """The credentials are missing or wrong; never sent for any other reason.
+    """Return the response for missing or wrong credentials; never used for any other reason.
 
-    Some firewalls drop a list for good once its server says 401.
+    Some firewalls drop a list for good once its server returns 401.
     """
     return PlainTextResponse(
         "Send a client's token: as a bearer token, or as the password with any user name.\n",
@@ -45,12 +45,12 @@ def who_are_you() -> Response:
 
 
 def unavailable() -> Response:
-    """Something is wrong on our side: keep what you have, come again."""
+    """Return the response for a fault on our side: clients keep their copy and retry."""
     return PlainTextResponse(
         "Temporarily unavailable.\n", 503, {"Retry-After": str(RETRY_AFTER_SECONDS)}
     )
 
 
 def as_json(facts: Mapping[str, object], status: int) -> Response:
-    """Return facts as JSON; times and other values as text."""
+    """Return facts as JSON, with times and other values as text."""
     return Response(json.dumps(facts, default=str), status, media_type=JSON)

@@ -1,4 +1,4 @@
-"""Who is asking: a client known by its token or by its address."""
+"""Identifies clients by token or by address."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ Headers = Mapping[bytes, bytes]
 
 
 class Client(Protocol):
-    """One who may fetch lists, as the configuration names it."""
+    """A client that may fetch lists, as configured."""
 
     @property
     def name(self) -> str: ...
@@ -28,7 +28,7 @@ class Client(Protocol):
 
 
 class Authenticator:
-    """Knows the clients; with none configured, this machine alone is let in."""
+    """Identifies clients; if none are configured, only this machine has access."""
 
     def __init__(self, clients: Iterable[Client]) -> None:
         self._key = secrets.token_bytes(32)
@@ -42,16 +42,16 @@ class Authenticator:
         self.knows_clients = bool(self._tokens or self._networks)
 
     def name_of(self, headers: Headers, address: str) -> str | None:
-        """Return the client's name, or None for a stranger."""
+        """Return the client's name, or None if it is unknown."""
         if not self.knows_clients:
-            return LOOPBACK  # nobody else can connect, unless a proxy here lets them
+            return LOOPBACK  # nobody else can connect, except through a proxy on this machine
         token = _token(headers.get(b"authorization", b""))
         if token and (name := self._tokens.get(self._digest(token))):
             return name
         return self._by_address(address)
 
     def _digest(self, token: bytes) -> bytes:
-        # Looked up by a keyed digest: how long the comparison takes says nothing of the token.
+        # Looked up by a keyed digest, so that the time of a comparison reveals nothing about it.
         return blake2b(token, key=self._key, digest_size=32).digest()
 
     def _by_address(self, address: str) -> str | None:
@@ -65,7 +65,7 @@ class Authenticator:
 
 
 def is_loopback(headers: Headers, address: str) -> bool:
-    """Return whether this machine itself asks, and not somebody through a proxy on it."""
+    """Return whether the request comes from this machine itself, not through a proxy on it."""
     try:
         near = ip_address(address).is_loopback
     except ValueError:
@@ -74,7 +74,7 @@ def is_loopback(headers: Headers, address: str) -> bool:
 
 
 def _token(authorization: bytes) -> bytes:
-    """Return the bearer token, or the password that a firewall sends beside any user name."""
+    """Return the bearer token, or the password that a firewall sends with any user name."""
     scheme, _, credentials = authorization.partition(b" ")
     if scheme.lower() == b"bearer":
         return credentials.strip()

@@ -1,4 +1,4 @@
-"""The connections that stand: how many, from where, and which makes room for the next."""
+"""The open connections: how many, from where, and which one makes room for the next."""
 
 import asyncio
 import time
@@ -16,19 +16,19 @@ from connector.log import log
 from connector.server.open_files import file_limit
 from connector.server.seldom import Seldom
 
-# A connection may have a list open beside it, and feeds, outputs and the state need files too.
+# A connection may also have a list open, and feeds, outputs and the state need files too.
 _SHARE_OF_FILES: Final = 4
 _FULL_SECONDS: Final = 60.0
-_SITE_BITS: Final = 64  # what one IPv6 host may choose its addresses from
+_SITE_BITS: Final = 64  # one IPv6 host can choose any address in its /64
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionBounds:
-    """What one side may take of the list server; times are in seconds.
+    """The limits on what clients may use of the list server; times are in seconds.
 
-    `request` is for a request to be complete, counted from the connection or from the answer
-    before it; `stalled` for a reader to take what the server has ready for it. One that has been
-    stalled for `patience` makes room where there is none.
+    A request must be complete within `request`, counted from the connection or the previous
+    response; a reader must take what is ready within `stalled`. When there is no room, a reader
+    stalled for `patience` is closed.
     """
 
     in_all: int = 1000
@@ -39,7 +39,7 @@ class ConnectionBounds:
 
     @property
     def connections(self) -> int:
-        """How many may stand: as asked, and never more than a share of the files we may open."""
+        """The maximum number: as configured, but never more than a share of the open-file limit."""
         return max(1, min(self.in_all, file_limit() // _SHARE_OF_FILES))
 
 
@@ -57,38 +57,39 @@ class Closed(StrEnum):
 
 
 _WANTS_ROOM: Final = frozenset({Closed.FULL, Closed.ADDRESS_FULL, Closed.OUT_OF_FILES})
-# Nothing that anybody has to hear of is missing here: a client may keep a connection for a while.
+# Reasons not listed here need no report: a client may keep a connection for a while.
 _WHAT: Final = {
-    Closed.FULL: "all connections are in use; the longest-waiting ones make room",
-    Closed.ADDRESS_FULL: "one address has all the connections that it may have: those that waited "
-    "longest make room; many clients behind one address need server.max_connections_per_address",
+    Closed.FULL: "all connections are in use; those idle the longest are closed",
+    Closed.ADDRESS_FULL: "one address has reached its maximum of connections; those idle the "
+    "longest are closed; for many clients behind one address raise "
+    "server.max_connections_per_address",
     Closed.SLOW_REQUEST: "requests were not complete in time",
-    Closed.STALLED: "answers were not read",
-    Closed.TOO_LARGE: "requests had too many bytes or headers, or too many came at once",
+    Closed.STALLED: "responses were not read",
+    Closed.TOO_LARGE: "requests had too many bytes or headers, or too many were sent at once",
     Closed.NOT_HTTP: "requests were not HTTP",
-    Closed.OUT_OF_FILES: "no connection can be accepted for the moment: raise LimitNOFILE",
+    Closed.OUT_OF_FILES: "no more connections can be accepted now: raise LimitNOFILE",
 }
 
 
 class Standing(Protocol):
-    """A connection as the bounds see it."""
+    """A connection as the limits see it."""
 
     @property
     def address(self) -> str:
-        """Where it comes from, as far as one side can choose."""
+        """Where it comes from: the part of the address that a client cannot choose."""
 
     def overdue(self, now: float) -> Closed | None:
-        """Return why it has to be closed by now; None where it may stay."""
+        """Return why it must be closed now, or None if it may stay."""
 
     def makes_room(self, now: float) -> bool:
-        """Return whether it waits for the other side, so that closing it interrupts nothing."""
+        """Return whether it is waiting for the client, so that closing it interrupts nothing."""
 
     def drop(self) -> None:
-        """Close it at once, whatever is unsent."""
+        """Close it at once, discarding unsent data."""
 
 
 class Connections(Collector):
-    """Keeps connections within their bounds and tells of it; used from one event loop."""
+    """Keeps connections within their limits and reports it; used from one event loop."""
 
     def __init__(
         self, bounds: ConnectionBounds, monotonic: Callable[[], float] = time.monotonic
@@ -106,19 +107,19 @@ class Connections(Collector):
         return len(self._all)
 
     def has_room(self) -> bool:
-        """Return whether there is room for one more, or one that waits could make some."""
+        """Return whether there is room for one more, or could be by closing an idle one."""
         now = self.now()
         return len(self._all) < self.most or any(one.makes_room(now) for one in self._all)
 
     def has_room_for(self, address: str) -> bool:
-        """Return whether one more may come from here, after one that waits made room for it."""
+        """Return whether one more may come from here, closing an idle one for it if needed."""
         near = self._from.get(address, OrderedDict())
         if len(near) >= self.bounds.per_address and not self._make_room(near, Closed.ADDRESS_FULL):
             return False
         return len(self._all) < self.most or self._make_room(self._all, Closed.FULL)
 
     def _make_room(self, among: Iterable[Standing], why: Closed) -> bool:
-        """Close the one that waited longest for its other side; False where none waits."""
+        """Close the one that has been idle the longest; return False if none is idle."""
         now = self.now()
         self.note(why)
         oldest = next((one for one in among if one.makes_room(now)), None)
@@ -134,13 +135,13 @@ class Connections(Collector):
         self._from.setdefault(connection.address, OrderedDict())[connection] = None
 
     def progressed(self, connection: Standing) -> None:
-        """Note that a connection got on: a request was complete, or an answer was."""
+        """Note progress on a connection: a complete request or response."""
         if connection in self._all:
             self._all.move_to_end(connection)
             self._from[connection.address].move_to_end(connection)
 
     def remove(self, connection: Standing) -> None:
-        """Forget a connection; one that is forgotten already is no error."""
+        """Forget a connection; forgetting it twice is no error."""
         if connection in self._all:
             del self._all[connection]
             near = self._from[connection.address]
@@ -149,7 +150,7 @@ class Connections(Collector):
                 del self._from[connection.address]
 
     def note(self, why: Closed) -> None:
-        """Count what was closed or refused, and tell of it once in a while."""
+        """Count a closed or refused connection, and log it from time to time."""
         self._closed[why] += 1
         if why in _WANTS_ROOM:
             self._full_until = self.now() + _FULL_SECONDS
@@ -160,13 +161,13 @@ class Connections(Collector):
             )  # fmt: skip
 
     async def watch(self, seconds: float = 0.5) -> None:
-        """Close what is overdue, until cancelled."""
+        """Close overdue connections until cancelled."""
         while True:
             await asyncio.sleep(seconds)
             self.close_overdue()
 
     def close_overdue(self) -> None:
-        """Close what waited for the other side for too long."""
+        """Close connections that have waited for the client too long."""
         now = self.now()
         for connection in list(self._all):
             if (why := connection.overdue(now)) is not None:
@@ -180,7 +181,7 @@ class Connections(Collector):
         return self.now() < self._full_until
 
     def facts(self) -> dict[str, object]:
-        """Return how many stand, whether that is all there may be, and what was closed and why."""
+        """Return how many are open, whether that is the maximum, and what was closed and why."""
         return {
             "state": "full" if self.is_full else "ok",
             "connections": len(self._all),
@@ -189,16 +190,16 @@ class Connections(Collector):
         }
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics, as the registry asks for them."""
+        """Yield the metrics for the registry."""
         yield GaugeMetricFamily(
             "connector_server_connections", "Connections to the list server.", value=len(self._all)
         )
         yield GaugeMetricFamily(
-            "connector_server_max_connections", "Connections it accepts at most.", value=self.most
+            "connector_server_max_connections", "Maximum number of connections.", value=self.most
         )
         yield GaugeMetricFamily(
             "connector_server_full",
-            "Whether connections were closed for want of room within the last minute.",
+            "Whether connections were closed for lack of room within the last minute.",
             value=float(self.is_full),
         )
         closed = CounterMetricFamily(
@@ -211,7 +212,7 @@ class Connections(Collector):
 
 
 def site_of(address: str) -> str:
-    """Return what one side is counted by: an IPv4 address, or the /64 of an IPv6 one."""
+    """Return the unit in which clients are counted: an IPv4 address, or an IPv6 /64."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who fetched which version when: for devices without an API, all that can be read back."""
+"""Who fetched which version when: the only read-back there is for devices without an API."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from connector.instants import utc_now
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """The last time one client asked for one list, and the version it holds since."""
+    """The last time one client fetched one list, and the version it has had since."""
 
     client: str
     list: str
@@ -23,7 +23,7 @@ class Fetch:
 
 
 class FetchLog(Collector):
-    """Keeps the last fetch of each client and list, counts all, and shows them as metrics."""
+    """Keeps the last fetch of each client and list, counts all, and exports them as metrics."""
 
     def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
         self._clock = clock
@@ -33,14 +33,14 @@ class FetchLog(Collector):
         self._refused = 0
 
     def note(self, client: str, name: str, status: int, etag: str) -> None:
-        """Record an answer that left the client with this version."""
+        """Record a response after which the client has this version."""
         fetch = Fetch(client, name, self._clock(), status, etag)
         with self._lock:
             self._last[client, name] = fetch
             self._counts[client, name, status] = self._counts.get((client, name, status), 0) + 1
 
     def note_refusal(self) -> None:
-        """Count one who was not let in."""
+        """Count a refused request."""
         with self._lock:
             self._refused += 1
 
@@ -50,12 +50,12 @@ class FetchLog(Collector):
             return tuple(self._last.values())
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics, as the registry asks for them."""
+        """Yield the metrics for the registry."""
         with self._lock:
             last, counts, refused = dict(self._last), dict(self._counts), self._refused
         fetched = CounterMetricFamily(
             "connector_list_fetches",
-            "Answers to clients that fetch lists.",
+            "Responses to clients that fetch lists.",
             labels=("client", "list", "status"),
         )
         for (client, name, status), count in counts.items():

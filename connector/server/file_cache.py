@@ -1,4 +1,4 @@
-"""Published files, ready to be handed out: read, hashed and compressed once per change."""
+"""Published files, ready to be sent: read, hashed and compressed once per change."""
 
 import asyncio
 import errno
@@ -23,16 +23,16 @@ Stamp = tuple[int, int, int]
 
 
 class AbsentError(Exception):
-    """No such list."""
+    """There is no such list."""
 
 
 class HeldBackError(Exception):
-    """The list is empty, and its output asks that devices keep their last copy."""
+    """The list is empty, and its output wants devices to keep their last copy."""
 
 
 @dataclass(slots=True)
 class CachedFile:
-    """One state of a file; `body` is None where it is not kept in memory."""
+    """One state of a file; `body` is None if it is not kept in memory."""
 
     stamp: Stamp
     digest: str
@@ -41,7 +41,7 @@ class CachedFile:
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
+        """The size of the file in bytes."""
         return self.stamp[1]
 
     @property
@@ -51,11 +51,11 @@ class CachedFile:
 
     @property
     def last_modified(self) -> bytes:
-        """The same as HTTP writes it."""
+        """When the file was written, as an HTTP date."""
         return formatdate(self.modified, usegmt=True).encode()
 
     def kept_bytes(self) -> int:
-        """Return what this file holds of the memory."""
+        """Return how much memory this file uses."""
         zipping = self.zipping
         done = zipping is not None and zipping.done() and not zipping.cancelled()
         zipped = len(zipping.result()) if done and zipping and not zipping.exception() else 0
@@ -63,10 +63,10 @@ class CachedFile:
 
 
 class FileCache:
-    """Hands out the current contents of each file below one folder.
+    """Returns the current contents of each file below one folder.
 
-    Work that takes long happens in threads and once, however many ask; bodies beyond
-    `keep_bytes` in all, or `largest_kept` each, stay on disk. Used from one event loop.
+    Slow work is done in threads, and once for any number of requests; bodies beyond `keep_bytes`
+    in total, or larger than `largest_kept`, stay on disk. Used from one event loop.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class FileCache:
         self._loading: dict[str, asyncio.Task[CachedFile]] = {}
 
     async def current(self, name: str) -> CachedFile:
-        """Return the file as it is now; raise AbsentError, HeldBackError or OSError."""
+        """Return the current file; raise AbsentError, HeldBackError or OSError."""
         path = self._path(name)
         try:
             with _absence():
@@ -109,7 +109,7 @@ class FileCache:
         raise OSError(errno.EBUSY, "changes faster than it can be read")
 
     async def zipped(self, cached: CachedFile) -> bytes | None:
-        """Return the body compressed; None where it is empty, or too large to hold."""
+        """Return the compressed body, or None if it is empty or too large to keep."""
         if not cached.body:
             return None
         if cached.zipping is None:
@@ -118,7 +118,7 @@ class FileCache:
         return await asyncio.shield(cached.zipping)
 
     def _path(self, name: str) -> Path:
-        """Return where a list lies; nothing hidden, and nothing outside the folder, has a name."""
+        """Return the path of a list; hidden files and files outside the folder have none."""
         parts = name.split("/")
         if not name.isprintable() or "\\" in name or any(part[:1] in {"", "."} for part in parts):
             raise AbsentError
@@ -131,7 +131,7 @@ class FileCache:
             self._loading[name] = task
             task.add_done_callback(lambda _done: self._loading.pop(name, None))
         with _absence():
-            cached = await asyncio.shield(task)  # one who hangs up does not stop the others
+            cached = await asyncio.shield(task)  # a client that hangs up does not stop the others
         if self._files.get(name) is not cached:
             self._files[name] = cached
             self._files.move_to_end(name)
@@ -139,7 +139,7 @@ class FileCache:
         return cached
 
     def _make_room(self) -> None:
-        """Let go of the bodies asked for longest ago; what they are is still known."""
+        """Drop the least recently used bodies, but keep what is known about them."""
         total = sum(cached.kept_bytes() for cached in self._files.values())
         for cached in self._files.values():
             if total <= self._keep_bytes:
@@ -150,7 +150,7 @@ class FileCache:
 
 @contextmanager
 def _absence() -> Iterator[None]:
-    """Tell a list that is not there from one that cannot be read."""
+    """Distinguish a missing list from one that cannot be read."""
     try:
         yield
     except OSError as error:
@@ -171,7 +171,7 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _load(path: Path, largest_kept: int) -> CachedFile:
-    """Read and hash one state of a file: the open file stays what it is when it is replaced."""
+    """Read and hash one state of a file; the open file does not change when it is replaced."""
     with _open(path) as file:
         stamp = _stamp(os.fstat(file.fileno()))
         digest, chunks = sha256(), []
@@ -184,4 +184,4 @@ def _load(path: Path, largest_kept: int) -> CachedFile:
 
 
 def _compressed(body: bytes) -> bytes:
-    return gzip.compress(body, 6, mtime=0)  # the same bytes give the same variant
+    return gzip.compress(body, 6, mtime=0)  # the same body always gives the same bytes

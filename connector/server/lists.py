@@ -1,4 +1,4 @@
-"""GET /lists/NAME: the published bytes, or the news that nothing changed."""
+"""GET /lists/NAME: the published bytes, or 304 if nothing has changed."""
 
 import asyncio
 import re
@@ -16,16 +16,16 @@ from connector.server.file_cache import AbsentError, CachedFile, FileCache, Held
 
 PREFIX: Final = "/lists/"
 _TAG: Final = re.compile(rb'"([^"]*)"')
-_PIECE: Final = 128 * 1024  # what one slow reader may hold up in the server's buffers
+_PIECE: Final = 128 * 1024  # the most that one slow reader can keep in the server's buffers
 _MOMENT: Final = 2 * SECOND  # a file's time may lag behind the clock by some milliseconds
 _ZIPPED: Final = "-gzip"
-# Where the last piece met a reader that was gone: in one turn of the loop the connection is
-# closed, in the next the waiting task is told, and one is to spare.
+# If the reader had left before the last piece: one turn of the loop closes the connection, the
+# next wakes the waiting task, and one is to spare.
 _TURNS: Final = 3
 
 
 class Lists:
-    """Answers requests for lists, to clients it knows."""
+    """Answers requests for lists from known clients."""
 
     def __init__(self, cache: FileCache, authenticator: Authenticator, log: FetchLog) -> None:
         self._cache = cache
@@ -47,7 +47,7 @@ class Lists:
     async def _served(
         self, client: str, headers: Headers, scope: Scope, receive: Receive, send: Send
     ) -> Response | None:
-        """Send the list; or return the answer that says why not."""
+        """Send the list, or return the response that says why not."""
         name = scope["path"].removeprefix(PREFIX)
         try:
             cached = await self._cache.current(name)
@@ -72,7 +72,7 @@ class Lists:
                 return None
             await send({"type": "http.response.body"})
         except asyncio.CancelledError:
-            return None  # a reader that was not done when the server had to stop
+            return None  # the server had to stop before the reader was done
         finally:
             hangup.cancel()
         self._log.note(client, name, 200, tag)
@@ -80,7 +80,7 @@ class Lists:
 
 
 def _unchanged(headers: Headers, cached: CachedFile) -> str | None:
-    """Return the tag of the variant that the client has, when that is still the current one."""
+    """Return the tag of the variant that the client has, if that is still current."""
     known = headers.get(b"if-none-match")
     if known is not None:
         tags = {tag.decode("latin-1") for tag in _TAG.findall(known)}
@@ -88,7 +88,7 @@ def _unchanged(headers: Headers, cached: CachedFile) -> str | None:
         found = next((tag for tag in current if tag in tags), None)
         return cached.digest if known.strip() == b"*" else found
     since = headers.get(b"if-modified-since")
-    # Not what is merely later: our clock may have been set back since the client last asked.
+    # A later date does not count: our clock may have been set back since the last request.
     if since is not None and _is_dated(cached) and _seconds(since) == cached.modified:
         return cached.digest
     return None
@@ -107,7 +107,7 @@ def _seconds(date: bytes) -> float:
 
 
 def accepts_gzip(headers: Headers) -> bool:
-    """Return whether the client named gzip among the encodings it takes."""
+    """Return whether the client accepts gzip."""
     for offer in headers.get(b"accept-encoding", b"").lower().split(b","):
         coding, _, weight = offer.partition(b";")
         if coding.strip() in {b"gzip", b"x-gzip"}:
@@ -116,7 +116,7 @@ def accepts_gzip(headers: Headers) -> bool:
 
 
 def _content_type(name: str) -> bytes:
-    """Return what a published file is: Sigma rules are YAML (RFC 9512), all else is plain text."""
+    """Return the media type of a file: Sigma rules are YAML (RFC 9512), all else plain text."""
     kind = b"application/yaml" if name.endswith((".yml", ".yaml")) else b"text/plain"
     return kind + b"; charset=utf-8"
 
@@ -147,7 +147,7 @@ async def _whole(
     *,
     head: bool,
 ) -> None:
-    """Send head and body of an answer; to a reader that is gone, no more than was begun."""
+    """Send the head and body of a response; stop if the reader has left."""
     size = len(body) if isinstance(body, bytes) else cached.size
     headers = [
         *_validators(cached, tag),
@@ -169,7 +169,7 @@ async def _whole(
 
 
 async def _hangup(receive: Receive) -> None:
-    """Return when the reader is gone; what is sent to it after that vanishes without an error."""
+    """Return when the reader has left; anything sent after that vanishes without an error."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

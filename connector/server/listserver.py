@@ -1,4 +1,4 @@
-"""The HTTP server that devices and monitoring ask, in a thread of the daemon."""
+"""The HTTP server for devices and monitoring, in a thread of the daemon."""
 
 import asyncio
 import errno
@@ -32,8 +32,8 @@ from connector.server.seldom import SeldomFilter
 
 _SECONDS_TO_START: Final = 10.0
 _SECONDS_TO_FINISH: Final = 3
-_LOGGERS: Final = ("uvicorn.error", "asyncio")  # their lines come by the request or connection
-# Who holds the port may leave it, and an interface may get its address only after the boot.
+_LOGGERS: Final = ("uvicorn.error", "asyncio")  # they log a line per request or connection
+# Another process may free the port, and an interface may get its address only after boot.
 _MAY_PASS: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, socket.EAI_AGAIN)
 
 
@@ -52,7 +52,7 @@ class ListServer:
         self._host, self._port = _host_and_port(listen)
         if not clients and not _is_loopback(self._host):
             problem = (
-                "can be reached from other machines: name the permitted ones in server.clients"
+                "can be reached from other machines: list the permitted ones in server.clients"
             )
             raise ConfigError([f"server.listen: {listen} {problem}"])
         self._authenticator = Authenticator(clients)
@@ -65,7 +65,7 @@ class ListServer:
 
     @property
     def url(self) -> str:
-        """Where it listens, such as `http://127.0.0.1:8099`; the port is known once it runs."""
+        """The URL, such as `http://127.0.0.1:8099`; the port is known once it runs."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
 
@@ -74,9 +74,9 @@ class ListServer:
         return self._log.fetches()
 
     def start(self) -> None:
-        """Begin to listen; returns when the first request would be answered.
+        """Start to listen; return once requests would be answered.
 
-        Raises UnavailableError where the address may be free later, else ConfigError.
+        Raises UnavailableError if the address may become free later, else ConfigError.
         """
         listening = self._bound()
         self._port = listening.getsockname()[1]
@@ -95,7 +95,7 @@ class ListServer:
             raise UnavailableError(f"{self.url}: the list server did not start")
 
     def stop(self) -> None:
-        """Finish the answers in hand, then stop; does nothing when it does not run."""
+        """Finish the current responses, then stop; do nothing if it is not running."""
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = True
@@ -111,11 +111,11 @@ class ListServer:
         try:
             return socket.create_server((self._host, self._port), family=family)
         except OSError as error:
-            if isinstance(error, socket.gaierror):  # its numbers are the resolver's own
+            if isinstance(error, socket.gaierror):  # its numbers belong to the resolver
                 why = error.strerror
-            else:  # the socket module adds to `strerror` what the message says already
+            else:  # the socket module appends to `strerror` what our message says already
                 why = os.strerror(error.errno) if error.errno else str(error)
-            told = f"server.listen: cannot listen at {self._host}:{self._port}: {why}"
+            told = f"server.listen: cannot listen on {self._host}:{self._port}: {why}"
             if error.errno in _MAY_PASS:
                 raise UnavailableError(told) from error
             raise ConfigError([told]) from error
@@ -133,7 +133,7 @@ class ListServer:
                 Route("/healthz", monitoring.health),
                 Route("/metrics", monitoring.metrics),
             ],
-            # Starlette answers with this and raises on: the log still has the traceback.
+            # Starlette sends this response and re-raises, so the log still has the traceback.
             exception_handlers={404: _not_found, Exception: _unavailable},
         )
         app.router.redirect_slashes = False
@@ -141,9 +141,9 @@ class ListServer:
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready; signals stay with the daemon, whose thread this is not.
+    """Signals when it is ready; leaves signals to the daemon, which has another thread.
 
-    It accepts and watches over connections itself, within their bounds.
+    It accepts connections itself, within their limits.
     """
 
     def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
@@ -173,10 +173,10 @@ class _Server(uvicorn.Server):
         for acceptor in self._acceptors:
             await acceptor.close()
         await super().shutdown(sockets=sockets)
-        for connection in list(self.server_state.connections):  # of readers that stalled
+        for connection in list(self.server_state.connections):  # those of stalled readers
             connection.transport.abort()
         await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # the loop tells the connections that they are closed
+        await asyncio.sleep(0)  # so that the loop notifies the closed connections
 
 
 def _config(app: Starlette) -> uvicorn.Config:
@@ -188,7 +188,7 @@ def _config(app: Starlette) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # anybody may write X-Forwarded-For, and addresses are credentials
+        proxy_headers=False,  # anyone can send X-Forwarded-For, and addresses are credentials
         timeout_graceful_shutdown=_SECONDS_TO_FINISH,
     )
 

@@ -16,10 +16,10 @@ Status = Callable[[], Mapping[str, object]]
 
 
 class Monitoring:
-    """Answers what monitoring asks; `status` says `healthy` and, beside it, anything else.
+    """Answers monitoring; `status` has `healthy` and any other facts.
 
-    What the server says of its own connections stands beside it, as `server`; being full does not
-    make the service unhealthy, as nothing that is enforced suffers from it.
+    The server adds the state of its connections as `server`; being full does not make the service
+    unhealthy, as it does not affect what is enforced.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Monitoring:
         self._connections = connections
 
     async def health(self, request: Request) -> Response:
-        """Answer 200 while all is well and 503 when not, with the facts as JSON."""
+        """Answer 200 while healthy and 503 otherwise, with the facts as JSON."""
         if not self._lets_in(request):
             return answers.who_are_you()
         try:
@@ -46,7 +46,7 @@ class Monitoring:
         return answers.as_json(told, 200 if facts.get("healthy") else 503)
 
     async def metrics(self, request: Request) -> Response:
-        """Answer with all metrics in Prometheus' text format."""
+        """Answer with all metrics in Prometheus's text format."""
         if not self._lets_in(request):
             return answers.who_are_you()
         text = await asyncio.to_thread(generate_latest, self._registry)

@@ -1,15 +1,15 @@
-"""How many files this process may have open: connections are files, and so is the state."""
+"""The limit of open files, which include connections and the state."""
 
 import resource
 from contextlib import suppress
 from typing import Final
 
-# More is of no use to us, and what we start may walk through all that it may have open.
+# We need no more, and child processes may loop over all possible file descriptors.
 _ENOUGH: Final = 65_536
 
 
 def raise_file_limit() -> int:
-    """Raise the soft limit of open files to the hard one, where we may; return what holds then."""
+    """Raise the soft limit of open files to the hard one if possible; return the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)
     if soft == resource.RLIM_INFINITY or soft >= wanted:

@@ -1,4 +1,4 @@
-"""One connection to the list server: uvicorn's HTTP, within bounds of size and time."""
+"""One connection to the list server: uvicorn's HTTP, with limits on size and time."""
 
 import asyncio
 from typing import Final
@@ -12,7 +12,7 @@ from connector.server.connections import Closed, Connections
 
 _LARGEST_REQUEST: Final = 32 * 1024
 _MOST_HEADERS: Final = 100
-_MOST_WAITING: Final = 8  # requests sent before the answer to an earlier one
+_MOST_WAITING: Final = 8  # requests sent before the response to an earlier one
 _REFUSAL: Final = (
     b"HTTP/1.1 %s\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 0\r\n"
     b"connection: close\r\n\r\n"
@@ -24,11 +24,11 @@ _STATUS: Final = {
 
 
 class _TooLargeError(Exception):
-    """The request has too many headers, or too many requests wait."""
+    """The request has too many headers, or too many requests are waiting."""
 
 
 class ClientConnection(HttpToolsProtocol):
-    """Answers the requests of one connection; what is slow or too large is not waited for."""
+    """Answers the requests of one connection; closes it if they are slow or too large."""
 
     def __init__(
         self, config: uvicorn.Config, state: ServerState, connections: Connections, address: str
@@ -36,10 +36,10 @@ class ClientConnection(HttpToolsProtocol):
         super().__init__(config, state, {})
         self.address = address
         self._standing = connections
-        # A request is expected since then; None while one is answered.
+        # When we began to expect a request; None while one is answered.
         self._expects_since: float | None = connections.now()
-        self._dropped = False  # before there was anything to close
-        self._begun = False  # whether the first bytes of it are here
+        self._dropped = False  # dropped before there was anything to close
+        self._begun = False  # whether its first bytes have arrived
         self._unread_since: float | None = None
         self._received = 0
 
@@ -50,7 +50,7 @@ class ClientConnection(HttpToolsProtocol):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Make room for others."""
+        """Leave, making room for others."""
         self._standing.remove(self)
         super().connection_lost(exc)
 
@@ -60,7 +60,7 @@ class ClientConnection(HttpToolsProtocol):
         self._received = 0
 
     def data_received(self, data: bytes) -> None:
-        """Read on; refuse what is not HTTP, or too large."""
+        """Read on; refuse data that is not HTTP or too large."""
         self._unset_keepalive_if_required()
         if not self._begun and self._expects_since is not None:
             self._begun, self._expects_since = True, self._standing.now()
@@ -77,19 +77,19 @@ class ClientConnection(HttpToolsProtocol):
                 self._refuse(Closed.TOO_LARGE)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, as far as a request may have so many."""
+        """Take a header, unless the request has too many."""
         if len(self.headers) >= _MOST_HEADERS:
             raise _TooLargeError
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Begin to answer, or let the request wait for the answers before it."""
+        """Begin to answer, or queue the request behind earlier ones."""
         if len(self.pipeline) >= _MOST_WAITING:
             raise _TooLargeError
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Wait no longer for the other side."""
+        """Stop waiting for the client."""
         super().on_message_complete()
         self._received = 0
         if self.cycle is not None and not self.cycle.response_complete:
@@ -99,24 +99,24 @@ class ClientConnection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Expect the next request."""
         super().on_response_complete()
-        self._unset_keepalive_if_required()  # how long it may be idle is judged in one place
+        self._unset_keepalive_if_required()  # idle time is checked in one place
         self._standing.progressed(self)
         if self.cycle.response_complete:
             self._expect_request()
 
     def pause_writing(self) -> None:
-        """Note that the other side does not read as fast as it asked."""
+        """Note that the client reads more slowly than it requests."""
         super().pause_writing()
         self._unread_since = self._standing.now()
 
     def resume_writing(self) -> None:
-        """Note that the other side read."""
+        """Note that the client has read."""
         super().resume_writing()
         self._unread_since = None
         self._standing.progressed(self)
 
     def overdue(self, now: float) -> Closed | None:
-        """Return why it has to be closed by now; None where it may stay."""
+        """Return why it must be closed now, or None if it may stay."""
         bounds = self._standing.bounds
         if self._unread_since is not None:
             return Closed.STALLED if now >= self._unread_since + bounds.stalled else None
@@ -130,13 +130,13 @@ class ClientConnection(HttpToolsProtocol):
         return Closed.IDLE if waited >= bounds.request else None
 
     def makes_room(self, now: float) -> bool:
-        """Return whether it waits for the other side, so that closing it interrupts nothing."""
+        """Return whether it is waiting for the client, so that closing it interrupts nothing."""
         if self._unread_since is not None:
             return now >= self._unread_since + self._standing.bounds.patience
         return self._expects_since is not None
 
     def _refuse(self, why: Closed) -> None:
-        """Answer that this is no request, unless that would become part of another answer."""
+        """Reject an invalid request, unless that would become part of another response."""
         if self.transport.is_closing():
             return
         self._standing.note(why)
@@ -147,7 +147,7 @@ class ClientConnection(HttpToolsProtocol):
         self.transport.close()
 
     def drop(self) -> None:
-        """Close it at once, whatever is unsent."""
+        """Close it at once, discarding unsent data."""
         self._dropped = True
         if self.transport is not None:
             self.transport.abort()

@@ -1,4 +1,4 @@
-"""A fault that repeats is told once in an interval, with how often it was not told."""
+"""Reports a repeating fault once per interval, with how often it was suppressed."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ _MOST_KINDS: Final = 100
 
 
 class Seldom:
-    """Says of each kind of fault when it is to be told again. Used from one thread."""
+    """Decides for each kind of fault when to report it again. Used from one thread."""
 
     def __init__(
         self, seconds: float = _SECONDS, monotonic: Callable[[], float] = time.monotonic
@@ -21,7 +21,7 @@ class Seldom:
         self._untold: dict[str, int] = {}
 
     def untold(self, kind: str) -> int | None:
-        """Return how often a fault was not told since it was last; None where it is not due yet."""
+        """Return how often a fault was suppressed since its last report, or None if not due yet."""
         now = self._monotonic()
         if now < self._next.get(kind, now):
             self._untold[kind] = self._untold.get(kind, 0) + 1
@@ -33,14 +33,14 @@ class Seldom:
 
 
 class SeldomFilter(logging.Filter):
-    """Lets one line of each kind pass in an interval: its words before they are filled in."""
+    """Lets one line of each kind pass per interval; the kind is its unformatted message."""
 
     def __init__(self, seldom: Seldom | None = None) -> None:
         super().__init__()
         self._seldom = seldom or Seldom()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a line is to be told, with how many like it were not."""
+        """Return whether to log a line, and add how many like it were suppressed."""
         raised = record.exc_info[0] if record.exc_info else None
         untold = self._seldom.untold(f"{record.msg} {raised}")
         if untold:

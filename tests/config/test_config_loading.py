@@ -704,17 +704,17 @@ def test_the_country_code_of_norway_is_a_word(folder):
     [
         (
             "auth: {username: soc, token: {env: TOKEN}}",
-            "feeds.isac.auth: should name one of username and token, not several",
+            "feeds.isac.auth: should use only one of username and token",
         ),
         (
             "auth: {token: {env: LINES}}",
-            "feeds.isac.auth.token: holds characters that no header can carry",
+            "feeds.isac.auth.token: contains characters that a header cannot contain",
         ),
         ("ca: gone.pem", "feeds.isac.ca: {folder}/gone.pem cannot be read: No such file"),
         ("auth: {client_cert: {env: TOKEN}}", "feeds.isac.auth.client_cert: should be, with"),
         (
             "auth: {client_key: {env: TOKEN}}",
-            "feeds.isac.auth.client_key: needs auth.client_cert beside it",
+            "feeds.isac.auth.client_key: needs auth.client_cert too",
         ),
     ],
 )

@@ -89,7 +89,8 @@ def test_shows_the_whole_way_of_an_indicator_and_ends_by_ctrl_c(tmp_path, demos)
     assert re.search(r"TAXII 2\.1 server with [\d,]+ objects: http://localhost:\d+/taxii2/", told)
     assert "8[.]8[.]8[.]8      allowlisted: public_resolvers protects 8[.]8[.]8[.]8" in told
     gets = re.search(
-        r"firewall   gets addresses\.txt, (\d+) entries with 198\[\.]51\[\.]100\[\.]23", told
+        r"firewall   fetches addresses\.txt: (\d+) entries, including 198\[\.]51\[\.]100\[\.]23",
+        told,
     )
     assert gets
     revokes = told.index("producer   revokes indicator--")
@@ -149,7 +150,7 @@ def _values(objects: Iterable[Any]) -> set[str]:
 
 def test_counts_every_reason_and_every_list_adds_up(tmp_path, demos):
     demos.append(demo := Demo(tmp_path, "--seconds", "60"))
-    told = demo.read_until("each adds up to the")
+    told = demo.read_until("each column adds up to")
     rows = dict(re.findall(r"^  (\w+) +((?:[\d·]+ +){3})", told, re.MULTILINE))
     counts = {
         reason: [0 if count == "·" else int(count) for count in row.split()]
@@ -181,25 +182,25 @@ def test_a_port_that_is_taken_ends_it_with_what_to_do(tmp_path, demos):
         demos.append(demo := Demo(tmp_path, "--port", str(port)))
         _told, complaints = demo.rest()
     assert demo.process.returncode == 1
-    assert f"cannot listen at 127.0.0.1:{port}" in complaints
+    assert f"cannot listen on 127.0.0.1:{port}" in complaints
     assert "choose another with --port" in complaints
     assert demo.left_behind == []
 
 
 def test_the_port_asked_for_is_the_list_servers(tmp_path, demos, free_port):
     demos.append(demo := Demo(tmp_path, "--port", str(free_port)))
-    demo.read_until(f"the list server runs: http://127.0.0.1:{free_port}/lists/")
+    demo.read_until(f"the list server is running: http://127.0.0.1:{free_port}/lists/")
 
 
 def test_a_terminal_gets_a_live_panel_that_is_gone_at_the_end(tmp_path, demos):
     ours, theirs = pty.openpty()
     demos.append(demo := Demo(tmp_path, terminal=theirs))
     os.close(theirs)
-    shown = _shown_until(ours, "Ctrl-C ends it")
+    shown = _shown_until(ours, "Ctrl-C stops it")
     assert "served at" in shown
     demo.process.send_signal(signal.SIGINT)
     shown = _shown_until(ours, "temporary folder removed")
-    assert "ending before all was shown" in shown
+    assert "ending before everything was shown" in shown
     assert demo.process.wait(30) == 0
     os.close(ours)
     assert demo.left_behind == []

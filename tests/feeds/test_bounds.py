@@ -119,4 +119,4 @@ def test_a_million_objects_in_a_file_of_honest_size_are_read() -> None:
     ],
 )  # fmt: skip
 def test_an_envelope_of_wrong_types_is_no_page_of_nothing(page: bytes) -> None:
-    assert "here: answered" in refused(read_envelope, page)
+    assert "here: returned" in refused(read_envelope, page)

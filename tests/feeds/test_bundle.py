@@ -175,7 +175,10 @@ def test_a_folder_of_files_that_are_passed_over_is_a_fault_that_names_one(
     with pytest.raises(UnavailableError) as raised:
         feed_of(tmp_path).collections()
     assert f"such as '{name.removesuffix('f.json') or name}'" in str(raised.value)
-    assert "should end in .json, .stix, .stix2, or be named by a glob" in str(raised.value)
+    assert (
+        "should end in .json, .stix, .stix2; files with other names or in subfolders need a glob"
+        in str(raised.value)
+    )
 
 
 def test_what_is_passed_over_beside_others_is_told_once(tmp_path: Path) -> None:
@@ -212,7 +215,7 @@ def test_files_of_a_folder_have_a_bound(tmp_path: Path, monkeypatch: pytest.Monk
     for name in ("a.json", "b.json", "c.json"):
         (tmp_path / name).write_bytes(bundle(A))
     for path in (tmp_path, tmp_path / "*.json", tmp_path / "**" / "*.json"):
-        with pytest.raises(UnavailableError, match="holds more than 2 files"):
+        with pytest.raises(UnavailableError, match="contains more than 2 files"):
             feed_of(path).collections()
 
 

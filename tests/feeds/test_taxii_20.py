@@ -295,7 +295,7 @@ def test_a_run_of_ranges_has_a_bound_of_pages_and_the_next_goes_on_from_there(
     feed = make_feed(page_size=10, max_pages=2, overlap=timedelta(seconds=1))
     (collection,) = feed.collections()
     pages: list[Page] = []
-    with pytest.raises(UnavailableError, match="gave 2 pages in one run and says there is more"):
+    with pytest.raises(UnavailableError, match="sent 2 pages in one run and says there is more"):
         pages.extend(feed.pages(collection, None))
     assert len(pages) == 2
     rest = list(make_feed(page_size=10).pages(collection, pages[-1].cursor))

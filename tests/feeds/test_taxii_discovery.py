@@ -67,7 +67,7 @@ def test_lists_what_there_is_when_a_name_is_not_found(
 def test_a_collection_that_may_not_be_read_is_refused(
     many: TaxiiServer, make_feed: MakeFeed
 ) -> None:
-    with pytest.raises(RefusedError, match="may not be read by us: 'Federal'"):
+    with pytest.raises(RefusedError, match="no read access to 'Federal'"):
         make_feed(collections=["Federal"]).collections()
 
 
@@ -131,7 +131,7 @@ def test_credentials_do_not_follow_a_root_to_another_host(make_feed: MakeFeed) -
         far = other.origin.replace("localhost", "127.0.0.1")
         document = f'{{"title": "t", "api_roots": ["{far}/public/"]}}'.encode()
         home.faults = [Body(path="/taxii2/", body=document, content_type="application/json")]
-        with pytest.raises(UnavailableError, match="its API roots lie elsewhere"):
+        with pytest.raises(UnavailableError, match="its API roots are on other servers"):
             make_feed(url=home.url).collections()
         assert other.requests == []
         assert titles(make_feed(url=home.url, roots=[f"{far}/public/"])) == ["Indicators"]
@@ -265,12 +265,12 @@ def test_one_server_is_one_scheme_host_and_port(one: str, other: str, same: bool
 @pytest.mark.parametrize(
     ("path", "written"),
     [
-        ("public/collections/", "write url: {root}"),
-        ("public/collections", "write url: {root}"),
-        ("public/collections/1a/", "write url: {root} and collections: ['1a']"),
-        ("public/collections/1a/objects/", "write url: {root} and collections: ['1a']"),
-        ("public/collections/1a/objects", "write url: {root} and collections: ['1a']"),
-        ("public/collections/1a/manifest/", "write url: {root} and collections: ['1a']"),
+        ("public/collections/", "use url: {root}"),
+        ("public/collections", "use url: {root}"),
+        ("public/collections/1a/", "use url: {root} and collections: ['1a']"),
+        ("public/collections/1a/objects/", "use url: {root} and collections: ['1a']"),
+        ("public/collections/1a/objects", "use url: {root} and collections: ['1a']"),
+        ("public/collections/1a/manifest/", "use url: {root} and collections: ['1a']"),
         ("public/collections/public-indicators/", "and collections: ['public-indicators']"),
     ],
 )
@@ -361,7 +361,7 @@ def test_a_login_page_is_told_from_discovery(server: TaxiiServer, make_feed: Mak
     server.faults = [Body(path="/taxii2/")]
     with pytest.raises(UnavailableError) as raised:
         make_feed().collections()
-    assert "answered text/html in place of TAXII, a page titled Sign in" in str(raised.value)
+    assert "returned text/html instead of TAXII, a page titled Sign in" in str(raised.value)
 
 
 def test_a_redirect_is_not_followed(server: TaxiiServer, make_feed: MakeFeed) -> None:

@@ -77,7 +77,7 @@ def test_says_so_when_one_date_has_more_objects_than_a_page_may_hold(
     server.faults = [NoNext()]
     server.add_objects(sample_objects(250), date_added=NOON)
     _, words = read_until_broken(make_feed(page_size=100))
-    assert "more objects with one time than it sends in a page" in words
+    assert "more objects with one time than fit in a page" in words
 
 
 def test_reads_an_object_that_shows_up_late(server: TaxiiServer, make_feed: MakeFeed) -> None:
@@ -190,7 +190,7 @@ def test_a_run_has_a_bound_of_pages_and_the_next_goes_on_from_there(
     feed = make_feed(page_size=10, max_pages=2, overlap=timedelta(seconds=1))
     pages, words = read_until_broken(feed)
     assert len(pages) == 2
-    assert "gave 2 pages in one run and says there is more" in words
+    assert "sent 2 pages in one run and says there is more" in words
     assert "raise max_pages" in words
     rest = read_all(make_feed(page_size=10), pages[-1].cursor)
     assert read_ids([*pages, *rest]) == ids(sample_objects(50))

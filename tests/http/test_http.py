@@ -148,7 +148,7 @@ def test_what_is_not_there_may_be_there_for_others(
 ) -> None:
     server.faults = [Status(code=404, path="")]
     said = words(UnavailableError, client(), server.url)
-    assert "check the address, and whether these credentials may see what is there" in said
+    assert "check the address, and whether these credentials have access to it" in said
 
 
 def test_an_accepted_status_is_an_answer(server: TaxiiServer, client: Callable[..., Http]) -> None:
@@ -249,7 +249,7 @@ def test_a_redirect_is_named_and_not_followed(client: Callable[..., Http]) -> No
 
 def test_a_body_cut_off_is_no_answer(server: TaxiiServer, client: Callable[..., Http]) -> None:
     server.faults = [CutConnection(path="")]
-    assert "the answer was cut off" in words(UnavailableError, client(), server.url)
+    assert "the response was cut off" in words(UnavailableError, client(), server.url)
     server.faults = [CutConnection(path="", times=1)]
     assert client().request("GET", server.url).ok
 
@@ -329,7 +329,7 @@ def test_headers_that_trickle_meet_the_deadline_too(dripping: bytes) -> None:
 def test_headers_have_a_bound(client: Callable[..., Http], headers: bytes, said: str) -> None:
     with answering(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n") as url:
         told = words(UnavailableError, client(), url)
-    assert "its headers are too large" in told
+    assert "the response headers are too large" in told
     assert said in told
 
 

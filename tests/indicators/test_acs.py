@@ -96,8 +96,8 @@ def test_a_definition_without_the_extension_carries_no_acs(definition):
         ({"control_set": {"classification": None}}, "control_set.classification is required"),
         ({"control": {"formal_determination": []}}, "control_set.formal_determination should be"),
         ({"control": {"caveat": {"FISA": 1}}}, "control_set.caveat should be a list of codes"),
-        ({"control": {"sensitivity": [1]}}, "control_set.sensitivity should hold codes only"),
-        ({"control": {"sensitivity": [" "]}}, "control_set.sensitivity should hold codes only"),
+        ({"control": {"sensitivity": [1]}}, "control_set.sensitivity should contain codes only"),
+        ({"control": {"sensitivity": [" "]}}, "control_set.sensitivity should contain codes only"),
         ({"control": {"entity": []}}, "control_set.entity should be a list of codes"),
         ({"access_privilege": {}}, "access_privilege should be a list of rules"),
         ({"access_privilege": ["CISAUSES"]}, "access_privilege should be a list of rules"),
@@ -112,7 +112,7 @@ def test_a_definition_without_the_extension_carries_no_acs(definition):
         ({"access_privilege": [rule("ALL", None)]}, "rule_effect should be permit or deny"),
         ({"further_sharing": [{"rule_effect": "permit"}]}, "further_sharing[0].sharing_scope"),
         ({"further_sharing": [further("maybe", "ALL")]}, "further_sharing[0].rule_effect"),
-        ({"public_release": "yes"}, "public_release should say by whom"),
+        ({"public_release": "yes"}, "public_release should say who"),
         ({"public_release": {"released_by": "USA.DHS", "released_on": "soon"}},
          "public_release.released_on should be a timestamp"),
         ({"resource_disposition": {}}, "resource_disposition.disposition_date should be"),
@@ -167,7 +167,7 @@ def test_anything_but_unclassified_is_a_spill(control, spill):
 def test_a_spill_is_seen_even_in_a_marking_that_is_malformed_otherwise():
     assert judged({"control_set": {"classification": "TS"}}).spill
     assert judged({"control_set": {"classification": "TS"}}).why == (
-        "classification 'TS' is not for this system"
+        "classification 'TS' is not allowed on this system"
     )
 
 
@@ -381,7 +381,7 @@ def test_caveats_and_sensitivities_keep_it_within_our_own_systems(control):
     assert shared_with(body) == ["own"]
     assert judged(body).use is PERMIT
     assert not judged(body).publish
-    assert "stays within our own systems" in judged(body, audience=PUBLIC).why
+    assert "must stay within our own systems" in judged(body, audience=PUBLIC).why
 
 
 def test_proprietary_is_what_its_caveat_or_sensitivity_says():
@@ -472,7 +472,7 @@ def test_the_disposition_date_ends_it_and_tells_before_when():
     before, after = (judge(marking, STATE, OWN, now) for now in (at - 1, at))
     assert (before.use, before.expired, before.until) == (PERMIT, False, at)
     assert (after.use, after.expired, after.until) == (DENY, True, None)
-    assert after.why == "its disposition date has come"
+    assert after.why == "its disposition date has passed"
 
 
 def test_what_is_disposed_of_is_not_published():

@@ -136,8 +136,8 @@ def test_what_could_be_something_else_has_none(kind: ObservableType, text: str) 
 @pytest.mark.parametrize(
     ("line", "reads"),
     [
-        ("203.0.113.0/24", "could be read as a prefix of addresses"),
-        ("0/0", "could be read as a prefix of addresses"),
+        ("203.0.113.0/24", "could be read as a prefix"),
+        ("0/0", "could be read as a prefix"),
         ("8.8.8.8:53", "could be read as an address"),
         ("203.0.113.7/", None),
         ("bad.example/24", None),

@@ -165,7 +165,7 @@ def test_the_strictest_of_all_markings_decides_each_audience(refs, audiences):
             "TLP:amber+strict",
         ),
         ([CLEAR, SECRET], "own", f"{SECRET} (ACS): classification 'S'"),
-        ([CLEAR, SHORT], "own", f"{SHORT} (ACS): its disposition date has come"),
+        ([CLEAR, SHORT], "own", f"{SHORT} (ACS): its disposition date has passed"),
         ([CLEAR, DENIED], "own", f"{DENIED} (ACS): a rule denies network defence"),
     ],
 )
@@ -312,7 +312,7 @@ def test_a_secret_or_a_disposal_on_any_part_holds_for_the_object():
     assert not found.watches
     short = verdict(CLEAR, parts=(Marked(["labels"], SHORT),))
     assert short.refusal(Purpose.WATCH) == short.expired
-    assert short.expired == f"{SHORT} (ACS): its disposition date has come"
+    assert short.expired == f"{SHORT} (ACS): its disposition date has passed"
 
 
 def test_the_next_turn_of_any_marking_is_told():
@@ -385,7 +385,8 @@ def test_proprietary_labels_keep_it_within_our_own_systems(labels, producer, aud
 def test_a_label_that_withholds_is_named():
     found = verdict(CLEAR, audience=Audience.OPERATOR, labels=("cisa-proprietary-true",))
     assert found.refusal(Purpose.WATCH) == (
-        "label 'cisa-proprietary-true' withholds it from operator: it stays within our own systems"
+        "label 'cisa-proprietary-true' withholds it from operator: "
+        "it must stay within our own systems"
     )
 
 

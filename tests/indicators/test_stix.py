@@ -240,7 +240,7 @@ def test_a_second_60_where_no_leap_second_can_be_is_no_instant(text: str) -> Non
 @pytest.mark.parametrize("field", ["created", "modified", "valid_from", "valid_until"])
 def test_a_blank_does_not_stand_for_the_letter_between_date_and_time(field: str) -> None:
     why = why_not(**{field: "2026-02-01 00:00:00Z"})
-    assert why == f"`{field}` has a blank where `T` should be"
+    assert why == f"`{field}` has a space instead of `T`"
     elsewhere = {"description": f'"{field}": "2026-02-01 00:00:00Z" is what it said, -01 00:00:'}
     assert read(**elsewhere, x_seen="2026-02-01 00:00:00Z", nested={field: "2026-02-01 00:00:00Z"})
 

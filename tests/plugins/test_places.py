@@ -58,8 +58,8 @@ def test_two_outputs_at_one_place_are_refused_with_both_lines(adapter: str, tmp_
     with pytest.raises(ConfigError) as caught:
         check(tmp_path, adapter, *ALIKE[adapter])
     [problem] = caught.value.problems
-    assert "config.yaml:6: outputs.two.options: name the same place" in problem
-    assert "outputs.one in line 5" in problem
+    assert "config.yaml:6: outputs.two.options: point to the same place" in problem
+    assert "outputs.one on line 5" in problem
 
 
 @pytest.mark.parametrize("adapter", APART)

@@ -189,7 +189,7 @@ def test_a_server_that_asks_us_to_wait_is_not_asked_until_then(
         feed = workers.feeds["ais"]
         until(lambda: feed.resting)
         assert "429 Too Many Requests" in (error := site.feed("ais")["error"])
-        assert "asks us to wait 1800 s" in error
+        assert "retry after 1800 s" in error
         asked = len(taxii.requests)
         taxii.faults = []
         feed.ask()
@@ -502,7 +502,7 @@ def test_a_port_that_is_taken_at_the_start_ends_it_so_that_it_is_started_again(
             check=False,
         )  # fmt: skip
     assert ran.returncode == 1  # with 2, for a wrong file, nobody would
-    assert f"cannot listen at 127.0.0.1:{port}: Address already in use" in ran.stderr
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in ran.stderr
     assert "Traceback" not in ran.stderr
 
 

@@ -98,7 +98,7 @@ def test_without_clients_it_refuses_to_listen_beyond_this_machine(listen, tmp_pa
 def test_a_port_that_is_taken_may_be_free_later(serve, tmp_path):
     taken = serve().server.url.removeprefix("http://")
     server = ListServer(taken, (), tmp_path, dict, CollectorRegistry())
-    why = f"cannot listen at {taken}: Address already in use$"
+    why = f"cannot listen on {taken}: Address already in use$"
     with pytest.raises(UnavailableError, match=why):
         server.start()
 

@@ -1,4 +1,4 @@
-"""The connection that taxii2-client works over: our HTTP client in place of its own."""
+"""The connection for taxii2-client: our HTTP client instead of its own."""
 
 import logging
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from connector.http.client import Http
 from connector.http.response import HttpResponse
 from connector.outside import one_line
 
-MOST_RESOURCE_VALUES: Final = 500_000  # some 40,000 collections
+MOST_RESOURCE_VALUES: Final = 500_000  # about 40,000 collections
 _NOT_OURS: Final = frozenset({403, 404})
 _OTHER_VERSION: Final = frozenset({406})
 
 
 class NotEntitledError(Exception):
-    """A 403 or 404: TAXII allows either where a client may not look."""
+    """A 403 or 404: TAXII allows either if a client has no access."""
 
     def __init__(self, answer: HttpResponse) -> None:
         super().__init__(str(answer.error()))
@@ -27,7 +27,7 @@ class NotEntitledError(Exception):
 
 
 class OtherVersionError(Exception):
-    """The server does not speak the version of TAXII that it was asked in."""
+    """The server does not speak the TAXII version of the request."""
 
     def __init__(self, answer: HttpResponse) -> None:
         super().__init__(str(answer.error()))
@@ -35,23 +35,23 @@ class OtherVersionError(Exception):
 
 
 def check_content_type(answer: HttpResponse) -> None:
-    """Raise when the answer is no JSON, as a login page or a proxy's block page is not.
+    """Raise unless the response is JSON; a login page or a proxy's block page is not.
 
-    Servers leave the version out, quote it, add a charset or say plain `application/json`.
+    Servers omit the version, quote it, add a charset, or just say `application/json`.
     """
     kind = answer.headers.get("Content-Type", "json").split(";")[0].strip().lower()
     if not kind.endswith("json"):
         raise UnavailableError(
-            f"{answer.where}: answered {one_line(kind) or 'something'} in place of TAXII, "
+            f"{answer.where}: returned {one_line(kind) or 'something'} instead of TAXII, "
             f"{answer.excerpt}: "
-            "a login page or a proxy on the way?"
+            "a login page or a proxy on the path?"
         )
 
 
 class Connection(_HTTPConnection):  # type: ignore[misc]  # the library has no types
-    """Sends what taxii2-client asks for through `Http`: its limits, errors and credentials.
+    """Sends taxii2-client's requests through `Http`, with its limits, errors and credentials.
 
-    With `yields`, an answer in an older version of TAXII is reason enough to ask in that one.
+    With `yields`, a response in an older TAXII version makes us switch to that version.
     """
 
     session: Any
@@ -101,18 +101,18 @@ class Connection(_HTTPConnection):  # type: ignore[misc]  # the library has no t
         return _resource(answer)
 
     def close(self) -> None:
-        """Leave the connections to their owner."""
+        """Do nothing: the owner closes the connections."""
 
 
 def _resource(answer: HttpResponse) -> dict[str, Any]:
     found = read_json(answer.content, answer.where, MOST_RESOURCE_VALUES)
     if not isinstance(found, dict):
-        raise UnavailableError(f"{answer.where}: answered JSON that is not a TAXII resource")
+        raise UnavailableError(f"{answer.where}: returned JSON that is not a TAXII resource")
     return found
 
 
 def _quiet() -> None:
-    """taxii2-client brings a handler that writes to the terminal past our log."""
+    """Remove taxii2-client's handler, which writes to the terminal past our log."""
     package = logging.getLogger("taxii2client")
     package.handlers.clear()
     package.propagate = True

@@ -1,4 +1,4 @@
-"""Times that TAXII servers write, and the cursor that is kept between runs."""
+"""Times as TAXII servers write them, and the cursor kept between runs."""
 
 import re
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ _JAVASCRIPT: Final = re.compile(
 
 
 def read_stamp(text: str | None) -> datetime | None:
-    """Return the moment a server wrote, in any of the forms that servers use, or None."""
+    """Return the time that a server wrote, in any form that servers use, or None."""
     if not text or len(text) > LONGEST_STAMP:
         return None
     text = text.strip().strip('"')
@@ -40,7 +40,7 @@ def read_stamp(text: str | None) -> datetime | None:
 
 def _rfc3339(found: re.Match[str]) -> datetime:
     day, clock, fraction, sign, hours, minutes = found.groups()
-    if clock.endswith(":60"):  # a leap second, which Python cannot count: the moment before it
+    if clock.endswith(":60"):  # a leap second, unknown to Python: take the moment before it
         clock, fraction = f"{clock[:-2]}59", "999999"
     moment = datetime.fromisoformat(f"{day}T{clock}").replace(
         microsecond=int((fraction or "0")[:6].ljust(6, "0")), tzinfo=UTC
@@ -53,7 +53,7 @@ def _rfc3339(found: re.Match[str]) -> datetime:
 
 
 def write_stamp(moment: datetime) -> str:
-    """Return the one form that no known server refuses: six digits and `Z`."""
+    """Return the one form that every known server accepts: six digits and `Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
 
 
@@ -64,10 +64,10 @@ class _Written(msgspec.Struct, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a collection was read, by the server's own clock alone.
+    """How far a collection was read, by the server's clock only.
 
-    `last` is when the newest object read was added; `read_at` is when the last run that ended
-    well began.
+    `last` is when the newest object read was added; `read_at` is when the last complete run
+    began.
     """
 
     last: datetime | None = None
@@ -75,7 +75,7 @@ class Cursor:
 
     @classmethod
     def read(cls, text: str | None) -> Self:
-        """Return what `write` wrote; a bare timestamp will do too."""
+        """Return the cursor that `write` wrote; a bare timestamp is accepted too."""
         if not text:
             return cls()
         if stamp := read_stamp(text):
@@ -93,15 +93,15 @@ class Cursor:
         return msgspec.json.encode(_Written(last, read_at)).decode()
 
     def past(self, stamp: datetime | None) -> Self:
-        """Return the cursor after an object added at `stamp`; a run is under way."""
+        """Return the cursor after an object added at `stamp`, during a run."""
         last = stamp if self.last is None or (stamp and stamp > self.last) else self.last
         return replace(self, last=last, read_at=None)
 
     def resume(self, overlap: timedelta) -> datetime | None:
         """Return the time after which to read again.
 
-        Servers stamp before they commit, so an object may show up later with an earlier stamp:
-        what was added within `overlap` is read again. Once a whole run began well after that
+        Servers stamp before they commit, so an object may appear later with an earlier stamp:
+        objects added within `overlap` are read again. Once a complete run began well after that
         time (twice the overlap, as two clocks of one server may differ), it is settled.
         """
         if self.last is None:

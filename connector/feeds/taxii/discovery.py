@@ -1,4 +1,4 @@
-"""Finds the collections of a TAXII server: discovery, API roots, and names people use."""
+"""Finds the collections of a TAXII server: discovery, API roots, and configured names."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,11 +38,11 @@ class FoundCollection:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the file may call it."""
+        """The names by which the file may refer to it."""
         return (self.id, self.alias) if self.alias else (self.id,)
 
     def is_called(self, name: str) -> bool:
-        """Say whether a name in the file means this collection."""
+        """Return whether a name in the file means this collection."""
         return name in (self.id, self.alias) or name.casefold() == self.title.casefold()
 
     def __str__(self) -> str:
@@ -52,9 +52,9 @@ class FoundCollection:
 
 
 class Discovery:
-    """Lists what a server lets us see; `refused` holds the API roots that it does not.
+    """Lists what we can see at a server; `refused` has the API roots that deny access.
 
-    `dialect` is the version of TAXII in which it answered last.
+    `dialect` is the TAXII version of the server's latest response.
     """
 
     def __init__(self, http: Http, url: str, roots: Sequence[str], version: TaxiiVersion) -> None:
@@ -76,7 +76,7 @@ class Discovery:
     def collections(self) -> list[FoundCollection]:
         """Return the collections of every root that grants access, in a version the server speaks.
 
-        Each time the newest version is asked for first: servers are updated.
+        Each call tries the newest version first, since servers are updated.
         """
         try:
             return self._in_a_version_it_speaks()
@@ -95,7 +95,7 @@ class Discovery:
         tried = " or ".join(dialect.version.value for dialect in self._dialects)
         raise UnavailableError(
             f"{last}: the server does not speak TAXII {tried}: check version, and that the "
-            "address is that of a TAXII 2 server"
+            "address belongs to a TAXII 2 server"
         ) from last
 
     def _collections(self) -> list[FoundCollection]:
@@ -104,7 +104,7 @@ class Discovery:
         roots = self._root_urls()
         if len(roots) > max(MOST_ROOTS, len(self._roots)):
             raise UnavailableError(
-                f"{self._url}: names {len(roots)} API roots, more than {MOST_ROOTS}: name those to "
+                f"{self._url}: lists {len(roots)} API roots, more than {MOST_ROOTS}: list those to "
                 "read under roots"
             )
         self._mending.begin()
@@ -134,7 +134,7 @@ class Discovery:
         return self._trusted(near, offered)
 
     def _offered(self) -> list[str]:
-        """Ask discovery; an address that is an API root's own serves as well."""
+        """Return the roots from discovery; the address of an API root itself works as well."""
         server = self._library.Server(self._url, conn=self._mending)
         try:
             with _reading(self._url):
@@ -153,12 +153,12 @@ class Discovery:
         return roots
 
     def _trusted(self, near: list[str], offered: list[str]) -> list[str]:
-        """Credentials go to another scheme, host or port only where the file says so."""
+        """Send credentials to another scheme, host or port only if the file says so."""
         far = [root for root in offered if root not in near]
         if far and not near:
             raise UnavailableError(
-                f"{self._url}: its API roots lie elsewhere ({_some(far)}): name those under "
-                "roots that may have our credentials, by their whole addresses"
+                f"{self._url}: its API roots are on other servers ({_some(far)}): list those that "
+                "may receive our credentials under roots, by full address"
             )
         if far and far != self._left_out:
             log.warning("feed.roots_left_out", url=self._url, roots=len(far), such_as=far[:_TOLD])
@@ -174,7 +174,7 @@ class Discovery:
             ]
 
     def _report(self, refused: dict[str, str]) -> None:
-        """One line per change, not one per poll or root."""
+        """Log one line per change, not one per poll or root."""
         if closed := sorted(refused.keys() - self.refused.keys()):
             log.warning("feed.root_refused", root=closed[0], roots=len(closed),
                         answer=refused[closed[0]])  # fmt: skip
@@ -184,13 +184,13 @@ class Discovery:
 
 
 def _alias(collection: Any) -> str | None:
-    """TAXII 2.0 knows no aliases; a server that has them all the same may say so."""
+    """Return the alias; TAXII 2.0 has none, but a server may give one anyway."""
     found = getattr(collection, "alias", None) or collection.custom_properties.get("alias")
     return found if isinstance(found, str) else None
 
 
 def choose(found: Sequence[FoundCollection], names: Iterable[str]) -> list[FoundCollection]:
-    """Return the collections that the names mean, or else all that can be read."""
+    """Return the collections with these names, or by default all that can be read."""
     names = list(names)
     if not names:
         return [collection for collection in found if collection.can_read]
@@ -203,12 +203,12 @@ def choose(found: Sequence[FoundCollection], names: Iterable[str]) -> list[Found
     chosen = [c for c in found if any(c.is_called(name) for name in names)]
     closed = [str(c) for c in chosen if not c.can_read]
     if closed:
-        raise RefusedError(f"collections: may not be read by us: {'; '.join(closed)}")
+        raise RefusedError(f"collections: no read access to {'; '.join(closed)}")
     return chosen
 
 
 def _pick(names: Sequence[str], near: Sequence[str], offered: Sequence[str]) -> Iterator[str]:
-    """Yield the roots that names mean: by its last part, only one that lies where we ask."""
+    """Yield the roots with these names; a last part only matches a root on the same server."""
     for name in names:
         if "://" in name:
             yield _folder(name)
@@ -217,8 +217,8 @@ def _pick(names: Sequence[str], near: Sequence[str], offered: Sequence[str]) -> 
         meant = [root for root in called if root in near]
         if called and not meant:
             raise UnavailableError(
-                f"roots: {name!r} lies elsewhere ({_some(called)}): if it may have our "
-                "credentials, write its whole address under roots"
+                f"roots: {name!r} is on another server ({_some(called)}): if it may receive our "
+                "credentials, put its full address under roots"
             )
         if not meant:
             raise UnavailableError(
@@ -228,26 +228,26 @@ def _pick(names: Sequence[str], near: Sequence[str], offered: Sequence[str]) -> 
 
 
 def _some(found: Sequence[object], between: str = ", ") -> str:
-    """Return the first of many in words; a server may offer thousands."""
+    """Return the first few in words; a server may offer thousands."""
     shown = between.join(map(str, found[:_SHOWN])) or "none"
     more = len(found) - _SHOWN
     return f"{shown}{between}and {more:,} more" if more > 0 else shown
 
 
 def what_to_write(url: str) -> str:
-    """Return what an address below an API root should be in the file; empty where it is none."""
+    """Return how the file should give an address below an API root; empty for other addresses."""
     below = _BELOW_A_ROOT.fullmatch(urlsplit(url).path)
     if below is None:
         return ""
     root = urljoin(url, below[1])
     if below[2] is None:
-        return f"that address is the list of collections of an API root: write url: {root}"
+        return f"that address is the collection list of an API root: use url: {root}"
     name = one_line(unquote(below[2]))
-    return f"that address is one of a collection: write url: {root} and collections: [{name!r}]"
+    return f"that address belongs to a collection: use url: {root} and collections: [{name!r}]"
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:
-    """Return what two addresses share that are one and the same server: scheme, host and port."""
+    """Return what identifies the server of an address: scheme, host and port."""
     parts = urlsplit(url)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname, port
@@ -263,10 +263,10 @@ def _folder(url: str) -> str:
 
 @contextmanager
 def _reading(where: str) -> Iterator[None]:
-    """Documents that are not what TAXII says make taxii2-client fail in many ways."""
+    """Raise one error for the many ways in which taxii2-client fails on invalid documents."""
     try:
         yield
     except (TAXIIServiceException, KeyError, TypeError, AttributeError, ValueError) as error:
         raise UnavailableError(
-            f"{where}: answered JSON that is not TAXII 2: {type(error).__name__}: {error}"
+            f"{where}: returned JSON that is not TAXII 2: {type(error).__name__}: {error}"
         ) from error

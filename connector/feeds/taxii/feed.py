@@ -1,4 +1,4 @@
-"""Collections of TAXII servers as a feed."""
+"""TAXII collections as a feed."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
 
     def __init__(self, settings: TaxiiSettings, http: Http | None = None) -> None:
         if http is None:
-            raise RuntimeError("a TAXII feed is made with the HTTP client of its options")
+            raise RuntimeError("a TAXII feed needs the HTTP client of its options")
         super().__init__(settings, http)
         self._client = http
         self._discovery = Discovery(http, settings.url, settings.roots, settings.version)
@@ -56,7 +56,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         self.gaps = {}
 
     def collections(self) -> Sequence[Collection]:
-        """Return the collections chosen in the file, asked for anew once an hour."""
+        """Return the collections chosen in the file, refreshed once an hour."""
         if time.monotonic() >= self._known_until:
             chosen = choose(self._discovery.collections(), self.settings.collections)
             if not chosen:
@@ -64,24 +64,24 @@ class TaxiiFeed(Feed[TaxiiSettings]):
             if len(chosen) > max(MOST_COLLECTIONS, len(self.settings.collections)):
                 raise UnavailableError(
                     f"{self.settings.url}: offers {len(chosen):,} collections, more than "
-                    f"{MOST_COLLECTIONS:,}: name those to read under collections"
+                    f"{MOST_COLLECTIONS:,}: list those to read under collections"
                 )
             self._known = [Collection(c.url, c.title) for c in chosen]
             self._known_until = time.monotonic() + _DISCOVERY_SECONDS
         return list(self._known)
 
     def pages(self, collection: Collection, cursor: str | None) -> Iterator[Page]:
-        """Yield what was added after the cursor; at least one page, so that a cursor is kept."""
+        """Yield objects added after the cursor; at least one page, so that a cursor is stored."""
         start = Cursor.read(cursor)
         if not self._known:
-            self.collections()  # which version of TAXII to speak is found out there
+            self.collections()  # this determines the TAXII version to speak
         after = self._within_window(collection, start)
 
         run = self._run(collection, start, after)
         self.gaps.pop(collection.key, None)
         try:
             for page in run.pages():
-                # Not earlier: our own clock may have stood still, as in a machine that slept.
+                # Not earlier: our own clock may have stopped, as on a suspended machine.
                 if collection.key not in self.gaps and (gap := self._gap(start)):
                     self.gaps[collection.key] = gap
                 yield page
@@ -95,7 +95,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
             yield [_id_of(entry, collection) for entry in page.objects]
 
     def find(self, stix_id: str) -> bytes | None:
-        """Return one object by its id from the first collection that has it, of so many asked."""
+        """Return one object by its id from the first of a few collections that has it."""
         for collection in self.collections()[:MOST_SEARCHED]:
             answer = self._client.request(
                 "GET",
@@ -156,7 +156,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         return answer
 
     def _within_window(self, collection: Collection, start: Cursor) -> datetime | None:
-        """Return where to start, not before what the server still serves."""
+        """Return where to start, no earlier than the server's window."""
         after = start.resume(self.settings.overlap)
         now = None if self.settings.window is None else self._server_now(collection)
         if self.settings.window is None or now is None:
@@ -165,7 +165,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         return oldest if after is None else max(after, oldest)
 
     def _gap(self, start: Cursor) -> Gap | None:
-        """Return what the server forgot since we last read all, by the time it just told."""
+        """Return what the server has dropped since our last complete run, by its own clock."""
         known_to = max((t for t in (start.last, start.read_at) if t), default=None)
         if self.settings.window is None or known_to is None or self._server_clock is None:
             return None
@@ -173,7 +173,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         return Gap(known_to, oldest) if known_to < oldest else None
 
     def _server_now(self, collection: Collection) -> datetime | None:
-        """The server's clock, and ours only where that is behind: ahead, it would skip objects."""
+        """Return the server's time, or ours if that is earlier: a later one would skip objects."""
         if self._server_clock is None:
             self._ask(collection.key, Question("", {}, retries=2))
         if self._server_clock is None:

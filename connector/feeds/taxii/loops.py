@@ -1,20 +1,20 @@
-"""Judges paging for both versions of TAXII: what is a loop, and how many pages a run may take."""
+"""Detects loops in paging for both versions of TAXII, and limits the pages of a run."""
 
 from collections.abc import Hashable, Sequence
 from typing import Final
 
 from connector.errors import UnavailableError
 
-# In a row, of objects that the run has shown before, or of none: a server may filter its pages
-# after it cut them, or send some again while it goes on.
+# Pages in a row with no object or only known ones: a server may filter pages after cutting them,
+# or repeat some as it continues.
 MOST_IDLE_PAGES: Final = 100
 
 
 class Turns:
-    """The pages of one run, each with the way on that its server gave.
+    """The pages of one run, each with the continuation that its server gave.
 
-    Objects alone tell no loop, as pages may be alike, and neither do tokens, as some servers keep
-    one for all pages: going in circles is to give the same objects with the same way on.
+    Equal objects alone are not a loop, as pages may be alike, and neither are equal tokens, as
+    some servers use one for all pages: a loop is the same objects with the same continuation.
     """
 
     def __init__(self, most_pages: int) -> None:
@@ -23,32 +23,32 @@ class Turns:
         self.begin()
 
     def begin(self) -> None:
-        """Start over: what is shown again is no repeat."""
+        """Start over: objects shown again are not repeats."""
         self._shown: set[int] = set()
         self._turns: set[int] = set()
         self._news = 0
         self._idle = 0
 
     def take(self, where: str, objects: Sequence[bytes], way_on: Hashable) -> None:
-        """Take a page that is not the last; raise UnavailableError where it leads nowhere."""
+        """Take a page that is not the last; raise UnavailableError if the server loops."""
         if self._repeats(objects, way_on):
             raise UnavailableError(
                 f"{where}: the server repeats a page and says there is more: stopped reading; its "
-                "operator has to mend its paging"
+                "operator must fix its paging"
             )
         if self._idle > MOST_IDLE_PAGES:
             raise UnavailableError(
-                f"{where}: the server sent {self._idle} pages in a row that bring nothing new, and "
-                "says there is more: stopped reading; its operator has to mend its paging"
+                f"{where}: the server sent {self._idle} pages in a row without anything new, and "
+                "says there is more: stopped reading; its operator must fix its paging"
             )
 
     def go_on(self, where: str) -> None:
-        """Ask for another page, once this one is handed on; raise where the run had its share."""
+        """Continue to the next page; raise if the run has reached its limit."""
         self._pages += 1
         if self._pages >= self._most_pages:
             raise UnavailableError(
-                f"{where}: the server gave {self._pages} pages in one run and says there is more: "
-                "the next poll goes on from there; if it really holds as much, raise max_pages"
+                f"{where}: the server sent {self._pages} pages in one run and says there is more: "
+                "the next poll continues from there; if it really has that much, raise max_pages"
             )
 
     def _repeats(self, objects: Sequence[bytes], way_on: Hashable) -> bool:
@@ -59,7 +59,7 @@ class Turns:
             self._idle = 0
         else:
             self._idle += 1
-        # Between pages that bring something, an empty one may come more than once.
+        # Empty pages may occur more than once between pages with objects.
         turn = hash((way_on, shown, 0 if objects else self._news))
         repeated = turn in self._turns
         self._turns.add(turn)

@@ -1,6 +1,6 @@
-"""Makes of discovery documents what taxii2-client insists on; what no client can read is reported.
+"""Repairs discovery documents for taxii2-client, and reports entries that no client can read.
 
-One slip in one entry of a list would cost the whole list.
+Otherwise one mistake in one entry would cost the whole list.
 """
 
 from typing import Any, Final
@@ -16,7 +16,7 @@ _UNFIT: Final = (KeyError, TypeError, ValueError, AttributeError)
 
 
 class Mending:
-    """Stands between taxii2-client and the connection, and remembers the entries it left out."""
+    """Sits between taxii2-client and the connection, and remembers the entries it left out."""
 
     connection: Connection
 
@@ -26,18 +26,18 @@ class Mending:
         self._unread: list[str] = []
 
     def begin(self) -> None:
-        """Begin to look at the lists of all roots; what discovery itself named badly stays."""
+        """Start on the lists of all roots, keeping the bad entries of discovery itself."""
         self._unread = [one for one in self._unread if one.startswith("api_roots")]
 
     def tell(self) -> None:
-        """Report what was left out: once per change, in one line."""
+        """Log what was left out: once per change, in one line."""
         if self._unread and self._unread != self._told:
             log.warning("feed.entries_unread", url=self._url, entries=len(self._unread),
                         such_as=self._unread[0])  # fmt: skip
         self._told = self._unread
 
     def get(self, url: str, **arguments: Any) -> dict[str, Any]:
-        """Return a resource with what can be read of its lists; raise where nothing can."""
+        """Return a resource with the readable entries of its lists; raise if there are none."""
         document = self.connection.get(url, **arguments)
         if url.endswith("/collections/"):
             listed = self._mended("collections", document.get("collections"), _collection)
@@ -71,7 +71,7 @@ def _root(base: str, entry: Any) -> str:
     url = urljoin(base, entry)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-        raise ValueError(f"{one_line(entry)!r} is no address of a server")
+        raise ValueError(f"{one_line(entry)!r} is not the address of a server")
     return url
 
 

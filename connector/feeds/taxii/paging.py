@@ -1,4 +1,4 @@
-"""Reads one collection from a cursor to its newest object, whatever its server makes of paging."""
+"""Reads one collection from a cursor to its newest object, however its server pages."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from connector.feeds.taxii.loops import Turns
 from connector.feeds.taxii.progress import OBJECTS, Ask, Progress, Question, Shown, ask_timed
 
 LARGEST_LIMIT: Final = 10_000
-LONGEST_TOKEN: Final = 4096  # as an address of that length is still taken by servers
+LONGEST_TOKEN: Final = 4096  # servers still accept a URL of that length
 _STEPS_BACK: Final = (timedelta(milliseconds=1), timedelta(microseconds=1))
 
 
 class _TokenLostError(Exception):
-    """A request with `next` failed; the same token may have moved on, so it is not sent again."""
+    """A request with `next` failed; it is not retried, as the token may have advanced."""
 
     def __init__(self, cause: UnavailableError) -> None:
         super().__init__(str(cause))
@@ -38,7 +38,7 @@ class _Received:
 class Run:
     """One run over a collection of a TAXII 2.1 server.
 
-    Every page's cursor is safe to keep: a run from it repeats some objects and leaves none out.
+    The cursor of every page is safe to keep: a run from it repeats some objects and skips none.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class Run:
         self._turns = turns
 
     def pages(self) -> Iterator[Page]:
-        """Yield all pages; the last one is marked so."""
+        """Yield all pages; the last one is marked."""
         restarted_at: object = self
         while True:
             try:
                 yield from self._pages_from_start()
             except _TokenLostError as lost:
-                # Starting over helps where a token expired; where it brings nothing new, it fails.
+                # Starting over helps if a token has expired; if it brings nothing new, it fails.
                 if restarted_at == self._progress.cursor.last:
                     raise lost.cause from lost
                 restarted_at = self._progress.cursor.last
@@ -108,13 +108,13 @@ class Run:
             if len(page.envelope.next) > LONGEST_TOKEN:
                 raise UnavailableError(
                     f"{page.where}: the server's next has {len(page.envelope.next)} characters, "
-                    f"more than {LONGEST_TOKEN}: no address can carry it"
+                    f"more than {LONGEST_TOKEN}: too long for a URL"
                 )
             return {**question, "next": page.envelope.next}
         return self._without_token(page, dict(question))
 
     def _without_token(self, page: _Received, question: dict[str, str]) -> dict[str, str]:
-        """Go on by time, from just before the last object: others may bear the same stamp."""
+        """Continue by time, from just before the last object: others may have the same stamp."""
         question.pop("next", None)
         last = page.shown.asked.last or self._progress.stamp_of_last(page.shown)
         after = read_stamp(question.get("added_after"))
@@ -125,7 +125,7 @@ class Run:
         limit = min(int(question["limit"]) * 2, LARGEST_LIMIT)
         if last is None or limit == int(question["limit"]):
             raise UnavailableError(
-                f"{page.where}: the server says there is more, but gives no next and no time to go "
-                "on from, or more objects with one time than it sends in a page"
+                f"{page.where}: the server says there is more, but gives no next and no time to "
+                "continue from, or has more objects with one time than fit in a page"
             )
         return {**question, "limit": str(limit)}

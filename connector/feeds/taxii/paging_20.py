@@ -1,8 +1,8 @@
 """Pages of a TAXII 2.0 collection: ranges of positions in a bundle.
 
-Positions shift when an object in front of them is deleted, or is updated and moves to the end.
-So each range begins at the last object of the one before: where another object stands there now,
-the run starts over from its cursor.
+Positions shift when an earlier object is deleted, or is updated and moves to the end. So each
+range begins at the last object of the previous one: if another object is there now, the run
+starts over from its cursor.
 """
 
 import re
@@ -19,8 +19,8 @@ from connector.feeds.taxii.loops import Turns
 from connector.feeds.taxii.progress import OBJECTS, Ask, Asked, Progress, Question, Shown, ask_timed
 from connector.http.response import HttpResponse
 
-# The specification's own form comes first: the OASIS client sends it, so servers know it. RFC 7233
-# writes the other. Last, no range at all: a server that knows none sends what it has.
+# The specification's form comes first: the OASIS client sends it, so servers know it. RFC 7233 has
+# the other. Last, no range at all: a server without ranges sends everything it has.
 FORMS: Final = ("items {}-{}", "items={}-{}", None)
 _END: Final = 416
 _NOT_UNDERSTOOD: Final = frozenset({400, _END})
@@ -29,7 +29,7 @@ _MOST_SHIFTS: Final = 5
 
 
 class _ShiftedError(Exception):
-    """Objects moved while we read: positions mean something else now."""
+    """Objects moved while we read, so positions have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class _Received:
 class RangeRun:
     """One run over a collection of a TAXII 2.0 server.
 
-    Every page's cursor is safe to keep: a run from it repeats some objects and leaves none out.
+    The cursor of every page is safe to keep: a run from it repeats some objects and skips none.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class RangeRun:
         self._form: str | None = FORMS[0]
 
     def pages(self) -> Iterator[Page]:
-        """Yield all pages; the last one is marked so."""
+        """Yield all pages; the last one is marked."""
         for _ in range(_MOST_SHIFTS):
             try:
                 yield from self._pages_from_start()
@@ -77,8 +77,8 @@ class RangeRun:
             else:
                 return
         raise UnavailableError(
-            f"{self._resource}: the server's order changed {_MOST_SHIFTS} times while it was read; "
-            "the next poll goes on from here"
+            f"{self._resource}: the server's order changed {_MOST_SHIFTS} times during the run; "
+            "the next poll continues from here"
         )
 
     def _pages_from_start(self) -> Iterator[Page]:
@@ -95,7 +95,7 @@ class RangeRun:
             before = page.objects[-1]
             page = self._following(read - 1)
             if not page.partial and page.objects[:1] == first and len(page.objects) > 1:
-                fresh = []  # it knows no ranges, and sends everything once more
+                fresh = []  # the server ignores ranges, and sends everything once more
             elif page.objects[:1] != [before]:
                 raise _ShiftedError
             else:
@@ -105,7 +105,7 @@ class RangeRun:
         yield Page(fresh, self._progress.ended().write(), last=True)
 
     def _goes_on(self, page: _Received, fresh: Sequence[bytes], read: int) -> bool:
-        """Say whether there is more: as the total says, else as long as ranges bring any."""
+        """Return whether there is more: by the total, or else while ranges bring objects."""
         if page.total is not None and read < page.total and not fresh:
             raise UnavailableError(
                 f"{page.shown.asked.answer.where}: the server counts {page.total} objects and "
@@ -118,7 +118,7 @@ class RangeRun:
         return page.partial or len(page.objects) >= self._size
 
     def _first(self) -> _Received:
-        """Find the form of a range that the server understands; an end at 0 may be a refusal."""
+        """Find the range form that the server understands; an end at 0 may be a refusal."""
         for form in FORMS:
             self._form = form
             asked = self._asked(0, self._size, _NOT_UNDERSTOOD if form else frozenset({_END}))
@@ -150,6 +150,6 @@ def _received(asked: Asked) -> _Received:
 
 
 def _total(answer: HttpResponse) -> int | None:
-    """Return how many objects there are; None where the server does not count them."""
+    """Return the number of objects, or None if the server does not give it."""
     told = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
     return int(told[1]) if told else None

@@ -1,4 +1,4 @@
-"""How far a run has come, by the server's own stamps: header, else manifest, else its clock."""
+"""The progress of a run by the server's own stamps: header, else manifest, else its clock."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ _BELIEVED_AHEAD: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request below a collection; `span` is the range of positions, as it is written."""
+    """One request below a collection; `span` is the range of positions as sent."""
 
     resource: str
     params: Mapping[str, str]
@@ -52,7 +52,7 @@ class _Manifest(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An answer with the server's time when it was asked, and the newest stamp it bears."""
+    """A response with the server's time at the request, and the newest stamp in it."""
 
     answer: HttpResponse
     last: datetime | None
@@ -61,29 +61,28 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The objects of one page, as far as progress goes."""
+    """The objects of one page, as needed for progress."""
 
     objects: Sequence[bytes]
     asked: Asked
 
 
 def ask_timed(ask: Ask, question: Question) -> Asked:
-    """Return a checked answer, and when its server looked at its objects at the earliest."""
+    """Return a checked response, and the earliest time at which its server read its objects."""
     asked_at = time.monotonic()
     answer = ask(question)
     check_content_type(answer)
     last = read_stamp(answer.headers.get("X-TAXII-Date-Added-Last"))
-    # A slow server looked at its objects before it wrote the date, at the earliest when asked.
+    # A slow server reads its objects before it writes the date, but not before the request.
     took = timedelta(seconds=time.monotonic() - asked_at)
     at = None if answer.date is None else answer.date - took
     return Asked(answer, _believed(last, answer.date), at)
 
 
 class Progress:
-    """The cursor of a run under way.
+    """The cursor during a run.
 
-    What it gives is safe to keep after each page: a run from it repeats some objects and leaves
-    none out.
+    It is safe to keep after each page: a run from it repeats some objects and skips none.
     """
 
     def __init__(self, ask: Ask, cursor: Cursor, overlap: timedelta) -> None:
@@ -94,15 +93,15 @@ class Progress:
         self.cursor = cursor
 
     def begin(self) -> None:
-        """Start over, keeping how far we got."""
+        """Start over, keeping the progress so far."""
         self._began, self._unstamped = None, None
 
     def note(self, page: Shown) -> None:
         """Take a page into account."""
         self._began = self._began or page.asked.at
         if page.asked.last is not None:
-            # Some servers write another time there, such as `valid_from`: what is later than the
-            # server's own clock is no reason to skip what it adds until then.
+            # Some servers write another time there, such as `valid_from`: a time later than the
+            # server's clock must not make us skip what it adds until then.
             now = page.asked.answer.date or page.asked.last
             self._move(min(page.asked.last, now))
             self._unstamped = None
@@ -115,7 +114,7 @@ class Progress:
         return max((moment for moment in known if moment), default=None)
 
     def ended(self) -> Cursor:
-        """Where no header told how far we got, ask the manifest; else trust the time we began."""
+        """If no header gave the progress, ask the manifest; else use the time of our start."""
         if self._unstamped is not None:
             stamp = self.stamp_of_last(self._unstamped)
             if stamp is None and self._began is not None:
@@ -124,10 +123,10 @@ class Progress:
         return replace(self.cursor, read_at=self._began)
 
     def _move(self, stamp: datetime | None) -> None:
-        """Go past a stamp, but never past our own clock.
+        """Advance to a stamp, but never beyond our own clock.
 
-        A server whose clock ran to the year 9999 for one answer would end the feed for good. Where
-        our clock is behind, some objects are read again.
+        A server whose clock jumped to the year 9999 once would stop the feed for good. If our
+        clock is behind, some objects are read again.
         """
         self.cursor = self.cursor.past(None if stamp is None else min(stamp, utc_now()))
 
@@ -137,7 +136,7 @@ class Progress:
             return None
         try:
             version = msgspec.json.decode(page.objects[-1], type=_Version)
-            if version.date_added is not None:  # the page is one of the manifest itself
+            if version.date_added is not None:  # the page is from the manifest itself
                 return _believed(read_stamp(version.date_added), page.asked.answer.date)
             query = {"match[id]": version.id, "match[version]": "all"}
             answer = self._ask(Question(MANIFEST, query))
@@ -152,7 +151,7 @@ class Progress:
 
 
 def _entry(raw: msgspec.Raw) -> _ManifestEntry | None:
-    """Return what one entry of a manifest says; None where it cannot be read, beside others."""
+    """Return one entry of a manifest, or None if it cannot be read among others."""
     try:
         return msgspec.json.decode(raw, type=_ManifestEntry)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -160,7 +159,7 @@ def _entry(raw: msgspec.Raw) -> _ManifestEntry | None:
 
 
 def _believed(stamp: datetime | None, now: datetime | None) -> datetime | None:
-    """A stamp in the future is no time of adding: after it we would never read anything again."""
+    """Ignore a stamp in the future: we would never read anything after it."""
     if stamp is None or now is None or stamp <= now + _BELIEVED_AHEAD:
         return stamp
     return None

@@ -1,4 +1,4 @@
-"""Options of a TAXII feed, and profiles: the defaults that suit a server that is known.
+"""Options of a TAXII feed, and profiles: defaults that suit a known server.
 
 | profile   | sets (besides version 2.1)                    | because                      |
 |-----------|-----------------------------------------------|------------------------------|
@@ -8,7 +8,7 @@
 | opencti   | page_size 500, overlap 1h                     | many objects with one date   |
 | attack    | page_size 5000, overlap 24h, read_timeout 15m | few and large releases       |
 
-A profile sets nothing but these options' defaults: what the file says of an option counts.
+A profile only sets defaults: an option in the file overrides it.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from connector.feeds.taxii.versions import TaxiiVersion
 
 
 class Profile(StrEnum):
-    """Servers whose ways are known."""
+    """Servers with known behaviour."""
 
     AIS = "ais"
     MEDALLION = "medallion"
@@ -68,55 +68,53 @@ class TaxiiSettings(HttpSettings):
         description="Kind of server, for defaults that suit it: `ais` (TAXII 2.1, root public, "
         "window 47h, read_timeout 30m), `medallion` (page_size 100), `opentaxii` (page_size 1000), "
         "`opencti` (page_size 500, overlap 1h), `attack` (page_size 5000, overlap 24h, "
-        "read_timeout 15m), all of them 2.1. What the file says of an option counts.",
+        "read_timeout 15m), all of them 2.1. Options in the file override these defaults.",
     )
     version: TaxiiVersion = Field(
         TaxiiVersion.AUTO,
-        description='TAXII version: "2.1", "2.0", or `auto`, which asks for 2.1 first and takes '
-        "2.0 where the server speaks no other.",
+        description='TAXII version: "2.1", "2.0", or `auto`, which tries 2.1 first and falls back '
+        "to 2.0.",
     )
     collections: tuple[str, ...] = Field(
-        (), description="Collections to read, by id, alias or title; all readable when left out."
+        (), description="Collections to read, by id, alias or title; by default all readable ones."
     )
     roots: tuple[str, ...] = Field(
         (),
-        description="API roots to use, by the last part of their address or by whole address; all "
-        "that discovery names on the same host when left out.",
+        description="API roots to use, by the last part of their address or by full address; by "
+        "default all that discovery lists on the same host.",
     )
     window: Duration | None = Field(
-        None, description="How far back the server answers; what is older is lost to us."
+        None, description="How far back the server answers; older objects are lost."
     )
     overlap: Duration = Field(
         timedelta(minutes=10),
-        description="How far before the newest object known to read again, for objects that show "
-        "up late.",
+        description="How far before the newest known object to read again, for objects that appear "
+        "late.",
     )
     reconcile_every: Duration | None = Field(
         None,
-        description="How often to compare what the server's manifests list with what was read; "
-        "what two comparisons miss was deleted there and is withdrawn. Off when left out, and "
-        "wherever window is set: what such a server forgets is not deleted.",
+        description="How often to compare the server's manifests with what was read. An object "
+        "missing in two comparisons was deleted there and is withdrawn. Off by default, and "
+        "always off with window: what such a server drops is not deleted.",
     )
-    page_size: int = Field(
-        1000, ge=1, le=LARGEST_LIMIT, description="Objects asked for in one page."
-    )
+    page_size: int = Field(1000, ge=1, le=LARGEST_LIMIT, description="Objects to request per page.")
     max_pages: int = Field(
         10_000,
         ge=1,
         le=1_000_000,
-        description="Pages read of a collection in one run. A server that has more is told as a "
-        "fault, and the next poll goes on from there.",
+        description="Maximum number of pages per collection and run. If there are more, the feed "
+        "reports an error and the next poll continues from there.",
     )
     read_timeout: Duration = Field(
         timedelta(seconds=600),
-        description="How long to wait for the server between two bytes; a whole answer may take "
+        description="How long to wait for the next byte from the server; a whole response may take "
         "ten times as long.",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _with_profile(cls, given: Any) -> Any:
-        """Lay what was given over the profile's defaults; a wrong name is told by its own field."""
+        """Apply the given options over the profile's defaults; its own field reports a bad name."""
         if not isinstance(given, Mapping) or given.get("profile") not in tuple(Profile):
             return given
         return {**PROFILES[Profile(given["profile"])], **given}

@@ -1,4 +1,4 @@
-"""The two versions of TAXII that servers speak, and the media types that tell them apart."""
+"""The two versions of TAXII, and the media types that distinguish them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from connector.http.response import HttpResponse
 
 
 class TaxiiVersion(StrEnum):
-    """Which TAXII to speak; `auto` asks for 2.1 and takes 2.0 where the server has no other."""
+    """Which TAXII version to speak; `auto` tries 2.1 and falls back to 2.0."""
 
     AUTO = "auto"
     V20 = "2.0"
@@ -17,7 +17,7 @@ class TaxiiVersion(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaxiiDialect:
-    """What to ask for: `resources` for discovery, collections and manifests, `objects` for those.
+    """Media types: `resources` for discovery, collections and manifests, `objects` for objects.
 
     `ranged`: pages are ranges of positions in a bundle, not envelopes that say `more`.
     """
@@ -48,5 +48,5 @@ DIALECTS: Final = {
 
 
 def answers_in_older(answer: HttpResponse) -> bool:
-    """Say whether the server answered in TAXII 2.0: some servers of that age heed no `Accept`."""
+    """Return whether the response is TAXII 2.0: some of these servers ignore `Accept`."""
     return answer.headers.get("Content-Type", "").lower().startswith("application/vnd.oasis.")

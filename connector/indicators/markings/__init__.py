@@ -1,1 +1,1 @@
-"""Markings: what they say, and what they mean for one viewer."""
+"""Markings: their contents, and what they mean for one viewer."""

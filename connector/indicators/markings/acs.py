@@ -1,7 +1,7 @@
-"""ACS 3.0 markings, read whole: what CISA and its partners permit, deny, release and caution.
+"""Reads ACS 3.0 markings in full: what CISA and its partners permit, deny, release and caution.
 
-Whatever cannot be read is kept as a `fault`, whatever is not understood as `unknown`; the judge
-(`acs_judgement`) lets neither of them widen anything.
+A part that cannot be read is kept as a `fault`, one that is not understood as `unknown`;
+`acs_policy` lets neither of them widen anything.
 """
 
 import re
@@ -54,11 +54,11 @@ T = TypeVar("T")
 
 
 class _Value(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
-    """A part of a marking: compact as JSON text, and a field we do not know is never dropped."""
+    """A part of a marking: compact as JSON text, and without dropping any unknown field."""
 
 
 class AcsScope(_Value, frozen=True):
-    """Whom a rule speaks of; None where it says nothing of a dimension."""
+    """To whom a rule applies; None where it does not mention a dimension."""
 
     nationalities: frozenset[str] | None = None
     organisations: frozenset[str] | None = None
@@ -72,7 +72,7 @@ class AcsScope(_Value, frozen=True):
 
 
 class AccessRule(_Value, frozen=True):
-    """What may, or may not, be done with a resource, and by whom."""
+    """What may or may not be done with a resource, and by whom."""
 
     actions: frozenset[str]
     permits: bool
@@ -80,16 +80,16 @@ class AccessRule(_Value, frozen=True):
 
 
 class SharingRule(_Value, frozen=True):
-    """With whom a resource may, or may not, be shared further."""
+    """With whom a resource may or may not be shared further."""
 
     scopes: frozenset[str]
     permits: bool
 
 
 class AcsMarking(_Value, frozen=True):
-    """One ACS 3.0 marking; `fault` says why nothing of it counts, `spill` why we may not hold it.
+    """One ACS 3.0 marking; `fault` says why none of it counts, `spill` why we may not hold it.
 
-    Instants are whole microseconds since 1970 (UTC). `release` is when the public may see it.
+    Instants are whole microseconds since 1970 (UTC). From `release` on the public may see it.
     """
 
     fault: str = ""
@@ -106,11 +106,11 @@ class AcsMarking(_Value, frozen=True):
 
 
 class _MalformedError(ValueError):
-    """A field is not what ACS 3.0 says it is."""
+    """A field does not conform to ACS 3.0."""
 
 
 def read_acs(definition: Mapping[str, Any]) -> AcsMarking | None:
-    """Return the ACS marking in a marking definition; None where it carries none."""
+    """Return the ACS marking in a marking definition, or None."""
     body = _body(definition)
     if body is None:
         return None
@@ -122,7 +122,7 @@ def read_acs(definition: Mapping[str, Any]) -> AcsMarking | None:
 
 
 def _body(definition: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the marking's fields; before STIX 2.1 had extensions they stood in `definition`."""
+    """Return the marking's fields; before STIX 2.1 had extensions they were in `definition`."""
     extensions = _mapping(definition.get("extensions"))
     if ACS_EXTENSION in extensions:
         return _mapping(extensions[ACS_EXTENSION])
@@ -136,7 +136,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _spill(body: Mapping[str, Any]) -> str:
-    """Return why this must not be held by us, read before anything else can be found amiss."""
+    """Return why we must not hold this; checked first, before any other fault can hide it."""
     control = _mapping(body.get("control_set"))
     level = control.get("classification")
     if level is not None and str(level).strip().upper() != "U":
@@ -171,7 +171,7 @@ def _read(body: Mapping[str, Any], spill: str) -> AcsMarking:
 
 
 def _defaults(value: object) -> tuple[bool, bool]:
-    """Return whether use and sharing are permitted by default: only if every policy says so."""
+    """Return whether use and sharing are permitted by default, which every policy must say."""
     policies = value.split() if isinstance(value, str) else []
     found = [_POLICY.fullmatch(policy) for policy in policies]
     if not found or None in found:
@@ -181,7 +181,7 @@ def _defaults(value: object) -> tuple[bool, bool]:
 
 
 def _check_authority(body: Mapping[str, Any]) -> None:
-    """Refuse who was classified by somebody, never declassified, and says it is unclassified."""
+    """Refuse a marking that says U although it was classified and never declassified."""
     classified = {"original_classification", "derivative_classification"} & body.keys()
     if classified and "declassification" not in body:
         raise _MalformedError(f"{min(classified)} contradicts the classification U")
@@ -246,15 +246,15 @@ def _codes(value: object, path: str) -> frozenset[str]:
     if not isinstance(items, list) or not items:
         raise _MalformedError(f"{path} should be a list of codes")
     if not all(isinstance(item, str) and item.strip() for item in items):
-        raise _MalformedError(f"{path} should hold codes only")
+        raise _MalformedError(f"{path} should contain codes only")
     return frozenset(item.strip().upper() for item in items)
 
 
 def _release(body: Mapping[str, Any], tags: frozenset[str]) -> int | None:
-    """Return when the public may see it; a `public_release` that names nobody releases nothing."""
+    """Return when the public may see it; a `public_release` needs a name to take effect."""
     release = body.get("public_release", {})
     if not isinstance(release, Mapping):
-        raise _MalformedError("public_release should say by whom it was released")
+        raise _MalformedError("public_release should say who released it")
     if "PUBREL" not in tags and not release.get("released_by"):
         return None
     if "released_on" not in release:
@@ -277,6 +277,6 @@ def _instant(value: object, path: str) -> int:
 
 
 def _shown(value: object) -> str:
-    """Return a feed's own word as it may stand in a sentence: short, quoted, on one line."""
+    """Return a feed's own word in a form safe for a sentence: short, quoted, on one line."""
     text = ascii(str(value))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...'"

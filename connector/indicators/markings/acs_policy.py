@@ -1,6 +1,6 @@
 """What an ACS 3.0 marking means for us and for one audience: use, sharing, and what stays hidden.
 
-Permits count only where they surely cover who asks; denies count where they may.
+A permit counts only if it certainly covers the viewer; a denial counts if it may.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ _ANONYMOUS: Final = frozenset(("ANONYMOUSACCESS", "ALL"))
 _ORIGIN: Final = (frozenset(("IDSRC", "ALL")), frozenset(("TENOT", "ALL")))
 
 _PII: Final = frozenset(("PII", "POSSIBLEPII", "PII-NECESSARY-TO-UNDERSTAND-THREAT"))
-# Two publications swap the meanings of PR and TEI: proprietary information, and who was targeted.
+# Two publications swap the meanings of PR and TEI: proprietary information, and targeted entity.
 _PROPRIETARY: Final = frozenset(("CISAPROPRIETARY", "PR", "TEI"))
 _TARGETED: Final = frozenset(("PR", "TEI"))
 _OURS_ALONE: Final = _PROPRIETARY | frozenset(
@@ -27,7 +27,7 @@ _OURS_ALONE: Final = _PROPRIETARY | frozenset(
 )
 _Party = tuple[frozenset[str], ...]
 _AMERICANS: Final = AcsScope(nationalities=frozenset(("USA",)))
-# What we hand on loses its marking, so a permit must name everybody who may receive it there.
+# What we pass on loses its marking, so a permit must cover everyone who may receive it there.
 _PERMITTING: Final = {
     Audience.OPERATOR: frozenset(("ALL", "PRIVATESECTOR", "NONFED")),
     Audience.COMMUNITY: frozenset(("ALL", "SECTOR")),
@@ -45,7 +45,7 @@ class Use(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """Who we are, where a marking asks: None and no codes mean that we did not say."""
+    """Who we are, for markings that require it; None and no codes mean unknown."""
 
     nationality: str | None = None
     codes: frozenset[str] = frozenset()
@@ -56,8 +56,8 @@ class Organisation:
 class Judgement:
     """What one ACS marking allows for one audience, at one instant.
 
-    `share` says whether that audience may see it; `publish`, whether anybody may. `until` is the
-    next instant at which time alone changes the answer.
+    `share` says whether that audience may see it, `publish` whether anyone may. `until` is the
+    next instant at which the answer changes by time alone.
     """
 
     use: Use
@@ -75,7 +75,7 @@ class Judgement:
 
     @property
     def why(self) -> str:
-        """What it refuses, in words; empty where it refuses nothing."""
+        """What it refuses, in words; empty if nothing."""
         refused = (self.why_use if self.use else "", "" if self.share else self.why_share)
         return "; ".join(dict.fromkeys(filter(None, refused)))
 
@@ -83,7 +83,7 @@ class Judgement:
 def judge(
     marking: AcsMarking, organisation: Organisation, audience: Audience, now: int
 ) -> Judgement:
-    """Return what a marking allows us, and an audience of ours, at an instant in microseconds."""
+    """Return what a marking allows us and our audience at an instant in microseconds."""
     parties = _parties(organisation, audience)
     use, why_use = _use(marking, parties, now)
     publish = _publishes(marking, now)
@@ -106,7 +106,7 @@ def judge(
 
 
 def _parties(organisation: Organisation, audience: Audience) -> list[_Party]:
-    """Return the attributes of all who must be permitted: ourselves, and who receives it."""
+    """Return the attributes of all who must be permitted: ourselves and the recipients."""
     ours = [organisation]
     if audience is Audience.OPERATOR:
         ours.append(replace(organisation, entity="CTR"))
@@ -116,11 +116,11 @@ def _parties(organisation: Organisation, audience: Audience) -> list[_Party]:
 
 
 def _attributes(party: Organisation) -> _Party:
-    """Return the attributes by dimension; an empty set where we do not know them."""
+    """Return the attributes by dimension; an unknown dimension has an empty set."""
     return (
         _upper([party.nationality] if party.nationality else ()),
         _upper(party.codes),
-        frozenset(),  # no file says under which shareability (NCC, EM, LE, IC) we fall
+        frozenset(),  # the configuration cannot say which shareability (NCC, EM, LE, IC) we have
         _upper([party.entity] if party.entity else ()),
     )
 
@@ -142,25 +142,25 @@ def _use(marking: AcsMarking, parties: Sequence[_Party], now: int) -> tuple[Use,
     if unfit := _unfit(marking):
         return Use.DENY, unfit
     if _expired(marking, now):
-        return Use.DENY, "its disposition date has come"
+        return Use.DENY, "its disposition date has passed"
     if barred := next(filter(None, (_barred(marking, party) for party in parties)), ""):
         return Use.DENY, barred
     use, why = max(_permission(marking, party) for party in parties)
     if use is Use.PERMIT and marking.unknown:
-        return Use.WATCH, f"bears {marking.unknown[0]}, which is not understood"
+        return Use.WATCH, f"has {marking.unknown[0]}, which is not understood"
     return use, why
 
 
 def _unfit(marking: AcsMarking) -> str:
     if marking.spill:
-        return f"{marking.spill} is not for this system"
+        return f"{marking.spill} is not allowed on this system"
     return f"cannot be read: {marking.fault}" if marking.fault else ""
 
 
 def _barred(marking: AcsMarking, party: _Party) -> str:
-    """Return why the control set keeps somebody out before any rule is asked."""
+    """Return why the control set excludes a viewer before any rule applies."""
     if not _covers(marking.access, party):
-        return "its control set does not name us or this audience"
+        return "its control set does not include us or this audience"
     if "NF" in marking.tags and not _covers(_AMERICANS, party):
         return "NF: not for foreign nationals (organisation.nationality is not USA)"
     return ""
@@ -178,7 +178,7 @@ def _permission(marking: AcsMarking, party: _Party) -> tuple[Use, str]:
 
 
 def _ruling(marking: AcsMarking, actions: frozenset[str], party: _Party) -> bool | None:
-    """Return what the rules on some actions say to somebody; None where no rule applies."""
+    """Return what the rules on these actions say to a viewer, or None if no rule applies."""
     ruling: bool | None = None
     for rule in marking.rules:
         if rule.actions.isdisjoint(actions):
@@ -191,7 +191,7 @@ def _ruling(marking: AcsMarking, actions: frozenset[str], party: _Party) -> bool
 
 
 def _covers(scope: AcsScope, party: _Party) -> bool:
-    """Return whether a scope surely means somebody: every dimension says all, or names them."""
+    """Return whether a scope certainly covers a viewer: each dimension is all, or names it."""
     return all(
         codes is None or "ALL" in codes or not codes.isdisjoint(own)
         for codes, own in zip(scope.dimensions, party, strict=True)
@@ -199,7 +199,7 @@ def _covers(scope: AcsScope, party: _Party) -> bool:
 
 
 def _may_cover(scope: AcsScope, party: _Party) -> bool:
-    """Return whether a scope may mean somebody; what we do not know of them counts as meant."""
+    """Return whether a scope may cover a viewer; unknown attributes count as covered."""
     return all(
         codes is None or "ALL" in codes or not own or _any_within(own, codes)
         for codes, own in zip(scope.dimensions, party, strict=True)
@@ -207,12 +207,12 @@ def _may_cover(scope: AcsScope, party: _Party) -> bool:
 
 
 def _any_within(own: frozenset[str], codes: frozenset[str]) -> bool:
-    """Return whether one of our codes is, or is a part of, one of some codes (USA.DHS.CISA)."""
+    """Return whether one of our codes is among these or part of one (USA.DHS.CISA)."""
     return any(mine == code or mine.startswith(code + ".") for mine in own for code in codes)
 
 
 def _publishes(marking: AcsMarking, now: int) -> bool:
-    """Return whether the public may see it: released, and nothing that contradicts it."""
+    """Return whether the public may see it: it was released, and nothing contradicts that."""
     if marking.fault or marking.spill or marking.unknown or _expired(marking, now):
         return False
     held = marking.tags & (_OURS_ALONE | {"FOUO", "NF"})
@@ -222,17 +222,17 @@ def _publishes(marking: AcsMarking, now: int) -> bool:
 def _share(
     marking: AcsMarking, organisation: Organisation, audience: Audience, *, publish: bool
 ) -> tuple[bool, str]:
-    """Return whether an audience may receive it from us, and why not."""
+    """Return whether an audience may receive it from us, and if not, why."""
     if refused := _unfit(marking):
         return False, refused
     if audience is Audience.OWN:
         return True, ""
     if refused := _kept(marking) or _share_denied(marking, organisation, audience):
         return False, refused
-    if publish:  # said of everybody, so the default for what nothing was said of is not asked
+    if publish:  # covers everyone, so the default does not apply
         return True, ""
     if audience is Audience.PUBLIC:
-        return False, "not released to the public (no PUBREL in force, or FOUO or NF beside it)"
+        return False, "not released to the public (no PUBREL in force, or FOUO or NF as well)"
     permitted = any(
         rule.permits and rule.scopes & _PERMITTING[audience] for rule in marking.sharing
     )
@@ -242,11 +242,11 @@ def _share(
 
 
 def _kept(marking: AcsMarking) -> str:
-    """Return why it stays with us, whatever its rules say."""
+    """Return why it must stay with us, whatever its rules say."""
     if marking.unknown:
-        return f"bears {marking.unknown[0]}, which is not understood"
+        return f"has {marking.unknown[0]}, which is not understood"
     if kept := marking.tags & _OURS_ALONE:
-        return f"{min(kept)} stays within our own systems"
+        return f"{min(kept)} must stay within our own systems"
     return ""
 
 
@@ -261,9 +261,9 @@ def _share_denied(marking: AcsMarking, organisation: Organisation, audience: Aud
 
 
 def _concerns(rule: SharingRule, organisation: Organisation, audience: Audience) -> bool:
-    """Return whether a denial may mean an audience: nobody knows who all is in a community.
+    """Return whether a denial may cover an audience: nobody knows everyone in a community.
 
-    A contracted operator is no foreign government, and no organisation that we are not part of.
+    A contracted operator is not a foreign government, nor an organisation that we do not belong to.
     """
     if audience is not Audience.OPERATOR:
         return True

@@ -1,4 +1,4 @@
-"""The markings that one object bears, each judged for one viewer."""
+"""The markings applied to one object, each judged for one viewer."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,14 +12,14 @@ from connector.model import Audience, Tlp
 
 __all__ = ["AppliedMarking", "Viewer", "all_refs", "bear", "decisive_refs", "roots"]
 
-# One cannot block half a pattern, so a marking on one of these holds for the whole entry.
+# Nobody can block half a pattern, so a marking on one of these applies to the whole entry.
 _DECISIVE: Final = frozenset(("pattern", "name", "*"))
 _SELECTOR: Final = re.compile(r"[a-z0-9_]+(\.(\[[0-9]+\]|[^.\[\]\s]+))*")
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """For whom a verdict is made: who we are, who sees it, and up to which level."""
+    """The viewer of a verdict: who we are, who sees it, and up to which level."""
 
     organisation: Organisation
     audience: Audience
@@ -27,14 +27,14 @@ class Viewer:
 
     @property
     def bound(self) -> Tlp:
-        """The most restricted level to show; only for ourselves may that go as far as red."""
+        """The most restrictive level to show; only for ourselves may it be red."""
         if self.audience is Audience.OWN:
             return self.max_tlp
         return min(self.max_tlp, audience_limit(self.audience))
 
 
 class AppliedMarking(NamedTuple):
-    """A marking that an object bears: unresolved without `marking`; its ACS part judged."""
+    """A marking applied to an object, its ACS part judged; unresolved without `marking`."""
 
     ref: str
     marking: KnownMarking | None
@@ -52,22 +52,22 @@ def bear(ref: str, known: Mapping[str, KnownMarking], viewer: Viewer, now: int) 
 
 
 def all_refs(refs: Sequence[str], granular: Sequence[PartMarking]) -> tuple[str, ...]:
-    """Return every marking that an object bears, on itself or on a part."""
+    """Return every marking applied to an object or to a part of it."""
     parts = (part.marking_ref for part in granular)
     return (*refs, *(ref for ref in parts if ref is not None))
 
 
 def decisive_refs(granular: Sequence[PartMarking]) -> Iterator[str]:
-    """Yield the markings on parts that an entry cannot be told without."""
+    """Yield the markings on parts without which there is no entry."""
     for part in granular:
         if part.marking_ref is not None and not _DECISIVE.isdisjoint(roots(part)):
             yield part.marking_ref
 
 
 def roots(part: PartMarking) -> list[str]:
-    """Return the properties that a granular marking reaches, `*` for all of them.
+    """Return the properties that a granular marking covers, `*` for all of them.
 
-    No selector means everything, and so does one that is not written as STIX 2.1 asks.
+    No selector means everything; so does a selector that does not conform to STIX 2.1.
     """
     return [_root(selector) for selector in part.selectors] or ["*"]
 

@@ -1,4 +1,4 @@
-"""A marking definition at hand, read once, and as compact text to keep it by its id for ever."""
+"""A marking definition, read once, and as compact text to keep under its id for good."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -40,7 +40,7 @@ class KnownMarking(
 
     @property
     def closing(self) -> tuple[int, str] | None:
-        """From when on what bears it may not be held, and why where it never may; None for never.
+        """From when on objects with it may not be held, and why they never may; None for never.
 
         The instant is in microseconds since 1970.
         """
@@ -52,7 +52,7 @@ class KnownMarking(
 
 
 class Definition(NamedTuple):
-    """A marking as a feed defined it: what it means, its version, whether it was taken back."""
+    """A marking as a feed defined it: its meaning, its version, and whether it was revoked."""
 
     marking: KnownMarking
     version: int = 0
@@ -65,9 +65,9 @@ _decode = msgspec.json.Decoder(KnownMarking).decode
 
 
 def read_marking(definition: Mapping[str, Any]) -> KnownMarking:
-    """Return what a marking definition says; one that is not understood whole counts as red.
+    """Return what a marking definition says; one that is not fully understood counts as red.
 
-    The nine published TLP ids mean what they mean, whatever a feed sends under them.
+    The nine published TLP ids keep their meaning, whatever a feed sends under them.
     """
     if (published := tlp_of_id(str(definition.get("id")))) is not None:
         return KnownMarking(published)
@@ -79,25 +79,25 @@ def read_marking(definition: Mapping[str, Any]) -> KnownMarking:
 
 
 def find_marking(ref: str, known: Mapping[str, KnownMarking]) -> KnownMarking | None:
-    """Return the marking behind an id, of those that a feed defined; None while unresolved."""
+    """Return the marking with this id among those that a feed defined, or None."""
     level = tlp_of_id(ref)
     return known.get(ref) if level is None else KnownMarking(level)
 
 
 def strictest_of(one: KnownMarking, other: KnownMarking) -> KnownMarking:
-    """Return what two definitions of one feed under one id allow together; equal ones are one.
+    """Return what two definitions of one feed with the same id both allow.
 
-    Definitions never change (STIX 2.1 section 7.2.1), so one of the two is false, and nobody
-    knows which.
+    Definitions never change (STIX 2.1 section 7.2.1), so unless they are equal one of the two is
+    false, and nobody knows which.
     """
     levels = [level for level in (one.tlp, other.tlp) if level is not None]
     return KnownMarking(max(levels, default=None), _strictest_acs(one.acs, other.acs))
 
 
 def meaning_of(said: Collection[Definition]) -> KnownMarking | None:
-    """Return what a feed means by an id; None where it never defined it.
+    """Return what a feed means by an id, or None if it never defined it.
 
-    Of a definition that it took back, all goes on but the date from when on nothing may be held.
+    A revoked definition still applies, except for its disposition date.
     """
     if standing := [each.marking for each in said if not each.gone]:
         return reduce(strictest_of, standing)
@@ -119,7 +119,7 @@ def _strictest_acs(one: AcsMarking | None, other: AcsMarking | None) -> AcsMarki
 
 
 def spilling(refs: Iterable[str], known: Mapping[str, KnownMarking]) -> str:
-    """Return why an object that bears these markings may not be held; empty where it may."""
+    """Return why an object with these markings may not be held; empty if it may."""
     for ref in refs:
         marking = find_marking(ref, known)
         if marking is not None and marking.acs is not None and marking.acs.spill:
@@ -128,7 +128,7 @@ def spilling(refs: Iterable[str], known: Mapping[str, KnownMarking]) -> str:
 
 
 def markings_in(raw: bytes) -> set[str]:
-    """Return the markings that an object names, however its text is escaped."""
+    """Return the markings that an object references, however its text is escaped."""
     if b"\\u" in raw:
         with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raw = msgspec.json.encode(msgspec.json.decode(raw))
@@ -141,7 +141,7 @@ def marking_to_text(marking: KnownMarking) -> str:
 
 
 def marking_from_text(text: str) -> KnownMarking:
-    """Return the marking that a text stands for; a damaged text restricts all there is."""
+    """Return the marking that a text encodes; a damaged text restricts everything."""
     try:
         return _decode(text)
     except msgspec.DecodeError:

@@ -17,7 +17,7 @@ _FEDERAL: Final = "USA.USG"
 
 
 class Part(StrEnum):
-    """What a comment, an entry's field or a log line could say of an object."""
+    """What a comment, an entry's field or a log line could reveal about an object."""
 
     NAME = "name"
     DESCRIPTION = "description"
@@ -58,7 +58,7 @@ def redactions(
     viewer: Viewer,
     producer: Collection[str] | None,
 ) -> dict[Part, str]:
-    """Return what must not be surfaced, with the first reason for each part."""
+    """Return the parts that must not be shown, each with its first reason."""
     hidden: dict[Part, str] = {}
     for one in whole:
         for part, why in _hidden_by(one):
@@ -84,11 +84,11 @@ def _hidden_by(one: AppliedMarking) -> Iterator[tuple[Part, str]]:
                 yield part, f"{one.ref} (ACS): personal information"
         if not one.judgement.reveals_origin:
             for part in _ORIGIN:
-                yield part, f"{one.ref} (ACS): the source and the target are not to be named"
+                yield part, f"{one.ref} (ACS): the source and the target must not be named"
 
 
 def _closed(one: AppliedMarking, viewer: Viewer) -> str:
-    """Return why a part that bears a marking of its own is not to be surfaced."""
+    """Return why a part with a marking of its own must not be shown."""
     if one.marking is None:
         return f"{one.ref} is missing"
     level, judged = one.marking.tlp, one.judgement
@@ -101,11 +101,11 @@ def _closed(one: AppliedMarking, viewer: Viewer) -> str:
 
 
 def _anonymous(producer: Collection[str] | None, viewer: Viewer) -> str:
-    """Return why the producer's name is not to be shown: only its own consent opens it."""
+    """Return why the producer's name must not be shown: that needs its own consent."""
     words = [label.strip().lower() for label in producer or ()]
     consents = [word.removeprefix(CONSENT) for word in words if word.startswith(CONSENT)]
     if not consents:
-        return "the producer gave no consent to be named"
+        return "the producer has not consented to be named"
     federal = viewer.audience is Audience.OWN and _FEDERAL in viewer.organisation.codes
     named = {"everyone", "everyone-cisa-proprietary"} | ({"usg"} if federal else set())
     refused = sorted(set(consents) - named)

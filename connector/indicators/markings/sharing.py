@@ -1,7 +1,7 @@
 """All markings on one object as one verdict for one viewer: the strictest wins, per dimension.
 
-The dimensions are the TLP level, what we may do (use), who may see it, what stays out of comments
-and logs (hidden parts), and whether we may hold it at all (spill, disposal).
+The dimensions are the TLP level, what we may do (use), who may see it, what is hidden from
+comments and logs, and whether we may hold it at all (spill, disposition).
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -31,8 +31,8 @@ CONSENTS_TO_NOTHING: Final = f"{CONSENT}none"
 class Sharing:
     """What all markings on one object allow for one viewer.
 
-    Every text names the marking it comes from. `until` is the next instant at which time alone
-    changes the verdict; `notes` are contradictions to report, where the stricter side was taken.
+    Every text names the marking it comes from. `until` is the next instant at which the verdict
+    changes by time alone; `notes` are contradictions in which the stricter side was taken.
     """
 
     level: Tlp
@@ -48,7 +48,7 @@ class Sharing:
 
     @property
     def hides(self) -> frozenset[Part]:
-        """What must not appear in comments, fields and logs; `hidden` says of each why."""
+        """What must not appear in comments, fields and logs; `hidden` has the reasons."""
         return frozenset(self.hidden)
 
     @property
@@ -62,7 +62,7 @@ class Sharing:
         return not self.refusal(Purpose.WATCH)
 
     def refusal(self, purpose: Purpose) -> str:
-        """Return which marking keeps it off a list, and why; empty where none does."""
+        """Return which marking withholds it from a list, and why; empty if none does."""
         if refused := self.spill or self.expired or "; ".join(self.withheld):
             return refused
         most = Use.PERMIT if purpose is Purpose.BLOCK else Use.WATCH
@@ -84,9 +84,9 @@ def combine(
 ) -> Sharing:
     """Return the verdict on an object with these markings, labels and producer.
 
-    `producer` holds the labels of the identity that created it, None when that is not at hand:
-    what bears an ACS marking is then handed to nobody, unless it says itself that it may be;
-    `now` is in microseconds since 1970. Unresolved means red, and watching at most.
+    `producer` has the labels of the identity that created it, or None if that is missing: an
+    object with an ACS marking is then withheld from others, unless it says itself that it may be
+    shared. `now` is in microseconds since 1970. Unresolved means red, and watch at most.
     """
     borne = {ref: bear(ref, known, viewer, now) for ref in all_refs(refs, granular)}
     whole = [borne[ref] for ref in dict.fromkeys((*refs, *decisive_refs(granular)))]
@@ -140,7 +140,7 @@ def _withheld(
     labels: Collection[str],
     producer: Collection[str] | None,
 ) -> Iterator[str]:
-    """Yield why this audience may not see it, each with what says so."""
+    """Yield the reasons why this audience may not see it, each with its source."""
     if level > viewer.bound:
         yield f"{level_why} is stricter than TLP:{viewer.bound.label}"
     audience = viewer.audience
@@ -149,7 +149,7 @@ def _withheld(
             yield f"{one.ref} (ACS) withholds it from {audience}: {one.judgement.why_share}"
     if audience is not Audience.OWN:
         for said in (*_proprietary(labels, "label"), *_proprietary(producer or (), "producer")):
-            yield f"{said} withholds it from {audience}: it stays within our own systems"
+            yield f"{said} withholds it from {audience}: it must stay within our own systems"
         if producer is None and _may_be_proprietary(labels, whole):
             yield (
                 f"the identity that created it is missing, and its consent may withhold it "
@@ -158,20 +158,20 @@ def _withheld(
 
 
 def _may_be_proprietary(labels: Collection[str], whole: Sequence[AppliedMarking]) -> bool:
-    """Return whether the unknown consent of a producer may keep it with us: in AIS, by default."""
+    """Return whether a missing producer's consent may forbid sharing, as is AIS's default."""
     cleared = any(label.strip().lower() == f"{_PROPRIETARY}-false" for label in labels)
     return not cleared and any(one.judgement is not None for one in whole)
 
 
 def _proprietary(labels: Collection[str], where: str) -> Iterator[str]:
-    """Yield labels of an object or its producer that keep it with whoever received it."""
+    """Yield labels of an object or its producer that forbid the recipient to share it."""
     for label in labels:
         if is_proprietary(label):
             yield f"{where} {label.strip().lower()[:40]!r}"
 
 
 def is_proprietary(label: str) -> bool:
-    """Return whether a label keeps what bears it, or whose producer does, with who received it."""
+    """Return whether a label, of an object or its producer, forbids the recipient to share."""
     word = label.strip().lower()
     flagged = word.startswith(_PROPRIETARY) and word != f"{_PROPRIETARY}-false"
     return flagged or (word.startswith(CONSENT) and word.endswith("proprietary"))
@@ -180,5 +180,5 @@ def is_proprietary(label: str) -> bool:
 def _expired(borne: Collection[AppliedMarking]) -> str:
     for one in borne:
         if one.judgement is not None and one.judgement.expired:
-            return f"{one.ref} (ACS): its disposition date has come"
+            return f"{one.ref} (ACS): its disposition date has passed"
     return ""

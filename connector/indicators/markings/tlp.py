@@ -39,19 +39,19 @@ _BY_LABEL: Final[Mapping[str, Tlp]] = MappingProxyType(
     {level.label: level for level in Tlp} | {"white": Tlp.CLEAR}
 )
 _NAME: Final = re.compile(r"TLP:\s*(.*\S)\s*", re.IGNORECASE)
-# One cannot block half a pattern, so a marking on one of these holds for the whole entry.
+# Nobody can block half a pattern, so a marking on one of these applies to the whole entry.
 _DECISIVE: Final = re.compile(r"(pattern|name)(\.|$)|\*?$")
 
 
 def tlp_of_id(ref: str) -> Tlp | None:
-    """Return the level of one of the nine published TLP markings, None for any other id."""
+    """Return the level of one of the nine published TLP markings, or None for any other id."""
     return _BY_ID.get(ref)
 
 
 def tlp_of_body(definition: Mapping[str, Any]) -> Tlp | None:
-    """Return the TLP level that a marking definition carries, None when it carries none.
+    """Return the TLP level of a marking definition, or None if it has none.
 
-    A level that is there and cannot be read counts as red.
+    A level that cannot be read counts as red.
     """
     if (known := _BY_ID.get(str(definition.get("id")))) is not None:
         return known
@@ -80,9 +80,9 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def restriction_of(definition: Mapping[str, Any], understood: Collection[str] = ()) -> Tlp | None:
-    """Return what a marking definition at hand restricts: a level, or None for nothing.
+    """Return the level to which a marking definition restricts, or None if it does not.
 
-    `understood` names the marking extensions that another reader answers for, such as ACS. A
+    `understood` names the marking extensions that another reader handles, such as ACS. A
     definition that is neither TLP, nor a statement, nor one of those counts as red.
     """
     if (level := tlp_of_body(definition)) is not None:
@@ -94,12 +94,12 @@ def restriction_of(definition: Mapping[str, Any], understood: Collection[str] = 
 
 
 def strictest(levels: Iterable[Tlp]) -> Tlp | None:
-    """Return the most restricted of some levels, None when there are none."""
+    """Return the most restrictive of these levels, or None if there are none."""
     return max(levels, default=None)
 
 
 class PartMarking(Protocol):
-    """A granular marking: without a `marking_ref` it only tells the language of a part."""
+    """A granular marking; without a `marking_ref` it only gives the language of a part."""
 
     @property
     def selectors(self) -> Sequence[str]: ...
@@ -113,10 +113,10 @@ def level_of(
     known: Mapping[str, Tlp | None],
     unmarked: Tlp,
 ) -> tuple[Tlp, str]:
-    """Return the level that holds for a whole object, and in words where it comes from.
+    """Return the level that applies to a whole object, and in words where it comes from.
 
-    `known` holds every marking definition at hand with what it restricts (see `restriction_of`);
-    a marking that is not at hand counts as red.
+    `known` has every marking definition we have with its restriction (see `restriction_of`); a
+    missing one counts as red.
     """
     strict: Tlp | None = None
     why = ""
@@ -140,14 +140,14 @@ def _resolve(ref: str, known: Mapping[str, Tlp | None]) -> tuple[Tlp | None, str
 
 
 def _decisive_refs(granular: Sequence[PartMarking]) -> Iterable[str]:
-    """Yield the markings set on parts that an entry cannot be told without."""
+    """Yield the markings on parts without which there is no entry."""
     for part in granular:
         if part.marking_ref is not None and _decides(part.selectors):
             yield part.marking_ref
 
 
 def _decides(selectors: Sequence[str]) -> bool:
-    """Return whether selectors reach the pattern or the name; no selector means everything."""
+    """Return whether selectors cover the pattern or the name; no selector means everything."""
     return not selectors or any(_DECISIVE.match(selector) for selector in selectors)
 
 
@@ -162,5 +162,5 @@ _LIMITS: Final[Mapping[Audience, Tlp]] = MappingProxyType(
 
 
 def audience_limit(audience: Audience) -> Tlp:
-    """Return the most restricted level that an audience may still see; red is for nobody."""
+    """Return the most restrictive level that an audience may see; red is for none."""
     return _LIMITS[audience]

@@ -21,7 +21,7 @@ _AUTONOMOUS_SYSTEM: Final = re.compile(r"(?:ASN?\s?)?(?P<number>[1-9][0-9]{0,9})
 
 
 class HostBitsError(UnfitValueError):
-    """A prefix with bits set beyond its length: the host may be meant, or its network."""
+    """A prefix with bits set beyond its length: it may mean the host or its network."""
 
 
 def network_of(text: str) -> tuple[ObservableType, str]:
@@ -45,12 +45,12 @@ def address(text: str) -> tuple[ObservableType, str]:
     if ":" not in host:
         raise UnfitValueError(f"{shown(text)} is not an IP address")
     if "%" in host:
-        raise UnfitValueError(f"{shown(text)} has a zone, which means something on one host only")
+        raise UnfitValueError(f"{shown(text)} has a zone, which only has a meaning on one host")
     return _canonical(_without_mapping(_network(IPv6Network, text)))
 
 
 def endpoint(text: str) -> str:
-    """Return the canonical form of an address, port and protocol together."""
+    """Return the canonical form of an endpoint: address, port and protocol."""
     parts = _ENDPOINT.fullmatch(text)
     if parts is None:
         raise UnfitValueError(f"{shown(text)} is not written as address:port/tcp or /udp")
@@ -66,7 +66,7 @@ def autonomous_system(text: str) -> str:
     """Return the bare number of an autonomous system."""
     parts = _AUTONOMOUS_SYSTEM.fullmatch(text)
     if parts is None or int(parts["number"]) > 0xFFFFFFFF:
-        raise UnfitValueError(f"{shown(text)} is not the number of an autonomous system")
+        raise UnfitValueError(f"{shown(text)} is not an autonomous system number")
     return parts["number"]
 
 

@@ -1,4 +1,4 @@
-"""One canonical form for each observable: undo defanging, check, canonicalise, or refuse."""
+"""Brings each observable into one canonical form: refang, check, canonicalise, or refuse."""
 
 import re
 import unicodedata
@@ -45,20 +45,20 @@ _CERTIFICATE_DIGESTS: Final = {40: _T.X509_SHA1, 64: _T.X509_SHA256}
 
 
 def canonical(type: ObservableType, text: str) -> Observable:
-    """Return the observable that a text stands for, or raise UnfitValueError saying why not.
+    """Return the observable of a text, or raise UnfitValueError with the reason.
 
-    Its type may differ from the one asked for: an address written into a domain name is one.
+    Its type may differ from the given one: an address in place of a domain name is an address.
     """
     return read_observable(type, text)[0]
 
 
 def plain_form(kind: ObservableType) -> Callable[[str], object] | None:
-    """Return what tells that a text is in canonical form already; None where nothing quick does."""
+    """Return a quick test for canonical form, or None if there is none."""
     return _FORMS[kind].is_plain
 
 
 def read_observable(kind: ObservableType, text: str) -> Reading:
-    """Return the observable a text stands for, and notes on what had to be put right."""
+    """Return the observable of a text, and notes on what had to be normalised."""
     form = _FORMS[kind]
     if form.is_plain is not None and form.is_plain(text):
         return Observable(kind, text), ()
@@ -68,7 +68,7 @@ def read_observable(kind: ObservableType, text: str) -> Reading:
     except UnfitValueError as error:
         if form.wild is None or form.wild.search(text) is None:
             raise
-        raise WildcardError(f"{error}: it holds a wildcard, and may mean many values") from None
+        raise WildcardError(f"{error}: it contains a wildcard, and may mean many values") from None
 
 
 def _read_or_refang(form: "_Form", kind: ObservableType, text: str) -> Reading:
@@ -83,7 +83,7 @@ def _read_or_refang(form: "_Form", kind: ObservableType, text: str) -> Reading:
 
 
 def read_host(text: str) -> Reading:
-    """Return the address or domain name that a text stands for, where either may stand."""
+    """Return the address or domain name of a text, where both are allowed."""
     kind = _T.IPV4_ADDR if addresses.IPV4.fullmatch(text) else _T.DOMAIN_NAME
     observable, notes = read_observable(kind, text)
     if observable.type is _T.URL:
@@ -92,7 +92,7 @@ def read_host(text: str) -> Reading:
 
 
 class _Form(NamedTuple):
-    """How values of one type are read; `wild` finds what makes several of an unfit one."""
+    """How to read values of one type; `wild` finds wildcards in an unfit value."""
 
     read: Callable[[ObservableType, str], Reading]
     longest: int
@@ -108,7 +108,7 @@ def _cleaned(form: _Form, text: str) -> str:
     if not text:
         raise UnfitValueError("the value is empty")
     if not text.isprintable():
-        raise UnfitValueError(f"{shown(text)} holds a character that does not print")
+        raise UnfitValueError(f"{shown(text)} contains an unprintable character")
     return text
 
 
@@ -157,7 +157,7 @@ def _read_digest(kind: ObservableType, text: str, types: dict[int, ObservableTyp
     found = types.get(len(digest)) if _LOWER_HEX.fullmatch(digest) else None
     if found is None:
         lengths = ", ".join(map(str, types))
-        raise UnfitValueError(f"{shown(text)} is not a digest of {lengths} hexadecimal digits")
+        raise UnfitValueError(f"{shown(text)} is not a hash of {lengths} hexadecimal digits")
     return Observable(found, digest), () if found is kind else (HASH_NAME_MISMATCH,)
 
 

@@ -1,4 +1,4 @@
-"""The refusal of a value that is not what its type says."""
+"""The errors for values that do not conform to their type."""
 
 from typing import Final
 
@@ -6,13 +6,13 @@ LONGEST_SHOWN: Final = 60
 
 
 class UnfitValueError(ValueError):
-    """A value has no canonical form under its type; the message says why, in words."""
+    """A value has no canonical form for its type; the message says why."""
 
 
 class WildcardError(UnfitValueError):
-    """A value stands for more than one, in no way that means the same everywhere."""
+    """A value stands for several, in a form without one common meaning."""
 
 
 def shown(text: str) -> str:
-    """Return text from a feed as it may stand in a sentence: short, and of printable ASCII."""
+    """Return text from a feed in a form safe for a sentence: short, and printable ASCII."""
     return ascii(text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "...")

@@ -11,7 +11,7 @@ LONGEST_KEY: Final = 64
 _T = ObservableType
 _L = RuleLanguage
 
-# The numbers are kept in stores: never change one, never use one again.
+# Stores keep these numbers: never change or reuse one.
 _TYPE_BYTES: Final[dict[SubjectType, bytes]] = {
     _T.IPV4_ADDR: b"\x01",
     _T.IPV6_ADDR: b"\x02",
@@ -39,11 +39,11 @@ _TYPE_BYTES: Final[dict[SubjectType, bytes]] = {
 }
 _LONGEST_WHOLE: Final = 55
 _KEPT: Final = 31
-_SHORTENED: Final = b"\xff"  # no byte of UTF-8, so that no short value can look like this
+_SHORTENED: Final = b"\xff"  # not a byte of UTF-8, so no short value can look like this
 
 
 def key_of(observable: Subject) -> bytes:
-    """Return the key of an observable or rule: unique, stable, short, addresses in their order."""
+    """Return the key of an observable or rule: unique, stable, short; addresses keep order."""
     kind = observable.type
     return _TYPE_BYTES[kind] + _PACKINGS[kind](observable.value)
 

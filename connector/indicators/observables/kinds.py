@@ -1,8 +1,8 @@
-"""Which kinds of value may share a place whose readers are told none, and what fits there.
+"""Which kinds of value may share an untyped place, such as a text file, and which lines fit.
 
-A text file says of a line neither that it is a mutex nor that it is a URL: whoever loads it takes
-each line for what it looks like. So such a place holds one family of kinds, and a line that looks
-like something else has no place there.
+A text file does not say whether a line is a mutex or a URL: its reader takes each line for what it
+looks like. So such a place holds one family of kinds, and never a line that looks like something
+else.
 """
 
 import re
@@ -25,7 +25,7 @@ Family = frozenset[ObservableType]
 
 _T = ObservableType
 ADDRESSES: Final[Family] = frozenset({_T.IPV4_ADDR, _T.IPV6_ADDR})
-"""The one family of two kinds: no reader takes one version of IP for the other."""
+"""The only family of two kinds: no reader confuses the two versions of IP."""
 
 _ADDRESS: Final[Mapping[ObservableType, re.Pattern[str]]] = {
     _T.IPV4_ADDR: re.compile(rf"{IPV4.pattern}(?:/(?:3[0-2]|[12]?[0-9]))?"),
@@ -33,7 +33,7 @@ _ADDRESS: Final[Mapping[ObservableType, re.Pattern[str]]] = {
 }
 _AUTONOMOUS_SYSTEM: Final = re.compile(r"AS([1-9][0-9]{0,9})")
 _PLAIN_LOCAL_PART: Final = re.compile(r"[\w%&'+={}-][\w!$%&'+.=^{}~-]*")
-# Host, port and a path in which no reader ends the value.
+# Host, port and a path without characters at which a reader may end the value.
 _BARE_URL: Final = re.compile(
     r"(?:\w[\w.-]*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?/[\w!$%&()+./:<=>?@\[\\\]^{}~-]+",
     re.IGNORECASE | re.ASCII,
@@ -45,24 +45,24 @@ _DIGITS: Final[Mapping[ObservableType, int]] = {
     _T.FILE_MD5: 32, _T.FILE_SHA1: 40, _T.FILE_SHA256: 64, _T.FILE_SHA512: 128,
     _T.X509_SHA1: 40, _T.X509_SHA256: 64,
 }  # fmt: skip
-# A letter other than e, so that nobody reads it as a number.
+# A letter other than e, so that no reader takes it for a number.
 _DIGEST: Final = {
     kind: re.compile(rf"(?=[0-9e]*[a-df])[0-9a-f]{{{digits}}}") for kind, digits in _DIGITS.items()
 }
 
 
 def families_of(kinds: Iterable[ObservableType]) -> list[Family]:
-    """Return these kinds by family: the two of addresses together, each other kind by itself."""
+    """Return these kinds by family: both kinds of address together, every other kind alone."""
     chosen = frozenset(kinds)
     families = [ADDRESSES & chosen] if ADDRESSES & chosen else []
     return families + [frozenset({kind}) for kind in _T if kind in chosen - ADDRESSES]
 
 
 def misreading(kind: ObservableType, line: str) -> str | None:
-    """Return why a reader that is told no kind could take a line for something else, if it could.
+    """Return why a reader could take an untyped line for something else, or None.
 
-    The words go on after the value: "could be read as an address". An autonomous system is
-    written `AS64496` in such a place: to many readers the number alone is an address.
+    The words continue a sentence after the value: "could be read as an address". An autonomous
+    system is written `AS64496`, since many readers take the bare number for an address.
     """
     plain = _PLAIN.get(kind)
     if plain is not None and plain(line):
@@ -71,13 +71,13 @@ def misreading(kind: ObservableType, line: str) -> str | None:
 
 
 def as_prefix(line: str) -> str | None:
-    """Return why a URL without its scheme could be read as an address or prefix, if it could."""
+    """Return why a URL without its scheme could be read as an address or prefix, or None."""
     host, slash, length = line.partition("/")
     if (slash and not _PREFIX_LENGTH.fullmatch(length)) or not is_address(
         _PORT_OR_ZONE.sub("", host.lower())
     ):
         return None
-    return f"could be read as {'a prefix of addresses' if slash else 'an address'}"
+    return f"could be read as {'a prefix' if slash else 'an address'}"
 
 
 def _value(kind: ObservableType, line: str) -> str | None:
@@ -86,7 +86,7 @@ def _value(kind: ObservableType, line: str) -> str | None:
             return None
     except UnfitValueError:
         pass
-    return f"is not {_WORDS[kind]} that fits on a line of its own"
+    return f"is not {_WORDS[kind]} that fits on one line"
 
 
 def _no_address(kind: ObservableType, _line: str) -> str:
@@ -94,18 +94,18 @@ def _no_address(kind: ObservableType, _line: str) -> str:
 
 
 def _digest(kind: ObservableType, line: str) -> str:
-    return _value(kind, line) or "has no letter but e, and could be read as a number"
+    return _value(kind, line) or "has no letter other than e, so it could be read as a number"
 
 
 def _system(kind: ObservableType, line: str) -> str | None:
     named = _AUTONOMOUS_SYSTEM.fullmatch(line)
-    return _value(kind, named[1]) if named else "is not an AS number behind the letters AS"
+    return _value(kind, named[1]) if named else "is not an AS number after the letters AS"
 
 
 def _email(_kind: ObservableType, line: str) -> str | None:
     local, at, host = line.rpartition("@")
     if not at or not names.is_plain_domain(host):
-        return "is not an e-mail address at a domain name"
+        return "is not an e-mail address with a domain name"
     if local.startswith('"'):
         return "has a quoted local part, in which readers may see other addresses"
     if not _PLAIN_LOCAL_PART.fullmatch(local):
@@ -115,13 +115,13 @@ def _email(_kind: ObservableType, line: str) -> str | None:
 
 def _url(_kind: ObservableType, line: str) -> str | None:
     if "*" in line:
-        return "holds *, which readers take for a wildcard"
+        return "contains *, which readers take for a wildcard"
     if SCHEME.match(line):
         return None
     if "@" in line or not _BARE_URL.fullmatch(line):
-        return "has no scheme, and could be read as its host or as an e-mail address"
+        return "has no scheme, so it could be read as its host or as an e-mail address"
     if _ENDPOINT.fullmatch(line):
-        return "could be read as an address with its port"
+        return "could be read as an address with a port"
     return as_prefix(line)
 
 
@@ -137,11 +137,11 @@ def _text(kind: ObservableType, line: str) -> str | None:
 _WORDS: Final[Mapping[ObservableType, str]] = {
     **dict.fromkeys(ADDRESSES, "an address or prefix"),
     **dict.fromkeys(_DIGITS, "a hash"),
-    _T.ENDPOINT: "an address with its port",
+    _T.ENDPOINT: "an address with a port",
     _T.DOMAIN_NAME: "a domain name",
     _T.AUTONOMOUS_SYSTEM: "an AS number",
 }
-# What is itself beyond doubt, as nearly all values are: asked first, as it is quick.
+# Values that are beyond doubt, as nearly all are: a quick test that comes first.
 _PLAIN: Final[Mapping[ObservableType, Callable[[str], object]]] = {
     **{kind: pattern.fullmatch for kind, pattern in _ADDRESS.items()},
     **{kind: pattern.fullmatch for kind, pattern in _DIGEST.items()},

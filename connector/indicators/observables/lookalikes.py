@@ -1,7 +1,7 @@
 """What a text looks like to a reader that takes every line for an address, a name or a pattern.
 
-The reader is as generous as any in use: it takes addresses as the C library does (`0x7f.1`,
-`2130706433`), undoes defanging and quotes, and ends a value where a comment or column may begin.
+We assume the most lenient reader in use: it reads addresses like the C library (`0x7f.1`,
+`2130706433`), refangs, strips quotes, and ends a value where a comment or column may begin.
 """
 
 import re
@@ -17,7 +17,7 @@ SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _MARKS: Final = ("//", *"#;!@.~^|")
 _WILDCARDS: Final = re.compile(r"[*?]")
 _EVERYTHING: Final = frozenset({"all", "any", "default"})
-# Names that resolve inside an organisation only (RFC 6762 appendix G, RFC 9476).
+# Names that only resolve inside an organisation (RFC 6762 appendix G, RFC 9476).
 _PRIVATE_TOPS: Final = frozenset(
     {"alt", "corp", "home", "internal", "intranet", "lan", "local", "localdomain", "private"}
 )
@@ -38,42 +38,42 @@ _NAME: Final = re.compile(r"(?:[a-z0-9_-]+\.)*([a-z][a-z0-9-]*)\.?")
 
 
 def pattern_like(line: str) -> str | None:
-    """Return why a reader may take a line for a pattern, a negation or a comment, if it may."""
+    """Return why a reader may take a line for a pattern, a negation or a comment, or None."""
     if mark := next(filter(line.startswith, _MARKS), None):
         return f"starts with {mark}, which readers take for a comment, a negation or a pattern"
     if _WILDCARDS.search(line):
-        return "holds * or ?, which readers take for a wildcard"
+        return "contains * or ?, which readers take for a wildcard"
     if len(line) > 1 and line[0] == line[-1] == "/":
-        return "stands between slashes, which readers take for a regular expression"
+        return "is enclosed in slashes, which readers take for a regular expression"
     if " #" in line:
-        return "holds #, behind which readers take the rest for a comment"
+        return "contains #, which readers take for the start of a comment"
     return None
 
 
 def looks_like(line: str) -> str | None:
-    """Return what a line looks like other than a text, such as "an address"; None for a text."""
+    """Return what a line looks like, such as "an address"; None if just like text."""
     return next(filter(None, map(_look, _seen_in(line))), None)
 
 
 def is_registry_key(line: str) -> bool:
-    """Return whether a line begins with a hive of the Windows registry."""
+    """Return whether a line begins with a Windows registry hive."""
     return _HIVE.match(line.lower()) is not None
 
 
 def _seen_in(line: str) -> Iterator[str]:
-    """Yield what readers may see in a line: without quotes, refanged, and up to a separator."""
+    """Yield what readers may see in a line: unquoted, refanged, and up to a separator."""
     folded = (line if line.isascii() else _unaccented(line)).lower()
     undone = refanged(folded) if _DEFANGED.search(folded) else folded
     for text in (folded,) if undone == folded else (folded, undone):
         yield text.strip(_AROUND)
         start = _ENDS_A_VALUE.split(text, maxsplit=1)[0].strip(_AROUND)
-        # A word at the start of a sentence is none of the names that are one word.
+        # The first word of a sentence is not a one-word name.
         if start != text and _MORE_THAN_A_WORD.search(start):
             yield start
 
 
 def _unaccented(line: str) -> str:
-    """Return a line with the digits, letters and dots of other widths made plain ones."""
+    """Return a line with full-width digits, letters and dots made plain."""
     return unicodedata.normalize("NFKC", line).replace("\u3002", ".")
 
 
@@ -83,7 +83,7 @@ def _look(text: str) -> str | None:
     if _AUTONOMOUS_SYSTEM.fullmatch(text):
         return "an AS number"
     if " " in text:
-        return None  # its start is looked at by itself
+        return None  # its start is examined separately
     if _DIGEST.fullmatch(text):
         return "a hash"
     if text in _EVERYTHING:
@@ -96,7 +96,7 @@ def _named_by(text: str) -> str | None:
         return "an address"
     if _is_name(text):
         return "a domain name"
-    # An @ stands before the host, and in a path for nothing: readers differ where it is both.
+    # An @ precedes the host and means nothing in a path: readers differ when it could be both.
     for authority in dict.fromkeys((text, _ENDS_AN_AUTHORITY.split(text, maxsplit=1)[0])):
         user, _, behind = authority.rpartition("@")
         host = _ENDS_A_HOST.split(behind.lstrip("["), maxsplit=1)[0]

@@ -1,4 +1,4 @@
-"""What a person may mean by a value: every kind that it can be, and what would cover it."""
+"""What a person may mean by a value: every type it can have, and what would cover it."""
 
 from ipaddress import ip_address, ip_network
 
@@ -8,7 +8,7 @@ from connector.model import Observable, ObservableType
 
 
 def candidates(asked: str) -> list[Observable]:
-    """Return every observable that a typed value may mean, or that would cover it."""
+    """Return every observable that an entered value may mean, or that would cover it."""
     found = dict.fromkeys(meanings(asked))
     for observable in list(found):
         found.update(dict.fromkeys(_covering(observable)))
@@ -16,7 +16,7 @@ def candidates(asked: str) -> list[Observable]:
 
 
 def meanings(asked: str) -> list[Observable]:
-    """Return every observable that a typed value may mean."""
+    """Return every observable that an entered value may mean."""
     found: dict[Observable, None] = {}
     for kind in ObservableType:
         for text in dict.fromkeys((asked, refanged(asked))):

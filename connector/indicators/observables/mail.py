@@ -1,4 +1,4 @@
-"""Canonical forms of e-mail addresses (RFC 5321 and 5322, and RFC 6531 for other letters)."""
+"""Canonical forms of e-mail addresses (RFC 5321, 5322, and 6531 for other letters)."""
 
 import re
 import unicodedata
@@ -21,7 +21,7 @@ _LITERAL: Final = re.compile(r"\[(ipv6:)?([0-9a-f.:]+)\]", re.IGNORECASE)
 
 
 def address(text: str) -> str:
-    """Return the canonical form of an e-mail address: lower case throughout, as targets compare."""
+    """Return the canonical form of an e-mail address, all in lower case, as targets compare."""
     local, at, host = text.rpartition("@")
     if not at:
         raise UnfitValueError(f"{shown(text)} is not an e-mail address: it has no @")
@@ -30,14 +30,14 @@ def address(text: str) -> str:
         raise UnfitValueError(f"{shown(text)} has a local part that no mailbox can have")
     host = _host(host)
     if host.startswith("*."):
-        raise UnfitValueError(f"{shown(text)} names more than one domain")
+        raise UnfitValueError(f"{shown(text)} has more than one domain")
     if len(local.encode()) + len(host) >= LONGEST:
         raise UnfitValueError(f"{shown(text)} is longer than {LONGEST} characters")
     return f"{local}@{host}"
 
 
 def _local_part(text: str) -> str:
-    """Return a local part in quotes only where it needs them; nothing where it is none."""
+    """Return a local part, in quotes only if it needs them; empty if it is not valid."""
     if _DOT_ATOM.fullmatch(text):
         return text
     quoted = _QUOTED.fullmatch(text)
@@ -51,11 +51,11 @@ def _local_part(text: str) -> str:
 
 
 def _host(text: str) -> str:
-    """Return the domain, or the address in brackets that stands for one (RFC 5321, 4.1.3)."""
+    """Return the domain, or the address literal in brackets (RFC 5321 section 4.1.3)."""
     literal = _LITERAL.fullmatch(text)
     if literal is None:
         return domain(text)
     kind, value = ip_address(literal[2])
     if "/" in value or (kind is ObservableType.IPV6_ADDR) is not bool(literal[1]):
-        raise UnfitValueError(f"{shown(text)} is not the literal of an address")
+        raise UnfitValueError(f"{shown(text)} is not an address literal")
     return f"[ipv6:{value}]" if literal[1] else f"[{value}]"

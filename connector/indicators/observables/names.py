@@ -17,8 +17,8 @@ USERINFO_DROPPED: Final = "userinfo_dropped"
 ACCOUNT_DROPPED: Final = "account_dropped"
 FRAGMENT_DROPPED: Final = "fragment_dropped"
 
-# Never in the DNS: what documentation, tests and exercises are written in (RFC 2606), and what is
-# found in other ways (RFC 6761, 6762, 7686 and 9476, and `internal` of ICANN).
+# Never in the DNS: names for documentation, tests and exercises (RFC 2606), and names that are
+# resolved in other ways (RFC 6761, 6762, 7686 and 9476, and ICANN's `internal`).
 _RESERVED: Final = frozenset(
     {
         *("example", "invalid", "localhost", "test"),
@@ -39,9 +39,9 @@ _PLAIN_URL: Final = re.compile(r"(?:https?://)?([a-z0-9_.-]+)/[\w!$%&()+./:;=?@\
 _AUTHORITY: Final = re.compile(r"([^/?]*)(.*)", re.DOTALL)
 _HOST_PORT: Final = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]*))?")
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
-# A comma would end a value in many lists; the others are not of a URL (RFC 3986).
+# A comma would end a value in many lists; the others are not allowed in a URL (RFC 3986).
 _ENCODED_IN_URLS: Final = re.compile(r"[^!-~]|[\",<>^`{|}]")
-# Of these schemes the account only says who may ask, of all others also what is found.
+# In these schemes the account only says who asks; in all others it also selects the resource.
 _WEB: Final = frozenset({"http", "https", "ws", "wss"})
 
 
@@ -52,18 +52,18 @@ def _public_suffixes() -> PublicSuffixList:
 
 @lru_cache(maxsize=4096)
 def is_top_level(label: str) -> bool:
-    """Return whether names may end with this label, public or reserved."""
+    """Return whether this label, public or reserved, can be a top-level domain."""
     return label in _RESERVED or bool(_public_suffixes().is_public(label, accept_unknown=False))
 
 
 def is_plain_domain(text: str) -> bool:
-    """Return whether the text is a domain name in canonical form already."""
+    """Return whether a text is already a domain name in canonical form."""
     plain = _DOMAIN.fullmatch(text)
     return plain is not None and len(text) <= LONGEST_DOMAIN and is_top_level(plain[1])
 
 
 def is_plain_url(text: str) -> bool:
-    """Return whether the text is a URL in canonical form already; false may mean undecided."""
+    """Return whether a text is already a URL in canonical form; false may mean undecided."""
     plain = _PLAIN_URL.fullmatch(text)
     return plain is not None and len(text) <= LONGEST_URL and _is_plain_host(plain[1])
 
@@ -73,7 +73,7 @@ def _is_plain_host(text: str) -> bool:
 
 
 def domain(text: str) -> str:
-    """Return the canonical form of a domain name, or of `*.` and a name for all below it."""
+    """Return the canonical form of a domain name, or of `*.` and a name for all names below it."""
     below, name = ("*.", text[2:]) if text.startswith("*.") else ("", text)
     name = name.lower().removesuffix(".")
     if not name.isascii():
@@ -105,14 +105,14 @@ def _check_domain(name: str) -> None:
 
 
 def url(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return the canonical form of a URL, with or without a scheme, and what was dropped of it."""
-    if "\\" in text:  # some take it for a slash, others for a letter like any
-        raise UnfitValueError(f"{shown(text)} holds a backslash")
+    """Return the canonical form of a URL, with or without a scheme, and what was dropped."""
+    if "\\" in text:  # some readers take it for a slash, others for an ordinary character
+        raise UnfitValueError(f"{shown(text)} contains a backslash")
     scheme, colon, rest = text.partition("://")
     if not colon:
         scheme, rest = "", text
     elif (scheme := scheme.lower()) not in _DEFAULT_PORTS:
-        raise UnfitValueError(f"{shown(scheme)} is not a scheme that traffic is seen in")
+        raise UnfitValueError(f"{shown(scheme)} is not a scheme of network traffic")
     rest, _, fragment = rest.partition("#")
     authority, path = _split_authority(rest)
     userinfo, _, host = authority.rpartition("@")
@@ -157,5 +157,5 @@ def _url_host(text: str) -> str:
         return f"[{value}]" if kind is ObservableType.IPV6_ADDR else value
     host = domain(text)
     if host.startswith("*."):
-        raise UnfitValueError(f"{shown(text)} names more than one host")
+        raise UnfitValueError(f"{shown(text)} has more than one host")
     return host

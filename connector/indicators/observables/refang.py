@@ -1,9 +1,9 @@
-"""Undoing of the ways in which people write values so that nobody clicks on them."""
+"""Undoes defanging: the ways to write a value so that nobody can click on it."""
 
 import re
 from typing import Final
 
-# Repetitions of blanks are bounded: unbounded ones cost the square of a hostile text's length.
+# Repeated blanks are bounded: unbounded they take time quadratic in a hostile text's length.
 _REWRITES: Final = (
     (re.compile(r"[\[({]?(://)[\])}]?|[\[({]([:/])[\])}]"), r"\1\2"),
     (
@@ -25,7 +25,7 @@ _REWRITES: Final = (
 
 
 def refanged(text: str) -> str:
-    """Return the text with every known defanged form undone; whoever asks checks the result."""
+    """Return the text with every known form of defanging undone; the caller checks the result."""
     for form, plain in _REWRITES:
         text = form.sub(plain, text)
     return text

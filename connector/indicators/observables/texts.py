@@ -1,4 +1,4 @@
-"""Canonical forms of the free texts that hosts, mail and browsers are recognised by."""
+"""Canonical forms of free texts that identify hosts, mail and browsers."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Reader of comparison expressions, what stands in brackets, into a disjunctive normal form."""
+"""Reads comparison expressions, the text in brackets, into a disjunctive normal form."""
 
 import re
 from dataclasses import dataclass, field
@@ -42,15 +42,15 @@ Literal = str | int | float | bool | None
 
 
 class PatternTooLargeError(ValueError):
-    """The pattern is deeper, longer or more entangled than is read."""
+    """The pattern exceeds the bounds on depth, length or complexity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One test of one property; `literal` is None where it is neither text, number nor truth.
+    """One test of one property; `literal` is None unless it is text, a number or a boolean.
 
-    `IN` is read as equalities, `!=` as a negated equality, and paths are in one form: object type
-    in lower case, keys unquoted, every index `[*]`, `hashes.sha256` however it was spelled.
+    `IN` becomes equalities, `!=` a negated equality. Paths are normalised: object type in lower
+    case, keys unquoted, every index `[*]`, `hashes.sha256` in any spelling.
     """
 
     path: str
@@ -65,7 +65,7 @@ Term = tuple[Comparison, ...]
 
 @dataclass(slots=True)
 class _Group:
-    """What has been read between two parentheses: finished terms, and factors of the next."""
+    """What has been read inside parentheses: finished terms, and factors of the next."""
 
     defaults: list[Term] = field(default_factory=list)
     factors: list[list[Term]] = field(default_factory=list)
@@ -78,8 +78,8 @@ class _Group:
 def read_comparisons(words: Words, *, has_exists: bool) -> list[Term]:
     """Return the alternatives of a comparison expression, each an AND of comparisons.
 
-    A stack of our own stands in for recursion: a bulletin's OR of thousands must not exhaust
-    the interpreter's.
+    It uses its own stack instead of recursion: a bulletin's OR of thousands must not exhaust the
+    interpreter's.
     """
     outer: list[_Group] = []
     group = _Group()
@@ -103,7 +103,7 @@ def read_comparisons(words: Words, *, has_exists: bool) -> list[Term]:
 
 
 def check_depth(depth: int) -> None:
-    """Raise PatternTooLargeError where parentheses are too deep."""
+    """Raise PatternTooLargeError if parentheses are nested too deep."""
     if depth > DEEPEST:
         raise PatternTooLargeError(f"its parentheses are more than {DEEPEST} deep")
 
@@ -121,7 +121,7 @@ def _multiplied(factors: list[list[Term]]) -> list[Term]:
 
 
 def read_test(words: Words, *, has_exists: bool) -> list[Term]:
-    """Return the alternatives of one test of one property: several only for IN."""
+    """Return the alternatives of one test of one property; only IN has several."""
     at = words.next.at
     negated = has_exists and words.take("NOT")
     if negated or (has_exists and words.next.kind == "EXISTS"):
@@ -176,9 +176,9 @@ def _read_key(words: Words, parent: str) -> str:
     token = words.next
     if token.kind == "word" and "-" in token.text:
         if not is_hash_name:
-            raise words.problem("a property's name needs quotes where it has a hyphen")
+            raise words.problem("a property name with a hyphen needs quotes")
         words.repairs.append(UNQUOTED_HASH_NAME)
-    token = words.read("word", *_TEXTS, what="the name of a property")
+    token = words.read("word", *_TEXTS, what="a property name")
     name = token.text if token.kind == "word" else _text(words, token)
     if is_hash_name:
         name = HASH_NAMES.get(name.lower(), name)

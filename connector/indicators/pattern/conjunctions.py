@@ -1,9 +1,8 @@
-"""What comparisons claim that one object must pass together.
+"""What comparisons claim that one object must satisfy together.
 
-Seeing one of their observables is not enough to make the AND true, with three exceptions: tests
-that add nothing (the type of a value that has only that type), a strong hash, which is the
-identity of a file whatever else is said of it, and an address, port and protocol, which are one
-observable together.
+Seeing one of their observables does not make the AND true, with three exceptions: tests that add
+nothing (the type of a value that can only have that type), a strong hash, which identifies a file
+whatever else is said about it, and an address, port and protocol, which form one observable.
 """
 
 from collections.abc import Iterable, Sequence
@@ -50,7 +49,7 @@ class _Read(NamedTuple):
 
 
 class ConjunctionReader:
-    """Reads the conjunctions of one pattern; a comparison that many of them share is read once."""
+    """Reads the conjunctions of one pattern; reads a comparison that several share only once."""
 
     def __init__(self) -> None:
         self._claims: dict[int, Claim] = {}
@@ -97,14 +96,14 @@ def _without_repeats(reads: Iterable[_Read]) -> list[_Read]:
     distinct: dict[object, _Read] = {}
     for read in reads:
         test = read.test
-        # By what is written, not by the observable: two spellings of one name differ in STIX.
+        # By the text, not by the observable: two spellings of one name differ in STIX.
         value = (type(test.literal), test.literal)
         distinct.setdefault((test.path, test.operator, test.negated, value), read)
     return list(distinct.values())
 
 
 def _without_excluded(reads: list[_Read]) -> list[_Read]:
-    """Return the reads without those values that the same AND says must not be there."""
+    """Return the reads without values that the same AND excludes."""
     excluded = {(read.test.path, read.test.literal) for read in reads if read.test.negated}
     return [
         read
@@ -132,7 +131,7 @@ def _is_guard(read: _Read, types: set[tuple[str, str]]) -> bool:
 
 
 def _mixture(reads: Sequence[_Read]) -> str:
-    """Return why no object can pass all of them, where they are of different objects."""
+    """Return why no object can satisfy all of them, if they are about different objects."""
     objects = list(dict.fromkeys(read.test.path.partition(":")[0] for read in reads))
     if len(objects) == 1:
         return ""
@@ -140,13 +139,13 @@ def _mixture(reads: Sequence[_Read]) -> str:
 
 
 def _contradiction(reads: Sequence[_Read]) -> str:
-    """Return why no object can pass all of them, where one property has two values."""
+    """Return why no object can satisfy all of them, if one property has two values."""
     seen: dict[object, object] = {}
     for read in reads:
         if not read.is_equality or "[*]" in read.test.path:
             continue
         observable = read.observable
-        # Two hashes of one kind contradict each other under whatever names they stand.
+        # Two hashes of one kind contradict each other under any name.
         is_digest = observable is not None and observable.type in _STRENGTH
         subject = observable.type if is_digest and observable else read.test.path
         value = observable or read.test.literal
@@ -157,7 +156,7 @@ def _contradiction(reads: Sequence[_Read]) -> str:
 
 def _exclusion(reads: Sequence[_Read]) -> str:
     negated = next((read for read in reads if read.test.negated), None)
-    return f"it also says what {shown(negated.test.path)} must not be" if negated else ""
+    return f"it also excludes values of {shown(negated.test.path)}" if negated else ""
 
 
 def _sufficient(reads: Sequence[_Read]) -> list[Placed]:
@@ -170,7 +169,7 @@ def _sufficient(reads: Sequence[_Read]) -> list[Placed]:
 
 
 def _identity(reads: Sequence[_Read]) -> list[Placed]:
-    """Return the strongest hash of a file, where it tells which file is meant."""
+    """Return the strongest hash of a file, if it identifies the file."""
     hashes = {
         _STRENGTH[read.observable.type]: read
         for read in reads
@@ -186,7 +185,7 @@ def _identity(reads: Sequence[_Read]) -> list[Placed]:
 
 
 def _endpoint(reads: Sequence[_Read]) -> list[Placed]:
-    """Return the address, port and protocol as one observable, where nothing else is asked."""
+    """Return the address, port and protocol as one observable, if there is no other test."""
     by_path: dict[str, list[_Read]] = {}
     for read in reads:
         by_path.setdefault(read.test.path, []).append(read)

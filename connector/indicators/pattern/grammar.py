@@ -1,8 +1,7 @@
-"""Reader of the whole STIX 2.0 and 2.1 pattern grammar, into the conjunctions of a normal form.
+"""Reads the whole STIX 2.0 and 2.1 pattern grammar into the conjunctions of a normal form.
 
 A pattern is an OR of conjunctions; a conjunction is an AND of comparisons on one object, and says
-whether the pattern also needs something beside it. `claims` says what a
-comparison means.
+what else the pattern needs. `claims` defines what a comparison means.
 """
 
 from collections.abc import Iterable
@@ -22,16 +21,16 @@ from connector.indicators.pattern.tokens import MISSING_BRACKETS, Words
 
 LONGEST: Final = 256 * 1024
 
-_FOLLOWED: Final = "FOLLOWEDBY: another observation must follow or precede"
+_FOLLOWED: Final = "FOLLOWEDBY: another observation must come before or after it"
 _JOINED: Final = "AND: another observation is needed too"
-_AT_A_TIME: Final = "START and STOP: it must be seen at that time"
+_AT_A_TIME: Final = "START and STOP: it must be seen in that period"
 _TOGETHER: Final = "REPEATS: one observation is not enough"
-_NEVER: Final = "WITHIN 0 SECONDS: no observation can be"
+_NEVER: Final = "WITHIN 0 SECONDS: no observation can match"
 
 
 @dataclass(frozen=True, slots=True)
 class Conjunction:
-    """Comparisons that one object must pass together, and what the pattern needs beside it."""
+    """Comparisons that one object must satisfy together, and what else the pattern needs."""
 
     term: Term
     needs: str = ""
@@ -39,7 +38,7 @@ class Conjunction:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A pattern as an OR of conjunctions, and the repairs that were needed to read it."""
+    """A pattern as an OR of conjunctions, and the repairs needed to read it."""
 
     conjunctions: list[Conjunction]
     repairs: tuple[str, ...]
@@ -66,7 +65,7 @@ def parse(pattern: str, version: str = "2.1") -> Parsed:
 
 @dataclass(slots=True)
 class _Group:
-    """What has been read between two parentheses; AND binds before OR, OR before FOLLOWEDBY."""
+    """What has been read inside parentheses; AND binds before OR, OR before FOLLOWEDBY."""
 
     followed: list[list[Conjunction]] = field(default_factory=list)
     alternatives: list[Conjunction] = field(default_factory=list)
@@ -120,7 +119,7 @@ def _qualified(words: Words, conjunctions: list[Conjunction], *, once: bool) -> 
     seen: set[str] = set()
     while (kind := words.next.kind) in {"START", "WITHIN", "REPEATS"}:
         if once and kind in seen:
-            raise words.problem("one qualifier of each kind is allowed")
+            raise words.problem("only one qualifier of each kind is allowed")
         seen.add(kind)
         if needs := _read_qualifier(words):
             conjunctions = _needing(conjunctions, needs)
@@ -128,7 +127,7 @@ def _qualified(words: Words, conjunctions: list[Conjunction], *, once: bool) -> 
 
 
 def _read_qualifier(words: Words) -> str:
-    """Return what it adds to the observation's needs: nothing where one alone will do."""
+    """Return what it adds to the observation's needs: nothing if one alone is enough."""
     if words.take("START"):
         words.read("timestamp")
         words.read("STOP")
@@ -137,7 +136,7 @@ def _read_qualifier(words: Words) -> str:
     if words.take("WITHIN"):
         span = float(words.read("int", "float").text)
         words.read("SECONDS")
-        # One observation lies within any span; where an AND asks for several, the AND says so.
+        # One observation fits into any span; if an AND needs several, the AND says so.
         return "" if span > 0 else _NEVER
     words.read("REPEATS")
     times = words.read("int").text

@@ -1,4 +1,4 @@
-"""What the properties that patterns compare say about observables."""
+"""Which observables the properties in patterns stand for."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ _T = ObservableType
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """How an equality with one property is read as an observable.
+    """How to read an equality with one property as an observable.
 
-    `caution` says why it never is enough by itself, where that is so: the value belongs to
-    something beside the object that is seen. `plain` is the short way: the type of all texts that
-    a test finds canonical already, which are enough by themselves.
+    `caution` says why it is never enough by itself, if so: the value belongs to something other
+    than the observed object. `plain` is the fast path: the type of texts that a test finds
+    canonical already, which are enough by themselves.
     """
 
     path: str
@@ -28,13 +28,13 @@ class Property:
     plain: tuple[ObservableType, Callable[[str], object]] | None = None
 
 
-# Paths that name a victim or a bystander.
+# Paths of a victim or a bystander.
 VICTIMS: Final = ("email-message:to_refs", "email-message:cc_refs", "email-message:bcc_refs")
 
 _RUNNING: Final = "the file must be running"
 _USER_AGENT: Final = "request_header.User-Agent"
 _HTTP: Final = "network-traffic:extensions.http-request-ext."
-# Objects that OpenCTI has beside those of STIX, today and by their older names.
+# Objects that OpenCTI adds to those of STIX, with current and older names.
 _HOSTNAMES: Final = ("hostname:value", "x-opencti-hostname:value", "domain:value")
 _USER_AGENTS: Final = ("user-agent:value", "x-opencti-user-agent:value")
 _DIGESTS: Final = {
@@ -97,11 +97,14 @@ _ALL: Final = (
     _text(_HTTP + _USER_AGENT, _T.USER_AGENT),
     _text(f"http-request-ext:{_USER_AGENT}", _T.USER_AGENT),
     *(_text(path, _T.USER_AGENT) for path in _USER_AGENTS),
-    _host(_HTTP + "request_header.Host", "it is asked for in a request, and other ways lead to it"),
+    _host(
+        _HTTP + "request_header.Host",
+        "it is requested by name, and there are other ways to reach it",
+    ),
     Property(
         "autonomous-system:number", partial(read_observable, _T.AUTONOMOUS_SYSTEM), is_number=True
     ),
 )
 
-# By path, in the one form that `pattern_comparisons.Comparison` has.
+# By path, in the form that `comparisons.Comparison` has.
 PROPERTIES: Final = {known.path: known for known in _ALL}

@@ -1,7 +1,7 @@
 """From a STIX pattern to claims: which observables it indicts, and which of them by themselves.
 
-Sound above all: an observable is enforceable only if seeing it alone makes the pattern true. The
-one stated exception is the identity of a file by a strong hash (see `pattern_arms`).
+Soundness comes first: an observable is enforceable only if seeing it alone makes the pattern true.
+The only exception is the identity of a file by a strong hash (see `conjunctions`).
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from connector.model import Claim, Reason, Subject
 
 def read_pattern(pattern: str, version: str = "2.1") -> tuple[Claim, ...]:
     """Return what a pattern claims: at least one claim, no observable twice, never an error."""
-    # Of the patterns that feeds send, 99 in 100 are one equality.
+    # Of the patterns in feeds, 99 in 100 are a single equality.
     end = -2 if pattern.endswith("']") else -3 if pattern.endswith("' ]") else 0
     head, _quote, text = pattern[:end].rpartition("'")
     known = _HEADS.get(head)
@@ -29,7 +29,7 @@ def read_pattern(pattern: str, version: str = "2.1") -> tuple[Claim, ...]:
 
 
 def read_in_full(pattern: str, version: str = "2.1") -> tuple[Claim, ...]:
-    """Return the same as `read_pattern`, always by way of the grammar."""
+    """Return the same as `read_pattern`, but always using the grammar."""
     try:
         parsed = parse(pattern, version)
     except PatternSyntaxError as error:
@@ -65,7 +65,7 @@ def _spelled() -> dict[str, Property]:
 
 
 def _heads() -> dict[str, Property]:
-    """Return the properties by all that stands before the text of a usual equality."""
+    """Return the properties by everything that precedes the text in a usual equality."""
     return {
         f"{bracket}{path}{equals}": known
         for path, known in _spelled().items()
@@ -78,7 +78,7 @@ _HEADS: Final = _heads()
 
 
 def _gathered(found: Iterable[Placed]) -> tuple[Claim, ...]:
-    """Return the claims in the order of the pattern, then one for each way in which some failed."""
+    """Return the claims in the order of the pattern, then one for each kind of failure."""
     best: dict[Subject, Placed] = {}
     failed: dict[Reason, list[str]] = {}
     for placed in found:

@@ -16,7 +16,7 @@ _KEYWORDS: Final = frozenset(
         *("START", "STOP", "WITHIN", "SECONDS", "REPEATS", "TIMES"),
     }
 )
-# What the grammar skips is not what \s means: U+001C to U+001F are errors there.
+# The grammar skips less than \s matches: U+001C to U+001F are errors.
 _BLANK: Final = (
     r"[\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+"
     r"|/\*.*?\*/|//[^\r\n]*"
@@ -25,8 +25,8 @@ _TIMESTAMP: Final = (
     r"t'[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
     r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?Z'"
 )
-# What is wrong is taken in one piece: to try again behind each character of a hostile text would
-# cost the square of its length.
+# Invalid text is taken in one piece: retrying after each character of a hostile text would take
+# time quadratic in its length.
 _BASE64: Final = "[A-Za-z0-9+/]"
 _TOKEN: Final = re.compile(
     rf"(?P<blank>{_BLANK})"
@@ -52,7 +52,7 @@ class PatternSyntaxError(ValueError):
 
 
 class Token(NamedTuple):
-    """One word: its kind (a class of literals, or the keyword or symbol itself), text, place."""
+    """One word: its kind (a class of literals, or the keyword or symbol), text and position."""
 
     kind: str
     text: str
@@ -60,13 +60,13 @@ class Token(NamedTuple):
 
     @property
     def unquoted(self) -> str:
-        """What a quoted text says, without its quotes and escapes."""
+        """The contents of a quoted text, without quotes and escapes."""
         inside = self.text[1:-1]
         return _ESCAPE.sub(r"\1", inside) if "\\" in inside else inside
 
 
 class Words:
-    """The words of one pattern, read from left to right, and the repairs made on the way."""
+    """The words of one pattern, read from left to right, and the repairs made."""
 
     def __init__(self, pattern: str) -> None:
         self.repairs: list[str] = []
@@ -75,25 +75,25 @@ class Words:
 
     @property
     def next(self) -> Token:
-        """The word that is read next."""
+        """The next word."""
         return self._tokens[self._next]
 
     def take(self, kind: str) -> bool:
-        """Step over the next word if it is of this kind, and return whether it was."""
+        """Skip the next word if it is of this kind, and return whether it was."""
         is_there = self._tokens[self._next].kind == kind
         self._next += is_there
         return is_there
 
     def read(self, *kinds: str, what: str = "") -> Token:
-        """Return the next word, which must be of one of these kinds, and step over it."""
+        """Return the next word, which must be of one of these kinds, and move past it."""
         token = self._tokens[self._next]
         if token.kind not in kinds:
-            raise self.problem(f"{what or ' or '.join(kinds)} is expected")
+            raise self.problem(f"expected {what or ' or '.join(kinds)}")
         self._next += 1
         return token
 
     def problem(self, words: str) -> PatternSyntaxError:
-        """Return the error that stands at the next word."""
+        """Return the error at the next word."""
         token = self.next
         found = "the end" if token.kind == "end" else shown(token.text)
         return PatternSyntaxError(f"at character {token.at + 1}: {words}, not {found}")
