@@ -1,23 +1,23 @@
-# `make demo` and `make test` are all that a fresh machine needs: Python 3.11 or later, with venv.
+# A fresh machine only needs Python 3.11 or later, with venv, for `make demo` and `make test`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # More for pytest, as in: make test ARGS="-k revoked"
 ARGS ?=
-# How long `make fuzz` looks for new examples.
+# How long `make fuzz` searches for new examples.
 MINUTES ?= 30
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test fuzz check bench docs clean
 
 help:
-	@echo "make demo    everything on this machine, live; Ctrl-C ends it"
+	@echo "make demo    everything on this machine, live; Ctrl-C stops it"
 	@echo "make test    all tests"
-	@echo "make fuzz    random tests with new examples for MINUTES=30; tells the seed"
+	@echo "make fuzz    random tests with new examples for MINUTES=30; prints the seed"
 	@echo "make check   lint, format, types"
 	@echo "make bench   benchmarks, as a table"
-	@echo "make docs    editor schema and reference page, made anew from the code"
+	@echo "make docs    generates editor schema and reference page from the code"
 	@echo "make clean   removes $(VENV) and caches"
 
 demo: $(INSTALLED)
@@ -27,7 +27,7 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -q $(ARGS)
 
-# New examples for the random tests, seed by seed, until one fails or the time is over.
+# New examples for the random tests, seed by seed, until one fails or the time is up.
 fuzz: $(INSTALLED)
 	@$(BIN)/python tests/fuzz.py --minutes $(MINUTES) $(ARGS)
 

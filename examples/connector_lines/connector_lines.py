@@ -1,4 +1,4 @@
-"""A file that others append STIX objects to, one a line."""
+"""Reads a file to which others append STIX objects, one per line."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from io import SEEK_END
@@ -16,11 +16,11 @@ from connector.feed import (
 
 
 class LinesSettings(Settings):
-    path: FilePath = Field(description="File with one STIX object a line.")
+    path: FilePath = Field(description="File with one STIX object per line.")
 
 
 class LinesFeed(Feed[LinesSettings]):
-    """STIX objects from a file that grows, one a line."""
+    """Reads STIX objects from a growing file, one per line."""
 
     settings_type = LinesSettings
 
@@ -35,7 +35,7 @@ class LinesFeed(Feed[LinesSettings]):
         try:
             with self.settings.path.open("rb") as lines:
                 if lines.seek(0, SEEK_END) < position:
-                    position = 0  # another file now: reading an object twice changes nothing
+                    position = 0  # a new file: reading an object twice changes nothing
                 lines.seek(position)
                 ahead = _whole_lines(lines)
                 while found := ahead:

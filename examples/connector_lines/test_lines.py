@@ -1,4 +1,4 @@
-"""The promises of a feed, asked of this one."""
+"""Tests this feed's promises."""
 
 import json
 
@@ -31,7 +31,7 @@ class TestLines(FeedSuite):
     def break_source(self, path):
         return path.unlink
 
-    def test_a_line_that_is_being_written_is_read_when_it_is_whole(self, feed, path, publish):
+    def test_a_line_is_read_once_it_is_complete(self, feed, path, publish):
         (collection,) = feed.collections()
         publish(sample_objects(2))
         text = path.read_text()
@@ -42,9 +42,7 @@ class TestLines(FeedSuite):
         (page,) = feed.pages(collection, page.cursor)
         assert len(read_ids([page])) == 1
 
-    def test_a_file_that_was_replaced_by_a_shorter_one_is_read_from_its_start(
-        self, feed, path, publish
-    ):
+    def test_a_shorter_file_in_its_place_is_read_from_the_start(self, feed, path, publish):
         (collection,) = feed.collections()
         publish(sample_objects(5))
         (page,) = feed.pages(collection, None)

@@ -1,4 +1,4 @@
-"""Plain list of addresses in a file that something else reads."""
+"""Keeps a plain list of addresses in a file that something else reads."""
 
 from collections.abc import Iterable
 
@@ -15,11 +15,11 @@ from connector.adapter import (
 
 
 class PlainListSettings(Settings):
-    file: FilePath = Field(description="File to keep; its folder must be there.")
+    file: FilePath = Field(description="File to write; its folder must exist.")
 
 
 class PlainListAdapter(ListAdapter[PlainListSettings]):
-    """Keeps IPv4 addresses in a text file, one a line."""
+    """Keeps IPv4 addresses in a text file, one per line."""
 
     settings_type = PlainListSettings
     supports = frozenset({ObservableType.IPV4_ADDR})

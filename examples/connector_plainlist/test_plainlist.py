@@ -1,4 +1,4 @@
-"""The promises of an adapter, asked of this one."""
+"""Tests this adapter's promises."""
 
 import pytest
 from connector_plainlist import PlainListAdapter, PlainListSettings

@@ -711,7 +711,7 @@ def test_the_country_code_of_norway_is_a_word(folder):
             "feeds.isac.auth.token: contains characters that a header cannot contain",
         ),
         ("ca: gone.pem", "feeds.isac.ca: {folder}/gone.pem cannot be read: No such file"),
-        ("auth: {client_cert: {env: TOKEN}}", "feeds.isac.auth.client_cert: should be, with"),
+        ("auth: {client_cert: {env: TOKEN}}", "feeds.isac.auth.client_cert: this and auth"),
         (
             "auth: {client_key: {env: TOKEN}}",
             "feeds.isac.auth.client_key: needs auth.client_cert too",

@@ -204,7 +204,7 @@ def test_collections_have_a_bound_unless_the_file_names_them(
     listed = [{"id": f"c{n}", "title": f"Title {n}", "can_read": True} for n in range(20_000)]
     body = json.dumps({"collections": listed}).encode()
     server.faults = [Body(path="/collections/", body=body, content_type="application/json")]
-    with pytest.raises(UnavailableError, match="offers 20,000 collections, more than 1,000: name"):
+    with pytest.raises(UnavailableError, match="offers 20,000 collections, more than 1,000: list"):
         make_feed().collections()
     assert titles(make_feed(collections=["c19999"])) == ["Title 19999"]
     assert len(make_feed().offered()) == 20_000
@@ -219,7 +219,7 @@ def test_roots_have_a_bound_unless_the_file_names_them(
     roots = [f"/root-{n}/" for n in range(101)]
     body = json.dumps({"title": "t", "api_roots": ["/public/", *roots]}).encode()
     server.faults = [Body(path="/taxii2/", body=body, content_type="application/json")]
-    with pytest.raises(UnavailableError, match="names 102 API roots, more than 100: name those"):
+    with pytest.raises(UnavailableError, match="lists 102 API roots, more than 100: list those"):
         make_feed().collections()
     assert titles(make_feed(roots=["public"])) == ["Indicators"]
 
