@@ -121,7 +121,7 @@ def core_imports(module: Module) -> set[str]:
     return {name for name in imports(module) if name.split(".")[0] == "connector"}
 
 
-def test_every_module_stands_on_exactly_one_floor() -> None:
+def test_every_module_is_on_exactly_one_floor() -> None:
     found = {station(name) for name in CORE} - {APART}
     named = [each for stations in FLOORS.values() for each in stations]
     assert len(named) == len(set(named))
@@ -252,7 +252,7 @@ def test_everything_is_caught_exactly_where_it_may_be() -> None:
     assert found == set(CATCHES_EVERYTHING)
 
 
-def test_the_smallest_plugin_is_another_package_like_any_third_partys() -> None:
+def test_the_smallest_plugin_is_another_package_like_any_third_party_package() -> None:
     for path in PLUGINS.iterdir():
         if path.is_dir() and path.name != "__pycache__":
             assert path.name.startswith("connector_"), (

@@ -45,7 +45,7 @@ def test_tlp_is_ordered_from_public_to_most_restricted() -> None:
         (ObservableType.FILE_NAME, "*.exe", False),
     ],
 )
-def test_only_a_domain_stands_for_what_is_below_it(
+def test_only_a_domain_means_what_is_below_it(
     kind: ObservableType, value: str, below: bool
 ) -> None:
     assert Observable(kind, value).below is below

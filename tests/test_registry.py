@@ -104,7 +104,7 @@ def test_finding_imports_nothing(site):
         ("pathlib:Path", "has no `settings_type` derived from Settings"),
     ],
 )
-def test_a_broken_plugin_is_told_and_stops_no_other(site, point, reason):
+def test_a_broken_plugin_is_reported_and_stops_no_other(site, point, reason):
     install(site, "connector-broken", f"broken = {point}\nwhole = connector_test_good:Good")
     infos = {info.name: info for info in Registry.installed().adapters()}
     assert reason in (infos["broken"].error or "")

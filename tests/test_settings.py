@@ -69,7 +69,7 @@ def test_a_duration_may_be_given_as_one() -> None:
         "٣s", "1s\n", "9999999999s",
     ],
 )  # fmt: skip
-def test_another_duration_is_told_with_examples(bad: object) -> None:
+def test_another_duration_is_reported_with_examples(bad: object) -> None:
     assert "such as 30s, 15m, 6h, 90d or 2w" in why(lambda: duration.validate_python(bad))
 
 
@@ -120,7 +120,7 @@ def test_a_literal_secret_is_refused_and_not_repeated(literal: object) -> None:
 
 
 @pytest.mark.parametrize("name", ["", 5, None, {"x": 1}])
-def test_a_reference_names_where_the_secret_lies(name: object) -> None:
+def test_a_reference_names_the_place_of_the_secret(name: object) -> None:
     told = why(lambda: secret.validate_python({"env": name}, context={"resolve_secret": resolving}))
     assert "env should name the place of the secret" in told
 

@@ -34,7 +34,7 @@ outputs:
 """
 
 
-def test_is_under_forty_lines_beside_its_imports():
+def test_is_under_forty_lines_without_its_imports():
     source = (EXAMPLE / "connector_lines.py").read_text(encoding="utf-8")
     first = next(node.lineno for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
     assert len(source.splitlines()) - first < 40

@@ -35,7 +35,7 @@ def registry():
     return Registry({"plainlist": PlainListAdapter}, {"bundle": feed})
 
 
-def test_is_under_thirty_lines_beside_its_imports():
+def test_is_under_thirty_lines_without_its_imports():
     source = (EXAMPLE / "connector_plainlist.py").read_text(encoding="utf-8")
     first = next(node.lineno for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
     assert len(source.splitlines()) - first < 30

@@ -68,7 +68,7 @@ def test_suppressions_are_counted_by_warninglist(site: Site) -> None:
     )
 
 
-def test_status_tells_how_many_values_had_to_be_put_right(site: Site) -> None:
+def test_status_shows_how_many_values_had_to_be_normalised(site: Site) -> None:
     site.bring(ONE, "198[.]51[.]100[.]9")
     site.run("run", "--once")
     assert site.published == [ONE, "198.51.100.9"]
@@ -136,7 +136,7 @@ def test_an_exception_of_the_file_is_shown_and_has_to_be_taken_out_there(site: S
     assert "remove it there" in ran.err
 
 
-def test_a_warninglist_that_cannot_be_used_is_told_in_the_log(site: Site) -> None:
+def test_a_warninglist_that_cannot_be_used_is_reported_in_the_log(site: Site) -> None:
     text = CONFIG.replace("allowlist:\n", "allowlist:\n  warninglists: [phone_numbers]\n")
     site.config.write_text(text)
     ran = site.run("plan")

@@ -133,7 +133,7 @@ def test_check_says_that_a_file_is_valid(site: Site) -> None:
     assert "documentation is switched off" in ran.err
 
 
-def test_check_tells_every_mistake_with_its_line(site: Site) -> None:
+def test_check_shows_every_mistake_with_its_line(site: Site) -> None:
     text = CONFIG.replace("max_remove_ratio: 0.3", "max_remove_ratio: 20")
     site.config.write_text(text.replace("adapter: edl", "adapter: eld"), encoding="utf-8")
     ran = site.run("check")
@@ -147,7 +147,7 @@ def test_check_tells_every_mistake_with_its_line(site: Site) -> None:
     )
 
 
-def test_check_tells_scripts_the_same(site: Site) -> None:
+def test_check_shows_scripts_the_same(site: Site) -> None:
     told = site.run("check", "--json").json
     ages = told.pop("warninglists")
     assert {"microsoft", "tranco10k", "cloudflare"} <= {one["name"] for one in ages}
@@ -168,7 +168,7 @@ def test_check_tells_scripts_the_same(site: Site) -> None:
         ("explain", "192.0.2.7"),
     ],
 )  # fmt: skip
-def test_a_wrong_file_ends_every_command_with_2(site: Site, words: tuple[str, ...]) -> None:
+def test_an_invalid_file_ends_every_command_with_2(site: Site, words: tuple[str, ...]) -> None:
     site.config.write_text("version: 2\n", encoding="utf-8")
     ran = site.run(*words)
     assert ran.code == 2
@@ -345,7 +345,7 @@ def keys_of(answer: Any, named: frozenset[str]) -> Iterator[str]:
             yield from keys_of(value, named)
 
 
-def test_every_key_of_an_answer_stands_on_the_page_about_json(site: Site) -> None:
+def test_every_key_of_an_answer_is_on_the_page_about_json(site: Site) -> None:
     page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
     named = frozenset({"bulletins", "edge", "perimeter", *(reason.value for reason in Reason)})
     site.bring("192.0.2.1", "192.0.2.2", "192.0.2.3", "10.0.0.1")
@@ -364,7 +364,7 @@ def test_every_key_of_an_answer_stands_on_the_page_about_json(site: Site) -> Non
         assert missing <= {"valid", "problems", "warnings", "special_purpose"}, answer.json
 
 
-def test_a_pass_and_an_acceptance_tell_scripts_what_they_did(site: Site) -> None:
+def test_a_pass_and_an_acceptance_report_to_scripts_what_they_did(site: Site) -> None:
     site.bring("192.0.2.1", "192.0.2.2", "192.0.2.3")
     first = site.run("run", "--once", "--json")
     assert first.code == 0
@@ -453,7 +453,7 @@ def test_status_names_the_plan_that_waits(site: Site) -> None:
 # explain
 
 
-def test_explain_tells_the_whole_chain(site: Site) -> None:
+def test_explain_shows_the_whole_chain(site: Site) -> None:
     site.bring("198.51.100.7", valid_until="2999-01-01T00:00:00Z")
     site.run("run", "--once")
     ran = site.run("explain", "--json", "198.51.100.7")
@@ -525,7 +525,7 @@ def test_explain_says_that_what_is_no_longer_wanted_stays_while_its_plan_waits(s
     )
 
 
-def test_an_object_that_cannot_be_read_is_told_with_its_id_and_reason(site: Site) -> None:
+def test_an_object_that_cannot_be_read_is_reported_with_its_id_and_reason(site: Site) -> None:
     broken = {**indicator("198.51.100.7"), "valid_from": "yesterday"}
     site.bring_objects(broken, indicator("198.51.100.8"))
     ran = site.run("run", "--once")
@@ -566,7 +566,7 @@ def test_a_group_of_commands_that_is_named_alone_lists(site: Site, group: str) -
     assert "Commands:" in site.run(group, "--help", config=False).out
 
 
-def test_plugins_tells_what_each_adapter_can_do(site: Site) -> None:
+def test_plugins_shows_what_each_adapter_can_do(site: Site) -> None:
     ran = site.run("plugins", "list", "--json", config=False)
     assert ran.code == 0
     plugins = {plugin["name"]: plugin for plugin in ran.json["plugins"]}
@@ -590,7 +590,7 @@ def test_schema_and_docs_describe_every_adapter(site: Site) -> None:
     assert "## Adapter edl" in docs.out
 
 
-def test_the_version_is_told(site: Site) -> None:
+def test_the_version_is_reported(site: Site) -> None:
     ran = site.run("--version", config=False)
     assert (ran.code, ran.out) == (0, f"connector {__version__}\n")
 
@@ -608,7 +608,7 @@ def test_the_command_runs_as_a_module_too() -> None:
         ("demo", "--seconds", "soon"),
     ],
 )  # fmt: skip
-def test_a_wrong_call_ends_with_2(site: Site, words: tuple[str, ...]) -> None:
+def test_an_invalid_command_line_ends_with_2(site: Site, words: tuple[str, ...]) -> None:
     ran = site.run(*words, config=False)
     assert ran.code == 2
     assert ran.out == ""
@@ -678,7 +678,7 @@ def test_commands_that_only_look_may_be_used_beside_the_daemon(
     assert site.run("status", "--json").json["outputs"][0]["written"] == 10
 
 
-def test_a_wrong_file_on_reload_keeps_the_running_configuration(
+def test_an_invalid_file_on_reload_keeps_the_running_configuration(
     site: Site, running: Running
 ) -> None:
     running.wait_for("output.applied", "added=10")
@@ -689,7 +689,7 @@ def test_a_wrong_file_on_reload_keeps_the_running_configuration(
     assert running.end() == 0
 
 
-def test_a_file_that_we_may_not_read_is_told_in_the_form_asked_for(
+def test_a_file_that_we_may_not_read_is_reported_in_the_form_asked_for(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opens = Path.open
@@ -708,7 +708,7 @@ def test_a_file_that_we_may_not_read_is_told_in_the_form_asked_for(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk always full")
 @pytest.mark.parametrize("words", [("docs",), ("plugins", "list"), ("plugins", "list", "--json")])
-def test_a_disk_too_full_for_what_is_printed_is_told_without_a_traceback(
+def test_a_disk_too_full_for_what_is_printed_is_reported_without_a_traceback(
     words: tuple[str, ...],
 ) -> None:
     with Path("/dev/full").open("w") as full:

@@ -148,7 +148,7 @@ def test_explain_knows_a_value_with_its_marking_where_there_are_no_lists(
         assert (claim["reasons"], answer["observables"][0]["outputs"]) == ({}, [])
 
 
-def test_explain_tells_what_the_allowlist_protects_where_there_are_no_lists(
+def test_explain_shows_what_the_allowlist_protects_where_there_are_no_lists(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config.write_text(yaml.safe_dump({**FULL, "lists": {}, "outputs": {}}), encoding="utf-8")

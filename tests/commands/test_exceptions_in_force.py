@@ -49,6 +49,6 @@ def test_an_exception_takes_its_entries_off_and_gives_them_back(service: Service
     beside.close()
 
 
-def test_without_a_change_nothing_is_decided_anew(service: Service) -> None:
+def test_without_a_change_nothing_is_decided_again(service: Service) -> None:
     service.lists.take_up_exceptions()
     assert service.lists.is_decided("perimeter")

@@ -61,7 +61,7 @@ def test_a_command_that_looks_imports_only_what_it_uses(folder: Path, words: str
     assert imported(folder, *words.split()) & HEAVY[words] == set()
 
 
-def test_a_state_that_is_up_to_date_is_looked_at_without_what_makes_or_changes_it(
+def test_a_state_that_is_up_to_date_is_read_without_what_makes_or_changes_it(
     folder: Path,
 ) -> None:
     imported(folder, "run", "--once")

@@ -67,7 +67,7 @@ def with_section(section: str) -> str:
     return f"{SMALLEST}{section}\n"
 
 
-def test_all_that_is_wrong_is_told_at_once_in_file_order(monkeypatch):
+def test_all_that_is_wrong_is_reported_at_once_in_file_order(monkeypatch):
     monkeypatch.chdir(GOLDEN)
     with pytest.raises(ConfigError) as caught:
         load(Path("errors.yaml"), registry(), {})
@@ -410,7 +410,7 @@ def test_one_mistake_is_one_sentence_with_its_line(folder, text, message):
     assert told[0].partition(": ")[2] == message or told[0] == message
 
 
-def test_a_missing_section_is_told_with_the_others(folder):
+def test_a_missing_section_is_reported_with_the_others(folder):
     assert problems("version: 1") == [
         "c.yaml:1: feeds: is missing",
         "c.yaml:1: lists: is missing",
@@ -461,7 +461,7 @@ def test_site_files_give_rules_with_their_lines(folder):
     ]
 
 
-def test_bad_lines_of_site_files_are_told_beside_the_rest(folder):
+def test_bad_lines_of_site_files_are_reported_beside_the_rest(folder):
     Path("allow.txt").write_text("ok.example\n" + "203.0.113.0/33\n" * 25)
     told = problems(with_section("allowlist: {files: [allow.txt]}\ncolour: red"))
     assert told[0].startswith("c.yaml:9: colour: is not a known key")
@@ -549,7 +549,7 @@ def test_a_copy_that_begins_with_a_byte_order_mark_is_read(folder):
     assert protects(Observable(ObservableType.DOMAIN_NAME, "ours.bad-host.com"), now)
 
 
-def test_copies_that_cannot_be_used_are_told_with_the_reason_and_the_installed_ones_are_used(
+def test_copies_that_cannot_be_used_are_reported_with_the_reason_and_the_installed_ones_are_used(
     folder,
 ):
     lists = folder / "lists"
@@ -612,7 +612,7 @@ def test_the_fingerprint_follows_the_file_and_its_site_files(folder):
     assert first.files == {folder / "c.yaml", folder / "allow.txt"}
 
 
-def test_what_is_not_used_is_worth_a_warning(folder):
+def test_what_is_not_used_causes_a_warning(folder):
     text = SMALLEST.replace("perimeter: {}", "perimeter: {select: {feeds: [isac]}}\n  spare: {}")
     assert load_text(text).warnings == ("c.yaml:6: lists.spare: no output uses this list",)
     text = with_list("select: {feeds: [isac]}").replace(
@@ -629,7 +629,7 @@ def test_what_is_not_used_is_worth_a_warning(folder):
         ("http://localhost:5000/", False), ("http://127.0.0.1/", False), ("http://[::1]/", False),
     ],
 )  # fmt: skip
-def test_a_server_that_is_asked_in_clear_text_is_worth_a_warning(folder, url, warned):
+def test_a_server_that_is_asked_in_clear_text_causes_a_warning(folder, url, warned):
     found = load_text(SMALLEST.replace("https://taxii.example/", url)).warnings
     assert [": feeds.isac.url: is not encrypted: " in text for text in found] == [True] * warned
 
@@ -718,7 +718,7 @@ def test_the_country_code_of_norway_is_a_word(folder):
         ),
     ],
 )
-def test_credentials_that_cannot_work_are_told_with_their_line(folder, keys, told):
+def test_credentials_that_cannot_work_are_reported_with_their_line(folder, keys, told):
     found = problems(f"{with_feed(keys)}colour: red\n", TOKEN="hush-hush", LINES="hush\nhush")
     assert found[0].startswith(f"c.yaml:3: {told.format(folder=folder)}")
     assert found[1].startswith("c.yaml:8: colour: is not a known key")
@@ -739,12 +739,12 @@ def test_credentials_that_cannot_work_are_told_with_their_line(folder, keys, tol
         ),
     ],
 )
-def test_what_is_wrong_and_what_would_do_are_told_apart(folder, text, told):
+def test_what_is_wrong_and_what_would_do_are_distinguished(folder, text, told):
     (problem,) = problems(text)
     assert told in problem
 
 
-def test_options_of_an_output_that_cannot_work_are_told_with_their_line(folder):
+def test_options_of_an_output_that_cannot_work_are_reported_with_their_line(folder):
     options = 'adapter: remote, options: {url: "https://a.example/", ca: gone.pem}'
     text = SMALLEST.replace("adapter: text, options: {file: edge.txt}", options)
     assert problems(text) == [
@@ -766,7 +766,7 @@ class _Reluctant(TextAdapter):
         raise ConfigError(["needs the package frobnicate: install it"])
 
 
-def test_what_an_adapter_lacks_is_told_where_it_is_configured(folder):
+def test_what_an_adapter_lacks_is_reported_where_it_is_configured(folder):
     Path("c.yaml").write_text(SMALLEST, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         load(Path("c.yaml"), Registry({"text": _Reluctant}, {"pages": PagesFeed}), {})

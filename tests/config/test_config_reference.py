@@ -141,7 +141,7 @@ def test_a_broken_plugin_spoils_neither_schema_nor_page():
     assert "unfinished" not in reference_page(broken)
 
 
-def test_the_page_tells_type_bound_default_and_sentence():
+def test_the_page_shows_type_bound_default_and_sentence():
     page = reference_page(small_registry())
     assert "| `page_size` | whole number, 1 to 1,000 | `100` | Objects in a page. |" in page
     assert "| `file` | text | **required** | The file. |" in page

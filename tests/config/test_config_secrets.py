@@ -37,7 +37,7 @@ def test_a_variable_is_text_as_it_is(tmp_path, typed):
         ("a\nb\n\n", "a\nb\n"),
     ],
 )
-def test_the_last_line_end_of_a_file_is_no_part_of_the_secret(tmp_path, secret, content, text):
+def test_the_last_line_end_of_a_file_is_not_part_of_the_secret(tmp_path, secret, content, text):
     path = secret(content)
     read = SecretReader(tmp_path, {}).resolve("file", "secret")
     assert (read.reveal(), read.file) == (text, path)
@@ -50,7 +50,7 @@ def test_a_file_is_looked_for_beside_the_configuration(tmp_path, secret):
     assert reader.files == {path}
 
 
-def test_a_credential_lies_where_systemd_says(tmp_path, secret):
+def test_a_credential_is_where_systemd_says(tmp_path, secret):
     path = secret("s3cret\n", name="token")
     reader = SecretReader(Path("/nowhere"), {"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert reader.resolve("credential", "token").reveal() == "s3cret"
@@ -73,7 +73,7 @@ def test_a_credential_lies_where_systemd_says(tmp_path, secret):
         ("credential", "../x", "should be the plain name of a credential, without a path: ../x"),
     ],
 )
-def test_a_secret_that_is_not_there_is_told(tmp_path, secret, kind, name, reason):
+def test_a_secret_that_is_not_there_is_reported(tmp_path, secret, kind, name, reason):
     secret("", name="empty")
     secret("\n", name="blank")
     secret(b"\xff\xfe", name="binary")
@@ -83,7 +83,7 @@ def test_a_secret_that_is_not_there_is_told(tmp_path, secret, kind, name, reason
         SecretReader(tmp_path, {"EMPTY": ""}).resolve(kind, name)
 
 
-def test_a_file_that_everybody_can_read_is_worth_a_warning(tmp_path, secret):
+def test_a_file_that_everyone_can_read_causes_a_warning(tmp_path, secret):
     path = secret("s", mode=0o644)
     reader = SecretReader(tmp_path, {})
     reader.resolve("file", "secret")

@@ -83,7 +83,7 @@ def test_a_path_that_is_not_there_has_the_line_of_what_is_above_it():
     assert file.at(("a", "b")) == 1
 
 
-def test_an_alias_stands_for_its_anchor():
+def test_an_alias_means_its_anchor():
     file = read("a: &x {b: [1]}\nc: *x\n")
     assert file.value == {"a": {"b": [1]}, "c": {"b": [1]}}
     assert file.position(("c",)).line == 2
@@ -181,7 +181,7 @@ def test_an_empty_file_is_null():
     assert read("# nothing\n").value is None
 
 
-def test_all_odd_places_are_told_at_once():
+def test_all_odd_places_are_reported_at_once():
     assert refused("a:\nb: !x 1\nb: 2\nc: ").splitlines() == [
         "c.yaml:1: a: is empty: give a value or remove the key",
         "c.yaml:2: b: has the tag !x: remove it",

@@ -67,7 +67,7 @@ def test_the_largest_page_is_read_and_one_object_more_is_not() -> None:
         read_envelope(frame % (listed + b",{}"), "here")
 
 
-def test_a_page_of_many_commas_is_no_page_of_many_objects() -> None:
+def test_a_page_of_many_commas_is_not_a_page_of_many_objects() -> None:
     refs = b'{"object_refs":[' + b'"",' * 2000 + b'""]}'
     page = read_envelope(b'{"objects":[' + b",".join([refs] * 300) + b'],"next":"x"}', "here")
     assert (page.objects, page.next) == ([refs] * 300, "x")
@@ -118,5 +118,5 @@ def test_a_million_objects_in_a_file_of_honest_size_are_read() -> None:
         b'{"more": 1}', b'{"more": true, "next": {}}', b'{"more": true, "next": [1]}', b"[]", b"5",
     ],
 )  # fmt: skip
-def test_an_envelope_of_wrong_types_is_no_page_of_nothing(page: bytes) -> None:
+def test_an_envelope_of_wrong_types_is_not_an_empty_page(page: bytes) -> None:
     assert "here: returned" in refused(read_envelope, page)

@@ -167,7 +167,7 @@ def test_a_file_is_read_whatever_the_case_of_its_ending(tmp_path: Path, name: st
 
 
 @pytest.mark.parametrize("name", ["f.json.gz", "f.txt", "f", "below/f.json"])
-def test_a_folder_of_files_that_are_passed_over_is_a_fault_that_names_one(
+def test_a_folder_of_files_that_are_skipped_is_a_fault_that_names_one(
     tmp_path: Path, name: str
 ) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -181,7 +181,7 @@ def test_a_folder_of_files_that_are_passed_over_is_a_fault_that_names_one(
     )
 
 
-def test_what_is_passed_over_beside_others_is_told_once(tmp_path: Path) -> None:
+def test_what_is_skipped_beside_others_is_reported_once(tmp_path: Path) -> None:
     for name in ("a.json", "b.txt", "c\x1b.md"):
         (tmp_path / name).write_bytes(bundle(A))
     (tmp_path / "lost+found").mkdir()
@@ -192,7 +192,7 @@ def test_what_is_passed_over_beside_others_is_told_once(tmp_path: Path) -> None:
     assert [(line["files"], line["such_as"]) for line in logs] == [(2, ["b.txt", "c\\x1b.md"])]
 
 
-def test_a_glob_that_finds_nothing_is_told_once_and_an_empty_folder_is_well(
+def test_a_glob_that_finds_nothing_is_reported_once_and_an_empty_folder_is_well(
     tmp_path: Path,
 ) -> None:
     with structlog.testing.capture_logs() as logs:
@@ -202,7 +202,7 @@ def test_a_glob_that_finds_nothing_is_told_once_and_an_empty_folder_is_well(
     assert [line["event"] for line in logs] == ["feed.no_files"]
 
 
-def test_a_name_that_is_no_text_is_passed_over_and_told(tmp_path: Path) -> None:
+def test_a_name_that_is_no_text_is_skipped_and_reported(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(bundle(A))
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.json")).write_bytes(bundle(B))
     with structlog.testing.capture_logs() as logs:
@@ -248,7 +248,7 @@ def test_a_glob_gives_the_files_it_matches(tmp_path: Path, pattern: str, found: 
     assert keys(tmp_path / pattern) == found
 
 
-def test_a_file_that_left_is_no_collection_any_more(tmp_path: Path) -> None:
+def test_a_file_that_left_is_no_longer_a_collection(tmp_path: Path) -> None:
     for name in ("a.json", "b.json"):
         (tmp_path / name).write_bytes(bundle(A))
     feed = feed_of(tmp_path)
@@ -316,7 +316,7 @@ def test_an_object_nested_too_deep_costs_only_itself(tmp_path: Path, form: bytes
         b'{"objects": [%b], "type" "bundle"}', b'{"type": "bundle", "objects": %b}',
     ],
 )  # fmt: skip
-def test_nonsense_is_none_the_less_unavailable_where_it_is_nested_deep(
+def test_nonsense_is_still_unavailable_where_it_is_nested_deep(
     tmp_path: Path, content: bytes
 ) -> None:
     (tmp_path / "a.json").write_bytes(content % nested(100_000))
@@ -334,7 +334,7 @@ def test_an_object_that_no_json_allows_costs_only_itself(tmp_path: Path, form: b
 
 
 @pytest.mark.parametrize("content", ["null", "5", '"text"', '{"type": 5, "objects": []}'])
-def test_a_document_of_another_kind_is_told_by_what_it_is(tmp_path: Path, content: str) -> None:
+def test_a_document_of_another_kind_is_shown_by_what_it_is(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(UnavailableError, match=r"Expected `.+`, got `"):
         read(feed_of(tmp_path / "a.json"))

@@ -121,7 +121,7 @@ def _read(feed: TaxiiFeed, cursor: str | None = None) -> list[Page]:
     return pages
 
 
-def test_reads_all_pages_of_a_server_whose_tokens_have_a_memory(
+def test_reads_all_pages_of_a_server_with_stateful_tokens(
     medallion: Medallion, objects: list[dict[str, Any]]
 ) -> None:
     pages = _read(_feed(medallion, collections=["Public"]))
@@ -130,7 +130,9 @@ def test_reads_all_pages_of_a_server_whose_tokens_have_a_memory(
     assert _read(_feed(medallion), pages[-1].cursor)[-1].objects == []
 
 
-def test_goes_on_from_the_page_it_kept(medallion: Medallion, objects: list[dict[str, Any]]) -> None:
+def test_continues_from_the_page_it_kept(
+    medallion: Medallion, objects: list[dict[str, Any]]
+) -> None:
     first = _read(_feed(medallion))[0]
     rest = _read(_feed(medallion), first.cursor)
     assert read_ids([first, *rest]) == {o["id"] for o in objects}

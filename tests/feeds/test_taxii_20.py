@@ -222,7 +222,7 @@ def test_a_total_that_is_never_reached_is_an_error_and_not_the_end(
         read_all(make_feed(page_size=100))
 
 
-def test_goes_on_after_the_stamp_that_a_page_bears(old: TaxiiServer, make_feed: MakeFeed) -> None:
+def test_continues_after_the_stamp_that_a_page_has(old: TaxiiServer, make_feed: MakeFeed) -> None:
     old.add_objects(sample_objects(250), date_added=NOON)
     cursor = read_all(make_feed(page_size=100))[-1].cursor
     assert Cursor.read(cursor).last == NOON
@@ -231,15 +231,13 @@ def test_goes_on_after_the_stamp_that_a_page_bears(old: TaxiiServer, make_feed: 
     assert asked[-1] == write_stamp(NOON)
 
 
-def test_asks_the_manifest_where_a_page_bears_no_stamp(
-    old: TaxiiServer, make_feed: MakeFeed
-) -> None:
+def test_asks_the_manifest_where_a_page_has_no_stamp(old: TaxiiServer, make_feed: MakeFeed) -> None:
     old.add_objects(sample_objects(250), date_added=NOON)
     old.faults = [Header()]
     assert Cursor.read(read_all(make_feed(page_size=100))[-1].cursor).last == NOON
 
 
-def test_without_stamps_and_manifest_goes_on_from_when_it_began(
+def test_without_stamps_and_manifest_continues_from_when_it_began(
     old: TaxiiServer, make_feed: MakeFeed
 ) -> None:
     old.add_objects(sample_objects(3), date_added=NOON)
@@ -251,7 +249,7 @@ def test_without_stamps_and_manifest_goes_on_from_when_it_began(
 
 
 @pytest.mark.parametrize("code", [400, 416])
-def test_a_range_refused_in_every_form_is_no_empty_collection(
+def test_a_range_refused_in_every_form_is_not_an_empty_collection(
     old: TaxiiServer, make_feed: MakeFeed, code: int
 ) -> None:
     class RefusesRanges(Fault):
@@ -288,7 +286,7 @@ def test_a_bundle_without_objects_is_a_true_answer(
     assert (page.objects, page.last) == ([], True)
 
 
-def test_a_run_of_ranges_has_a_bound_of_pages_and_the_next_goes_on_from_there(
+def test_a_run_of_ranges_has_a_bound_of_pages_and_the_next_continues_from_there(
     old: TaxiiServer, make_feed: MakeFeed
 ) -> None:
     old.add_objects(sample_objects(50))

@@ -152,7 +152,7 @@ def test_one_object_that_no_json_allows_costs_only_itself(
         b'{"objects": [{"a": "\\ud800}]}', b'{"objects": [{"a": "\\ud800\\q"}]}',
     ],
 )  # fmt: skip
-def test_nonsense_beside_an_odd_object_is_none_the_less_unavailable(
+def test_nonsense_beside_an_odd_object_is_still_unavailable(
     server: TaxiiServer, make_feed: MakeFeed, body: bytes
 ) -> None:
     server.faults = [nonsense(body)]

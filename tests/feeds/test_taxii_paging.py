@@ -152,7 +152,7 @@ def script(server: TaxiiServer, *pages: bytes) -> None:
 
 
 @pytest.mark.parametrize("tokens", [("1", "2", None), ("same", "same", None)])
-def test_pages_with_one_first_and_last_object_and_one_size_are_no_loop(
+def test_pages_with_one_first_and_last_object_and_one_size_are_not_a_loop(
     server: TaxiiServer, make_feed: MakeFeed, tokens: tuple[str | None, ...]
 ) -> None:
     producer = {"type": "identity", "id": "identity--1", "name": "p"}
@@ -165,7 +165,7 @@ def test_pages_with_one_first_and_last_object_and_one_size_are_no_loop(
     assert pages[-1].last
 
 
-def test_a_page_that_comes_again_under_another_token_is_no_loop(
+def test_a_page_that_comes_again_under_another_token_is_not_a_loop(
     server: TaxiiServer, make_feed: MakeFeed
 ) -> None:
     one, two = sample_objects(2)
@@ -183,7 +183,7 @@ def test_an_empty_page_may_come_again_where_others_bring_something_between(
     assert read_ids(read_all(make_feed())) == ids([one, two, three])
 
 
-def test_a_run_has_a_bound_of_pages_and_the_next_goes_on_from_there(
+def test_a_run_has_a_bound_of_pages_and_the_next_continues_from_there(
     server: TaxiiServer, make_feed: MakeFeed
 ) -> None:
     server.add_objects(sample_objects(50))
@@ -196,7 +196,7 @@ def test_a_run_has_a_bound_of_pages_and_the_next_goes_on_from_there(
     assert read_ids([*pages, *rest]) == ids(sample_objects(50))
 
 
-def test_a_token_that_no_address_can_carry_is_told(
+def test_a_token_that_no_address_can_carry_is_reported(
     server: TaxiiServer, make_feed: MakeFeed
 ) -> None:
     script(server, envelope(sample_objects(1), "x" * 5000))
@@ -214,7 +214,7 @@ def test_ends_when_the_server_gives_empty_pages_for_ever(
     assert len([a for a in server.requests if a.page]) < 10
 
 
-def test_goes_on_past_an_empty_page(server: TaxiiServer, make_feed: MakeFeed) -> None:
+def test_continues_past_an_empty_page(server: TaxiiServer, make_feed: MakeFeed) -> None:
     server.add_objects(sample_objects(300))
     server.faults = [EmptyPage(page=2, next=None)]
     pages = read_all(make_feed(page_size=100))
@@ -302,7 +302,7 @@ def test_an_entry_of_the_manifest_that_cannot_be_read_leaves_the_others(
 
 
 @pytest.mark.parametrize("written", ["2" * 60_000, "2026-03-01T12:00:00." + "0" * 60_000 + "Z"])
-def test_a_date_of_any_length_is_no_date(
+def test_a_date_of_any_length_is_not_a_date(
     server: TaxiiServer, make_feed: MakeFeed, written: str
 ) -> None:
     server.add_objects(sample_objects(3), date_added=NOON)
@@ -310,7 +310,7 @@ def test_a_date_of_any_length_is_no_date(
     assert Cursor.read(read_all(make_feed())[-1].cursor).last == NOON, "as the manifest says"
 
 
-def test_without_dates_and_manifest_goes_on_from_when_it_began(
+def test_without_dates_and_manifest_continues_from_when_it_began(
     server: TaxiiServer, make_feed: MakeFeed
 ) -> None:
     server.add_objects(sample_objects(3), date_added=NOON)

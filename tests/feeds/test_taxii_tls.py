@@ -43,7 +43,7 @@ def from_file(certificates: SimpleNamespace, name: str) -> SecretValue:
     return SecretValue(path.read_text(), file=path)
 
 
-def test_shows_a_certificate_that_lies_in_files(
+def test_shows_a_certificate_that_is_in_files(
     guarded: TaxiiServer, make_feed: MakeFeed, certificates: SimpleNamespace
 ) -> None:
     auth = Auth(
@@ -100,7 +100,7 @@ def test_a_certificate_for_another_name_is_not_trusted(
         make_feed(url=url, ca=certificates.folder / "ca.pem").collections()
 
 
-def test_a_private_authority_stands_instead_of_the_public_ones(
+def test_a_private_authority_replaces_the_public_ones(
     guarded: TaxiiServer,
     make_feed: MakeFeed,
     certificates: SimpleNamespace,

@@ -157,7 +157,7 @@ def test_an_accepted_status_is_an_answer(server: TaxiiServer, client: Callable[.
     assert (answer.status_code, answer.content) == (404, b'{"title": "scripted fault"}')
 
 
-def test_an_error_page_is_told_by_its_title_on_one_line(
+def test_an_error_page_is_shown_by_its_title_on_one_line(
     server: TaxiiServer, client: Callable[..., Http]
 ) -> None:
     page = b"<html><head><title>Under\n maintenance</title></head>" + b"x" * 9999
@@ -247,7 +247,9 @@ def test_a_redirect_is_named_and_not_followed(client: Callable[..., Http]) -> No
         assert elsewhere.requests == []
 
 
-def test_a_body_cut_off_is_no_answer(server: TaxiiServer, client: Callable[..., Http]) -> None:
+def test_a_truncated_body_is_not_an_answer(
+    server: TaxiiServer, client: Callable[..., Http]
+) -> None:
     server.faults = [CutConnection(path="")]
     assert "the response was cut off" in words(UnavailableError, client(), server.url)
     server.faults = [CutConnection(path="", times=1)]
@@ -267,7 +269,7 @@ def test_a_compressed_body_is_unpacked(server: TaxiiServer, client: Callable[...
 
 
 @pytest.mark.parametrize("cut", [1, 9, 40])
-def test_a_compressed_body_cut_off_is_no_answer(
+def test_a_compressed_body_cut_off_is_not_an_answer(
     server: TaxiiServer, client: Callable[..., Http], cut: int
 ) -> None:
     server.faults = [Gzip(path="", cut=cut)]
@@ -275,7 +277,7 @@ def test_a_compressed_body_cut_off_is_no_answer(
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip"])
-def test_a_body_that_cannot_be_unpacked_is_no_answer(
+def test_a_body_that_cannot_be_unpacked_is_not_an_answer(
     server: TaxiiServer, client: Callable[..., Http], encoding: str
 ) -> None:
     server.faults = [Header(path="", name="Content-Encoding", value=encoding)]
@@ -371,7 +373,7 @@ def test_packed_bytes_that_unpack_to_nothing_are_bounded_too(
     assert "exceeds 1 MiB" in words(UnavailableError, client(max_body_mib=1), server.url)
 
 
-def test_a_byte_order_mark_is_no_part_of_an_answer(
+def test_a_byte_order_mark_is_not_part_of_an_answer(
     server: TaxiiServer, client: Callable[..., Http]
 ) -> None:
     server.faults = [Body(path="", body=b"\xef\xbb\xbf{}")]
@@ -507,7 +509,7 @@ def test_asks_through_the_proxy(
     assert seen == [f"GET {server.url} Basic dXNlcjpwdw=="]
 
 
-def test_says_when_the_proxy_does_not_serve_us(
+def test_says_when_the_proxy_refuses_the_request(
     client: Callable[..., Http], proxy: tuple[str, list[str]]
 ) -> None:
     address, seen = proxy

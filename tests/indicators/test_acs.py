@@ -402,7 +402,7 @@ def test_proprietary_is_what_its_caveat_or_sensitivity_says():
         ({"formal_determination": ["NO-PII-PRESENT"], "caveat": ["POSSIBLEPII"]}, True),
     ],
 )
-def test_personal_information_is_told(control, pii):
+def test_personal_information_is_reported(control, pii):
     assert judged(acs(control=control)).pii == pii
 
 
@@ -439,7 +439,7 @@ def test_who_was_targeted_is_not_named(code):
         {"newer": True},
     ],
 )
-def test_what_is_not_understood_lets_us_watch_at_most_and_share_with_nobody(change):
+def test_what_is_not_understood_allows_us_to_watch_at_most_and_share_with_nobody(change):
     body = acs("permit", "permit", **change)
     verdict = judged(body)
     assert verdict.use is WATCH
@@ -454,7 +454,7 @@ def test_a_code_that_is_not_understood_does_not_undo_a_denial():
     assert judged(acs("deny", access_privilege=[], newer=True)).use is DENY
 
 
-def test_a_hostile_word_is_told_on_one_short_line():
+def test_a_hostile_word_is_reported_on_one_short_line():
     why = judged(acs(control={"caveat": ["A\nB\u2028" + "C" * 99]})).why
     assert why.isascii()
     assert why.isprintable()
@@ -465,7 +465,7 @@ def disposed(at: str) -> dict[str, Any]:
     return acs("permit", resource_disposition={"disposition_date": at, "disposition_process": "x"})
 
 
-def test_the_disposition_date_ends_it_and_tells_before_when():
+def test_the_disposition_date_ends_it_and_shows_before_when():
     marking = read(disposed("2026-06-01T00:00:00Z"))
     at = marking.disposal
     assert at is not None

@@ -73,7 +73,7 @@ def test_without_a_scale_only_whole_numbers_from_0_to_100_are_read() -> None:
     assert "confidence_scale" in words
 
 
-def test_what_was_taken_back_is_that_whatever_its_confidence() -> None:
+def test_what_was_revoked_is_that_whatever_its_confidence() -> None:
     for state, reason in (
         (ObjectState.REVOKED, Reason.REVOKED),
         (ObjectState.WITHDRAWN, Reason.WITHDRAWN),
@@ -101,7 +101,7 @@ def test_explain_says_that_the_confidence_is_not_on_the_scale() -> None:
     )
 
 
-def test_what_was_said_can_be_told_again() -> None:
+def test_what_was_said_can_be_said_again() -> None:
     words = [(said, words_of(kept(said))) for _, steps in TABLE for said in steps]
     assert all(told for _, told in words)
     assert words_of(kept("Highly_Likely")) == "highly likely"

@@ -80,7 +80,7 @@ def test_an_actor_and_its_country_are_reached_through_malware() -> None:
     }  # fmt: skip
 
 
-def test_a_missing_link_ends_the_way_but_a_missing_object_does_not() -> None:
+def test_a_missing_link_ends_the_walk_but_a_missing_object_does_not() -> None:
     assert words(INDICATES, MALWARE, ACTOR, WHERE, PLACE) == {("malware", "Rat")}
     assert words(INDICATES, WHO, ACTOR) == {("threat_actor", "Lazarus Group")}
 
@@ -118,7 +118,7 @@ def test_where_victims_sit_is_not_where_the_actor_does() -> None:
 
 
 @pytest.mark.parametrize("kind", ["report", "grouping"])
-def test_a_report_tells_its_title_and_who_it_is_about(kind: str) -> None:
+def test_a_report_shows_its_title_and_who_it_is_about(kind: str) -> None:
     refs = [sid("indicator"), sid("threat-actor"), sid("location"), sid("identity")]
     report = context_object(kind, name="Wave of March", object_refs=refs)
     assert words(report, ACTOR, PLACE) == {
@@ -146,7 +146,7 @@ def test_circles_end_and_ways_have_a_length() -> None:
     assert words(INDICATES, *chain, last, beyond) == {("malware", "in reach")}
 
 
-def test_a_word_bears_the_markings_of_all_that_led_to_it() -> None:
+def test_a_word_has_the_markings_of_all_that_led_to_it() -> None:
     red, green = "marking-definition--red", "marking-definition--green"
     found, _ = said_of(
         INDICATES,
@@ -237,7 +237,7 @@ def test_a_malformed_object_says_nothing(field: dict[str, Any]) -> None:
     assert read_context(json.dumps(MALWARE | field).encode()) is None
 
 
-def test_edges_are_told_apart_by_what_they_say() -> None:
+def test_edges_are_distinguished_by_what_they_say() -> None:
     assert read(INDICATES).edges == (Edge(key("indicator"), key("malware"), Link.LEADS),)
     assert read(INDICATES | {"target_ref": None}).edges == ()
 
@@ -333,7 +333,7 @@ class Shared:
         (Shared(hides=("name", "labels")), False),
     ],
 )
-def test_a_list_is_told_what_every_marking_on_the_way_allows(shared: Shared, told: bool) -> None:
+def test_a_list_gets_what_every_marking_on_the_path_allows(shared: Shared, told: bool) -> None:
     asked = []
 
     def sharing(attributes: Any, feed: int) -> Shared:

@@ -58,7 +58,9 @@ def test_the_two_kinds_of_address_are_one_family_and_every_other_kind_is_one_by_
         ("any", "everything"),
     ],
 )
-def test_a_text_that_looks_like_something_else_is_told_as_what(text: str, looks: str) -> None:
+def test_a_text_that_looks_like_something_else_is_reported_as_what_it_looks_like(
+    text: str, looks: str
+) -> None:
     for kind in (T.MUTEX, T.FILE_NAME, T.EMAIL_SUBJECT, T.USER_AGENT, T.PROCESS_COMMAND):
         assert misreading(kind, text) == f"could be read as {looks}"
 
@@ -66,7 +68,7 @@ def test_a_text_that_looks_like_something_else_is_told_as_what(text: str, looks:
 @pytest.mark.parametrize(
     "text", ["*", "a*", "a?", "#x", "a #x", ";x", "!x", "@x", ".x", "/x/", "//"]
 )
-def test_a_text_that_looks_like_a_pattern_or_a_comment_is_told_so(text: str) -> None:
+def test_a_text_that_looks_like_a_pattern_or_a_comment_is_said_to_be_so(text: str) -> None:
     assert "which readers take" in str(misreading(T.MUTEX, text))
 
 

@@ -236,7 +236,7 @@ def test_an_unfit_value_is_refused_in_words(kind, text, words):
         ),
     ],
 )
-def test_what_was_put_right_is_told(kind, text, found, notes):
+def test_what_was_normalised_is_reported(kind, text, found, notes):
     assert read_observable(kind, text) == (found, notes)
 
 
@@ -320,7 +320,7 @@ def test_brackets_in_the_path_of_a_sound_url_are_left_alone():
         (T.EMAIL_ADDR, "*"),
     ],
 )
-def test_a_wildcard_where_none_has_a_meaning_is_told_from_what_cannot_be_read(kind, text):
+def test_a_wildcard_where_none_has_a_meaning_is_distinguished_from_what_cannot_be_read(kind, text):
     with pytest.raises(WildcardError, match="wildcard"):
         canonical(kind, text)
 

@@ -684,18 +684,18 @@ def test_a_legal_value_is_read_and_is_enough_by_itself(pattern, value):
         ),
     ],
 )
-def test_three_mistakes_are_repaired_and_told(pattern, repair):
+def test_three_mistakes_are_repaired_and_reported(pattern, repair):
     assert read_pattern(pattern) == (
         Claim(Observable(T.FILE_SHA256, SHA256), True, None, f"repaired: {repair}"),
     )
 
 
-def test_notes_on_a_value_stand_in_its_claim():
+def test_notes_on_a_value_are_in_its_claim():
     pattern = f"[file:hashes.MD5 = '{SHA256}' OR domain-name:value = 'bad[.]example']"
     assert [claim.why for claim in read_pattern(pattern)] == ["hash_name_mismatch", "refanged"]
 
 
-def test_one_failure_stands_for_all_of_its_kind():
+def test_one_failure_represents_all_of_its_kind():
     claims = read_pattern(f"[{IP} IN ('300.1.1.1', '300.1.1.2', '300.1.1.2') OR a:b = 1]")
     assert [claim.reason for claim in claims] == [UNREADABLE, UNSUPPORTED]
     assert claims[0].why.endswith("(and 1 more)")

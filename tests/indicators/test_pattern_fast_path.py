@@ -107,7 +107,7 @@ def test_real_feeds_are_read_alike_both_ways_and_nearly_all_of_it(folder, most_u
         ("[domain-name:value='despachosnegocios']", None),
     ],
 )
-def test_dirt_of_real_feeds_is_put_right_or_refused(pattern, value):
+def test_dirt_of_real_feeds_is_normalised_or_refused(pattern, value):
     assert pattern in {real for folder in ("mvt-indicators", "unit42-iocs")
                        for real, _ in real_patterns(folder)}  # fmt: skip
     (claim,) = read_pattern(pattern)

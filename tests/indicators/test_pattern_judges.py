@@ -435,7 +435,7 @@ def test_versions_differ_in_exists_alone(pattern):
         f"[file:hashes.SHA-256 = '{DIGESTS[0]}']",
     ],
 )
-def test_what_the_judge_refuses_and_we_read_is_told_as_repaired(pattern):
+def test_what_the_judge_refuses_and_we_read_is_reported_as_repaired(pattern):
     assert not judge_parses(pattern)
     (claim,) = read_in_full(pattern)
     assert claim.enforceable

@@ -223,7 +223,7 @@ def test_a_published_level_means_what_it_means_whatever_a_feed_sends_under_its_i
     assert verdict(CLEAR, known=lie).spill == ""
 
 
-def test_official_use_contradicts_clear_and_the_stricter_is_taken_and_told():
+def test_official_use_contradicts_clear_and_the_stricter_is_taken_and_reported():
     found = verdict(CLEAR, FOUO, audience=Audience.PUBLIC)
     assert found.level is Tlp.GREEN
     assert found.notes == (f"{FOUO} (ACS) says FOUO, which contradicts TLP:CLEAR",)
@@ -250,7 +250,7 @@ def test_official_use_contradicts_clear_and_the_stricter_is_taken_and_told():
         (["x_notes"], Tlp.CLEAR),
     ],
 )
-def test_a_part_that_the_entry_cannot_be_told_without_marks_it_whole(selectors, level):
+def test_a_part_that_the_entry_is_nothing_without_marks_it_whole(selectors, level):
     assert verdict(CLEAR, parts=(Marked(selectors, AMBER),)).level is level
 
 
@@ -315,7 +315,7 @@ def test_a_secret_or_a_disposal_on_any_part_holds_for_the_object():
     assert short.expired == f"{SHORT} (ACS): its disposition date has passed"
 
 
-def test_the_next_turn_of_any_marking_is_told():
+def test_the_next_turn_of_any_marking_is_reported():
     assert verdict(CLEAR, AIS).until is None
     found = verdict(CLEAR, AIS, LATER)
     assert found.until is not None
@@ -331,7 +331,7 @@ def test_personal_information_stays_out_of_comments_and_logs():
     assert found.hidden[Part.EMAIL] == f"{PII} (ACS): personal information"
 
 
-def test_a_source_that_may_not_be_told_is_hidden_with_its_target():
+def test_a_source_that_must_not_be_named_is_hidden_with_its_target():
     assert verdict(CLEAR, AIS).hides == {
         Part.PRODUCER, Part.PRODUCER_NAME, Part.VICTIM, Part.REFERENCES,
     }  # fmt: skip

@@ -79,12 +79,12 @@ def test_a_required_field_that_is_missing_is_named(field: str, why: str, empty: 
     assert why_not(**{field: empty}) == why
 
 
-def test_an_empty_pattern_is_no_pattern() -> None:
+def test_an_empty_pattern_is_not_a_pattern() -> None:
     assert why_not(pattern="") == "`pattern` is required"
 
 
 @pytest.mark.parametrize("until", [WHEN, "2025-01-01T00:00:00Z"])
-def test_a_validity_that_ends_before_it_starts_is_read_as_it_stands(until: str) -> None:
+def test_a_validity_that_ends_before_it_starts_is_read_as_it_is(until: str) -> None:
     found = read(valid_until=until)
     assert found.valid_from is not None
     assert found.valid_until is not None
@@ -99,7 +99,7 @@ def test_a_validity_that_ends_before_it_starts_is_read_as_it_stands(until: str) 
         raw()[:-1] + b',"x":' + b"[" * 9000 + b"]" * 9000 + b"}",
     ],
 )  # fmt: skip
-def test_an_unreadable_version_tells_of_which_indicator_it_is(bad: bytes) -> None:
+def test_an_unreadable_version_shows_of_which_indicator_it_is(bad: bytes) -> None:
     found = read_object(bad)
     assert isinstance(found, Unreadable)
     assert (found.indicator, found.modified) == (ID, datetime(2026, 1, 1, tzinfo=UTC))
@@ -195,7 +195,7 @@ def test_instants_are_read_with_their_offset_and_fraction(text: str, expected: d
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("field", ["created", "modified", "valid_from", "valid_until"])
-def test_an_instant_that_is_none_is_told_with_its_field(field: str, text: str) -> None:
+def test_an_instant_that_is_none_is_reported_with_its_field(field: str, text: str) -> None:
     assert field in why_not(**{field: text})
 
 
@@ -233,12 +233,12 @@ def test_a_leap_second_is_the_last_moment_before_the_next_day(field: str, text: 
         "2016-02-31T23:59:60Z",
     ],
 )
-def test_a_second_60_where_no_leap_second_can_be_is_no_instant(text: str) -> None:
+def test_a_second_60_where_no_leap_second_can_be_is_not_an_instant(text: str) -> None:
     assert "RFC3339" in why_not(modified=text)
 
 
 @pytest.mark.parametrize("field", ["created", "modified", "valid_from", "valid_until"])
-def test_a_blank_does_not_stand_for_the_letter_between_date_and_time(field: str) -> None:
+def test_a_blank_does_not_replace_the_letter_between_date_and_time(field: str) -> None:
     why = why_not(**{field: "2026-02-01 00:00:00Z"})
     assert why == f"`{field}` has a space instead of `T`"
     elsewhere = {"description": f'"{field}": "2026-02-01 00:00:00Z" is what it said, -01 00:00:'}
@@ -327,7 +327,7 @@ def test_a_confidence_that_is_none_hides_no_other_fault() -> None:
         ("granular_markings", [{"marking_ref": 1, "selectors": []}]), ("spec_version", 2.1),
     ],
 )  # fmt: skip
-def test_a_field_of_another_type_is_told_with_its_path(field: str, value: object) -> None:
+def test_a_field_of_another_type_is_reported_with_its_path(field: str, value: object) -> None:
     assert f"$.{field}" in why_not(**{field: value})
 
 
@@ -342,7 +342,7 @@ def test_a_field_of_another_type_is_told_with_its_path(field: str, value: object
         b'{"type":"indicator","id":"indicator--1","x":' + b'{"a":' * 9000 + b"1" + b"}" * 9001,
     ],
 )  # fmt: skip
-def test_what_is_no_object_is_told_and_stays_counted(bad: bytes) -> None:
+def test_what_is_no_object_is_reported_and_stays_counted(bad: bytes) -> None:
     found = read_object(bad)
     assert isinstance(found, Unreadable)
     assert found.why
@@ -362,7 +362,7 @@ def test_an_object_is_bounded() -> None:
     assert why.endswith(" bytes, more than 1048576")
 
 
-def test_what_is_told_of_an_unreadable_object_is_bounded() -> None:
+def test_what_is_reported_of_an_unreadable_object_is_bounded() -> None:
     found = read_object(raw(type="y" * 5000, id="y" * 5000, modified=1))
     assert isinstance(found, Unreadable)
     assert (len(found.type), len(found.id)) == (64, 256)

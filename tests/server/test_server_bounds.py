@@ -150,7 +150,7 @@ def test_a_request_that_is_too_large_is_refused(ask, connect, sends):
     assert closed(asker, "too_large") == 1
 
 
-def test_a_request_that_is_too_large_is_told_so(ask, connect):
+def test_a_request_that_is_too_large_is_said_to_be_so(ask, connect):
     answer = ends(connect(ask(ConnectionBounds()), TOO_LARGE["headers"]))
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b"connection: close" in answer
@@ -230,7 +230,7 @@ class Held:
         self.dropped = True
 
 
-def test_no_answer_under_way_is_cut_short_for_another_connection():
+def test_no_answer_in_progress_is_cut_short_for_another_connection():
     connections = Connections(ConnectionBounds(in_all=3, per_address=2))
     answering = [Held("192.0.2.1", waits=False), Held("192.0.2.1", waits=False)]
     for one in answering:
@@ -241,7 +241,7 @@ def test_no_answer_under_way_is_cut_short_for_another_connection():
     assert not any(one.dropped for one in answering)
 
 
-def test_what_got_on_last_makes_room_last():
+def test_what_made_progress_last_makes_room_last():
     connections = Connections(ConnectionBounds(in_all=2))
     first, second = Held("192.0.2.1"), Held("192.0.2.2")
     connections.add(first)
@@ -292,7 +292,7 @@ def test_the_limit_of_files_is_raised_to_the_hard_one():
     assert raise_file_limit() >= before[0]
 
 
-def test_the_bound_is_told_once_and_shown_as_a_metric(serve, connect, tmp_path):
+def test_the_bound_is_reported_once_and_shown_as_a_metric(serve, connect, tmp_path):
     with capture_logs() as logged:
         asker = serve(bounds=TEN)
         for _ in range(40):
@@ -306,7 +306,7 @@ def test_the_bound_is_told_once_and_shown_as_a_metric(serve, connect, tmp_path):
     assert "connector_server_connections " in metrics
 
 
-def test_a_fault_that_repeats_is_told_once_in_an_interval_with_its_number():
+def test_a_fault_that_repeats_is_reported_once_in_an_interval_with_its_number():
     now = 0.0
     seldom = Seldom(60, lambda: now)
     assert [seldom.untold("a"), seldom.untold("a"), seldom.untold("b")] == [0, None, 0]

@@ -63,7 +63,7 @@ def test_a_stranger_is_asked_for_credentials_whatever_the_path(ask):
             assert b"192.0.2.7" not in answer.body
 
 
-def test_a_known_client_is_never_told_401(ask):
+def test_a_known_client_is_never_sent_401(ask):
     for path in ("/lists/missing.txt", "/lists/../x", "/elsewhere"):
         answer = ask(path, Authorization=f"Bearer {TOKEN}")
         assert answer.status == 404
@@ -109,7 +109,7 @@ def test_an_address_that_no_interface_has_yet_may_come_later(by_address, tmp_pat
         server.start()
 
 
-def test_a_host_that_no_resolver_knows_is_told_in_its_words(by_address, tmp_path, monkeypatch):
+def test_a_host_that_no_resolver_knows_is_reported_in_its_words(by_address, tmp_path, monkeypatch):
     def unknown(*_asked, **_how):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -173,7 +173,7 @@ def test_each_fetch_is_remembered_with_the_version_the_client_holds(ask):
     assert "connector_list_refusals_total 1.0" in metrics
 
 
-def test_metrics_of_the_daemon_and_of_a_restarted_server_stand_side_by_side(serve):
+def test_metrics_of_the_daemon_and_of_a_restarted_server_are_shown_together(serve):
     registry = CollectorRegistry()
     first = serve(registry=registry)
     first.server.stop()

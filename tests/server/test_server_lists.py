@@ -107,14 +107,14 @@ def test_a_list_that_is_older_than_the_one_a_client_has_is_sent_all_the_same(ser
     assert (since.status, since.body) == (200, b"192.0.2.7\n")
 
 
-def test_a_date_that_is_none_is_passed_over(serve, tmp_path):
+def test_a_date_that_is_none_is_skipped(serve, tmp_path):
     put(tmp_path, "list.txt", b"192.0.2.7\n")
     ask = serve()
     for date in ("yesterday", "", "Mon, 99 Foo 2026 00:00:00 GMT"):
         assert ask("/lists/list.txt", If_Modified_Since=date).status == 200
 
 
-def test_a_list_written_anew_with_the_same_bytes_keeps_its_tag(serve, tmp_path):
+def test_a_list_written_again_with_the_same_bytes_keeps_its_tag(serve, tmp_path):
     put(tmp_path, "list.txt", b"192.0.2.7\n")
     ask = serve()
     tag = ask("/lists/list.txt").headers["etag"]
@@ -290,7 +290,7 @@ def test_many_who_ask_at_once_all_get_the_same_whole_list(serve, tmp_path):
     assert {gzip.decompress(answer.body) for answer in answers[1::2]} == {body}
 
 
-def test_one_who_hangs_up_does_not_spoil_it_for_the_others(serve, tmp_path):
+def test_a_client_that_hangs_up_does_not_spoil_it_for_the_others(serve, tmp_path):
     put(tmp_path, "list.txt", b"a" * (20 * MIB))
     ask = serve()
     with socket.create_connection((ask.host, ask.port), timeout=300) as rude:
@@ -299,7 +299,9 @@ def test_one_who_hangs_up_does_not_spoil_it_for_the_others(serve, tmp_path):
 
 
 @pytest.mark.parametrize("size", [40 * MIB, 80 * MIB], ids=["from memory", "from disk"])
-def test_one_who_hangs_up_half_way_does_not_count_as_one_who_has_the_list(serve, tmp_path, size):
+def test_a_client_that_hangs_up_half_way_does_not_count_as_one_who_has_the_list(
+    serve, tmp_path, size
+):
     put(tmp_path, "list.txt", bytes(size))
     put(tmp_path, "short.txt", b"192.0.2.7\n")
     ask = serve()
