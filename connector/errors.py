@@ -28,7 +28,7 @@ class UndecidedError(UnavailableError):
 
 
 class RefusedError(ConnectorError):
-    """Credentials, rights or licence: that feed or output pauses until reload; others go on."""
+    """Credentials, rights or licence: that feed or output pauses for 15 minutes."""
 
 
 class EntryRejectedError(ConnectorError):

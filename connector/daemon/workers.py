@@ -1,5 +1,6 @@
 """The daemon's workers: one thread each for every feed and output, the lists, and disposal."""
 
+import random
 import threading
 import time
 from collections import Counter, defaultdict
@@ -26,6 +27,9 @@ _LISTS_EVERY_SECONDS: Final = 10
 _LISTS: Final = "lists"
 _DISPOSAL: Final = "disposal"
 _DISPOSAL_EVERY_SECONDS: Final = 60
+# Asking too often may lock an account; jitter keeps many outputs from asking at once.
+_REFUSED_AGAIN_SECONDS: Final = 15 * 60
+_jitter: Final = random.SystemRandom().uniform
 
 
 @dataclass(slots=True)
@@ -45,7 +49,8 @@ class Worker:
     """One thread for one feed, output or the lists: never two runs at once, none delays others.
 
     A run that is asked for while one is under way follows it, once. Where the other side asked us
-    to wait, what asks before then asks in vain: the interval asks again.
+    to wait, or refused our credentials, what asks before then asks in vain: the interval asks
+    again. The first run that goes well after a failure is reported.
     """
 
     name: str
@@ -66,7 +71,7 @@ class Worker:
 
     def ask(self) -> None:
         """Ask for a run, now or after the one under way."""
-        if not self.paused and not self.resting:
+        if not self.resting:
             self._asked.set()
 
     @property
@@ -76,7 +81,7 @@ class Worker:
 
     @property
     def resting(self) -> bool:
-        """Whether the other side asked us to wait, and the time is not over."""
+        """Whether the other side asked us to wait or refused us, and the time is not over."""
         return self.monotonic() < self._rests_until
 
     def end(self) -> None:
@@ -93,27 +98,44 @@ class Worker:
         while self._asked.wait() and not self._ending.is_set():
             self._asked.clear()
             try:
-                with isolate_bugs(worker=self.name):
-                    self.run()
-                self._failures.count = 0
-            except StoppedError:
-                log.info("worker.stopped", worker=self.name)
-            except PlanRefusedError:
-                pass  # told when the plan was held
-            except RefusedError as error:
-                self.paused = True
-                log.error("worker.paused", worker=self.name, why=str(error), until="reload")
-            except (UnavailableError, ConfigError) as error:
-                if isinstance(error, UnavailableError) and error.retry_after_seconds:
-                    self._rests_until = self.monotonic() + error.retry_after_seconds
-                if self._failures.tells():
-                    log.warning(
-                        "worker.failed", worker=self.name, why=str(error),
-                        times=self._failures.count,
-                    )  # fmt: skip
+                self._work_once()
             except BaseException as error:  # noqa: BLE001 - handed to the main thread, which ends
                 self.fatal(error)
                 return
+
+    def _work_once(self) -> None:
+        try:
+            with isolate_bugs(worker=self.name):
+                self.run()
+            self._recover()
+        except StoppedError:
+            log.info("worker.stopped", worker=self.name)
+        except PlanRefusedError:
+            self._recover()  # reported when the plan was held; the target answered
+        except RefusedError as error:
+            self._pause(error)
+        except (UnavailableError, ConfigError) as error:
+            if isinstance(error, UnavailableError) and error.retry_after_seconds:
+                self._rests_until = self.monotonic() + error.retry_after_seconds
+            if self._failures.tells():
+                log.warning(
+                    "worker.failed", worker=self.name, why=str(error), times=self._failures.count
+                )
+
+    def _pause(self, error: RefusedError) -> None:
+        """Ask again only after a while: credentials may be mended at the other side, too."""
+        again = _REFUSED_AGAIN_SECONDS * _jitter(1.0, 1.2)
+        self._rests_until = self.monotonic() + again
+        if not self.paused:
+            log.error(
+                "worker.paused", worker=self.name, why=str(error), again_in_seconds=round(again)
+            )
+        self.paused = True
+
+    def _recover(self) -> None:
+        if self.paused or self._failures.count:
+            log.info("worker.recovered", worker=self.name, failures=self._failures.count)
+        self.paused, self._failures.count = False, 0
 
 
 class Workers:

@@ -1,12 +1,14 @@
-"""A worker tells of a failure that lasts at growing distances, and of the next one at once."""
+"""A worker reports a lasting failure at growing distances, and asks slowly where it is refused."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from connector.daemon.workers import Worker
-from connector.errors import UnavailableError
+from connector.errors import ConnectorError, RefusedError, UnavailableError
 
 
 def told(outcomes: Iterator[bool]) -> list[int]:
@@ -39,3 +41,64 @@ def test_a_failure_that_lasts_is_told_each_time_its_number_doubles() -> None:
 
 def test_a_failure_after_a_success_is_told_at_once() -> None:
     assert told(iter([False, False, False, True, False, True, False])) == [1, 2, 1, 1]
+
+
+def test_the_first_success_after_failures_is_reported() -> None:
+    ends = iter([UnavailableError("no answer"), UnavailableError("no answer"), None, None])
+    recovered = [line for line in logged(ends) if line["event"] == "worker.recovered"]
+    assert [line["failures"] for line in recovered] == [2]
+
+
+def test_who_refuses_us_is_asked_again_after_a_quarter_of_an_hour() -> None:
+    clock = [0.0]
+    ends = iter([RefusedError("401"), RefusedError("401"), None])
+    waits: list[float] = []
+
+    def step(worker: Worker) -> None:
+        """Find the second at which the worker takes the next question."""
+        waits.append(next(second for second in range(2000) if not at(worker, second)))
+        clock[0] += waits[-1]
+
+    def at(worker: Worker, second: float) -> bool:
+        clock[0], before = clock[0] + second, clock[0]
+        resting, clock[0] = worker.resting, before
+        return resting
+
+    lines = logged(ends, monotonic=lambda: clock[0], between=step)
+    assert waits[0] == waits[3] == 0  # not refused yet, and no longer
+    assert all(15 * 60 <= wait <= 18 * 60 + 1 for wait in waits[1:3])
+    assert [line["event"] for line in lines] == ["worker.paused", "worker.recovered"]
+
+
+def logged(
+    outcomes: Iterator[ConnectorError | None],
+    monotonic: Callable[[], float] = lambda: 0.0,
+    between: Callable[[Worker], None] = lambda _worker: None,
+) -> list[MutableMapping[str, Any]]:
+    """Let a worker end once in each of these ways; return its log."""
+    ended = threading.Semaphore(0)
+    left = iter(outcomes)
+
+    def run() -> None:
+        error = next(left)
+        if error is not None:
+            raise error
+
+    class Watched(Worker):
+        def _work_once(self) -> None:
+            super()._work_once()
+            ended.release()
+
+    worker = Watched("output a", run, lambda error: pytest.fail(str(error)), monotonic=monotonic)
+    ends = list(outcomes)
+    left = iter(ends)
+    with capture_logs() as lines:
+        worker.start()
+        for _ in ends:
+            between(worker)
+            worker.ask()
+            assert ended.acquire(timeout=20)
+        between(worker)
+        worker.end()
+        worker.join()
+    return lines

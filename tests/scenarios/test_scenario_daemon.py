@@ -164,6 +164,23 @@ def test_an_output_that_is_refused_pauses_until_reload_and_says_so(site: Site) -
         until(lambda: site_status(running, "edge")["state"] == "ok")
 
 
+def test_a_refusal_that_ended_at_the_other_side_needs_no_reload(site: Site) -> None:
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE)])
+    site.rack["edge"].fault = RefusedError("edge: 403, check the credentials")
+    with generation(site.service) as workers:
+        edge = workers.outputs["edge"]
+        until(lambda: edge.resting)
+        assert site.output("edge")["state"] == "paused"
+        site.rack["edge"].fault = None
+        edge.ask()
+        assert not edge.asked
+        edge.monotonic = lambda: time.monotonic() + 18 * 60 + 1
+        edge.ask()
+        until(lambda: site.at("edge") == [ONE])
+        until(lambda: site.output("edge")["state"] == "ok")
+
+
 def test_a_feed_that_refuses_us_is_paused_until_reload_and_says_so(
     site: Site, taxii: TaxiiServer, taxii_feed: Callable[[], dict[str, Any]]
 ) -> None:
