@@ -1,7 +1,7 @@
-"""A small HTTP target to derive an emulator from: one writes the vendor's paths, not a server.
+"""A small HTTP target to derive emulators from: authors write the vendor's paths, not a server.
 
-It is as unkind as a vendor: sessions end, calls are counted, bodies have a limit, pages are cut,
-tasks take their time, changes become visible late, and any call can meet a fault.
+It misbehaves like the real ones: sessions expire, calls and bodies are limited, pages are cut,
+tasks take their time, changes become visible late, and any call can fail.
 """
 
 import json
@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from email.utils import format_datetime
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -29,7 +28,7 @@ _ERROR_PAGE: Final = b"<html><head><title>Service unavailable</title></head><bod
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as it came over the wire; `number` counts from 1."""
+    """One request as received; `number` counts from 1."""
 
     number: int
     method: str
@@ -54,7 +53,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back to the client."""
+    """What is sent to the client."""
 
     status: int = 200
     body: bytes = b""
@@ -68,13 +67,13 @@ class Reply:
 
 
 class Fault(StrEnum):
-    """What can happen to a call; the last five happen after the call did its work."""
+    """What can go wrong with a call; the last five happen after the call was executed."""
 
     BUSY = "busy"  # 429 with Retry-After in seconds
     BUSY_UNTIL = "busy_until"  # 429 with Retry-After as a date
     AWAY = "away"  # 503
     DENIED = "denied"  # 403
-    SESSION_ENDS = "session_ends"  # every session ends before the call is looked at
+    SESSION_ENDS = "session_ends"  # every session ends before the call is executed
     RESET_BEFORE = "reset_before"
     RESET_AFTER = "reset_after"
     CUT_OFF = "cut_off"  # half the body, then the connection ends
@@ -96,7 +95,7 @@ _ROUTE: Final = "_connector_route"
 
 
 def route(method: str, path: str) -> Callable[[Handler], Handler]:
-    """Mark a method of an `HttpTarget` as what answers a path, such as `/lists/{name}/items`.
+    """Mark a method of an `HttpTarget` as the handler of a path, such as `/lists/{name}/items`.
 
     It gets the call and the named parts of the path, and returns a `Reply`.
     """
@@ -110,7 +109,7 @@ def route(method: str, path: str) -> Callable[[Handler], Handler]:
 
 
 class Sessions:
-    """Sessions that end after an idle time, or when the target forgets them all."""
+    """Sessions that expire after an idle time, or when the target forgets them all."""
 
     def __init__(self, idle_seconds: float = 3600, clock: Clock = system_clock) -> None:
         self._idle = int(idle_seconds * SECOND)
@@ -126,7 +125,7 @@ class Sessions:
         return token
 
     def knows(self, token: str) -> bool:
-        """Return whether a session is open, and count this as its use."""
+        """Return whether a session is open, and restart its idle time."""
         now = self._clock()
         if token not in self._used or now - self._used[token] > self._idle:
             self._used.pop(token, None)
@@ -135,7 +134,7 @@ class Sessions:
         return True
 
     def close(self, token: str) -> None:
-        """End one session; one that is not open is no error."""
+        """End one session; an unknown one is no error."""
         self._used.pop(token, None)
 
     def end(self) -> None:
@@ -144,7 +143,7 @@ class Sessions:
 
 
 class Tasks:
-    """Work that is done only after it was asked about a few times."""
+    """Work that completes only after a few polls."""
 
     def __init__(self, polls: int = 2) -> None:
         self.polls = polls
@@ -158,7 +157,7 @@ class Tasks:
         return name
 
     def result(self, name: str) -> Any:
-        """Return what the work returned; None while it is under way, KeyError for no such task."""
+        """Return the result of the work; None while it runs, KeyError for an unknown task."""
         if name in self._done:
             return self._done[name]
         left, work = self._left[name]
@@ -177,11 +176,11 @@ def page_of(items: Sequence[T], start: str, size: int) -> tuple[Sequence[T], str
 
 
 class HttpTarget:
-    """A context manager that serves the routes of its class on loopback until it is left.
+    """A context manager that serves the routes of its class on loopback until it exits.
 
-    Holds what tests set and look at: `calls` in order; `largest_body` in bytes, beyond which a
-    call gets 413; `rate`, how many calls are answered within how many seconds before 429.
-    Override `refused` to ask for credentials.
+    Tests read `calls`, in order, and set `largest_body`, the size in bytes beyond which a call gets
+    413, and `rate`, how many calls are answered within how many seconds before 429. Override
+    `refused` to ask for credentials.
     """
 
     largest_body: int | None = None
@@ -210,29 +209,31 @@ class HttpTarget:
     def fail(
         self, fault: Fault, on: str = "", *, times: int = 1, after: int = 0, seconds: int = 1
     ) -> None:
-        """Let calls whose method and path contain `on` meet a fault.
+        """Apply a fault to the next `times` calls whose method and path contain `on`.
 
-        `after` such calls go well first; `seconds` is what a busy target asks the client to wait.
+        The first `after` such calls succeed; `seconds` is the wait that a busy target asks for.
         """
         if after:
             self._planned.append(_Planned(fault, on, -after, seconds))
         self._planned.append(_Planned(fault, on, times, seconds))
 
     def release(self) -> None:
-        """Let stalled calls go on."""
+        """Let stalled calls continue."""
         self._released.set()
 
     def called(self, part: str) -> list[Call]:
-        """Return the calls whose method and path contain a part, in order."""
+        """Return the calls whose method and path contain `part`, in order."""
         return [call for call in self.calls if part in f"{call.method} {call.path}"]
 
     def refused(self, call: Call) -> Reply | None:
-        """Return the reply to a call that may not go on; None where it may."""
+        """Return the reply to a call that is refused; None for one to execute."""
         del call
         return None
 
-    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Any:
-        """Return the reply to a request and the fault that it meets; the server calls this."""
+    def answer(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[Reply, Fault | None]:
+        """Return the reply to a request, and what goes wrong with it; the server calls this."""
         parts = urlsplit(target)
         with self._lock:
             call = Call(
@@ -254,7 +255,7 @@ class HttpTarget:
         for planned in self._planned:
             if planned.on not in f"{call.method} {call.path}" or planned.times == 0:
                 continue
-            if planned.times < 0:  # goes well, and counts
+            if planned.times < 0:  # one of `after`: it succeeds
                 planned.times += 1
                 return None
             planned.times -= 1
@@ -262,7 +263,7 @@ class HttpTarget:
         return None
 
     def _before(self, call: Call, planned: _Planned | None) -> Reply | None:
-        """Return the reply that keeps a call from doing its work; None where nothing does."""
+        """Return the reply that prevents a call; None for one to execute."""
         if planned and planned.fault in (Fault.BUSY, Fault.BUSY_UNTIL):
             wait = str(planned.seconds)
             if planned.fault is Fault.BUSY_UNTIL:
@@ -310,12 +311,7 @@ class HttpTarget:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
         self._server.shutdown()
         self._thread.join()
@@ -333,8 +329,8 @@ class _Server(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        # The handshake belongs to the connection's own thread: a client that breaks it off must
-        # not keep others waiting.
+        # The handshake runs in the connection's own thread: a client that breaks it off must not
+        # make others wait.
         try:
             wrapped = self._tls.wrap_socket(request, server_side=True) if self._tls else request
         except OSError:
@@ -349,7 +345,7 @@ class _Server(ThreadingHTTPServer):
             wrapped.close()
 
     def hang_up(self) -> None:
-        """End the connections that clients keep alive."""
+        """Close the connections that clients keep alive."""
         for each in list(self._open):
             try:
                 each.shutdown(socket.SHUT_RDWR)
@@ -363,10 +359,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Keep standard error for what matters."""
+        """Write nothing to standard error."""
 
     def do_GET(self) -> None:
-        """Serve one request, of whichever method."""
+        """Serve one request of any method."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         reply, fault = self.server.target.answer(self.command, self.path, headers, body)
@@ -386,6 +382,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
+        # Some clients read the body only when the answer agrees with them on the connection.
+        self.send_header("Connection", "close" if self.close_connection else "keep-alive")
         self.end_headers()
         if fault is Fault.CUT_OFF:
             self.wfile.write(body[: len(body) // 2])

@@ -9,6 +9,8 @@ from connector_splunk_kvstore.emulator.server import SplunkEmulator, Trouble
 from splunklib import client
 from splunklib.binding import AuthenticationError, HTTPError
 
+from connector.instants import SECOND
+
 
 @pytest.fixture
 def splunk() -> Iterator[SplunkEmulator]:
@@ -267,13 +269,13 @@ class TestLogin:
             connect(splunk, splunkToken="another").kvstore.list()
 
     def test_a_session_dies_of_idleness_not_of_age(self):
-        now = [0.0]
+        now = [0]
         with SplunkEmulator(users={"svc": "pw"}, clock=lambda: now[0]) as splunk:
             service = connect(splunk, username="svc", password="pw")
             for _ in range(3):
-                now[0] += 3000
+                now[0] += 3000 * SECOND
                 assert service.info["version"]
-            now[0] += 3600
+            now[0] += 3601 * SECOND
             with pytest.raises(AuthenticationError):
                 _ = service.info
 

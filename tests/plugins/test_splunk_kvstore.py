@@ -552,7 +552,7 @@ class TestCredentials:
         adapter.add(addresses(3))
         splunk.plan(Trouble.EXPIRED, on=SAVE)
         adapter.add(addresses(5))
-        assert splunk.logins == 2
+        assert splunk.sessions.opened == 2
         assert len(list(adapter.read())) == 5
 
     def test_a_session_that_cannot_be_renewed_is_refused(self, splunk, open_adapter):
@@ -561,7 +561,7 @@ class TestCredentials:
         splunk.plan(Trouble.EXPIRED, on=SAVE, times=9)
         with pytest.raises(RefusedError, match="credentials refused"):
             adapter.add(addresses(5))
-        assert splunk.logins == 2
+        assert splunk.sessions.opened == 2
         assert len(splunk.received(SAVE)) == 3
 
     def test_values_and_secrets_never_reach_the_log(self, splunk, open_adapter, caplog):

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
+
+from connector.testing.http_target import Reply
 
 _XML: Final = "text/xml; charset=UTF-8"
 _JSON: Final = "application/json; charset=UTF-8"
@@ -14,16 +16,6 @@ _HEAD: Final = (
     '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:s="http://dev.splunk.com/ns/rest" '
     'xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/">\n'
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is sent to the client."""
-
-    status: int
-    body: bytes
-    content_type: str = _XML
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +29,22 @@ class Entity:
     sharing: str = "app"
 
 
-def plain(status: int, text: str) -> Answer:
+def _reply(status: int, text: str, kind: str = _XML, cookie: str | None = None) -> Reply:
+    cookies = {"Set-Cookie": cookie} if cookie else {}
+    return Reply(status, text.encode(), {"Content-Type": kind, **cookies})
+
+
+def plain(status: int, text: str) -> Reply:
     """Return a body of plain text, as the `properties` endpoints send it."""
-    return Answer(status, text.encode(), "text/plain; charset=UTF-8")
+    return _reply(status, text, "text/plain; charset=UTF-8")
 
 
-def as_json(text: str, status: int = 200) -> Answer:
+def as_json(text: str, status: int = 200) -> Reply:
     """Return a body of JSON text."""
-    return Answer(status, text.encode(), _JSON)
+    return _reply(status, text, _JSON)
 
 
-def message(status: int, text: str, *, json_mode: bool, kind: str = "ERROR") -> Answer:
+def message(status: int, text: str, *, json_mode: bool, kind: str = "ERROR") -> Reply:
     """Return an error as JSON or, by default, as XML."""
     if json_mode:
         return as_json(json.dumps({"messages": [{"type": kind, "text": text}]}), status)
@@ -55,14 +52,13 @@ def message(status: int, text: str, *, json_mode: bool, kind: str = "ERROR") -> 
         '<?xml version="1.0" encoding="UTF-8"?>\n<response>\n  <messages>\n'
         f'    <msg type="{kind}">{escape(text)}</msg>\n  </messages>\n</response>\n'
     )
-    return Answer(status, body.encode())
+    return _reply(status, body)
 
 
-def session(key: str, cookie: str | None) -> Answer:
+def session(key: str, cookie: str | None) -> Reply:
     """Return the answer to a successful login."""
     body = f"<response>\n  <sessionKey>{key}</sessionKey>\n</response>\n"
-    headers = {"Set-Cookie": cookie} if cookie else {}
-    return Answer(200, body.encode(), headers=headers)
+    return _reply(200, body, cookie=cookie)
 
 
 def _key(name: str, value: str) -> str:
@@ -101,7 +97,7 @@ def _entry(entity: Entity) -> str:
     )
 
 
-def feed(title: str, entities: Iterable[Entity], status: int = 200) -> Answer:
+def feed(title: str, entities: Iterable[Entity], status: int = 200) -> Reply:
     """Return an Atom feed of entities."""
     entries = [_entry(entity) for entity in entities]
     body = (
@@ -109,4 +105,4 @@ def feed(title: str, entities: Iterable[Entity], status: int = 200) -> Answer:
         f"<opensearch:totalResults>{len(entries)}</opensearch:totalResults>\n"
         f"{''.join(entries)}</feed>\n"
     )
-    return Answer(status, body.encode())
+    return _reply(status, body)

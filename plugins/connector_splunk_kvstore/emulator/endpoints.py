@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
-from connector_splunk_kvstore.emulator.answers import Answer, Entity, as_json, feed, plain
+from connector.testing.http_target import Reply
+from connector_splunk_kvstore.emulator.answers import Entity, as_json, feed, plain
 from connector_splunk_kvstore.emulator.collections import (
     KvCollection,
     KvError,
@@ -50,7 +51,7 @@ class Instance(Protocol):
     def collection(self, app: str, name: str) -> KvCollection: ...
 
 
-def answer_to(splunk: Instance, call: Call) -> Answer:
+def answer_to(splunk: Instance, call: Call) -> Reply:
     """Execute a request and return its answer."""
     if call.path == "/services/kvstore/status":
         return _single("status", call.path, {"current.status": "ready", "disabled": "0"})
@@ -72,11 +73,11 @@ def answer_to(splunk: Instance, call: Call) -> Answer:
     raise KvError(404, "Not Found")
 
 
-def _single(name: str, path: str, content: Mapping[str, str]) -> Answer:
+def _single(name: str, path: str, content: Mapping[str, str]) -> Reply:
     return feed(name, [Entity(name, path, content, "system", "system")])
 
 
-def _property(name: str, limits: KvLimits, json_mode: bool) -> Answer:
+def _property(name: str, limits: KvLimits, json_mode: bool) -> Reply:
     if name not in {each.name for each in dataclasses.fields(limits)}:
         raise KvError(404, f"{name} does not exist")
     value = f"{getattr(limits, name):g}"
@@ -101,7 +102,7 @@ def _entity(collection: KvCollection) -> Entity:
     return Entity(collection.name, path, content, collection.app, collection.sharing)
 
 
-def _config(splunk: Instance, call: Call, owner: str, app: str, name: str) -> Answer:
+def _config(splunk: Instance, call: Call, owner: str, app: str, name: str) -> Reply:
     if owner != "nobody":
         raise KvError(
             400,
@@ -124,7 +125,7 @@ def _config(splunk: Instance, call: Call, owner: str, app: str, name: str) -> An
     return feed("collections-conf", [_entity(collection)])
 
 
-def _create(splunk: Instance, call: Call, app: str) -> Answer:
+def _create(splunk: Instance, call: Call, app: str) -> Reply:
     form = dict(parse_qsl(call.body.decode()))
     name = form.pop("name", "")
     if not re.fullmatch(r"[A-Za-z][\w.-]*", name):
@@ -144,7 +145,7 @@ def _parsed(body: bytes) -> Any:
         raise KvError(400, "JSON in the request is invalid. ( JSON parse error )") from error
 
 
-def _data(collection: KvCollection, call: Call, key: str) -> Answer:
+def _data(collection: KvCollection, call: Call, key: str) -> Reply:
     if call.method == "POST":
         return as_json(json.dumps(_write(collection, call, key)))
     if call.method == "DELETE":
