@@ -14,7 +14,8 @@ from connector.commands.opening import load_config, open_service
 from connector.commands.options import CONFIG, AsJson, ConfigPath, ListGroup
 from connector.commands.terminal import FAILED, OK, current_user, err, exit_with, out, print_json
 from connector.config.loading import Loaded
-from connector.decisions.allowlist.values import ExceptionRule, end_of_day, read_allow_value
+from connector.decisions.allowlist.site import ExceptionRule, end_of_day
+from connector.decisions.allowlist.values import read_allow_value
 from connector.indicators.observables.refang import refanged
 from connector.instants import system_clock, to_datetime, to_instant
 from connector.reports.list_ages import age_words, list_ages

@@ -17,11 +17,10 @@ from connector.config.default_lists import (
 )
 from connector.config.warninglist_files import ListFile, dated, read_warninglists, version_of
 from connector.decisions.allowlist.builtin import SHARED_HOSTING_FILE, BuiltinGroup
-from connector.decisions.allowlist.index import Protection
 from connector.decisions.allowlist.kept_hosts import kept_hosts
+from connector.decisions.allowlist.protection import Protection
 from connector.decisions.allowlist.values import Kind, read_allow_value
-from connector.decisions.allowlist.warninglist_entries import ListKind, Warninglist
-from connector.decisions.allowlist.warninglists import WarninglistIndex
+from connector.decisions.allowlist.warninglists import ListKind, Warninglist, WarninglistIndex
 from connector.log import log
 from connector.model import Observable, Purpose
 

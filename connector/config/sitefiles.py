@@ -17,7 +17,7 @@ from connector.decisions.allowlist.allowlist import (
     SiteRule,
     parse_site_lines,
 )
-from connector.decisions.allowlist.values import end_of_day
+from connector.decisions.allowlist.site import end_of_day
 from connector.settings import Settings
 
 MAX_BYTES: Final = 64 << 20

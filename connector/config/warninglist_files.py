@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from connector.decisions.allowlist.warninglist_entries import ListKind, Warninglist
+from connector.decisions.allowlist.warninglists import ListKind, Warninglist
 from connector.errors import ConfigError
 from connector.outside import BYTE_ORDER_MARK
 
@@ -115,7 +115,7 @@ def _copies(folder: Path) -> Iterator[tuple[str, Path]]:
 def _unusable(path: Path, installed: ListFile | None) -> str:
     """Return why a copy is unusable or not newer; empty if neither."""
     try:
-        contents = msgspec.json.decode(_bounded(path), type=_Contents)
+        contents = _contents(path)
     except OSError as error:
         return error.strerror or str(error)
     except (ValueError, msgspec.MsgspecError) as error:
@@ -127,6 +127,10 @@ def _unusable(path: Path, installed: ListFile | None) -> str:
     if installed is not None and contents.version <= (version_of(installed.path) or 0):
         return f"is version {contents.version}, no newer than the installed one"
     return ""
+
+
+def _contents(path: Path) -> _Contents:
+    return msgspec.json.decode(_bounded(path), type=_Contents)
 
 
 def _bounded(path: Path) -> bytes:
@@ -179,7 +183,7 @@ def read_warninglists(files: Sequence[ListFile]) -> Iterator[Warninglist]:
     """
     for number, file in sorted(enumerate(files), key=lambda pair: _size(pair[1]), reverse=True):
         try:
-            contents = msgspec.json.decode(_bounded(file.path), type=_Contents)
+            contents = _contents(file.path)
         except (OSError, ValueError, msgspec.MsgspecError) as error:
             text = f"allowlist.warninglists: {file.name}: cannot be read: {error}"
             mend = f"install {_PACKAGE} again" if file.installed else f"replace {file.path}"

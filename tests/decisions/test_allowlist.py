@@ -15,9 +15,10 @@ from connector.decisions.allowlist.allowlist import (
     SiteRule,
     parse_site_lines,
 )
-from connector.decisions.allowlist.index import Ranges, Span
+from connector.decisions.allowlist.networks import Ranges
 from connector.decisions.allowlist.public_suffixes import PublicSuffixes
-from connector.decisions.allowlist.values import Kind, end_of_day, read_allow_value
+from connector.decisions.allowlist.site import end_of_day
+from connector.decisions.allowlist.values import Kind, read_allow_value
 from connector.indicators.observables.canonical import canonical
 from connector.indicators.observables.errors import UnfitValueError
 from connector.model import Observable, ObservableType, Purpose
@@ -722,18 +723,19 @@ def test_prefixes_are_held_as_a_linear_scan_would(kind, network_type, base, bits
     st.integers(0, 20),
 )
 def test_spans_are_held_as_a_linear_scan_would(drawn, first, width):
-    spans = [
-        Span(start, start + length, Protection("g", str(number), until))
-        for number, (start, length, until) in enumerate(drawn)
-    ]
+    """The span that counts first of those that overlap has each number, and no other has."""
+    spans = [(start, start + length, number) for number, (start, length, _) in enumerate(drawn)]
     ranges = Ranges(spans)
 
-    def scan(low, high):
-        return dominant([s.protection.until for s in spans if s.first <= high and low <= s.last])
+    def scan(number):
+        return next((s[2] for s in spans if s[0] <= number <= s[1]), None)
 
-    at, touching = ranges.at(first, NOW), ranges.touching(first, first + width, NOW)
-    assert ("none" if at is None else at.until) == scan(first, first)
-    assert ("none" if touching is None else touching.until) == scan(first, first + width)
+    owners = [ranges[place][2] for place in ranges.touching(first, first)]
+    assert owners == [owner for owner in [scan(first)] if owner is not None]
+    pieces = [ranges[place] for place in ranges.touching(first, first + width)]
+    found = {number: owner for low, high, owner in pieces for number in range(low, high + 1)}
+    for number in range(first, first + width + 1):
+        assert found.get(number) == scan(number)
 
 
 labels = st.lists(st.sampled_from("ab"), min_size=1, max_size=4).map(tuple)
@@ -747,11 +749,14 @@ def reaches(scope, rule, name, host_only):
     """Tell by definition whether stopping a name (or just what is at it) hits a rule's name."""
     if scope is Scope.TREE and at_or_below(name, rule):
         return True
+    below_listed = name == rule or (len(rule) > 1 and at_or_below(name, rule))
     if host_only:
-        return scope is Scope.HOST and name == rule
+        return (scope is Scope.HOST and name == rule) or (scope is Scope.MAIL and below_listed)
     if scope is Scope.NAMES and at_or_below(name, rule):
         return True
-    return at_or_below(rule, name)
+    if scope is Scope.LISTED and below_listed:
+        return True
+    return scope is not Scope.MAIL and at_or_below(rule, name)
 
 
 @given(

@@ -19,25 +19,22 @@ from connector.config.warninglist_files import (
     warning_about,
 )
 from connector.decisions.allowlist.allowlist import Allowlist, BuiltinGroup, ExceptionRule
-from connector.decisions.allowlist.compact_index import (
+from connector.decisions.allowlist.networks import read_ipv4_networks, read_network
+from connector.decisions.allowlist.texts import (
+    MANY,
     Needles,
-    Networks,
     Parents,
     SortedTexts,
     Texts,
     parents_of,
 )
-from connector.decisions.allowlist.warninglist_entries import (
+from connector.decisions.allowlist.values import read_names, read_pattern
+from connector.decisions.allowlist.warninglists import (
     ListKind,
     Warninglist,
-    network_text,
-    plain_names,
-    read_network,
-    read_pattern,
-    read_plain_networks,
+    WarninglistIndex,
     types_of,
 )
-from connector.decisions.allowlist.warninglists import WarninglistIndex
 from connector.errors import ConfigError
 from connector.model import Observable, ObservableType
 
@@ -326,7 +323,6 @@ SOME_NAMES = st.lists(st.lists(LABELS, min_size=1, max_size=4).map(".".join), ma
 @given(SOME_NAMES, SOME_NAMES)
 def test_a_long_list_kept_as_text_answers_like_a_set(held, asked):
     texts = SortedTexts(list(held))
-    assert list(texts) == sorted(held)
     assert all((name in texts) == (name in set(held)) for name in [*held, *asked])
 
 
@@ -348,8 +344,9 @@ def test_what_is_above_many_lists_is_found_in_the_first_that_has_something_below
     for owner, (names, long) in reversed(list(enumerate(lists))):
         above.add_above(SortedTexts(list(names)) if long else names, owner)
         expected |= dict.fromkeys(parents_of(names), owner)
+    find = above.finder()
     for name in {*asked, *expected, *LABEL_ALONE}:
-        assert above.find(name) == expected.get(name), name
+        assert find(name) == expected.get(name), name
 
 
 @settings(deadline=None)  # a busy machine is no fault
@@ -375,20 +372,55 @@ NETWORKS = _networks(
 @settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(NETWORKS, max_size=12), NETWORKS)
 def test_networks_answer_as_the_standard_library_does(listed, asked):
-    ends = [(int(net[0]), int(net[-1]), number) for number, net in enumerate(listed)]
-    found = Networks(ends).touching(int(asked[0]), int(asked[-1]))
+    """Of lists as an index asks them: the widest network, of those that are alike the first."""
+    lists = [
+        of("cidr", str(net), attributes=ADDRESSES, name=str(number), number=number)
+        for number, net in enumerate(listed)
+    ]
+    found = protects(WarninglistIndex(lists), "ipv4-addr", str(asked).removesuffix("/32"))
     assert (found is not None) == any(asked.overlaps(net) for net in listed)
     if found is not None:
-        first, last, owner = found
-        assert network_text(4, first, last).partition("/")[0] == str(listed[owner][0])
-        assert asked.overlaps(listed[owner])
+        owner, told = int(found[0]), ip_network(found[1])
+        assert asked.overlaps(told)
+        assert told == listed[owner]
+        assert owner == listed.index(told)
+        assert not any(net != told and net.supernet_of(told) for net in listed)
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(
+    st.lists(st.tuples(st.sampled_from(["string", "hostname"]), SOME_NAMES), max_size=4),
+    st.lists(LABELS, min_size=1, max_size=4).map(".".join),
+    st.sampled_from([1, MANY]),
+)
+def test_lists_of_names_are_held_as_a_linear_scan_would_be_they_short_or_long(lists, name, many):
+    listed = [
+        of(kind, *names, name=str(number), number=number)
+        for number, (kind, names) in enumerate(lists)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("connector.decisions.allowlist.texts.MANY", many)
+        found = protects(WarninglistIndex(listed), "domain-name", name)
+    scanned = [
+        number
+        for number, (kind, names) in enumerate(lists)
+        if any(_holds(kind, entry, name) for entry in names)
+    ]
+    assert (found is not None) == bool(scanned)
+    assert found is None or int(found[0]) in scanned
+
+
+def _holds(kind, entry, name):
+    """Tell by definition whether stopping a name would stop what a list names."""
+    below = kind == "hostname" and "." in entry and name.endswith(f".{entry}")
+    return entry == name or entry.endswith(f".{name}") or below
 
 
 @settings(deadline=None)  # a busy machine is no fault
 @given(NETWORKS)
 def test_a_network_is_read_quickly_as_the_standard_library_reads_it(net):
     assert read_network(str(net)) == (4, int(net[0]), int(net[-1]))
-    assert read_plain_networks([str(net)]) == [(int(net[0]), int(net[-1]))]
+    assert read_ipv4_networks([str(net)]) == [(int(net[0]), int(net[-1]))]
 
 
 ENTRIES = st.one_of(
@@ -402,7 +434,7 @@ ENTRIES = st.one_of(
 @given(st.lists(ENTRIES, max_size=20))
 def test_networks_read_all_at_once_are_those_read_one_by_one(entries):
     alone = [read_network(entry) for entry in entries]
-    found = read_plain_networks(entries)
+    found = read_ipv4_networks(entries)
     if found is None:
         assert not entries or not all(span and span.version == 4 for span in alone)
     else:
@@ -410,8 +442,8 @@ def test_networks_read_all_at_once_are_those_read_one_by_one(entries):
 
 
 def test_texts_of_no_list_find_nothing():
-    assert Texts().find("a") is None
-    assert plain_names([]) == ([], [])
+    assert Texts().finder()("a") is None
+    assert read_names([]) == ([], [])
 
 
 def test_an_exception_that_ends_does_not_hide_a_warninglist_that_stays():

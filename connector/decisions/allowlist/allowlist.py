@@ -6,24 +6,17 @@ many share. Public suffixes protect themselves only: `gov` is one, `agency.gov` 
 kept off blocklists only may stand on watchlists: seeing it stops nobody.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
-from connector.decisions.allowlist.builtin import BuiltinGroup, builtin_rules
-from connector.decisions.allowlist.index import Protection, lasting
+from connector.decisions.allowlist.builtin import BuiltinGroup, BuiltinRule, builtin_rules
+from connector.decisions.allowlist.contents import Contents
+from connector.decisions.allowlist.index import AllowIndex
+from connector.decisions.allowlist.protection import Protection, Scope, lasting, live
 from connector.decisions.allowlist.public_suffixes import PublicSuffixes
-from connector.decisions.allowlist.purpose_index import AllowIndex, Draft
-from connector.decisions.allowlist.url_paths import split_url
-from connector.decisions.allowlist.values import (
-    AllowValue,
-    ExceptionRule,
-    Kind,
-    Scope,
-    SiteRule,
-    parse_site_lines,
-    read_allow_value,
-)
+from connector.decisions.allowlist.site import ExceptionRule, SiteRule, parse_site_lines
+from connector.decisions.allowlist.values import AllowValue, read_allow_value, read_host
 from connector.model import Observable, Purpose
 
 __all__ = [
@@ -82,24 +75,17 @@ class Allowlist:
                 f"not a built-in group: {', '.join(sorted(unknown))}; "
                 f"should be among {', '.join(BuiltinGroup)}"
             )
-        drafts = {purpose: Draft() for purpose in purposes}
-        for rule in builtin_rules(without):
-            value = read_allow_value(rule.value)
-            protection = Protection(rule.group, rule.value, why=rule.why, source=rule.source)
-            for purpose, draft in drafts.items():
-                if purpose is Purpose.BLOCK or not rule.watched:
-                    draft.add(value, rule.scope, protection)
-        own = () if BuiltinGroup.OWN_HOSTS in without else tuple(own_hosts)
-        added = [*map(_own_host, own), *map(_of_site, site), *map(_of_exception, exceptions)]
-        for draft in drafts.values():
-            for value, scope, protection in added:
-                draft.add(value, scope, protection)
+        rules = [*map(_of_builtin, builtin_rules(without))]
+        if BuiltinGroup.OWN_HOSTS not in without:
+            rules += map(_own_host, own_hosts)
+        rules += [*map(_of_site, site), *map(_of_exception, exceptions)]
+        rules.sort(key=lambda rule: rule.protection.end, reverse=True)
         suffixed = BuiltinGroup.PUBLIC_SUFFIXES not in without
         bounded = BuiltinGroup.WIDE_PREFIXES not in without
         suffixes = PublicSuffixes.shipped() if suffixed else None
         shortest = (shortest_ipv4, shortest_ipv6) if bounded else (0, 0)
         return cls(
-            {purpose: AllowIndex(draft, suffixes, shortest) for purpose, draft in drafts.items()},
+            {each: AllowIndex(_contents(rules, each), suffixes, shortest) for each in purposes},
             warninglists,
         )
 
@@ -110,21 +96,42 @@ class Allowlist:
 
         Of several it is the one that does so longest.
         """
-        found = self._indexes[purpose].find(observable, now)
+        found = live(self._indexes[purpose].find(observable), now)
         if self.warninglists is None or (found is not None and found.until is None):
             return found
         return lasting(found, self.warninglists.protects(observable, purpose))
 
 
-_Added = tuple[AllowValue, Scope, Protection]
+class _Rule(NamedTuple):
+    """A value that was read, how far it reaches and who protects it, maybe on blocklists only."""
+
+    value: AllowValue
+    scope: Scope
+    protection: Protection
+    watched: bool = False
 
 
-def _of_site(rule: SiteRule) -> _Added:
-    return _read(rule.value, rule.source), rule.scope, _protection(rule, rule.group)
+def _contents(rules: Sequence[_Rule], purpose: Purpose) -> Contents:
+    """Return the contents of an index for lists of a purpose; what lasts longest is named first."""
+    contents = Contents()
+    for number, rule in enumerate(rules):
+        if purpose is Purpose.BLOCK or not rule.watched:
+            contents.owners[number] = rule.protection
+            contents.add(rule.value, rule.scope, number)
+    return contents
 
 
-def _of_exception(rule: ExceptionRule) -> _Added:
-    return _read(rule.value, rule.source), Scope.TREE, _protection(rule, "exception")
+def _of_builtin(rule: BuiltinRule) -> _Rule:
+    protection = Protection(rule.group, rule.value, why=rule.why, source=rule.source)
+    return _Rule(read_allow_value(rule.value), rule.scope, protection, rule.watched)
+
+
+def _of_site(rule: SiteRule) -> _Rule:
+    return _Rule(_read(rule), rule.scope, _protection(rule, rule.group))
+
+
+def _of_exception(rule: ExceptionRule) -> _Rule:
+    return _Rule(_read(rule), Scope.TREE, _protection(rule, "exception"))
 
 
 def _protection(rule: SiteRule | ExceptionRule, group: str) -> Protection:
@@ -132,24 +139,16 @@ def _protection(rule: SiteRule | ExceptionRule, group: str) -> Protection:
     return Protection(group, rule.value, rule.until, why, rule.source)
 
 
-def _own_host(host: str) -> _Added:
-    protection = Protection(BuiltinGroup.OWN_HOSTS, host, why="a host this service talks to")
-    return _read_host(host), Scope.HOST, protection
-
-
-def _read(value: str, source: str) -> AllowValue:
+def _read(rule: SiteRule | ExceptionRule) -> AllowValue:
     try:
-        return read_allow_value(value)
+        return read_allow_value(rule.value)
     except ValueError as error:
-        raise ValueError(f"{source}: {value}: {error}") from error
+        raise ValueError(f"{rule.source}: {rule.value}: {error}") from error
 
 
-def _read_host(text: str) -> AllowValue:
-    """Read a host as it stands in options: name, address, prefix, host and port, or URL."""
+def _own_host(host: str) -> _Rule:
+    protection = Protection(BuiltinGroup.OWN_HOSTS, host, why="a host this service talks to")
     try:
-        value = read_allow_value(text)
-    except ValueError:
-        value = None
-    if value is not None and value.kind is not Kind.URL:
-        return value
-    return _read(split_url(text)[0], BuiltinGroup.OWN_HOSTS)
+        return _Rule(read_host(host), Scope.HOST, protection)
+    except ValueError as error:
+        raise ValueError(f"{BuiltinGroup.OWN_HOSTS}: {host}: {error}") from error

@@ -7,9 +7,10 @@ from types import MappingProxyType
 from typing import Final
 
 from connector.decisions.allowlist.kept_hosts import kept_hosts
+from connector.decisions.allowlist.protection import Scope
 from connector.decisions.allowlist.system_files import SYSTEM_FILES
 from connector.decisions.allowlist.trivial_files import trivial_digests
-from connector.decisions.allowlist.values import Kind, Scope, read_allow_value
+from connector.decisions.allowlist.values import Kind, read_allow_value
 from connector.model import ObservableType
 
 __all__ = ["BuiltinGroup", "BuiltinRule", "builtin_rules"]

@@ -1,206 +1,232 @@
-"""Indexes that answer who protects a value, by containment both ways, without a linear scan.
+"""The index of an allowlist: asked who protects an observable, by containment, both ways."""
 
-Where several protections reach one place, the one that lasts longest stands for all: it is in
-force whenever any of them is.
-"""
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
+from typing import Final
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from heapq import heappop, heappush
-from typing import NamedTuple
+from connector.decisions.allowlist.builtin import BuiltinGroup
+from connector.decisions.allowlist.contents import Contents
+from connector.decisions.allowlist.names import Found, NameIndex
+from connector.decisions.allowlist.networks import (
+    Network,
+    Ranges,
+    Span,
+    address_number,
+    is_address,
+)
+from connector.decisions.allowlist.protection import Protection, Scope, lasting
+from connector.decisions.allowlist.public_suffixes import PublicSuffixes
+from connector.decisions.allowlist.url_paths import is_root, split_url
+from connector.model import Observable, ObservableType
 
-__all__ = ["Names", "Paths", "Protection", "Ranges", "Span", "keep", "lasting", "live"]
+__all__ = ["AllowIndex"]
 
-
-@dataclass(frozen=True, slots=True)
-class Protection:
-    """Who protects a value: the group and its entry, until when (None: always), and why."""
-
-    group: str
-    value: str
-    until: datetime | None = None
-    why: str = ""
-    source: str = ""
-
-
-def lasting(one: Protection | None, other: Protection | None) -> Protection | None:
-    """Return the protection that ends last; the first of two that end together."""
-    if one is None or other is None:
-        return one or other
-    if one.until is None:
-        return one
-    return other if other.until is None or other.until > one.until else one
-
-
-def ipv4_number(text: str) -> int:
-    """Return the number of an IPv4 address in its canonical form."""
-    first, second, third, fourth = text.split(".")
-    return int(first) << 24 | int(second) << 16 | int(third) << 8 | int(fourth)
+_T = ObservableType
+_Ask = Callable[[Observable], Iterable[Found]]
+_LONGEST_SEARCHED: Final = 2048
+# The owners that no contents have: rules in code.
+_SUFFIX, _WIDE = -1, -2
+_IN_CODE: Final = {
+    _SUFFIX: Protection(BuiltinGroup.PUBLIC_SUFFIXES, "", why="public suffix"),
+    _WIDE: Protection(
+        BuiltinGroup.WIDE_PREFIXES, "", why="so wide an entry stops many who did nothing"
+    ),
+}
 
 
-def live(protection: Protection | None, now: datetime) -> Protection | None:
-    """Return the protection while it is in force; it has ended at `until`."""
-    if protection is None or protection.until is None or now < protection.until:
-        return protection
-    return None
+class AllowIndex:
+    """Answers who protects an observable; made once of its contents and never changed.
 
-
-def keep(index: dict[str, Protection], key: str, protection: Protection) -> None:
-    """Put a protection under a key unless one that lasts as long is there."""
-    if lasting(index.get(key), protection) is protection:
-        index[key] = protection
-
-
-class Span(NamedTuple):
-    """Numbers from `first` to `last`, both included, and who protects them."""
-
-    first: int
-    last: int
-    protection: Protection
-
-
-class Ranges:
-    """Protected spans of numbers, cut into pieces that do not overlap, for binary search."""
-
-    __slots__ = ("_found", "_starts")
-
-    def __init__(self, spans: Iterable[Span] = ()) -> None:
-        self._starts: list[int] = [0]
-        self._found: list[Protection | None] = [None]
-        for start, protection in _pieces(list(spans)):
-            if start == 0:
-                self._found[0] = protection
-            elif protection is not self._found[-1]:
-                self._starts.append(start)
-                self._found.append(protection)
-
-    def at(self, number: int, now: datetime) -> Protection | None:
-        """Return who protects a number."""
-        return live(self._found[bisect_right(self._starts, number) - 1], now)
-
-    def touching(self, first: int, last: int, now: datetime) -> Protection | None:
-        """Return who protects any number from `first` to `last`."""
-        best: Protection | None = None
-        begin = bisect_right(self._starts, first) - 1
-        for place in range(begin, bisect_right(self._starts, last)):
-            best = lasting(best, self._found[place])
-            if best is not None and best.until is None:
-                return best
-        return live(best, now)
-
-
-def _pieces(spans: Sequence[Span]) -> Iterator[tuple[int, Protection | None]]:
-    """Sweep over all edges and yield who stands for the numbers from each edge on."""
-    waiting = sorted(range(len(spans)), key=lambda place: spans[place].first, reverse=True)
-    edges = sorted({span.first for span in spans} | {span.last + 1 for span in spans})
-    open_spans: list[tuple[float, int, int]] = []
-    for edge in edges:
-        while waiting and spans[waiting[-1]].first == edge:
-            place = waiting.pop()
-            heappush(open_spans, _rank(spans[place], place))
-        while open_spans and spans[open_spans[0][2]].last < edge:
-            heappop(open_spans)
-        yield edge, spans[open_spans[0][2]].protection if open_spans else None
-
-
-def _rank(span: Span, place: int) -> tuple[float, int, int]:
-    """Order spans: the one that ends last, of those the narrowest, of those the first."""
-    until = span.protection.until or datetime.max.replace(tzinfo=UTC)
-    return (-until.timestamp(), span.last - span.first, place)
-
-
-class Names:
-    """Protected domain names, found from names at, below and above them."""
-
-    __slots__ = ("_above", "_below", "_hosts", "_named", "_shared")
-
-    def __init__(self) -> None:
-        self._below: dict[str, Protection] = {}
-        self._named: dict[str, Protection] = {}
-        self._hosts: dict[str, Protection] = {}
-        self._shared: dict[str, Protection] = {}
-        self._above: dict[str, Protection] = {}
-
-    def add_tree(self, name: str, protection: Protection) -> None:
-        """Protect a name and everything below it."""
-        keep(self._below, name, protection)
-        self._add_above(name, protection)
-
-    def add_names(self, name: str, protection: Protection) -> None:
-        """Protect a name and all names below it, but not what is at them."""
-        keep(self._named, name, protection)
-        self._add_above(name, protection)
-
-    def add_host(self, name: str, protection: Protection) -> None:
-        """Protect one host, all that is at it, and nothing below it."""
-        keep(self._hosts, name, protection)
-        self._add_above(name, protection)
-
-    def add_shared(self, name: str, protection: Protection) -> None:
-        """Protect a name that many share: the name, but not what each of them has at it."""
-        keep(self._shared, name, protection)
-        self._add_above(name, protection)
-
-    def _add_above(self, name: str, protection: Protection) -> None:
-        for parent in _parents(name):
-            keep(self._above, parent, protection)
-
-    def find(self, name: str, now: datetime) -> Protection | None:
-        """Return who would suffer if a name, or all names below it, were stopped."""
-        best: Protection | None = None
-        for index in (self._hosts, self._shared, self._above):
-            if name in index:
-                best = lasting(best, index[name])
-        best = lasting(best, _over(self._below, name))
-        return live(lasting(best, _over(self._named, name)), now)
-
-    def find_host(self, name: str, now: datetime) -> Protection | None:
-        """Return who would suffer if only something at this very host were stopped."""
-        return live(lasting(self._hosts.get(name), _over(self._below, name)), now)
-
-
-def _over(trees: dict[str, Protection], name: str) -> Protection | None:
-    """Return who protects a name as part of a tree."""
-    best: Protection | None = None
-    while name and trees:
-        if name in trees:
-            best = lasting(best, trees[name])
-        name = name.partition(".")[2]
-    return best
-
-
-def _parents(name: str) -> Iterator[str]:
-    while parent := name.partition(".")[2]:
-        yield parent
-        name = parent
-
-
-class Paths:
-    """Protected URLs: each with what is below its path, found from URLs below and above it.
-
-    A URL is given as its steps: `host`, `host/a`, `host/a/b`, `host/a/b?query`.
+    Of several protections the one that lasts longest stands for all: it is in force whenever any
+    of them is. Of those that end together it is the first that is found. Prefixes shorter than
+    the two bounds, of IPv4 and of IPv6, are protected as `wide_prefixes`.
     """
 
-    __slots__ = ("_above", "_below")
+    def __init__(
+        self,
+        contents: Contents,
+        suffixes: PublicSuffixes | None = None,
+        shortest: tuple[int, int] = (0, 0),
+    ) -> None:
+        self._owners = {**contents.owners, **_IN_CODE}
+        self._suffixes = suffixes
+        self._shortest = {4: (shortest[0], 32), 6: (shortest[1], 128)}
+        self._names = NameIndex(contents.names)
+        self._page_trees, self._pages = (
+            pages.index(scope) for scope, pages in contents.pages.items()
+        )
+        self._held, self._shared = (
+            {version: self._ranges(spans, scope) for version, spans in by_version.items()}
+            for scope, by_version in contents.networks.items()
+        )
+        self._as_numbers = self._ranges(contents.as_numbers, Scope.TREE)
+        self._texts = {kind: texts.finder() for kind, texts in contents.texts.items() if texts}
+        self._needles = contents.needles
+        self._patterns = contents.patterns
+        self._asks = {kind: tuple(self._asks_of(kind)) for kind in ObservableType}
 
-    def __init__(self) -> None:
-        self._below: dict[str, Protection] = {}
-        self._above: dict[str, Protection] = {}
+    def _ranges(self, spans: list[Span], scope: Scope) -> Ranges:
+        """Return an index of spans; where they overlap, the longest lasting are told.
 
-    def __bool__(self) -> bool:
-        return bool(self._below)
+        Of those it is the narrowest, as a person means just it; of shared networks the widest.
+        """
+        sign = -1 if scope is Scope.SHARED else 1
 
-    def add(self, steps: Sequence[str], protection: Protection) -> None:
-        """Protect a URL and everything below it."""
-        keep(self._below, steps[-1], protection)
-        for step in steps[:-1]:
-            keep(self._above, step, protection)
+        def rank(span: Span) -> tuple[float, int, int]:
+            first, last, owner = span
+            return -self._owners[owner].end.timestamp(), sign * (last - first), owner
 
-    def find(self, steps: Sequence[str], now: datetime) -> Protection | None:
-        """Return who would suffer if a URL, or all that begins with it, were stopped."""
-        best = self._above.get(steps[-1])
-        for step in steps:
-            best = lasting(best, self._below.get(step))
-        return live(best, now)
+        return Ranges(sorted(spans, key=rank))
+
+    def find(self, observable: Observable) -> Protection | None:
+        """Return who protects a canonical observable longest, be that over or not."""
+        best: Protection | None = None
+        for ask in self._asks.get(observable.type, ()):
+            for owner, entry, why in ask(observable):
+                protection = self._owners[owner]
+                if not protection.value:  # of a list it is told what was found
+                    protection = replace(protection, value=entry, why=why or protection.why)
+                best = lasting(best, protection)
+                if best is not None and best.until is None:
+                    return best
+        return best
+
+    def _asks_of(self, kind: ObservableType) -> Iterator[_Ask]:
+        """Yield the look-ups for a type, in the order in which what they find is told."""
+        yield from self._asks_by_place(kind)
+        if kind in self._texts:
+            yield self._of_text
+        if kind is _T.EMAIL_ADDR and self._names.has_mailboxes:
+            yield self._of_mailbox
+        if kind in self._needles:
+            yield self._of_needles
+        if kind in self._patterns:
+            yield self._of_patterns
+        if kind is _T.EMAIL_ADDR:
+            yield self._of_mail_host
+
+    def _asks_by_place(self, kind: ObservableType) -> Iterator[_Ask]:
+        match kind:
+            case _T.IPV4_ADDR | _T.IPV6_ADDR:
+                yield self._of_network
+            case _T.ENDPOINT:
+                yield self._of_endpoint
+            case _T.DOMAIN_NAME:
+                yield self._of_domain
+            case _T.URL:
+                if self._page_trees:
+                    yield self._of_page_tree
+                yield self._of_url
+                if self._pages:
+                    yield self._of_page
+            case _T.AUTONOMOUS_SYSTEM if self._as_numbers:
+                yield self._of_as_number
+
+    def _of_network(self, observable: Observable) -> Iterable[Found]:
+        address, slash, length = observable.value.partition("/")
+        version, first = address_number(address)
+        if not slash:
+            return self._touching(version, first, first)
+        shortest, bits = self._shortest[version]
+        if int(length) < shortest:
+            return ((_WIDE, f"prefixes shorter than /{shortest}", ""),)
+        return self._touching(version, first, first + (1 << bits - int(length)) - 1)
+
+    def _touching(self, version: int, first: int, last: int) -> Iterable[Found]:
+        """Return who would suffer if addresses were stopped."""
+        held = self._held[version].touching(first, last)
+        shared = self._shared[version].touching(first, last)
+        if not held and not shared:  # as nearly always
+            return ()
+        return chain(self._holding(version, held), self._sharing(version, shared))
+
+    def _holding(self, version: int, places: range) -> Iterator[Found]:
+        """Yield who protects addresses with all that is at them."""
+        ranges = self._held[version]
+        for place in places:
+            yield ranges[place][2], "", ""
+
+    def _sharing(self, version: int, places: range) -> Iterator[Found]:
+        ranges = self._shared[version]
+        for place in reversed(places):
+            first, last, owner = ranges[place]
+            yield owner, Network(version, first, last).text, ""
+
+    def _of_endpoint(self, observable: Observable) -> Iterable[Found]:
+        version, number = address_number(observable.value.rpartition(":")[0].strip("[]"))
+        return self._touching(version, number, number)
+
+    def _at_host(self, host: str) -> Iterable[Found]:
+        """Return who protects all that is at a host."""
+        if not is_address(host):
+            return self._names.at_host(host)
+        version, number = address_number(host)
+        places = self._held[version].touching(number, number)
+        return self._holding(version, places) if places else ()
+
+    def _stopped(self, name: str) -> Iterable[Found]:
+        """Return who would suffer if a name, or all names below it, were stopped."""
+        if self._suffixes is not None and name in self._suffixes:
+            return ((_SUFFIX, name, ""),)
+        return self._names.stopped(name)
+
+    def _of_domain(self, observable: Observable) -> Iterable[Found]:
+        """Look a name up; `*.name` is held like the name, as targets differ on it."""
+        return self._stopped(observable.value.removeprefix("*."))
+
+    def _of_url(self, observable: Observable) -> Iterable[Found]:
+        """Look the host of a URL up.
+
+        Targets widen a URL without path to its whole host, some to the names below it too.
+        """
+        host, path = split_url(observable.value)
+        if not is_root(path):
+            return self._at_host(host)
+        if is_address(host):
+            version, number = address_number(host)
+            return self._touching(version, number, number)
+        return chain(self._stopped(host), self._names.at_host(host))
+
+    def _of_page_tree(self, observable: Observable) -> Iterable[Found]:
+        return self._page_trees.stopped(observable.value)
+
+    def _of_page(self, observable: Observable) -> Iterable[Found]:
+        return self._pages.stopped(observable.value)
+
+    def _of_as_number(self, observable: Observable) -> Iterable[Found]:
+        number = int(observable.value.upper().removeprefix("AS"))
+        for place in self._as_numbers.touching(number, number):
+            yield self._as_numbers[place][2], observable.value, ""
+
+    def _of_text(self, observable: Observable) -> Iterable[Found]:
+        kind, value = observable
+        owner = self._texts[kind](value.casefold())
+        return () if owner is None else ((owner, value, ""),)
+
+    def _of_mailbox(self, observable: Observable) -> Iterable[Found]:
+        domain = observable.value.casefold().rpartition("@")[2]
+        for owner, _, why in self._names.mailboxes(domain):
+            yield owner, observable.value, why
+
+    def _of_mail_host(self, observable: Observable) -> Iterable[Found]:
+        """Look the host of an address up; with a wildcard it stands for its whole domain."""
+        host = observable.value.lower().rpartition("@")[2]
+        if host.startswith("["):
+            return self._at_host(host.strip("[]").removeprefix("ipv6:"))
+        return self._stopped(host) if observable.wild else self._names.at_host(host)
+
+    def _of_needles(self, observable: Observable) -> Iterable[Found]:
+        hit = self._needles[observable.type].find(_searched(observable).casefold())
+        return () if hit is None else ((hit[1], hit[0], "occurs in it"),)
+
+    def _of_patterns(self, observable: Observable) -> Iterable[Found]:
+        searched = _searched(observable)
+        for pattern, owner in self._patterns[observable.type]:
+            if pattern.search(searched):
+                yield owner, pattern.pattern, "matches it"
+
+
+def _searched(observable: Observable) -> str:
+    """Return the part of a value in which texts and patterns are looked for."""
+    return observable.value.removeprefix("*.")[:_LONGEST_SEARCHED]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-from connector.decisions.allowlist.values import Scope
+from connector.decisions.allowlist.protection import Scope
 
 __all__ = ["KeptHost", "kept_hosts", "parse_kept_hosts"]
 

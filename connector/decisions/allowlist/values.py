@@ -1,70 +1,47 @@
-"""What people write into an allowlist: values read into the form that the index looks up."""
+"""What stands in an allowlist: values read into the form that the index looks up.
+
+`read_allow_value` takes one value of a person, a site's file or the built-in groups, tells by
+itself what it is, and says what is wrong with it. `read_host` takes one of an option. The entries
+of a warninglist are of a kind that the list tells: `read_names`, `read_digests`, `read_words` and
+`read_pattern` take them as they come, many at once, and leave out what is none.
+"""
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
 import idna
 
-from connector.decisions.allowlist.url_paths import split_url
+from connector.decisions.allowlist.url_paths import split_url, url_steps
 from connector.model import ObservableType
 
 __all__ = [
+    "CERTIFICATES",
+    "DIGESTS",
+    "FILES",
     "AllowValue",
-    "ExceptionRule",
     "Kind",
-    "Scope",
-    "SiteRule",
-    "end_of_day",
-    "parse_site_lines",
     "read_allow_value",
+    "read_as_numbers",
+    "read_digests",
+    "read_host",
+    "read_names",
+    "read_pattern",
+    "read_words",
 ]
 
-
-class Scope(StrEnum):
-    """How far the protection of a domain name reaches.
-
-    `TREE`: the name, all names below it, and what is at them. `NAMES`: the same names, but not what
-    is at them. `HOST`: this name and what is at it. `SHARED`: this name alone.
-    """
-
-    TREE = "tree"
-    NAMES = "names"
-    HOST = "host"
-    SHARED = "shared"
-
-
-@dataclass(frozen=True, slots=True)
-class SiteRule:
-    """One line of a site file or warninglist: a domain means this name and everything below."""
-
-    value: str
-    source: str
-    why: str = ""
-    ticket: str = ""
-    until: datetime | None = None
-    group: str = "site"
-    scope: Scope = Scope.TREE
-
-
-@dataclass(frozen=True, slots=True)
-class ExceptionRule:
-    """One more value that must not be stopped, until its end; a domain with everything below."""
-
-    value: str
-    why: str = ""
-    ticket: str = ""
-    until: datetime | None = None
-    source: str = "allowlist.exceptions"
-
-
-def end_of_day(day: date) -> datetime:
-    """Return the instant at which a day ends in UTC: an entry `until` a day holds all that day."""
-    return datetime.combine(day + timedelta(days=1), time(), UTC)
+_T = ObservableType
+FILES: Final = frozenset({_T.FILE_MD5, _T.FILE_SHA1, _T.FILE_SHA256, _T.FILE_SHA512})
+CERTIFICATES: Final = frozenset({_T.X509_SHA1, _T.X509_SHA256})
+DIGESTS: Final = {
+    32: frozenset({_T.FILE_MD5}),
+    40: frozenset({_T.FILE_SHA1, _T.X509_SHA1}),
+    64: frozenset({_T.FILE_SHA256, _T.X509_SHA256}),
+    128: frozenset({_T.FILE_SHA512}),
+}
 
 
 class Kind(StrEnum):
@@ -88,18 +65,18 @@ class AllowValue:
 
 
 _ADDRESS: Final = re.compile(r"[0-9.]+(/[0-9.]*)?|[0-9a-f.]*:[0-9a-f:.]*(%.*)?(/[0-9]*)?", re.I)
-_AS_NUMBERS: Final = re.compile(r"as([0-9]{1,10})(?:-(?:as)?([0-9]{1,10}))?", re.I)
-_DIGEST: Final = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{128})", re.I)
+_AS_NUMBERS: Final = re.compile(r"(?:as)?([0-9]{1,10})(?:-(?:as)?([0-9]{1,10}))?", re.I)
+_HEX: Final = re.compile(r"[0-9a-f]+", re.I)
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _WILD: Final = re.compile(r"[*?%]")
 _LAST_AS_NUMBER: Final = 2**32 - 1
 _TEXT_TYPES: Final = (
-    ObservableType.EMAIL_SUBJECT,
-    ObservableType.FILE_NAME,
-    ObservableType.USER_AGENT,
-    ObservableType.MUTEX,
-    ObservableType.REGISTRY_KEY,
-    ObservableType.PROCESS_COMMAND,
+    _T.EMAIL_SUBJECT,
+    _T.FILE_NAME,
+    _T.USER_AGENT,
+    _T.MUTEX,
+    _T.REGISTRY_KEY,
+    _T.PROCESS_COMMAND,
 )
 
 
@@ -114,17 +91,17 @@ def read_allow_value(text: str) -> AllowValue:
     text = text.strip()
     kind, colon, rest = text.partition(":")
     if colon and kind in _TEXT_TYPES:
-        return _text(kind, rest.strip())
-    if kind == ObservableType.EMAIL_ADDR and "@" in rest:
+        return _text(kind, rest)
+    if kind == _T.EMAIL_ADDR and "@" in rest:
         return _mail(rest.strip())
     if not text or not text.isprintable() or " " in text:
         raise ValueError("should be one value without spaces; text after it is written as # why")
-    if _DIGEST.fullmatch(text):
+    if len(text) in DIGESTS and _HEX.fullmatch(text):
         return AllowValue(Kind.DIGEST, text.lower())
     if _ADDRESS.fullmatch(text):
         return _network(text)
-    if found := _AS_NUMBERS.fullmatch(text):
-        return _as_numbers(int(found[1]), int(found[2] or found[1]))
+    if text[:2].lower() == "as" and (found := read_as_numbers(text)):
+        return _as_numbers(*found)
     if "/" in text:
         return _url(text)
     if "@" in text:
@@ -132,10 +109,22 @@ def read_allow_value(text: str) -> AllowValue:
     return AllowValue(Kind.NAME, _name(text))
 
 
+def read_host(text: str) -> AllowValue:
+    """Read a host as it stands in options: name, address, prefix, host and port, or URL."""
+    try:
+        value = read_allow_value(text)
+    except ValueError:
+        value = None
+    if value is not None and value.kind is not Kind.URL:
+        return value
+    return read_allow_value(split_url(text)[0])
+
+
 def _text(kind: str, text: str) -> AllowValue:
-    if not text:
+    (word,) = read_words([text])
+    if not word:
         raise ValueError(f"should have a value after {kind}:")
-    return AllowValue(Kind.TEXT, f"{kind}:{text.casefold()}")
+    return AllowValue(Kind.TEXT, f"{kind}:{word}")
 
 
 def _network(text: str) -> AllowValue:
@@ -157,6 +146,12 @@ def _network(text: str) -> AllowValue:
     if mapped is not None and network.prefixlen > 96:
         return AllowValue(Kind.NETWORK, f"{mapped}/{network.prefixlen - 96}")
     return AllowValue(Kind.NETWORK, str(network))
+
+
+def read_as_numbers(text: str) -> tuple[int, int] | None:
+    """Return first and last number of AS64500, 64500 or AS64496-AS64511; None where it is none."""
+    found = _AS_NUMBERS.fullmatch(text)
+    return (int(found[1]), int(found[2] or found[1])) if found else None
 
 
 def _as_numbers(first: int, last: int) -> AllowValue:
@@ -182,14 +177,13 @@ def _mail(text: str) -> AllowValue:
 
 
 def _name(text: str) -> str:
-    name = text.lower().removeprefix("*").removeprefix(".").removesuffix(".")
-    if not name.isascii():
-        try:
-            name = idna.encode(name, uts46=True).decode("ascii")
-        except idna.IDNAError as error:
-            raise ValueError(f"should be a domain name: {error}") from error
+    try:
+        name = _canonical_name(text)
+    except idna.IDNAError as error:
+        raise ValueError(f"should be a domain name: {error}") from error
     labels = name.split(".")
-    if len(name) > 253 or not all(map(_LABEL.fullmatch, labels)) or labels[-1].isdigit():
+    plain = ".." not in text and all(map(_LABEL.fullmatch, labels))
+    if len(name) > 253 or not plain or labels[-1].isdigit():
         raise ValueError(
             "should be an address, prefix, domain, URL, e-mail address, digest or AS number, "
             "written plainly (bad.example, not bad[.]example)"
@@ -197,30 +191,68 @@ def _name(text: str) -> str:
     return name
 
 
-def parse_site_lines(source: str, lines: Iterable[str]) -> tuple[list[SiteRule], list[str]]:
-    """Return the rules of a site file, and its problems, each with file, line and word.
-
-    A line is a value, and behind ` #` why it is there.
-    """
-    rules: list[SiteRule] = []
-    problems: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        place = f"{source}:{number}"
-        value, why = _split_comment(line.lstrip("\ufeff"))
-        if not value:
-            continue
-        try:
-            read_allow_value(value)
-        except ValueError as error:
-            problems.append(f"{place}: {value[:80]}: {error}")
-        else:
-            rules.append(SiteRule(value, place, why))
-    return rules, problems
+def _canonical_name(text: str) -> str:
+    """Return a name without what stands for `and all below`; raise IDNAError where that is none."""
+    name = text.lower().removeprefix("*").strip(".")
+    return name if name.isascii() else idna.encode(name, uts46=True).decode("ascii")
 
 
-def _split_comment(line: str) -> tuple[str, str]:
-    """A # starts a comment at the start of a line or behind a space; a URL may hold one."""
-    found = re.search(r"(?:^|\s)#", line)
-    if found is None:
-        return line.strip(), ""
-    return line[: found.start()].strip(), line[found.end() :].strip()
+_LOOK: Final = 10_000
+_UNUSUAL: Final = ("*", "/", ":", " ", "\n.", ".\n")
+
+
+def read_names(entries: list[str]) -> tuple[list[str], list[list[str]]]:
+    """Return the names among entries, and the steps of each URL; what is neither falls out."""
+    if all(_usual(entries[at : at + _LOOK]) for at in range(0, len(entries), _LOOK)):
+        return entries, []
+    names, pages = [], []
+    for entry in map(str.strip, entries):
+        steps = url_steps(entry) if "/" in entry else [_listed_name(entry)]
+        if "/" in steps[-1]:
+            pages.append(steps)
+        elif steps[-1]:
+            names.append(steps[-1])
+    return names, pages
+
+
+def _usual(entries: list[str]) -> bool:
+    """Return whether entries are plain names, found out without looking at each: there are many."""
+    text = "\n" + "\n".join(entries) + "\n"
+    return text.isascii() and text == text.lower() and not any(mark in text for mark in _UNUSUAL)
+
+
+def _listed_name(entry: str) -> str:
+    try:
+        return _canonical_name(entry)
+    except idna.IDNAError:
+        return ""
+
+
+def read_digests(entries: Iterable[str], types: Collection[ObservableType]) -> list[str]:
+    """Return those entries that are as long as a digest of one of these types."""
+    lengths = {length for length, kinds in DIGESTS.items() if not kinds.isdisjoint(types)}
+    return [entry.lower() for entry in entries if len(entry) in lengths]
+
+
+def read_words(entries: Iterable[str]) -> list[str]:
+    """Return texts in the form in which they are compared: their case is no difference."""
+    return [entry.strip().casefold() for entry in entries]
+
+
+_PATTERN: Final = re.compile(r"/(.*)/([a-z]*)", re.DOTALL)
+_FLAGS: Final = {"i": re.I, "m": re.M, "s": re.S, "x": re.X, "g": 0, "u": 0}
+
+
+def read_pattern(entry: str) -> re.Pattern[str] | None:
+    """Return a regular expression written as `/pattern/flags`; None if it cannot be read."""
+    framed = _PATTERN.fullmatch(entry)
+    body, letters = (framed[1], framed[2]) if framed else (entry, "")
+    flags = 0
+    for letter in letters:
+        if letter not in _FLAGS:
+            return None
+        flags |= _FLAGS[letter]
+    try:
+        return re.compile(body, flags) if body else None
+    except (re.error, OverflowError, RecursionError):
+        return None

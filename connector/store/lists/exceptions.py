@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from connector.decisions.allowlist.values import ExceptionRule, read_allow_value
+from connector.decisions.allowlist.site import ExceptionRule
+from connector.decisions.allowlist.values import read_allow_value
 from connector.instants import to_datetime
 from connector.store.database import Database
 from connector.store.transaction import Transaction

@@ -1,21 +1,23 @@
-"""Compact indexes of very many entries, each with the number of the list that bears it.
+"""Texts with the numbers of their owners, in little memory however many they are.
 
 A million names as a set or dictionary take 150 MB. Lists come sorted, so that long ones are kept
 as sorted text in blocks, for a binary search and one look into a block: exact, and no larger than
-the text itself. Of several lists that bear an entry, the one with the lowest number stands for all.
+the text itself. Of several owners of a text the one with the lowest number stands for all.
 """
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import chain, repeat
 from operator import itemgetter
 from typing import Final
 
-__all__ = ["Needles", "Networks", "Parents", "SortedTexts", "Texts", "parents_of"]
+__all__ = ["MANY", "Find", "Needles", "Parents", "SortedTexts", "Texts", "parents_of"]
+
+Find = Callable[[str], int | None]
 
 _BLOCK: Final = 48
-_MANY: Final = 50_000
+MANY: Final = 50_000
 _LONGEST_STEM: Final = 4
 _AFTER_ALL: Final = "\x7f"
 # In lines, what is after the first dot where there is a second one; and after `www` not at once.
@@ -43,9 +45,6 @@ class SortedTexts:
         at = bisect_right(self._blocks, line + _AFTER_ALL) - 1
         return at >= 0 and line in self._blocks[at]
 
-    def __iter__(self) -> Iterator[str]:
-        return chain.from_iterable(block[1:-1].split("\n") for block in self._blocks)
-
     def parents(self) -> list[str]:
         """Return every name above these, each once, but for what `holds_below` tells."""
         # Most names have only a top-level domain above them, and are passed over in C.
@@ -70,7 +69,7 @@ def _above(block: str) -> list[str]:
 
 
 class Texts:
-    """Texts of many lists: short lists together, long ones each by itself."""
+    """Texts of many owners: short lists together, long ones each by itself."""
 
     __slots__ = ("_few", "_many")
 
@@ -78,9 +77,12 @@ class Texts:
         self._few: dict[str, int] = {}
         self._many: list[tuple[int, SortedTexts]] = []
 
-    def add(self, texts: list[str], owner: int) -> Iterable[str]:
-        """Take over the texts of a list, and return them in the form in which they are kept."""
-        if len(texts) > _MANY:
+    def __bool__(self) -> bool:
+        return bool(self._few or self._many)
+
+    def add(self, texts: list[str], owner: int) -> list[str] | SortedTexts:
+        """Take over the texts of an owner, and return them in the form in which they are kept."""
+        if len(texts) > MANY:
             long = SortedTexts(texts)
             self._many.append((owner, long))
             self._many.sort(key=itemgetter(0))
@@ -91,8 +93,11 @@ class Texts:
                 few[text] = owner
         return texts
 
-    def find(self, text: str) -> int | None:
-        """Return the first list that bears a text."""
+    def finder(self) -> Find:
+        """Return what finds the first owner of a text; nothing may be added from then on."""
+        return self._find if self._many else self._few.get
+
+    def _find(self, text: str) -> int | None:
         best = self._few.get(text)
         for owner, texts in self._many:
             if best is not None and best < owner:
@@ -101,9 +106,24 @@ class Texts:
                 return owner
         return best
 
+    @property
+    def few(self) -> Collection[str] | None:
+        """The texts; None where they are too many to be held once more."""
+        return None if self._many else self._few
+
+
+def none_of(held: Iterable[Texts]) -> Callable[[Iterable[str]], bool]:
+    """Return what tells quickly that none of some texts is among these; False where it cannot."""
+    known: set[str] = set()
+    for texts in held:
+        if texts.few is None:
+            return lambda _: False
+        known.update(texts.few)
+    return frozenset(known).isdisjoint
+
 
 class Parents:
-    """What is above the entries of many lists: names by their names, and URLs by their steps."""
+    """The names above those of many owners."""
 
     __slots__ = ("_long", "_texts")
 
@@ -111,11 +131,11 @@ class Parents:
         self._texts = Texts()
         self._long: list[tuple[int, SortedTexts]] = []
 
-    def add(self, steps: list[str], owner: int) -> None:
-        """Add what is above an entry."""
-        self._texts.add(steps, owner)
+    def add(self, name: str, owner: int) -> None:
+        """Add a name that has something below it, and every name above it."""
+        self._texts.add([name, *parents_of([name])], owner)
 
-    def add_above(self, names: Iterable[str], owner: int) -> None:
+    def add_above(self, names: list[str] | SortedTexts, owner: int) -> None:
         """Add every name above these."""
         if isinstance(names, SortedTexts):
             self._long.append((owner, names))
@@ -123,13 +143,19 @@ class Parents:
         else:
             self._texts.add(parents_of(names), owner)
 
-    def find(self, text: str) -> int | None:
-        """Return the first list that has an entry below a text."""
-        best = self._texts.find(text)
+    def finder(self) -> Find:
+        """Return what finds the first owner of a name below one; nothing may be added then."""
+        above = self._texts.finder()
         if not self._long:
-            return best
-        owners = (owner for owner, names in self._long if names.holds_below(text))
-        return min((*owners, *(() if best is None else (best,))), default=None)
+            return above
+        long = sorted(self._long, key=itemgetter(0))
+
+        def find(name: str) -> int | None:
+            best = above(name)
+            below = next((owner for owner, names in long if names.holds_below(name)), None)
+            return min((each for each in (best, below) if each is not None), default=None)
+
+        return find
 
 
 def parents_of(names: Iterable[str]) -> list[str]:
@@ -147,30 +173,6 @@ def _parents(names: Iterable[str]) -> dict[str, None]:
     parents = dict.fromkeys(map(itemgetter(2), map(str.partition, names, repeat("."))))
     parents.pop("", None)
     return parents
-
-
-class Networks:
-    """Networks of one IP version; they nest or are apart, so that only the outermost count."""
-
-    __slots__ = ("_firsts", "_lasts", "_owners")
-
-    def __init__(self, spans: Iterable[tuple[int, int, int]]) -> None:
-        """Take (first address, last address, list)."""
-        self._firsts: list[int] = []
-        self._lasts: list[int] = []
-        self._owners: list[int] = []
-        for first, minus_last, owner in sorted((one, -two, three) for one, two, three in spans):
-            if not self._lasts or first > self._lasts[-1]:
-                self._firsts.append(first)
-                self._lasts.append(-minus_last)
-                self._owners.append(owner)
-
-    def touching(self, first: int, last: int) -> tuple[int, int, int] | None:
-        """Return a network that shares an address with first..last: its ends and its list."""
-        at = bisect_right(self._firsts, last) - 1
-        if at < 0 or self._lasts[at] < first:
-            return None
-        return self._firsts[at], self._lasts[at], self._owners[at]
 
 
 class Needles:
