@@ -17,8 +17,8 @@ from connector.service.once import RunResult
 _SHOWN: Final = 20
 _PURGES_SHOWN: Final = 3
 _COLOURS: Final = {
-    "ok": "green", "held": "yellow", "never": "yellow", "stale": "red", "failing": "red",
-    "paused": "red", "full": "yellow", "alarm": "yellow",
+    "ok": "green", "held": "yellow", "unverified": "yellow", "never": "yellow", "full": "yellow",
+    "alarm": "yellow", "stale": "red", "failing": "red", "paused": "red",
 }  # fmt: skip
 
 

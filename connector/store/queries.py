@@ -60,6 +60,7 @@ class OutputRow:
     error: str | None
     paused: str | None
     held_plan: str | None
+    verified_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,10 @@ def purges_waiting(transaction: Transaction, feed: int) -> list[PurgeRow]:
 
 def output_rows(transaction: Transaction) -> dict[str, OutputRow]:
     """Return every output by name."""
-    sql = "SELECT name, number, list, seq, last_success, error, paused, held_plan FROM outputs"
+    sql = (
+        "SELECT name, number, list, seq, last_success, error, paused, held_plan, verified_at "
+        "FROM outputs"
+    )
     return {row[0]: OutputRow(*row[1:]) for row in transaction.rows(sql)}
 
 

@@ -275,6 +275,24 @@ def site_feed(running: Daemon) -> dict[str, Any]:
     return next(iter(facts["feeds"]))
 
 
+def test_after_a_start_an_output_is_unverified_until_its_target_was_read(site: Site) -> None:
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE)])
+    site.change()
+    assert site.output("edge")["state"] == "ok"
+    edge = site.rack["edge"]
+    edge.gate = threading.Event()
+    try:
+        with daemon(site) as running:
+            until(edge.waiting.is_set)
+            until(lambda: site_status(running, "core")["state"] == "ok")
+            assert site_status(running, "edge")["state"] == "unverified"
+            edge.gate.set()
+            until(lambda: site_status(running, "edge")["state"] == "ok")
+    finally:
+        edge.gate.set()
+
+
 def test_a_target_that_lost_its_entries_while_nothing_ran_has_them_again_after_the_start(
     site: Site,
 ) -> None:
