@@ -8,7 +8,7 @@ The administrator names them in main.cf, once:
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from types import MappingProxyType
@@ -70,10 +70,11 @@ class PostfixSettings(Settings):
         description="Whether smtpd_access_maps is in parent_domain_matches_subdomains of main.cf, "
         "as it is by default: a domain then matches all names below it too.",
     )
-    exact_domains: Literal["refuse", "widen"] = Field(
-        "refuse",
+    exact_domains: Literal["refuse", "widen"] | None = Field(
+        None,
         description="With parent_domains, what becomes of a domain that is listed without the "
-        "names below it: refuse it, or widen it to all of them.",
+        "names below it, as most are: refuse it, or widen it to all of them. Until one is chosen, "
+        "it is refused and `connector check` warns.",
     )
 
     @property
@@ -116,6 +117,18 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
             return bool(keys_of(observable))
         except ValueError:
             return False
+
+    def doubts(self) -> Sequence[str]:
+        """Return what is rejected as long as nobody has chosen what becomes of exact domains."""
+        options = self.settings
+        chosen = options.exact_domains is not None or not options.parent_domains
+        if chosen or _T.DOMAIN_NAME not in self.place.types or self._stem(_T.DOMAIN_NAME) is None:
+            return ()
+        return [
+            "exact_domains: is not set, so a domain that is listed without the names below it is "
+            "rejected, as are most domains of a feed: widen blocks the names below it too, refuse "
+            "keeps the rejection and ends this warning"
+        ]
 
     def as_held(self, entry: Entry) -> Entry:
         """Return the entry with its text as the map stores it."""

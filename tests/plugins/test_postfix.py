@@ -23,6 +23,7 @@ from connector.adapter import (
     EntryRejectedError,
     Observable,
     ObservableType,
+    Place,
     RefusedError,
     UnavailableError,
 )
@@ -156,6 +157,26 @@ def test_a_domain_is_widened_only_when_the_options_say_so(host):
     assert held(adapter).keys() == {"exact.example"}
     assert [host.code(f"x@{d}") for d in ("exact.example", "sub.exact.example")] == [554, 554]
     assert host.code("x@a.below.example") == 250
+
+
+@pytest.mark.parametrize(
+    ("options", "types", "warns"),
+    [
+        ({}, {T.DOMAIN_NAME}, True),
+        ({"exact_domains": "refuse"}, {T.DOMAIN_NAME}, False),
+        ({"exact_domains": "widen"}, {T.DOMAIN_NAME}, False),
+        ({"parent_domains": False}, {T.DOMAIN_NAME}, False),
+        ({}, {T.EMAIL_ADDR}, False),
+        ({"senders": None}, {T.DOMAIN_NAME}, False),
+    ],
+)
+def test_check_warns_while_nobody_has_chosen_what_becomes_of_exact_domains(
+    tmp_path, options, types, warns
+):
+    named = {"senders": "senders", "clients": "clients"} | options
+    place = Place("gateway", tmp_path, frozenset(types))
+    adapter = PostfixAdapter(PostfixSettings(folder=tmp_path, **named), place=place)
+    assert [text.partition(":")[0] for text in adapter.doubts()] == ["exact_domains"] * warns
 
 
 @pytest.mark.parametrize("policy", ["refuse", "widen"])
