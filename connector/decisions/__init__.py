@@ -1,1 +1,1 @@
-"""What we do about it: decide, protect, map, plan. Pure."""
+"""Decides what to do about claims: decide, protect, map, plan. Pure."""

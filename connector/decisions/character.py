@@ -1,6 +1,6 @@
-"""Whether a feed still is what it was: what came of late against what it kept before.
+"""Whether a feed is out of character: its recent objects compared with what it had before.
 
-Each bound is a share that a person can check by hand; the words say both numbers and the bound.
+Each bound is a share that a person can check by hand; the words give both numbers and the bound.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ CHARACTER: Final = (GROWTH, PRODUCERS, KINDS, TWINS)
 
 
 class Lately(NamedTuple):
-    """What a feed brought since a moment, and what it kept before.
+    """What a feed has sent since a moment, and what it had before.
 
-    `left` counts what it took back or showed no more meanwhile, `strangers` the new objects of
-    producers that it never named before, `odd` the new claims on kinds of observable that it never
-    sent before, `twins` the new indicators' claims on what other indicators of it claim already.
+    `left` counts objects that it revoked or no longer showed, `strangers` the new objects of
+    producers that it had never named, `odd` the new claims on types that it had never sent,
+    `twins` the new indicators' claims on observables that its other indicators claim already.
     """
 
     kept: int = 0
@@ -33,7 +33,7 @@ class Lately(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The largest shares that are no reason to tell anybody; None tells of nothing."""
+    """The largest shares that raise no alarm; None turns an alarm off."""
 
     growth: float | None = 0.5
     producers: float | None = 0.5
@@ -43,9 +43,9 @@ class Bounds:
 
 
 def out_of_character(lately: Lately, bounds: Bounds) -> dict[str, tuple[str, int]]:
-    """Return what is unlike the feed's past: by name, in words, and how many objects or claims.
+    """Return what is out of character, by name: in words, and the number of objects or claims.
 
-    A first fill has no past to be unlike, and a past of fewer than `least` objects says too little.
+    A first fill has no past to compare with, and a past of fewer than `least` objects is too small.
     """
     if not lately.kept or lately.kept < bounds.least:
         return {}

@@ -1,4 +1,4 @@
-"""How a file says what fills a field of an entry: five verbs, and a closed list of inputs."""
+"""How a file fills the fields of an entry: five verbs, and a closed list of inputs."""
 
 import re
 from collections.abc import Mapping
@@ -24,8 +24,8 @@ __all__ = [
     "template_parts",
 ]
 
-# Control characters, line and paragraph separators, text direction marks, lone surrogates: what
-# could end a line, hide text in a console, or not be written as UTF-8 at all.
+# Control characters, line and paragraph separators, text direction marks, lone surrogates: they
+# could end a line, hide text in a console, or not be valid UTF-8 at all.
 UNPRINTABLE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -66,7 +66,7 @@ class Input(StrEnum):
 
     @property
     def numeric(self) -> bool:
-        """Whether this is a number, so that `steps` can be asked of it."""
+        """Whether this is a number, so that `steps` can be applied."""
         return self in _NUMERIC
 
 
@@ -96,7 +96,7 @@ def _constant(value: object) -> object:
 
 
 def _keys_as_text(value: object) -> object:
-    """YAML reads a key such as 80 or true as a number or truth; the table is asked with text."""
+    """Turn keys such as 80 or true, which YAML reads as number or boolean, into text."""
     if not isinstance(value, dict):
         return value
     return {
@@ -114,24 +114,22 @@ InputName = Annotated[
 
 
 class FieldSpec(Settings):
-    """What fills one field: `from` or `template`, refined by `values`, `steps` and `default`."""
+    """How to fill one field: `from` or `template`, refined by `values`, `steps` and `default`."""
 
-    from_: InputName | None = Field(
-        None, alias="from", description="The input that this field takes."
-    )
+    from_: InputName | None = Field(None, alias="from", description="Input that fills this field.")
     template: str | None = Field(
         None, description="Text with inputs in braces, as in `{indicator.id} of {feed.name}`."
     )
     values: Annotated[dict[str, Constant], BeforeValidator(_keys_as_text)] | None = Field(
-        None, description="Table that `from` is looked up in; what it lacks takes `default`."
+        None, description="Table in which to look up `from`; missing values take `default`."
     )
     steps: dict[Word, float] | None = Field(
         None,
-        description="Results with their lower bounds, as in `{low: 0, high: 80}`: the one with "
-        "the highest bound that `from` reaches.",
+        description="Results with their lower bounds, as in `{low: 0, high: 80}`; the one with the "
+        "highest bound that `from` reaches is taken.",
     )
     default: Constant | None = Field(
-        None, description="What the field takes when there is nothing else; alone, a constant."
+        None, description="Value if there is no other; by itself, a constant."
     )
 
     @field_validator("template")
@@ -151,7 +149,7 @@ class FieldSpec(Settings):
                     "should give each result its lower bound, as in {low: 0, high: 80}"
                 )
             if len(set(steps.values())) < len(steps):
-                raise ValueError("should have a bound of its own for each result")
+                raise ValueError("should have a different bound for each result")
         return steps
 
     @after_all(mode="after")
@@ -159,12 +157,12 @@ class FieldSpec(Settings):
         if self.from_ is not None and self.template is not None:
             raise ValueError("should have from or template, not both")
         if self.from_ is None and (self.values is not None or self.steps is not None):
-            raise ValueError("needs from beside values or steps: what is looked up")
+            raise ValueError("needs from with values or steps: the value to look up")
         if self.values is not None and self.steps is not None:
             raise ValueError("should have values or steps, not both")
         if self.steps is not None and self.from_ is not None and not self.from_.numeric:
             raise ValueError(
-                f"steps need a number: {self.from_} is none; {', '.join(_NUMERIC)} are"
+                f"steps need a number: {self.from_} is not one; {', '.join(_NUMERIC)} are"
             )
         if self.from_ is None and self.template is None and self.default is None:
             raise ValueError("should have from, template or default")
@@ -178,17 +176,17 @@ def template_parts(template: str) -> list[tuple[str, Input | None]]:
         pieces = list(Formatter().parse(template))
     except ValueError:
         raise ValueError(
-            "has a brace without its partner: inputs are written {value}, a brace itself {{ or }}"
+            "has an unmatched brace: inputs are written {value}, a literal brace {{ or }}"
         ) from None
     for text, name, form, conversion in pieces:
         if form or conversion:
-            raise ValueError(f"should name {{{name}}} only: there is no formatting in templates")
+            raise ValueError(f"should just be {{{name}}}: templates have no formatting")
         parts.append((text, None if name is None else _input(name)))
     return parts
 
 
 def read_mapping(raw: Mapping[str, Any]) -> dict[str, FieldSpec]:
-    """Return a mapping as adapters write their default one; raise ConfigError with all problems."""
+    """Return an adapter's default mapping; raise ConfigError with all its problems."""
     specs: dict[str, FieldSpec] = {}
     problems: list[str] = []
     for name, one in raw.items():
@@ -206,5 +204,5 @@ def read_mapping(raw: Mapping[str, Any]) -> dict[str, FieldSpec]:
 def overlay(
     default: Mapping[str, FieldSpec], operator: Mapping[str, FieldSpec | None]
 ) -> dict[str, FieldSpec]:
-    """Return an adapter's mapping with the operator's laid over it; null drops a field."""
+    """Return an adapter's mapping overridden by the operator's; null drops a field."""
     return {name: spec for name, spec in {**default, **operator}.items() if spec is not None}

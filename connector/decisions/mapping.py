@@ -1,4 +1,4 @@
-"""What an output says of each entry: a mapping, compiled once and then only called."""
+"""Fills each entry's fields for an output: a mapping, compiled once and then only called."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
@@ -40,9 +40,9 @@ _WRITTEN_BY_FEEDS: Final = ("indicator.", "context.", "producer.")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the inputs of a mapping read, for one entry; times are in UTC.
+    """The facts that the inputs of a mapping read, for one entry; times are in UTC.
 
-    `hides_value` keeps a value that is personal information out of comments beside the entry.
+    `hides_value` keeps a value that is personal information out of comments.
     """
 
     observable: Observable
@@ -68,7 +68,7 @@ _Reader = Callable[[Facts], FieldValue | None]
 
 
 class Mapper:
-    """Fills the fields of entries; `needs` tells which inputs it reads."""
+    """Fills the fields of entries; `needs` has the inputs that it reads."""
 
     __slots__ = ("_constant", "_fields", "needs")
 
@@ -85,11 +85,11 @@ class Mapper:
 
     @property
     def blank(self) -> bool:
-        """Whether nothing is mapped, so that no facts need to be gathered."""
+        """Whether nothing is mapped, so that no facts are needed."""
         return not (self._constant or self._fields)
 
     def __call__(self, facts: Facts) -> Mapping[str, FieldValue]:
-        """Return the fields of one entry, to be read only: constant ones are shared by all."""
+        """Return the read-only fields of one entry; constant ones are shared."""
         if not self._fields:
             return self._constant
         fields = self._constant.copy()
@@ -108,8 +108,8 @@ def compile_mapping(spec: Mapping[str, FieldSpec], allowed: frozenset[str]) -> M
 
 
 def unknown_fields(names: Mapping[str, object], allowed: frozenset[str]) -> dict[str, str]:
-    """Return the mapped fields that a target does not offer, each with what would do."""
-    offered = ", ".join(sorted(allowed)) or "it offers none"
+    """Return the mapped fields that a target does not offer, each with the valid ones."""
+    offered = ", ".join(sorted(allowed)) or "it has none"
     problems: dict[str, str] = {}
     for name in names:
         if name not in allowed:
@@ -120,14 +120,14 @@ def unknown_fields(names: Mapping[str, object], allowed: frozenset[str]) -> dict
 
 
 def digest(fields: Mapping[str, FieldValue]) -> int:
-    """Return 63 bits that change when the fields do, the same on every run; 0 for no fields."""
+    """Return 63 bits that change with the fields, the same on every run; 0 for no fields."""
     if not fields:
         return 0
     return _hashed(msgspec.json.encode(dict(fields), order="sorted"))
 
 
 def digest_of_rule(rule: Rule) -> int:
-    """Return 63 bits that change when anything of a rule does, the same on every run."""
+    """Return 63 bits that change with any part of a rule, the same on every run."""
     return _hashed(msgspec.json.encode(rule))
 
 
@@ -197,12 +197,12 @@ def _fill(template: str, default: FieldValue | None) -> _Reader:
 
 
 def _one_line(text: str) -> str:
-    """Feed text is hostile: nothing that it holds may begin a line of its own at a target."""
+    """Join hostile feed text into one line: it must not start a line of its own at a target."""
     return (text if text.isprintable() else UNPRINTABLE.sub(" ", text))[:_LONGEST_TEXT]
 
 
 def _raw_text(one: Input) -> _Reader:
-    """Return the function that gives a template its input: text, or nothing where absent."""
+    """Return the function that gives a template its input: text, or empty if absent."""
     read = _READERS[one]
     if not one.numeric:
         return read
@@ -215,7 +215,7 @@ def _raw_text(one: Input) -> _Reader:
 
 
 def _clean(one: Input) -> _Reader:
-    """Return the function that reads an input, as one line where the feed wrote the text."""
+    """Return the function that reads an input, as one line if the text is from the feed."""
     read = _READERS[one]
     if not one.startswith(_WRITTEN_BY_FEEDS) or one is Input.INDICATOR_MODIFIED:
         return read
@@ -262,5 +262,5 @@ _READERS: Final[Mapping[Input, _Reader]] = MappingProxyType(
 
 
 def _first(*choices: tuple[str, ...]) -> str:
-    """Return the first word there is: STIX 2.0 has an indicator's type among its labels."""
+    """Return the first word, if any: STIX 2.0 has an indicator's type among its labels."""
     return next((words[0] for words in choices if words), "")

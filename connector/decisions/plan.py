@@ -1,7 +1,7 @@
 """The difference between what a list wants and what its target holds, as a frozen value.
 
-Pure: sorted facts come in, a plan goes out. Entries are named by their observable's number in the
-store; a plan of a million entries stays a few megabytes.
+Pure: sorted facts come in, a plan goes out. Entries are identified by their observable's number in
+the store, so a plan of a million entries takes only a few megabytes.
 """
 
 from array import array
@@ -15,14 +15,14 @@ from connector.model import Reason
 
 RATIOS_COUNT_FROM: Final = 1000
 SMALL: Final = 20
-# A list may become empty when producers or the clock say so of every entry, or the allowlist.
+# A list may become empty if producers, the clock or the allowlist remove every entry.
 _EMPTYING: Final = frozenset({Reason.REVOKED, Reason.EXPIRED, Reason.ALLOWLISTED})
-# Removals that a producer, the clock, the allowlist or the target itself asked for.
+# Removals caused by a producer, the clock, the allowlist or the target itself.
 _ASKED_FOR: Final = _EMPTYING | {Reason.OVER_CAPACITY, Reason.UNSUPPORTED_TYPE}
 
 
 class LedgerState(IntEnum):
-    """What the ledger says of an entry at one output."""
+    """The ledger's state of an entry at one output."""
 
     INTENDED = 1
     WRITTEN = 2
@@ -41,7 +41,7 @@ GONE: Final = 0
 
 
 class Wanted(NamedTuple):
-    """An entry that the list wants; `unfit` is the mark that says why the target cannot have it."""
+    """An entry that the list wants; `unfit` is the mark that says why the target cannot hold it."""
 
     observable: int
     digest: int
@@ -49,7 +49,7 @@ class Wanted(NamedTuple):
 
 
 class LedgerEntry(NamedTuple):
-    """What the ledger holds of an entry."""
+    """The ledger's record of an entry."""
 
     observable: int
     mark: int
@@ -83,7 +83,7 @@ class Plan:
     wanted there; `renews` asks for a list to be published again though its entries are the same.
     `readds` and `reremoves` count steps that an earlier plan was already held to its limits for:
     entries that are ours and not there, removals that were cut short. `evicted` counts the
-    removals of what the list wants and others push out by rank.
+    removals of entries that the list wants but others displace by rank.
     """
 
     output: str
@@ -118,11 +118,11 @@ class Plan:
 
     @property
     def unasked(self) -> int:
-        """How many entries would go that nobody took back: a changed file, or a damaged state."""
+        """How many removals are unexplained: caused by a changed file, or a damaged state."""
         return sum(count for reason, count in self.reasons.items() if reason not in _ASKED_FOR)
 
     def without(self, theirs: Collection[int]) -> "Plan":
-        """Return the plan that leaves these additions to others, who made them before us."""
+        """Return the plan without these additions, which others made before us."""
         if not theirs:
             return self
         add, marks = EntryRefs(), list(self.marks)
@@ -136,10 +136,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one plan may change at most.
+    """How much one plan may change.
 
-    A ratio that was not set counts from 1,000 entries on; that of what is pushed out by rank from
-    more than 20 pushed out, however small the list.
+    A default ratio applies from 1,000 entries; the one for entries displaced by rank applies from
+    more than 20 of them, however small the list.
     """
 
     max_remove_ratio: float = 0.3
@@ -151,7 +151,7 @@ class Limits:
 
 
 class TargetSnapshot:
-    """What a full reading of the target showed: the entries there, with digests where it has any.
+    """The result of reading the whole target: its entries, with digests if it has fields.
 
     `ours_alone` is true where the whole target is ours, as a published list is; `unknown` counts
     entries there that the store has never heard of.
@@ -163,7 +163,7 @@ class TargetSnapshot:
         self._digests: dict[int, int | None] = {}
 
     def put(self, number: int, digest: int | None) -> None:
-        """Record that the target holds an entry; the digest is None where it has no fields."""
+        """Record that the target holds an entry; the digest is None if it has no fields."""
         self._digests[number] = digest
 
     def __contains__(self, number: object) -> bool:
@@ -173,7 +173,7 @@ class TargetSnapshot:
         return len(self._digests)
 
     def agrees(self, number: int, digest: int) -> bool:
-        """Return whether the entry is there with these fields, as far as the target tells."""
+        """Return whether the entry is there with these fields, as far as the target shows them."""
         held = self._digests.get(number, -1)
         return held is None or held == digest
 
@@ -205,9 +205,9 @@ def diff(
     before: int = 0,
     renews: bool = False,
 ) -> Plan:
-    """Return the plan from the ledger (and the target, where it was read) to what is wanted.
+    """Return the plan from the ledger (and the target, if it was read) to what is wanted.
 
-    `wanted` and `written` are sorted by number; `why_not` says why an entry is wanted no more.
+    `wanted` and `written` are sorted by number; `why_not` says why an entry is no longer wanted.
     Only entries that the ledger calls ours are removed.
     """
     draft = _Draft()
@@ -233,7 +233,7 @@ def diff(
 def _pairs(
     wanted: Iterable[Wanted], written: Iterable[LedgerEntry]
 ) -> Iterator[tuple[int, Wanted | None, LedgerEntry | None]]:
-    """Yield both sides of each number; a merge of two sorted streams."""
+    """Yield both sides of each number, merging two sorted streams."""
     left, right = iter(wanted), iter(written)
     want, had = next(left, None), next(right, None)
     while want is not None or had is not None:
@@ -250,7 +250,7 @@ def _pairs(
 
 
 def _expected(want: Wanted | None, had: LedgerEntry | None) -> bool:
-    """Return whether a list of ours may show an entry: it belongs there, or we put it there."""
+    """Return whether our list may contain an entry: it belongs there, or we wrote it."""
     return (want is not None and not want.unfit) or (had is not None and had.mark in OURS)
 
 
@@ -265,7 +265,7 @@ def _unwanted(
     if had.mark not in OURS:
         draft.marks.append((number, GONE))
     elif had.mark == LedgerState.WRITTEN and present is not None and number not in present:
-        draft.marks.append((number, GONE))  # somebody removed it before us
+        draft.marks.append((number, GONE))  # someone removed it before us
     else:
         draft.take_out(had, why_not.get(number, Reason.DESELECTED))
 
@@ -297,7 +297,7 @@ def _fit(
         and had.digest == want.digest
         and present is None
     ):
-        return  # refused as it is; asked again when it changes, or by a full pass
+        return  # rejected as it is; retried when it changes, or in a full pass
     held = mark in OURS and (mark == LedgerState.WRITTEN if present is None else there)
     if had is None or not held:
         draft.add.put(want.observable, want.digest)
@@ -320,7 +320,7 @@ def violations(plan: Plan, limits: Limits) -> tuple[str, ...]:
     if not before and plan.drifted:
         broken.append(
             f"would replace {plan.drifted:,} entries that are neither wanted nor known to be ours: "
-            "is the ledger lost, or have feeds not answered yet?"
+            "the ledger may be lost, or feeds have not answered yet"
         )
     if before and _ratio_counts("max_remove_ratio", limits, before):
         share = removed / before
@@ -344,13 +344,13 @@ def _ratio_counts(name: str, limits: Limits, before: int) -> bool:
 
 
 def _pushes_out(plan: Plan, limits: Limits) -> str:
-    """Return that too much of what is wanted goes by rank; empty where not."""
+    """Return that too many wanted entries are displaced by rank, or empty if not."""
     name, allowed = "max_evict_ratio", limits.max_evict_ratio
     counts = name in limits.always or plan.evicted > SMALL
     if not counts or plan.evicted / plan.before <= allowed:
         return ""
     return (
-        f"would push out {plan.evicted:,} entries by rank, {plan.evicted / plan.before:.0%} of the "
+        f"would displace {plan.evicted:,} entries by rank, {plan.evicted / plan.before:.0%} of the "
         f"{plan.before:,} there; {name} allows {allowed:.0%}"
     )
 

@@ -1,7 +1,7 @@
-"""How much one observable stops: a wide prefix or an autonomous system holds many not meant.
+"""How much one observable stops: a wide prefix or AS covers many innocent parties.
 
-What claims say of such an observable never changes; how wide a block may be is for the file to say
-(`widest` of a feed, `wide` of a feed or list), so that it is asked when a list is decided.
+What claims say about such an observable never changes; the file sets how wide a block may be
+(`widest` of a feed, `wide` of a feed or list), so this is checked when a list is decided.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,13 +17,13 @@ _NONE_BUT_NAMED: Final = 1
 WIDEST: Final[Mapping[SubjectType, int]] = MappingProxyType(
     {_T.IPV4_ADDR: 24, _T.IPV6_ADDR: 48, _T.AUTONOMOUS_SYSTEM: _NONE_BUT_NAMED}
 )
-"""The least reach that blocks where the file says nothing, of the types that have one."""
+"""The smallest reach that blocks by default, for the types that have one."""
 
 _ADDRESSES: Final = frozenset({_T.IPV4_ADDR, _T.IPV6_ADDR})
 
 
 def reach_of(subject: Subject) -> int | None:
-    """Return the length of a prefix, 0 for an autonomous system; None for what is just itself."""
+    """Return the length of a prefix, 0 for an autonomous system, None for a single value."""
     kind, value = subject
     if kind in _ADDRESSES:
         return int(value.rpartition("/")[2]) if "/" in value else None
@@ -44,7 +44,7 @@ def words_of_reach(kind: SubjectType, feed: str, widest: Mapping[SubjectType, in
     """Return why an observable that exceeds what is allowed does not block."""
     if kind is _T.AUTONOMOUS_SYSTEM:
         return (
-            "an autonomous system holds many who did nothing: it blocks only where the feed "
+            "an autonomous system covers many innocent parties: it blocks only if the feed "
             f"{feed} or the list says `wide: [{kind}]`"
         )
     return f"the prefix is wider than /{widest[kind]}, the bound (`widest`) of the feed {feed}"

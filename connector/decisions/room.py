@@ -1,4 +1,4 @@
-"""Which entries a target gets that cannot hold all: the best, within each feed's share."""
+"""Which entries a full target gets: the best, within each feed's share."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _ROUNDING: Final = 1e-9  # 0.29 of 100 is 29, not 28
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The entries that fit, and those that fit no more because a feed has had its share."""
+    """The entries that fit, and those that no longer fit because a feed has used up its share."""
 
     best: frozenset[int]
     beyond_share: frozenset[int] = frozenset()

@@ -1,7 +1,7 @@
-"""How many independent witnesses stand behind an observable.
+"""How many independent sources claim an observable.
 
-A feed is one witness, however many indicators it sends. Two feeds that pass on the word of one
-producer are one witness too; an indicator whose producer is not named is its feed's own word.
+A feed is one source, however many indicators it sends. Two feeds that pass on one producer's
+indicators are one source too; an indicator without a producer counts as its feed's own.
 """
 
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ _UNNAMED: Final = ""
 
 
 def witnesses(said: Iterable[tuple[int, str]]) -> int:
-    """Return the most claims, as (feed, producer), of which no two share a feed or a producer.
+    """Return the maximum number of claims, as (feed, producer), without a common feed or producer.
 
-    That is a matching of feeds and producers: a feed that claims under many names, some of them
-    borrowed from other feeds, stays one witness and takes no other feed's word away.
+    This is a matching of feeds and producers: a feed that claims under many names, some of them
+    borrowed from other feeds, stays one source and displaces no other feed.
     """
     producers: dict[int, set[str | int]] = {}
     for feed, producer in said:
@@ -29,7 +29,7 @@ def _placed(
     spoken_by: dict[str | int, int],
     tried: set[str | int],
 ) -> bool:
-    """Find a producer whose word this feed is, moving other feeds to other producers."""
+    """Match this feed with a producer, moving other feeds to other producers if needed."""
     for producer in producers[feed] - tried:
         tried.add(producer)
         other = spoken_by.get(producer)

@@ -10,7 +10,7 @@ from connector.store.transaction import Transaction
 
 
 class Learned:
-    """Tells when the changes after one number became known; None where no poll has ended since."""
+    """When the changes after one number became known; None if no poll has ended since."""
 
     def __init__(self, transaction: Transaction, after: int) -> None:
         sql = "SELECT number, at FROM touches WHERE number > ? ORDER BY number"

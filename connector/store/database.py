@@ -1,4 +1,4 @@
-"""The contract of a database behind the store: transactions, one instance, errors of ours."""
+"""The contract of the store's database: transactions, one instance, our own errors."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -12,14 +12,14 @@ from connector.store.transaction import Transaction
 NEWEST: Final = "0001"
 _TABLES: Final = Path(__file__).with_name("tables.sql")
 
-# SQLite's driver binds a bytearray at once; of bytes it asks first how to be bound, each time.
+# SQLite's driver binds a bytearray directly; for bytes it looks up an adapter each time.
 blob: Final = bytearray
 
 T = TypeVar("T")
 
 
 class Database(ABC):
-    """Hands out transactions, one writer at a time; its errors are StoreError or UnavailableError.
+    """Provides transactions, one writer at a time; its errors are StoreError or UnavailableError.
 
     `shown` is its address without a password, `path` the file of an SQLite database. `repair` says
     what to do about damage.
@@ -45,24 +45,24 @@ class Database(ABC):
         """
 
     def migrate(self) -> None:
-        """Bring the tables to this version's shape; raise StoreError when they cannot be read."""
+        """Migrate the tables to this version; raise StoreError if they cannot be read."""
         with self.read() as transaction:
             found = self._version(transaction)
         if found is None:
             with self.write() as transaction:
-                if self._version(transaction) is None:  # nobody else made them meanwhile
+                if self._version(transaction) is None:  # no one else created them meanwhile
                     self._make_tables(transaction)
         elif found != NEWEST:
             self._upgrade()
 
     def _version(self, transaction: Transaction) -> str | None:
-        """Return which migration was the last here; None where there are no tables yet."""
+        """Return the last migration applied here, or None if there are no tables yet."""
         if not self._has_tables(transaction):
             return None
         return str(transaction.one("SELECT version_num FROM alembic_version"))
 
     def _make_tables(self, transaction: Transaction) -> None:
-        """Make the tables as they are declared, and record them as Alembic would."""
+        """Create the tables as declared, and record the version as Alembic would."""
         for statement in self._in_dialect(_TABLES.read_text(encoding="utf-8")).split(";\n"):
             if statement:
                 transaction.run(statement)
@@ -81,7 +81,7 @@ class Database(ABC):
 
     @abstractmethod
     def expect_in_place(self) -> None:
-        """Raise StoreError when the file that is open is not the one that the path names."""
+        """Raise StoreError if the open file is not the one at the path."""
 
     @abstractmethod
     def page_faults(self, transaction: Transaction) -> list[str]:
@@ -97,11 +97,11 @@ class Database(ABC):
 
     @abstractmethod
     def checkpoint_after(self, changes: int) -> None:
-        """Move the log of a bulk of changes into the file; else a small change would pay for it."""
+        """Move the log of bulk changes into the file, so that no small change pays for it."""
 
     @abstractmethod
     def claim_instance(self) -> bool:
-        """Return whether we are now the only instance on this state; held until `close`."""
+        """Return whether we are now the only instance on this state; locked until `close`."""
 
     @abstractmethod
     def close(self) -> None:

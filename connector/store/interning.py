@@ -1,4 +1,4 @@
-"""What many objects share, kept once: types, attributes, contexts, dictionaries."""
+"""Values that many objects share, stored once: types, attributes, contexts, dictionaries."""
 
 from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
@@ -72,7 +72,7 @@ class Interned(Generic[T]):
         transaction.many(sql, rows)
 
     def delete_unreferenced(self, transaction: Transaction) -> int:
-        """Drop values that no object bears any more, but for the latest: numbers stay fresh."""
+        """Drop values that no object has any more, except the latest, to keep numbers unique."""
         self._held.clear()
         table, column = self._table, _COLUMN[self._table]
         sql = (

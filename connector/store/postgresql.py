@@ -66,7 +66,7 @@ class PostgresqlTransaction(Transaction):
 class PostgresqlDatabase(Database):
     """A database on a server, which several nodes may use."""
 
-    repair: ClassVar[str] = "look at its disk; then REINDEX DATABASE, or restore a backup"
+    repair: ClassVar[str] = "check its disk; then REINDEX DATABASE, or restore a backup"
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)

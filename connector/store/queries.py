@@ -1,4 +1,4 @@
-"""What people and monitoring ask of the store; nothing here writes."""
+"""What people and monitoring query from the store; nothing here writes."""
 
 import zlib
 from collections import Counter
@@ -20,7 +20,7 @@ from connector.store.transaction import Transaction
 
 _BUCKET_OF: Final[Mapping[int, Reason]] = {
     LedgerState.WRITTEN: Reason.WRITTEN,
-    LedgerState.FOREIGN: Reason.WRITTEN,  # it is there, put by others, and stays theirs
+    LedgerState.FOREIGN: Reason.WRITTEN,  # it is there, added by others, and stays theirs
     LedgerState.REJECTED: Reason.REJECTED,
     LedgerState.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
     LedgerState.OVER_CAPACITY: Reason.OVER_CAPACITY,
@@ -130,7 +130,7 @@ def list_reasons(transaction: Transaction, number: int, claims: int) -> dict[Rea
 
 
 def _counted(transaction: Transaction, number: int) -> Counter[int]:
-    """Return how many of the claims that are there bear each reason byte of a list."""
+    """Return how many of the existing claims have each reason byte of a list."""
     found = Counter(tallies(transaction, LIST_TALLY, number))
     found.subtract(_departed(transaction, number))
     return found

@@ -1,6 +1,6 @@
-"""Whether our records can be believed: damage on the disk may hide rows without any error.
+"""Whether our records can be trusted: damage on the disk may hide rows without any error.
 
-An index that lost three bytes showed 493 claims of 4,000 no more, and what they had listed would
+An index that had lost three bytes no longer showed 493 of 4,000 claims, and their entries would
 have been removed.
 """
 
@@ -16,7 +16,7 @@ _BELIEVED_SECONDS: Final = 600.0
 
 
 class Soundness:
-    """Checks the database before anything is removed that nobody asked to remove."""
+    """Checks the database before any unexplained removal."""
 
     def __init__(self, database: Database, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._db = database

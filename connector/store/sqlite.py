@@ -75,8 +75,8 @@ class SqliteDatabase(Database):
     """One file, or for a look at a state that is not there a database in memory."""
 
     repair: ClassVar[str] = (
-        "keep a copy of the file and look at the disk; then `sqlite3 FILE REINDEX`, and if `PRAGMA "
-        "integrity_check` still finds something, restore a backup"
+        "keep a copy of the file and check the disk; then `sqlite3 FILE REINDEX`, and if `PRAGMA "
+        "integrity_check` still finds errors, restore a backup"
     )
 
     def __init__(self, url: str) -> None:
@@ -206,7 +206,7 @@ class SqliteDatabase(Database):
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def claim_instance(self) -> bool:
-        """Return whether we are now the only instance on this state; held until `close`."""
+        """Return whether we are now the only instance on this state; locked until `close`."""
         if self.path is None:
             return True
         with _typed(self.path):
@@ -262,7 +262,7 @@ def _may_pass(error: sqlite3.Error) -> bool:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return which file a path names now, whatever it holds; None for none."""
+    """Return the identity of the file at a path, or None if there is none."""
     try:
         found = path.stat()
     except OSError:
@@ -272,11 +272,11 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 @contextmanager
 def _typed(path: Path) -> Iterator[None]:
-    """Tell what the operating system refuses as an error of ours."""
+    """Turn a refusal of the operating system into an error of ours."""
     try:
         yield
     except OSError as error:
         words = f"{path}: cannot open the state: {error.strerror}"
         if isinstance(error, PermissionError):
-            words += ": work as the user that the service runs as, or let this one write there"
+            words += ": run this as the service's user, or let this user write there"
         raise StoreError(words) from error

@@ -104,5 +104,5 @@ class Store:
         return found
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self.database.close()

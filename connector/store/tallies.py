@@ -17,7 +17,7 @@ ENFORCE_TALLY: Final = 5
 def add_to_tallies(
     transaction: Transaction, kind: int, owner: int, changes: Mapping[int, int]
 ) -> None:
-    """Bring counts along with what changed; bucket 0 is not counted."""
+    """Update counts with what changed; bucket 0 is not counted."""
     sql = (
         "INSERT INTO tallies (kind, owner, bucket, count) VALUES (?, ?, ?, ?) "
         "ON CONFLICT (kind, owner, bucket) DO UPDATE SET count = tallies.count + excluded.count"

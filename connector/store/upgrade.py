@@ -26,7 +26,7 @@ def upgrade(connection: Connection, shown: str) -> None:
     except CommandError as error:
         raise StoreError(
             f"{shown}: the state is not one that this version knows ({error}): was it written by "
-            "a later one? Start that, or put back the backup of before"
+            "a later one? Start that one, or restore the backup from before the upgrade"
         ) from error
 
 

@@ -295,8 +295,8 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         ),
         (
             with_output("mapping: {comment: {template: '{value:>5}'}}"),
-            "outputs.edge.mapping.comment.template: should name {value} only: there is no "
-            "formatting in templates, is {value:>5}",
+            "outputs.edge.mapping.comment.template: should just be {value}: templates have no "
+            "formatting, is {value:>5}",
         ),
         (
             with_output("mapping: {severity: {from: confidence, step: {low: 0}}}"),

@@ -215,14 +215,14 @@ def test_a_value_is_never_read_as_a_template(name):
         ({"template": "{}"}, "f.template", " is not an input"),
         ({"template": "{0}"}, "f.template", "0 is not an input"),
         ({"template": "{value.__class__}"}, "f.template", "value.__class__ is not an input"),
-        ({"template": "{value"}, "f.template", "has a brace without its partner"),
-        ({"template": "value}"}, "f.template", "a brace itself {{ or }}"),
-        ({"template": "{value:>10}"}, "f.template", "no formatting in templates"),
-        ({"template": "{value!r}"}, "f.template", "should name {value} only"),
+        ({"template": "{value"}, "f.template", "has an unmatched brace"),
+        ({"template": "value}"}, "f.template", "a literal brace {{ or }}"),
+        ({"template": "{value:>10}"}, "f.template", "templates have no formatting"),
+        ({"template": "{value!r}"}, "f.template", "should just be {value}"),
         ({"template": "a\nb"}, "f.template", "one line without control characters"),
         ({"template": 5}, "f.template", "Input should be a valid string"),
-        ({"values": {"a": "b"}}, "f", "needs from beside values or steps"),
-        ({"template": "x", "steps": {"a": 1}}, "f", "needs from beside values or steps"),
+        ({"values": {"a": "b"}}, "f", "needs from with values or steps"),
+        ({"template": "x", "steps": {"a": 1}}, "f", "needs from with values or steps"),
         (
             {"from": "confidence", "steps": {"a": 1}, "values": {"a": "b"}},
             "f",
@@ -231,7 +231,7 @@ def test_a_value_is_never_read_as_a_template(name):
         (
             {"from": "type", "steps": {"a": 1}},
             "f",
-            "steps need a number: type is none; confidence, valid_from_epoch, valid_until_epoch",
+            "steps need a number: type is not one; confidence, valid_from_epoch, valid_until_epoch",
         ),
         ({"from": "confidence", "steps": {}}, "f.steps", "should give each result its lower bound"),
         (
@@ -242,7 +242,7 @@ def test_a_value_is_never_read_as_a_template(name):
         (
             {"from": "confidence", "steps": {"a": 1, "b": 1.0}},
             "f.steps",
-            "a bound of its own for each result",
+            "a different bound for each result",
         ),
         ({"from": "type", "values": ["a"]}, "f.values", "Input should be a valid dictionary"),
         ({"from": "type", "values": {"a": ["b"]}}, "f.values.a", "a text, a number, true or false"),
@@ -282,7 +282,7 @@ def test_fields_that_the_target_lacks_are_told_with_those_it_has():
         compile_mapping(spec, allowed)
     assert list(raised.value.problems) == [f"{name}: {text}" for name, text in words.items()]
     assert unknown_fields({"a": 1}, frozenset()) == {
-        "a": "is not a field of this target (it offers none)"
+        "a": "is not a field of this target (it has none)"
     }
 
 

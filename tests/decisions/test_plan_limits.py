@@ -85,13 +85,13 @@ CASES = [
         plan(before=0, drifted=1200), Limits(),
         (
             "would replace 1,200 entries that are neither wanted nor known to be ours: "
-            "is the ledger lost, or have feeds not answered yet?",
+            "the ledger may be lost, or feeds have not answered yet",
         ),
     ),
     (plan(before=5, drifted=3), Limits(), ()),
     (
         plan(add=21, remove=21, before=100, evicted=21), Limits(),
-        ("would push out 21 entries by rank, 21% of the 100 there; max_evict_ratio allows 20%",),
+        ("would displace 21 entries by rank, 21% of the 100 there; max_evict_ratio allows 20%",),
     ),
     (plan(add=20, remove=20, before=50, evicted=20), Limits(), ()),
     (plan(add=21, remove=21, before=105, evicted=21), Limits(), ()),
@@ -99,7 +99,7 @@ CASES = [
     (
         plan(add=2, remove=2, before=10, evicted=2),
         Limits(always=frozenset({"max_evict_ratio"}), max_evict_ratio=0.1),
-        ("would push out 2 entries by rank, 20% of the 10 there; max_evict_ratio allows 10%",),
+        ("would displace 2 entries by rank, 20% of the 10 there; max_evict_ratio allows 10%",),
     ),
 ]  # fmt: skip
 

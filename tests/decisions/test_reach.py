@@ -78,7 +78,7 @@ def test_of_two_feeds_the_one_that_may_carries_the_entry():
 @pytest.mark.parametrize(
     ("subject", "words"),
     [
-        (AS, "only where the feed isac or the list says `wide: [autonomous-system]`"),
+        (AS, "only if the feed isac or the list says `wide: [autonomous-system]`"),
         (Observable(T.IPV4_ADDR, "198.51.0.0/16"), "wider than /24, the bound (`widest`) of the"),
     ],
 )

@@ -55,7 +55,7 @@ def test_a_feed_of_high_confidence_pushes_nothing_out_unseen(full: Site) -> None
     write_theirs(full, HOSTILE)
     held = full.once().held["edge"]
     assert held.broken == (
-        "would push out 50 entries by rank, 100% of the 50 there; max_evict_ratio allows 20%",
+        "would displace 50 entries by rank, 100% of the 50 there; max_evict_ratio allows 20%",
     )
     assert full.at() == OURS
     assert full.output()["state"] == "held"
@@ -76,7 +76,7 @@ def test_a_ratio_that_the_file_gives_counts_for_few_too(full: Site) -> None:
     full.edit(lambda config: config["outputs"]["edge"]["limits"].update(max_evict_ratio=0.1))
     full.open()
     write_theirs(full, HOSTILE[:6])
-    assert "would push out 6 entries by rank" in str(full.once().held["edge"])
+    assert "would displace 6 entries by rank" in str(full.once().held["edge"])
     assert full.at() == OURS
 
 

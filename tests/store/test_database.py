@@ -430,5 +430,5 @@ def test_a_state_of_another_user_says_as_whom_to_work(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "open", refuses)
-    with pytest.raises(StoreError, match="work as the user that the service runs as"):
+    with pytest.raises(StoreError, match="run this as the service's user"):
         open_database(f"sqlite:///{tmp_path}/c.db")

@@ -1,4 +1,4 @@
-"""What somebody should look at in a feed, until a person has, or until it no longer holds."""
+"""Alarms of feeds, kept until a person acknowledges them or they no longer apply."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from connector.store.database import Database, marks
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What is out of order with a feed: its name, in words, and since when."""
+    """An alarm of a feed: its name, its words, and since when."""
 
     feed: str
     name: str
@@ -24,7 +24,7 @@ class Alarms:
         self._db = database
 
     def sound(self, feed: int, found: Mapping[str, tuple[str, int]], now: int) -> list[str]:
-        """Remember alarms with their newest words and counts; return the names that are news."""
+        """Store alarms with their newest words and counts; return the names of new ones."""
         news = []
         with self._db.write() as transaction:
             sql = "SELECT name FROM alarms WHERE feed = ?"

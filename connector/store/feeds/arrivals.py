@@ -1,4 +1,4 @@
-"""A page's objects sorted into rows: what is new, what is news of something held, what repeats.
+"""Sorts a page's objects into rows: new ones, updates of those held, and repeats.
 
 Nothing is written here; `connector.store.objects` writes a page in one transaction.
 """
@@ -30,11 +30,11 @@ class StoreResult:
     repeated: int = 0
     quarantined: int = 0
     refused: int = 0
-    """New objects that were not taken, as the feed holds all that it may."""
+    """New objects that were not taken because the feed is full."""
     borne: set[str] = field(default_factory=set)
-    """The markings that the page's objects bear."""
+    """The markings of the page's objects."""
     markings: set[str] = field(default_factory=set)
-    """The marking definitions that the page held."""
+    """The marking definitions in the page."""
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Arrivals:
     next_number: int
     codec: Codec
     room: int | None = None
-    """How many new objects the feed may still bring; None where it has no bound."""
+    """How many new objects the feed may still add, or None if it has no bound."""
     dictionary: int = 0
     attributes: dict[IndicatorAttributes, int] = field(default_factory=dict)
     held: dict[bytes, HeldVersion] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class Arrivals:
             self._restate(held, version, what)
 
     def _restate(self, held: HeldVersion, version: ObjectVersion, what: News) -> None:
-        """Take a revocation, a dispute or a return: the object's words stay as they are."""
+        """Take a revocation, a dispute or a return: the object's contents stay as they are."""
         before = held.state
         if what is News.RETURNED:
             held.state = held.standing
@@ -143,7 +143,7 @@ class Arrivals:
         self.replaced.add(held.number)
 
     def _spoil(self, held: HeldVersion, version: ObjectVersion) -> None:
-        """Take an unreadable version: whose the object is, and how it is marked, stays known."""
+        """Take an unreadable version: the object's creator and markings stay known."""
         held.modified, held.state = max(held.modified, version.modified), ObjectState.UNREADABLE
         self.spoiled[held.number] = (
             _UNREADABLE, held.modified, self.dictionary, self.codec.pack(version.raw), held.number,

@@ -1,4 +1,4 @@
-"""The rows of claims and of the observables they speak of, and what changed last on each.
+"""The rows of claims and their observables, and the last change of each.
 
 Every change touches its observables with a rising number; lists consider what was touched since.
 """
@@ -38,7 +38,7 @@ class ClaimRows:
         self._db = database
 
     def next_change(self, transaction: Transaction) -> int:
-        """Return the number of the change that now begins."""
+        """Return the number of the change that begins now."""
         highest = transaction.one("SELECT max(touched) FROM observables")
         departed = transaction.one("SELECT max(touched) FROM departures")
         return int(max(highest or 0, departed or 0)) + 1
@@ -76,7 +76,7 @@ class ClaimRows:
     def mark_changed(
         self, transaction: Transaction, objects: Collection[int], touched: int
     ) -> None:
-        """Touch every observable that these objects speak of."""
+        """Touch every observable that these objects claim."""
         for part in parts(list(objects)):
             sql = (
                 "UPDATE observables SET touched = ? WHERE touched <> ? AND number IN "  # noqa: S608 - only numbers
@@ -154,7 +154,7 @@ class ClaimRows:
 
 
 def _row_of(owner: int, claim: Claim, observed: Mapping[Subject, int]) -> _Row:
-    """Return what makes a claim the same claim when its object's next version says it again."""
+    """Return what identifies a claim across versions of its object."""
     observable, enforceable, reason, why = claim
     said = why[:_LONGEST_WHY]
     if observable is None:

@@ -1,4 +1,4 @@
-"""Originals kept small: zstd with a dictionary trained on the feed's own first objects."""
+"""Compresses originals: zstd with a dictionary trained on the feed's own first objects."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,7 +13,7 @@ _LARGEST_ORIGINAL: Final = 1 << 21
 
 
 def train(samples: Sequence[bytes]) -> bytes:
-    """Return a dictionary for objects like these; empty where they are too few or too alike."""
+    """Return a dictionary for objects like these, or empty if they are too few or too similar."""
     if len(samples) < TRAIN_FROM:
         return b""
     try:

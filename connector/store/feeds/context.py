@@ -63,7 +63,7 @@ class ContextRows:
             self._summarise(transaction, feed, part, touched)
 
     def delete_unreferenced(self, transaction: Transaction) -> int:
-        """Drop what is said of no indicator any more."""
+        """Drop contexts that no indicator has any more."""
         return self._contexts.delete_unreferenced(transaction)
 
     def _sources(self, transaction: Transaction, objects: Sequence[int]) -> set[bytes]:
@@ -170,7 +170,7 @@ class Graph:
         return context_of(key, self.steps, self.nodes)
 
     def nodes(self, key: bytes) -> Sequence[ContextNode]:
-        """Return what a node says, where the feed stands by it."""
+        """Return what a node says, if the feed has not revoked it."""
         return self._nodes.get(key, ())
 
     def steps(self, key: bytes) -> Sequence[Step]:

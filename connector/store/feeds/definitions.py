@@ -1,7 +1,7 @@
-"""What feeds define markings as: each feed for its own objects, and no longer than it says so.
+"""Feeds' marking definitions: each applies to its feed's own objects, until that revokes it.
 
-A file shows all it holds in every run, so what it showed before counts no more; what comes by a
-cursor counts until a newer version comes. Two definitions that stand side by side are both heard.
+A file shows all its objects in every run, so earlier definitions no longer count; one that came by
+a cursor counts until a newer version arrives. If there are two definitions, both count.
 """
 
 from collections.abc import Collection, Mapping
@@ -34,14 +34,14 @@ _Held = dict[str, dict[int, tuple[int, Definition]]]
 
 
 class Definitions:
-    """Writes definitions of markings, and when what bears them may not be held any more."""
+    """Writes marking definitions, and when objects with them may no longer be held."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
         self._moved: dict[int, set[str]] = {}
 
     def moved(self, feed: int) -> set[str]:
-        """Return the markings that mean other than before since this was last asked."""
+        """Return the markings whose meaning has changed since the last call."""
         return self._moved.pop(feed, set())
 
     def put(

@@ -1,4 +1,4 @@
-"""Revocations by somebody who may not be the object's creator: the latest of each object.
+"""Revocations by someone who may not be the object's creator: the latest of each object.
 
 They are kept apart from the object's state, so that they count alike whenever they arrive: before
 the object itself, before an older version of it, or while it is withdrawn.

@@ -1,4 +1,4 @@
-"""Spans of time whose objects a feed no longer serves, kept until a person acknowledges them."""
+"""Periods whose objects a feed no longer serves, kept until a person acknowledges them."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from connector.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class GapRow:
-    """A span that was lost to us; instants in microseconds since 1970."""
+    """A period that we did not receive; instants in microseconds since 1970."""
 
     feed: str
     collection: str
@@ -19,13 +19,13 @@ class GapRow:
 
 
 class Gaps:
-    """Remembers what was lost, by feed and collection."""
+    """Keeps gaps by feed and collection."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def note(self, feed: int, collection: str, after: int, until: int, now: int) -> bool:
-        """Remember a span; return whether it is news. One that has grown is open again."""
+        """Store a gap; return whether it is new. One that has grown is open again."""
         with self._db.write() as transaction:
             sql = "SELECT until FROM gaps WHERE feed = ? AND collection = ? AND after = ?"
             known = transaction.one(sql, (feed, collection, after))
@@ -40,7 +40,7 @@ class Gaps:
             return True
 
     def found(self, *, everything: bool = False) -> list[GapRow]:
-        """Return the spans that nobody acknowledged yet, or every one, the oldest first."""
+        """Return the unacknowledged gaps, or all of them, oldest first."""
         sql = (
             "SELECT f.name, coalesce(c.title, g.collection), g.after, g.until, g.noted, "  # noqa: S608 - fixed conditions
             "g.acknowledged_at, g.acknowledged_by FROM gaps g JOIN feeds f ON f.number = g.feed "
@@ -52,7 +52,7 @@ class Gaps:
             return [GapRow(*row) for row in transaction.rows(sql)]
 
     def acknowledge(self, feed: int, by: str, now: int) -> int:
-        """Mark every open span of a feed as known to a person; return how many there were."""
+        """Mark every open gap of a feed as acknowledged; return how many there were."""
         with self._db.write() as transaction:
             sql = (
                 "UPDATE gaps SET acknowledged_at = ?, acknowledged_by = ? "

@@ -1,4 +1,4 @@
-"""What each feed is like: the producers and kinds it named, and what it brought of late.
+"""The character of each feed: the producers and types it has sent, and its recent counts.
 
 All is counted in the transaction that takes a page in, so that a crash counts nothing twice.
 """
@@ -26,7 +26,7 @@ _TWINS: Final = (
 
 
 class Habits:
-    """Keeps what feeds are like, in spans of time that follow each other."""
+    """Keeps the character of feeds, in consecutive spans of time."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -53,14 +53,14 @@ class Habits:
         transaction.run(sql, (feed, number, now, kept))
 
     def lately(self, feed: int) -> Lately:
-        """Return what a feed brought in the span under way."""
+        """Return what a feed has sent in the current span."""
         sql = f"SELECT {_COLUMNS} FROM habits WHERE feed = ?"  # noqa: S608 - our own columns
         with self._db.read() as transaction:
             rows = transaction.rows(sql, (feed,))
         return Lately(*rows[0]) if rows else Lately()
 
     def note_gone(self, feed: int, gone: int) -> None:
-        """Count what a feed took back, or showed no more."""
+        """Count objects that a feed revoked or no longer showed."""
         if gone:
             with self._db.write() as transaction:
                 sql = "UPDATE habits SET gone = gone + ? WHERE feed = ?"
@@ -92,7 +92,7 @@ class Habits:
     def _strange(
         self, transaction: Transaction, feed: int, span: int, names: Sequence[str]
     ) -> set[str]:
-        """Return the names that a feed did not bear before this span, and remember them."""
+        """Return the names that a feed had not used before this span, and remember them."""
         found: dict[str, int] = {}
         for part in parts(names):
             sql = f"SELECT name, span FROM feed_names WHERE feed = ? AND name IN ({marks(part)})"  # noqa: S608 - only marks

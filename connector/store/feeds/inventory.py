@@ -17,7 +17,7 @@ from connector.store.transaction import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a pass found: `partial` says that it named too little to be believed."""
+    """The result of a pass: `partial` means that it listed too little to be trusted."""
 
     held: int = 0
     absent: int = 0
@@ -34,7 +34,7 @@ class Inventories:
         self._runs = runs
 
     def due(self, feed: int, every: int, now: int) -> bool:
-        """Say whether it is time; a feed seen for the first time waits for its first turn."""
+        """Return whether it is due; a new feed waits for its first turn."""
         with self._db.write() as transaction:
             sql = "SELECT taken FROM inventories WHERE feed = ?"
             taken = transaction.one(sql, (feed,))
@@ -54,7 +54,7 @@ class Inventories:
         return Inventory(self._db, self._runs, feed, highest)
 
     def finish(self, inventory: "Inventory", now: int) -> Compared:
-        """End a pass that was told everything; withdraw what was absent the second time."""
+        """End a complete pass; withdraw objects that were absent for the second time."""
         compared = inventory.finish()
         with self._db.write() as transaction:
             self._note(transaction, inventory.feed, now)
@@ -79,7 +79,7 @@ class Inventory:
         self._named = bytearray(highest // 8 + 1)
 
     def name(self, ids: Sequence[str]) -> None:
-        """Mark what the source names."""
+        """Mark the objects that the source lists."""
         with self._db.read() as transaction:
             for part in parts([key_of_id(given) for given in ids]):
                 sql = f"SELECT number FROM objects WHERE feed = ? AND key IN ({marks(part)})"  # noqa: S608 - only marks

@@ -1,4 +1,4 @@
-"""How many values of a feed had to be put right before they were taken, by what was wrong."""
+"""How many values of a feed had to be normalised, by what was wrong."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ _CODES: Final = {note: code for code, note in enumerate(NOTES, 1)}
 
 
 def count_notes(transaction: Transaction, feed: int, claims: Iterable[Sequence[Claim]]) -> None:
-    """Add what had to be put right in these claims to the counts of their feed."""
+    """Add the normalisations in these claims to the counts of their feed."""
     found: Counter[int] = Counter()
     for said in claims:
         for observable, _enforceable, _reason, why in said:

@@ -1,4 +1,4 @@
-"""The feeds' side of the store: pages of objects with their originals, taken in one by one.
+"""The feeds' side of the store: pages of objects with their originals, stored one by one.
 
 One page and the cursor that follows it are one transaction. The latest read version of an object
 wins by `(id, modified)`; a revocation is for ever (STIX 2.1 section 3.6).
@@ -37,7 +37,7 @@ _MOST_STIRRED: Final = 50_000
 
 
 class ObjectStore(Runs):
-    """Takes pages of objects in; one per process."""
+    """Stores pages of objects; one per process."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
@@ -51,7 +51,7 @@ class ObjectStore(Runs):
         self._codecs = FeedCodecs(database)
 
     def feed_number(self, name: str) -> int:
-        """Return the feed's number, given at first sight and kept for ever."""
+        """Return the feed's number, assigned on first use and kept for good."""
         with self._db.write() as transaction:
             number = transaction.one("SELECT number FROM feeds WHERE name = ?", (name,))
             if number is None:
@@ -138,7 +138,7 @@ class ObjectStore(Runs):
         page: Arrivals,
         shown: ShownIn,
     ) -> None:
-        """Sort what the processor's cache holds together with all that is made of it."""
+        """Sort as many as fit into the processor's cache, with everything made from them."""
         if page.room is not None:
             part = self._within_room(transaction, part, page, page.room - page.stored.new)
         markings = {id_of_key(version.key): version.marking for version in part if version.marking}
@@ -164,7 +164,7 @@ class ObjectStore(Runs):
     def _within_room(
         self, transaction: Transaction, part: Sequence[ObjectVersion], page: Arrivals, room: int
     ) -> Sequence[ObjectVersion]:
-        """Return what there is room for: news of objects that are held needs none."""
+        """Return the versions for which there is room; updates of held objects need none."""
         if len(part) <= room:
             return part
         taken = set(self._held(transaction, page.feed, [version.key for version in part]))
@@ -260,7 +260,7 @@ class ObjectStore(Runs):
     def add_markings(
         self, feed: int, markings: Mapping[str, Definition], shown: ShownIn = BY_CURSOR
     ) -> None:
-        """Remember what a feed defines markings as."""
+        """Store a feed's marking definitions."""
         with self._db.write() as transaction:
             self.definitions.put(transaction, feed, markings, shown)
 
@@ -310,7 +310,7 @@ class ObjectStore(Runs):
         return True
 
     def resume(self, names: Collection[str]) -> None:
-        """Let paused feeds go on: the file was read anew, so what refused us may be mended."""
+        """Resume paused feeds: the file was reloaded, so the cause of the refusal may be fixed."""
         with self._db.write() as transaction:
             for name in names:
                 sql = "UPDATE feeds SET paused = NULL WHERE name = ? AND paused IS NOT NULL"

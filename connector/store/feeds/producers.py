@@ -1,4 +1,4 @@
-"""Who produced indicators, as identities and locations say: where they sit, how they are named."""
+"""The producers of indicators, from identities and locations: their countries and names."""
 
 from collections.abc import Collection
 from typing import Final, NamedTuple

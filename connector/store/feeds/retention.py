@@ -1,4 +1,4 @@
-"""What may not be held any more is taken out of the store, but for what keeps it out.
+"""Removes objects from the store that may no longer be held, except what prevents replays.
 
 A marking speaks of the objects of the feed that defined it. A disposition date (ACS 3.0) comes by
 time alone. Of an object that bears one, what remains is its id, version and creator, so that no

@@ -1,4 +1,4 @@
-"""Where we stand with each collection: its cursor, and what its latest run still showed.
+"""The progress of each collection: its cursor, and the objects of its latest run.
 
 A whole collection shows all it holds in every run; an object that no collection shows any more
 is withdrawn.
@@ -25,7 +25,7 @@ _OF_OBJECTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class CollectionState:
-    """Where we stand with one collection of a feed."""
+    """The progress of one collection of a feed."""
 
     number: int
     cursor: str | None
@@ -128,7 +128,7 @@ class Runs:
         return left
 
     def withdraw(self, transaction: Transaction, feed: int, gone: Sequence[int]) -> int:
-        """Withdraw what a feed's source holds no more; return how many were in force."""
+        """Withdraw objects that a feed's source no longer has; return how many were in force."""
         if not gone:
             return 0
         self.definitions.take_back(transaction, feed, self._markings_among(transaction, gone))

@@ -1,4 +1,4 @@
-"""Pages of a run under way, set aside until the run ended well and counts as a whole."""
+"""Pages of an unfinished run, set aside until it is complete and counts as a whole."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _LEVEL: Final = -3  # quick: a page waits here for seconds
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far a run came that is set aside; `ended` says that it waits for nothing more."""
+    """The progress of a run that is set aside; `ended` means that it is complete."""
 
     cursor: str
     ended: bool
@@ -39,7 +39,7 @@ class Staging:
         self._db = database
 
     def standing(self, collection: int) -> Standing | None:
-        """Return how far the run under way came; None where no page is set aside."""
+        """Return the progress of the unfinished run, or None if no page is set aside."""
         sql = "SELECT number, cursor, ended FROM staged_pages WHERE collection = ? ORDER BY number"
         with self._db.read() as transaction:
             last = transaction.rows(f"{sql} DESC LIMIT 1", (collection,))
@@ -77,7 +77,7 @@ class Staging:
             transaction.run(sql, (collection, number, cursor, int(ended), packed))
 
     def pages(self, collection: int) -> Iterator[StagedPage]:
-        """Yield what is set aside, in order, one page in memory at a time."""
+        """Yield the pages set aside, in order, one in memory at a time."""
         number = 0
         sql = (
             "SELECT number, packed, cursor, ended FROM staged_pages "

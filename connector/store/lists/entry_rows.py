@@ -1,4 +1,4 @@
-"""What is decided about an observable as the row of a list, and what of it is news to targets."""
+"""The decision about an observable as the row of a list, and which changes concern targets."""
 
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple

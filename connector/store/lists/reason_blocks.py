@@ -1,4 +1,4 @@
-"""Why each claim is, or is not, on a list: one byte a claim, in compressed blocks by its number.
+"""Why each claim is on a list or not: one byte per claim, in compressed blocks by number.
 
 The change from the old byte to the new one is also the change of the count, so the sums are exact
 without counting again.

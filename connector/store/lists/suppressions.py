@@ -1,4 +1,4 @@
-"""Which part of the allowlist keeps how many claims off each list.
+"""How many claims each part of the allowlist suppresses on each list.
 
 A claim's reason byte says it: those from `ALLOWLISTED_FROM` on are one for each group of the
 allowlist, so that the tallies of a list count them like any other reason.

@@ -1,4 +1,4 @@
-"""What outputs ask of their list: the entries it wants, and why others are not among them."""
+"""What outputs read of their list: the entries it wants, and why others are not among them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -54,7 +54,7 @@ class WantedEntries:
         return int(transaction.one(sql, (list_number,)) or 0)
 
     def is_decided(self, transaction: Transaction, list_number: int) -> bool:
-        """Return whether a list is whole: no refresh of it is under way or was cut short."""
+        """Return whether a list is complete: no refresh is running or was interrupted."""
         sql = "SELECT decided_at FROM lists WHERE number = ?"
         return transaction.one(sql, (list_number,)) is not None
 
@@ -106,7 +106,7 @@ class WantedEntries:
             if row[_CLAIM] is None:
                 sql = "SELECT name FROM lists WHERE number = ?"
                 name = transaction.one(sql, (list_number,))
-                raise UndecidedError(f"list {name} has to be decided anew: a feed has moved on")
+                raise UndecidedError(f"list {name} must be decided again: a feed has changed since")
             yield _wanted_row(row)
 
     def values_sorted(

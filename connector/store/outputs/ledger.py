@@ -42,7 +42,7 @@ class Ledger:
         return int(counted or 0)
 
     def marked(self, transaction: Transaction, output: int, mark: LedgerState) -> int:
-        """Return how many entries of an output bear a mark."""
+        """Return how many entries of an output have a mark."""
         return tallies(transaction, OUTPUT_TALLY, output).get(mark, 0)
 
     def ours_among(
@@ -61,7 +61,7 @@ class Ledger:
     def written_of(
         self, transaction: Transaction, output: int, list_number: int, after: int
     ) -> list[LedgerEntry]:
-        """Return the ledger's word on the entries that changed after a sequence number."""
+        """Return the ledger's records of the entries that changed after a sequence number."""
         sql = (
             "SELECT l.observable, l.state, l.digest FROM entries e JOIN ledger l "
             "ON l.output = ? AND l.observable = e.observable "
@@ -73,7 +73,7 @@ class Ledger:
     def dropped(
         self, transaction: Transaction, output: OutputState, *, everything: bool
     ) -> dict[int, Reason]:
-        """Return why entries that the ledger holds are wanted no more."""
+        """Return why entries in the ledger are no longer wanted."""
         late = "" if everything else f"AND e.seq > {int(output.seq)}"
         sql = (
             "SELECT e.observable, e.reason FROM entries e JOIN ledger l "  # noqa: S608 - only numbers

@@ -1,4 +1,4 @@
-"""Where each output stands with its list, and how its latest cycles ended."""
+"""The progress of each output with its list, and the result of its latest cycles."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -12,7 +12,7 @@ from connector.store.tallies import OUTPUT_TALLY
 
 @dataclass(frozen=True, slots=True)
 class OutputState:
-    """Where an output stands with its list.
+    """The progress of an output with its list.
 
     `setup` is the digest of what the file said when the target was last verified; `verified_at`
     is None where everything has to be looked at again.
@@ -34,7 +34,7 @@ class OutputStates:
         self._db = database
 
     def open(self, name: str, list_number: int) -> OutputState:
-        """Return where an output stands; at first sight it is made."""
+        """Return the progress of an output, creating it on first use."""
         with self._db.write() as transaction:
             sql = "SELECT number FROM outputs WHERE name = ?"
             number = transaction.one(sql, (name,))
@@ -53,7 +53,7 @@ class OutputStates:
             )
 
     def resume(self, names: Collection[str]) -> None:
-        """Let paused outputs go on: the file was read anew, so what refused us may be mended."""
+        """Resume paused outputs: after a reload the cause of the refusal may be fixed."""
         with self._db.write() as transaction:
             for name in names:
                 sql = "UPDATE outputs SET paused = NULL WHERE name = ? AND paused IS NOT NULL"
@@ -68,7 +68,7 @@ class OutputStates:
             transaction.run("UPDATE outputs SET verified_at = NULL", ())
 
     def left_behind(self, names: Collection[str]) -> dict[str, int]:
-        """Return the outputs that the file names no more, with how many entries are still there."""
+        """Return the outputs no longer in the file, with how many entries are still there."""
         ours = numbers(OURS)
         sql = (
             "SELECT o.name, sum(t.count) FROM outputs o JOIN tallies t ON t.kind = ? "  # noqa: S608 - only numbers

@@ -1,4 +1,4 @@
-"""How long it took until targets followed: histograms by output and reason, kept as tallies.
+"""How long targets took to follow: histograms by output and reason, kept as tallies.
 
 They are counted in the transaction that confirms an entry, so that no kill and no restart loses
 or repeats one.
