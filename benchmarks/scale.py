@@ -165,18 +165,18 @@ def forty(size: int) -> list[Row]:
         service = service_in(Path(folder), "bundle, path: .", lines)
         fill(service, size, "ipv4")
         decided = 0
-        protects = service.lists["all"].policy.allowlist.protects
+        protects = service.lists.allowlist.protects
 
         class Counting:
             """Counts how often the allowlist is asked: once for each entry decided."""
 
-            def protects(self, observable, now):  # type: ignore[no-untyped-def]
+            def protects(self, observable, now, purpose):  # type: ignore[no-untyped-def]
                 """Ask the real one."""
                 nonlocal decided
                 decided += 1
-                return protects(observable, now)
+                return protects(observable, now, purpose)
 
-        object.__setattr__(service.lists["all"].policy, "allowlist", Counting())
+        object.__setattr__(service.lists["all"], "allowlist", Counting)
         service.lists.refresh("all", everything=True)
         for number in range(OUTPUTS):
             service.outputs.sync(f"out{number}", EVERYTHING)

@@ -54,7 +54,7 @@ def _all() -> Callable[[], tuple[int, object]]:
 
 def _default() -> Callable[[], tuple[int, object]]:
     from connector.config.default_lists import DEFAULT as WORD  # noqa: PLC0415
-    from connector.config.kept_lists import KeptLists, choose  # noqa: PLC0415
+    from connector.config.kept_lists import choose, read_lists  # noqa: PLC0415
     from connector.config.warninglist_files import installed_lists  # noqa: PLC0415
     from connector.decisions.allowlist.allowlist import Allowlist  # noqa: PLC0415
     from connector.model import Observable, ObservableType  # noqa: PLC0415
@@ -62,7 +62,7 @@ def _default() -> Callable[[], tuple[int, object]]:
     chosen = choose([WORD], (), installed_lists())
 
     def load() -> tuple[int, object]:
-        allowlist = Allowlist.build(warninglists=KeptLists(chosen))
+        allowlist = Allowlist.build(warninglists=read_lists(chosen))
         unknown = Observable(ObservableType.DOMAIN_NAME, "unheard-of.example.com.sample")
         allowlist.protects(unknown, datetime.now(UTC))
         return len(chosen.off_blocks), allowlist

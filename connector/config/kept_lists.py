@@ -1,8 +1,7 @@
 """The warninglists of a configuration: those on every list, and those on blocklists only."""
 
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain
 from typing import Final, NamedTuple
@@ -18,13 +17,12 @@ from connector.config.default_lists import (
 from connector.config.warninglist_files import ListFile, dated, read_warninglists, version_of
 from connector.decisions.allowlist.builtin import SHARED_HOSTING_FILE, BuiltinGroup
 from connector.decisions.allowlist.kept_hosts import kept_hosts
-from connector.decisions.allowlist.protection import Protection
+from connector.decisions.allowlist.kept_lists import KeptLists
 from connector.decisions.allowlist.values import Kind, read_allow_value
 from connector.decisions.allowlist.warninglists import ListKind, Warninglist, WarninglistIndex
 from connector.log import log
-from connector.model import Observable, Purpose
 
-__all__ = ["ChosenLists", "KeptLists", "ListAge", "ages", "choose"]
+__all__ = ["ChosenLists", "ListAge", "ages", "choose", "read_lists"]
 
 _OF_ADDRESSES: Final = frozenset({"ip-src", "ip-dst"})
 
@@ -77,33 +75,13 @@ def ages(chosen: ChosenLists) -> list[ListAge]:
     return found
 
 
-@dataclass(slots=True)
-class KeptLists:
-    """Answers which warninglist protects an observable; reads the lists on the first question.
+def read_lists(chosen: ChosenLists) -> KeptLists:
+    """Read lists into their indexes; the entries that cannot be used are logged.
 
-    Commands that only look at the state never ask. Raises ConfigError where a list is broken.
+    Raises ConfigError where a list is broken.
     """
-
-    chosen: ChosenLists
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _read: tuple[WarninglistIndex | None, WarninglistIndex | None] | None = None
-
-    def protects(self, observable: Observable, purpose: Purpose) -> Protection | None:
-        """Return the warninglist that protects an observable from lists of this purpose."""
-        everywhere, off_blocks = self._read or self.read()
-        found = everywhere.protects(observable) if everywhere else None
-        if found is None and off_blocks is not None and purpose is Purpose.BLOCK:
-            found = off_blocks.protects(observable)
-        return found
-
-    def read(self) -> tuple[WarninglistIndex | None, WarninglistIndex | None]:
-        """Read the lists once, and log the entries that cannot be used."""
-        with self._lock:
-            if self._read is None:
-                chosen = self.chosen
-                ranges = [_shared_ranges(len(chosen.off_blocks))] if chosen.shared else []
-                self._read = _index(chosen.everywhere), _index(chosen.off_blocks, ranges)
-            return self._read
+    ranges = [_shared_ranges(len(chosen.off_blocks))] if chosen.shared else []
+    return KeptLists(_index(chosen.everywhere), _index(chosen.off_blocks, ranges))
 
 
 def _index(

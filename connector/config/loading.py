@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from connector.adapter import Adapter
 from connector.config import checks
-from connector.config.kept_lists import ChosenLists, KeptLists
+from connector.config.kept_lists import ChosenLists, read_lists
 from connector.config.model import AllowlistConfig, Config, FeedConfig, ListConfig, OutputConfig
 from connector.config.problems import Path as Place
 from connector.config.problems import Problems
@@ -85,7 +85,7 @@ class Loaded:
             exceptions=(*self.exceptions, *exceptions),
             purposes={Purpose.BLOCK, *(one.purpose for one in self.config.lists.values())},
             own_hosts=self.own_hosts if hosts is None else hosts,
-            warninglists=warninglists or KeptLists(self.warninglists),
+            warninglists=warninglists or read_lists(self.warninglists),
         )
 
 

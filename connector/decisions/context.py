@@ -1,6 +1,6 @@
 """What a list asks of an indicator's context: who is behind it, and what others think of it."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,11 +22,11 @@ class ContextChoice:
 
     chosen: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
-    def refuses(self, context: Context, countries: Callable[[], Collection[str]]) -> str:
+    def refuses(self, context: Context, countries: Collection[str]) -> str:
         """Return why the context is not taken; empty when it is."""
         for kind, wanted in self.chosen.items():
             said = (
-                {country.casefold() for country in countries()}
+                {country.casefold() for country in countries}
                 if kind == PRODUCER_COUNTRY
                 else _said(context, kind)
             )

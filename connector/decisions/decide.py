@@ -1,7 +1,8 @@
 """Decide: from all claims on one observable to a place on a list, or to the reason there is none.
 
 The order of the questions is the order of `Reason`; the first answer counts. Pure: facts come in,
-a value goes out. Instants are whole microseconds since 1970 (UTC).
+a value goes out; what the facts are is asked before, a chunk at a time. Instants are whole
+microseconds since 1970 (UTC).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,11 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from connector.decisions.allowlist.allowlist import Allowlist
+from connector.decisions.policy import ListPolicy
 from connector.decisions.reach import exceeds, reach_of
 from connector.decisions.selection import FeedDefaults
-from connector.decisions.verdict import ListPolicy
+from connector.decisions.verdict import Verdict, VerdictKey
 from connector.decisions.witnesses import witnesses
 from connector.instants import NEVER, SECOND, to_datetime, to_instant
 from connector.model import Purpose, Reason, RuleLanguage, RuleRef, Subject, SubjectType, Tlp
@@ -110,6 +113,8 @@ class Decision(NamedTuple):
     source: int = 0
 
 
+Verdicts = Mapping[VerdictKey, Verdict]
+
 _WITHOUT_OBSERVABLE: Final = {
     ClaimKind.UNREADABLE: CODES[Reason.UNREADABLE],
     ClaimKind.UNSUPPORTED: CODES[Reason.UNSUPPORTED_PATTERN],
@@ -130,16 +135,24 @@ _TAKEN_BACK: Final = (ObjectState.REVOKED, ObjectState.WITHDRAWN)
 
 
 def decide(
-    observable: Subject, claims: Sequence[ClaimRow], policy: ListPolicy, now: int
+    observable: Subject,
+    claims: Sequence[ClaimRow],
+    verdicts: Verdicts,
+    allowlist: Allowlist,
+    policy: ListPolicy,
+    now: int,
 ) -> Decision:
-    """Return each claim's reason, the claim that carries the entry, and when to ask again."""
+    """Return each claim's reason, the claim that carries the entry, and when to ask again.
+
+    `verdicts` hold those of all claims that `needs_verdict`.
+    """
     codes = bytearray(len(claims))
     best: ClaimRow | None = None
     best_rank, at, recheck = -1, -1, NEVER
     taken: list[ClaimRow] = []
     reach = reach_of(observable)
     for index, claim in enumerate(claims):
-        code, turn = standing(observable.type, reach, claim, policy, now)
+        code, turn = standing(observable.type, reach, claim, verdicts, policy, now)
         codes[index] = code
         recheck = min(recheck, turn)
         if code != _WANTED:
@@ -154,29 +167,42 @@ def decide(
             codes[index] = _SUPERSEDED
     if best is None:
         return Decision(bytes(codes), None, 0, recheck)
-    if words := _too_few(taken, policy):
+    if words := _too_few(taken, verdicts, policy):
         return Decision(_instead_of_listed(codes, _DESELECTED), None, 0, recheck, words)
-    merged = _merged(observable.type, taken, policy, now)
-    content_digest = policy.verdict(best.attributes, best.feed, best.context, now).content_digest
     alone = len(taken) == 1 or all(claim.feed == best.feed for claim in taken)
-    source = best.feed if alone else 0
     decision = Decision(
         bytes(codes),
         best,
         best_rank,
         recheck,
         "",
-        merged,
-        content_digest=content_digest,
-        source=source,
+        _merged(observable.type, taken, verdicts, policy),
+        content_digest=verdicts[verdict_key(best)].content_digest,
+        source=best.feed if alone else 0,
     )
-    return _protected(observable, policy, now, decision)
+    return _protected(observable, allowlist, policy, now, decision)
 
 
-def _merged(kind: SubjectType, taken: Sequence[ClaimRow], policy: ListPolicy, now: int) -> Merged:
+def verdict_key(claim: ClaimRow) -> VerdictKey:
+    """Return what a claim's verdict is found by."""
+    return claim.attributes, claim.feed, claim.context
+
+
+def needs_verdict(claim: ClaimRow, policy: ListPolicy, now: int) -> bool:
+    """Return whether a claim may come as far as its verdict; others have their reason before."""
+    if claim.kind == ClaimKind.WATCH_ONLY and policy.purpose is Purpose.BLOCK:
+        return False
+    if claim.state and _state_code(claim.state, policy.purpose):
+        return False
+    return claim.valid_until is None or claim.valid_until > now
+
+
+def _merged(
+    kind: SubjectType, taken: Sequence[ClaimRow], verdicts: Verdicts, policy: ListPolicy
+) -> Merged:
     if len(taken) == 1:  # as nearly always
-        return _said(kind, taken[0], policy, now)
-    said = [_said(kind, claim, policy, now) for claim in taken]
+        return _said(kind, taken[0], verdicts, policy)
+    said = [_said(kind, claim, verdicts, policy) for claim in taken]
     return Merged(
         max((one.confidence for one in said if one.confidence is not None), default=None),
         max(one.until for one in said),
@@ -185,23 +211,21 @@ def _merged(kind: SubjectType, taken: Sequence[ClaimRow], policy: ListPolicy, no
     )
 
 
-def _said(kind: SubjectType, claim: ClaimRow, policy: ListPolicy, now: int) -> Merged:
+def _said(kind: SubjectType, claim: ClaimRow, verdicts: Verdicts, policy: ListPolicy) -> Merged:
     return Merged(
         confidence_of(claim, policy),
         ends(kind, claim, policy.defaults[claim.feed]),
-        policy.verdict(claim.attributes, claim.feed, claim.context, now).level,
+        verdicts[verdict_key(claim)].level,
         claim.valid_from,
     )
 
 
-def _too_few(taken: Sequence[ClaimRow], policy: ListPolicy) -> str:
+def _too_few(taken: Sequence[ClaimRow], verdicts: Verdicts, policy: ListPolicy) -> str:
     """Return in words that too few independent feeds claim it; empty where enough do."""
     asked = policy.select.min_sources
     if asked <= 1:
         return ""
-    count = witnesses(
-        (claim.feed, policy.attributes(claim.attributes).created_by) for claim in taken
-    )
+    count = witnesses((claim.feed, verdicts[verdict_key(claim)].created_by) for claim in taken)
     if count >= asked:
         return ""
     verb = "claims" if count == 1 else "claim"
@@ -219,10 +243,12 @@ def _instant(now: int) -> datetime:
     return to_datetime(now)
 
 
-def _protected(observable: Subject, policy: ListPolicy, now: int, decision: Decision) -> Decision:
+def _protected(
+    observable: Subject, allowlist: Allowlist, policy: ListPolicy, now: int, decision: Decision
+) -> Decision:
     if isinstance(observable, RuleRef):  # what it would stop cannot be told without running it
         return decision
-    by = policy.allowlist.protects(observable, _instant(now))
+    by = allowlist.protects(observable, _instant(now), policy.purpose)
     if by is None:
         return decision
     codes = _instead_of_listed(decision.codes, _ALLOWLISTED)
@@ -232,7 +258,12 @@ def _protected(observable: Subject, policy: ListPolicy, now: int, decision: Deci
 
 
 def standing(
-    kind: SubjectType, reach: int | None, claim: ClaimRow, policy: ListPolicy, now: int
+    kind: SubjectType,
+    reach: int | None,
+    claim: ClaimRow,
+    verdicts: Verdicts,
+    policy: ListPolicy,
+    now: int,
 ) -> tuple[int, int]:
     """Return the reason code of one claim by itself, and when time alone may change it."""
     defaults = policy.defaults[claim.feed]
@@ -254,7 +285,7 @@ def standing(
     until = ends(kind, claim, defaults)
     if until <= now:
         return _EXPIRED, NEVER
-    verdict = policy.verdict(claim.attributes, claim.feed, claim.context, now)
+    verdict = verdicts[claim.attributes, claim.feed, claim.context]
     until = until if verdict.until is None else min(until, verdict.until)
     if verdict.reason is not None:
         return CODES[verdict.reason], until

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
+from connector.decisions.allowlist.allowlist import Allowlist
 from connector.decisions.decide import (
     ClaimKind,
     ClaimRow,
     ObjectState,
+    Verdicts,
     confidence_of,
     decide,
     ends,
@@ -14,22 +16,23 @@ from connector.decisions.decide import (
     of_other_type,
     reason_of,
     standing,
+    verdict_key,
 )
+from connector.decisions.policy import ListPolicy
 from connector.decisions.reach import reach_of, words_of_reach
-from connector.decisions.verdict import ListPolicy
 from connector.model import Reason, Subject, SubjectType
 
 _OFF_SCALE: Final = "the confidence given says nothing on the feed's scale"
 
 
 def explain(
-    observable: Subject, claim: ClaimRow, policy: ListPolicy, now: int
+    observable: Subject, claim: ClaimRow, verdicts: Verdicts, policy: ListPolicy, now: int
 ) -> tuple[Reason, str]:
     """Return one claim's reason by itself, in words where there is more to say."""
-    code, _turn = standing(observable.type, reach_of(observable), claim, policy, now)
+    code, _turn = standing(observable.type, reach_of(observable), claim, verdicts, policy, now)
     reason = reason_of(code)
     if reason in (Reason.WITHHELD, Reason.DESELECTED):
-        verdict = policy.verdict(claim.attributes, claim.feed, claim.context, now)
+        verdict = verdicts[verdict_key(claim)]
         if verdict.reason is reason:
             return reason, verdict.detail
         return reason, _unselected_words(observable.type, claim, policy, verdict.min_confidence)
@@ -41,7 +44,7 @@ def explain(
     if claim.state == ObjectState.DISPUTED and reason is Reason.REVOKED:
         return reason, "revoked by an identity other than its producer"
     if reason is Reason.EXPIRED:
-        return reason, _expired_words(observable.type, claim, policy, now)
+        return reason, _expired_words(observable.type, claim, verdicts, policy, now)
     if reason is Reason.UNREADABLE and not claim.kind:
         return reason, (
             "its confidence is no whole number from 0 to 100: if the feed writes another scale, "
@@ -50,24 +53,31 @@ def explain(
     return reason, ""
 
 
-def _expired_words(kind: SubjectType, claim: ClaimRow, policy: ListPolicy, now: int) -> str:
+def _expired_words(
+    kind: SubjectType, claim: ClaimRow, verdicts: Verdicts, policy: ListPolicy, now: int
+) -> str:
     if claim.state == ObjectState.DISPOSED:
         return "purged: the disposition date of its marking has come"
     if never_opens(claim):
         return "its window never opens: `valid_until` is not later than `valid_from`"
     if ends(kind, claim, policy.defaults[claim.feed]) <= now:
         return ""
-    return policy.verdict(claim.attributes, claim.feed, claim.context, now).detail
+    return verdicts[verdict_key(claim)].detail
 
 
 def explain_all(
-    observable: Subject, claims: Sequence[ClaimRow], policy: ListPolicy, now: int
+    observable: Subject,
+    claims: Sequence[ClaimRow],
+    verdicts: Verdicts,
+    allowlist: Allowlist,
+    policy: ListPolicy,
+    now: int,
 ) -> list[tuple[Reason, str]]:
     """Return each claim's reason beside the others, in words where there is more to say."""
-    decision = decide(observable, claims, policy, now)
+    decision = decide(observable, claims, verdicts, allowlist, policy, now)
     found = []
     for claim, code in zip(claims, decision.codes, strict=True):
-        alone, words = explain(observable, claim, policy, now)
+        alone, words = explain(observable, claim, verdicts, policy, now)
         reason = reason_of(code)
         found.append((reason, words if reason is alone else decision.detail))
     return found

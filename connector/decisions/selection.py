@@ -1,12 +1,19 @@
 """What a list takes, by what many indicators share: feed, labels, types, producer and context."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from connector.decisions.context import ContextChoice, OpinionRule
 from connector.decisions.reach import WIDEST
-from connector.model import Context, ObservableType, Purpose, SubjectType
+from connector.model import Context, ObservableType, Purpose, SubjectType, Tlp
+
+
+class MarkedPart(NamedTuple):
+    """A marking on parts of an indicator, which its selectors name."""
+
+    marking_ref: str
+    selectors: tuple[str, ...]
 
 
 class IndicatorAttributes(NamedTuple):
@@ -16,7 +23,7 @@ class IndicatorAttributes(NamedTuple):
     labels: tuple[str, ...] = ()
     indicator_types: tuple[str, ...] = ()
     markings: tuple[str, ...] = ()
-    partly: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    partly: tuple[MarkedPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,8 @@ class FeedDefaults:
 
     `scale` holds what its producers may write as confidence, each with what that means from 0 to
     100; None where they write just that. `widest` is the least reach that blocks, by type. No more
-    than `max_confidence` counts, and no larger part of a full list than `max_share`.
+    than `max_confidence` counts, and no larger part of a full list than `max_share`. What bears no
+    TLP marking counts as `unmarked`.
     """
 
     name: str
@@ -37,6 +45,7 @@ class FeedDefaults:
     widest: Mapping[SubjectType, int] = field(default_factory=lambda: WIDEST)
     max_confidence: int | None = None
     max_share: float | None = None
+    unmarked: Tlp = Tlp.RED
 
     def counts(self, said: int | None) -> int | None:
         """Return the confidence that counts: given or assumed, and no more than the feed may."""
@@ -96,7 +105,7 @@ def refusal(
     defaults: FeedDefaults,
     attributes: IndicatorAttributes,
     context: Context,
-    countries: Callable[[], Collection[str]],
+    countries: Collection[str],
 ) -> str:
     """Return why a list does not take indicators with these attributes; empty when it does."""
     if not defaults.configured:

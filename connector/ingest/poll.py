@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from connector.decisions.decide import ObjectState
-from connector.decisions.selection import IndicatorAttributes
+from connector.decisions.selection import IndicatorAttributes, MarkedPart
 from connector.errors import ConnectorError, UnavailableError
 from connector.feed import Collection, Feed, Page
 from connector.indicators.context import CONTEXT_TYPES, read_context
@@ -295,10 +295,10 @@ def _traits(found: StixObject) -> IndicatorAttributes:
     created_by = found.created_by_ref or ""
     if found.type != "indicator":
         return IndicatorAttributes(created_by)
-    partly: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    partly: tuple[MarkedPart, ...] = ()
     if found.granular_markings:
         partly = tuple(
-            (part.marking_ref, part.selectors)
+            MarkedPart(part.marking_ref, part.selectors)
             for part in found.granular_markings
             if part.marking_ref is not None
         )

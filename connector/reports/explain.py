@@ -3,8 +3,7 @@
 from typing import Final
 
 from connector.decisions.context import NO_CONTEXT, OPINIONS
-from connector.decisions.decide import ClaimKind, ClaimRow, decide, ends, reason_of
-from connector.decisions.explain import explain, explain_all
+from connector.decisions.decide import ClaimKind, ends, reason_of
 from connector.decisions.plan import LedgerState
 from connector.decisions.reach import exceeds, reach_of, words_of_reach
 from connector.decisions.selection import FeedDefaults
@@ -21,7 +20,8 @@ from connector.service.service import Service
 from connector.store import queries as questions
 from connector.store.queries import ClaimFound, OutputRow
 from connector.store.transaction import Transaction
-from connector.sync.cycle import Listing, Output
+from connector.sync.cycle import Output
+from connector.sync.listing import Listing
 
 _MARK_REASONS: Final = {
     LedgerState.WRITTEN: Reason.WRITTEN,
@@ -168,15 +168,16 @@ def _said(confidence: int | None, defaults: FeedDefaults) -> str | None:
 def _kept_back(service: Service, claim: ClaimFound) -> Json:
     """Return what is hidden from the fields of which list and why, and any contradictions."""
     attributes, feed = service.store.attributes(claim.row.attributes), claim.row.feed
-    policies = {name: listing.policy for name, listing in service.lists.items()}
     nobody = () if attributes.created_by else (Part.PRODUCER, Part.PRODUCER_NAME)
-    hidden = {
-        name: {
-            part: why for part, why in policy.hidden(attributes, feed).items() if part not in nobody
-        }
-        for name, policy in policies.items()
+    allowed = {
+        name: listing.judge.sharing(attributes, feed, service.now())
+        for name, listing in service.lists.items()
     }
-    notes = [note for policy in policies.values() for note in policy.notes(attributes, feed)]
+    hidden = {
+        name: {part: why for part, why in sharing.hidden.items() if part not in nobody}
+        for name, sharing in allowed.items()
+    }
+    notes = [note for sharing in allowed.values() for note in sharing.notes]
     return {
         "hidden": {name: parts for name, parts in hidden.items() if parts},
         "notes": list(dict.fromkeys(notes)),
@@ -197,7 +198,7 @@ def _standings(
 ) -> list[Json]:
     """Return for each claim why it is on the list or not."""
     rows = [claim.row for claim in claims]
-    found = explain_all(observable, rows, listing.policy, service.now())
+    found = listing.explain(observable, rows, service.now())
     carrier = next(
         (id_of_key(claim.object) for claim, (reason, _) in zip(claims, found, strict=True)
          if reason is Reason.WANTED), "",
@@ -211,13 +212,6 @@ def _standings(
     ]
 
 
-def _standing(
-    observable: Subject, claim: ClaimRow, listing: Listing, service: Service
-) -> tuple[str, str]:
-    reason, detail = explain(observable, claim, listing.policy, service.now())
-    return reason.value, detail
-
-
 def _outcome_json(
     service: Service,
     transaction: Transaction,
@@ -228,7 +222,7 @@ def _outcome_json(
 ) -> Json:
     policy = output.listing.policy
     rows = [claim.row for claim in claims]
-    decision = decide(observable, rows, policy, service.now())
+    (decision,) = output.listing.decide([(observable, rows)], service.now())
     rowed = questions.output_rows(transaction).get(output.name)
     found = questions.entry_of(transaction, rowed.number, number) if rowed else None
     since = questions.listed_since(transaction, output.listing.number, number)
@@ -276,8 +270,8 @@ def _first_detail(
     observable: Subject, claims: list[ClaimFound], listing: Listing, service: Service
 ) -> str:
     """Return the first explanation, from the policy or from the pattern reader."""
-    found = ((_standing(observable, claim.row, listing, service)[1], claim) for claim in claims)
-    words = (detail or claim.why for detail, claim in found)
+    now = service.now()
+    words = (listing.explain_alone(observable, claim.row, now)[1] or claim.why for claim in claims)
     return next((detail for detail in words if detail), "")
 
 

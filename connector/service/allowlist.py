@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from connector.decisions.allowlist.allowlist import Allowlist, ExceptionRule, Protection
@@ -37,10 +36,6 @@ class AllowlistInForce:
         """Return who keeps an observable off lists of a purpose."""
         return (self._held or self.made()).protects(observable, now, purpose)
 
-    def of(self, purpose: Purpose) -> "ProtectorOf":
-        """Return what a list of a purpose asks."""
-        return ProtectorOf(self, purpose)
-
     def made(self) -> Allowlist:
         """Return the allowlist, made if it was not asked yet."""
         with self._lock:
@@ -66,15 +61,3 @@ class AllowlistInForce:
         with self._lock:
             if self._held is not None:
                 self._held = self._make(self._exceptions, self._held.warninglists)
-
-
-@dataclass(frozen=True, slots=True)
-class ProtectorOf:
-    """The allowlist in force, as lists of one purpose ask it."""
-
-    allowlist: AllowlistInForce
-    purpose: Purpose
-
-    def protects(self, observable: Observable, now: datetime) -> Protection | None:
-        """Return who keeps an observable off."""
-        return self.allowlist.protects(observable, now, self.purpose)

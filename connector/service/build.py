@@ -1,8 +1,7 @@
 """From a valid configuration to the service that it describes."""
 
 import gc
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -17,14 +16,12 @@ from connector.decisions.allowlist.allowlist import (
 )
 from connector.decisions.mapping import Input
 from connector.decisions.plan import Limits
-from connector.decisions.selection import Choice, FeedDefaults, IndicatorAttributes, Select
-from connector.decisions.verdict import ListPolicy
+from connector.decisions.policy import ListPolicy
+from connector.decisions.selection import Choice, FeedDefaults, Select
 from connector.indicators.confidence import readings
 from connector.indicators.markings.acs_policy import Organisation
 from connector.indicators.markings.applied import Viewer
-from connector.indicators.markings.sharing import Sharing, combine
 from connector.indicators.markings.tlp import audience_limit
-from connector.indicators.stix import GranularMarking
 from connector.instants import Clock, span, system_clock
 from connector.model import Audience, ObservableType, RuleLanguage, Tlp
 from connector.registry import Registry
@@ -36,10 +33,9 @@ from connector.service.own_hosts import OwnHosts
 from connector.service.service import Service
 from connector.store.store import Store
 from connector.sync.apply import Applier
-from connector.sync.cycle import (
-    Listing,
-    Output,
-)
+from connector.sync.cycle import Output
+from connector.sync.judge import Judge
+from connector.sync.listing import Listing
 
 # Values come by the hundred thousand and make no cycles: at Python's usual 700 new ones, a third
 # of the time went into looking for some.
@@ -79,25 +75,22 @@ def build(
     }
     listings = {}
     for name, listed in config.lists.items():
-        sharing = _sharing(feeds, store, _viewer(loaded, listed), now)
         policy = ListPolicy(
-            name=name, purpose=listed.purpose, select=_select(listed), max_tlp=_max_tlp(listed),
-            rank_by=tuple(rank.value for rank in listed.rank_by), defaults=defaults,
-            attributes=store.attributes, level=partial(_level, sharing), sharing=sharing,
-            allowlist=allowlist.of(listed.purpose), contexts=store.contexts,
-            countries=store.producers.countries,
-            producer=store.producers.of, shows=_shown(loaded, name),
+            name=name, purpose=listed.purpose, select=_select(listed),
+            viewer=_viewer(loaded, listed), rank_by=tuple(rank.value for rank in listed.rank_by),
+            defaults=defaults, shows=_shown(loaded, name),
             rules=_rules(config.outputs, adapters, name),
         )  # fmt: skip
-        listings[name] = Listing(store.lists.open(name).number, policy)
+        number, judge = store.lists.open(name).number, Judge(policy, store, now)
+        listings[name] = Listing(number, policy, judge, allowlist.made)
     outputs = {
         name: _output(name, output, listings[output.list], loaded, adapters[name])
         for name, output in config.outputs.items()
     }
     lists = Lists(listings, config.lists, store, now, allowlist)
-    level = _level_of(feeds, loaded, store, now)
+    ourselves = Viewer(_organisation(loaded), Audience.OWN, Tlp.RED)
     return Service(
-        loaded, store, now, Feeds(feeds, store, now, lists, defaults, level), lists,
+        loaded, store, now, Feeds(feeds, store, now, lists, defaults, ourselves), lists,
         Outputs(outputs, tuple(feeds), lists, store, now, applier or Applier(store, now)),
     )  # fmt: skip
 
@@ -141,27 +134,9 @@ def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, FeedDefau
             name, feed.default_confidence, ages, authoritative=authoritative,
             scale=readings(feed.confidence_scale), widest=feed.least_reach,
             max_confidence=feed.max_confidence, max_share=feed.max_share,
+            unmarked=feed.unmarked_tlp,
         )  # fmt: skip
     return defaults
-
-
-def _level(
-    sharing: Callable[[IndicatorAttributes, int], Sharing],
-    attributes: IndicatorAttributes,
-    feed: int,
-) -> tuple[Tlp, str]:
-    """Return the level that people are told, with its reason: the same that decides."""
-    shared = sharing(attributes, feed)
-    return shared.level, shared.level_why
-
-
-def _level_of(
-    feeds: Mapping[str, ConfiguredFeed], loaded: Loaded, store: Store, now: Clock
-) -> Callable[[IndicatorAttributes, int], Tlp]:
-    """Return what says how far an indicator may travel, as we ourselves see its markings."""
-    ourselves = Viewer(_organisation(loaded), Audience.OWN, Tlp.RED)
-    sharing = _sharing(feeds, store, ourselves, now)
-    return lambda attributes, feed: sharing(attributes, feed).level
 
 
 def _viewer(loaded: Loaded, listed: ListConfig) -> Viewer:
@@ -181,26 +156,6 @@ def _shown(loaded: Loaded, listed: str) -> frozenset[str]:
     needs = frozenset(one for mapper in mappers for one in mapper.needs)
     kinds = (one.removeprefix("context.") for one in needs if one.startswith("context."))
     return frozenset((*kinds, *(("producer",) if Input.PRODUCER_NAME in needs else ())))
-
-
-def _sharing(
-    feeds: Mapping[str, ConfiguredFeed], store: Store, viewer: Viewer, now: Clock
-) -> Callable[[IndicatorAttributes, int], Sharing]:
-    """Return what judges, for one viewer, an indicator's markings and its producer's consent."""
-    unmarked = {feed.number: feed.config.unmarked_tlp for feed in feeds.values()}
-
-    def judge(attributes: IndicatorAttributes, feed: int) -> Sharing:
-        return combine(
-            attributes.markings, _parts(attributes), store.markings.of(feed),
-            unmarked.get(feed, Tlp.RED), viewer, now(), attributes.labels,
-            store.producers.of(attributes.created_by, feed).labels,
-        )  # fmt: skip
-
-    return judge
-
-
-def _parts(attributes: IndicatorAttributes) -> list[GranularMarking]:
-    return [GranularMarking(selectors, ref) for ref, selectors in attributes.partly]
 
 
 def _select(listed: ListConfig) -> Select:

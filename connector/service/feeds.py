@@ -7,9 +7,11 @@ from typing import Any
 
 from connector.config.model import FeedConfig, PartialRuns
 from connector.decisions.selection import FeedDefaults, IndicatorAttributes
+from connector.decisions.verdict import sharing_of
 from connector.errors import ConnectorError, RefusedError, UnavailableError
 from connector.feed import Feed
 from connector.indicators.confidence import readings
+from connector.indicators.markings.applied import Viewer
 from connector.ingest import alarms
 from connector.ingest.missing_markings import resolve
 from connector.ingest.poll import PollResult, Progress, poll
@@ -23,6 +25,7 @@ from connector.service.lists import Lists
 from connector.store import queries
 from connector.store.store import Store
 from connector.sync.apply import StoppedError
+from connector.sync.judge import background_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,8 @@ class ConfiguredFeed:
 class Feeds(Mapping[str, ConfiguredFeed]):
     """The feeds by name.
 
-    `defaults` are by the number of a feed in the store; `level` says of an indicator how far its
-    feed lets it travel. What a poll brings reaches lists through the store, and by
+    `defaults` are by the number of a feed in the store; `ourselves` is for whom markings are read
+    where no list asks. What a poll brings reaches lists through the store, and by
     `Lists.take_up_markings` and `Lists.take_up_producers`: no other way.
     """
 
@@ -56,14 +59,14 @@ class Feeds(Mapping[str, ConfiguredFeed]):
         now: Clock,
         lists: Lists,
         defaults: Mapping[int, FeedDefaults],
-        level: Callable[[IndicatorAttributes, int], Tlp],
+        ourselves: Viewer,
     ) -> None:
         self._feeds = dict(feeds)
         self._store = store
         self._now = now
         self._lists = lists
         self.defaults = defaults
-        self.level = level
+        self._ourselves = ourselves
         self.stopped: Callable[[], bool] = lambda: False
         self._missing: dict[str, set[str]] = {}  # markings that objects bear and nobody defined
         self._faults: dict[str, list[str]] = {}  # what the last poll could not read
@@ -78,6 +81,11 @@ class Feeds(Mapping[str, ConfiguredFeed]):
 
     def __len__(self) -> int:
         return len(self._feeds)
+
+    def level(self, attributes: IndicatorAttributes, feed: int) -> Tlp:
+        """Return how far an indicator of a feed may travel, as we ourselves see its markings."""
+        said = background_of(attributes, feed, self.defaults, self._store)
+        return sharing_of(said, self._ourselves, self._now()).level
 
     def poll(self, name: str, progress: Progress = lambda _title, _count: None) -> PollResult:
         """Poll one feed once; raises what a failed poll raises, after recording it."""

@@ -11,7 +11,8 @@ from connector.service.isolation import isolate_bugs
 from connector.store.lists.entry_rows import RefreshResult
 from connector.store.store import Store
 from connector.sync.apply import StoppedError
-from connector.sync.cycle import Listing, refresh
+from connector.sync.cycle import refresh
+from connector.sync.listing import Listing
 
 
 class Lists(Mapping[str, Listing]):
@@ -139,4 +140,4 @@ class Lists(Mapping[str, Listing]):
 
     def _forget_verdicts(self, names: Iterable[str]) -> None:
         for name in names:
-            self[name].policy.forget_verdicts()
+            self[name].judge.forget_verdicts()

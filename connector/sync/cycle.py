@@ -1,12 +1,12 @@
 """One cycle of a list (refresh) and of an output (propose, carry out)."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Final, TypeVar, cast
 
 from connector.adapter import Adapter, EntryAdapter, ListAdapter, RuleAdapter
-from connector.decisions.decide import ClaimRow, Decision, decide
 from connector.decisions.mapping import Mapper, digest, digest_of_rule
 from connector.decisions.plan import (
     BELOW,
@@ -20,7 +20,6 @@ from connector.decisions.plan import (
     violations,
 )
 from connector.decisions.room import Room
-from connector.decisions.verdict import ListPolicy
 from connector.errors import PlanRefusedError, UndecidedError
 from connector.model import Entry, Observable, ObservableType, Rule, RuleRef, Subject
 from connector.settings import Settings
@@ -32,6 +31,7 @@ from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.store.transaction import Transaction
 from connector.sync.entries import Describer
+from connector.sync.listing import Listing
 from connector.sync.rules import RuleReader
 
 T = TypeVar("T")
@@ -57,14 +57,6 @@ class Scope:
 
 CHANGED: Final = Scope(everything=False, verifies=False)
 EVERYTHING: Final = Scope(everything=True, verifies=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A list as configured: its number in the store and its policy."""
-
-    number: int
-    policy: ListPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +105,9 @@ class Output:
 
         Every row must fit.
         """
-        policy = self.listing.policy
         if isinstance(self.adapter, RuleAdapter):
-            return RuleReader(policy, store, transaction).rules(rows)
-        return Describer(self.name, policy, self.mapper, store, transaction).entries(rows)
+            return RuleReader(self.listing.judge, store, transaction).rules(rows)
+        return Describer(self.name, self.listing, self.mapper, store, transaction).entries(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +142,7 @@ def refresh(
     progress: Callable[[int], None] = lambda _considered: None,
 ) -> RefreshResult:
     """Decide anew on what changed, or on everything; return what came and went."""
-    policy = listing.policy
-
-    def decided(observable: Subject, claims: Sequence[ClaimRow]) -> Decision:
-        return decide(observable, claims, policy, now)
-
+    decided = partial(listing.decide, now=now)
     return store.refresh(listing.number, decided, everything=everything, now=now, progress=progress)
 
 

@@ -10,7 +10,6 @@ from typing import Final, cast
 from connector.decisions.decide import ClaimRow
 from connector.decisions.mapping import Facts, Input, Mapper
 from connector.decisions.selection import IndicatorAttributes
-from connector.decisions.verdict import ListPolicy
 from connector.indicators.identity import id_of_key
 from connector.indicators.markings.sharing import Part
 from connector.instants import NEVER, to_datetime
@@ -18,6 +17,7 @@ from connector.model import Entry, Observable, ObservableType
 from connector.store.lists.wanted import WantedRow
 from connector.store.store import Store
 from connector.store.transaction import Transaction
+from connector.sync.listing import Listing
 
 _PART: Final = 500
 _VICTIMS: Final = "sector"
@@ -32,7 +32,7 @@ class Describer:
     """Turns what a list wants into entries with an output's fields."""
 
     output: str
-    policy: ListPolicy
+    listing: Listing
     mapper: Mapper | None
     store: Store
     transaction: Transaction
@@ -57,9 +57,10 @@ class Describer:
         return self.store.names(self.transaction, [row.claim.number for row in rows])
 
     def _facts(self, row: WantedRow, name: str) -> Facts:
-        claim, merged, policy = row.claim, row.merged, self.policy
+        claim, merged = row.claim, row.merged
+        policy, judge = self.listing.policy, self.listing.judge
         attributes: IndicatorAttributes = self.store.attributes(claim.attributes)
-        hides = policy.verdict(claim.attributes, claim.feed, claim.context).hides
+        hides = judge.hides(claim)
         shown = _without(attributes, hides) if hides else attributes
         told = Part.DATES not in hides
         observable = cast(Observable, row.observable)
@@ -79,18 +80,18 @@ class Describer:
             valid_from=_instant(merged.first_seen) if told else None,
             valid_until=_instant(merged.until) if told and merged.until < NEVER else None,
             context=partial(self._words, claim, hides),
-            producer=partial(policy.producer_name, attributes, claim.feed, hides),
+            producer=partial(judge.producer_name, attributes, claim.feed, hides),
             hides_value=_PERSONAL.get(observable.type) in hides,
         )
 
-    def _words(self, claim: ClaimRow, hides: Collection[str], kind: str) -> tuple[str, ...]:
+    def _words(self, claim: ClaimRow, hides: Collection[Part], kind: str) -> tuple[str, ...]:
         """Return what context says, but not who the victims are where that is not to be told."""
         if kind == _VICTIMS and Part.VICTIM in hides:
             return ()
-        return self.policy.words(claim.context, claim.feed, kind)
+        return self.listing.judge.words(claim.context, claim.feed, kind)
 
 
-def _without(attributes: IndicatorAttributes, hides: Collection[str]) -> IndicatorAttributes:
+def _without(attributes: IndicatorAttributes, hides: Collection[Part]) -> IndicatorAttributes:
     """Return attributes without what the markings keep out of fields that others read."""
     return attributes._replace(
         created_by="" if Part.PRODUCER in hides else attributes.created_by,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from connector.decisions.verdict import ListPolicy
 from connector.indicators.markings.sharing import Part
 from connector.indicators.stix import Unreadable, read_object
 from connector.instants import to_datetime
@@ -13,6 +12,7 @@ from connector.model import Rule, RuleRef
 from connector.store.lists.wanted import WantedRow
 from connector.store.store import Store
 from connector.store.transaction import Transaction
+from connector.sync.judge import Judge
 
 _PART: Final = 200
 
@@ -21,7 +21,7 @@ _PART: Final = 200
 class RuleReader:
     """Turns the rules that a list wants into what their indicators say, read in one snapshot."""
 
-    policy: ListPolicy
+    judge: Judge
     store: Store
     transaction: Transaction
 
@@ -35,11 +35,11 @@ class RuleReader:
                 yield row, self._rule(row, originals[row.claim.number])
 
     def _rule(self, row: WantedRow, raw: bytes) -> Rule:
-        claim, policy, ref = row.claim, self.policy, row.observable
+        claim, ref = row.claim, row.observable
         said = read_object(raw)
         if not isinstance(ref, RuleRef) or isinstance(said, Unreadable):
             raise TypeError(f"{ref.value} bears no rule")
-        hides = policy.verdict(claim.attributes, claim.feed, claim.context).hides
+        hides = self.judge.hides(claim)
         return Rule(
             indicator=ref.shown,
             language=ref.type,

@@ -471,6 +471,39 @@ def test_explain_shows_the_whole_chain(site: Site) -> None:
     assert output["detail"] == ""
 
 
+LISTS = "lists:\n  perimeter: {select: {types: [ipv4-addr], max_tlp: amber}}\n"
+STRICT = "  strict: {purpose: watch, audience: public, select: {min_confidence: 90}}\n"
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        LISTS + STRICT,
+        LISTS.replace("lists:\n", "lists:\n" + STRICT),
+        "lists: {}\n",
+    ],
+    ids=["the strict one last", "the strict one first", "none"],
+)
+def test_explain_reads_marking_and_confidence_whatever_lists_there_are(
+    site: Site, lists: str
+) -> None:
+    site.bring("198.51.100.7", confidence=70)
+    site.run("run", "--once")
+    text = CONFIG.replace(LISTS, lists).replace("every: 10s", "every: 10s, max_confidence: 60")
+    if lists == "lists: {}\n":
+        text = text.partition("outputs:")[0] + "outputs: {}\n"
+    site.config.write_text(text, encoding="utf-8")
+    ran = site.run("explain", "--json", "198.51.100.7")
+    assert ran.code == 0
+    [observable] = ran.json["observables"]
+    [claim] = observable["claims"]
+    assert (claim["marking"], claim["confidence"], claim["caps"]) == (
+        "green", 60, ["max_confidence"],
+    )  # fmt: skip
+    assert set(claim["reasons"]) == set(re.findall(r"^  (\w+): \{", lists, re.MULTILINE))
+    assert claim["indicator"] in site.run("explain", "198.51.100.7").out
+
+
 @pytest.mark.parametrize("asked", ["198[.]51[.]100[.]7", indicator("198.51.100.7")["id"]])
 def test_explain_takes_what_people_paste(site: Site, asked: str) -> None:
     site.bring("198.51.100.7")

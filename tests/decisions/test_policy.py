@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from policy_case import ADDRESS, EPOCH, NOW, Allowlist, at, claim, policy
+from policy_case import ADDRESS, MARKINGS, NOW, Listed, claim, listed, marked, protecting
 
 from connector.decisions.decide import (
     CODES,
@@ -14,16 +14,12 @@ from connector.decisions.decide import (
     Merged,
     ObjectState,
     confidence_of,
-    decide,
     ends,
     reason_of,
 )
-from connector.decisions.explain import explain
 from connector.decisions.selection import Choice, FeedDefaults, IndicatorAttributes, Select
-from connector.decisions.verdict import ListPolicy
 from connector.instants import NEVER
 from connector.model import (
-    Observable,
     ObservableType,
     Purpose,
     Reason,
@@ -37,9 +33,9 @@ WATCH = Purpose.WATCH
 DAY = 86_400_000_000
 
 
-def reason(said: ClaimRow, by: ListPolicy, now: int = NOW, subject: Subject = ADDRESS) -> Reason:
+def reason(said: ClaimRow, by: Listed, now: int = NOW, subject: Subject = ADDRESS) -> Reason:
     """Return what decide answers on a single claim."""
-    decision = decide(subject, [said], by, now)
+    decision = by.decide(subject, [said], now)
     [code] = decision.codes
     assert (decision.carrier is said) == (reason_of(code) is Reason.WANTED)
     return reason_of(code)
@@ -72,30 +68,26 @@ FAULTS: list[tuple[Reason, dict[str, Any]]] = [
 TRAITS = {
     1: IndicatorAttributes(),
     2: BENIGN,
-    3: IndicatorAttributes(indicator_types=("benign",), markings=("m",)),
+    3: marked(Tlp.RED, indicator_types=("benign",)),
 }
 
 
 @pytest.mark.parametrize("first", range(len(FAULTS)))
 def test_the_first_answer_counts(first: int) -> None:
-    protecting = policy(
-        attributes=TRAITS, levels={TRAITS[3]: Tlp.RED}, allowlist=Allowlist(for_ever=True)
-    )
+    by = listed(attributes=TRAITS, allowlist=protecting())
     faults: dict[str, Any] = {}
     for _reason, fault in reversed(FAULTS[first:]):
         faults |= fault
-    assert reason(claim(**faults), protecting) is FAULTS[first][0]
+    assert reason(claim(**faults), by) is FAULTS[first][0]
 
 
 @pytest.mark.parametrize(("expected", "fault"), FAULTS[:-1])
 def test_each_fault_alone_is_its_reason(expected: Reason, fault: dict[str, Any]) -> None:
-    assert (
-        reason(claim(**fault), policy(attributes=TRAITS, levels={TRAITS[3]: Tlp.RED})) is expected
-    )
+    assert reason(claim(**fault), listed(attributes=TRAITS)) is expected
 
 
 def test_a_claim_without_fault_is_wanted() -> None:
-    assert reason(claim(), policy()) is Reason.WANTED
+    assert reason(claim(), listed()) is Reason.WANTED
 
 
 @pytest.mark.parametrize(
@@ -125,8 +117,8 @@ def test_a_watchlist_takes_what_must_not_block(
         6: IndicatorAttributes(labels=('misp:to_ids="true"',)),
         7: IndicatorAttributes(labels=("benign",), indicator_types=("malicious-activity",)),
     }
-    assert reason(claim(**fields), policy(attributes=attributes)) is block
-    assert reason(claim(**fields), policy(attributes=attributes, purpose=WATCH)) is watch
+    assert reason(claim(**fields), listed(attributes=attributes)) is block
+    assert reason(claim(**fields), listed(attributes=attributes, purpose=WATCH)) is watch
 
 
 @pytest.mark.parametrize(
@@ -141,7 +133,7 @@ def test_a_watchlist_takes_what_must_not_block(
     ],
 )
 def test_a_misp_attribute_that_is_not_for_detection_never_blocks(label: str, blocks: bool) -> None:
-    decided = reason(claim(), policy(attributes={1: IndicatorAttributes(labels=("x", label))}))
+    decided = reason(claim(), listed(attributes={1: IndicatorAttributes(labels=("x", label))}))
     assert decided is (Reason.WANTED if blocks else Reason.DESELECTED)
 
 
@@ -172,7 +164,7 @@ MARKED = IndicatorAttributes(
 )
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_select_takes_what_it_names(select: Select, taken: bool, purpose: Purpose) -> None:
-    decided = reason(claim(), policy(select=select, attributes={1: MARKED}, purpose=purpose))
+    decided = reason(claim(), listed(select=select, attributes={1: MARKED}, purpose=purpose))
     assert decided is (Reason.WANTED if taken else Reason.DESELECTED)
 
 
@@ -195,11 +187,8 @@ def test_a_choice_says_why_it_refuses(words: tuple[str, ...], choice: Choice, wh
 
 def test_a_feed_that_is_no_longer_configured_gives_nothing() -> None:
     """What it bore no marking on is not withheld: nobody says any more what to assume."""
-    gone = policy(
-        defaults={1: FeedDefaults("ais", configured=False)},
-        level=lambda _traits, _feed: (Tlp.RED, ""),
-    )
-    assert explain(ADDRESS, claim(), gone, NOW) == (
+    gone = listed(defaults={1: FeedDefaults("ais", configured=False)}, unmarked=Tlp.RED)
+    assert gone.explain(ADDRESS, claim(), NOW) == (
         Reason.DESELECTED, "feed ais is no longer configured",
     )  # fmt: skip
 
@@ -221,35 +210,17 @@ def test_a_feed_that_is_no_longer_configured_gives_nothing() -> None:
 def test_confidence_is_the_indicators_or_what_its_feed_assumes(
     own: int | None, default: int | None, least: int, taken: bool
 ) -> None:
-    by = policy(select=Select(min_confidence=least), defaults={1: FeedDefaults("ais", default)})
-    assert confidence_of(claim(confidence=own), by) == (own if own is not None else default)
+    by = listed(select=Select(min_confidence=least), defaults={1: FeedDefaults("ais", default)})
+    assert confidence_of(claim(confidence=own), by.policy) == (own if own is not None else default)
     assert reason(claim(confidence=own), by) is (Reason.WANTED if taken else Reason.DESELECTED)
 
 
 @pytest.mark.parametrize("level", list(Tlp))
 @pytest.mark.parametrize("most", list(Tlp))
 def test_a_marking_stricter_than_the_list_allows_withholds(level: Tlp, most: Tlp) -> None:
-    decided = reason(claim(), policy(max_tlp=most, levels={IndicatorAttributes(): level}))
-    assert decided is (Reason.WITHHELD if level > most else Reason.WANTED)
-
-
-def test_traits_are_judged_once_and_anew_when_a_marking_arrived() -> None:
-    asked: list[tuple[IndicatorAttributes, int]] = []
-    known = {"level": Tlp.RED}
-
-    def level(attributes: IndicatorAttributes, feed: int) -> tuple[Tlp, str]:
-        asked.append((attributes, feed))
-        return known["level"], "of the test"
-
-    by = policy(level=level)
-    assert [reason(claim(number), by) for number in range(1, 4)] == [Reason.WITHHELD] * 3
-    assert len(asked) == 1
-    reason(claim(feed=2), by)
-    assert len(asked) == 2, "another feed may assume another level"
-    known["level"] = Tlp.GREEN
-    assert reason(claim(), by) is Reason.WITHHELD
-    by.forget_verdicts()
-    assert reason(claim(), by) is Reason.WANTED
+    expected = Reason.WITHHELD if level > most else Reason.WANTED
+    assert reason(claim(), listed(max_tlp=most, unmarked=level)) is expected
+    assert reason(claim(), listed(max_tlp=most, attributes={1: marked(level)})) is expected
 
 
 @pytest.mark.parametrize(
@@ -292,7 +263,7 @@ def test_a_claim_ends_by_its_own_word_or_else_by_age(
 def test_validity_takes_in_its_first_instant_and_leaves_out_its_last(
     now: int, expected: Reason, recheck: int
 ) -> None:
-    decision = decide(ADDRESS, [claim(valid_from=10, valid_until=20)], policy(), now)
+    decision = listed().decide(ADDRESS, [claim(valid_from=10, valid_until=20)], now)
     assert (reason_of(decision.codes[0]), decision.recheck) == (expected, recheck)
 
 
@@ -300,9 +271,9 @@ def test_validity_takes_in_its_first_instant_and_leaves_out_its_last(
 @pytest.mark.parametrize("now", [0, 5, 10, 11])
 def test_a_window_that_ends_before_it_begins_is_expired_at_any_time(until: int, now: int) -> None:
     never = claim(valid_from=10, valid_until=until)
-    decision = decide(ADDRESS, [never], policy(), now)
+    decision = listed().decide(ADDRESS, [never], now)
     assert (reason_of(decision.codes[0]), decision.recheck) == (Reason.EXPIRED, NEVER)
-    assert "never opens" in explain(ADDRESS, never, policy(), now)[1]
+    assert "never opens" in listed().explain(ADDRESS, never, now)[1]
 
 
 def test_what_time_cannot_change_is_not_asked_again() -> None:
@@ -310,29 +281,29 @@ def test_what_time_cannot_change_is_not_asked_again() -> None:
         {"state": ObjectState.REVOKED, "valid_until": NOW + 1},
         {"kind": ClaimKind.UNREADABLE},
     ):
-        assert decide(ADDRESS, [claim(**fields)], policy(), NOW).recheck == NEVER
+        assert listed().decide(ADDRESS, [claim(**fields)], NOW).recheck == NEVER
 
 
 def test_the_end_of_an_exception_is_an_instant_to_ask_again() -> None:
-    by = policy(allowlist=Allowlist(until=NOW + 5))
-    held = decide(ADDRESS, [claim()], by, NOW)
+    by = listed(allowlist=protecting(NOW + 5))
+    held = by.decide(ADDRESS, [claim()], NOW)
     assert (reason_of(held.codes[0]), held.recheck) == (Reason.ALLOWLISTED, NOW + 5)
-    assert held.detail == "exceptions protects 198.51.100.7"
+    assert held.detail == "exception protects 198.51.100.7"
     assert reason(claim(), by, NOW + 5) is Reason.WANTED
 
 
-def reasons(said: list[ClaimRow], by: ListPolicy, now: int = NOW) -> list[Reason]:
-    return [reason_of(code) for code in decide(ADDRESS, said, by, now).codes]
+def reasons(said: list[ClaimRow], by: Listed, now: int = NOW) -> list[Reason]:
+    return [reason_of(code) for code in by.decide(ADDRESS, said, now).codes]
 
 
 def test_an_observable_stays_wanted_until_the_last_claim_goes() -> None:
     first, second = claim(1, valid_until=NOW + 10), claim(2, feed=2, valid_until=NOW + 20)
-    decision = decide(ADDRESS, [first, second], policy(), NOW)
+    decision = listed().decide(ADDRESS, [first, second], NOW)
     assert decision.carrier == first
     assert decision.recheck == NOW + 10
-    assert reasons([first, second], policy()) == [Reason.WANTED, Reason.SUPERSEDED]
-    assert reasons([first, second], policy(), NOW + 10) == [Reason.EXPIRED, Reason.WANTED]
-    assert reasons([first, second], policy(), NOW + 20) == [Reason.EXPIRED, Reason.EXPIRED]
+    assert reasons([first, second], listed()) == [Reason.WANTED, Reason.SUPERSEDED]
+    assert reasons([first, second], listed(), NOW + 10) == [Reason.EXPIRED, Reason.WANTED]
+    assert reasons([first, second], listed(), NOW + 20) == [Reason.EXPIRED, Reason.EXPIRED]
 
 
 @pytest.mark.parametrize(
@@ -345,7 +316,7 @@ def test_the_best_claim_carries_the_entry(rank_by: tuple[str, ...], carrier: int
         claim(3, confidence=70, modified=9_000_000),
         claim(4, confidence=99, state=ObjectState.REVOKED),
     ]
-    decision = decide(ADDRESS, said, policy(rank_by=rank_by), NOW)
+    decision = listed(rank_by=rank_by).decide(ADDRESS, said, NOW)
     assert decision.carrier is not None
     assert decision.carrier.number == carrier
     assert sorted(map(reason_of, decision.codes)) == sorted(
@@ -354,37 +325,36 @@ def test_the_best_claim_carries_the_entry(rank_by: tuple[str, ...], carrier: int
 
 
 def test_of_equals_the_first_claim_carries_so_that_entries_do_not_change_hands() -> None:
-    decision = decide(ADDRESS, [claim(5), claim(6)], policy(), NOW)
+    decision = listed().decide(ADDRESS, [claim(5), claim(6)], NOW)
     assert decision.carrier == claim(5)
 
 
 def test_an_allowlisted_observable_tells_what_each_claim_would_have_been_stopped_by() -> None:
     said = [claim(1), claim(2), claim(3, state=ObjectState.REVOKED)]
-    decided = reasons(said, policy(allowlist=Allowlist(for_ever=True)))
+    decided = reasons(said, listed(allowlist=protecting()))
     assert decided == [Reason.ALLOWLISTED, Reason.ALLOWLISTED, Reason.REVOKED]
 
 
 def test_an_observable_without_claims_is_not_listed() -> None:
-    assert decide(ADDRESS, [], policy(), NOW) == Decision(b"", None, 0, NEVER)
+    assert listed().decide(ADDRESS, [], NOW) == Decision(b"", None, 0, NEVER)
 
 
 def test_an_entry_says_what_all_claims_that_are_taken_say_together() -> None:
-    strict = IndicatorAttributes(markings=("amber",))
-    by = policy(attributes={1: IndicatorAttributes(), 2: strict}, levels={strict: Tlp.AMBER})
+    by = listed(attributes={1: IndicatorAttributes(), 2: marked(Tlp.AMBER)})
     said = [
         claim(1, confidence=80, valid_from=500, valid_until=NOW + 10),
         claim(2, confidence=None, valid_from=None, valid_until=NOW + 30, attributes=2),
         claim(3, confidence=20, valid_from=100, valid_until=NOW + 20),
         claim(4, confidence=100, valid_from=1, valid_until=NOW + 99, state=ObjectState.REVOKED),
     ]
-    together = decide(ADDRESS, said, by, NOW)
+    together = by.decide(ADDRESS, said, NOW)
     assert together.merged == Merged(80, NOW + 30, Tlp.AMBER, 100)
     assert together.carrier == said[0]
-    alone = decide(ADDRESS, said[1:2], by, NOW)
+    alone = by.decide(ADDRESS, said[1:2], NOW)
     assert alone.merged == Merged(None, NOW + 30, Tlp.AMBER, None)
-    later = decide(ADDRESS, said, by, NOW + 10)
+    later = by.decide(ADDRESS, said, NOW + 10)
     assert later.merged == Merged(20, NOW + 30, Tlp.AMBER, 100)
-    assert decide(ADDRESS, said[3:], by, NOW).merged is None
+    assert by.decide(ADDRESS, said[3:], NOW).merged is None
 
 
 @pytest.mark.parametrize(
@@ -397,12 +367,23 @@ def test_an_entry_says_what_all_claims_that_are_taken_say_together() -> None:
             (Reason.REVOKED, "revoked by an identity other than its producer"),
         ),
         (
-            {}, {"levels": {IndicatorAttributes(): Tlp.AMBER_STRICT}},
-            (Reason.WITHHELD, "TLP:amber+strict is stricter than TLP:amber"),
+            {}, {"unmarked": Tlp.AMBER_STRICT},
+            (
+                Reason.WITHHELD,
+                "amber+strict: no TLP marking, the feed's default is stricter than TLP:amber",
+            ),
         ),
         (
-            {}, {"level": lambda _traits, _feed: (Tlp.RED, "red: unknown")},
-            (Reason.WITHHELD, "red: unknown is stricter than TLP:amber"),
+            {}, {"attributes": {1: marked(Tlp.RED)}},
+            (Reason.WITHHELD, f"red: {MARKINGS[Tlp.RED]} is stricter than TLP:amber"),
+        ),
+        (
+            {}, {"attributes": {1: IndicatorAttributes(markings=("marking-definition--m",))}},
+            (
+                Reason.WITHHELD,
+                "red: marking-definition--m is missing, and unknown means restricted is stricter "
+                "than TLP:amber",
+            ),
         ),
         (
             {}, {"select": Select(feeds=frozenset({"isac"}))},
@@ -440,28 +421,7 @@ def test_an_entry_says_what_all_claims_that_are_taken_say_together() -> None:
 def test_explain_says_one_claims_reason_in_words(
     fields: dict[str, Any], by: dict[str, Any], expected: tuple[Reason, str]
 ) -> None:
-    assert explain(ADDRESS, claim(**fields), policy(**by), NOW) == expected
-
-
-def test_instants_of_the_cases_are_what_they_seem() -> None:
-    assert (at(NOW) - EPOCH).total_seconds() == 1
-    assert Observable(ObservableType.IPV4_ADDR, "198.51.100.7") == ADDRESS
-
-
-def test_a_verdict_found_while_verdicts_are_forgotten_is_forgotten_as_well() -> None:
-    """A marking arrives just as its objects are judged without it."""
-    strict: list[Tlp] = [Tlp.RED]
-
-    def level(_traits: IndicatorAttributes, _feed: int) -> tuple[Tlp, str]:
-        found = strict[-1]
-        if len(strict) == 1:
-            strict.append(Tlp.GREEN)
-            by.forget_verdicts()
-        return found, ""
-
-    by = policy(level=level)
-    assert by.verdict(1, 1).reason is Reason.WITHHELD
-    assert by.verdict(1, 1).reason is None
+    assert listed(**by).explain(ADDRESS, claim(**fields), NOW) == expected
 
 
 RULE = RuleRef.of(RuleLanguage.YARA, "indicator--1", "ais")
@@ -471,22 +431,22 @@ TAKEN = frozenset([RuleLanguage.YARA])
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_a_rule_is_taken_where_an_output_of_the_list_takes_its_language(purpose: Purpose) -> None:
     said = claim(kind=ClaimKind.RULE)
-    assert reason(said, policy(purpose=purpose, rules=TAKEN), subject=RULE) is Reason.WANTED
+    assert reason(said, listed(purpose=purpose, rules=TAKEN), subject=RULE) is Reason.WANTED
     for others in (frozenset(), frozenset([RuleLanguage.SIGMA])):
-        by = policy(purpose=purpose, rules=others)
+        by = listed(purpose=purpose, rules=others)
         assert reason(said, by, subject=RULE) is Reason.UNSUPPORTED_PATTERN
         words = "no output of this list takes yara rules"
-        assert explain(RULE, said, by, NOW) == (Reason.UNSUPPORTED_PATTERN, words)
+        assert by.explain(RULE, said, NOW) == (Reason.UNSUPPORTED_PATTERN, words)
 
 
 @pytest.mark.parametrize(("expected", "fault"), FAULTS[3:9], ids=[each for each, _ in FAULTS[3:9]])
 def test_policy_speaks_of_rules_as_of_observables(expected: Reason, fault: dict[str, Any]) -> None:
-    by = policy(rules=TAKEN, attributes=TRAITS, levels={TRAITS[3]: Tlp.RED})
+    by = listed(rules=TAKEN, attributes=TRAITS)
     assert reason(claim(kind=ClaimKind.RULE, **fault), by, subject=RULE) is expected
 
 
 def test_types_speak_of_observables_and_leave_rules_alone() -> None:
-    by = policy(rules=TAKEN, select=Select(types=frozenset([ObservableType.URL])))
+    by = listed(rules=TAKEN, select=Select(types=frozenset([ObservableType.URL])))
     assert reason(claim(kind=ClaimKind.RULE), by, subject=RULE) is Reason.WANTED
     assert reason(claim(), by) is Reason.DESELECTED
 
@@ -497,11 +457,11 @@ def test_a_rule_ages_by_its_own_bound() -> None:
     )
     said = claim(kind=ClaimKind.RULE, modified=0)
     assert ends(RULE.type, said, defaults) == DAY
-    by = policy(rules=TAKEN, defaults={1: defaults})
+    by = listed(rules=TAKEN, defaults={1: defaults})
     assert reason(said, by, DAY - 1, RULE) is Reason.WANTED
     assert reason(said, by, DAY, RULE) is Reason.EXPIRED
 
 
 def test_no_allowlist_looks_into_a_rule() -> None:
-    by = policy(rules=TAKEN, allowlist=Allowlist(for_ever=True))
+    by = listed(rules=TAKEN, allowlist=protecting())
     assert reason(claim(kind=ClaimKind.RULE), by, subject=RULE) is Reason.WANTED

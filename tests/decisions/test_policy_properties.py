@@ -1,13 +1,22 @@
 """Decide against a naive reading of its table, and what it promises about time."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from policy_case import ADDRESS, Allowlist, claim, policy
+from policy_case import (
+    ADDRESS,
+    MARKINGS,
+    NOTHING_PROTECTED,
+    Listed,
+    claim,
+    listed,
+    marked,
+    protecting,
+)
 
-from connector.decisions.decide import ClaimKind, ClaimRow, ObjectState, decide, reason_of
-from connector.decisions.explain import explain
+from connector.decisions.decide import ClaimKind, ClaimRow, ObjectState, reason_of
 from connector.decisions.selection import Choice, FeedDefaults, IndicatorAttributes, Select
-from connector.decisions.verdict import ListPolicy
 from connector.instants import NEVER
 from connector.model import ObservableType, Purpose, Reason, Tlp
 
@@ -16,9 +25,9 @@ TRAITS = {
     2: IndicatorAttributes(labels=("c2",), created_by="identity--a"),
     3: IndicatorAttributes(indicator_types=("benign",)),
     4: IndicatorAttributes(labels=('misp:to_ids="false"', "c2")),
-    5: IndicatorAttributes(markings=("red",)),
+    5: marked(Tlp.RED),
 }
-LEVELS = {TRAITS[5]: Tlp.RED}
+LEVELS = {(MARKINGS[Tlp.RED],): Tlp.RED}
 instants = st.integers(0, 60)
 
 claims = st.builds(
@@ -42,8 +51,8 @@ claims = st.builds(
     attributes=st.sampled_from(list(TRAITS)),
     sighted=st.none() | instants,
 )
-policies = st.builds(
-    policy,
+lists = st.builds(
+    listed,
     purpose=st.sampled_from(list(Purpose)),
     select=st.builds(
         Select,
@@ -67,15 +76,16 @@ policies = st.builds(
         }
     ),
     attributes=st.just(TRAITS),
-    levels=st.just(LEVELS),
-    allowlist=st.builds(Allowlist, st.none() | instants) | st.just(Allowlist(for_ever=True)),
+    allowlist=st.builds(protecting, instants | st.just(NEVER)) | st.just(NOTHING_PROTECTED),
 )
 
 
-def naive(said: ClaimRow, by: ListPolicy, now: int) -> Reason:
+def naive(said: ClaimRow, by: Listed, now: int) -> Reason:
     """Return one claim's reason as design.md's table reads, question by question."""
-    block = by.purpose is Purpose.BLOCK
-    defaults, attributes, select = by.defaults[said.feed], TRAITS[said.attributes], by.select
+    policy = by.policy
+    block = policy.purpose is Purpose.BLOCK
+    defaults, select = policy.defaults[said.feed], policy.select
+    attributes = TRAITS[said.attributes]
     confidence = defaults.default_confidence if said.confidence is None else said.confidence
     started = max(said.modified, said.valid_from or 0, said.sighted or 0)
     age = defaults.max_age.get(ADDRESS.type)
@@ -93,8 +103,8 @@ def naive(said: ClaimRow, by: ListPolicy, now: int) -> Reason:
         Reason.WITHDRAWN: said.state == ObjectState.WITHDRAWN,
         Reason.NOT_YET_VALID: starts is not None and now < starts and not never,
         Reason.EXPIRED: aged or never or (ends is not None and now >= ends),
-        Reason.WITHHELD: by.defaults[said.feed].configured
-        and LEVELS.get(attributes, Tlp.GREEN) > by.max_tlp,
+        Reason.WITHHELD: defaults.configured
+        and LEVELS.get(attributes.markings, Tlp.GREEN) > policy.viewer.max_tlp,
         Reason.DESELECTED: not defaults.configured
         or (bool(select.feeds) and defaults.name not in select.feeds)
         or (bool(select.types) and ADDRESS.type not in select.types)
@@ -107,16 +117,15 @@ def naive(said: ClaimRow, by: ListPolicy, now: int) -> Reason:
 
 
 @settings(max_examples=400)
-@given(st.lists(claims, max_size=6), policies, instants)
+@given(st.lists(claims, max_size=6), lists, instants, instants | st.just(NEVER))
 def test_decide_agrees_with_a_naive_reading_of_its_table(
-    said: list[ClaimRow], by: ListPolicy, now: int
+    said: list[ClaimRow], by: Listed, now: int, until: int
 ) -> None:
+    by = replace(by, allowlist=protecting(until))
     alone = [naive(each, by, now) for each in said]
     wanted = [each for each, reason in zip(said, alone, strict=True) if reason is Reason.WANTED]
-    allowed = by.allowlist
-    assert isinstance(allowed, Allowlist)
-    protected = allowed.for_ever or (allowed.until is not None and now < allowed.until)
-    decision = decide(ADDRESS, said, by, now)
+    protected = now < until
+    decision = by.decide(ADDRESS, said, now)
     decided = list(map(reason_of, decision.codes))
     for reason, found in zip(alone, decided, strict=True):
         if reason is not Reason.WANTED:
@@ -127,29 +136,29 @@ def test_decide_agrees_with_a_naive_reading_of_its_table(
             assert found in (Reason.WANTED, Reason.SUPERSEDED)
     assert decided.count(Reason.WANTED) == (1 if wanted and not protected else 0)
     assert (decision.carrier in wanted) if wanted and not protected else decision.carrier is None
-    assert [explain(ADDRESS, each, by, now)[0] for each in said] == alone
+    assert [by.explain(ADDRESS, each, now)[0] for each in said] == alone
 
 
 @settings(max_examples=400)
-@given(st.lists(claims, max_size=4), policies, instants)
+@given(st.lists(claims, max_size=4), lists, instants)
 def test_nothing_changes_before_the_instant_to_ask_again(
-    said: list[ClaimRow], by: ListPolicy, now: int
+    said: list[ClaimRow], by: Listed, now: int
 ) -> None:
-    decision = decide(ADDRESS, said, by, now)
+    decision = by.decide(ADDRESS, said, now)
     assert decision.recheck > now
     for later in range(now, min(decision.recheck, 90)):
-        assert decide(ADDRESS, said, by, later) == decision
+        assert by.decide(ADDRESS, said, later) == decision
     if decision.recheck == NEVER:
-        assert decide(ADDRESS, said, by, 10_000_000) == decision
+        assert by.decide(ADDRESS, said, 10_000_000) == decision
 
 
-@given(st.lists(claims, min_size=1, max_size=6), policies, instants, st.data())
+@given(st.lists(claims, min_size=1, max_size=6), lists, instants, st.data())
 def test_the_order_of_the_claims_decides_only_between_equals(
-    said: list[ClaimRow], by: ListPolicy, now: int, data: st.DataObject
+    said: list[ClaimRow], by: Listed, now: int, data: st.DataObject
 ) -> None:
-    decision = decide(ADDRESS, said, by, now)
+    decision = by.decide(ADDRESS, said, now)
     turned = data.draw(st.permutations(said))
-    other = decide(ADDRESS, turned, by, now)
+    other = by.decide(ADDRESS, turned, now)
     assert (other.rank, other.recheck) == (decision.rank, decision.recheck)
     assert other.merged == decision.merged
     assert sorted(other.codes) == sorted(decision.codes)

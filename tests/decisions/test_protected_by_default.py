@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from connector.config.default_lists import DEFAULT_LISTS, SHARED_LISTS
-from connector.config.kept_lists import KeptLists, choose
+from connector.config.kept_lists import choose, read_lists
 from connector.config.warninglist_files import installed_lists, version_of, warning_about
 from connector.decisions.allowlist.allowlist import Allowlist, BuiltinGroup
 from connector.decisions.allowlist.builtin import MEANINGS, builtin_rules
@@ -26,7 +26,7 @@ NOW = datetime(2026, 11, 27, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def default():
     """The allowlist of a file without a word on it."""
-    return Allowlist.build(warninglists=KeptLists(choose(["default"], (), installed_lists())))
+    return Allowlist.build(warninglists=read_lists(choose(["default"], (), installed_lists())))
 
 
 def group_of(allowlist, kind, value, purpose=Purpose.BLOCK):
@@ -233,7 +233,7 @@ def test_watchlists_may_hold_what_is_vital(default, value):
 
 
 def test_each_group_of_hosts_can_be_switched_off_by_itself():
-    lists = KeptLists(choose([], ["shared_hosting"], installed_lists()))
+    lists = read_lists(choose([], ["shared_hosting"], installed_lists()))
     without = Allowlist.build(without=["shared_hosting", "vital"], warninglists=lists)
     for value in ("104.16.132.229", "198.41.0.4"):
         assert group_of(without, "ipv4-addr", value) is None
@@ -242,7 +242,7 @@ def test_each_group_of_hosts_can_be_switched_off_by_itself():
 
 def test_lists_that_a_file_names_hold_on_watchlists_too():
     chosen = choose(["google", "default"], (), installed_lists())
-    lists = KeptLists(chosen)
+    lists = read_lists(chosen)
     name = Observable(ObservableType.DOMAIN_NAME, "google.com")
     site = Observable(ObservableType.DOMAIN_NAME, "bloomberg.com")
     assert lists.protects(name, Purpose.WATCH).group == "warninglist:google"
@@ -251,7 +251,7 @@ def test_lists_that_a_file_names_hold_on_watchlists_too():
 
 
 def test_popular_names_are_kept_and_not_what_others_have_below_them(default):
-    lists = KeptLists(choose(["default"], (), installed_lists()))
+    lists = read_lists(choose(["default"], (), installed_lists()))
     for name, held in (("wordpress.org", True), ("bad.sourceforge.net", False)):
         found = lists.protects(Observable(ObservableType.DOMAIN_NAME, name), Purpose.BLOCK)
         assert (found is not None) is held, name

@@ -1,10 +1,9 @@
 """What one value may stop: wide prefixes and autonomous systems, as feed and list say."""
 
 import pytest
-from policy_case import NOW, claim, policy
+from policy_case import NOW, claim, listed
 
-from connector.decisions.decide import ClaimKind, decide, reason_of
-from connector.decisions.explain import explain
+from connector.decisions.decide import ClaimKind, reason_of
 from connector.decisions.selection import FeedDefaults, Select
 from connector.model import Observable, ObservableType, Purpose, Reason
 
@@ -13,13 +12,13 @@ AS = Observable(T.AUTONOMOUS_SYSTEM, "15169")
 
 
 def reason(subject, defaults=None, purpose=Purpose.BLOCK, wide=()):
-    by = policy(
+    by = listed(
         purpose=purpose,
         defaults={1: defaults or FeedDefaults("isac")},
         select=Select(wide=frozenset(wide)),
     )
-    [code] = decide(subject, [claim()], by, NOW).codes
-    assert explain(subject, claim(), by, NOW)[0] is reason_of(code)
+    [code] = by.decide(subject, [claim()], NOW).codes
+    assert by.explain(subject, claim(), NOW)[0] is reason_of(code)
     return reason_of(code)
 
 
@@ -65,12 +64,8 @@ def test_a_list_may_take_autonomous_systems_whichever_feed_names_them():
 
 def test_of_two_feeds_the_one_that_may_carries_the_entry():
     defaults = {1: FeedDefaults("strict"), 2: FeedDefaults("wide", widest={T.IPV4_ADDR: 20})}
-    decision = decide(
-        Observable(T.IPV4_ADDR, "198.51.96.0/20"),
-        [claim(1), claim(2, feed=2)],
-        policy(defaults=defaults),
-        NOW,
-    )
+    wide = Observable(T.IPV4_ADDR, "198.51.96.0/20")
+    decision = listed(defaults=defaults).decide(wide, [claim(1), claim(2, feed=2)], NOW)
     assert list(map(reason_of, decision.codes)) == [Reason.NOT_ENFORCEABLE, Reason.WANTED]
     assert decision.carrier.feed == 2
 
@@ -83,11 +78,11 @@ def test_of_two_feeds_the_one_that_may_carries_the_entry():
     ],
 )
 def test_why_it_does_not_block_is_said_in_words(subject, words):
-    reason, said = explain(subject, claim(), policy(defaults={1: FeedDefaults("isac")}), NOW)
+    reason, said = listed(defaults={1: FeedDefaults("isac")}).explain(subject, claim(), NOW)
     assert (reason, words in said) == (Reason.NOT_ENFORCEABLE, True)
 
 
 def test_what_needs_more_than_the_value_is_watched_however_narrow():
     said = claim(kind=ClaimKind.WATCH_ONLY)
-    by = policy(defaults={1: FeedDefaults("isac", widest={T.AUTONOMOUS_SYSTEM: 0})})
-    assert list(decide(AS, [said], by, NOW).codes) == [3]
+    by = listed(defaults={1: FeedDefaults("isac", widest={T.AUTONOMOUS_SYSTEM: 0})})
+    assert list(by.decide(AS, [said], NOW).codes) == [3]

@@ -1,12 +1,11 @@
 """How many independent feeds claim an observable, and what a list that asks for several takes."""
 
 import pytest
-from policy_case import ADDRESS, Allowlist, claim, policy
+from policy_case import ADDRESS, NOTHING_PROTECTED, Listed, claim, listed, protecting
 
-from connector.decisions.decide import decide, reason_of
-from connector.decisions.explain import explain_all
+from connector.decisions.allowlist.allowlist import Allowlist
+from connector.decisions.decide import reason_of
 from connector.decisions.selection import FeedDefaults, IndicatorAttributes, Select
-from connector.decisions.verdict import ListPolicy
 from connector.decisions.witnesses import witnesses
 from connector.model import Reason
 
@@ -36,16 +35,16 @@ def test_two_witnesses_share_neither_a_feed_nor_a_producer(
     assert witnesses(said) == witnesses(reversed(said)) == count
 
 
-def asking(count: int, allowlist: Allowlist | None = None) -> ListPolicy:
+def asking(count: int, allowlist: Allowlist = NOTHING_PROTECTED) -> Listed:
     select = Select(min_sources=count)
-    return policy(select=select, defaults=TERMS, attributes=TRAITS, allowlist=allowlist)
+    return listed(select=select, defaults=TERMS, attributes=TRAITS, allowlist=allowlist)
 
 
 def test_a_list_that_asks_for_two_feeds_takes_what_two_claim() -> None:
     two = [claim(1, feed=1, attributes=2), claim(2, feed=2, attributes=3)]
-    decision = decide(ADDRESS, two, asking(2), 5)
+    decision = asking(2).decide(ADDRESS, two, 5)
     assert decision.carrier is not None
-    alone = decide(ADDRESS, two, asking(3), 5)
+    alone = asking(3).decide(ADDRESS, two, 5)
     assert alone.carrier is None
     assert [reason_of(code) for code in alone.codes] == [Reason.DESELECTED] * 2
     assert alone.detail == "2 of the 3 independent feeds that min_sources asks for claim it"
@@ -57,18 +56,18 @@ def test_a_list_that_asks_for_two_feeds_takes_what_two_claim() -> None:
 def test_only_a_claim_that_is_otherwise_taken_is_a_witness(fields: dict[str, int]) -> None:
     first = claim(1, feed=1, attributes=2)
     other = claim(2, **({"feed": 2, "attributes": 3} | fields))
-    reasons = explain_all(ADDRESS, [first, other], asking(2), 5)
+    reasons = asking(2).explain_all(ADDRESS, [first, other], 5)
     words = "1 of the 2 independent feeds that min_sources asks for claims it"
     assert reasons[0] == (Reason.DESELECTED, words)
 
 
 def test_what_too_few_feeds_claim_is_asked_again_when_another_claim_begins() -> None:
     said = [claim(1, feed=1, attributes=2), claim(2, feed=2, attributes=3, valid_from=9)]
-    before = decide(ADDRESS, said, asking(2), 5)
+    before = asking(2).decide(ADDRESS, said, 5)
     assert (before.carrier, before.recheck) == (None, 9)
-    assert decide(ADDRESS, said, asking(2), 9).carrier is not None
+    assert asking(2).decide(ADDRESS, said, 9).carrier is not None
 
 
 def test_what_too_few_feeds_claim_is_not_counted_as_kept_off_by_the_allowlist() -> None:
-    decision = decide(ADDRESS, [claim(1, attributes=2)], asking(2, Allowlist(for_ever=True)), 5)
+    decision = asking(2, protecting()).decide(ADDRESS, [claim(1, attributes=2)], 5)
     assert (reason_of(decision.codes[0]), decision.protector) == (Reason.DESELECTED, "")

@@ -3,10 +3,9 @@
 from typing import Any
 
 import pytest
-from policy_case import ADDRESS, NOW, claim, policy
+from policy_case import ADDRESS, NOW, claim, listed
 
-from connector.decisions.decide import ObjectState, confidence_of, decide, reason_of
-from connector.decisions.explain import explain
+from connector.decisions.decide import ObjectState, confidence_of, reason_of
 from connector.decisions.selection import FeedDefaults, Select
 from connector.indicators.confidence import Scale, code_of, readings, words_of
 from connector.model import Reason
@@ -50,8 +49,8 @@ def kept(said: Any) -> int:
 )
 def test_every_step_of_a_scale_means_what_stix_says(scale: Scale, said: Any, means: Any) -> None:
     defaults = FeedDefaults("ais", default_confidence=33, scale=readings(scale))
-    expected = 33 if means is None else means
-    assert confidence_of(claim(confidence=kept(said)), policy(defaults={1: defaults})) == expected
+    policy = listed(defaults={1: defaults}).policy
+    assert confidence_of(claim(confidence=kept(said)), policy) == (33 if means is None else means)
 
 
 @pytest.mark.parametrize(
@@ -60,15 +59,15 @@ def test_every_step_of_a_scale_means_what_stix_says(scale: Scale, said: Any, mea
 def test_what_is_on_no_step_counts_as_not_given(scale: Scale, said: Any) -> None:
     defaults = FeedDefaults("ais", default_confidence=33, scale=readings(scale))
     assert kept(said) not in (readings(scale) or {})
-    assert confidence_of(claim(confidence=kept(said)), policy(defaults={1: defaults})) == 33
+    assert confidence_of(claim(confidence=kept(said)), listed(defaults={1: defaults}).policy) == 33
 
 
 def test_without_a_scale_only_whole_numbers_from_0_to_100_are_read() -> None:
     assert readings(Scale.STIX) is None
     said = claim(confidence=kept("high"))
-    by = policy(defaults={1: FeedDefaults("ais", default_confidence=90)})
-    assert reason_of(decide(ADDRESS, [said], by, NOW).codes[0]) is Reason.UNREADABLE
-    reason, words = explain(ADDRESS, said, by, NOW)
+    by = listed(defaults={1: FeedDefaults("ais", default_confidence=90)})
+    assert reason_of(by.decide(ADDRESS, [said], NOW).codes[0]) is Reason.UNREADABLE
+    reason, words = by.explain(ADDRESS, said, NOW)
     assert reason is Reason.UNREADABLE
     assert "confidence_scale" in words
 
@@ -79,23 +78,23 @@ def test_what_was_revoked_is_that_whatever_its_confidence() -> None:
         (ObjectState.WITHDRAWN, Reason.WITHDRAWN),
     ):
         said = claim(confidence=kept("high"), state=state)
-        code = decide(ADDRESS, [said], policy(defaults={1: FeedDefaults("ais")}), NOW).codes[0]
+        code = listed().decide(ADDRESS, [said], NOW).codes[0]
         assert reason_of(code) is reason
 
 
 def test_no_trust_never_blocks_on_any_scale() -> None:
     for scale, said in ((Scale.TEN, 0), (Scale.LOW_MEDIUM_HIGH, "none"), (Scale.WEP, "impossible")):
-        by = policy(defaults={1: FeedDefaults("ais", scale=readings(scale))})
-        code = decide(ADDRESS, [claim(confidence=kept(said))], by, NOW).codes[0]
+        by = listed(defaults={1: FeedDefaults("ais", scale=readings(scale))})
+        code = by.decide(ADDRESS, [claim(confidence=kept(said))], NOW).codes[0]
         assert reason_of(code) is Reason.DESELECTED
 
 
 def test_explain_says_that_the_confidence_is_not_on_the_scale() -> None:
-    by = policy(
+    by = listed(
         defaults={1: FeedDefaults("ais", scale=readings(Scale.ADMIRALTY))},
         select=Select(min_confidence=50),
     )
-    _, words = explain(ADDRESS, claim(confidence=70), by, NOW)
+    _, words = by.explain(ADDRESS, claim(confidence=70), NOW)
     assert words == (
         "the confidence given says nothing on the feed's scale, and the feed assumes none"
     )

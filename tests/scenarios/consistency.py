@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
-from connector.decisions.decide import CODES, ClaimKind, ClaimRow, decide, reason_of
+from connector.decisions.decide import CODES, ClaimKind, ClaimRow, reason_of
 from connector.decisions.plan import OURS, LedgerState
 from connector.model import Reason, Rule, Subject
 from connector.service.service import Service
@@ -17,7 +17,8 @@ from connector.store.interning import subject
 from connector.store.lists.reason_blocks import BLOCK
 from connector.store.tallies import LIST_TALLY, OUTPUT_TALLY, tallies
 from connector.store.transaction import Transaction
-from connector.sync.cycle import Listing, Output
+from connector.sync.cycle import Output
+from connector.sync.listing import Listing
 
 __all__ = ["Held", "assert_consistent", "inconsistencies"]
 
@@ -152,7 +153,7 @@ def _decided(
         claims = [ClaimRow._make(row[3:]) for row in rows]
         if number:
             observable = subject(rows[0][1], rows[0][2])
-            decision = decide(observable, claims, listing.policy, now)
+            (decision,) = listing.decide([(observable, claims)], now)
             codes |= dict(zip((claim.number for claim in claims), decision.codes, strict=True))
             if decision.protector:
                 protectors[decision.protector] += decision.codes.count(_ALLOWLISTED)

@@ -323,7 +323,7 @@ def test_forty_outputs_of_one_list_decide_once(site: Site, monkeypatch: pytest.M
         asked.append(arguments[0])
         return decide(*arguments)
 
-    monkeypatch.setattr("connector.sync.cycle.decide", counted)
+    monkeypatch.setattr("connector.sync.listing.decide", counted)
     site.once()
     assert len(asked) == 50
     assert all(len(held) == 50 for held in taken(site).values())

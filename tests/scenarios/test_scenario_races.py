@@ -277,7 +277,7 @@ def test_a_list_that_cannot_be_decided_keeps_no_other_from_it(
     def trip(*_: object) -> None:
         raise KeyError("a bug")
 
-    object.__setattr__(service.lists["broken"].policy, "_judge", trip)
+    monkeypatch.setattr(service.lists["broken"].judge, "verdicts", trip)
     failed: list[BaseException] = []
     workers = Workers(service, failed.append)
     workers.start()

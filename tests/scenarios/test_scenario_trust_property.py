@@ -208,10 +208,9 @@ class Played:
         """What a list's output would say of each entry."""
         service, store = self.site.service, self.site.service.store
         output = service.outputs[name]
-        number, policy = output.listing.number, output.listing.policy
         with store.database.read() as transaction:
-            describer = Describer(name, policy, output.mapper, store, transaction)
-            rows = list(store.wanted.rows(transaction, number, None))
+            describer = Describer(name, output.listing, output.mapper, store, transaction)
+            rows = list(store.wanted.rows(transaction, output.listing.number, None))
             return {entry.value: dict(entry.fields) for _, entry in describer.entries(rows)}
 
     def rules(self) -> list[tuple[Rule, Merged]]:

@@ -2,27 +2,29 @@
 
 import zlib
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connector.decisions.decide import ClaimRow, Decision, decide
+from connector.decisions.allowlist.allowlist import Allowlist, BuiltinGroup
+from connector.decisions.policy import ListPolicy
 from connector.decisions.selection import FeedDefaults, Select
-from connector.decisions.verdict import ListPolicy
+from connector.indicators.markings.acs_policy import Organisation
+from connector.indicators.markings.applied import Viewer
 from connector.ingest.poll import read_version
-from connector.model import Observable, Purpose, Reason, RuleLanguage, Subject, Tlp
+from connector.model import Audience, Purpose, Reason, RuleLanguage, Tlp
 from connector.store.lists.entry_rows import RefreshResult
 from connector.store.lists.reason_blocks import BLOCK
 from connector.store.store import Store
 from connector.store.tallies import LIST_TALLY, tallies
+from connector.sync.cycle import refresh
+from connector.sync.judge import Judge
+from connector.sync.listing import Listing
 
 DAY = 86_400_000_000
 START = 1_767_225_600_000_000  # 2026-01-01
 
 
-class NobodysAllowlist:
-    def protects(self, _observable: Observable, _now: object) -> None:
-        return None
+NOTHING_PROTECTED = Allowlist.build(without=tuple(BuiltinGroup))
 
 
 @dataclass
@@ -54,24 +56,20 @@ class Hand:
         self.give(*raw)
         self.store.objects.finish_run(self.collection)
 
-    @property
-    def policy(self) -> ListPolicy:
-        return ListPolicy(
+    def listing(self, name: str = "") -> Listing:
+        policy = ListPolicy(
             name=self.name, purpose=self.purpose, select=Select(min_confidence=self.least),
-            max_tlp=Tlp.AMBER, rank_by=("confidence", "newest"),
-            defaults={self.feed: FeedDefaults("ais")},
-            attributes=self.store.attributes, level=lambda _traits, _feed: (Tlp.GREEN, ""),
-            allowlist=NobodysAllowlist(), rules=self.rules,
+            viewer=Viewer(Organisation(), Audience.OWN, Tlp.AMBER),
+            rank_by=("confidence", "newest"), rules=self.rules,
+            defaults={self.feed: FeedDefaults("ais", unmarked=Tlp.GREEN)},
         )  # fmt: skip
+        number = self.store.lists.open(name or self.name).number
+        judge = Judge(policy, self.store, lambda: self.now)
+        return Listing(number, policy, judge, lambda: NOTHING_PROTECTED)
 
     def refresh(self, *, everything: bool = False, name: str = "") -> RefreshResult:
-        policy = self.policy
-
-        def decided(observable: Subject, claims: Sequence[ClaimRow]) -> Decision:
-            return decide(observable, claims, policy, self.now)
-
-        number = self.store.lists.open(name or self.name).number
-        return self.store.lists.refresh(number, decided, everything=everything, now=self.now)
+        lists = self.store.lists
+        return refresh(self.listing(name), lists, everything=everything, now=self.now)
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.store.database.read() as transaction:

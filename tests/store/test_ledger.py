@@ -25,7 +25,7 @@ from connector.store.outputs.plans import KeptPlan, PlanState
 from connector.store.store import Store
 from connector.store.tallies import OUTPUT_TALLY, tallies
 from connector.sync.apply import Applier, ApplyResult
-from connector.sync.cycle import CHANGED, EVERYTHING, Listing, Output, Scope, propose
+from connector.sync.cycle import CHANGED, EVERYTHING, Output, Scope, propose
 
 FIRST = Observable(ObservableType.IPV4_ADDR, "198.51.100.1")
 SECOND = Observable(ObservableType.IPV4_ADDR, "198.51.100.2")
@@ -43,7 +43,7 @@ class Edge:
             FirewallAdapter.fields,
         )
         self.hand.refresh()
-        listing = Listing(self.hand.number, self.hand.policy)
+        listing = self.hand.listing()
         self.output = Output("edge", listing, adapter, mapper, Limits(), b"setup", DAY)
 
     def sync(self, scope: Scope = CHANGED) -> ApplyResult:

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from list_hand import DAY, START, Hand
 from store_samples import STRANGER, at, indicator
 
-from connector.decisions.decide import CODES, ClaimRow, Decision
+from connector.decisions.decide import CODES, Decision
 from connector.instants import NEVER
-from connector.model import Purpose, Reason, RuleLanguage, Subject
+from connector.model import Purpose, Reason, RuleLanguage
 from connector.store.lists.lists import CHUNK
 from connector.store.lists.reason_blocks import BLOCK
 from connector.store.lists.suppressions import by_protector
 from connector.store.store import Store
 from connector.store.tallies import LIST_TALLY, tallies
+from connector.sync.listing import Chunk
 
 
 @pytest.fixture
@@ -208,19 +209,22 @@ def test_a_large_list_is_decided_in_chunks_and_blocks(store: Store) -> None:
 
 def test_what_protects_is_told_right_after_a_chunk_that_failed(hand: Hand) -> None:
     hand.give(*(indicator(number) for number in range(1, 4)))
-    groups = iter(["files", "files"])
+    groups = ["files", "files"]
 
-    def protected(_observable: Subject, claims: Sequence[ClaimRow]) -> Decision:
+    def protected(chunk: Chunk) -> Iterator[Decision]:
         """Protect all, each by the next group; fail where there is none."""
         code = bytes([CODES[Reason.ALLOWLISTED]])
-        return Decision(code * len(claims), None, 0, NEVER, protector=next(groups))
+        for _observable, claims in chunk:
+            if not groups:
+                raise KeyError("no group")
+            yield Decision(code * len(claims), None, 0, NEVER, protector=groups.pop(0))
 
     def refresh() -> None:
         hand.store.lists.refresh(hand.number, protected, everything=True, now=hand.now)
 
-    with pytest.raises(StopIteration):
+    with pytest.raises(KeyError, match="no group"):
         refresh()
-    groups = iter(["builtin", "builtin", "files"])
+    groups[:] = ["builtin", "builtin", "files"]
     refresh()
     with hand.store.database.read() as transaction:
         counted = tallies(transaction, LIST_TALLY, hand.number)

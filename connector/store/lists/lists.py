@@ -1,6 +1,6 @@
 """The lists' side of the store: what is decided about every observable, and why, counted."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -42,7 +42,8 @@ _COLUMNS: Final = ", ".join(EntryRow._fields)
 _WANTED: Final = 1 + EntryRow._fields.index("wanted")
 _CARRIER: Final = 1 + EntryRow._fields.index("claim")
 
-Decider = Callable[[Subject, Sequence[ClaimRow]], Decision]
+# Observables, each with all claims on it, to what becomes of each.
+Decider = Callable[[Sequence[tuple[Subject, Sequence[ClaimRow]]]], Iterable[Decision]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +156,14 @@ class ListStore:
         rows: list[tuple[Any, ...]] = []
         missing: list[int] = []
         seq = transaction.one("SELECT seq FROM lists WHERE number = ?", (state.number,)) + 1
-        for number, group in groupby(transaction.rows(claims), itemgetter(0)):
-            if number not in observables:
-                continue
-            observable, touched = observables.pop(number)
-            said = [ClaimRow._make(row[1:]) for row in group]
-            decision = decide(observable, said)
+        chunk = {
+            number: [ClaimRow._make(row[1:]) for row in group]
+            for number, group in groupby(transaction.rows(claims), itemgetter(0))
+            if number in observables
+        }
+        decisions = decide([(observables[number][0], said) for number, said in chunk.items()])
+        for (number, said), decision in zip(chunk.items(), decisions, strict=True):
+            _observable, touched = observables.pop(number)
             codes = self._protectors.codes(transaction, decision)
             marks += zip((claim.number for claim in said), codes, strict=True)
             entry, held = entry_row(decision), old.get(number)
