@@ -63,12 +63,12 @@ class Contents:
                 first, _, last = text.partition("-")
                 self.as_numbers.append((int(first), int(last), owner))
             case Kind.NAME:
-                self.names.add([text], scope, owner)
+                self.names.add(text, scope, owner)
             case Kind.URL:
                 self._add_tree(url_steps(text), owner)
             case Kind.MAIL:
                 self.add_words([text], _MAIL, owner)
-                self.names.add([text.rpartition("@")[2]], Scope.SHARED, owner)
+                self.names.add(text.rpartition("@")[2], Scope.SHARED, owner)
             case Kind.DIGEST:
                 self.add_digests([text], DIGESTS[len(text)], owner)
             case Kind.TEXT:
@@ -90,13 +90,13 @@ class Contents:
         if is_address(steps[0]):
             self.add_network(steps[0], Scope.TREE, owner)
         else:
-            self.names.add([steps[0]], Scope.SHARED, owner)
+            self.names.add(steps[0], Scope.SHARED, owner)
 
     def add_pages(self, pages: list[list[str]], owner: int) -> None:
         """Add URLs alone, each as its steps; their hosts have something below them."""
         self.pages[Scope.SHARED].add([steps[1:] for steps in pages], owner)
         for host, *_ in pages:
-            self.names.above.add(host, owner)
+            self.names.above.add(f"*.{host}", owner)
 
     def add_words(self, entries: Collection[str], types: _Types, owner: int) -> None:
         """Add texts that stand for themselves, for each of these types."""

@@ -1,6 +1,6 @@
 """The index of an allowlist: asked who protects an observable, by containment, both ways."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Final
@@ -135,17 +135,14 @@ class AllowIndex:
 
     def _touching(self, version: int, first: int, last: int) -> Iterable[Found]:
         """Return who would suffer if addresses were stopped."""
-        held = self._held[version].touching(first, last)
-        shared = self._shared[version].touching(first, last)
-        if not held and not shared:  # as nearly always
-            return ()
-        return chain(self._holding(version, held), self._sharing(version, shared))
+        found = self._holding(version, first, last)
+        places = self._shared[version].touching(first, last)
+        return chain(found, self._sharing(version, places)) if places else found
 
-    def _holding(self, version: int, places: range) -> Iterator[Found]:
-        """Yield who protects addresses with all that is at them."""
+    def _holding(self, version: int, first: int, last: int) -> Sequence[Found]:
+        """Return who protects addresses with all that is at them."""
         ranges = self._held[version]
-        for place in places:
-            yield ranges[place][2], "", ""
+        return [(ranges[place][2], "", "") for place in ranges.touching(first, last)]
 
     def _sharing(self, version: int, places: range) -> Iterator[Found]:
         ranges = self._shared[version]
@@ -162,8 +159,7 @@ class AllowIndex:
         if not is_address(host):
             return self._names.at_host(host)
         version, number = address_number(host)
-        places = self._held[version].touching(number, number)
-        return self._holding(version, places) if places else ()
+        return self._holding(version, number, number)
 
     def _stopped(self, name: str) -> Iterable[Found]:
         """Return who would suffer if a name, or all names below it, were stopped."""

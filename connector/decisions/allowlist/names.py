@@ -45,7 +45,13 @@ class Names:
         self.held = {scope: Texts() for scope in Scope}
         self.above = Parents()
 
-    def add(self, names: list[str], scope: Scope, owner: int) -> None:
+    def add(self, name: str, scope: Scope, owner: int) -> None:
+        """Add one name of an owner."""
+        self.held[scope].add([name], owner)
+        if scope is not Scope.MAIL:
+            self.above.add(name, owner)
+
+    def add_all(self, names: list[str], scope: Scope, owner: int) -> None:
         """Take over names of an owner; a long list is emptied."""
         held = self.held[scope].add(names, owner)
         if scope is not Scope.MAIL:

@@ -7,7 +7,7 @@ the text itself. Of several owners of a text the one with the lowest number stan
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, KeysView, Sequence
 from itertools import chain, repeat
 from operator import itemgetter
 from typing import Final
@@ -107,19 +107,22 @@ class Texts:
         return best
 
     @property
-    def few(self) -> Collection[str] | None:
-        """The texts; None where they are too many to be held once more."""
-        return None if self._many else self._few
+    def few(self) -> KeysView[str] | None:
+        """The texts; None where there are long lists among them."""
+        return None if self._many else self._few.keys()
 
 
 def none_of(held: Iterable[Texts]) -> Callable[[Iterable[str]], bool]:
     """Return what tells quickly that none of some texts is among these; False where it cannot."""
-    known: set[str] = set()
-    for texts in held:
-        if texts.few is None:
-            return lambda _: False
-        known.update(texts.few)
-    return frozenset(known).isdisjoint
+    few = [texts.few for texts in held if texts]
+
+    def none(texts: Iterable[str]) -> bool:
+        for known in few:  # noqa: SIM110 - `all` would cost as much as the look-ups
+            if known is None or not known.isdisjoint(texts):
+                return False
+        return True
+
+    return none
 
 
 class Parents:
@@ -132,8 +135,9 @@ class Parents:
         self._long: list[tuple[int, SortedTexts]] = []
 
     def add(self, name: str, owner: int) -> None:
-        """Add a name that has something below it, and every name above it."""
-        self._texts.add([name, *parents_of([name])], owner)
+        """Add every name above one."""
+        while name := name.partition(".")[2]:
+            self._texts.add([name], owner)
 
     def add_above(self, names: list[str] | SortedTexts, owner: int) -> None:
         """Add every name above these."""

@@ -201,13 +201,13 @@ def _add_texts(contents: Contents, listed: Warninglist, types: _Types) -> None:
     contents.add_digests(entries, types, owner)
     contents.add_words(entries, types & _WORDS, owner)
     if below and _T.EMAIL_ADDR in types:
-        contents.names.add(read_names(entries)[0], Scope.MAIL, owner)
+        contents.names.add_all(read_names(entries)[0], Scope.MAIL, owner)
 
 
 def _add_names(contents: Contents, entries: Iterable[str], owner: int, *, below: bool) -> None:
     names, pages = read_names(list(entries))  # a long list is given up on the way
     contents.add_pages(pages, owner)
-    contents.names.add(names, Scope.LISTED if below else Scope.SHARED, owner)
+    contents.names.add_all(names, Scope.LISTED if below else Scope.SHARED, owner)
 
 
 def _add_addresses(contents: Contents, entries: Iterable[str], owner: int) -> None:
