@@ -40,8 +40,7 @@ def subject(code: int, value: str) -> Subject:
 class Interned(Generic[T]):
     """Gives every value of one table a number at first sight, and remembers it."""
 
-    def __init__(self, database: Database, table: str) -> None:
-        self._db = database
+    def __init__(self, table: str) -> None:
         self._table = table
         self._held: dict[T, int] = {}
         self._writer: Transaction | None = None
@@ -96,8 +95,7 @@ class Interned(Generic[T]):
 class FeedCodecs:
     """Gives every feed its codec, trained on its first large page."""
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    def __init__(self) -> None:
         self._codecs: dict[int, Codec] = {}
         self._dictionary_of: dict[int, int] = {}
         self._trainer: Transaction | None = None

@@ -291,16 +291,3 @@ def listed_since(transaction: Transaction, number: int, observable: int) -> int 
     sql = "SELECT since FROM entries WHERE list = ? AND observable = ?"
     found = transaction.one(sql, (number, observable))
     return None if found is None else int(found)
-
-
-def recount(transaction: Transaction, output: OutputRow) -> dict[Reason | None, int]:
-    """Count an output's wanted entries one by one; None stands for no word in the ledger."""
-    sql = (
-        "SELECT l.state, count(*) FROM entries e LEFT JOIN ledger l ON l.output = ? "
-        "AND l.observable = e.observable WHERE e.list = ? AND e.wanted = 1 GROUP BY l.state"
-    )
-    counts: dict[Reason | None, int] = {}
-    for mark, count in transaction.rows(sql, (output.number, output.list)):
-        bucket = _BUCKET_OF.get(mark)
-        counts[bucket] = counts.get(bucket, 0) + count
-    return counts

@@ -190,7 +190,7 @@ def _of_output(
     recounted = dict(map(tuple, transaction.rows(sql, (row.number,))))
     if counted != recounted:
         yield f"tallies say {counted}, its ledger says {recounted}"
-    for reason, count in questions.recount(transaction, row).items():
+    for reason, count in recount(transaction, row).items():
         if settled and reason is not None and count != reasons.get(reason, 0):
             yield f"{reason.value}: status says {reasons.get(reason, 0)}, a recount {count}"
 
@@ -233,3 +233,16 @@ def _ledger(service: Service, transaction: Transaction, output: str) -> dict[Sub
 def _wanted(service: Service, transaction: Transaction, number: int) -> set[Subject]:
     rows = service.store.wanted.values_sorted(transaction, number)
     return {observable for _number, observable, _rank in rows}
+
+
+def recount(transaction: Transaction, output: questions.OutputRow) -> dict[Reason | None, int]:
+    """Count an output's wanted entries one by one; None stands for no word in the ledger."""
+    sql = (
+        "SELECT l.state, count(*) FROM entries e LEFT JOIN ledger l ON l.output = ? "
+        "AND l.observable = e.observable WHERE e.list = ? AND e.wanted = 1 GROUP BY l.state"
+    )
+    counts: dict[Reason | None, int] = {}
+    for mark, count in transaction.rows(sql, (output.number, output.list)):
+        bucket = questions._BUCKET_OF.get(mark)
+        counts[bucket] = counts.get(bucket, 0) + count
+    return counts

@@ -54,7 +54,8 @@ class Hand:
         self.whole = True
         self.collection = self.store.objects.begin_run(self.collection)
         self.give(*raw)
-        self.store.objects.finish_run(self.collection)
+        with self.store.database.write() as transaction:
+            self.store.objects.end_run(transaction, self.collection)
 
     def listing(self, name: str = "") -> Listing:
         policy = ListPolicy(

@@ -46,7 +46,8 @@ class FeedHand:
         """Give all of a whole collection in one run; return how many objects left."""
         self.state = self.store.objects.begin_run(self.state)
         self.give(*raw)
-        return self.store.objects.finish_run(self.state)
+        with self.store.database.write() as transaction:
+            return self.store.objects.end_run(transaction, self.state)
 
 
 def rows(store: Store, sql: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -34,7 +34,7 @@ class ContextRows:
     def __init__(self, database: Database, claims: ClaimRows) -> None:
         self._db = database
         self._claims = claims
-        self._contexts: Interned[Context] = Interned(database, "contexts")
+        self._contexts: Interned[Context] = Interned("contexts")
 
     def take(
         self,

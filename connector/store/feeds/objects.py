@@ -46,9 +46,9 @@ class ObjectStore(Runs):
         self.inventories = Inventories(database, self)
         self.habits = Habits(database)
         self.alarms = Alarms(database)
-        self._traits: Interned[IndicatorAttributes] = Interned(database, "attributes")
+        self._traits: Interned[IndicatorAttributes] = Interned("attributes")
         self.disposals = Disposals(database, self, self._traits, self._claims, self._context)
-        self._codecs = FeedCodecs(database)
+        self._codecs = FeedCodecs()
 
     def feed_number(self, name: str) -> int:
         """Return the feed's number, assigned on first use and kept for good."""

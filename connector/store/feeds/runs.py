@@ -88,13 +88,11 @@ class Runs:
         rows = [(collection.number, member, collection.run) for member in set(members)]
         transaction.many(sql, rows)
 
-    def finish_run(self, collection: CollectionState) -> int:
-        """Withdraw what a whole collection no longer shows; return how many objects left."""
-        with self._db.write() as transaction:
-            return self.end_run(transaction, collection)
-
     def end_run(self, transaction: Transaction, collection: CollectionState) -> int:
-        """Do the same in the transaction of the last page: its cursor says the run has ended."""
+        """Withdraw what a whole collection no longer shows; return how many objects left.
+
+        In the transaction of its last page: the cursor of that says the run has ended.
+        """
         sql = "SELECT object FROM members WHERE collection = ? AND run < ?"
         rows = transaction.rows(sql, (collection.number, collection.run))
         feed = self._feed_of(transaction, collection.number)
