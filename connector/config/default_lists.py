@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["BY_EXACT_NAME", "DEFAULT", "DEFAULT_LISTS", "SHARED_LISTS"]
 
-# The word that stands for the set in `allowlist.warninglists`.
+# The word for the set in `allowlist.warninglists`.
 DEFAULT: Final = "default"
 DEFAULT_LISTS: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -31,14 +31,14 @@ T = TypeVar("T")
 
 
 def subject(code: int, value: str) -> Subject:
-    """Return the observable or the rule that a row stands for."""
+    """Return the observable or the rule of a row."""
     if code < FIRST_LANGUAGE:
         return Observable(TYPES[code - 1], value)
     return RuleRef(LANGUAGES[code - FIRST_LANGUAGE], value)
 
 
 class Interned(Generic[T]):
-    """Gives every value of one table a number at first sight, and remembers it."""
+    """Assigns every value of one table a number on first use, and remembers it."""
 
     def __init__(self, table: str) -> None:
         self._table = table
@@ -64,7 +64,7 @@ class Interned(Generic[T]):
         return found
 
     def forget(self, transaction: Transaction, given: Collection[int]) -> None:
-        """Overwrite values; their numbers are never given again, and nobody may bear them."""
+        """Overwrite values that no object has; their numbers are never reused."""
         self._held.clear()
         sql = f"UPDATE {self._table} SET digest = ?, body = '[]' WHERE number = ?"  # noqa: S608 - our own tables
         rows = [(bytes(8) + number.to_bytes(8, "big"), number) for number in given]

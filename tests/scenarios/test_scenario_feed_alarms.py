@@ -60,7 +60,7 @@ def test_status_tells_people_of_caps_and_alarms_and_what_to_do(known: Site) -> N
     show_status(shown, known.status())
     told = shown.export_text()
     assert "files: max_objects: 120 new objects are waiting at the source" in told
-    assert "files: capped: max_confidence 60, max_objects 150 (keeps 120 out)" in told
+    assert "files: capped: max_confidence 60, max_objects 150 (excludes 120)" in told
     known.open()
     known.once()
     show_status(shown, known.status())

@@ -105,7 +105,7 @@ def test_a_port_that_is_taken_may_be_free_later(serve, tmp_path):
 
 def test_an_address_that_no_interface_has_yet_may_come_later(by_address, tmp_path):
     server = ListServer("192.0.2.1:0", [by_address], tmp_path, dict, CollectorRegistry())
-    with pytest.raises(UnavailableError, match=r"at 192\.0\.2\.1:0: Cannot assign"):
+    with pytest.raises(UnavailableError, match=r"on 192\.0\.2\.1:0: Cannot assign"):
         server.start()
 
 

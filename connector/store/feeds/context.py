@@ -1,8 +1,8 @@
-"""Who is behind an indicator, and who judged it: a graph of what context objects say.
+"""Who is behind an indicator, and who judged it: a graph of context objects.
 
-Each feed has a graph of its own: what another says of an indicator is not said of this one.
-Whatever arrives first: a change finds the indicators that it may speak of, backwards along the
-edges, and what is said of each is gathered anew from what the store then holds.
+Each feed has its own graph: context from one feed never applies to another's indicators. In
+whatever order objects arrive, a change finds the indicators it may affect, backwards along the
+edges, and the context of each is then gathered again from the store.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from connector.store.interning import Interned
 from connector.store.transaction import Transaction
 
 _PART: Final = 1000
-# A stranger's revocation takes nothing away here: it could unblock what its creator stands by.
+# Another's revocation has no effect here: it could unblock what its creator still claims.
 _STANDS: Final = f"o.state IN ({int(ObjectState.CURRENT)}, {int(ObjectState.DISPUTED)})"
 _ENDS: Final = (Link.JUDGED, Link.SIGHTED, Link.TARGETS)
 _OWN_ENDS: Final = (Link.JUDGED, Link.SIGHTED)  # the object that lays such an edge is its end
@@ -45,10 +45,10 @@ class ContextRows:
         fresh: Sequence[bytes],
         touched: int,
     ) -> None:
-        """Bring a feed's indicators in step with new words, taken back ones, and new indicators.
+        """Update a feed's indicators after new or revoked context and new indicators.
 
-        `told` holds key and words by object; `restated` are those objects that had words before,
-        or whose state alone changed.
+        `told` has key and contents by object; `restated` are the objects that had contents before,
+        or of which only the state changed.
         """
         affected: set[bytes] = set()
         if told or restated:
@@ -136,7 +136,7 @@ class ContextRows:
     def _summarise(
         self, transaction: Transaction, feed: int, keys: Sequence[bytes], touched: int
     ) -> None:
-        """Gather anew what is said of indicators; touch what they claim where it changed."""
+        """Gather the context of indicators again; touch what they claim if it has changed."""
         sql = (
             "SELECT number, key, context, sighted FROM objects "  # noqa: S608 - only marks
             f"WHERE feed = ? AND key IN ({marks(keys)})"
@@ -156,7 +156,7 @@ class ContextRows:
 
 
 class Graph:
-    """What a feed says of the ways that lead away from some objects."""
+    """A feed's edges that lead away from some objects."""
 
     def __init__(self, transaction: Transaction, feed: int, start: Iterable[bytes]) -> None:
         self._transaction = transaction
@@ -166,7 +166,7 @@ class Graph:
         self._load(set(start))
 
     def context_of(self, key: bytes) -> tuple[Context, int | None]:
-        """Return what is said of an object."""
+        """Return the context of an object."""
         return context_of(key, self.steps, self.nodes)
 
     def nodes(self, key: bytes) -> Sequence[ContextNode]:

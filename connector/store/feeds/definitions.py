@@ -76,7 +76,7 @@ class Definitions:
         return self._note_moved(transaction, feed, before, _meanings(held)) if rows else False
 
     def end_run(self, transaction: Transaction, feed: int, shown: ShownIn) -> bool:
-        """Take back what a whole collection showed before this run and not in it."""
+        """Revoke definitions that a whole collection showed before, but not in this run."""
         sql = "SELECT id FROM markings WHERE collection = ? AND run < ? AND gone = 0"
         left = [row[0] for row in transaction.rows(sql, shown)]
         return self.take_back(transaction, feed, left, shown.collection)
@@ -90,7 +90,7 @@ class Definitions:
         *,
         back: bool = False,
     ) -> bool:
-        """Let definitions of a collection count no more; with `back`, let them count again."""
+        """Stop counting a collection's definitions; with `back`, count them again."""
         if not refs:
             return False
         before = _meanings(self._held(transaction, feed, refs))
@@ -117,7 +117,7 @@ class Definitions:
         before: Mapping[str, KnownMarking | None],
         after: Mapping[str, KnownMarking | None],
     ) -> bool:
-        """Follow changed meanings: from when on nothing that bears them may be held."""
+        """Follow changed meanings: from when on objects with them may not be held."""
         changed = {ref for ref, meant in after.items() if meant != before.get(ref)}
         known = {ref for ref in changed if before.get(ref) is not None}
         if known:
@@ -132,7 +132,7 @@ class Definitions:
         return bool(closing)
 
     def _reopen(self, transaction: Transaction, feed: int, refs: Collection[str]) -> None:
-        """Forget what was said of holding; where anything was lost by it, read the feed anew."""
+        """Forget a disposition; if objects were lost by it, read the feed again from the start."""
         for part in parts(list(refs)):
             among = f"feed = ? AND marking IN ({marks(part)})"
             sql = f"SELECT max(lost) FROM disposals WHERE {among}"  # noqa: S608 - only marks

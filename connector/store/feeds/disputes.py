@@ -10,7 +10,7 @@ from typing import Final
 from connector.decisions.decide import ObjectState
 from connector.store.transaction import Transaction
 
-# What an object `o` stands at when it is not withdrawn.
+# The state of an object `o` that is not withdrawn.
 STANDING: Final = (
     f"CASE WHEN o.modified <= (SELECT d.modified FROM disputes d WHERE d.object = o.number) "  # noqa: S608 - our own table
     f"THEN {int(ObjectState.DISPUTED)} ELSE {int(ObjectState.CURRENT)} END"

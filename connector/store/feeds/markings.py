@@ -74,7 +74,7 @@ class FeedMarkings(Mapping[str, KnownMarking]):
         return meaning_of([Definition(_read(row[0]), row[1], bool(row[2])) for row in rows])
 
     def look_again(self, refs: Collection[str]) -> bool:
-        """Forget that these were not there; return whether somebody had asked for one in vain."""
+        """Forget that these were missing; return whether any of them had been requested."""
         with self._keeping:
             self._looks += 1
             for ref in refs:

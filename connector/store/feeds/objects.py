@@ -201,7 +201,7 @@ class ObjectStore(Runs):
     ) -> dict[bytes, HeldVersion]:
         """Insert objects as if all were new, which nearly all are; else return all as held now.
 
-        An object that stands under another number than it was given here was held before.
+        An object whose number differs from the one assigned here was held before.
         """
         feed, now = page.feed, page.now
         dictionary, pack = page.dictionary, page.codec.pack
@@ -276,10 +276,10 @@ class ObjectStore(Runs):
                 transaction.run("UPDATE feeds SET reread = 0 WHERE number = ?", (feed,))
 
     def delete_unreferenced(self) -> int:
-        """Drop what objects said of themselves, or context of them, and say no more.
+        """Drop the contexts that no object has any more.
 
-        No index leads from what is said to who says it, so this reads all objects: it is meant
-        for a start, when all lists are decided anew as well.
+        No index leads from a context to its objects, so this reads all of them: it is meant
+        for a start, when all lists are decided again as well.
         """
         with self._db.write() as transaction:
             return self._traits.delete_unreferenced(

@@ -61,14 +61,14 @@ class Producers:
         return Producer(producer, (CONSENTS_TO_NOTHING, *kept) if kept else None)
 
     def moved(self) -> bool:
-        """Read anew where those sit that were asked for; return whether any answer changed."""
+        """Read the countries of requested producers again; return whether any has changed."""
         before = dict(self._held)
         after = self._read(before.keys()) if before else {}
         self._held.update(after)
         return before != after
 
     def changed(self) -> set[tuple[int, str]]:
-        """Read anew who those are that were asked for; return feeds and those who changed there."""
+        """Read requested producers again; return the changed ones by feed."""
         before = dict(self._said)
         after = self._identities(before.keys()) if before else {}
         self._said.update(after)

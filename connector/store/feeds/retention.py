@@ -1,9 +1,9 @@
 """Removes objects from the store that may no longer be held, except what prevents replays.
 
-A marking speaks of the objects of the feed that defined it. A disposition date (ACS 3.0) comes by
-time alone. Of an object that bears one, what remains is its id, version and creator, so that no
-replay brings it back, and its claims without a word of theirs, so that every count stays exact. A
-value that nothing else claims goes once no target holds it.
+A marking applies to objects of the feed that defined it. A disposition date (ACS 3.0) passes by
+time alone. The id, version and creator of such an object remain, so that no replay brings it back,
+and so do its claims without their contents, so that every count stays exact. A value that nothing
+else claims is removed once no target holds it.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ _KEPT_STATES: Final = f"{int(ObjectState.REVOKED)}, {int(ObjectState.UNREADABLE)
 
 
 class Due(NamedTuple):
-    """A marking for whose objects a feed is to be searched; `spill` says why none may be held."""
+    """A marking whose objects a feed must be searched for; `spill` says why none may be held."""
 
     feed: int
     marking: str
@@ -37,7 +37,7 @@ class Due(NamedTuple):
 
 
 class Disposals:
-    """When markings let go of what bears them, and how it leaves the store."""
+    """When objects may no longer be held by their markings, and their removal."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Disposals:
         *,
         spills: bool = False,
     ) -> dict[str, str]:
-        """Return those of a feed's markings that let nothing new in now; why, where they never do.
+        """Return the feed's markings that admit no objects now; with the reason if they never do.
 
         With None for `refs` it says of any one whether there are some; `spills` leaves out dates.
         """
@@ -77,7 +77,7 @@ class Disposals:
         return found
 
     def holds(self, transaction: Transaction, feed: int, keys: Collection[bytes]) -> set[bytes]:
-        """Return which objects of a feed are held with all their words."""
+        """Return the objects of a feed that are held with all their contents."""
         found: set[bytes] = set()
         for part in parts(list(keys)):
             sql = (
@@ -88,13 +88,13 @@ class Disposals:
         return found
 
     def count(self, feed: int) -> int:
-        """Return how many objects of a feed are held with all their words."""
+        """Return how many objects of a feed are held with all their contents."""
         sql = "SELECT count(*) FROM objects WHERE feed = ? AND packed IS NOT NULL"
         with self._db.read() as transaction:
             return int(transaction.one(sql, (feed,)))
 
     def turned_away(self, feed: int, refs: Collection[str]) -> None:
-        """Note that objects were lost by these markings: if they end, the feed is read anew."""
+        """Note that these markings cost us objects: if they end, the feed is read again."""
         with self._db.write() as transaction:
             for part in parts(sorted(refs)):
                 sql = (
@@ -104,7 +104,7 @@ class Disposals:
                 transaction.run(sql, (feed, *part))
 
     def due(self, now: int) -> list[Due]:
-        """Return the markings for whose objects the store is to be searched now."""
+        """Return the markings whose objects the store must be searched for now."""
         with self._db.read() as transaction:
             sql = (
                 "SELECT feed, marking, spill, since IS NOT NULL FROM disposals WHERE turn <= ? "
@@ -116,7 +116,7 @@ class Disposals:
             ]
 
     def waiting(self, feed: int) -> list[Due]:
-        """Return the markings of a feed whose objects wait for a person before they are deleted."""
+        """Return a feed's markings whose objects are waiting for a person to delete them."""
         with self._db.read() as transaction:
             sql = (
                 "SELECT feed, marking, spill FROM disposals WHERE feed = ? AND since IS NOT NULL "
@@ -127,7 +127,7 @@ class Disposals:
             ]
 
     def wait(self, feed: int, counts: Mapping[str, int], now: int) -> None:
-        """Set these markings aside for a person, with how many objects bear each."""
+        """Set these markings aside for a person, with the number of objects of each."""
         sql = (
             "UPDATE disposals SET waiting = ?, since = coalesce(since, ?), turn = ? "
             "WHERE feed = ? AND marking = ?"
@@ -137,9 +137,9 @@ class Disposals:
             transaction.many(sql, rows)
 
     def bearing(self, feed: int, refs: Collection[str]) -> dict[int, frozenset[str]]:
-        """Return the objects of a feed that bear one of these; it looks at all that it holds.
+        """Return a feed's objects with one of these markings, by reading all its objects.
 
-        No index leads there: every object would have to pay for what few ever come to.
+        There is no index for this: every object would pay for a rare case.
         """
         wanted = frozenset(refs)
         with self._db.read() as transaction:
@@ -150,7 +150,7 @@ class Disposals:
             }
 
     def dispose(self, feed: int, objects: Collection[int]) -> None:
-        """Leave of objects of a feed what keeps replays out; a part at a time, each whole."""
+        """Reduce a feed's objects to what prevents replays, in parts that are complete."""
         for part in parts(sorted(objects), _PART):
             with self._db.write(erases=True) as transaction:
                 touched = self._claims.next_change(transaction)
@@ -211,7 +211,7 @@ class Disposals:
     def _let_go(
         self, transaction: Transaction, feed: int, objects: Sequence[int], touched: int
     ) -> None:
-        """Take back what objects say of others, and remember the values that they claim."""
+        """Revoke what objects say about others, and remember the values that they claim."""
         held = numbers(objects)
         sql = f"SELECT object, key FROM nodes WHERE object IN ({held})"  # noqa: S608 - only numbers
         told = {row[0]: (bytes(row[1]), NOTHING_TOLD) for row in transaction.rows(sql)}
@@ -223,7 +223,7 @@ class Disposals:
         transaction.run(sql)
 
     def _strip(self, transaction: Transaction, objects: Sequence[int]) -> None:
-        """Leave of objects what tells them apart from news of them."""
+        """Reduce objects to what distinguishes them from their updates."""
         held = numbers(objects)
         sql = f"SELECT number, attributes FROM objects WHERE number IN ({held})"  # noqa: S608 - only numbers
         old = dict(map(tuple, transaction.rows(sql)))
@@ -256,7 +256,7 @@ class Disposals:
         self._traits.forget(transaction, [number for number in left if number not in others])
 
     def _claimed(self, transaction: Transaction, observables: Sequence[int]) -> set[int]:
-        """Return the observables that an object claims whose words we hold."""
+        """Return the observables claimed by objects whose contents we hold."""
         sql = (
             "SELECT DISTINCT c.observable FROM claims c "  # noqa: S608 - only numbers
             "JOIN objects o ON o.number = c.object AND o.packed IS NOT NULL "
@@ -265,7 +265,7 @@ class Disposals:
         return {row[0] for row in transaction.rows(sql)}
 
     def _held(self, transaction: Transaction, observables: Sequence[int]) -> set[int]:
-        """Return the observables that a list wants, or that a ledger speaks of."""
+        """Return the observables that a list wants, or that are in a ledger."""
         found: set[int] = set()
         among = f"observable IN ({numbers(observables)})"
         for owners, sql in (

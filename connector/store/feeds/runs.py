@@ -46,7 +46,7 @@ class Runs:
         return self._db.read()
 
     def collection(self, feed: int, key: str, title: str) -> CollectionState:
-        """Return where we stand with a collection, known by its key."""
+        """Return the progress of a collection, by its key."""
         with self._db.write() as transaction:
             asked = "SELECT number, cursor, run FROM collections WHERE feed = ? AND key = ?"
             if rows := transaction.rows(asked, (feed, key)):

@@ -1,4 +1,4 @@
-"""What a received version of an object means for the one that is held."""
+"""The effect of a received version on the one that is held."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -112,9 +112,9 @@ def _disputes(held: HeldVersion, version: ObjectVersion, now: int) -> bool:
 
 
 def _news_of_unreadable(held: HeldVersion, version: ObjectVersion) -> News:
-    """Return what an unreadable version means: a newer one ends what the older one said.
+    """Return what an unreadable version means: a newer one ends the older one.
 
-    One that bears no time counts as newer than what came before it, and older than what follows.
+    One without a time counts as newer than previous versions, and older than later ones.
     """
     if held.state in (ObjectState.REVOKED, ObjectState.DISPOSED):
         return News.NONE

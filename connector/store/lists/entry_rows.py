@@ -39,7 +39,7 @@ class EntryRow(NamedTuple):
     source: int
 
 
-# Where a stored row bears what comes after these.
+# The positions in a stored row of the columns after these.
 _SEQ: Final = 1 + len(EntryRow._fields)
 _SINCE: Final = _SEQ + 1
 # Of an observable that nothing claims any more.
@@ -67,13 +67,13 @@ def entry_row(decision: Decision) -> EntryRow:
 
 
 class Onsets(NamedTuple):
-    """Tells since when what a refresh finds has been so."""
+    """Says since when the findings of a refresh have been true."""
 
     learned: Learned
     now: int
 
     def since(self, entry: EntryRow, old: Any, touched: int) -> int:
-        """Return when a feed told it, or when it was due; the time of this refresh for the rest."""
+        """Return when a feed sent it, or when it was due, or else the time of this refresh."""
         recheck, until = (old[6], old[8]) if old is not None else (None, None)
         if entry.reason == _EXPIRED and until is not None and until <= self.now:
             return int(until)

@@ -84,7 +84,7 @@ class Ledger:
         return {number: reason_of(code) for number, code in rows}
 
     def turned(self, transaction: Transaction, output: int, rejected: Collection[str]) -> EntryRefs:
-        """Return what was intended, or stands as written or rejected and is the other now."""
+        """Return what was intended, or is recorded as written or rejected and has changed."""
         steps, asked = EntryRefs(), [LedgerState.INTENDED, LedgerState.REJECTED]
         if rejected:
             asked.append(LedgerState.WRITTEN)
@@ -111,9 +111,9 @@ class Ledger:
     ) -> None:
         """Record what is about to be written and removed, before it is.
 
-        What bears a mark of `judged_anew` the target decides on once more, beside what the plan
-        names; then updates are intended as well, since they may leave nothing behind. A `whole`
-        plan names also what did not change on the list, which no later change would find again.
+        The target decides again on entries with a mark in `judged_anew`, besides those of the plan;
+        then updates are intended as well, since they may leave nothing behind. A `whole` plan also
+        has entries that did not change on the list, which no later change would find again.
         """
         with self._db.write(durable=True) as transaction:
             if judged_anew:
@@ -132,7 +132,7 @@ class Ledger:
     def _marked(
         self, transaction: Transaction, output: int, marks: frozenset[LedgerState]
     ) -> list[tuple[int, int, int]]:
-        """Return what bears one of these marks, as intended."""
+        """Return the entries with one of these marks, as intended."""
         sql = (
             "SELECT observable, digest FROM ledger WHERE output = ? "  # noqa: S608 - only numbers
             f"AND state IN ({numbers(sorted(marks))})"

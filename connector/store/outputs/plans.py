@@ -1,4 +1,4 @@
-"""Plans that wait for a person, or were accepted by one: where each stands, and how it moves on.
+"""Plans that are waiting for a person or were accepted by one: states and transitions.
 
 | from \\ when | a limit holds it | another is held | a person accepts | it was applied | it is no longer the same |
 |---|---|---|---|---|---|
@@ -27,7 +27,7 @@ from connector.store.transaction import Transaction
 
 
 class PlanState(StrEnum):
-    """Where a plan that was held stands."""
+    """The state of a plan that was held."""
 
     HELD = "held"
     ACCEPTED = "accepted"
@@ -50,7 +50,7 @@ _NEXT: Final[Mapping[PlanState | None, frozenset[PlanState]]] = {
 
 
 class PlanStateError(ConnectorError):
-    """A plan cannot move from where it stands to where it was asked to."""
+    """A plan cannot make this transition."""
 
     def __init__(self, plan_id: str, state: PlanState | None, asked: PlanState) -> None:
         stands = "was never held" if state is None else f"is {state}"
@@ -60,7 +60,7 @@ class PlanStateError(ConnectorError):
 
 @dataclass(frozen=True, slots=True)
 class KeptPlan:
-    """A plan that was held: whose it is, where it stands, and the scope it was made with."""
+    """A plan that was held: its output, its state, and its scope."""
 
     id: str
     output: str
@@ -70,13 +70,13 @@ class KeptPlan:
 
 
 class Plans:
-    """Keeps plans that were held, and moves each on."""
+    """Keeps plans that were held, and changes their states."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def hold(self, output: OutputState, plan: Plan, broken: Sequence[str], now: int) -> bool:
-        """Keep a plan for a person; return whether it is news."""
+        """Hold a plan for a person; return whether it is new."""
         with self._db.write() as transaction:
             known = _state(transaction, output.number, plan.id)
             if PlanState.HELD not in _NEXT[known]:
@@ -115,7 +115,7 @@ class Plans:
             _move(transaction, output, plan_id, PlanState.OUTDATED)
 
     def find(self, plan_id: str) -> KeptPlan | None:
-        """Return a plan by its id; None where none was ever held by that id."""
+        """Return a plan by its id, or None if no such plan was ever held."""
         sql = (
             "SELECT o.name, p.output, p.state, p.scope FROM plans p "
             "JOIN outputs o ON o.number = p.output WHERE p.id = ? ORDER BY p.created DESC"
@@ -133,14 +133,14 @@ class Plans:
 
 
 def _state(transaction: Transaction, output: int, plan_id: str) -> PlanState | None:
-    """Return where a plan stands; None where it was never held."""
+    """Return the state of a plan, or None if it was never held."""
     sql = "SELECT state FROM plans WHERE id = ? AND output = ?"
     known = transaction.one(sql, (plan_id, output))
     return None if known is None else PlanState(known)
 
 
 def _move(transaction: Transaction, output: int, plan_id: str, to: PlanState) -> None:
-    """Move a plan on; raise PlanStateError where the table has no such way."""
+    """Change the state of a plan; raise PlanStateError if the table has no such transition."""
     state = _state(transaction, output, plan_id)
     if to not in _NEXT[state]:
         raise PlanStateError(plan_id, state, to)

@@ -16,7 +16,7 @@ from connector.model import Reason
 from connector.store.tallies import add_to_tallies, tallies
 from connector.store.transaction import Transaction
 
-# Upper bounds in seconds: from one poll to a week that somebody let a held plan lie.
+# Upper bounds in seconds: from one poll to a plan that was held for a week.
 BOUNDS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400, 604_800)
 _SLOTS: Final = 32  # for each reason: one a bound, one for what took longer, the last for the sum
 _SUM: Final = _SLOTS - 1
