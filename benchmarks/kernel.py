@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.rows import Row, hand_over
 from benchmarks.scale import fill, timed
 from benchmarks.stage import service_in
-from connector.sync.cycle import EVERYTHING
+from connector.sync.proposal import EVERYTHING
 
 NFTABLES = "  kernel: {{list: all, adapter: nftables, options: {{netns: {netns}}}}}"
 

@@ -17,7 +17,8 @@ from benchmarks.stage import EDL, service_in
 from connector.ingest.poll import read_version
 from connector.server.listserver import ListServer
 from connector.service.service import Service
-from connector.sync.cycle import CHANGED, EVERYTHING
+from connector.sync.proposal import CHANGED, EVERYTHING
+from connector.sync.targets.published import PublishedList
 from connector.testing.samples.ais_like import indicators
 
 CHANGES = 1000
@@ -133,12 +134,12 @@ def serving(service: Service, size: int) -> list[Row]:
     """Render the whole list, then ask the list server for it, twice."""
     output = service.outputs["out"]
     proposal = service.outputs.propose("out", CHANGED)
-    from connector.sync.cycle import listed_entries  # noqa: PLC0415
+    target = output.target
+    assert isinstance(target, PublishedList)
 
     def render() -> None:
         with service.store.database.read() as transaction:
-            entries = listed_entries(output, service.store, transaction, proposal)
-            output.adapter.publish(entries)  # type: ignore[attr-defined]
+            target.adapter.publish(target.listed(proposal, service.store, transaction))
 
     rendered = timed(render)
     folder = service.loaded.config.publish_folder

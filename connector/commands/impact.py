@@ -12,7 +12,8 @@ from connector.reports.status import Json, plan_json
 from connector.service.build import build
 from connector.service.state import state_file
 from connector.store.store import Store
-from connector.sync.cycle import Scope, propose
+from connector.sync.cycle import propose
+from connector.sync.proposal import Scope
 
 _AS_RECORDED = Scope(everything=True, verifies=False)
 

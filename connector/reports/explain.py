@@ -20,8 +20,8 @@ from connector.service.service import Service
 from connector.store import queries as questions
 from connector.store.queries import ClaimFound, OutputRow
 from connector.store.transaction import Transaction
-from connector.sync.cycle import Output
 from connector.sync.listing import Listing
+from connector.sync.output import Output
 
 _MARK_REASONS: Final = {
     LedgerState.WRITTEN: Reason.WRITTEN,

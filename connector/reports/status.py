@@ -21,7 +21,8 @@ from connector.store.feeds.notes import notes_of
 from connector.store.outputs.timings import BOUNDS, Histogram, times_of
 from connector.store.queries import FeedRow, OutputRow, PurgeRow
 from connector.store.tallies import ENFORCE_TALLY, REMOVAL_TALLY
-from connector.sync.cycle import Output, Proposal
+from connector.sync.output import Output
+from connector.sync.proposal import Proposal
 
 _STALE_AFTER: Final = 3
 _TIMES: Final = {REMOVAL_TALLY: "removal_seconds", ENFORCE_TALLY: "enforce_seconds"}
@@ -325,7 +326,8 @@ def _unfit_reasons(
 ) -> dict[int, Reason]:
     with service.store.database.read() as transaction:
         rows = list(service.store.wanted.rows_among(transaction, proposal.state.list, gone))
+    fits = output.target.fits
     return {
-        row.number: Reason.OVER_CAPACITY if output.fits(row.observable) else Reason.UNSUPPORTED_TYPE
+        row.number: Reason.OVER_CAPACITY if fits(row.observable) else Reason.UNSUPPORTED_TYPE
         for row in rows
     }

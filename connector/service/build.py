@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
-from connector.adapter import Adapter, RuleAdapter
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, ListConfig, OutputConfig
 from connector.decisions.allowlist.allowlist import (
@@ -33,9 +32,11 @@ from connector.service.own_hosts import OwnHosts
 from connector.service.service import Service
 from connector.store.store import Store
 from connector.sync.apply import Applier
-from connector.sync.cycle import Output
 from connector.sync.judge import Judge
 from connector.sync.listing import Listing
+from connector.sync.output import Output
+from connector.sync.targets.kinds import target_of
+from connector.sync.targets.target import Target
 
 # Values come by the hundred thousand and make no cycles: at Python's usual 700 new ones, a third
 # of the time went into looking for some.
@@ -67,11 +68,8 @@ def build(
     hosts = hosts or OwnHosts()
     hosts.expect(loaded.own_hosts)
     allowlist = _allowlist(loaded, store, now, hosts)
-    adapters = {
-        name: registry.make_adapter(
-            output.adapter, loaded.outputs[name], name, config.publish_folder, config.types_of(name)
-        )
-        for name, output in config.outputs.items()
+    targets = {
+        name: _target(name, output, loaded, registry) for name, output in config.outputs.items()
     }
     listings = {}
     for name, listed in config.lists.items():
@@ -79,12 +77,12 @@ def build(
             name=name, purpose=listed.purpose, select=_select(listed),
             viewer=_viewer(loaded, listed), rank_by=tuple(rank.value for rank in listed.rank_by),
             defaults=defaults, shows=_shown(loaded, name),
-            rules=_rules(config.outputs, adapters, name),
+            rules=_rules(config.outputs, targets, name),
         )  # fmt: skip
         number, judge = store.lists.open(name).number, Judge(policy, store, now)
         listings[name] = Listing(number, policy, judge, allowlist.made)
     outputs = {
-        name: _output(name, output, listings[output.list], loaded, adapters[name])
+        name: _output(name, output, listings[output.list], loaded, targets[name])
         for name, output in config.outputs.items()
     }
     lists = Lists(listings, config.lists, store, now, allowlist)
@@ -96,17 +94,11 @@ def build(
 
 
 def _rules(
-    outputs: Mapping[str, OutputConfig], adapters: Mapping[str, Adapter[Any]], listed: str
+    outputs: Mapping[str, OutputConfig], targets: Mapping[str, Target[Any]], listed: str
 ) -> frozenset[RuleLanguage]:
     """Return the languages of rules that a list takes: those that its outputs take."""
-    takers = [adapters[name] for name, output in outputs.items() if output.list == listed]
-    return frozenset(
-        language
-        for adapter in takers
-        if isinstance(adapter, RuleAdapter)
-        for language in RuleLanguage
-        if adapter.takes(language)
-    )
+    takers = [targets[name] for name, output in outputs.items() if output.list == listed]
+    return frozenset(language for target in takers for language in target.languages)
 
 
 def _allowlist(loaded: Loaded, store: Store, now: Clock, hosts: OwnHosts) -> AllowlistInForce:
@@ -184,16 +176,22 @@ def _max_tlp(listed: ListConfig) -> Tlp:
     return asked if listed.audience is Audience.OWN else min(asked, bound)
 
 
+def _target(name: str, config: OutputConfig, loaded: Loaded, registry: Registry) -> Target[Any]:
+    folder, types = loaded.config.publish_folder, loaded.config.types_of(name)
+    adapter = registry.make_adapter(config.adapter, loaded.outputs[name], name, folder, types)
+    mapper = loaded.mappers[name]
+    return target_of(name, adapter, None if mapper.blank else mapper, frozenset(config.types or ()))
+
+
 def _output(
-    name: str, config: OutputConfig, listing: Listing, loaded: Loaded, adapter: Adapter[Any]
+    name: str, config: OutputConfig, listing: Listing, loaded: Loaded, target: Target[Any]
 ) -> Output:
     options = loaded.outputs[name]
-    mapper = loaded.mappers[name]
     said = config.model_dump_json() + options.model_dump_json()
     limits = config.limits
     always = limits.model_fields_set & {"max_remove_ratio", "max_add_ratio", "max_evict_ratio"}
     return Output(
-        name, listing, adapter, None if mapper.blank else mapper,
+        name, listing, target,
         Limits(
             limits.max_remove_ratio, limits.max_add_ratio, limits.max_add, limits.max_remove,
             frozenset(always), limits.max_evict_ratio,
@@ -201,5 +199,4 @@ def _output(
         blake2b(said.encode(), digest_size=16).digest(),
         span(config.verify_every),
         limits.max_entries,
-        frozenset(config.types or ()),
     )  # fmt: skip

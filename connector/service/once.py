@@ -8,7 +8,7 @@ from connector.errors import ConnectorError, PlanRefusedError, StoreError
 from connector.ingest.poll import PollResult
 from connector.service.service import Service
 from connector.sync.apply import ApplyResult
-from connector.sync.cycle import EVERYTHING, Proposal
+from connector.sync.proposal import EVERYTHING, Proposal
 
 Progress = Callable[[str, int, int | None], None]
 

@@ -21,7 +21,9 @@ from connector.store import queries as questions
 from connector.store.outputs.plans import KeptPlan, PlanState, PlanStateError
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult, ListMovedError
-from connector.sync.cycle import CHANGED, EVERYTHING, Output, Proposal, Scope, check, propose
+from connector.sync.cycle import apply, check, propose
+from connector.sync.output import Output
+from connector.sync.proposal import CHANGED, EVERYTHING, Proposal, Scope
 
 _PLANS: Final = 5
 _WAIT_SECONDS: Final = 120.0
@@ -119,7 +121,7 @@ class Outputs(Mapping[str, Output]):
                 plans.outdate(number, other)
             self._check(proposal, output, accepted)
             try:
-                applied = self.applier.apply(proposal, output)
+                applied = apply(proposal, output, self.applier)
             except ListMovedError:
                 continue
             if plan_id in accepted:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Final, cast
+from typing import Final
 
 from connector.decisions.decide import ClaimRow
 from connector.decisions.mapping import Facts, Input, Mapper
@@ -13,7 +13,7 @@ from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.identity import id_of_key
 from connector.indicators.markings.sharing import Part
 from connector.instants import NEVER, to_datetime
-from connector.model import Entry, Observable, ObservableType
+from connector.model import Entry, Observable, ObservableType, RuleRef
 from connector.store.lists.wanted import WantedRow
 from connector.store.store import Store
 from connector.store.transaction import Transaction
@@ -42,7 +42,7 @@ class Describer:
         mapper = self.mapper
         if mapper is None:
             for row in rows:
-                yield row, Entry(cast(Observable, row.observable))
+                yield row, Entry(_observable(row))
             return
         iterator = iter(rows)
         while part := list(islice(iterator, _PART)):
@@ -63,7 +63,7 @@ class Describer:
         hides = judge.hides(claim)
         shown = _without(attributes, hides) if hides else attributes
         told = Part.DATES not in hides
-        observable = cast(Observable, row.observable)
+        observable = _observable(row)
         return Facts(
             observable=observable,
             indicator_id=id_of_key(row.indicator),
@@ -89,6 +89,12 @@ class Describer:
         if kind == _VICTIMS and Part.VICTIM in hides:
             return ()
         return self.listing.judge.words(claim.context, claim.feed, kind)
+
+
+def _observable(row: WantedRow) -> Observable:
+    if isinstance(row.observable, RuleRef):
+        raise TypeError(f"{row.observable.value} is a rule, which no entry can hold")
+    return row.observable
 
 
 def _without(attributes: IndicatorAttributes, hides: Collection[Part]) -> IndicatorAttributes:

@@ -17,8 +17,8 @@ from connector.store.interning import subject
 from connector.store.lists.reason_blocks import BLOCK
 from connector.store.tallies import LIST_TALLY, OUTPUT_TALLY, tallies
 from connector.store.transaction import Transaction
-from connector.sync.cycle import Output
 from connector.sync.listing import Listing
+from connector.sync.output import Output
 
 __all__ = ["Held", "assert_consistent", "inconsistencies"]
 

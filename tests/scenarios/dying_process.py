@@ -17,8 +17,9 @@ from typing import Any, Self
 
 from scenario_site import Clock, Site
 
+from connector.service.service import Service
 from connector.store.sqlite import SqliteDatabase
-from connector.sync.cycle import EVERYTHING
+from connector.sync.proposal import EVERYTHING
 
 
 @dataclass
@@ -38,10 +39,8 @@ class Points:
 def cycle(site: Site, points: Points, *, whole: bool) -> None:
     """Poll, refresh and sync everything, passing every point at which one may die."""
     with commits(points):
-        service = site.open(fault=points)
-        for name, output in service.outputs.items():
-            if hasattr(output.adapter, "device"):
-                output.adapter.device.hook = lambda point, name=name: points(f"device {point}")
+        service = site.open()
+        steps(service, points)
         for name in service.feeds:
             service.feeds.poll(name, lambda _title, _count: points("page"))
         for name in service.lists:
@@ -49,6 +48,38 @@ def cycle(site: Site, points: Points, *, whole: bool) -> None:
         for name in service.outputs:
             service.outputs.sync(name, EVERYTHING if whole else None)
     site.close()
+
+
+def steps(service: Service, told: Callable[[str], None]) -> None:
+    """Be told of every step of applying a plan, in the ledger and at the targets."""
+    store = service.store
+    tell(store.ledger, "intend", told, after="intended")
+    tell(store.ledger, "confirm", told, after="added")
+    tell(store.ledger, "confirm_removed", told, after="removed")
+    tell(store.outputs, "finish", told, before="written", after="finished")
+    for output in service.outputs.values():
+        adapter = output.adapter
+        if hasattr(adapter, "publish"):
+            tell(adapter, "publish", told, after="published")
+        if hasattr(adapter, "device"):
+            adapter.device.hook = lambda point: told(f"device {point}")
+
+
+def tell(
+    owner: object, verb: str, told: Callable[[str], None], *, before: str = "", after: str = ""
+) -> None:
+    """Be told before or after each call of one object's method, which does what it always does."""
+    method = getattr(owner, verb)
+
+    def telling(*values: Any, **named: Any) -> Any:
+        if before:
+            told(before)
+        answer = method(*values, **named)
+        if after:
+            told(after)
+        return answer
+
+    setattr(owner, verb, telling)
 
 
 @contextmanager

@@ -43,7 +43,6 @@ FREED = {
     "warninglists": [],
 }  # fmt: skip
 BLOCK_ALL: dict[str, Any] = {"purpose": "block"}
-Fault = Callable[[str], None]
 
 
 class Clock:
@@ -125,12 +124,12 @@ class Site:
     def load(self) -> Loaded:
         return load(self.config_path, self.registry)
 
-    def open(self, fault: Fault = lambda _point: None) -> Service:
+    def open(self) -> Service:
         """Start the service anew on what the disk holds."""
         self.close()
         loaded = self.load()
         store = open_store(loaded)
-        applier = Applier(store, self.clock, sleep=lambda _seconds: None, fault=fault)
+        applier = Applier(store, self.clock, sleep=lambda _seconds: None)
         self._service = build(loaded, self.registry, store, self.clock, applier)
         return self._service
 

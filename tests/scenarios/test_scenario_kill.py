@@ -12,7 +12,7 @@ from stix_samples import TLP, indicator, revoked
 
 from connector.testing.taxii.server import TaxiiServer
 
-# The steps of carrying out that are named in the code; each is passed at least once.
+# The steps of applying a plan, and each page; each is passed at least once.
 STEPS = ("intended", "added", "removed", "published", "written", "finished", "page")
 # Whatever changes the state or a target; a kill anywhere else is the same as one after the last.
 CHANGES = ("after commit", "device half added", "device added", "device removed", "published")

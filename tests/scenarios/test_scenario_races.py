@@ -5,7 +5,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from dying_process import commits
+from dying_process import commits, tell
 from scenario_site import Site, one_firewall, until
 from stix_samples import address, indicator, sid
 
@@ -15,7 +15,7 @@ from connector.errors import PlanRefusedError, UnavailableError, UndecidedError
 from connector.reports.formatting import show_status
 from connector.store.lists import lists
 from connector.sync.apply import StoppedError
-from connector.sync.cycle import EVERYTHING
+from connector.sync.proposal import EVERYTHING
 from connector.testing.taxii.server import TaxiiServer
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
@@ -33,12 +33,12 @@ def at_first_intent(site: Site, happens: Callable[[], None]) -> None:
     """Let something happen after the next plan was made and before it is written."""
     seen: list[str] = []
 
-    def fault(point: str) -> None:
-        if point == "intended" and not seen:
+    def once(point: str) -> None:
+        if not seen:
             seen.append(point)
             happens()
 
-    site.open(fault)
+    tell(site.open().store.ledger, "intend", once, after="intended")
 
 
 def publishes(site: Site, *values: str) -> Callable[[], None]:

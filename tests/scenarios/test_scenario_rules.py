@@ -17,7 +17,7 @@ from connector.errors import ConfigError, PlanRefusedError
 from connector.reports.explain import explain_value
 from connector.reports.status import plan_json
 from connector.store.transaction import Transaction
-from connector.sync.cycle import EVERYTHING
+from connector.sync.proposal import EVERYTHING
 
 FEED = "rules.json"
 

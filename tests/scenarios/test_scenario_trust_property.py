@@ -209,7 +209,7 @@ class Played:
         service, store = self.site.service, self.site.service.store
         output = service.outputs[name]
         with store.database.read() as transaction:
-            describer = Describer(name, output.listing, output.mapper, store, transaction)
+            describer = Describer(name, output.listing, output.target.mapper, store, transaction)
             rows = list(store.wanted.rows(transaction, output.listing.number, None))
             return {entry.value: dict(entry.fields) for _, entry in describer.entries(rows)}
 
@@ -219,8 +219,11 @@ class Played:
         output = service.outputs["hunt"]
         with store.database.read() as transaction:
             wanted = store.wanted.rows(transaction, output.listing.number, None)
-            rows = [row for row in wanted if output.fits(row.observable)]
-            found = [(line, row.merged) for row, line in output.lines(store, transaction, rows)]
+            rows = [row for row in wanted if output.target.fits(row.observable)]
+            found = [
+                (line, row.merged)
+                for row, line in output.target.lines(output.listing, store, transaction, rows)
+            ]
             return [one for one in found if isinstance(one[0], Rule) and one[0].feed == "a"]
 
     def stands(self, without: set[str]) -> dict[str, Any]:

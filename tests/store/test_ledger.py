@@ -25,7 +25,10 @@ from connector.store.outputs.plans import KeptPlan, PlanState
 from connector.store.store import Store
 from connector.store.tallies import OUTPUT_TALLY, tallies
 from connector.sync.apply import Applier, ApplyResult
-from connector.sync.cycle import CHANGED, EVERYTHING, Output, Scope, propose
+from connector.sync.cycle import apply, propose
+from connector.sync.output import Output
+from connector.sync.proposal import CHANGED, EVERYTHING, Scope
+from connector.sync.targets.kinds import target_of
 
 FIRST = Observable(ObservableType.IPV4_ADDR, "198.51.100.1")
 SECOND = Observable(ObservableType.IPV4_ADDR, "198.51.100.2")
@@ -44,13 +47,15 @@ class Edge:
         )
         self.hand.refresh()
         listing = self.hand.listing()
-        self.output = Output("edge", listing, adapter, mapper, Limits(), b"setup", DAY)
+        self.output = Output(
+            "edge", listing, target_of("edge", adapter, mapper), Limits(), b"setup", DAY
+        )
 
     def sync(self, scope: Scope = CHANGED) -> ApplyResult:
         """Refresh the list and bring the firewall in step with it, once."""
         self.hand.refresh()
         applier = Applier(self.store, lambda: self.hand.now, sleep=lambda _seconds: None)
-        return applier.apply(propose(self.output, self.store, scope), self.output)
+        return apply(propose(self.output, self.store, scope), self.output, applier)
 
     def marks(self) -> dict[str, LedgerState]:
         sql = "SELECT b.value, l.state FROM ledger l JOIN observables b ON b.number = l.observable"

@@ -1,0 +1,58 @@
+"""An output as configured."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from connector.adapter import Adapter
+from connector.decisions.plan import BELOW, Limits
+from connector.decisions.room import Room
+from connector.store.outputs.outputs import OutputState
+from connector.store.store import Store
+from connector.store.transaction import Transaction
+from connector.sync.listing import Listing
+from connector.sync.targets.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An output as configured: its list, target, limits and capacity.
+
+    `setup` is a digest of all that the file says about it; a change of it is a reason to look at
+    everything again, and so is that the target was last verified longer than `verify_every` ago.
+    """
+
+    name: str
+    listing: Listing
+    target: Target[Any]
+    limits: Limits
+    setup: bytes
+    verify_every: int
+    max_entries: int | None = None
+
+    @property
+    def adapter(self) -> Adapter[Any]:
+        """What writes to the target."""
+        adapter: Adapter[Any] = self.target.adapter
+        return adapter
+
+    @property
+    def capacity(self) -> int | None:
+        """How many entries the target can hold, by its adapter and by the file."""
+        bounds = [bound for bound in (self.adapter.capacity, self.max_entries) if bound]
+        return min(bounds, default=None)
+
+    def room(self, store: Store, transaction: Transaction, state: OutputState) -> Room | None:
+        """Return which entries the target can hold; None where all fit and always did."""
+        capacity = self.capacity
+        if capacity is None:
+            return None
+        if store.wanted.count(transaction, state.list) <= capacity and not any(
+            store.ledger.marked(transaction, state.number, mark) for mark in BELOW
+        ):
+            return None
+        fitting = (
+            (number, source)
+            for number, subject, source in store.wanted.ranks(transaction, state.list)
+            if self.target.fits(subject)
+        )
+        return Room.of(fitting, capacity, self.listing.policy.shares)

@@ -1,0 +1,41 @@
+"""What a cycle looks at, and what it proposes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from connector.decisions.plan import Plan
+from connector.decisions.room import Room
+from connector.store.outputs.outputs import OutputState
+from connector.sync.listing import Listing
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a cycle looks at: what changed, or everything; and whether it asks the target."""
+
+    everything: bool
+    verifies: bool
+
+    @property
+    def name(self) -> str:
+        """The scope as plans and JSON call it."""
+        return "everything" if self.everything else "changed"
+
+
+CHANGED: Final = Scope(everything=False, verifies=False)
+EVERYTHING: Final = Scope(everything=True, verifies=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A plan, and what applying it needs to know of the moment it was made.
+
+    `seq` is how far the list had come; `room` is who fits where not all do.
+    """
+
+    plan: Plan
+    listing: Listing
+    state: OutputState
+    seq: int
+    scope: Scope
+    room: Room | None

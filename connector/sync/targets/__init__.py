@@ -1,0 +1,1 @@
+"""One way of keeping a list for each kind of target."""

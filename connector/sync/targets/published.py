@@ -1,0 +1,113 @@
+"""Targets that take everything in one step and are ours alone: lists and sets of rules."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeGuard
+
+from connector.adapter import ListAdapter, RuleAdapter
+from connector.decisions.mapping import digest_of_rule
+from connector.decisions.plan import LedgerState, Plan
+from connector.model import Entry, Rule, RuleLanguage, RuleRef, Subject
+from connector.settings import Settings
+from connector.store.lists.wanted import WantedRow
+from connector.store.store import Store
+from connector.store.transaction import Transaction
+from connector.sync.apply import Applier, Line, Outcome
+from connector.sync.listing import Listing
+from connector.sync.proposal import Proposal
+from connector.sync.rules import RuleReader
+from connector.sync.targets.target import EntryTarget, Target, held
+
+
+class PublishedList(EntryTarget[ListAdapter[Settings]]):
+    """A file, a lookup or a hosted list."""
+
+    ours_alone = True
+
+    def read(self) -> Iterator[tuple[Subject, int | None]]:
+        """Yield the entries of the list."""
+        return held(self.adapter.read())
+
+    def write(self, proposal: Proposal, applier: Applier) -> Iterator[Outcome]:
+        """Publish the list as it is now."""
+        store = applier.store
+
+        def publish(transaction: Transaction) -> None:
+            self.adapter.publish(self.listed(proposal, store, transaction))
+
+        return self._publish(proposal, applier, publish)
+
+    def listed(self, proposal: Proposal, store: Store, transaction: Transaction) -> Iterator[Entry]:
+        """Yield all that the list should hold, sorted, as `ListAdapter.publish` takes it."""
+        room, number = proposal.room, proposal.state.list
+        if self.mapper is not None:
+            rows = store.wanted.rows_sorted(transaction, number)
+            fitting = (row for row in rows if not self.unfit(row, room))
+            for _row, entry in self.lines(proposal.listing, store, transaction, fitting):
+                yield entry
+            return
+        for known, subject, _rank in store.wanted.values_sorted(transaction, number):
+            if self.fits(subject) and (room is None or known in room.best):
+                yield Entry(subject)
+
+
+class PublishedRules(Target[RuleAdapter[Settings]]):
+    """A set of detection rules."""
+
+    ours_alone = True
+
+    @property
+    def languages(self) -> frozenset[RuleLanguage]:
+        """The languages of rules that the target takes, as configured."""
+        return frozenset(each for each in RuleLanguage if self.adapter.takes(each))
+
+    def fits(self, subject: Subject) -> TypeGuard[RuleRef]:
+        """Return whether this is a rule in a language that the target takes."""
+        return isinstance(subject, RuleRef) and self.adapter.takes(subject.type)
+
+    def read(self) -> Iterator[tuple[Subject, int | None]]:
+        """Yield the rules of the set."""
+        for rule in self.adapter.read():
+            yield rule.ref, digest_of_rule(rule)
+
+    def lines(
+        self, listing: Listing, store: Store, transaction: Transaction, rows: Iterable[WantedRow]
+    ) -> Iterator[tuple[WantedRow, Rule]]:
+        """Yield each wanted row with its rule, as received."""
+        return RuleReader(listing.judge, store, transaction).rules(rows)
+
+    def digest(self, line: Line) -> int:
+        """Return the digest of a rule."""
+        if not isinstance(line, Rule):
+            raise TypeError(f"{line.value} is no rule")
+        return digest_of_rule(line)
+
+    def is_decided(self, listing: Listing, store: Store, transaction: Transaction) -> bool:
+        """Return whether the list is whole, and knows the rules as they are now.
+
+        A rule's text is read when it is written: a version that the list has not considered yet
+        may bear a marking that withholds it.
+        """
+        whole = super().is_decided(listing, store, transaction)
+        return whole and store.wanted.rules_are_decided(transaction, listing.number)
+
+    def judged_anew(self, plan: Plan) -> frozenset[LedgerState]:
+        """Return the marks of rules that the target decides on with each plan.
+
+        Two rules of one name cannot both be there: as one goes, one that was rejected may come.
+        Under other options even one that is there may be rejected.
+        """
+        again = {LedgerState.REJECTED}
+        return frozenset({*again, LedgerState.WRITTEN} if plan.renews else again)
+
+    def write(self, proposal: Proposal, applier: Applier) -> Iterator[Outcome]:
+        """Publish the set as it is now."""
+        store = applier.store
+
+        def publish(transaction: Transaction) -> None:
+            # Numbers are given as rules are first seen, which is the order that publish takes.
+            rows = store.wanted.rows(transaction, proposal.state.list, None)
+            fitting = (row for row in rows if not self.unfit(row, proposal.room))
+            lines = self.lines(proposal.listing, store, transaction, fitting)
+            self.adapter.publish(rule for _row, rule in lines)
+
+        return self._publish(proposal, applier, publish)

@@ -1,0 +1,256 @@
+"""What an output's cycle asks of its target, whatever its kind."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, ClassVar, Final, Generic, TypeGuard, TypeVar
+
+from connector.adapter import Adapter
+from connector.decisions.mapping import Mapper, digest
+from connector.decisions.plan import EntryRefs, LedgerState, Plan, TargetSnapshot, Wanted
+from connector.decisions.room import Room
+from connector.errors import EntryRejectedError, UndecidedError
+from connector.indicators.identity import id_of_key
+from connector.model import Entry, Observable, ObservableType, RuleLanguage, RuleRef, Subject
+from connector.store.lists.wanted import WantedRow
+from connector.store.outputs.outputs import OutputState
+from connector.store.store import Store
+from connector.store.transaction import Transaction
+from connector.sync.apply import (
+    Applier,
+    Line,
+    ListMovedError,
+    Outcome,
+    Removed,
+    Written,
+    WrittenLine,
+)
+from connector.sync.entries import Describer
+from connector.sync.listing import Listing
+from connector.sync.proposal import Proposal
+
+A = TypeVar("A", bound=Adapter[Any])
+T = TypeVar("T")
+_READ_PART: Final = 1000
+_WANTED_PART: Final = 500
+_CONFIRMED_AT_ONCE: Final = 10_000
+
+
+class Target(ABC, Generic[A]):
+    """What an output's target can hold, what it holds, and how a plan is written to it."""
+
+    ours_alone: ClassVar[bool]
+
+    def __init__(self, output: str, adapter: A) -> None:
+        self.output = output
+        self.adapter = adapter
+
+    @property
+    def languages(self) -> frozenset[RuleLanguage]:
+        """The languages of rules that the target takes."""
+        return frozenset()
+
+    @abstractmethod
+    def fits(self, subject: Subject) -> bool:
+        """Return whether the target can hold this observable, or this rule."""
+
+    @abstractmethod
+    def read(self) -> Iterator[tuple[Subject, int | None]]:
+        """Yield what the target holds, each with its digest where the target tells more."""
+
+    @abstractmethod
+    def lines(
+        self, listing: Listing, store: Store, transaction: Transaction, rows: Iterable[WantedRow]
+    ) -> Iterator[tuple[WantedRow, Line]]:
+        """Yield each wanted row with what the output says of it; every row must fit."""
+
+    @abstractmethod
+    def digest(self, line: Line) -> int:
+        """Return the digest of a line as the target will show it."""
+
+    @abstractmethod
+    def write(self, proposal: Proposal, applier: Applier) -> Iterator[Outcome]:
+        """Write a plan; yield what became of each batch once the target has it."""
+
+    def is_decided(self, listing: Listing, store: Store, transaction: Transaction) -> bool:
+        """Return whether the list is whole, with all that is read when it is written."""
+        return store.wanted.is_decided(transaction, listing.number)
+
+    def expect_decided(self, listing: Listing, store: Store, transaction: Transaction) -> None:
+        """Raise UndecidedError unless the list is decided."""
+        if not self.is_decided(listing, store, transaction):
+            raise UndecidedError(
+                f"list {listing.policy.name} is still being decided; "
+                f"{self.output} follows when it is done"
+            )
+
+    def put_by_others(self, _added: Sequence[int], _state: OutputState, _store: Store) -> set[int]:
+        """Return what others put at the target, of what a plan adds that did not read it."""
+        return set()
+
+    def judged_anew(self, _plan: Plan) -> frozenset[LedgerState]:
+        """Return the marks of what the target decides on with each plan, whatever it names."""
+        return frozenset()
+
+    def unfit(self, row: WantedRow, room: Room | None) -> int:
+        """Return the mark that says why the target cannot have a wanted row; 0 where it can."""
+        if not self.fits(row.observable):
+            return LedgerState.UNSUPPORTED
+        if room is None or row.number in room.best:
+            return 0
+        beyond = row.number in room.beyond_share
+        return LedgerState.OVER_SHARE if beyond else LedgerState.OVER_CAPACITY
+
+    def wanted(
+        self, listing: Listing, store: Store, transaction: Transaction,
+        after: int | None, room: Room | None,
+    ) -> Iterator[Wanted]:  # fmt: skip
+        """Yield what the target should hold, with its digest or the mark that says why not."""
+        rows = store.wanted.rows(transaction, listing.number, after)
+        for part in in_parts(rows, _WANTED_PART):
+            marks = {row.number: self.unfit(row, room) for row in part}
+            fitting = (row for row in part if not marks[row.number])
+            digests = {
+                row.number: self.digest(line)
+                for row, line in self.lines(listing, store, transaction, fitting)
+            }
+            for number, mark in marks.items():
+                yield Wanted(number, digests.get(number, 0), mark)
+
+    def snapshot(self, store: Store) -> TargetSnapshot:
+        """Return what the target holds; raise UnavailableError when its answer is not complete."""
+        present = TargetSnapshot(ours_alone=self.ours_alone)
+        for part in in_parts(self.read(), _READ_PART):
+            with store.database.read() as transaction:
+                known = store.wanted.numbers_of(transaction, [subject for subject, _held in part])
+            for subject, held in part:
+                if (number := known.get(subject)) is None:
+                    present.unknown += 1
+                else:
+                    present.put(number, held)
+        return present
+
+    def written(
+        self, refs: EntryRefs, proposal: Proposal, store: Store, *, renewed: bool = False
+    ) -> list[WrittenLine]:
+        """Return the lines that a part of a plan names.
+
+        `renewed` asks for the digest of the line as it is now: where the feed moved on since the
+        plan, that is what is written.
+        """
+        digests, numbers = dict(refs), list(refs.numbers)
+        with store.database.read() as transaction:
+            rows = store.wanted.rows_among(transaction, proposal.state.list, numbers)
+            fitting = (row for row in rows if self.fits(row.observable))
+            return [
+                WrittenLine(
+                    row.number,
+                    self.digest(line) if renewed else digests[row.number],
+                    row.observable,
+                    line,
+                    id_of_key(row.indicator),
+                )
+                for row, line in self.lines(proposal.listing, store, transaction, fitting)
+            ]
+
+    def removed(self, numbers: Sequence[int], proposal: Proposal, store: Store) -> Removed:
+        """Return that entries are gone; those still wanted went because they do not fit."""
+        with store.database.read() as transaction:
+            rows = store.wanted.rows_among(transaction, proposal.state.list, list(numbers))
+            unfit = {
+                row.number: self.unfit(row, proposal.room) or LedgerState.OVER_CAPACITY
+                for row in rows
+            }
+        return Removed(numbers, unfit)
+
+    def _publish(
+        self, proposal: Proposal, applier: Applier, publish: Callable[[Transaction], None]
+    ) -> Iterator[Outcome]:
+        """Publish all that is wanted; yield what became of what the plan names, then the rest.
+
+        A line that the plan does not name may be rejected, or taken, for what stands beside it:
+        one of two names that clash, a domain without the names below it.
+        """
+        plan, store = proposal.plan, applier.store
+        rejected: dict[str, str] = {}
+
+        def published() -> None:
+            rejected.clear()
+            try:
+                with store.database.read() as transaction:
+                    self._expect_unmoved(proposal, store, transaction)
+                    publish(transaction)
+            except EntryRejectedError as error:
+                rejected.update(error.rejected)
+
+        applier.retry(published)
+        for refs, updates in ((plan.add, False), (plan.update, True)):
+            for part in refs_in_parts(refs, _CONFIRMED_AT_ONCE):
+                yield Written(self.written(part, proposal, store), rejected, updates)
+        for part in refs_in_parts(plan.remove, _CONFIRMED_AT_ONCE):
+            yield self.removed(part.numbers, proposal, store)
+        with store.database.read() as transaction:
+            turned = store.ledger.turned(transaction, proposal.state.number, rejected)
+        for part in refs_in_parts(turned, _CONFIRMED_AT_ONCE):
+            yield Written(self.written(part, proposal, store), rejected)
+
+    def _expect_unmoved(self, proposal: Proposal, store: Store, transaction: Transaction) -> None:
+        """What is published is the list as it is now, so that must be what the limits allowed."""
+        if store.wanted.list_seq(transaction, proposal.state.list) != proposal.seq:
+            raise ListMovedError
+        self.expect_decided(proposal.listing, store, transaction)
+
+
+class EntryTarget(Target[A]):
+    """A target that gets entries, with the fields that a mapping fills."""
+
+    def __init__(
+        self, output: str, adapter: A, mapper: Mapper | None, types: frozenset[ObservableType]
+    ) -> None:
+        super().__init__(output, adapter)
+        self.mapper = mapper
+        self.types = types
+
+    def fits(self, subject: Subject) -> TypeGuard[Observable]:
+        """Return whether the target can hold this observable, and the file wants it there."""
+        if isinstance(subject, RuleRef) or (self.types and subject.type not in self.types):
+            return False
+        return self.adapter.accepts(subject)
+
+    def lines(
+        self, listing: Listing, store: Store, transaction: Transaction, rows: Iterable[WantedRow]
+    ) -> Iterator[tuple[WantedRow, Entry]]:
+        """Yield each wanted row with its entry."""
+        describer = Describer(self.output, listing, self.mapper, store, transaction)
+        return describer.entries(rows)
+
+    def digest(self, line: Line) -> int:
+        """Return the digest of an entry's fields as the target will show them."""
+        entry = entry_of(line)
+        return digest((self.adapter.as_held(entry) if entry.fields else entry).fields)
+
+
+def held(entries: Iterable[Entry]) -> Iterator[tuple[Subject, int | None]]:
+    """Yield entries that were read, each with its digest where the target tells more."""
+    for entry in entries:
+        yield entry.observable, digest(entry.fields) if entry.fields else None
+
+
+def entry_of(line: Line) -> Entry:
+    """Return a line that is an entry; rules go elsewhere."""
+    if not isinstance(line, Entry):
+        raise TypeError(f"{line.ref.value} is no entry")
+    return line
+
+
+def refs_in_parts(refs: EntryRefs, size: int) -> Iterator[EntryRefs]:
+    """Yield the references of a plan, so many at a time."""
+    for at in range(0, len(refs), size):
+        yield EntryRefs(refs.numbers[at : at + size], refs.digests[at : at + size])
+
+
+def in_parts(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield values, so many at a time."""
+    iterator = iter(values)
+    while part := list(islice(iterator, size)):
+        yield part
