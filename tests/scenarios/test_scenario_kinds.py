@@ -46,7 +46,7 @@ def test_check_says_at_the_outputs_line_which_kinds_a_file_leaves_out(site: Site
     line = path.read_text(encoding="utf-8").splitlines().index("    options:") + 1
     (warning,) = site.load().warnings
     assert warning.startswith(f"{path}:{line}: outputs.o.options.types: a file has one family")
-    assert "say `types: [ipv4-addr, ipv6-addr]`" in warning
+    assert "Set `types: [ipv4-addr, ipv6-addr]`" in warning
     site.configure(**one_file(types=["ipv4-addr", "ipv6-addr"]))
     assert site.load().warnings == ()
     narrowed = one_file()
