@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from benchmarks.rows import Row, hand_over
 from benchmarks.stage import EDL, service_in
-from connector.ingest.poll import read_version
+from connector.ingest.versions import read_version
 from connector.server.listserver import ListServer
 from connector.service.service import Service
 from connector.sync.proposal import CHANGED, EVERYTHING

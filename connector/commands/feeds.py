@@ -12,10 +12,10 @@ from connector.commands.terminal import FAILED, OK, current_user, err, exit_with
 from connector.errors import ConnectorError
 from connector.feed import Offered
 from connector.ingest import alarms
+from connector.ingest.configured_feed import ConfiguredFeed
 from connector.ingest.retention import confirm
 from connector.reports.formatting import lost
 from connector.reports.status import Json, gap_json, moment
-from connector.service.feeds import ConfiguredFeed
 from connector.service.service import Service
 
 _NOTHING_OPEN: Final = "no open gap or alarm"

@@ -33,24 +33,23 @@ class Door:
     feed: int
 
     def without_spills(
-        self, page: Page, spilled: dict[str, str], now: int, shown: ShownIn = BY_CURSOR
-    ) -> Page:
-        """Return the page without what may not be held; `spilled` gathers what is classified.
+        self, page: Page, now: int, shown: ShownIn = BY_CURSOR
+    ) -> tuple[Page, Mapping[str, str]]:
+        """Return the page without what may not be held, and why for each classified marking.
 
         What is held already stays until it is purged: a version of it is no less true for that.
         """
         self._learn(page.objects, now, shown)
         closed = self._closed(page.objects, now)
         if not closed:
-            return page
+            return page, {}
         borne = [closed.keys() & markings_in(raw) for raw in page.objects]
         held = self._held([raw for raw, refs in zip(page.objects, borne, strict=True) if refs])
         kept, away = [], []
         for raw, refs in zip(page.objects, borne, strict=True):
             (away.append(refs) if refs and raw not in held else kept.append(raw))
-        if away:
-            self._tell(closed, away, spilled)
-        return replace(page, objects=kept)
+        spilled = self._turned_away(closed, away) if away else {}
+        return replace(page, objects=kept), spilled
 
     def _closed(self, objects: Sequence[bytes], now: int) -> Mapping[str, str]:
         disposals = self.store.disposals
@@ -67,18 +66,19 @@ class Door:
             held = self.store.disposals.holds(transaction, self.feed, set(keys.values()))
         return {raw for raw, key in keys.items() if key in held}
 
-    def _tell(
-        self, closed: Mapping[str, str], away: Sequence[set[str]], spilled: dict[str, str]
-    ) -> None:
+    def _turned_away(
+        self, closed: Mapping[str, str], away: Sequence[set[str]]
+    ) -> Mapping[str, str]:
+        """Note and tell which objects were turned away; return the classified markings of them."""
         lost = {ref for refs in away for ref in refs}
         self.store.disposals.turned_away(self.feed, lost)
         spills = {ref: closed[ref] for ref in lost if closed[ref]}
-        spilled.update(spills)
         classified = sum(not refs.isdisjoint(spills) for refs in away)
         if classified:
             log.error("feed.spill", markings=sorted(spills), objects=classified)
         if classified < len(away):
             log.info("feed.past_disposition", objects=len(away) - classified)
+        return spills
 
     def _learn(self, objects: Sequence[bytes], now: int, shown: ShownIn) -> None:
         """Take in what opens or closes the door before what bears it passes: definitions do."""

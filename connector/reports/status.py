@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from connector.decisions.plan import violations
 from connector.ingest.alarms import FULL
+from connector.ingest.configured_feed import ConfiguredFeed
 from connector.instants import NEVER, SECOND, to_datetime
 from connector.model import Reason
-from connector.service.feeds import ConfiguredFeed
 from connector.service.once import RunResult
 from connector.service.readiness import waiting_for
 from connector.service.service import Service

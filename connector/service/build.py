@@ -21,11 +21,12 @@ from connector.indicators.confidence import readings
 from connector.indicators.markings.acs_policy import Organisation
 from connector.indicators.markings.applied import Viewer
 from connector.indicators.markings.tlp import audience_limit
+from connector.ingest.configured_feed import ConfiguredFeed
 from connector.instants import Clock, span, system_clock
 from connector.model import Audience, ObservableType, RuleLanguage, Tlp
 from connector.registry import Registry
 from connector.service.allowlist import AllowlistInForce
-from connector.service.feeds import ConfiguredFeed, Feeds
+from connector.service.feeds import Feeds
 from connector.service.lists import Lists
 from connector.service.outputs import Outputs
 from connector.service.own_hosts import OwnHosts

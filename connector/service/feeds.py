@@ -1,20 +1,16 @@
 """The configured feeds: polled, and what a poll shows told to people and to the lists."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
 
-from connector.config.model import FeedConfig, PartialRuns
 from connector.decisions.selection import FeedDefaults, IndicatorAttributes
 from connector.decisions.verdict import sharing_of
-from connector.errors import ConnectorError, RefusedError, UnavailableError
-from connector.feed import Feed
-from connector.indicators.confidence import readings
+from connector.errors import ConnectorError, RefusedError
 from connector.indicators.markings.applied import Viewer
 from connector.ingest import alarms
-from connector.ingest.missing_markings import resolve
-from connector.ingest.poll import PollResult, Progress, poll
+from connector.ingest.configured_feed import ConfiguredFeed
+from connector.ingest.missing_markings import ask_for, missing
+from connector.ingest.poll import Progress, poll
+from connector.ingest.results import Intake
 from connector.ingest.retention import Disposal
 from connector.ingest.spills import Door
 from connector.instants import SECOND, Clock
@@ -26,22 +22,6 @@ from connector.store import queries
 from connector.store.store import Store
 from connector.sync.apply import StoppedError
 from connector.sync.judge import background_of
-
-
-@dataclass(frozen=True, slots=True)
-class ConfiguredFeed:
-    """A configured feed with its number in the store."""
-
-    name: str
-    number: int
-    feed: Feed[Any]
-    config: FeedConfig
-
-    @property
-    def window(self) -> timedelta | None:
-        """How far back the server answers; a feed's own option may say so too."""
-        own: timedelta | None = getattr(self.feed.settings, "window", None)
-        return self.config.window or own
 
 
 class Feeds(Mapping[str, ConfiguredFeed]):
@@ -69,7 +49,7 @@ class Feeds(Mapping[str, ConfiguredFeed]):
         self._ourselves = ourselves
         self.stopped: Callable[[], bool] = lambda: False
         self._missing: dict[str, set[str]] = {}  # markings that objects bear and nobody defined
-        self._faults: dict[str, list[str]] = {}  # what the last poll could not read
+        self._faults: dict[str, tuple[str, ...]] = {}  # what the last poll could not read
         self._away: set[str] = set()  # feeds of which it was told that their window runs out
         self._disposal = Disposal()
 
@@ -87,23 +67,23 @@ class Feeds(Mapping[str, ConfiguredFeed]):
         said = background_of(attributes, feed, self.defaults, self._store)
         return sharing_of(said, self._ourselves, self._now()).level
 
-    def poll(self, name: str, progress: Progress = lambda _title, _count: None) -> PollResult:
+    def poll(self, name: str, progress: Progress = lambda _title, _count: None) -> Intake:
         """Poll one feed once; raises what a failed poll raises, after recording it."""
         feed = self[name]
         try:
             with isolate_bugs(feed=name), log.naming(feed=name):  # all that is logged names it
-                polled = self._polled(feed, progress)
+                intake = self._polled(feed, progress)
         except ConnectorError as error:
             paused = str(error) if isinstance(error, RefusedError) else None
             self._store.objects.note_attempt(feed.number, self._now(), str(error), paused)
             self.warn_of_windows()
             raise
         self._store.objects.note_attempt(feed.number, self._now(), None)
-        self._store.database.checkpoint_after(polled.new + polled.updated)
-        self._report(feed, polled)
-        return polled
+        self._store.database.checkpoint_after(intake.new + intake.updated)
+        self._report(feed, intake)
+        return intake
 
-    def _polled(self, feed: ConfiguredFeed, progress: Progress) -> PollResult:
+    def _polled(self, feed: ConfiguredFeed, progress: Progress) -> Intake:
         """Take in what a feed has, and what that means for what was decided before."""
 
         def go_on(title: str, count: int) -> None:
@@ -111,54 +91,52 @@ class Feeds(Mapping[str, ConfiguredFeed]):
             if self.stopped():  # the page is kept; the next run goes on behind it
                 raise StoppedError
 
-        objects, config = self._store.objects, feed.config
+        objects = self._store.objects
         alarms.begin(feed, objects, self._now())
-        polled = poll(
-            feed.feed, feed.name, feed.number, objects, self._now, go_on,
-            partial_runs=config.partial_runs is PartialRuns.ALLOW,
-            scale=readings(config.confidence_scale), most=config.max_objects,
-        )  # fmt: skip
+        polled = poll(feed, objects, self._now, go_on)
         alarms.judge(feed, polled, objects, self._now())
-        try:
-            _raise_worst(polled)
-            self._resolve_markings(feed, polled)
-        finally:  # of several collections, one may bring a marking before another fails
-            self._learn_markings(feed, polled)
-            self._report_spills(feed, polled)
-            self._lists.take_up_producers()
-        return polled
+        # Of several collections, one may bring a marking before another fails.
+        self._take_up(feed, polled.intake)
+        self._lists.take_up_producers()
+        polled.raise_error()
+        for found in self._missing_markings(feed, polled.intake.borne):
+            self._take_up(feed, found)
+        return polled.intake
 
-    def _resolve_markings(self, feed: ConfiguredFeed, polled: PollResult) -> None:
-        """Ask for markings that never came with the objects that bear them."""
-        wanted = self._missing.get(feed.name, set()) | polled.marked
-        known, door = self._store.markings.of(feed.number), Door(self._store.objects, feed.number)
-        self._missing[feed.name] = resolve(feed.feed, wanted, known, door, polled, self._now())
-
-    def _learn_markings(self, feed: ConfiguredFeed, polled: PollResult) -> None:
+    def _take_up(self, feed: ConfiguredFeed, intake: Intake) -> None:
+        """Let lists follow what came of markings, and tell and purge what should not have come."""
         moved = self._store.objects.definitions.moved(feed.number)
-        asked = self._store.markings.of(feed.number).look_again(polled.markings | moved)
-        if asked or moved or polled.remarked:
+        asked = self._store.markings.of(feed.number).look_again(intake.defined | moved)
+        if asked or moved:
             self._lists.take_up_markings()
-
-    def _report_spills(self, feed: ConfiguredFeed, polled: PollResult) -> None:
-        for ref, why in polled.spilled.items():
+        for ref, why in intake.spilled.items():
             self._store.audit.record(f"feed {feed.name}", "spill", ref, why, [], self._now())
-        if polled.spilled:
+        if intake.spilled:
             self.dispose()
 
-    def _report(self, feed: ConfiguredFeed, polled: PollResult) -> None:
+    def _missing_markings(self, feed: ConfiguredFeed, borne: frozenset[str]) -> Iterator[Intake]:
+        """Ask for markings that never came with the objects that bear them."""
+        wanted = self._missing.get(feed.name, set()) | borne
+        refs = missing(wanted, self._store.markings.of(feed.number))
+        self._missing[feed.name] = refs
+        door = Door(self._store.objects, feed.number)
+        for found in ask_for(refs, feed.feed, door, self._now()):
+            refs -= found.defined
+            yield found
+
+    def _report(self, feed: ConfiguredFeed, intake: Intake) -> None:
         """Log what a poll brought; what could not be read is told again when it changes."""
         log.info(
-            "feed.polled", feed=feed.name, objects=polled.objects, new=polled.new,
-            updated=polled.updated, revoked=polled.revoked, withdrawn=polled.withdrawn,
-            unreadable=polled.unreadable, quarantined=polled.quarantined,
+            "feed.polled", feed=feed.name, objects=intake.objects, new=intake.new,
+            updated=intake.updated, revoked=intake.revoked, withdrawn=intake.withdrawn,
+            unreadable=intake.unreadable, quarantined=intake.quarantined,
         )  # fmt: skip
-        if polled.faults and polled.faults != self._faults.get(feed.name):
-            log.warning("feed.unreadable", feed=feed.name, such_as=polled.faults)
-        self._faults[feed.name] = polled.faults
-        if polled.off_scale:
+        if intake.faults and intake.faults != self._faults.get(feed.name):
+            log.warning("feed.unreadable", feed=feed.name, such_as=list(intake.faults))
+        self._faults[feed.name] = intake.faults
+        if intake.off_scale:
             log.warning(
-                "feed.confidence_off_scale", feed=feed.name, objects=polled.off_scale,
+                "feed.confidence_off_scale", feed=feed.name, objects=intake.off_scale,
                 scale=feed.config.confidence_scale.value,
                 what="their confidence counts as not given",
             )  # fmt: skip
@@ -189,11 +167,3 @@ class Feeds(Mapping[str, ConfiguredFeed]):
         """Close the connections of every feed."""
         for feed in self.values():
             feed.feed.close()
-
-
-def _raise_worst(polled: PollResult) -> None:
-    """Raise what a poll failed of; one closed collection does not pause those that answer."""
-    for first in polled.errors[:1]:
-        if isinstance(first, RefusedError) and polled.objects:
-            raise UnavailableError(str(first))
-        raise first

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from connector.errors import ConnectorError, PlanRefusedError, StoreError
-from connector.ingest.poll import PollResult
+from connector.ingest.results import Intake
 from connector.service.service import Service
 from connector.sync.apply import ApplyResult
 from connector.sync.proposal import EVERYTHING, Proposal
@@ -17,7 +17,7 @@ Progress = Callable[[str, int, int | None], None]
 class RunResult:
     """What one pass did: polled, applied, held and failed, by name."""
 
-    polled: dict[str, PollResult] = field(default_factory=dict)
+    polled: dict[str, Intake] = field(default_factory=dict)
     applied: dict[str, ApplyResult] = field(default_factory=dict)
     held: dict[str, PlanRefusedError] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)

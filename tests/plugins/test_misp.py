@@ -22,7 +22,7 @@ from stix2patterns.validator import run_validator
 from connector.errors import RefusedError, UnavailableError
 from connector.feed import Page
 from connector.http.client import Http
-from connector.ingest.poll import read_version
+from connector.ingest.versions import read_version
 from connector.testing.feed_suite import FeedSuite, Publish, StixObject
 
 IDS = UUID("0b3c7a53-1a0f-4a0e-9d0e-3f1f6f0f9c00")

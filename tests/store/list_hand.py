@@ -10,7 +10,7 @@ from connector.decisions.policy import ListPolicy
 from connector.decisions.selection import FeedDefaults, Select
 from connector.indicators.markings.acs_policy import Organisation
 from connector.indicators.markings.applied import Viewer
-from connector.ingest.poll import read_version
+from connector.ingest.versions import read_version
 from connector.model import Audience, Purpose, Reason, RuleLanguage, Tlp
 from connector.store.lists.entry_rows import RefreshResult
 from connector.store.lists.reason_blocks import BLOCK

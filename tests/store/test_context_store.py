@@ -14,7 +14,7 @@ from store_samples import PRODUCER, STRANGER, at, indicator, indicator_id
 
 from connector.errors import StoreError
 from connector.indicators.identity import id_of_key
-from connector.ingest.poll import read_version
+from connector.ingest.versions import read_version
 from connector.model import Context
 from connector.store.store import Store
 from connector.store.transaction import Transaction

@@ -14,7 +14,7 @@ from connector.decisions.decide import ClaimKind, ObjectState
 from connector.indicators.identity import key_of_id
 from connector.indicators.markings.acs import AcsMarking
 from connector.indicators.markings.definition import Definition, KnownMarking
-from connector.ingest.poll import read_version
+from connector.ingest.versions import read_version
 from connector.model import Observable, ObservableType, Tlp
 from connector.store.feeds.arrivals import StoreResult
 from connector.store.feeds.definitions import ShownIn

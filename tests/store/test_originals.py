@@ -7,7 +7,7 @@ from list_hand import Hand
 from msgspec.structs import replace
 from store_samples import indicator
 
-from connector.ingest.poll import read_version
+from connector.ingest.versions import read_version
 from connector.store.feeds.compression import TRAIN_FROM
 from connector.store.store import Store
 from connector.testing.samples.ais_like import indicators

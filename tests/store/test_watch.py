@@ -3,7 +3,7 @@
 from store_samples import indicator
 
 from connector.decisions.character import Lately
-from connector.ingest.poll import read_version
+from connector.ingest.versions import read_version
 from connector.store.feeds.arrivals import StoreResult
 from connector.store.store import Store
 

@@ -11,7 +11,7 @@ from connector.decisions.decide import ClaimKind, ClaimRow, ObjectState, verdict
 from connector.decisions.verdict import Verdict
 from connector.indicators.markings.acs import ACS_EXTENSION
 from connector.indicators.markings.definition import Definition, KnownMarking, read_marking
-from connector.ingest.poll import read_version
+from connector.ingest.versions import read_version
 from connector.model import UNMARKED, Context, Reason, Tlp, Word
 from connector.store.feeds.markings import FeedMarkings
 from connector.store.interning import Interned

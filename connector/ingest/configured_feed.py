@@ -1,0 +1,36 @@
+"""A feed as the file names it: what is polled, and where the store keeps it."""
+
+from collections.abc import Container
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from connector.config.model import FeedConfig, PartialRuns
+from connector.feed import Feed
+from connector.indicators.confidence import readings
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredFeed:
+    """A configured feed with its number in the store."""
+
+    name: str
+    number: int
+    feed: Feed[Any]
+    config: FeedConfig
+
+    @property
+    def window(self) -> timedelta | None:
+        """How far back the server answers; a feed's own option may say so too."""
+        own: timedelta | None = getattr(self.feed.settings, "window", None)
+        return self.config.window or own
+
+    @property
+    def partial_runs(self) -> bool:
+        """Whether a page counts as it comes, and not only once its run has ended well."""
+        return self.config.partial_runs is PartialRuns.ALLOW
+
+    @property
+    def scale(self) -> Container[int] | None:
+        """What its producers may write as confidence, where that is not STIX's own."""
+        return readings(self.config.confidence_scale)
