@@ -11,6 +11,7 @@ import msgspec
 from connector.errors import StoreError
 
 LONGEST_STAMP: Final = 100
+_BELIEVED_AHEAD: Final = timedelta(hours=1)
 _RFC3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(?:[Zz]|([+-])(\d\d):?(\d\d))"
 )
@@ -36,6 +37,13 @@ def read_stamp(text: str | None) -> datetime | None:
         return moment.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+
+
+def believed(stamp: datetime | None, now: datetime | None) -> datetime | None:
+    """Ignore a stamp in the future: we would never read anything after it."""
+    if stamp is None or now is None or stamp <= now + _BELIEVED_AHEAD:
+        return stamp
+    return None
 
 
 def _rfc3339(found: re.Match[str]) -> datetime:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -11,24 +11,28 @@ import msgspec
 from connector.errors import RefusedError, UnavailableError
 from connector.feed import Collection, Feed, Gap, Offered, Page
 from connector.feeds.stix_json import read_bundle, read_envelope
+from connector.feeds.taxii.client import (
+    MANIFEST,
+    OBJECTS,
+    CollectionClient,
+    Question,
+    ServerClock,
+)
 from connector.feeds.taxii.cursor import Cursor
 from connector.feeds.taxii.discovery import MOST_COLLECTIONS, Discovery, choose
 from connector.feeds.taxii.loops import Turns
-from connector.feeds.taxii.paging import Run
-from connector.feeds.taxii.paging_20 import RangeRun
-from connector.feeds.taxii.progress import MANIFEST, OBJECTS, Question
+from connector.feeds.taxii.paging import read_pages
+from connector.feeds.taxii.paging_20 import RangePager
+from connector.feeds.taxii.paging_21 import TokenPager
+from connector.feeds.taxii.progress import Progress
 from connector.feeds.taxii.settings import Profile, TaxiiSettings
 from connector.http.client import Http
 from connector.http.response import HttpResponse
 from connector.instants import utc_now
-from connector.log import log
 
 __all__ = ["Profile", "TaxiiFeed", "TaxiiSettings"]
 
 _DISCOVERY_SECONDS: Final = 3600.0
-_SKEW_WORTH_A_WARNING: Final = timedelta(seconds=60)
-
-
 MOST_SEARCHED: Final = 50
 _NOT_THERE: Final = frozenset({403, 404, 406})
 
@@ -50,8 +54,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         self._discovery = Discovery(http, settings.url, settings.roots, settings.version)
         self._known: list[Collection] = []
         self._known_until = 0.0
-        self._server_clock: tuple[datetime, float] | None = None
-        self._skew_reported = False
+        self._server_clock = ServerClock(settings.url)
         self.reconcile_every = None if settings.window else settings.reconcile_every
         self.gaps = {}
 
@@ -80,7 +83,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         run = self._run(collection, start, after)
         self.gaps.pop(collection.key, None)
         try:
-            for page in run.pages():
+            for page in run:
                 # Not earlier: our own clock may have stopped, as on a suspended machine.
                 if collection.key not in self.gaps and (gap := self._gap(start)):
                     self.gaps[collection.key] = gap
@@ -91,7 +94,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
 
     def holdings(self, collection: Collection) -> Iterator[Sequence[str]]:
         """Yield the ids that the collection's manifest lists, page by page."""
-        for page in self._run(collection, Cursor(), None, MANIFEST).pages():
+        for page in self._run(collection, Cursor(), None, MANIFEST):
             yield [_id_of(entry, collection) for entry in page.objects]
 
     def find(self, stix_id: str) -> bytes | None:
@@ -131,29 +134,20 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         start: Cursor,
         after: datetime | None,
         resource: str = OBJECTS,
-    ) -> Run | RangeRun:
-        def ask(question: Question) -> HttpResponse:
-            return self._ask(collection.key, question)
-
-        kind = RangeRun if self._discovery.dialect.ranged else Run
-        turns = Turns(self.settings.max_pages)
-        overlap, size = self.settings.overlap, self.settings.page_size
-        return kind(ask, start, after, overlap, size, turns, resource)
-
-    def _ask(self, collection: str, question: Question) -> HttpResponse:
-        dialect = self._discovery.dialect
-        accept = dialect.objects if question.resource == OBJECTS else dialect.resources
-        headers = {"Accept": accept, **({"Range": question.span} if question.span else {})}
-        answer = self._client.request(
-            "GET",
-            collection + question.resource,
-            params=question.params,
-            headers=headers,
-            accept_statuses=question.accept_statuses,
-            retries=question.retries,
+    ) -> Iterator[Page]:
+        client, size = self._client_of(collection), self.settings.page_size
+        progress = Progress(client, start, self.settings.overlap)
+        pager = (
+            RangePager(client, size, resource)
+            if client.dialect.ranged
+            else TokenPager(client, progress, size, resource)
         )
-        self._note_clock(answer)
-        return answer
+        return read_pages(pager, progress, Turns(self.settings.max_pages), after)
+
+    def _client_of(self, collection: Collection) -> CollectionClient:
+        return CollectionClient(
+            self._client, collection.key, self._discovery.dialect, self._server_clock
+        )
 
     def _within_window(self, collection: Collection, start: Cursor) -> datetime | None:
         """Return where to start, no earlier than the server's window."""
@@ -167,29 +161,16 @@ class TaxiiFeed(Feed[TaxiiSettings]):
     def _gap(self, start: Cursor) -> Gap | None:
         """Return what the server has dropped since our last complete run, by its own clock."""
         known_to = max((t for t in (start.last, start.read_at) if t), default=None)
-        if self.settings.window is None or known_to is None or self._server_clock is None:
+        told = self._server_clock.told
+        if self.settings.window is None or known_to is None or told is None:
             return None
-        oldest = min(self._server_clock[0], utc_now()) - self.settings.window
+        oldest = min(told, utc_now()) - self.settings.window
         return Gap(known_to, oldest) if known_to < oldest else None
 
     def _server_now(self, collection: Collection) -> datetime | None:
-        """Return the server's time, or ours if that is earlier: a later one would skip objects."""
-        if self._server_clock is None:
-            self._ask(collection.key, Question("", {}, retries=2))
-        if self._server_clock is None:
-            return None
-        date, at = self._server_clock
-        return min(date + timedelta(seconds=time.monotonic() - at), utc_now())
-
-    def _note_clock(self, answer: HttpResponse) -> None:
-        date = answer.date
-        if date is None:
-            return
-        self._server_clock = (date, time.monotonic())
-        skew = utc_now() - date
-        if abs(skew) > _SKEW_WORTH_A_WARNING and not self._skew_reported:
-            self._skew_reported = True
-            log.warning("feed.clock_skew", url=self.settings.url, seconds=skew.total_seconds())
+        if self._server_clock.told is None:
+            self._client_of(collection).get(Question("", {}, retries=2))
+        return self._server_clock.now()
 
 
 def _id_of(entry: bytes, collection: Collection) -> str:

@@ -1,7 +1,6 @@
 """The progress of a run by the server's own stamps: header, else manifest, else its clock."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,29 +8,11 @@ from typing import Final
 import msgspec
 
 from connector.errors import ConnectorError
-from connector.feeds.taxii.connection import check_content_type
-from connector.feeds.taxii.cursor import Cursor, read_stamp
-from connector.http.response import HttpResponse
+from connector.feeds.taxii.client import MANIFEST, Asked, CollectionClient, Question
+from connector.feeds.taxii.cursor import Cursor, believed, read_stamp
 from connector.instants import utc_now
 
-OBJECTS: Final = "objects/"
-MANIFEST: Final = "manifest/"
 MOST_VERSIONS: Final = 1000  # of one object, as a manifest lists them
-_BELIEVED_AHEAD: Final = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One request below a collection; `span` is the range of positions as sent."""
-
-    resource: str
-    params: Mapping[str, str]
-    span: str | None = None
-    retries: int = 0
-    accept_statuses: frozenset[int] = frozenset()
-
-
-Ask = Callable[[Question], HttpResponse]
 
 
 class _Version(msgspec.Struct):
@@ -51,32 +32,20 @@ class _Manifest(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A response with the server's time at the request, and the newest stamp in it."""
+class Received:
+    """The objects of one page that the run has not shown yet, and the answer that held them.
 
-    answer: HttpResponse
-    last: datetime | None
-    at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """The objects of one page, as needed for progress."""
+    `way_on` is what the server gave for the next page; None after the last one.
+    """
 
     objects: Sequence[bytes]
     asked: Asked
+    way_on: Hashable | None
 
-
-def ask_timed(ask: Ask, question: Question) -> Asked:
-    """Return a checked response, and the earliest time at which its server read its objects."""
-    asked_at = time.monotonic()
-    answer = ask(question)
-    check_content_type(answer)
-    last = read_stamp(answer.headers.get("X-TAXII-Date-Added-Last"))
-    # A slow server reads its objects before it writes the date, but not before the request.
-    took = timedelta(seconds=time.monotonic() - asked_at)
-    at = None if answer.date is None else answer.date - took
-    return Asked(answer, _believed(last, answer.date), at)
+    @property
+    def where(self) -> str:
+        """The address of the page, fit for messages."""
+        return self.asked.answer.where
 
 
 class Progress:
@@ -85,18 +54,14 @@ class Progress:
     It is safe to keep after each page: a run from it repeats some objects and skips none.
     """
 
-    def __init__(self, ask: Ask, cursor: Cursor, overlap: timedelta) -> None:
-        self._ask = ask
+    def __init__(self, client: CollectionClient, cursor: Cursor, overlap: timedelta) -> None:
+        self._client = client
         self._overlap = overlap
         self._began: datetime | None = None
-        self._unstamped: Shown | None = None
+        self._unstamped: Received | None = None
         self.cursor = cursor
 
-    def begin(self) -> None:
-        """Start over, keeping the progress so far."""
-        self._began, self._unstamped = None, None
-
-    def note(self, page: Shown) -> None:
+    def note(self, page: Received) -> None:
         """Take a page into account."""
         self._began = self._began or page.asked.at
         if page.asked.last is not None:
@@ -108,8 +73,9 @@ class Progress:
         elif page.objects:
             self._unstamped = page
 
-    def restart(self, after: datetime | None) -> datetime | None:
-        """Return where to start over."""
+    def start_over(self, after: datetime | None) -> datetime | None:
+        """Keep the progress so far; return the time after which to ask again."""
+        self._began, self._unstamped = None, None
         known = (after, self.cursor.resume(self._overlap))
         return max((moment for moment in known if moment), default=None)
 
@@ -130,23 +96,23 @@ class Progress:
         """
         self.cursor = self.cursor.past(None if stamp is None else min(stamp, utc_now()))
 
-    def stamp_of_last(self, page: Shown) -> datetime | None:
+    def stamp_of_last(self, page: Received) -> datetime | None:
         """Return when a page's last object was added, as the manifest says."""
         if not page.objects:
             return None
         try:
             version = msgspec.json.decode(page.objects[-1], type=_Version)
             if version.date_added is not None:  # the page is from the manifest itself
-                return _believed(read_stamp(version.date_added), page.asked.answer.date)
+                return believed(read_stamp(version.date_added), page.asked.answer.date)
             query = {"match[id]": version.id, "match[version]": "all"}
-            answer = self._ask(Question(MANIFEST, query))
+            answer = self._client.get(Question(MANIFEST, query))
             listed = msgspec.json.decode(answer.content, type=_Manifest).objects[:MOST_VERSIONS]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ConnectorError):
             return None
         entries = [entry for raw in listed if (entry := _entry(raw)) is not None]
         wanted = read_stamp(version.modified or version.created)
         same = [e for e in entries if len(entries) == 1 or read_stamp(e.version) == wanted]
-        stamps = [s for e in same if (s := _believed(read_stamp(e.date_added), answer.date))]
+        stamps = [s for e in same if (s := believed(read_stamp(e.date_added), answer.date))]
         return min(stamps, default=None)
 
 
@@ -156,10 +122,3 @@ def _entry(raw: msgspec.Raw) -> _ManifestEntry | None:
         return msgspec.json.decode(raw, type=_ManifestEntry)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def _believed(stamp: datetime | None, now: datetime | None) -> datetime | None:
-    """Ignore a stamp in the future: we would never read anything after it."""
-    if stamp is None or now is None or stamp <= now + _BELIEVED_AHEAD:
-        return stamp
-    return None

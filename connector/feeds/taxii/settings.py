@@ -20,7 +20,7 @@ from typing import Any, Final
 from pydantic import model_validator
 
 from connector.feed import Duration, Field, HttpSettings
-from connector.feeds.taxii.paging import LARGEST_LIMIT
+from connector.feeds.taxii.paging_21 import LARGEST_LIMIT
 from connector.feeds.taxii.versions import TaxiiVersion
 
 
