@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
 
@@ -41,11 +41,19 @@ __all__ = [
     "SecretValue",
     "Settings",
     "UnavailableError",
+    "Window",
     "read_file",
     "read_json",
 ]
 
 S = TypeVar("S", bound=Settings)
+Window = Annotated[
+    Duration | None,
+    Field(
+        description="How far back the server answers. After a longer absence objects are missing, "
+        "and the feed reports a gap."
+    ),
+]
 _MIB: Final = 1 << 20
 MOST_VALUES: Final = 4_000_000  # in one document: some 300 MB
 
@@ -105,12 +113,14 @@ class Feed(ABC, Generic[S]):
     """Pages of STIX objects from a server or from files.
 
     `gaps` is for sources that forget: by collection key, what was no longer available to the latest
-    run. It is set before the run's first page, and a person acknowledges it. `reconcile_every` is
-    for sources that delete: how often `holdings` is compared with the store.
+    run. It is set before the run's first page, and a person acknowledges it; `window` is how far
+    back they answer. `reconcile_every` is for sources that delete: how often `holdings` is compared
+    with the store.
     """
 
     settings_type: ClassVar[type[Settings]]
     gaps: dict[str, Gap]
+    window: timedelta | None = None
     reconcile_every: timedelta | None = None
 
     def __init__(self, settings: S, http: Http | None = None) -> None:

@@ -14,9 +14,10 @@ from connector.config.values import Day, Interval, MaxAge, Name, Text, TlpName, 
 from connector.decisions.allowlist.allowlist import BuiltinGroup, read_allow_value
 from connector.decisions.mapping import FieldSpec
 from connector.decisions.reach import WIDEST
+from connector.feed import Window
 from connector.indicators.confidence import Scale
 from connector.model import Audience, ObservableType, Purpose, SubjectType, Tlp
-from connector.settings import Duration, Field, FilePath, Settings
+from connector.settings import Field, FilePath, Settings
 
 Confidence = Annotated[int, Field(ge=0, le=100)]
 
@@ -94,11 +95,7 @@ class FeedConfig(Settings):
         "scale of STIX's appendix A, by its numbers or words. A value that is not on that scale "
         "counts as not given.",
     )
-    window: Duration | None = Field(
-        None,
-        description="How far back the server answers. After a longer absence objects are missing, "
-        "and the feed reports a gap.",
-    )
+    window: Window = None
     max_age: MaxAge = Field(
         default_factory=dict,
         description="How long an indicator without `valid_until` counts: one duration for all, or "

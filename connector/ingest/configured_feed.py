@@ -21,9 +21,8 @@ class ConfiguredFeed:
 
     @property
     def window(self) -> timedelta | None:
-        """How far back the server answers; a feed's own option may say so too."""
-        own: timedelta | None = getattr(self.feed.settings, "window", None)
-        return self.config.window or own
+        """How far back the server answers: as the file says, else as the feed knows of it."""
+        return self.config.window or self.feed.window
 
     @property
     def partial_runs(self) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from connector.feeds.taxii.connection import check_content_type
 from connector.feeds.taxii.cursor import believed, read_stamp
 from connector.feeds.taxii.versions import TaxiiDialect
 from connector.http.client import Http
@@ -74,10 +73,11 @@ class CollectionClient:
     dialect: TaxiiDialect
     clock: ServerClock
 
-    def get(self, question: Question) -> HttpResponse:
-        """Return the answer to a question, whatever its content."""
+    def ask(self, question: Question) -> Asked:
+        """Return the response, and the earliest time at which its server read its objects."""
         objects = question.resource == OBJECTS
         accept = self.dialect.objects if objects else self.dialect.resources
+        asked_at = time.monotonic()
         answer = self.http.request(
             "GET",
             self.url + question.resource,
@@ -86,16 +86,9 @@ class CollectionClient:
             accept_statuses=question.accept_statuses,
             retries=question.retries,
         )
-        self.clock.note(answer)
-        return answer
-
-    def ask(self, question: Question) -> Asked:
-        """Return a checked response, and the earliest time at which its server read its objects."""
-        asked_at = time.monotonic()
-        answer = self.get(question)
-        check_content_type(answer)
-        last = read_stamp(answer.headers.get("X-TAXII-Date-Added-Last"))
         # A slow server reads its objects before it writes the date, but not before the request.
         took = timedelta(seconds=time.monotonic() - asked_at)
+        self.clock.note(answer)
+        last = read_stamp(answer.headers.get("X-TAXII-Date-Added-Last"))
         at = None if answer.date is None else answer.date - took
         return Asked(answer, believed(last, answer.date), at)

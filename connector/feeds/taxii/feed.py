@@ -55,8 +55,8 @@ class TaxiiFeed(Feed[TaxiiSettings]):
         self._known: list[Collection] = []
         self._known_until = 0.0
         self._server_clock = ServerClock(settings.url)
+        self.window = settings.window
         self.reconcile_every = None if settings.window else settings.reconcile_every
-        self.gaps = {}
 
     def collections(self) -> Sequence[Collection]:
         """Return the collections chosen in the file, refreshed once an hour."""
@@ -152,24 +152,24 @@ class TaxiiFeed(Feed[TaxiiSettings]):
     def _within_window(self, collection: Collection, start: Cursor) -> datetime | None:
         """Return where to start, no earlier than the server's window."""
         after = start.resume(self.settings.overlap)
-        now = None if self.settings.window is None else self._server_now(collection)
-        if self.settings.window is None or now is None:
+        now = None if self.window is None else self._server_now(collection)
+        if self.window is None or now is None:
             return after
-        oldest = now - self.settings.window
+        oldest = now - self.window
         return oldest if after is None else max(after, oldest)
 
     def _gap(self, start: Cursor) -> Gap | None:
         """Return what the server has dropped since our last complete run, by its own clock."""
         known_to = max((t for t in (start.last, start.read_at) if t), default=None)
         told = self._server_clock.told
-        if self.settings.window is None or known_to is None or told is None:
+        if self.window is None or known_to is None or told is None:
             return None
-        oldest = min(told, utc_now()) - self.settings.window
+        oldest = min(told, utc_now()) - self.window
         return Gap(known_to, oldest) if known_to < oldest else None
 
     def _server_now(self, collection: Collection) -> datetime | None:
         if self._server_clock.told is None:
-            self._client_of(collection).get(Question("", {}, retries=2))
+            self._client_of(collection).ask(Question("", {}, retries=2))
         return self._server_clock.now()
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from connector.errors import UnavailableError
 from connector.feeds.stix_json import read_bundle
 from connector.feeds.taxii.client import OBJECTS, Asked, CollectionClient, Question
+from connector.feeds.taxii.connection import check_content_type
 from connector.feeds.taxii.cursor import write_stamp
 from connector.feeds.taxii.paging import LostPlaceError, Pager
 from connector.feeds.taxii.progress import Received
@@ -107,7 +108,9 @@ class RangePager(Pager):
     def _asked(self, start: int, size: int, accept_statuses: frozenset[int]) -> Asked:
         span = self._form and self._form.format(start, start + size - 1)
         question = Question(self._resource, self._params, span, 2, accept_statuses)
-        return self._client.ask(question)
+        asked = self._client.ask(question)
+        check_content_type(asked.answer)
+        return asked
 
 
 def _objects(asked: Asked) -> Sequence[bytes]:

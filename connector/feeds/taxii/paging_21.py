@@ -6,6 +6,7 @@ from typing import Final
 from connector.errors import UnavailableError
 from connector.feeds.stix_json import read_envelope
 from connector.feeds.taxii.client import OBJECTS, CollectionClient, Question
+from connector.feeds.taxii.connection import check_content_type
 from connector.feeds.taxii.cursor import read_stamp, write_stamp
 from connector.feeds.taxii.paging import LostPlaceError, Pager
 from connector.feeds.taxii.progress import Progress, Received
@@ -57,6 +58,7 @@ class TokenPager(Pager):
 
     def _asked(self, params: dict[str, str], retries: int = 2) -> Received:
         asked = self._client.ask(Question(self._resource, params, retries=retries))
+        check_content_type(asked.answer)
         envelope = read_envelope(asked.answer.content, asked.answer.where)
         self._params, self._token = params, envelope.next
         way_on = (envelope.next or tuple(sorted(params.items()))) if envelope.more else None

@@ -105,7 +105,7 @@ class Progress:
             if version.date_added is not None:  # the page is from the manifest itself
                 return believed(read_stamp(version.date_added), page.asked.answer.date)
             query = {"match[id]": version.id, "match[version]": "all"}
-            answer = self._client.get(Question(MANIFEST, query))
+            answer = self._client.ask(Question(MANIFEST, query)).answer
             listed = msgspec.json.decode(answer.content, type=_Manifest).objects[:MOST_VERSIONS]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ConnectorError):
             return None

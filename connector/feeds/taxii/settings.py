@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from pydantic import model_validator
 
-from connector.feed import Duration, Field, HttpSettings
+from connector.feed import Duration, Field, HttpSettings, Window
 from connector.feeds.taxii.paging_21 import LARGEST_LIMIT
 from connector.feeds.taxii.versions import TaxiiVersion
 
@@ -83,9 +83,7 @@ class TaxiiSettings(HttpSettings):
         description="API roots to use, by the last part of their address or by full address; by "
         "default all that discovery lists on the same host.",
     )
-    window: Duration | None = Field(
-        None, description="How far back the server answers; older objects are lost."
-    )
+    window: Window = None
     overlap: Duration = Field(
         timedelta(minutes=10),
         description="How far before the newest known object to read again, for objects that appear "
