@@ -33,7 +33,7 @@ _AGAIN_SECONDS: Final = 60
 
 
 class Daemon:
-    """Runs generations of a configuration until it is told to end."""
+    """Runs one configuration after another until it is told to end."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Daemon:
         self._reload = threading.Event()
         self._fatal: BaseException | None = None
         self._address = ""
-        self._generation: Workers | None = None
+        self._workers: Workers | None = None
         self._hosts = OwnHosts()
         self.server: ListServer | None = None
         self.started = threading.Event()
@@ -69,43 +69,43 @@ class Daemon:
             raise self._fatal
 
     def _run(self, loaded: Loaded, store: Store) -> None:
-        following: Workers | None = self._assembled(loaded, store)
+        following: Workers | None = self._workers_of(loaded, store)
         proven: Loaded | None = None
         while following is not None and not self._ending.is_set():
-            generation = following
+            workers = following
             try:
-                self.server = server = self._serve(generation)
+                self.server = server = self._serve(workers)
             except (ConfigError, UnavailableError) as error:
-                generation.service.close()
-                if proven is None or generation.service.loaded is proven:
+                workers.service.close()
+                if proven is None or workers.service.loaded is proven:
                     raise
                 _refuse(error)  # what only shows when it is taken up, as a port that is taken
-                following = self._assembled_again(proven, store)
+                following = self._proven_again(proven, store)
                 continue
-            proven = generation.service.loaded
+            proven = workers.service.loaded
             log.info("service.started", config=str(self._path), lists=server.url)
-            generation.start()
+            workers.start()
             self.started.set()
             try:
-                following = self._watch(generation, store)
+                following = self._watch(workers, store)
             finally:
-                generation.stop()
+                workers.stop()
                 server.stop()
         if following is not None:  # told to end before it began
             following.service.close()
         log.info("service.ended")
 
-    def _assembled_again(self, proven: Loaded, store: Store) -> Workers | None:
+    def _proven_again(self, proven: Loaded, store: Store) -> Workers | None:
         """Return the configuration that went before, once the state answers; None at the end."""
         while not self._ending.is_set():
             try:
-                return self._assembled(proven, store)
+                return self._workers_of(proven, store)
             except UnavailableError as error:
                 log.error("service.waits", why=str(error))
                 self._ending.wait(_AGAIN_SECONDS)
         return None
 
-    def _assembled(self, loaded: Loaded, store: Store) -> Workers:
+    def _workers_of(self, loaded: Loaded, store: Store) -> Workers:
         for warning in loaded.warnings:
             log.warning("config.warning", what=warning)
         for name, count in store.outputs.left_behind(loaded.config.outputs).items():
@@ -124,9 +124,9 @@ class Daemon:
         store.objects.resume(service.feeds)
         return Workers(service, self._fail)
 
-    def _serve(self, generation: Workers) -> ListServer:
-        self._generation = generation
-        config = generation.service.loaded.config
+    def _serve(self, workers: Workers) -> ListServer:
+        self._workers = workers
+        config = workers.service.loaded.config
         registry = CollectorRegistry()
         registry.register(StatusCollector(self._status))
         at = config.server
@@ -138,20 +138,20 @@ class Daemon:
         return server
 
     def _status(self) -> dict[str, Any]:
-        generation = self._generation
-        return {} if generation is None else status(generation.service)
+        workers = self._workers
+        return {} if workers is None else status(workers.service)
 
     def _health(self) -> Mapping[str, object]:
         facts = self._status()
         return {"healthy": bool(facts) and healthy(facts), **facts}
 
-    def _watch(self, generation: Workers, store: Store) -> Workers | None:
+    def _watch(self, workers: Workers, store: Store) -> Workers | None:
         """Drive the clock until the end (None) or until a new configuration can be taken up."""
-        loaded = generation.service.loaded
+        loaded = workers.service.loaded
         stamps = _stamps(loaded)
         ticks = 0
         while not self._ending.is_set():
-            generation.scheduler.run_pending()
+            workers.scheduler.run_pending()
             self._ending.wait(_TICK_SECONDS)
             ticks += 1
             if ticks % int(_FILES_EVERY_SECONDS / _TICK_SECONDS) == 0:
@@ -162,7 +162,7 @@ class Daemon:
                     self._reload.set()
             if self._reload.is_set():
                 self._reload.clear()
-                if (following := self._following(generation, store)) is not None:
+                if (following := self._following(workers, store)) is not None:
                     return following
         return None
 
@@ -172,20 +172,20 @@ class Daemon:
         except StoreError as error:
             self._fail(error)
 
-    def _following(self, generation: Workers, store: Store) -> Workers | None:
+    def _following(self, workers: Workers, store: Store) -> Workers | None:
         """Return what the file says now, ready to start; None where that cannot be.
 
         It is made while the running one works and serves, which then goes on.
         """
         try:
             with isolate_bugs(config=str(self._path)):
-                following = self._assembled(load(self._path, self._registry), store)
+                following = self._workers_of(load(self._path, self._registry), store)
         except ConfigError as error:
             _refuse(error)
             return None
         except UnavailableError as error:  # the state is locked, or its disk full
             log.error("config.postponed", why=str(error), kept="the running configuration")
-            generation.scheduler.every(_AGAIN_SECONDS).seconds.do(self._reload_once)
+            workers.scheduler.every(_AGAIN_SECONDS).seconds.do(self._reload_once)
             return None
         log.info("config.reloaded", config=str(self._path))
         return following

@@ -184,7 +184,7 @@ class Workers:
         self.scheduler.every(int(interval.total_seconds())).seconds.do(worker.ask)
 
     def stop(self) -> None:
-        """End every worker after the write in hand, and let go of connections."""
+        """End every worker after the write in hand, and close connections."""
         self._stopping.set()
         for worker in self.workers:
             worker.end()
@@ -221,7 +221,7 @@ class Workers:
                     log.warning("list.failed", list=name, why=str(error), times=failures.count)
 
     def _retire(self) -> None:
-        """Let go of lists that the file names no more: once, as no other file is in force now."""
+        """Drop lists that the file no longer names: once, as no other file is in force now."""
         if self._retired:
             return
         if retired := self.service.store.lists.retire(self.service.lists):
@@ -233,11 +233,11 @@ class Workers:
         first = not self.service.lists.is_decided(name)
         done = self.service.lists.refresh(name)
         moved = first or done.added or done.removed or done.changed
-        carrying = [one for one in self.outputs if self._list_of(one) == name]
+        its_outputs = [one for one in self.outputs if self._list_of(one) == name]
         with self._between:
             self._decided[name] += 1
-            asking = [one for one in carrying if moved or one in self._waiting]
-            self._waiting.difference_update(carrying)
+            asking = [one for one in its_outputs if moved or one in self._waiting]
+            self._waiting.difference_update(its_outputs)
         for output in asking:
             self.outputs[output].ask()
 

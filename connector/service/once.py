@@ -1,6 +1,6 @@
 """One pass over everything, for `run --once` and `plan`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,71 +13,60 @@ from connector.sync.proposal import EVERYTHING, Proposal
 Progress = Callable[[str, int, int | None], None]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """What one pass did: polled, applied, held and failed, by name."""
 
-    polled: dict[str, Intake] = field(default_factory=dict)
-    applied: dict[str, ApplyResult] = field(default_factory=dict)
-    held: dict[str, PlanRefusedError] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
+    polled: Mapping[str, Intake]
+    failures: Mapping[str, str]
+    applied: Mapping[str, ApplyResult] = field(default_factory=dict)
+    held: Mapping[str, PlanRefusedError] = field(default_factory=dict)
 
 
-def take_in(service: Service, outcome: RunResult, progress: Progress) -> None:
-    """Poll every feed and decide every list; a feed that fails leaves the others alone."""
-    for name in service.feeds:
-        read = 0
-
-        def told(_title: str, count: int, name: str = name) -> None:
-            nonlocal read
-            read += count
-            progress(f"feed {name}", read, None)
-
+def run_once(service: Service, progress: Progress) -> RunResult:
+    """Poll every feed, decide every list and sync every output once."""
+    service.store.objects.delete_unreferenced()
+    taken = take_in(service, progress)
+    applied, held, failures = {}, {}, dict(taken.failures)
+    outputs = service.outputs
+    outputs.applier.progress = lambda output, done, total: progress(f"output {output}", done, total)
+    for name in outputs:
         try:
-            outcome.polled[name] = service.feeds.poll(name, told)
+            applied[name] = outputs.sync(name, EVERYTHING)
+        except PlanRefusedError as error:
+            held[name] = error
         except StoreError:
             raise
         except ConnectorError as error:
-            outcome.failures[f"feed {name}"] = str(error)
+            failures[f"output {name}"] = str(error)
+    service.feeds.dispose()  # values that were held at a target until now
+    return RunResult(taken.polled, failures, applied, held)
+
+
+def take_in(service: Service, progress: Progress) -> RunResult:
+    """Poll every feed and decide every list; a feed that fails leaves the others alone."""
+    polled, failures = {}, {}
+    for name in service.feeds:
+        try:
+            polled[name] = service.feeds.poll(name, _objects_read(progress, f"feed {name}"))
+        except StoreError:
+            raise
+        except ConnectorError as error:
+            failures[f"feed {name}"] = str(error)
     service.feeds.dispose()
     service.lists.take_up_hosts()
     for name in service.lists:
         shown = partial(_count, progress, f"list {name}")
         shown(0)
         service.lists.refresh(name, everything=True, progress=shown)
-
-
-def _count(progress: Progress, what: str, done: int) -> None:
-    progress(what, done, None)
-
-
-def run_once(service: Service, progress: Progress) -> RunResult:
-    """Poll every feed, decide every list and sync every output once."""
-    outcome = RunResult()
-    service.store.objects.delete_unreferenced()
-    take_in(service, outcome, progress)
-    outputs = service.outputs
-    outputs.applier.progress = lambda output, done, total: progress(f"output {output}", done, total)
-    for name in outputs:
-        try:
-            outcome.applied[name] = outputs.sync(name, EVERYTHING)
-        except PlanRefusedError as error:
-            outcome.held[name] = error
-        except StoreError:
-            raise
-        except ConnectorError as error:
-            outcome.failures[f"output {name}"] = str(error)
-    service.feeds.dispose()  # values that were held at a target until now
-    return outcome
+    return RunResult(polled, failures)
 
 
 def propose_all(
     service: Service, outputs: Sequence[str] | None, progress: Progress, *, polls: bool
 ) -> tuple[dict[str, Proposal], list[str]]:
     """Return the plans of outputs and what failed; targets are read, never written."""
-    outcome = RunResult()
-    if polls:
-        take_in(service, outcome, progress)
+    failures = dict(take_in(service, progress).failures) if polls else {}
     proposals: dict[str, Proposal] = {}
     for name in outputs or service.outputs:
         try:
@@ -85,5 +74,21 @@ def propose_all(
         except StoreError:
             raise
         except ConnectorError as error:
-            outcome.failures[f"output {name}"] = str(error)
-    return proposals, [f"{name}: {why}" for name, why in outcome.failures.items()]
+            failures[f"output {name}"] = str(error)
+    return proposals, [f"{name}: {why}" for name, why in failures.items()]
+
+
+def _objects_read(progress: Progress, what: str) -> Callable[[str, int], None]:
+    """Return what counts the objects of a feed's pages, of whatever collection."""
+    read = 0
+
+    def page(_title: str, count: int) -> None:
+        nonlocal read
+        read += count
+        progress(what, read, None)
+
+    return page
+
+
+def _count(progress: Progress, what: str, done: int) -> None:
+    progress(what, done, None)

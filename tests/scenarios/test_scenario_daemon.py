@@ -441,8 +441,8 @@ def test_a_bug_that_a_reload_meets_leaves_the_running_configuration_in_force(
         until(lambda: any(line["event"] == "config.postponed" for line in logged))
         assert running.server is served
         site.write("two.json", [indicator("b", TWO)])
-        assert running._generation
-        running._generation.feeds["files"].ask()
+        assert running._workers
+        running._workers.feeds["files"].ask()
         until(lambda: site.at("core") == [ONE, TWO])
 
 
