@@ -12,9 +12,9 @@ from connector.service.service import Service
 from connector.service.state import look_at_store, open_store, state_file
 
 
-def load_config(path: Path) -> Loaded:
-    """Return the loaded file, and set up the log as it says."""
-    loaded = load(path, Registry.installed())
+def load_config(path: Path, *, tries: bool = True) -> Loaded:
+    """Return the loaded file, and set up the log as it says; `tries` as `load` has it."""
+    loaded = load(path, Registry.installed(), tries=tries)
     begin_log(loaded.config.log.format, loaded.config.log.level)
     return loaded
 
@@ -22,7 +22,7 @@ def load_config(path: Path) -> Loaded:
 @contextmanager
 def open_service(path: Path, *, alone: bool = False) -> Iterator[Service]:
     """Yield the configured service on its store, and close both; without `alone`, read-only."""
-    loaded = load_config(path)
+    loaded = load_config(path, tries=alone)
     store, there = (open_store(loaded), True) if alone else look_at_store(loaded)
     if not there:
         words = f"There is no state yet; the first run creates {state_file(loaded)}."

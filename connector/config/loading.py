@@ -89,8 +89,18 @@ class Loaded:
         )
 
 
-def load(path: Path, registry: Registry, environ: Mapping[str, str] | None = None) -> Loaded:
-    """Return the loaded file; raise ConfigError with all its problems, in file order."""
+def load(
+    path: Path,
+    registry: Registry,
+    environ: Mapping[str, str] | None = None,
+    *,
+    tries: bool = True,
+) -> Loaded:
+    """Return the loaded file; raise ConfigError with all its problems, in file order.
+
+    Without `tries`, no plugin is made to see whether its options work: who only looks at the state
+    needs none.
+    """
     raw = _contents(path)
     problems = Problems(str(path))
     file = read_yaml(raw, problems)
@@ -101,7 +111,7 @@ def load(path: Path, registry: Registry, environ: Mapping[str, str] | None = Non
     if not isinstance(file.value, dict):
         sections.note((), "should be a mapping with version, feeds, lists and outputs")
         problems.refuse()
-    loading = _Loading(sections, registry, file.value)
+    loading = _Loading(sections, registry, file.value, tries=tries)
     config, feeds, outputs = loading.config()
     site = SiteFiles(path.parent, sections)
     site.read(config.allowlist if config else loading.allowlist)
@@ -170,10 +180,13 @@ def _mapper(registry: Registry, output: OutputConfig) -> Mapper:
 class _Loading:
     """Validates the sections one by one, so that an error in one hides none in another."""
 
-    def __init__(self, sections: Sections, registry: Registry, value: dict[str, Any]) -> None:
+    def __init__(
+        self, sections: Sections, registry: Registry, value: dict[str, Any], *, tries: bool
+    ) -> None:
         self._sections = sections
         self._registry = registry
         self._value = value
+        self._tries = tries
         self.allowlist = AllowlistConfig()
         self.doubts: list[tuple[Place, str]] = []
 
@@ -294,6 +307,8 @@ class _Loading:
         self, path: tuple[str, ...], options: Settings, make: Callable[[], Feed[Any] | Adapter[Any]]
     ) -> None:
         """Note what only shows when it is made, such as a key for another certificate."""
+        if not self._tries:
+            return
         try:
             made = make()
         except ConfigError as error:

@@ -1,8 +1,9 @@
 """A feed as the file names it: what is polled, and where the store keeps it."""
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from connector.config.model import FeedConfig, PartialRuns
@@ -10,14 +11,24 @@ from connector.feed import Feed
 from connector.indicators.confidence import readings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ConfiguredFeed:
-    """A configured feed with its number in the store."""
+    """A configured feed with its number in the store; its plugin is made when it is first used."""
 
     name: str
     number: int
-    feed: Feed[Any]
     config: FeedConfig
+    make: Callable[[], Feed[Any]]
+
+    @cached_property
+    def feed(self) -> Feed[Any]:
+        """What reads the source."""
+        return self.make()
+
+    def close(self) -> None:
+        """Close what reads the source, if anything did."""
+        if "feed" in self.__dict__:
+            self.feed.close()
 
     @property
     def window(self) -> timedelta | None:

@@ -52,8 +52,9 @@ class AllowlistInForce:
         """Look which addresses our own hosts have when it is time; return whether that changed."""
         if self._hosts is None or not self._hosts.refresh(now):
             return False
-        self._make_again()
-        log.info("allowlist.hosts_changed", hosts=len(self._hosts.hosts))
+        if self._held is not None:  # the first look changes nothing that anybody was told
+            self._make_again()
+            log.info("allowlist.hosts_changed", hosts=len(self._hosts.hosts))
         return True
 
     def _make_again(self) -> None:

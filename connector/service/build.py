@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterable, Mapping
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -60,8 +61,8 @@ def build(
     config = loaded.config
     feeds = {
         name: ConfiguredFeed(
-            name, store.objects.feed_number(name),
-            registry.make_feed(feed.type, loaded.feeds[name]), feed,
+            name, store.objects.feed_number(name), feed,
+            partial(registry.make_feed, feed.type, loaded.feeds[name]),
         )
         for name, feed in config.feeds.items()
     }  # fmt: skip

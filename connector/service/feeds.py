@@ -166,4 +166,4 @@ class Feeds(Mapping[str, ConfiguredFeed]):
     def close(self) -> None:
         """Close the connections of every feed."""
         for feed in self.values():
-            feed.feed.close()
+            feed.close()

@@ -4,14 +4,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from connector.feeds.taxii.cursor import believed, read_stamp
 from connector.feeds.taxii.versions import TaxiiDialect
-from connector.http.client import Http
 from connector.http.response import HttpResponse
 from connector.instants import utc_now
 from connector.log import log
+
+if TYPE_CHECKING:
+    from connector.http.client import Http
 
 OBJECTS: Final = "objects/"
 MANIFEST: Final = "manifest/"
@@ -68,7 +70,7 @@ class ServerClock:
 class CollectionClient:
     """Asks one collection, in the version of TAXII that its server speaks."""
 
-    http: Http
+    http: "Http"
     url: str
     dialect: TaxiiDialect
     clock: ServerClock

@@ -4,48 +4,23 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+from taxii2client import v20, v21
 from taxii2client.common import _HTTPConnection
 
 from connector.errors import UnavailableError
 from connector.feed import read_json
+from connector.feeds.taxii.answers import (
+    NotEntitledError,
+    OtherVersionError,
+    check_content_type,
+)
 from connector.feeds.taxii.versions import V21, TaxiiDialect, answers_in_older
 from connector.http.client import Http
 from connector.http.response import HttpResponse
-from connector.outside import one_line
 
 MOST_RESOURCE_VALUES: Final = 500_000  # about 40,000 collections
 _NOT_OURS: Final = frozenset({403, 404})
 _OTHER_VERSION: Final = frozenset({406})
-
-
-class NotEntitledError(Exception):
-    """A 403 or 404: TAXII allows either if a client has no access."""
-
-    def __init__(self, answer: HttpResponse) -> None:
-        super().__init__(str(answer.error()))
-        self.answer = answer
-
-
-class OtherVersionError(Exception):
-    """The server does not speak the TAXII version of the request."""
-
-    def __init__(self, answer: HttpResponse) -> None:
-        super().__init__(str(answer.error()))
-        self.answer = answer
-
-
-def check_content_type(answer: HttpResponse) -> None:
-    """Raise unless the response is JSON; a login page or a proxy's block page is not.
-
-    Servers omit the version, quote it, add a charset, or just say `application/json`.
-    """
-    kind = answer.headers.get("Content-Type", "json").split(";")[0].strip().lower()
-    if not kind.endswith("json"):
-        raise UnavailableError(
-            f"{answer.where}: returned {one_line(kind) or 'something'} instead of TAXII, "
-            f"{answer.excerpt}: "
-            "a login page or a proxy on the path?"
-        )
 
 
 class Connection(_HTTPConnection):  # type: ignore[misc]  # the library has no types
@@ -102,6 +77,11 @@ class Connection(_HTTPConnection):  # type: ignore[misc]  # the library has no t
 
     def close(self) -> None:
         """Do nothing: the owner closes the connections."""
+
+
+def library_of(dialect: TaxiiDialect) -> Any:
+    """Return the module of taxii2-client that reads this version of TAXII."""
+    return v20 if dialect.ranged else v21
 
 
 def _resource(answer: HttpResponse) -> dict[str, Any]:

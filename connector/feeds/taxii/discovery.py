@@ -4,19 +4,20 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urljoin, urlsplit
 
-from taxii2client import v20, v21
-from taxii2client.exceptions import TAXIIServiceException
-
 from connector.errors import RefusedError, UnavailableError
-from connector.feeds.taxii.connection import Connection, NotEntitledError, OtherVersionError
+from connector.feeds.taxii.answers import NotEntitledError, OtherVersionError
 from connector.feeds.taxii.mending import Mending
 from connector.feeds.taxii.versions import DIALECTS, TaxiiDialect, TaxiiVersion
-from connector.http.client import Http
 from connector.log import log
 from connector.outside import one_line
+
+if (
+    TYPE_CHECKING
+):  # taxii2-client and requests are slow to import: only who asks a server needs them
+    from connector.http.client import Http
 
 MOST_ROOTS: Final = 100
 MOST_COLLECTIONS: Final = 1000
@@ -57,7 +58,7 @@ class Discovery:
     `dialect` is the TAXII version of the server's latest response.
     """
 
-    def __init__(self, http: Http, url: str, roots: Sequence[str], version: TaxiiVersion) -> None:
+    def __init__(self, http: "Http", url: str, roots: Sequence[str], version: TaxiiVersion) -> None:
         self._http = http
         self._url = url
         self._roots = roots
@@ -68,10 +69,12 @@ class Discovery:
         self._speak(self._dialects[0])
 
     def _speak(self, dialect: TaxiiDialect) -> None:
+        from connector.feeds.taxii.connection import Connection, library_of  # noqa: PLC0415 - as above
+
         self.dialect = dialect
         self._connection = Connection(self._http, dialect, yields=dialect is not self._dialects[-1])
         self._mending.connection = self._connection
-        self._library = v20 if dialect.ranged else v21
+        self._library = library_of(dialect)
 
     def collections(self) -> list[FoundCollection]:
         """Return the collections of every root that grants access, in a version the server speaks.
@@ -264,6 +267,8 @@ def _folder(url: str) -> str:
 @contextmanager
 def _reading(where: str) -> Iterator[None]:
     """Raise one error for the many ways in which taxii2-client fails on invalid documents."""
+    from taxii2client.exceptions import TAXIIServiceException  # noqa: PLC0415 - as above
+
     try:
         yield
     except (TAXIIServiceException, KeyError, TypeError, AttributeError, ValueError) as error:

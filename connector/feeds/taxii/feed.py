@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import msgspec
@@ -26,9 +26,11 @@ from connector.feeds.taxii.paging_20 import RangePager
 from connector.feeds.taxii.paging_21 import TokenPager
 from connector.feeds.taxii.progress import Progress
 from connector.feeds.taxii.settings import Profile, TaxiiSettings
-from connector.http.client import Http
 from connector.http.response import HttpResponse
 from connector.instants import utc_now
+
+if TYPE_CHECKING:
+    from connector.http.client import Http
 
 __all__ = ["Profile", "TaxiiFeed", "TaxiiSettings"]
 
@@ -46,7 +48,7 @@ class TaxiiFeed(Feed[TaxiiSettings]):
 
     settings_type = TaxiiSettings
 
-    def __init__(self, settings: TaxiiSettings, http: Http | None = None) -> None:
+    def __init__(self, settings: TaxiiSettings, http: "Http | None" = None) -> None:
         if http is None:
             raise RuntimeError("a TAXII feed needs the HTTP client of its options")
         super().__init__(settings, http)

@@ -3,12 +3,14 @@
 Otherwise one mistake in one entry would cost the whole list.
 """
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
 
-from connector.feeds.taxii.connection import Connection
 from connector.log import log
 from connector.outside import one_line
+
+if TYPE_CHECKING:
+    from connector.feeds.taxii.connection import Connection
 
 LONGEST_NAME: Final = 200
 _LONGEST_URL: Final = 2000
@@ -18,7 +20,7 @@ _UNFIT: Final = (KeyError, TypeError, ValueError, AttributeError)
 class Mending:
     """Sits between taxii2-client and the connection, and remembers the entries it left out."""
 
-    connection: Connection
+    connection: "Connection"
 
     def __init__(self, url: str) -> None:
         self._url = url

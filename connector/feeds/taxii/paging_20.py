@@ -12,8 +12,8 @@ from typing import Final
 
 from connector.errors import UnavailableError
 from connector.feeds.stix_json import read_bundle
+from connector.feeds.taxii.answers import check_content_type
 from connector.feeds.taxii.client import OBJECTS, Asked, CollectionClient, Question
-from connector.feeds.taxii.connection import check_content_type
 from connector.feeds.taxii.cursor import write_stamp
 from connector.feeds.taxii.paging import LostPlaceError, Pager
 from connector.feeds.taxii.progress import Received

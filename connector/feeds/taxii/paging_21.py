@@ -5,8 +5,8 @@ from typing import Final
 
 from connector.errors import UnavailableError
 from connector.feeds.stix_json import read_envelope
+from connector.feeds.taxii.answers import check_content_type
 from connector.feeds.taxii.client import OBJECTS, CollectionClient, Question
-from connector.feeds.taxii.connection import check_content_type
 from connector.feeds.taxii.cursor import read_stamp, write_stamp
 from connector.feeds.taxii.paging import LostPlaceError, Pager
 from connector.feeds.taxii.progress import Progress, Received
