@@ -1,1 +1,1 @@
-"""The daemon: every feed, list and output on its own interval, until it is told to end."""
+"""The daemon: every feed, list and output on its own interval, until it is stopped."""

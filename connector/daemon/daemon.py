@@ -1,4 +1,4 @@
-"""The daemon: every feed and output on its own interval, reload, signals, an orderly end."""
+"""The daemon: every feed and output on its own interval, reload, signals, orderly shutdown."""
 
 import os
 import signal
@@ -56,7 +56,7 @@ class Daemon:
         self.started = threading.Event()
 
     def run(self, loaded: Loaded) -> None:
-        """Run until `end`; raise AlreadyRunningError, or what ended the service unasked."""
+        """Run until `end`; raise AlreadyRunningError, or the error that stopped the service."""
         raise_file_limit()
         store, self._address = open_store(loaded), address_of(loaded)
         try:
@@ -79,7 +79,7 @@ class Daemon:
                 workers.service.close()
                 if proven is None or workers.service.loaded is proven:
                     raise
-                _refuse(error)  # what only shows when it is taken up, as a port that is taken
+                _refuse(error)  # what only shows on use, such as a port in use
                 following = self._proven_again(proven, store)
                 continue
             proven = workers.service.loaded
@@ -91,12 +91,12 @@ class Daemon:
             finally:
                 workers.stop()
                 server.stop()
-        if following is not None:  # told to end before it began
+        if following is not None:  # stopped before it began
             following.service.close()
         log.info("service.ended")
 
     def _proven_again(self, proven: Loaded, store: Store) -> Workers | None:
-        """Return the configuration that went before, once the state answers; None at the end."""
+        """Return the running configuration once the state answers, or None at the end."""
         while not self._ending.is_set():
             try:
                 return self._workers_of(proven, store)
@@ -146,7 +146,7 @@ class Daemon:
         return {"healthy": bool(facts) and healthy(facts), **facts}
 
     def _watch(self, workers: Workers, store: Store) -> Workers | None:
-        """Drive the clock until the end (None) or until a new configuration can be taken up."""
+        """Run the schedule until the end (None) or until there is a new valid configuration."""
         loaded = workers.service.loaded
         stamps = _stamps(loaded)
         ticks = 0
@@ -173,9 +173,9 @@ class Daemon:
             self._fail(error)
 
     def _following(self, workers: Workers, store: Store) -> Workers | None:
-        """Return what the file says now, ready to start; None where that cannot be.
+        """Return the new configuration, ready to start, or None if that is not possible.
 
-        It is made while the running one works and serves, which then goes on.
+        It is built while the running one keeps working, so that one can simply continue.
         """
         try:
             with isolate_bugs(config=str(self._path)):
@@ -200,15 +200,15 @@ class Daemon:
         self._ending.set()
 
     def end(self) -> None:
-        """End after the write in hand."""
+        """Stop after the current write."""
         self._ending.set()
 
     def reload(self) -> None:
-        """Read the file again; keep the running configuration if it is wrong."""
+        """Read the file again; keep the running configuration if it is invalid."""
         self._reload.set()
 
     def obey_signals(self) -> None:
-        """End on SIGTERM and SIGINT, reload on SIGHUP."""
+        """Stop on SIGTERM and SIGINT, reload on SIGHUP."""
 
         def ends(_signal: int, _frame: FrameType | None) -> None:
             self.end()

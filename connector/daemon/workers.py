@@ -34,12 +34,12 @@ _jitter: Final = random.SystemRandom().uniform
 
 @dataclass(slots=True)
 class Failures:
-    """Failures in a row: the first is told, and then each time that their number has doubled."""
+    """Failures in a row: the first is logged, and then each time their number has doubled."""
 
     count: int = 0
 
     def tells(self) -> bool:
-        """Count one more; return whether it is told."""
+        """Count one more; return whether to log it."""
         self.count += 1
         return self.count & (self.count - 1) == 0
 
@@ -65,18 +65,18 @@ class Worker:
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the thread; it waits to be asked."""
+        """Start the thread; it waits for a request."""
         self._thread = threading.Thread(target=self._work, name=self.name)
         self._thread.start()
 
     def ask(self) -> None:
-        """Ask for a run, now or after the one under way."""
+        """Request a run, now or after the current one."""
         if not self.resting:
             self._asked.set()
 
     @property
     def asked(self) -> bool:
-        """Whether a run is to begin."""
+        """Whether a run should begin."""
         return self._asked.is_set()
 
     @property
@@ -85,7 +85,7 @@ class Worker:
         return self.monotonic() < self._rests_until
 
     def end(self) -> None:
-        """Let the thread end after the run under way."""
+        """Stop the thread after the current run."""
         self._ending.set()
         self._asked.set()
 
@@ -145,9 +145,9 @@ class Workers:
         self.service = service
         self.scheduler = Scheduler()
         self._stopping = threading.Event()
-        self._waiting: set[str] = set()  # outputs that were asked while their list was decided
+        self._waiting: set[str] = set()  # outputs requested while their list was being decided
         self._decided: Counter[str] = Counter()  # how often each list was decided
-        self._between = threading.Lock()  # outputs that begin to wait, and lists that end that
+        self._between = threading.Lock()  # guards outputs that start to wait, and lists that end it
         self._retired = False
         self._failing: defaultdict[str, Failures] = defaultdict(Failures)  # lists, by name
         service.stop_when(self._stopping.is_set)
@@ -166,7 +166,7 @@ class Workers:
         return [self.lists, self.disposal, *self.feeds.values(), *self.outputs.values()]
 
     def start(self) -> None:
-        """Decide every list, then go on at the configured intervals."""
+        """Decide every list, then continue at the configured intervals."""
         for worker in self.workers:
             worker.start()
         config = self.service.loaded.config
@@ -197,7 +197,7 @@ class Workers:
             try:
                 self.service.feeds.poll(name)
             finally:
-                self.lists.ask()  # what came before a failure counts too
+                self.lists.ask()  # pages read before a failure count too
 
         return polling
 
@@ -206,11 +206,11 @@ class Workers:
             self.lists.ask()
 
     def _refresh(self) -> None:
-        """Decide on what changed; a list that fails keeps no other from it."""
+        """Decide on what changed; a list that fails does not stop the others."""
         self._retire()
         self.service.lists.take_up_hosts()
         self.service.lists.take_up_exceptions()
-        self.service.feeds.warn_of_windows()  # also of a paused feed, which nobody polls
+        self.service.feeds.warn_of_windows()  # also for a paused feed, which is not polled
         for name in self.service.lists:
             try:
                 self._refresh_list(name)
@@ -229,7 +229,7 @@ class Workers:
         self._retired = True
 
     def _refresh_list(self, name: str) -> None:
-        """Decide on one list; its outputs follow at once where it changed, or they waited."""
+        """Decide on one list; its outputs follow at once if it changed or they were waiting."""
         first = not self.service.lists.is_decided(name)
         done = self.service.lists.refresh(name)
         moved = first or done.added or done.removed or done.changed
@@ -260,7 +260,7 @@ class Workers:
         return syncing
 
     def _wait(self, name: str, since: int) -> None:
-        """Ask an output again when its list was decided, which may have been in the meantime."""
+        """Request an output again once its list is decided, which may have happened already."""
         with self._between:
             if self._decided[self._list_of(name)] == since:
                 self._waiting.add(name)

@@ -1,4 +1,4 @@
-"""What a list asks of an indicator's context: who is behind it, and what others think of it."""
+"""What a list requires of an indicator's context: who is behind it, and others' opinions."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ NO_CONTEXT: Final = Context()
 
 @dataclass(frozen=True, slots=True)
 class ContextChoice:
-    """What a list selects by context: of every kind named, one of its words; case is ignored."""
+    """What a list selects by context: one word of every kind named, ignoring case."""
 
     chosen: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def refuses(self, context: Context, countries: Collection[str]) -> str:
-        """Return why the context is not taken; empty when it is."""
+        """Return why the context is not taken, or empty if it is."""
         for kind, wanted in self.chosen.items():
             said = (
                 {country.casefold() for country in countries}
@@ -31,12 +31,12 @@ class ContextChoice:
                 else _said(context, kind)
             )
             if not wanted & said:
-                return f"context: {kind} is none of {', '.join(sorted(wanted))}"
+                return f"context: {kind} is not one of {', '.join(sorted(wanted))}"
         return ""
 
     @property
     def asks_producers(self) -> bool:
-        """Whether it asks where producers sit."""
+        """Whether it depends on the location of producers."""
         return PRODUCER_COUNTRY in self.chosen
 
 
@@ -47,10 +47,10 @@ def _said(context: Context, kind: str) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class OpinionRule:
-    """What a list makes of opinions.
+    """How a list treats opinions.
 
-    `lowest` is the least score that it takes, and then there has to be one; `gate` asks a block
-    for agreement, for confidence or for a trusted producer.
+    `lowest` is the lowest score that it takes, and then an opinion is required; `gate` requires
+    agreement, confidence or a trusted producer for a block.
     """
 
     ignore: bool = False
@@ -59,21 +59,21 @@ class OpinionRule:
     trusted: frozenset[str] = frozenset()
 
     def refuses(self, counted: Sequence[tuple[str, int]], *, blocks: bool) -> str:
-        """Return why these opinions, by producer, keep the indicator off; empty when not."""
+        """Return why these opinions, by producer, exclude the indicator; empty if they do not."""
         if self.ignore:
             return ""
         if self.lowest and not counted:
-            return f"opinion: there is none, and {OPINIONS[self.lowest - 1]} is asked for"
+            return f"opinion: there is none, but {OPINIONS[self.lowest - 1]} is required"
         bound = self.lowest or (_DISAGREE + 1 if blocks else 0)
         worst = min(counted, key=lambda said: (said[1], said[0]), default=("", bound))
         if worst[1] >= bound:
             return ""
-        return f"opinion: {OPINIONS[worst[1] - 1]} of {worst[0]}"
+        return f"opinion: {OPINIONS[worst[1] - 1]} by {worst[0]}"
 
     def confidence_asked(
         self, counted: Sequence[tuple[str, int]], producer: str, *, blocks: bool
     ) -> int:
-        """Return the confidence that the gate asks for; 0 where it is open."""
+        """Return the confidence that the gate requires, or 0 if it is open."""
         if not self.gate or not blocks or producer in self.trusted:
             return 0
         agreed = bool(counted) and min(score for _producer, score in counted) >= _AGREE
@@ -81,9 +81,9 @@ class OpinionRule:
 
 
 def counted_opinions(context: Context, authoritative: Collection[str]) -> list[tuple[str, int]]:
-    """Return the opinions that count: where the file names authoritative producers, theirs alone.
+    """Return the opinions that count: those of authoritative producers alone, if any are named.
 
-    All came by the indicator's own feed: anybody can write another's name on an opinion.
+    All of them are from the indicator's own feed: anyone can sign an opinion with another's name.
     """
     return [
         (by, score) for by, score in context.opinions if not authoritative or by in authoritative

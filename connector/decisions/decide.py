@@ -1,4 +1,4 @@
-"""Decide: from all claims on one observable to a place on a list, or to the reason there is none.
+"""Decide: from all claims on one observable to an entry of a list, or the reason for none.
 
 The order of the questions is the order of `Reason`; the first answer counts. Pure: facts come in,
 a value goes out; what the facts are is asked before, a chunk at a time. Instants are whole
@@ -22,20 +22,20 @@ from connector.model import Purpose, Reason, RuleLanguage, RuleRef, Subject, Sub
 
 REASONS: Final[tuple[Reason, ...]] = tuple(Reason)
 CODES: Final[Mapping[Reason, int]] = {reason: code for code, reason in enumerate(REASONS, 1)}
-# Stored bytes from here on say which group of the allowlist protects an observable.
+# Stored bytes from here on encode the allowlist group that protects an observable.
 ALLOWLISTED_FROM: Final = 32
 _RANK_SECONDS: Final = 40
 
 
 def reason_of(code: int) -> Reason:
-    """Return the reason that a stored byte stands for."""
+    """Return the reason that a stored byte encodes."""
     return Reason.ALLOWLISTED if code >= ALLOWLISTED_FROM else REASONS[code - 1]
 
 
 class ClaimKind(IntEnum):
     """What a claim can do: block and watch, only watch, or nothing (with the reason).
 
-    A rule can do whatever the engine does that takes it; only outputs that take rules have it.
+    A rule can do whatever its engine does; only outputs that take rules have it.
     """
 
     ENFORCEABLE = 0
@@ -47,7 +47,7 @@ class ClaimKind(IntEnum):
 
 
 class ObjectState(IntEnum):
-    """Where an object stands with its producer and its feed."""
+    """The status of an object with its producer and its feed."""
 
     CURRENT = 0
     REVOKED = 1
@@ -58,7 +58,7 @@ class ObjectState(IntEnum):
 
 
 class ClaimRow(NamedTuple):
-    """A claim with what its indicator says; `received` is when its latest version came to us."""
+    """A claim with its indicator's facts; `received` is when its latest version arrived."""
 
     number: int
     kind: int
@@ -75,12 +75,12 @@ class ClaimRow(NamedTuple):
 
     @property
     def dated(self) -> int:
-        """When it was said: `modified`, but not later than we heard it."""
+        """When it was said: `modified`, but not later than we received it."""
         return min(self.modified, self.received)
 
 
 class Merged(NamedTuple):
-    """What all claims that are taken say together.
+    """What all taken claims say together.
 
     The strictest marking, the highest confidence, the earliest first seen, the latest end.
     """
@@ -92,7 +92,7 @@ class Merged(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What became of the claims on one observable.
+    """The result for the claims on one observable.
 
     `codes` holds one reason code a claim, in their order; `carrier` is the claim that puts the
     observable on the list, None where none does; `recheck` is the next instant at which time
@@ -221,7 +221,7 @@ def _said(kind: SubjectType, claim: ClaimRow, verdicts: Verdicts, policy: ListPo
 
 
 def _too_few(taken: Sequence[ClaimRow], verdicts: Verdicts, policy: ListPolicy) -> str:
-    """Return in words that too few independent feeds claim it; empty where enough do."""
+    """Return in words that too few independent feeds claim it, or empty if enough do."""
     asked = policy.select.min_sources
     if asked <= 1:
         return ""
@@ -229,7 +229,7 @@ def _too_few(taken: Sequence[ClaimRow], verdicts: Verdicts, policy: ListPolicy) 
     if count >= asked:
         return ""
     verb = "claims" if count == 1 else "claim"
-    return f"{count} of the {asked} independent feeds that min_sources asks for {verb} it"
+    return f"{count} of the {asked} independent feeds that min_sources requires {verb} it"
 
 
 def _instead_of_listed(codes: bytes | bytearray, code: int) -> bytes:
@@ -239,14 +239,14 @@ def _instead_of_listed(codes: bytes | bytearray, code: int) -> bytes:
 
 @lru_cache(maxsize=4)
 def _instant(now: int) -> datetime:
-    """Return the instant of a whole cycle, once for all that it decides."""
+    """Return the instant of a whole cycle, the same for everything that it decides."""
     return to_datetime(now)
 
 
 def _protected(
     observable: Subject, allowlist: Allowlist, policy: ListPolicy, now: int, decision: Decision
 ) -> Decision:
-    if isinstance(observable, RuleRef):  # what it would stop cannot be told without running it
+    if isinstance(observable, RuleRef):  # only running it shows what it would stop
         return decision
     by = allowlist.protects(observable, _instant(now), policy.purpose)
     if by is None:
@@ -265,7 +265,7 @@ def standing(
     policy: ListPolicy,
     now: int,
 ) -> tuple[int, int]:
-    """Return the reason code of one claim by itself, and when time alone may change it."""
+    """Return the reason code of one claim by itself, and when it may change by time alone."""
     defaults = policy.defaults[claim.feed]
     said = claim.confidence
     if said is not None and said < 0 and defaults.scale is None and claim.state not in _TAKEN_BACK:
@@ -312,7 +312,7 @@ def _stops_too_much(
 def _state_code(state: int, purpose: Purpose) -> int:
     if (
         state == ObjectState.DISPUTED
-    ):  # revoked by somebody who did not create it: watch, do not block
+    ):  # revoked by someone other than its creator: watch, do not block
         return _REVOKED if purpose is Purpose.BLOCK else 0
     if state == ObjectState.DISPOSED:
         return _EXPIRED
@@ -320,16 +320,15 @@ def _state_code(state: int, purpose: Purpose) -> int:
 
 
 def never_opens(claim: ClaimRow) -> bool:
-    """Return whether a claim ends before it begins, so that it holds at no time."""
+    """Return whether a claim ends before it begins, so that it is never valid."""
     begins, until = claim.valid_from, claim.valid_until
     return begins is not None and until is not None and until <= begins
 
 
 def ends(kind: SubjectType, claim: ClaimRow, defaults: FeedDefaults) -> int:
-    """Return the instant a claim ends by `valid_until`, or by age where there is none.
+    """Return the instant at which a claim ends by `valid_until`, or by age if there is none.
 
-    What begins later than it came, as `valid_from` may say, is as old as its begin: it counts for
-    no longer than the bound either.
+    If `valid_from` is later than the arrival, age counts from `valid_from`.
     """
     if claim.valid_until is not None:
         return claim.valid_until
@@ -340,7 +339,7 @@ def ends(kind: SubjectType, claim: ClaimRow, defaults: FeedDefaults) -> int:
 
 
 def confidence_of(claim: ClaimRow, policy: ListPolicy) -> int | None:
-    """Return what counts of the indicator's confidence or its feed's; None where neither says."""
+    """Return the confidence that counts, the indicator's or its feed's; None if neither has one."""
     return policy.defaults[claim.feed].counts(claim.confidence)
 
 
@@ -360,7 +359,7 @@ def _unselected(
 
 
 def of_other_type(kind: SubjectType, policy: ListPolicy) -> bool:
-    """Return whether `types` leaves it out; that speaks of observables, and of rules it cannot."""
+    """Return whether `types` leaves it out; it applies to observables, not to rules."""
     types = policy.select.types
     return bool(types) and kind not in types and not isinstance(kind, RuleLanguage)
 

@@ -1,4 +1,4 @@
-"""What `decide` answered, claim by claim, in words for people."""
+"""The answer of `decide`, claim by claim, in words for people."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -22,13 +22,13 @@ from connector.decisions.policy import ListPolicy
 from connector.decisions.reach import reach_of, words_of_reach
 from connector.model import Reason, Subject, SubjectType
 
-_OFF_SCALE: Final = "the confidence given says nothing on the feed's scale"
+_OFF_SCALE: Final = "the given confidence is not on the feed's scale"
 
 
 def explain(
     observable: Subject, claim: ClaimRow, verdicts: Verdicts, policy: ListPolicy, now: int
 ) -> tuple[Reason, str]:
-    """Return one claim's reason by itself, in words where there is more to say."""
+    """Return one claim's own reason, in words if there is more to say."""
     code, _turn = standing(observable.type, reach_of(observable), claim, verdicts, policy, now)
     reason = reason_of(code)
     if reason in (Reason.WITHHELD, Reason.DESELECTED):
@@ -47,8 +47,8 @@ def explain(
         return reason, _expired_words(observable.type, claim, verdicts, policy, now)
     if reason is Reason.UNREADABLE and not claim.kind:
         return reason, (
-            "its confidence is no whole number from 0 to 100: if the feed writes another scale, "
-            "name it as the feed's confidence_scale"
+            "its confidence is not a whole number from 0 to 100: if the feed uses another scale, "
+            "set the feed's confidence_scale"
         )
     return reason, ""
 
@@ -57,9 +57,9 @@ def _expired_words(
     kind: SubjectType, claim: ClaimRow, verdicts: Verdicts, policy: ListPolicy, now: int
 ) -> str:
     if claim.state == ObjectState.DISPOSED:
-        return "purged: the disposition date of its marking has come"
+        return "purged: the disposition date of its marking has passed"
     if never_opens(claim):
-        return "its window never opens: `valid_until` is not later than `valid_from`"
+        return "it is never valid: `valid_until` is not later than `valid_from`"
     if ends(kind, claim, policy.defaults[claim.feed]) <= now:
         return ""
     return verdicts[verdict_key(claim)].detail
@@ -73,7 +73,7 @@ def explain_all(
     policy: ListPolicy,
     now: int,
 ) -> list[tuple[Reason, str]]:
-    """Return each claim's reason beside the others, in words where there is more to say."""
+    """Return each claim's reason among the others, in words if there is more to say."""
     decision = decide(observable, claims, verdicts, allowlist, policy, now)
     found = []
     for claim, code in zip(claims, decision.codes, strict=True):
@@ -96,5 +96,5 @@ def _unselected_words(
         return f"{given}, and the feed assumes none{why}"
     defaults = policy.defaults[claim.feed]
     if defaults.reads(claim.confidence) not in (None, confidence):
-        why = f", as max_confidence of the feed {defaults.name} lets no more count{why}"
+        why = f", the max_confidence of feed {defaults.name}{why}"
     return f"confidence {confidence} is below {asked}{why}"

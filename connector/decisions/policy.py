@@ -28,7 +28,7 @@ class ListPolicy:
 
     @property
     def shares(self) -> Mapping[int, float]:
-        """The part of a full list that may come from one feed alone, where it has a bound."""
+        """The share of a full list that may come from one feed alone, if it has a bound."""
         return {
             feed: defaults.max_share
             for feed, defaults in self.defaults.items()

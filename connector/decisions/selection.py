@@ -1,4 +1,4 @@
-"""What a list takes, by what many indicators share: feed, labels, types, producer and context."""
+"""How a list selects by what many indicators share: feed, labels, types, producer, context."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,9 +30,9 @@ class IndicatorAttributes(NamedTuple):
 class FeedDefaults:
     """What a feed's configuration adds: confidence, age bounds by type, whose opinion counts.
 
-    `scale` holds what its producers may write as confidence, each with what that means from 0 to
-    100; None where they write just that. `widest` is the least reach that blocks, by type. No more
-    than `max_confidence` counts, and no larger part of a full list than `max_share`. What bears no
+    `scale` maps its producers' confidence values to 0 to 100, or is None if they write just that.
+    `widest` is the smallest reach that blocks, by type. `max_confidence` bounds the confidence that
+    counts, `max_share` the share of a full list. What bears no
     TLP marking counts as `unmarked`.
     """
 
@@ -48,20 +48,20 @@ class FeedDefaults:
     unmarked: Tlp = Tlp.RED
 
     def counts(self, said: int | None) -> int | None:
-        """Return the confidence that counts: given or assumed, and no more than the feed may."""
+        """Return the confidence that counts: given or assumed, bounded by the feed's maximum."""
         if self.scale is None and self.max_confidence is None:  # as nearly always
             return self.default_confidence if said is None else said
         meant = self.reads(said)
         return self.capped(self.default_confidence if meant is None else meant)
 
     def capped(self, meant: int | None) -> int | None:
-        """Return a confidence, or what of it counts of this feed."""
+        """Return a confidence, bounded by the feed's maximum."""
         if meant is None or self.max_confidence is None:
             return meant
         return min(meant, self.max_confidence)
 
     def reads(self, said: int | None) -> int | None:
-        """Return a confidence from 0 to 100; None where none is given, or none on the scale."""
+        """Return a confidence from 0 to 100, or None if none is given or it is not on the scale."""
         if said is None or self.scale is None:
             return said
         return self.scale.get(said)
@@ -69,23 +69,23 @@ class FeedDefaults:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Words of which one must be present, and words of which none may be."""
+    """Words of which at least one must be present, and words that must be absent."""
 
     any: frozenset[str] = frozenset()
     none: frozenset[str] = frozenset()
 
     def refuses(self, words: Sequence[str]) -> str:
-        """Return why these words are not taken; empty when they are."""
+        """Return why these words are not taken, or empty if they are."""
         if hit := self.none.intersection(words):
-            return f"bears {min(hit)}"
+            return f"has {min(hit)}"
         if self.any and not self.any.intersection(words):
-            return f"bears none of {', '.join(sorted(self.any))}"
+            return f"has none of {', '.join(sorted(self.any))}"
         return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """What a list takes, of all that its purpose and audience allow."""
+    """What a list takes from everything that its purpose and audience allow."""
 
     feeds: frozenset[str] = frozenset()
     types: frozenset[ObservableType] = frozenset()
@@ -107,7 +107,7 @@ def refusal(
     context: Context,
     countries: Collection[str],
 ) -> str:
-    """Return why a list does not take indicators with these attributes; empty when it does."""
+    """Return why a list does not take indicators with these attributes, or empty if it does."""
     if not defaults.configured:
         return f"feed {defaults.name} is no longer configured"
     if select.feeds and defaults.name not in select.feeds:

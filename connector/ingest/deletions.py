@@ -1,4 +1,4 @@
-"""Now and then, what a feed's source still holds against what we hold: deletion has no cursor."""
+"""Compares a feed's source with our store from time to time, as no cursor shows deletions."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -20,10 +20,10 @@ def withdraw_deleted(
     store: ObjectStore,
     now: Clock,
 ) -> int:
-    """Compare when it is time; return how many objects were withdrawn.
+    """Compare when it is due; return how many objects were withdrawn.
 
-    An object counts as gone when no collection names it, twice in a row. What a source does not
-    tell to the end is not compared at all; it is asked again in an hour.
+    An object counts as deleted if no collection lists it, twice in a row. An incomplete listing is
+    not compared at all; the next attempt is in an hour.
     """
     if feed.reconcile_every is None:
         return 0

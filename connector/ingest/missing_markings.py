@@ -1,4 +1,4 @@
-"""Markings that objects bear and that never came with them: asked for by id, kept for ever."""
+"""Markings missing from a feed's objects: requested by id, and kept for good."""
 
 from collections.abc import Collection, Iterator
 from typing import Any, Final

@@ -19,7 +19,7 @@ from connector.store.feeds.runs import CollectionState
 from connector.store.feeds.staging import StagedPage, Standing
 
 _TAKEN_AT_ONCE: Final = 5000
-MOST_PAGES_WAITING: Final = 100_000  # of one collection, while its run has not ended well
+MOST_PAGES_WAITING: Final = 100_000  # of one collection, until its run is complete
 
 Progress = Callable[[str, int], None]
 
@@ -115,7 +115,7 @@ class CollectionRun:
         """Return what an unfinished run left, where this one goes on from there."""
         held = self.store.staging.standing(state.number)
         if held is not None and self.collection.whole and not held.ended:
-            self.store.staging.drop(state.number)  # every run of it starts anew
+            self.store.staging.drop(state.number)  # every run of it starts from the beginning
             return None
         if held is None or held.ended or self.feed.partial_runs:
             return held
@@ -158,7 +158,7 @@ class CollectionRun:
             )  # fmt: skip
 
     def _take_staged(self, state: CollectionState) -> Iterator[Intake]:
-        """Take in the pages of a run that ended; a crash on the way only repeats some of them."""
+        """Take in the pages of a complete run; after a crash some of them are repeated."""
         staging, state = self.store.staging, self._begun(state)
         for staged in _gathered(staging.pages(state.number)):
             yield from self._take(state, Page(staged.objects, staged.cursor, staged.ended))
@@ -167,7 +167,7 @@ class CollectionRun:
         staging.drop(state.number)
 
     def _take(self, state: CollectionState, page: Page) -> Iterator[Intake]:
-        """Take a page in; behind what was refused the cursor stays, and all is read again."""
+        """Take a page in; the cursor stops before refused objects, so they are read again."""
         yield Intake(objects=len(page.objects))
         reader = Reader(self.feed.name, self.feed.scale)
         stored = self.store.store_page(
@@ -181,7 +181,7 @@ class CollectionRun:
 
 
 def _gathered(pages: Iterator[StagedPage]) -> Iterator[StagedPage]:
-    """Yield pages joined to thousands of objects: one transaction touches an index leaf once."""
+    """Yield pages joined to thousands of objects, so a transaction touches index leaves once."""
     held: list[bytes] = []
     last: StagedPage | None = None
     for page in pages:

@@ -83,7 +83,7 @@ class PollResult:
     errors: tuple[ConnectorError, ...] = ()
 
     def raise_error(self) -> None:
-        """Raise what a poll failed of; one closed collection does not pause those that answer."""
+        """Raise the error of a poll; one closed collection does not pause those that answer."""
         for first in self.errors[:1]:
             if isinstance(first, RefusedError) and self.intake.objects:
                 raise UnavailableError(str(first))

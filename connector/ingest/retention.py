@@ -1,7 +1,7 @@
-"""Purging what markings no longer let us hold: by feed, and much at once only if a person says so.
+"""Purges objects that their markings no longer let us hold; many at once only on a person's order.
 
-What a marking closes counts as `expired` (or, classified, as `withheld`) from that instant on, by
-its marking alone; here is only how it leaves the store.
+From that instant on such objects already count as `expired` (or `withheld` if classified); this
+module only removes them from the store.
 """
 
 from collections import Counter
@@ -16,23 +16,23 @@ from connector.store.feeds.retention import HOUR, Due
 from connector.store.store import Store
 
 _DISPOSAL: Final = "disposal"
-# The limits of an output: fewer break no ratio, and of the rest at most this share goes at once.
+# Like an output's limits: fewer than this always go, and otherwise at most this share at once.
 _SMALL: Final = 20
 _LARGEST_SHARE: Final = 0.3
-_DATE: Final = "their disposition date has come"
+_DATE: Final = "their disposition date has passed"
 
 
 @dataclass(slots=True)
 class Disposal:
-    """Purges what may not be held; it looks at all that is held hourly at most, but for spills."""
+    """Purges objects that may not be held; checks all of them at most hourly, except for spills."""
 
     searched: dict[int, int] = field(default_factory=dict)
     _working: Lock = field(default_factory=Lock)
 
     def apply(self, store: Store, now: int) -> int:
-        """Purge what is due; return how many objects that were.
+        """Purge what is due; return the number of objects.
 
-        The audit is told first, by marking and number: a kill on the way repeats the rest.
+        The audit is written first, by marking and number: after a kill the rest is repeated.
         """
         with self._working:
             due = store.objects.disposals.due(now)
@@ -53,7 +53,7 @@ class Disposal:
 
 
 def confirm(store: Store, feed: int, by: str, now: int) -> int:
-    """Purge what waits for a person in a feed; return how many objects that were."""
+    """Purge what is waiting for a person in a feed; return the number of objects."""
     disposals = store.objects.disposals
     waiting = {one.marking: one.spill for one in disposals.waiting(feed)}
     if not waiting:
@@ -64,7 +64,7 @@ def confirm(store: Store, feed: int, by: str, now: int) -> int:
 
 
 def _search(store: Store, feed: int, due: Sequence[Due], now: int) -> int:
-    """Purge what is due in one feed, or set it aside where that is more than may go unasked."""
+    """Purge what is due in one feed, or set it aside if it is too much to purge unasked."""
     disposals = store.objects.disposals
     reasons = {one.marking: one.spill for one in due}
     found = disposals.bearing(feed, reasons)
@@ -107,11 +107,11 @@ def _purge(
     now: int,
     by: str = "",
 ) -> None:
-    """Take objects out of the store: every trace of what is classified, the words of the rest."""
+    """Remove objects from the store: every trace of classified ones, the contents of others."""
     disposals = store.objects.disposals
     counts = Counter(ref for refs in found.values() for ref in refs if ref in reasons)
     for ref, count in sorted(counts.items()):
-        asked = f"; {by} said so" if by else ""
+        asked = f"; ordered by {by}" if by else ""
         why = f"{count} objects: {reasons[ref] or _DATE}{asked}"
         store.audit.record(_DISPOSAL, "dispose", ref, why, [], now)
     spills = {ref for ref, why in reasons.items() if why}

@@ -1,9 +1,8 @@
-"""What may not be held at all never enters: what is classified, and what is past its date.
+"""Keeps out objects that may not be held at all: classified ones, and those past their date.
 
-A feed of unclassified data that carries a classified object (ACS 3.0) has a spill: nothing of it
-is stored or logged but the marking's id, and an alarm is raised (`reference/feed.md` section 2.3,
-rule 1). What a marking told us to dispose of by now (rule 7) is as if it had never been sent. A
-marking speaks of the objects of the feed that defined it, and of no others.
+A classified object (ACS 3.0) in a feed of unclassified data is a spill: only the marking's id is
+stored or logged, and an alarm is raised. An object past its disposition date is treated as if it
+had never been sent. A marking applies only to objects of the feed that defined it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,12 +21,12 @@ from connector.store.feeds.definitions import BY_CURSOR, ShownIn
 from connector.store.feeds.objects import ObjectStore
 
 _MARKING: Final = "marking-definition"
-_QUOTED: Final = b'"marking-definition"'  # as a whole value: every object names markings by id
+_QUOTED: Final = b'"marking-definition"'  # a whole value: every object refers to markings by id
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The door to what a store holds of one feed."""
+    """Filters what enters the store from one feed."""
 
     store: ObjectStore
     feed: int
@@ -81,7 +80,7 @@ class Door:
         return spills
 
     def _learn(self, objects: Sequence[bytes], now: int, shown: ShownIn) -> None:
-        """Take in what opens or closes the door before what bears it passes: definitions do."""
+        """Take in marking definitions first, before the objects that they allow or forbid."""
         defined = _definitions(objects)
         if not defined:
             return
@@ -99,9 +98,9 @@ class Door:
 
 
 def definition_in(raw: bytes, found: StixObject) -> Definition:
-    """Return what a marking definition says; its version is `created` where it bears no other.
+    """Return what a marking definition says; without another version, its version is `created`.
 
-    So has TAXII 2.1 it (section 3.4.1) of objects that are not versioned.
+    TAXII 2.1 (section 3.4.1) defines this for objects that are not versioned.
     """
     dated = found.modified or found.created
     version = 0 if dated is None else to_instant(dated)

@@ -21,7 +21,7 @@ from connector.store.feeds.versions import UNDATED, ObjectVersion
 
 _BARE: Final = IndicatorAttributes()
 _LANGUAGES: Final = {language.value: language for language in RuleLanguage}
-# Plain numbers: the database's driver asks an enum's class what to do with it, for every row.
+# Plain numbers: the database driver consults an enum's class for every row.
 _CURRENT: Final = int(ObjectState.CURRENT)
 _REVOKED: Final = int(ObjectState.REVOKED)
 _UNREADABLE: Final = int(ObjectState.UNREADABLE)
@@ -41,7 +41,7 @@ class Reader:
     _faults: list[str] = field(default_factory=list)
 
     def versions(self, objects: Sequence[bytes]) -> Iterator[ObjectVersion]:
-        """Yield a page's objects as the store takes them, read a part at a time."""
+        """Yield a page's objects in the form of the store, read in parts."""
         for part in parts(objects, READ_AT_ONCE):
             versions = [read_version(raw, self.feed) for raw in part]
             self._count(versions)
@@ -66,9 +66,9 @@ class Reader:
 
 
 def read_version(raw: bytes, feed: str) -> ObjectVersion:
-    """Return one object as received of a feed, as the store takes it.
+    """Return one object received from a feed, in the form of the store.
 
-    An unreadable one says why it is.
+    An unreadable one has the reason.
     """
     found = read_object(raw)
     if isinstance(found, Unreadable):
@@ -91,7 +91,7 @@ def read_version(raw: bytes, feed: str) -> ObjectVersion:
 
 
 def _unreadable_version(found: Unreadable, raw: bytes) -> ObjectVersion:
-    """Return what takes the place of the indicator's older versions; else it stands for itself."""
+    """Return the key of the indicator whose older versions it replaces, or else its own."""
     claims = partial(_unreadable_claims, found)
     if not found.indicator:
         key = key_of_unreadable(raw)
@@ -128,9 +128,9 @@ def _claims(found: StixObject, feed: str) -> Sequence[Claim]:
         return ()
     if found.pattern_type not in (None, "stix"):
         if language := _LANGUAGES.get(found.pattern_type):
-            why = f"a {language} rule, kept whole and never read for observables"
+            why = f"a {language} rule, kept as it is and never searched for observables"
             return (Claim(RuleRef.of(language, found.id, feed), enforceable=True, why=why),)
-        why = f"pattern type {found.pattern_type[:32]!r} is not read for observables"
+        why = f"pattern type {found.pattern_type[:32]!r} is not searched for observables"
         reason = Reason.UNSUPPORTED_PATTERN
         return (Claim(None, enforceable=False, reason=reason, why=why),)
     return read_pattern(found.pattern, found.pattern_version or found.spec_version or "2.0")

@@ -1,1 +1,1 @@
-"""The configured service over one store."""
+"""The configured service on one store."""

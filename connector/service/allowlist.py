@@ -1,4 +1,4 @@
-"""The allowlist in force: made when it is first asked, replaced when something changes it."""
+"""The allowlist in force: built on first use, replaced when something changes it."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -11,9 +11,9 @@ from connector.service.own_hosts import OwnHosts
 
 
 class AllowlistInForce:
-    """The allowlist that all policies ask; what people and hosts change replaces it as a whole.
+    """The allowlist of all policies; any change by people or hosts replaces it as a whole.
 
-    It is made when it is first asked: commands that only look at the state never ask.
+    It is built on first use: commands that only read the state never need it.
     """
 
     def __init__(
@@ -33,11 +33,11 @@ class AllowlistInForce:
     def protects(
         self, observable: Observable, now: datetime, purpose: Purpose = Purpose.BLOCK
     ) -> Protection | None:
-        """Return who keeps an observable off lists of a purpose."""
+        """Return what protects an observable from lists of a purpose."""
         return (self._held or self.made()).protects(observable, now, purpose)
 
     def made(self) -> Allowlist:
-        """Return the allowlist, made if it was not asked yet."""
+        """Return the allowlist, building it on first use."""
         with self._lock:
             if self._held is None:
                 self._held = self._make(self._exceptions)
@@ -49,7 +49,7 @@ class AllowlistInForce:
         self._make_again()
 
     def look_up_hosts(self, now: int) -> bool:
-        """Look which addresses our own hosts have when it is time; return whether that changed."""
+        """Resolve our own hosts when it is due; return whether their addresses changed."""
         if self._hosts is None or not self._hosts.refresh(now):
             return False
         if self._held is not None:  # the first look changes nothing that anybody was told
@@ -58,7 +58,7 @@ class AllowlistInForce:
         return True
 
     def _make_again(self) -> None:
-        """Make it of the hosts and exceptions that hold now; warninglists stay as they are."""
+        """Rebuild it from the current hosts and exceptions; warninglists stay as they are."""
         with self._lock:
             if self._held is not None:
                 self._held = self._make(self._exceptions, self._held.warninglists)

@@ -1,4 +1,4 @@
-"""From a valid configuration to the service that it describes."""
+"""Builds the service that a valid configuration describes."""
 
 import gc
 from collections.abc import Iterable, Mapping
@@ -40,8 +40,8 @@ from connector.sync.output import Output
 from connector.sync.targets.kinds import target_of
 from connector.sync.targets.target import Target
 
-# Values come by the hundred thousand and make no cycles: at Python's usual 700 new ones, a third
-# of the time went into looking for some.
+# Values come by the hundred thousand and form no cycles: with Python's default threshold of 700, a
+# third of the time went into looking for some.
 _COLLECT_AFTER: Final = (50_000, 20, 100)
 
 
@@ -98,7 +98,7 @@ def build(
 def _rules(
     outputs: Mapping[str, OutputConfig], targets: Mapping[str, Target[Any]], listed: str
 ) -> frozenset[RuleLanguage]:
-    """Return the languages of rules that a list takes: those that its outputs take."""
+    """Return the rule languages that a list takes: those of its outputs."""
     takers = [targets[name] for name, output in outputs.items() if output.list == listed]
     return frozenset(language for target in takers for language in target.languages)
 
@@ -134,7 +134,7 @@ def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, FeedDefau
 
 
 def _viewer(loaded: Loaded, listed: ListConfig) -> Viewer:
-    """Return for whom a list is decided: us, its audience, and how far its markings may go."""
+    """Return the viewer of a list: us, its audience, and the highest level it may have."""
     return Viewer(_organisation(loaded), listed.audience, _max_tlp(listed))
 
 
@@ -144,7 +144,7 @@ def _organisation(loaded: Loaded) -> Organisation:
 
 
 def _shown(loaded: Loaded, listed: str) -> frozenset[str]:
-    """Return what the mappings of a list's outputs tell of context and producers."""
+    """Return what the mappings of a list's outputs show of context and producers."""
     outputs = loaded.config.outputs
     mappers = (loaded.mappers[name] for name in outputs if outputs[name].list == listed)
     needs = frozenset(one for mapper in mappers for one in mapper.needs)
@@ -171,7 +171,7 @@ def _select(listed: ListConfig) -> Select:
 
 
 def _max_tlp(listed: ListConfig) -> Tlp:
-    """Return the bound of the audience; only for ourselves may the file go as far as red."""
+    """Return the audience's bound; only for ourselves may the file raise it to red."""
     bound, asked = audience_limit(listed.audience), listed.select.max_tlp
     if asked is None:
         return bound

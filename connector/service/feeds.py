@@ -1,4 +1,4 @@
-"""The configured feeds: polled, and what a poll shows told to people and to the lists."""
+"""The configured feeds: polls them, and passes the results to people and lists."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -48,9 +48,9 @@ class Feeds(Mapping[str, ConfiguredFeed]):
         self.defaults = defaults
         self._ourselves = ourselves
         self.stopped: Callable[[], bool] = lambda: False
-        self._missing: dict[str, set[str]] = {}  # markings that objects bear and nobody defined
+        self._missing: dict[str, set[str]] = {}  # markings of objects without a definition
         self._faults: dict[str, tuple[str, ...]] = {}  # what the last poll could not read
-        self._away: set[str] = set()  # feeds of which it was told that their window runs out
+        self._away: set[str] = set()  # feeds whose expiring window has been reported
         self._disposal = Disposal()
 
     def __getitem__(self, name: str) -> ConfiguredFeed:
@@ -68,10 +68,10 @@ class Feeds(Mapping[str, ConfiguredFeed]):
         return sharing_of(said, self._ourselves, self._now()).level
 
     def poll(self, name: str, progress: Progress = lambda _title, _count: None) -> Intake:
-        """Poll one feed once; raises what a failed poll raises, after recording it."""
+        """Poll one feed once; raise the error of a failed poll after recording it."""
         feed = self[name]
         try:
-            with isolate_bugs(feed=name), log.naming(feed=name):  # all that is logged names it
+            with isolate_bugs(feed=name), log.naming(feed=name):  # every log line names it
                 intake = self._polled(feed, progress)
         except ConnectorError as error:
             paused = str(error) if isinstance(error, RefusedError) else None
@@ -84,11 +84,11 @@ class Feeds(Mapping[str, ConfiguredFeed]):
         return intake
 
     def _polled(self, feed: ConfiguredFeed, progress: Progress) -> Intake:
-        """Take in what a feed has, and what that means for what was decided before."""
+        """Take in a feed's objects, and their effect on earlier decisions."""
 
         def go_on(title: str, count: int) -> None:
             progress(title, count)
-            if self.stopped():  # the page is kept; the next run goes on behind it
+            if self.stopped():  # the page is kept; the next run continues after it
                 raise StoppedError
 
         objects = self._store.objects
@@ -115,7 +115,7 @@ class Feeds(Mapping[str, ConfiguredFeed]):
             self.dispose()
 
     def _missing_markings(self, feed: ConfiguredFeed, borne: frozenset[str]) -> Iterator[Intake]:
-        """Ask for markings that never came with the objects that bear them."""
+        """Request markings that are missing for the objects that have them."""
         wanted = self._missing.get(feed.name, set()) | borne
         refs = missing(wanted, self._store.markings.of(feed.number))
         self._missing[feed.name] = refs
@@ -125,7 +125,7 @@ class Feeds(Mapping[str, ConfiguredFeed]):
             yield found
 
     def _report(self, feed: ConfiguredFeed, intake: Intake) -> None:
-        """Log what a poll brought; what could not be read is told again when it changes."""
+        """Log the result of a poll, and unreadable objects again whenever they change."""
         log.info(
             "feed.polled", feed=feed.name, objects=intake.objects, new=intake.new,
             updated=intake.updated, revoked=intake.revoked, withdrawn=intake.withdrawn,
@@ -142,7 +142,7 @@ class Feeds(Mapping[str, ConfiguredFeed]):
             )  # fmt: skip
 
     def warn_of_windows(self) -> None:
-        """Warn once of each feed that was not read for half of what its server remembers."""
+        """Warn once about each feed that was not read for half of its server's window."""
         with self._store.database.read() as transaction:
             rows = queries.feed_rows(transaction)
         for name, feed in self.items():
@@ -160,7 +160,7 @@ class Feeds(Mapping[str, ConfiguredFeed]):
                 )  # fmt: skip
 
     def dispose(self) -> int:
-        """Purge what markings no longer let us hold; return how many objects."""
+        """Purge objects that markings no longer let us hold; return their number."""
         return self._disposal.apply(self._store, self._now())
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What keeps a bug in one cycle from stopping the others."""
+"""Keeps a bug in one cycle from stopping the others."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from connector.sync.apply import StoppedError
 
 @contextmanager
 def isolate_bugs(**what: str) -> Iterator[None]:
-    """Make of a bug in a cycle a failure of that cycle alone: it stops no other."""
+    """Turn a bug in a cycle into a failure of that cycle only."""
     try:
         yield
     except (ConnectorError, StoppedError):

@@ -1,4 +1,4 @@
-"""The configured lists: each decided on what changed, or anew where what decides has changed."""
+"""The configured lists: decided on what changed, or again as a whole after other changes."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -16,10 +16,9 @@ from connector.sync.listing import Listing
 
 
 class Lists(Mapping[str, Listing]):
-    """The lists by name, and which of them have to be decided anew as a whole.
+    """The lists by name, and which of them must be decided again as a whole.
 
-    Nothing calls for that but a start and the methods `take_up_...`: one for each thing beside
-    claims by which lists decide.
+    Only a start and the methods `take_up_...` cause that: one for each input besides claims.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class Lists(Mapping[str, Listing]):
         everything: bool = False,
         progress: Callable[[int], None] = lambda _considered: None,
     ) -> RefreshResult:
-        """Decide one list anew, on what changed or on everything."""
+        """Decide one list again, on what changed or on everything."""
 
         def go_on(considered: int) -> None:
             progress(considered)
@@ -87,16 +86,16 @@ class Lists(Mapping[str, Listing]):
         return done
 
     def is_decided(self, name: str) -> bool:
-        """Return whether a list is whole, and by what the file, markings and exceptions say."""
+        """Return whether a list is complete for the current file, markings and exceptions."""
         return name not in self._undecided and name not in self._deciding
 
     def take_up_hosts(self) -> None:
-        """Look now and then which addresses our own hosts have; lists follow where those moved."""
+        """Resolve our own hosts from time to time; lists follow if their addresses changed."""
         if self.allowlist.look_up_hosts(self._now()):
             self._undecided.update(self)
 
     def take_up_exceptions(self) -> None:
-        """Take up exceptions that `connector allow` made or ended since; lists follow."""
+        """Apply exceptions that `connector allow` has added or ended since; lists follow."""
         change = self._store.exceptions.change()
         if change == self.allowlist.change:
             return
@@ -106,12 +105,12 @@ class Lists(Mapping[str, Listing]):
         log.info("allowlist.changed", exceptions=len(rules))
 
     def take_up_markings(self) -> None:
-        """Follow markings that verdicts were made without, or in an older version."""
+        """Follow markings that were missing or older when verdicts were made."""
         self._forget_verdicts(self)
         self._undecided.update(self)
 
     def take_up_producers(self) -> None:
-        """Follow what producers now consent to, who they are, and where they moved."""
+        """Follow changes of producers: their consent, identity and location."""
         self._take_up_consents()
         asking = [name for name in self if self[name].policy.select.context.asks_producers]
         if asking and self._store.producers.moved():
@@ -119,7 +118,7 @@ class Lists(Mapping[str, Listing]):
             self._undecided.update(asking)
 
     def _take_up_consents(self) -> None:
-        """Decide anew what changed producers created, or all where nobody can say what that is."""
+        """Decide again what changed producers created, or everything if that is unknown."""
         changed = self._store.producers.changed()
         if not changed:
             return
@@ -134,7 +133,7 @@ class Lists(Mapping[str, Listing]):
                 self._undecided.update(asking)
 
     def _asks_consent(self, name: str) -> bool:
-        """Return whether a list leaves this house, or names producers to those who read it."""
+        """Return whether a list leaves our organisation, or shows producers to its readers."""
         shared = self._config[name].audience is not Audience.OWN
         return shared or "producer" in self[name].policy.shows
 

@@ -39,12 +39,12 @@ def run_once(service: Service, progress: Progress) -> RunResult:
             raise
         except ConnectorError as error:
             failures[f"output {name}"] = str(error)
-    service.feeds.dispose()  # values that were held at a target until now
+    service.feeds.dispose()  # values that were on a target until now
     return RunResult(taken.polled, failures, applied, held)
 
 
 def take_in(service: Service, progress: Progress) -> RunResult:
-    """Poll every feed and decide every list; a feed that fails leaves the others alone."""
+    """Poll every feed and decide every list; a feed that fails does not affect the others."""
     polled, failures = {}, {}
     for name in service.feeds:
         try:

@@ -32,7 +32,7 @@ _LOOK_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What became of accepting a plan, in words for the operator."""
+    """The result of accepting a plan, in words for the operator."""
 
     words: str
     applied: bool = False
@@ -60,7 +60,7 @@ class Outputs(Mapping[str, Output]):
         return len(self.outputs)
 
     def scope_of(self, name: str) -> Scope:
-        """Return what the next cycle of an output has to look at."""
+        """Return what the next cycle of an output must cover."""
         output = self.outputs[name]
         state = self.store.outputs.open(name, output.listing.number)
         stale = state.verified_at is None or self.now() - state.verified_at >= output.verify_every
@@ -72,7 +72,7 @@ class Outputs(Mapping[str, Output]):
         return tuple(feed for feed in self.feeds if feed in chosen)
 
     def propose(self, name: str, scope: Scope | None = None) -> Proposal:
-        """Return what one output would write; writes nothing to its target.
+        """Return what one output would write, without writing to its target.
 
         Raises UndecidedError while its list is being decided, or was never read.
         """
@@ -87,8 +87,8 @@ class Outputs(Mapping[str, Output]):
     def sync(self, name: str, scope: Scope | None = None) -> ApplyResult:
         """Bring one output in step with its list.
 
-        Raises PlanRefusedError when a limit holds the plan, and what the adapter raises when its
-        target does not answer; both are recorded for `status`.
+        Raises PlanRefusedError if a limit holds the plan, and the adapter's error if its target
+        does not answer; both are recorded for `status`.
         """
         output, outputs = self.outputs[name], self.store.outputs
         state = outputs.open(name, output.listing.number)
@@ -193,7 +193,7 @@ class Outputs(Mapping[str, Output]):
         """Return a held plan, or what to say where there is none of this id."""
         kept = self.store.plans.find(plan_id)
         if kept is None or kept.output not in self.outputs:
-            words = f"Plan {plan_id} was never held; `connector status` names the held plans"
+            words = f"Plan {plan_id} was never held; `connector status` shows the held plans"
             return Acceptance(words)
         if kept.state is not PlanState.HELD:
             return _no_longer_held(kept, kept.state)

@@ -1,6 +1,6 @@
-"""The hosts that this service and machine depend on, with the addresses that their names have.
+"""The hosts on which this service and machine depend, with the addresses of their names.
 
-A block of one of them would cut us off: from a feed, from a target, from names or from time.
+Blocking one of them would cut us off from a feed, a target, name resolution or time.
 """
 
 import queue
@@ -22,16 +22,16 @@ _AT_ONCE: Final = 8
 
 
 def addresses_of(name: str) -> frozenset[str]:
-    """Return the addresses of a name; raise OSError when nobody can say."""
+    """Return the addresses of a name; raise OSError if it cannot be resolved."""
     found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     return frozenset(str(address[0]).partition("%")[0] for *_, address in found)
 
 
 class OwnHosts:
-    """Keeps the hosts fresh: files are read and names resolved again now and then.
+    """Keeps the hosts fresh: reads files and resolves names again from time to time.
 
-    An address counts for a day after its name last had it, and for ever while nobody can say what
-    the name has now. Instants are microseconds.
+    An address counts for a day after its name last resolved to it, and for as long as the name
+    cannot be resolved. Instants are in microseconds.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class OwnHosts:
         self.hosts = self._names
 
     def expect(self, names: Iterable[str]) -> None:
-        """Take the hosts of another configuration; what is known of their addresses stays."""
+        """Take the hosts of another configuration; known addresses stay."""
         self._names, self._next = frozenset(names), 0
         self.hosts = self.hosts | self._names
 
     def refresh(self, now: int) -> bool:
-        """Look again when it is time; return whether other hosts are to be kept than before."""
+        """Refresh when it is due; return whether the hosts to protect have changed."""
         if now < self._next:
             return False
         self._next = now + _EVERY
@@ -69,7 +69,7 @@ class OwnHosts:
         return self.hosts != before
 
     def _resolve_all(self, own: frozenset[str], now: int) -> None:
-        """Resolve names side by side; who waits for a slow answer has it the next time."""
+        """Resolve names in parallel; a slow answer counts the next time."""
         waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
         for name in sorted(own):
             if not _is_address(name):
@@ -92,7 +92,7 @@ class OwnHosts:
                 return
             try:
                 found = self._resolve(name)
-            except (OSError, UnicodeError):  # unknown, no answer, no name at all: the last counts
+            except (OSError, UnicodeError):  # unknown, no answer, invalid name: the last one counts
                 continue
             with self._lock:
                 seen = self._seen.get(name, {}) | dict.fromkeys(found, now)

@@ -8,11 +8,11 @@ from connector.store.queries import FeedRow
 def waiting_for(
     chosen: Collection[str], rows: Mapping[str, FeedRow], *, in_step: bool
 ) -> tuple[str, ...]:
-    """Return the feeds of a list whose first poll its output waits for.
+    """Return the feeds of a list whose first poll its output is waiting for.
 
-    While none of them gave anything, nothing is known. Later a feed that is new holds up only
-    outputs that were never `in_step`: what others revoke must not wait for its first load. A
-    first poll that failed holds up nobody whom another feed gives something.
+    Nothing is known until one of them has delivered something. Later a new feed only delays
+    outputs that were never `in_step`: other feeds' revocations must not wait for its first load. A
+    failed first poll does not delay outputs for which another feed has delivered something.
     """
     known = [rows[name] for name in chosen if name in rows]
     if chosen and not any(row.last_success is not None or row.objects for row in known):

@@ -1,4 +1,4 @@
-"""The configured service: its feeds, lists and outputs over one store."""
+"""The configured service: its feeds, lists and outputs on one store."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from connector.store.store import Store
 
 @dataclass(slots=True)
 class Service:
-    """Feeds, lists and outputs as the file names them; each has the cycles of its own."""
+    """Feeds, lists and outputs as configured, each with its own cycles."""
 
     loaded: Loaded
     store: Store
@@ -23,7 +23,7 @@ class Service:
     outputs: Outputs
 
     def stop_when(self, stopped: Callable[[], bool]) -> None:
-        """Let every cycle end after the page, part of a list or write in hand, once that is so."""
+        """Stop every cycle after its current page, part of a list or write, once this is true."""
         self.feeds.stopped = self.lists.stopped = self.outputs.applier.stopped = stopped
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The configured state: where it lies, and that one instance at a time works on it."""
+"""The configured state: its location, and the lock for one instance at a time."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from connector.store.store import Store
 
 
 class AlreadyRunningError(ConnectorError):
-    """Another instance works on the same state."""
+    """Another instance is using the same state."""
 
 
 def open_store(loaded: Loaded, *, alone: bool = True) -> Store:
-    """Return the configured store, migrated; raise AlreadyRunningError when others hold it."""
+    """Return the configured store, migrated; raise AlreadyRunningError if it is in use."""
     store = Store(address_of(loaded))
     if alone and not store.database.claim_instance():
         store.close()
@@ -29,10 +29,10 @@ def open_store(loaded: Loaded, *, alone: bool = True) -> Store:
 
 
 def look_at_store(loaded: Loaded) -> tuple[Store, bool]:
-    """Return the store for a look beside the service, and whether it was there.
+    """Return the store for reading while the service runs, and whether it existed.
 
-    Where nothing has run yet it is an empty one in memory: a file made by whoever looks first
-    would be theirs, and closed to the service.
+    Before the first run it is an empty one in memory: a file created by another user would be
+    inaccessible to the service.
     """
     file = state_file(loaded)
     if file is None or not _is_absent(file):
@@ -43,7 +43,7 @@ def look_at_store(loaded: Loaded) -> tuple[Store, bool]:
 
 
 def _is_absent(file: Path) -> bool:
-    """Return whether there is surely no file; what we may not see is opened, which says why not."""
+    """Return whether there is certainly no file; opening one that we may not see says why."""
     try:
         return not file.exists()
     except OSError:
@@ -57,6 +57,6 @@ def state_file(loaded: Loaded) -> Path | None:
 
 
 def address_of(loaded: Loaded) -> str:
-    """Return the URL of the state; a relative file lies in the configuration's folder."""
+    """Return the URL of the state; a relative file is in the configuration's folder."""
     file = state_file(loaded)
     return loaded.config.state.connection_url if file is None else f"sqlite:///{file}"

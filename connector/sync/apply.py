@@ -20,15 +20,15 @@ _LONGEST_WAIT: Final = 30.0
 
 
 class StoppedError(Exception):
-    """The service is ending: the write in hand is done and recorded, the rest waits."""
+    """The service is stopping: the current write is done and recorded, the rest waits."""
 
 
 class ListMovedError(Exception):
-    """The list changed since the plan was made: nothing was published, the plan is void."""
+    """The list has changed since the plan was made: nothing was published, the plan is void."""
 
 
 class WrittenLine(NamedTuple):
-    """A line that was written: its number and digest, and the indicator that carries it."""
+    """A line that was written: its number and digest, and the indicator that provides it."""
 
     number: int
     digest: int
@@ -90,7 +90,7 @@ class Applier:
     _random: random.Random = field(default_factory=random.Random)
 
     def retry(self, write: Callable[[], None]) -> None:
-        """Write, again after a growing wait with jitter while the target is unavailable."""
+        """Write, retrying with increasing waits and jitter while the target is unavailable."""
         for attempt in range(1, _TRIES + 1):
             try:
                 return write()

@@ -18,7 +18,7 @@ from connector.sync.listing import Listing
 from connector.sync.output import Output
 from connector.sync.proposal import Proposal, Scope
 
-_FEW: Final = 100  # more removals that nobody asked for are believed only of a sound state
+_FEW: Final = 100  # more unexplained removals are trusted only if the state is sound
 
 
 def refresh(
@@ -29,7 +29,7 @@ def refresh(
     now: int,
     progress: Callable[[int], None] = lambda _considered: None,
 ) -> RefreshResult:
-    """Decide anew on what changed, or on everything; return what came and went."""
+    """Decide again on what changed, or on everything; return what came and went."""
     decided = partial(listing.decide, now=now)
     return store.refresh(listing.number, decided, everything=everything, now=now, progress=progress)
 
@@ -38,8 +38,8 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
     """Return the plan from what the target holds to what the list wants; write nothing.
 
     Raises UndecidedError while the list is being decided, as half a list would pass the limits
-    piece by piece, and where a feed moved on under an entry that others may still claim; StoreError
-    where much would go that nobody asked to remove, and the state is damaged.
+    piece by piece, and if a feed has just changed an entry that others may still claim; StoreError
+    if many removals are unexplained and the state is damaged.
     """
     listing, target, ledger = output.listing, output.target, store.ledger
     state = store.outputs.open(output.name, listing.number)
@@ -49,7 +49,7 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
         seq = store.wanted.list_seq(transaction, state.list)
         room = output.room(store, transaction, state)
         if room is not None:
-            scope = replace(scope, everything=True)  # the rank that still fits may have moved
+            scope = replace(scope, everything=True)  # the lowest rank that fits may have changed
         after = None if scope.everything else state.seq
         plan = diff(
             output.name,
@@ -77,14 +77,14 @@ def _written(
 
 
 def check(proposal: Proposal, output: Output, accepted: Collection[str]) -> None:
-    """Raise PlanRefusedError where the plan breaks a limit that nobody accepted."""
+    """Raise PlanRefusedError if the plan breaks a limit and nobody has accepted it."""
     plan = proposal.plan
     if plan.id not in accepted and (broken := violations(plan, output.limits)):
         raise PlanRefusedError(plan.id, broken)
 
 
 def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
-    """Write a plan whose limits are met or accepted; return what became of it."""
+    """Write a plan that is within limits or accepted; return the result."""
     plan, state, store, now = proposal.plan, proposal.state, applier.store, applier.now
     applied, verified = ApplyResult(), proposal.scope.verifies
     store.ledger.mark(state, plan, now())

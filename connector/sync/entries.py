@@ -1,4 +1,4 @@
-"""A list's entries as one output's mapping describes them."""
+"""A list's entries with the fields of one output's mapping."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _PERSONAL: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Describer:
-    """Turns what a list wants into entries with an output's fields."""
+    """Turns wanted rows into entries with an output's fields."""
 
     output: str
     listing: Listing
@@ -38,7 +38,7 @@ class Describer:
     transaction: Transaction
 
     def entries(self, rows: Iterable[WantedRow]) -> Iterator[tuple[WantedRow, Entry]]:
-        """Yield each wanted row with its entry; none may stand for a rule."""
+        """Yield each wanted row with its entry; none may be a rule."""
         mapper = self.mapper
         if mapper is None:
             for row in rows:
@@ -85,7 +85,7 @@ class Describer:
         )
 
     def _words(self, claim: ClaimRow, hides: Collection[Part], kind: str) -> tuple[str, ...]:
-        """Return what context says, but not who the victims are where that is not to be told."""
+        """Return the context, without the victims if they must not be named."""
         if kind == _VICTIMS and Part.VICTIM in hides:
             return ()
         return self.listing.judge.words(claim.context, claim.feed, kind)
@@ -98,7 +98,7 @@ def _observable(row: WantedRow) -> Observable:
 
 
 def _without(attributes: IndicatorAttributes, hides: Collection[Part]) -> IndicatorAttributes:
-    """Return attributes without what the markings keep out of fields that others read."""
+    """Return the attributes without what markings hide from fields that others read."""
     return attributes._replace(
         created_by="" if Part.PRODUCER in hides else attributes.created_by,
         labels=() if Part.LABELS in hides else attributes.labels,

@@ -29,7 +29,7 @@ def background_of(
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What was judged by the markings and producers that are at hand now."""
+    """The verdicts based on the markings and producers that we have now."""
 
     verdicts: dict[VerdictKey, Verdict] = field(default_factory=dict)
     opened: dict[tuple[str, int], bool] = field(default_factory=dict)
@@ -73,13 +73,13 @@ class Judge:
         return self._verdict(verdict_key(claim), self._now()).hides
 
     def words(self, context: int, feed: int, kind: str) -> tuple[str, ...]:
-        """Return what context says of one kind, as far as the list's audience may be told."""
+        """Return the context of one kind, as far as the list's audience may see it."""
         return self._words(self._context(context), feed, kind, self._now()) if context else ()
 
     def producer_name(
         self, attributes: IndicatorAttributes, feed: int, hides: Collection[Part]
     ) -> str:
-        """Return the name of who created an indicator, where its consent and markings open it."""
+        """Return the name of an indicator's creator, if its consent and markings allow it."""
         return self._producer_name(attributes, feed, hides, self._now())
 
     def _verdict(self, key: VerdictKey, now: int) -> Verdict:
@@ -113,7 +113,7 @@ class Judge:
     def _content_digest(
         self, said: Background, feed: int, hides: Collection[Part], now: int
     ) -> int:
-        """Return bits that change when entries tell something else of the same indicator."""
+        """Return bits that change when entries would show the same indicator differently."""
         shows = self._policy.shows
         told: list[str] = sorted(hides)
         if _PRODUCER in shows:
@@ -140,7 +140,7 @@ class Judge:
         return found.name if all(self._tells(ref, feed, now) for ref in found.markings) else ""
 
     def _tells(self, marking: str, feed: int, now: int) -> bool:
-        """Return whether what bears a marking may be named."""
+        """Return whether an object with a marking may be named."""
         opened = self._known.opened
         known = opened.get((marking, feed))
         if known is None:

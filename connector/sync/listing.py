@@ -38,11 +38,11 @@ class Listing:
     def explain(
         self, observable: Subject, claims: Sequence[ClaimRow], now: int
     ) -> list[tuple[Reason, str]]:
-        """Return each claim's reason beside the others, in words where there is more to say."""
+        """Return each claim's reason among the others, in words if there is more to say."""
         verdicts = self.judge.verdicts(claims, now)
         return explain_all(observable, claims, verdicts, self.allowlist(), self.policy, now)
 
     def explain_alone(self, observable: Subject, claim: ClaimRow, now: int) -> tuple[Reason, str]:
-        """Return one claim's reason by itself, in words where there is more to say."""
+        """Return one claim's own reason, in words if there is more to say."""
         verdicts = self.judge.verdicts([claim], now)
         return explain(observable, claim, verdicts, self.policy, now)

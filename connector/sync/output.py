@@ -42,7 +42,7 @@ class Output:
         return min(bounds, default=None)
 
     def room(self, store: Store, transaction: Transaction, state: OutputState) -> Room | None:
-        """Return which entries the target can hold; None where all fit and always did."""
+        """Return the entries that the target can hold, or None if all fit and always did."""
         capacity = self.capacity
         if capacity is None:
             return None

@@ -11,14 +11,14 @@ from connector.sync.listing import Listing
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a cycle looks at: what changed, or everything; and whether it asks the target."""
+    """What a cycle covers: what changed, or everything; and whether it reads the target."""
 
     everything: bool
     verifies: bool
 
     @property
     def name(self) -> str:
-        """The scope as plans and JSON call it."""
+        """The scope's name in plans and JSON."""
         return "everything" if self.everything else "changed"
 
 

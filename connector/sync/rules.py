@@ -1,4 +1,4 @@
-"""A list's rules as the outputs get them that take rules: their texts, as received."""
+"""A list's rules for outputs that take rules: their texts, as received."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ _PART: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class RuleReader:
-    """Turns the rules that a list wants into what their indicators say, read in one snapshot."""
+    """Turns wanted rows into the rules of their indicators, read in one snapshot."""
 
     judge: Judge
     store: Store
     transaction: Transaction
 
     def rules(self, rows: Iterable[WantedRow]) -> Iterator[tuple[WantedRow, Rule]]:
-        """Yield each wanted row with its rule; every row must stand for one."""
+        """Yield each wanted row with its rule; every row must be one."""
         iterator = iter(rows)
         while part := list(islice(iterator, _PART)):
             claims = [row.claim.number for row in part]
@@ -38,7 +38,7 @@ class RuleReader:
         claim, ref = row.claim, row.observable
         said = read_object(raw)
         if not isinstance(ref, RuleRef) or isinstance(said, Unreadable):
-            raise TypeError(f"{ref.value} bears no rule")
+            raise TypeError(f"{ref.value} has no rule")
         hides = self.judge.hides(claim)
         return Rule(
             indicator=ref.shown,

@@ -347,8 +347,8 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         ),
         (
             with_section("allowlist: {exceptions: [{value: 203.0.113.7/24, why: x}]}"),
-            "allowlist.exceptions[0].value: has bits set behind its prefix: write "
-            "203.0.113.0/24, or 203.0.113.7 alone",
+            "allowlist.exceptions[0].value: has bits set beyond its prefix: write "
+            "203.0.113.0/24, or just 203.0.113.7",
         ),
         (
             with_section("allowlist: {exceptions: [{value: a.example, why: ''}]}"),

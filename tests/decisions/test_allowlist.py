@@ -631,7 +631,7 @@ def test_a_site_file_gives_its_rules_with_place_and_reason():
         ("bad[.]example", "not bad[.]example"),
         ("two words", "one value without spaces"),
         ("tab\there", "one value without spaces"),
-        ("@agency.example", "or the domain alone: agency.example"),
+        ("@agency.example", "or just the domain: agency.example"),
         ("x@", "should be an address, prefix, domain"),
         ("-bad.example", "should be an address, prefix, domain"),
         ("a..example", "should be an address, prefix, domain"),

@@ -173,11 +173,11 @@ def test_select_takes_what_it_names(select: Select, taken: bool, purpose: Purpos
     [
         ((), Choice(), ""),
         (("a",), Choice(), ""),
-        ((), Choice(any=frozenset({"b", "a"})), "bears none of a, b"),
-        (("c",), Choice(any=frozenset({"b", "a"})), "bears none of a, b"),
+        ((), Choice(any=frozenset({"b", "a"})), "has none of a, b"),
+        (("c",), Choice(any=frozenset({"b", "a"})), "has none of a, b"),
         (("a", "b"), Choice(any=frozenset({"b"})), ""),
-        (("b", "a"), Choice(none=frozenset({"a", "b"})), "bears a"),
-        (("a",), Choice(any=frozenset({"a"}), none=frozenset({"a"})), "bears a"),
+        (("b", "a"), Choice(none=frozenset({"a", "b"})), "has a"),
+        (("a",), Choice(any=frozenset({"a"}), none=frozenset({"a"})), "has a"),
         ((), Choice(none=frozenset({"a"})), ""),
     ],
 )
@@ -273,7 +273,7 @@ def test_a_window_that_ends_before_it_begins_is_expired_at_any_time(until: int, 
     never = claim(valid_from=10, valid_until=until)
     decision = listed().decide(ADDRESS, [never], now)
     assert (reason_of(decision.codes[0]), decision.recheck) == (Reason.EXPIRED, NEVER)
-    assert "never opens" in listed().explain(ADDRESS, never, now)[1]
+    assert "never valid" in listed().explain(ADDRESS, never, now)[1]
 
 
 def test_what_time_cannot_change_is_not_asked_again() -> None:
@@ -400,7 +400,7 @@ def test_an_entry_says_what_all_claims_that_are_taken_say_together() -> None:
         (
             {},
             {"attributes": {1: MARKED}, "select": Select(labels=Choice(none=frozenset({"c2"})))},
-            (Reason.DESELECTED, "label: bears c2"),
+            (Reason.DESELECTED, "label: has c2"),
         ),
         (
             {}, {"select": Select(types=frozenset({ObservableType.URL}))},

@@ -185,7 +185,9 @@ def test_an_entry_that_is_no_network_is_left_out_and_told():
         ]
     )  # fmt: skip
     assert len(index.unread) == 6
-    assert index.unread[0] == "warninglist sample: 203.0.113.0/33: cannot be read, is left out"
+    assert (
+        index.unread[0] == "warninglist sample: 203.0.113.0/33: cannot be read, so it is left out"
+    )
     assert protects(index, "ipv4-addr", "203.0.113.9") == ("sample", "203.0.113.0/24")
     assert protects(index, "ipv4-addr", "192.0.2.1") is None
 

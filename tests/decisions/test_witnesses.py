@@ -47,7 +47,7 @@ def test_a_list_that_asks_for_two_feeds_takes_what_two_claim() -> None:
     alone = asking(3).decide(ADDRESS, two, 5)
     assert alone.carrier is None
     assert [reason_of(code) for code in alone.codes] == [Reason.DESELECTED] * 2
-    assert alone.detail == "2 of the 3 independent feeds that min_sources asks for claim it"
+    assert alone.detail == "2 of the 3 independent feeds that min_sources requires claim it"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_only_a_claim_that_is_otherwise_taken_is_a_witness(fields: dict[str, int
     first = claim(1, feed=1, attributes=2)
     other = claim(2, **({"feed": 2, "attributes": 3} | fields))
     reasons = asking(2).explain_all(ADDRESS, [first, other], 5)
-    words = "1 of the 2 independent feeds that min_sources asks for claims it"
+    words = "1 of the 2 independent feeds that min_sources requires claims it"
     assert reasons[0] == (Reason.DESELECTED, words)
 
 

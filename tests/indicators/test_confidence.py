@@ -95,9 +95,7 @@ def test_explain_says_that_the_confidence_is_not_on_the_scale() -> None:
         select=Select(min_confidence=50),
     )
     _, words = by.explain(ADDRESS, claim(confidence=70), NOW)
-    assert words == (
-        "the confidence given says nothing on the feed's scale, and the feed assumes none"
-    )
+    assert words == ("the given confidence is not on the feed's scale, and the feed assumes none")
 
 
 def test_what_was_said_can_be_said_again() -> None:

@@ -273,16 +273,16 @@ def test_whose_opinion_counts() -> None:
     [
         (OpinionRule(), [], "", ""),
         (OpinionRule(), [3], "", ""),
-        (OpinionRule(), [5, 2], "opinion: disagree of p1", ""),
-        (OpinionRule(), [1], "opinion: strongly-disagree of p0", ""),
+        (OpinionRule(), [5, 2], "opinion: disagree by p1", ""),
+        (OpinionRule(), [1], "opinion: strongly-disagree by p0", ""),
         (OpinionRule(ignore=True, lowest=5), [1], "", ""),
         (OpinionRule(lowest=1), [1], "", ""),
-        (OpinionRule(lowest=4), [3], "opinion: neutral of p0", "opinion: neutral of p0"),
+        (OpinionRule(lowest=4), [3], "opinion: neutral by p0", "opinion: neutral by p0"),
         (OpinionRule(lowest=4), [4], "", ""),
         (
             OpinionRule(lowest=4), [],
-            "opinion: there is none, and agree is asked for",
-            "opinion: there is none, and agree is asked for",
+            "opinion: there is none, but agree is required",
+            "opinion: there is none, but agree is required",
         ),
     ],
 )  # fmt: skip

@@ -101,7 +101,7 @@ def test_what_is_left_says_why_it_left(fed: Site) -> None:
 def test_the_audit_tells_it_by_marking_and_number_alone(fed: Site) -> None:
     everything_is_due(fed)
     told = rows(fed, "SELECT plan, result, count FROM audit WHERE action = 'dispose'")
-    assert told == [(BRIEF, "2 objects: their disposition date has come", 0)]
+    assert told == [(BRIEF, "2 objects: their disposition date has passed", 0)]
 
 
 @pytest.mark.parametrize("again", [marked(), indicator(1, "192.0.2.1", days=-1)])

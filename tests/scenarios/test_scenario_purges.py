@@ -182,7 +182,7 @@ def test_a_person_deletes_what_waits(two: Site) -> None:
     assert purges(two) == []
     assert two.reasons() == {"expired": MANY, "wanted": 1}
     (said,) = rows(two, "SELECT result FROM audit WHERE action = 'dispose'")
-    assert said[0].startswith(f"{ALL} objects: their disposition date has come; ")
+    assert said[0].startswith(f"{ALL} objects: their disposition date has passed; ")
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def detail(site: Site, value: str) -> dict[str, str]:
 
 def test_what_one_feed_alone_claims_is_deselected_in_words(asking: Site) -> None:
     assert asking.at() == [ONE, THREE]
-    words = "1 of the 2 independent feeds that min_sources asks for claims it"
+    words = "1 of the 2 independent feeds that min_sources requires claims it"
     assert detail(asking, TWO) == {"deselected": words}
     (found,) = explain_value(asking.service, TWO)["observables"]
     reasons = [claim["reasons"]["perimeter"] for claim in found["claims"]]

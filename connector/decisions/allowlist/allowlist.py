@@ -147,7 +147,9 @@ def _read(rule: SiteRule | ExceptionRule) -> AllowValue:
 
 
 def _own_host(host: str) -> _Rule:
-    protection = Protection(BuiltinGroup.OWN_HOSTS, host, why="a host this service talks to")
+    protection = Protection(
+        BuiltinGroup.OWN_HOSTS, host, why="a host with which this service communicates"
+    )
     try:
         return _Rule(read_host(host), Scope.HOST, protection)
     except ValueError as error:

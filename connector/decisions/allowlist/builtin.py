@@ -39,14 +39,14 @@ MEANINGS: Final = MappingProxyType(
     {
         BuiltinGroup.SPECIAL_PURPOSE: "private and reserved addresses and names",
         BuiltinGroup.DOCUMENTATION: "addresses and names for documentation",
-        BuiltinGroup.PUBLIC_RESOLVERS: "name servers that everybody may ask",
-        BuiltinGroup.PUBLIC_SUFFIXES: "names below which the public registers",
-        BuiltinGroup.MAIL_PROVIDERS: "mail and file services of everybody",
-        BuiltinGroup.EMPTY_FILES: "digests of files that hold nothing",
-        BuiltinGroup.WIDE_PREFIXES: "prefixes so wide that they stop many",
-        BuiltinGroup.OWN_HOSTS: "hosts that this service and machine talk to",
+        BuiltinGroup.PUBLIC_RESOLVERS: "name servers that anyone may use",
+        BuiltinGroup.PUBLIC_SUFFIXES: "names below which the public can register",
+        BuiltinGroup.MAIL_PROVIDERS: "public mail and file services",
+        BuiltinGroup.EMPTY_FILES: "hashes of files without content",
+        BuiltinGroup.WIDE_PREFIXES: "prefixes that cover many innocent parties",
+        BuiltinGroup.OWN_HOSTS: "hosts with which this service and machine communicate",
         BuiltinGroup.SYSTEM_FILES: "file names of the operating systems",
-        BuiltinGroup.SHARED_HOSTING: "front ends that very many share; watched, not blocked",
+        BuiltinGroup.SHARED_HOSTING: "shared front ends; watched, not blocked",
         BuiltinGroup.VITAL: "log-on, updates, certificates, time, names, emergency services",
     }
 )

@@ -9,7 +9,7 @@ from connector.decisions.allowlist.url_paths import url_steps
 
 __all__ = ["Found", "NameIndex", "Names", "PageIndex", "Pages"]
 
-_BELOW: Final = "what is below it is listed"
+_BELOW: Final = "a name below it is listed"
 
 
 # An owner, the text by which it was found, and why that protects the value asked for.

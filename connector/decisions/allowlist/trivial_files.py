@@ -60,10 +60,10 @@ def trivial_digests() -> Iterator[tuple[str, str]]:
     """Yield each digest with what it is of."""
     for what, content in _contents():
         for name in _NAMES:
-            yield hashlib.new(name, content, usedforsecurity=False).hexdigest(), f"digest of {what}"
+            yield hashlib.new(name, content, usedforsecurity=False).hexdigest(), f"hash of {what}"
     for length in _HEX_LENGTHS:
         for digit in "0f":
-            yield digit * length, "digest of nothing, all digits alike"
+            yield digit * length, "hash of nothing, all digits alike"
 
 
 def _contents() -> Iterator[tuple[str, bytes]]:

@@ -129,7 +129,7 @@ def _text(kind: str, text: str) -> AllowValue:
 
 def _network(text: str) -> AllowValue:
     if "%" in text:
-        raise ValueError("has a zone, which means something on one machine only: leave it out")
+        raise ValueError("has a zone, which only has a meaning on one machine: remove it")
     try:
         network = ipaddress.ip_network(text, strict=False)
         address = ipaddress.ip_address(text.partition("/")[0])
@@ -139,9 +139,9 @@ def _network(text: str) -> AllowValue:
             "2001:db8::/32, without leading zeros or ranges"
         ) from error
     if network.prefixlen == 0:
-        raise ValueError("covers every address, so that nothing could be blocked any more")
+        raise ValueError("covers every address, so that nothing could be blocked")
     if network.network_address != address:
-        raise ValueError(f"has bits set behind its prefix: write {network}, or {address} alone")
+        raise ValueError(f"has bits set beyond its prefix: write {network}, or just {address}")
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     if mapped is not None and network.prefixlen > 96:
         return AllowValue(Kind.NETWORK, f"{mapped}/{network.prefixlen - 96}")
@@ -171,7 +171,7 @@ def _url(text: str) -> AllowValue:
 def _mail(text: str) -> AllowValue:
     local, _, domain = text.rpartition("@")
     if not local or _WILD.search(local):
-        raise ValueError(f"should be a whole address, or the domain alone: {domain}")
+        raise ValueError(f"should be a complete address, or just the domain: {domain}")
     host = domain.lower() if domain.startswith("[") else _name(domain)
     return AllowValue(Kind.MAIL, f"{local.lower()}@{host}")
 
@@ -185,7 +185,7 @@ def _name(text: str) -> str:
     plain = ".." not in text and all(map(_LABEL.fullmatch, labels))
     if len(name) > 253 or not plain or labels[-1].isdigit():
         raise ValueError(
-            "should be an address, prefix, domain, URL, e-mail address, digest or AS number, "
+            "should be an address, prefix, domain, URL, e-mail address, hash or AS number, "
             "written plainly (bad.example, not bad[.]example)"
         )
     return name

@@ -174,7 +174,7 @@ def _add_patterns(contents: Contents, listed: Warninglist, types: _Types) -> lis
 
 
 def _left_out(entry: str) -> str:
-    return f"{entry[:80]}: cannot be read, is left out"
+    return f"{entry[:80]}: cannot be read, so it is left out"
 
 
 def _add_needles(contents: Contents, entries: list[str], types: _Types, owner: int) -> None:

@@ -1,4 +1,4 @@
-"""Exceptions that people add by command, beside those of the file; what is removed is kept too."""
+"""Exceptions that people add by command, in addition to the file's; removed ones are kept."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,4 +1,4 @@
-"""The lists' side of the store: what is decided about every observable, and why, counted."""
+"""The lists' side of the store: the decision on every observable, with counted reasons."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from connector.store.tallies import LIST_TALLY, reasons_of, tallies
 from connector.store.transaction import Transaction
 
 CHUNK: Final = 4000
-_RETIRED: Final = 1 << 62  # a list that the file names no more has nothing left to consider
+_RETIRED: Final = 1 << 62  # a list that is no longer in the file has nothing left to consider
 _CLAIM_ROWS: Final = (
     f"SELECT c.observable, {CLAIM_COLUMNS} FROM claims c JOIN objects o ON o.number = c.object "  # noqa: S608 - our own columns
     "WHERE {where} ORDER BY c.observable, c.number"
@@ -48,7 +48,7 @@ Decider = Callable[[Sequence[tuple[Subject, Sequence[ClaimRow]]]], Iterable[Deci
 
 @dataclass(frozen=True, slots=True)
 class ListState:
-    """Where a list stands: what it has considered, and its latest sequence number."""
+    """The progress of a list: what it has considered, and its latest sequence number."""
 
     number: int
     seq: int
@@ -67,7 +67,7 @@ class ListStore:
         self._buckets = Buckets(database)
 
     def open(self, name: str) -> ListState:
-        """Return where a list stands; at first sight it is made."""
+        """Return the progress of a list, creating it on first use."""
         with self._db.write() as transaction:
             sql = "SELECT number FROM lists WHERE name = ?"
             number = transaction.one(sql, (name,))
@@ -171,7 +171,7 @@ class ListStore:
             if row:
                 rows.append(row)
                 missing += _missing_carrier(held, said, touched, state)
-        for number, (_observable, touched) in observables.items():  # nothing claims these any more
+        for number, (_observable, touched) in observables.items():  # these have no claims any more
             gone, held = UNCLAIMED, old.get(number)
             row = news_of(state.number, number, seq, gone, held, done, onsets, touched)
             if row:

@@ -103,7 +103,7 @@ class StagedEntries(SingleEntries):
 
 
 def _apart(written: list[WrittenLine]) -> Iterator[list[WrittenLine]]:
-    """Yield groups in which no value stands twice: a target names what it refuses by value."""
+    """Yield groups without repeated values: a target reports refused entries by value."""
     while written:
         first = {one.subject.value: one for one in reversed(written)}
         yield [one for one in written if first[one.subject.value] is one]

@@ -195,7 +195,7 @@ class Target(ABC, Generic[A]):
             yield Written(self.written(part, proposal, store), rejected)
 
     def _expect_unmoved(self, proposal: Proposal, store: Store, transaction: Transaction) -> None:
-        """What is published is the list as it is now, so that must be what the limits allowed."""
+        """Check that the current list, which will be published, is what the limits allowed."""
         if store.wanted.list_seq(transaction, proposal.state.list) != proposal.seq:
             raise ListMovedError
         self.expect_decided(proposal.listing, store, transaction)
