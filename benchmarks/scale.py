@@ -42,7 +42,7 @@ def fill(service: Service, size: int, kinds: str, seed: int = 1) -> int:
 def take(service: Service, stream: Iterator[bytes]) -> int:
     """Store a stream of objects, page by page, as a poll does; return how many there were."""
     objects, feed = service.store.objects, service.feeds["ais"].number
-    state = objects.collection(feed, "bench", "bench")
+    state = objects.runs.collection(feed, "bench", "bench")
     count = 0
     while raws := list(islice(stream, PAGE)):
         versions = [read_version(raw, "feed") for raw in raws]

@@ -96,7 +96,7 @@ def _feed_json(service: Service, feed: ConfiguredFeed) -> Json:
         offered = list(feed.feed.offered())
     except ConnectorError as failure:
         error = str(failure)
-    read = service.store.objects.cursors(feed.number)
+    read = service.store.objects.runs.cursors(feed.number)
     known = {found.key for found in offered}
     gone = [Offered(key, title, chosen=False) for key, (title, _) in read.items()]
     gaps = service.store.objects.gaps.found(everything=True)

@@ -39,7 +39,7 @@ def poll(feed: ConfiguredFeed, store: ObjectStore, now: Clock, progress: Progres
         run = CollectionRun(feed, collection, store, now, progress, tells_gap=gaps < MOST_TOLD)
         results.append(run.result())
     _tell_of_many(results)
-    withdrawn = store.drop_collections(feed.number, {found.key for found in collections})
+    withdrawn = store.runs.drop_collections(feed.number, {found.key for found in collections})
     errors = tuple(result.error for result in results if result.error is not None)
     if not errors:
         withdrawn += withdraw_deleted(feed.feed, feed.number, collections, store, now)
@@ -109,7 +109,9 @@ class CollectionRun:
             yield from self._take_staged(state)
 
     def _state(self) -> CollectionState:
-        return self.store.collection(self.feed.number, self.collection.key, self.collection.title)
+        return self.store.runs.collection(
+            self.feed.number, self.collection.key, self.collection.title
+        )
 
     def _held(self, state: CollectionState) -> Standing | None:
         """Return what an unfinished run left, where this one goes on from there."""
@@ -132,7 +134,7 @@ class CollectionRun:
         return 0 if held is None else held.pages
 
     def _begun(self, state: CollectionState) -> CollectionState:
-        return self.store.begin_run(state) if self.collection.whole else state
+        return self.store.runs.begin_run(state) if self.collection.whole else state
 
     def _admitted(
         self, received: Page, state: CollectionState, *, begun: bool

@@ -219,7 +219,7 @@ def test_a_second_search_finds_what_passed_the_door_the_moment_before(
 
 def test_pages_that_wait_are_searched_too(fed: Site) -> None:
     store = fed.service.store.objects
-    state = store.collection(1, "waiting", "waiting")
+    state = store.runs.collection(1, "waiting", "waiting")
     raw = b'{"type":"note","object_marking_refs":["' + BRIEF.encode() + b'"]}'
     store.staging.put(state.number, [raw, b"{}"], "", ended=False)
     everything_is_due(fed)

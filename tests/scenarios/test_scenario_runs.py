@@ -37,8 +37,8 @@ def poll_breaks(site: Site) -> None:
 def waiting(site: Site) -> int:
     """How many pages are set aside."""
     objects = site.service.store.objects
-    (key,) = objects.cursors(site.service.feeds["ais"].number)
-    state = objects.collection(site.service.feeds["ais"].number, key, "")
+    (key,) = objects.runs.cursors(site.service.feeds["ais"].number)
+    state = objects.runs.collection(site.service.feeds["ais"].number, key, "")
     standing = objects.staging.standing(state.number)
     return 0 if standing is None else standing.pages
 

@@ -42,7 +42,7 @@ class Hand:
 
     def __post_init__(self) -> None:
         self.feed = self.store.objects.feed_number("ais")
-        self.collection = self.store.objects.collection(self.feed, "key", "title")
+        self.collection = self.store.objects.runs.collection(self.feed, "key", "title")
 
     def give(self, *raw: bytes) -> None:
         versions = [read_version(each, "feed") for each in raw]
@@ -52,10 +52,10 @@ class Hand:
 
     def run(self, *raw: bytes) -> None:
         self.whole = True
-        self.collection = self.store.objects.begin_run(self.collection)
+        self.collection = self.store.objects.runs.begin_run(self.collection)
         self.give(*raw)
         with self.store.database.write() as transaction:
-            self.store.objects.end_run(transaction, self.collection)
+            self.store.objects.runs.end_run(transaction, self.collection)
 
     def listing(self, name: str = "") -> Listing:
         policy = ListPolicy(

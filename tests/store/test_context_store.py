@@ -74,7 +74,7 @@ WORLD: tuple[bytes, ...] = (
 
 
 def give(store: Store, feed: int, *raw: bytes) -> None:
-    state = store.objects.collection(feed, "key", "title")
+    state = store.objects.runs.collection(feed, "key", "title")
     versions = [read_version(each, "feed") for each in raw]
     store.objects.store_page(feed, state, versions, "c", whole=False, now=LATER)
 
@@ -199,14 +199,14 @@ def test_a_strangers_revocation_takes_no_word_away(store: Store) -> None:
 def test_what_leaves_its_file_takes_its_words_along_and_brings_them_back(store: Store) -> None:
     feed = store.objects.feed_number("files")
     give(store, feed, indicator(1), link(1, "indicates", FIRST, sid("malware")))
-    state = store.objects.collection(feed, "bundle", "bundle")
+    state = store.objects.runs.collection(feed, "bundle", "bundle")
     malware = [read_version(said("malware", name="Rat"), "feed")]
     store.objects.store_page(feed, state, malware, "c", whole=True, now=1, last=True)
     assert contexts(store)[FIRST][0] == [("malware", "Rat", ())]
-    state = store.objects.begin_run(state)
+    state = store.objects.runs.begin_run(state)
     store.objects.store_page(feed, state, [], "c", whole=True, now=2, last=True)
     assert contexts(store)[FIRST][0] == []
-    state = store.objects.begin_run(state)
+    state = store.objects.runs.begin_run(state)
     store.objects.store_page(feed, state, malware, "c", whole=True, now=3, last=True)
     assert contexts(store)[FIRST][0] == [("malware", "Rat", ())]
 
@@ -319,7 +319,7 @@ def test_what_a_failed_page_said_of_very_many_indicators_is_kept_when_it_comes_a
     ids = [indicator_id(number) for number in range(1, 1501)]
     give(store, feed, *(indicator(number) for number in range(1, 1501)))
     wave = said("report", name="Wave", object_refs=ids)
-    state = store.objects.collection(feed, "key", "title")
+    state = store.objects.runs.collection(feed, "key", "title")
     unfit: Any = object()  # for a cursor, so that the very last write of the page fails
     with pytest.raises(StoreError):
         store.objects.store_page(

@@ -34,7 +34,7 @@ class FeedHand:
     def __init__(self, store: Store, *, whole: bool = False) -> None:
         self.store, self.whole = store, whole
         self.number = store.objects.feed_number(f"feed-{next(_names)}")
-        self.state = store.objects.collection(self.number, "key", "title")
+        self.state = store.objects.runs.collection(self.number, "key", "title")
 
     def give(self, *raw: bytes, cursor: str = "c", now: int = _LATER) -> StoreResult:
         versions = [read_version(each, "feed") for each in raw]
@@ -44,10 +44,10 @@ class FeedHand:
 
     def run(self, *raw: bytes) -> int:
         """Give all of a whole collection in one run; return how many objects left."""
-        self.state = self.store.objects.begin_run(self.state)
+        self.state = self.store.objects.runs.begin_run(self.state)
         self.give(*raw)
         with self.store.database.write() as transaction:
-            return self.store.objects.end_run(transaction, self.state)
+            return self.store.objects.runs.end_run(transaction, self.state)
 
 
 def rows(store: Store, sql: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -85,7 +85,7 @@ def test_objects_and_cursor_are_one_transaction(store: Store) -> None:
     broken = replace(read_version(indicator(2), "feed"), claims=lambda: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         store.objects.store_page(feed.number, feed.state, [broken], "after two", whole=False, now=1)
-    assert store.objects.collection(feed.number, "key", "title").cursor == "after one"
+    assert store.objects.runs.collection(feed.number, "key", "title").cursor == "after one"
     assert len(dump(store)) == 1
 
 
@@ -302,7 +302,7 @@ def test_what_a_run_no_longer_shows_is_withdrawn_and_returns_when_shown(store: S
 def test_a_run_that_did_not_end_withdraws_nothing(store: Store) -> None:
     feed = FeedHand(store, whole=True)
     feed.run(indicator(1), indicator(2))
-    feed.state = store.objects.begin_run(feed.state)
+    feed.state = store.objects.runs.begin_run(feed.state)
     feed.give(indicator(1))
     assert state_of(store, 2) == ObjectState.CURRENT
     assert feed.run(indicator(1), indicator(2)) == 0
@@ -313,11 +313,11 @@ def test_an_object_stays_while_another_collection_shows_it(store: Store) -> None
     feed.run(indicator(1), indicator(2))
     other = FeedHand(store, whole=True)
     other.number = feed.number
-    other.state = store.objects.collection(feed.number, "other", "other")
+    other.state = store.objects.runs.collection(feed.number, "other", "other")
     other.run(indicator(1))
     assert feed.run() == 1
     assert (state_of(store, 1), state_of(store, 2)) == (ObjectState.CURRENT, ObjectState.WITHDRAWN)
-    assert store.objects.drop_collections(feed.number, {"key"}) == 1
+    assert store.objects.runs.drop_collections(feed.number, {"key"}) == 1
     assert state_of(store, 1) == ObjectState.WITHDRAWN
 
 
@@ -350,8 +350,8 @@ def test_unreadable_objects_that_leave_their_file_are_forgotten(store: Store) ->
 def test_a_cursor_of_a_collection_that_is_not_whole_is_never_dropped(store: Store) -> None:
     feed = FeedHand(store)
     feed.give(indicator(1), cursor="kept")
-    assert store.objects.drop_collections(feed.number, set()) == 0
-    assert store.objects.collection(feed.number, "key", "title").cursor == "kept"
+    assert store.objects.runs.drop_collections(feed.number, set()) == 0
+    assert store.objects.runs.collection(feed.number, "key", "title").cursor == "kept"
     assert state_of(store, 1) == ObjectState.CURRENT
 
 
@@ -681,7 +681,7 @@ def test_a_text_with_a_null_in_it_is_kept_or_not_found_and_stops_nothing(store: 
     hand.give(indicator(1, object_marking_refs=[marking]), cursor="after\0")
     store.objects.note_attempt(hand.number, 1, "the server said \0")
     assert marking not in store.markings.of(hand.number)
-    assert store.objects.cursors(hand.number)["key"][1].startswith("after")
+    assert store.objects.runs.cursors(hand.number)["key"][1].startswith("after")
     [(error,)] = rows(store, "SELECT error FROM feeds WHERE number = ?", hand.number)
     assert error.startswith("the server said ")
 

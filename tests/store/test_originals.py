@@ -62,7 +62,7 @@ def test_each_feed_has_a_dictionary_of_its_own(store: Store) -> None:
     hand.give(*RAW[:300])
     other = Hand(store)
     other.feed = store.objects.feed_number("isac")
-    other.collection = store.objects.collection(other.feed, "key", "title")
+    other.collection = store.objects.runs.collection(other.feed, "key", "title")
     other.give(*RAW[300:600])
     assert dictionaries(hand) == [(1, hand.feed), (2, other.feed)]
     assert len(originals(store, [read_version(raw, "feed").key for raw in RAW])) == 600

@@ -14,7 +14,7 @@ DAY = 86_400 * 1_000_000
 def take(
     store: Store, feed: int, *raw: bytes, most: int | None = None, cursor: str = "c"
 ) -> StoreResult:
-    state = store.objects.collection(feed, "key", "title")
+    state = store.objects.runs.collection(feed, "key", "title")
     versions = [read_version(each, "feed") for each in raw]
     return store.objects.store_page(feed, state, versions, cursor, whole=False, now=NOW, most=most)
 
@@ -59,12 +59,12 @@ def test_a_full_feed_keeps_its_cursor_before_what_it_did_not_take(store: Store) 
     page = [indicator(3), indicator(1, modified=3), indicator(4), indicator(3)]
     stored = take(store, feed, *page, most=2, cursor="second")
     assert (stored.new, stored.updated, stored.refused) == (0, 1, 3)
-    assert store.objects.cursors(feed) == {"key": ("title", "first")}
+    assert store.objects.runs.cursors(feed) == {"key": ("title", "first")}
     stored = take(store, feed, *page, most=3, cursor="second")
     assert (stored.new, stored.refused) == (1, 1)
     stored = take(store, feed, *page, most=4, cursor="second")
     assert (stored.new, stored.refused) == (1, 0)
-    assert store.objects.cursors(feed) == {"key": ("title", "second")}
+    assert store.objects.runs.cursors(feed) == {"key": ("title", "second")}
 
 
 def test_an_alarm_is_news_once_and_its_words_stay_new(store: Store) -> None:

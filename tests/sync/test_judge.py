@@ -49,7 +49,7 @@ class Bench:
 
     def receive(self, number: int, *markings: str, **fields: Any) -> ClaimRow:
         """Take in an indicator of the first feed; return the claim that it makes."""
-        collection = self.store.objects.collection(self.feeds[0], "key", "title")
+        collection = self.store.objects.runs.collection(self.feeds[0], "key", "title")
         raw = indicator(number, object_marking_refs=list(markings), **fields)
         versions = [read_version(raw, "ais")]
         self.store.objects.store_page(

@@ -5,6 +5,7 @@ wins by `(id, modified)`; a revocation is for ever (STIX 2.1 section 3.6).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any, Final
 
@@ -17,8 +18,10 @@ from connector.store.change_times import note_changes
 from connector.store.database import Database, blob, marks, numbers, parts
 from connector.store.feeds.alarms import Alarms
 from connector.store.feeds.arrivals import Arrivals, StoreResult
+from connector.store.feeds.claims import ClaimRows
 from connector.store.feeds.compression import Codec
-from connector.store.feeds.definitions import BY_CURSOR, ShownIn
+from connector.store.feeds.context import ContextRows
+from connector.store.feeds.definitions import BY_CURSOR, Definitions, ShownIn
 from connector.store.feeds.disputes import keep_disputes
 from connector.store.feeds.gaps import Gaps
 from connector.store.feeds.habits import Habits
@@ -36,19 +39,27 @@ _MOST_PRODUCERS: Final = 100
 _MOST_STIRRED: Final = 50_000
 
 
-class ObjectStore(Runs):
+class ObjectStore:
     """Stores pages of objects; one per process."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database)
+        self._db = database
+        self.definitions = Definitions(database)
+        self._claims = ClaimRows(database)
+        self._context = ContextRows(database, self._claims)
+        self.runs = Runs(database, self.definitions, self._claims, self._context)
         self.gaps = Gaps(database)
         self.staging = Staging(database)
-        self.inventories = Inventories(database, self)
+        self.inventories = Inventories(database, self.runs)
         self.habits = Habits(database)
         self.alarms = Alarms(database)
         self._traits: Interned[IndicatorAttributes] = Interned("attributes")
-        self.disposals = Disposals(database, self, self._traits, self._claims, self._context)
+        self.disposals = Disposals(database, self.runs, self._traits, self._claims, self._context)
         self._codecs = FeedCodecs()
+
+    def reading(self) -> AbstractContextManager[Transaction]:
+        """Return a transaction that reads one consistent snapshot."""
+        return self._db.read()
 
     def feed_number(self, name: str) -> int:
         """Return the feed's number, assigned on first use and kept for good."""
@@ -86,11 +97,11 @@ class ObjectStore(Runs):
             self.habits.note(transaction, page)
             count_notes(transaction, feed, page.claims.values())
             if whole:
-                self.remember_members(transaction, collection, page.members)
+                self.runs.remember_members(transaction, collection, page.members)
             if whole and last:
-                page.stored.withdrawn = self.end_run(transaction, collection)
+                page.stored.withdrawn = self.runs.end_run(transaction, collection)
             if not stays and not page.stored.refused:
-                self.move_cursor(transaction, collection, cursor)
+                self.runs.move_cursor(transaction, collection, cursor)
             if page.stored.new:
                 sql = "UPDATE feeds SET objects = objects + ? WHERE number = ?"
                 transaction.run(sql, (page.stored.new, feed))

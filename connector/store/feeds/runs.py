@@ -5,7 +5,6 @@ is withdrawn.
 """
 
 from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,15 +34,13 @@ class CollectionState:
 class Runs:
     """Keeps cursors and members of collections, and withdraws what left them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, definitions: Definitions, claims: ClaimRows, context: ContextRows
+    ) -> None:
         self._db = database
-        self.definitions = Definitions(database)
-        self._claims = ClaimRows(database)
-        self._context = ContextRows(database, self._claims)
-
-    def reading(self) -> AbstractContextManager[Transaction]:
-        """Return a transaction that reads one consistent snapshot."""
-        return self._db.read()
+        self._definitions = definitions
+        self._claims = claims
+        self._context = context
 
     def collection(self, feed: int, key: str, title: str) -> CollectionState:
         """Return the progress of a collection, by its key."""
@@ -97,7 +94,7 @@ class Runs:
         rows = transaction.rows(sql, (collection.number, collection.run))
         feed = self._feed_of(transaction, collection.number)
         shown = ShownIn(collection.number, collection.run)
-        self.definitions.end_run(transaction, feed, shown)
+        self._definitions.end_run(transaction, feed, shown)
         return self._leave(transaction, feed, collection.number, [row[0] for row in rows])
 
     def _feed_of(self, transaction: Transaction, collection: int) -> int:
@@ -112,7 +109,7 @@ class Runs:
             for number, key, run in transaction.rows(sql, (feed,)):
                 if key in present:
                     continue
-                self.definitions.end_run(transaction, feed, ShownIn(number, run + 1))
+                self._definitions.end_run(transaction, feed, ShownIn(number, run + 1))
                 rows = transaction.rows(
                     "SELECT object FROM members WHERE collection = ?", (number,)
                 )
@@ -129,7 +126,7 @@ class Runs:
         """Withdraw objects that a feed's source no longer has; return how many were in force."""
         if not gone:
             return 0
-        self.definitions.take_back(transaction, feed, self._markings_among(transaction, gone))
+        self._definitions.take_back(transaction, feed, self._markings_among(transaction, gone))
         touched = self._claims.next_change(transaction)
         return sum(self._withdraw(transaction, feed, part, touched) for part in parts(gone))
 
@@ -138,7 +135,7 @@ class Runs:
         if not returned:
             return
         refs = self._markings_among(transaction, returned)
-        self.definitions.take_back(transaction, feed, refs, back=True)
+        self._definitions.take_back(transaction, feed, refs, back=True)
         touched = self._claims.next_change(transaction)
         for part in parts(returned):
             sql = (
