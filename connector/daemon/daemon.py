@@ -33,7 +33,7 @@ _AGAIN_SECONDS: Final = 60
 
 
 class Daemon:
-    """Runs one configuration after another until it is told to end."""
+    """Runs one configuration after another until it is asked to stop."""
 
     def __init__(
         self,

@@ -129,7 +129,7 @@ class Stage:
     def _run(self, daemon: Daemon, loaded: Loaded) -> None:
         try:
             daemon.run(loaded)
-        except BaseException as error:  # noqa: BLE001 - raised again where the demo is told
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread of the screen
             self.failure = error
 
     @property

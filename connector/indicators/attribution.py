@@ -45,7 +45,7 @@ def context_of(
     frontier: list[tuple[bytes, frozenset[str]]] = [(start, frozenset())]
     for depth in range(DEEPEST):
         reached: list[tuple[bytes, frozenset[str]]] = []
-        for key, borne in frontier:
+        for key, path_markings in frontier:
             for step in sorted(steps(key)):
                 placed = nodes(step.target)
                 if step.link in (Link.JUDGED, Link.SIGHTED):
@@ -56,7 +56,7 @@ def context_of(
                     else:
                         sighted = max([sighted or 0, *(each.at for each in placed)])
                     continue
-                path = borne | _bears(step.markings)
+                path = path_markings | _refs_of(step.markings)
                 for each in placed:
                     words |= _words(each, step.link, path)
                 if (
@@ -65,19 +65,19 @@ def context_of(
                     and len(seen) < _MOST_STEPS
                 ):
                     seen.add(step.target)
-                    through = [_bears(each.markings) for each in placed]
+                    through = [_refs_of(each.markings) for each in placed]
                     reached.append((step.target, path.union(*through)))
         frontier = reached
     return Context(tuple(sorted(words)[:_MOST_WORDS]), _opinions(judged)), sighted or None
 
 
-def _bears(markings: tuple[str, ...]) -> frozenset[str]:
+def _refs_of(markings: tuple[str, ...]) -> frozenset[str]:
     """Return the markings; an object without any has the one that the configuration assumes."""
     return frozenset(markings or (UNMARKED,))
 
 
 def _words(node: ContextNode, link: int, path: frozenset[str]) -> set[Word]:
-    marks = tuple(sorted(path | _bears(node.markings)))
+    marks = tuple(sorted(path | _refs_of(node.markings)))
     if link == Link.TARGETS:  # the location of victims is not that of the actor
         return {Word("sector", sector, (), marks) for sector in node.sectors}
     words = {Word("country", at, (), marks) for at in node.countries[:1]}

@@ -190,8 +190,8 @@ def _clean(words: Iterable[str]) -> tuple[str, ...]:
 def _markings(body: _Body) -> tuple[str, ...]:
     """Return all markings; one on a part counts for the whole, as we show no part alone."""
     partly = (part.marking_ref for part in body.granular_markings or ())
-    borne = {*(body.object_marking_refs or ()), *(ref for ref in partly if ref)}
-    return tuple(sorted(ref if ref.startswith(_MARKING) else _NO_MARKING for ref in borne))
+    refs = {*(body.object_marking_refs or ()), *(ref for ref in partly if ref)}
+    return tuple(sorted(ref if ref.startswith(_MARKING) else _NO_MARKING for ref in refs))
 
 
 def _edges(body: _Body) -> Iterator[Edge]:

@@ -15,9 +15,9 @@ from connector.store.feeds.markings import FeedMarkings
 _AT_ONCE: Final = 50
 
 
-def missing(borne: Collection[str], known: FeedMarkings) -> set[str]:
+def missing(refs: Collection[str], known: FeedMarkings) -> set[str]:
     """Return the markings that nobody defined; each restricts most until somebody does."""
-    return {ref for ref in borne if tlp_of_id(ref) is None and ref not in known}
+    return {ref for ref in refs if tlp_of_id(ref) is None and ref not in known}
 
 
 def ask_for(refs: Collection[str], feed: Feed[Any], door: Door, now: int) -> Iterator[Intake]:

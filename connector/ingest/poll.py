@@ -48,7 +48,7 @@ def poll(feed: ConfiguredFeed, store: ObjectStore, now: Clock, progress: Progres
 
 
 def _tell_of_many(results: list[CollectionResult]) -> None:
-    """Tell of gaps beyond those told one by one, and of runs that were not finished."""
+    """Report gaps beyond those reported one by one, and runs that were not finished."""
     gaps = sum(result.gap for result in results)
     if gaps > MOST_TOLD:
         log.warning("feed.gaps", collections=gaps, what="`connector status` lists them")

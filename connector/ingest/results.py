@@ -19,7 +19,7 @@ class Intake:
     """What was taken in, and what follows from it; that of several pages adds up.
 
     `faults` say of the first `unreadable` objects what is wrong; `off_scale` counts confidences.
-    `borne` are the markings that objects bear, `defined` those that were defined; `spilled` says
+    `marking_refs` are the markings of objects, `defined` those that were defined; `spilled` says
     of classified markings why what bears them was kept out.
     """
 
@@ -33,7 +33,7 @@ class Intake:
     unreadable: int = 0
     off_scale: int = 0
     faults: tuple[str, ...] = ()
-    borne: frozenset[str] = frozenset()
+    marking_refs: frozenset[str] = frozenset()
     defined: frozenset[str] = frozenset()
     spilled: Mapping[str, str] = field(default_factory=dict)
 
@@ -43,7 +43,7 @@ class Intake:
         return cls(
             new=result.new, updated=result.updated, revoked=result.revoked,
             withdrawn=result.withdrawn, quarantined=result.quarantined, refused=result.refused,
-            borne=frozenset(result.borne), defined=frozenset(result.markings),
+            marking_refs=frozenset(result.marking_refs), defined=frozenset(result.markings),
         )  # fmt: skip
 
     @classmethod
@@ -54,7 +54,7 @@ class Intake:
         return cls(
             **numbers,
             faults=tuple(fault for part in parts for fault in part.faults)[:MOST_TOLD],
-            borne=frozenset().union(*(part.borne for part in parts)),
+            marking_refs=frozenset().union(*(part.marking_refs for part in parts)),
             defined=frozenset().union(*(part.defined for part in parts)),
             spilled={ref: why for part in parts for ref, why in part.spilled.items()},
         )

@@ -42,10 +42,10 @@ class Door:
         closed = self._closed(page.objects, now)
         if not closed:
             return page, {}
-        borne = [closed.keys() & markings_in(raw) for raw in page.objects]
-        held = self._held([raw for raw, refs in zip(page.objects, borne, strict=True) if refs])
+        named = [closed.keys() & markings_in(raw) for raw in page.objects]
+        held = self._held([raw for raw, refs in zip(page.objects, named, strict=True) if refs])
         kept, away = [], []
-        for raw, refs in zip(page.objects, borne, strict=True):
+        for raw, refs in zip(page.objects, named, strict=True):
             (away.append(refs) if refs and raw not in held else kept.append(raw))
         spilled = self._turned_away(closed, away) if away else {}
         return replace(page, objects=kept), spilled
@@ -55,8 +55,8 @@ class Door:
         with self.store.reading() as transaction:
             if not disposals.closed(transaction, self.feed, None, now):
                 return {}
-            borne = {ref for raw in objects for ref in markings_in(raw)}
-            return disposals.closed(transaction, self.feed, borne, now)
+            refs = {ref for raw in objects for ref in markings_in(raw)}
+            return disposals.closed(transaction, self.feed, refs, now)
 
     def _held(self, doubted: Sequence[bytes]) -> set[bytes]:
         ids = {raw: _id_of(raw) for raw in doubted}

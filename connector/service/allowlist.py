@@ -52,7 +52,7 @@ class AllowlistInForce:
         """Resolve our own hosts when it is due; return whether their addresses changed."""
         if self._hosts is None or not self._hosts.refresh(now):
             return False
-        if self._held is not None:  # the first look changes nothing that anybody was told
+        if self._held is not None:  # the first look changes no answer that was given
             self._make_again()
             log.info("allowlist.hosts_changed", hosts=len(self._hosts.hosts))
         return True

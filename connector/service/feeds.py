@@ -99,7 +99,7 @@ class Feeds(Mapping[str, ConfiguredFeed]):
         self._take_up(feed, polled.intake)
         self._lists.take_up_producers()
         polled.raise_error()
-        for found in self._missing_markings(feed, polled.intake.borne):
+        for found in self._missing_markings(feed, polled.intake.marking_refs):
             self._take_up(feed, found)
         return polled.intake
 
@@ -114,9 +114,11 @@ class Feeds(Mapping[str, ConfiguredFeed]):
         if intake.spilled:
             self.dispose()
 
-    def _missing_markings(self, feed: ConfiguredFeed, borne: frozenset[str]) -> Iterator[Intake]:
+    def _missing_markings(
+        self, feed: ConfiguredFeed, marking_refs: frozenset[str]
+    ) -> Iterator[Intake]:
         """Request markings that are missing for the objects that have them."""
-        wanted = self._missing.get(feed.name, set()) | borne
+        wanted = self._missing.get(feed.name, set()) | marking_refs
         refs = missing(wanted, self._store.markings.of(feed.number))
         self._missing[feed.name] = refs
         door = Door(self._store.objects, feed.number)

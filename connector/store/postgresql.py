@@ -187,7 +187,7 @@ def _first_line(error: SQLAlchemyError) -> str:
 
 def _let_no_text_fail(connection: Any, _record: object) -> None:
     """Replace what PostgreSQL cannot hold in a server's words, or in a feed's id."""
-    from psycopg.types.string import StrDumperUnknown  # noqa: PLC0415 - an extra, told if missing
+    from psycopg.types.string import StrDumperUnknown  # noqa: PLC0415 - an extra; its absence is reported
 
     class Text(StrDumperUnknown):
         def dump(self, obj: str) -> Any:

@@ -42,7 +42,7 @@ class FeedRow:
 
 @dataclass(frozen=True, slots=True)
 class PurgeRow:
-    """How many objects bear a marking that lets us hold them no longer, and wait since when."""
+    """How many objects have a marking that no longer lets us hold them, waiting since when."""
 
     marking: str
     objects: int
@@ -181,7 +181,7 @@ def beyond_share(transaction: Transaction, output: OutputRow) -> dict[int, int]:
 def output_reasons(
     transaction: Transaction, output: OutputRow, listed: Mapping[Reason, int]
 ) -> dict[Reason, int]:
-    """Return the buckets of an output: its list's, with what is wanted told apart."""
+    """Return the buckets of an output: its list's, with the wanted ones split by their outcome."""
     reasons = dict(listed)
     wanted = reasons.pop(Reason.WANTED, 0)
     for mark, count in _marks_of_wanted(transaction, output).items():
@@ -229,7 +229,7 @@ def find_observables(transaction: Transaction, keys: Sequence[bytes]) -> dict[in
 
 
 def observables_of_object(transaction: Transaction, key: bytes) -> dict[int, Subject]:
-    """Return the observables that an object claims, and the rule it bears."""
+    """Return the observables that an object claims, and its rule."""
     sql = (
         "SELECT b.number, b.type, b.value FROM objects o JOIN claims c ON c.object = o.number "
         "JOIN observables b ON b.number = c.observable WHERE o.key = ?"

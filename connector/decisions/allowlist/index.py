@@ -67,7 +67,7 @@ class AllowIndex:
         self._asks = {kind: tuple(self._asks_of(kind)) for kind in ObservableType}
 
     def _ranges(self, spans: list[Span], scope: Scope) -> Ranges:
-        """Return an index of spans; where they overlap, the longest lasting are told.
+        """Return an index of spans; where they overlap, it names the longest lasting.
 
         Of those it is the narrowest, as a person means just it; of shared networks the widest.
         """
@@ -85,7 +85,7 @@ class AllowIndex:
         for ask in self._asks.get(observable.type, ()):
             for owner, entry, why in ask(observable):
                 protection = self._owners[owner]
-                if not protection.value:  # of a list it is told what was found
+                if not protection.value:  # for a list, name what was found
                     protection = replace(protection, value=entry, why=why or protection.why)
                 best = lasting(best, protection)
                 if best is not None and best.until is None:
@@ -93,7 +93,7 @@ class AllowIndex:
         return best
 
     def _asks_of(self, kind: ObservableType) -> Iterator[_Ask]:
-        """Yield the look-ups for a type, in the order in which what they find is told."""
+        """Yield the look-ups for a type, in the order in which their finds are named."""
         yield from self._asks_by_place(kind)
         if kind in self._texts:
             yield self._of_text
@@ -206,7 +206,7 @@ class AllowIndex:
             yield owner, observable.value, why
 
     def _of_mail_host(self, observable: Observable) -> Iterable[Found]:
-        """Look the host of an address up; with a wildcard it stands for its whole domain."""
+        """Look the host of an address up; with a wildcard it means its whole domain."""
         host = observable.value.lower().rpartition("@")[2]
         if host.startswith("["):
             return self._at_host(host.strip("[]").removeprefix("ipv6:"))

@@ -35,7 +35,7 @@ def kept_hosts(file: str) -> Iterator[KeptHost]:
 
 
 def parse_kept_hosts(file: str, lines: Iterable[str]) -> Iterator[KeptHost]:
-    """Yield the hosts of lines; raise ValueError for a line that stands in no section."""
+    """Yield the hosts of lines; raise ValueError for a line outside of all sections."""
     why = source = ""
     for number, line in enumerate(lines, start=1):
         if not line or line.startswith("#"):
@@ -47,7 +47,7 @@ def parse_kept_hosts(file: str, lines: Iterable[str]) -> Iterator[KeptHost]:
             why, source = section.groups()
             continue
         if not source:
-            raise ValueError(f"{file}:{number}: stands below no document that says why")
+            raise ValueError(f"{file}:{number}: is below no document that says why")
         for word in line.split():
             scope = _SCOPES.get(word[0])
             yield KeptHost(word[1:] if scope else word, scope or Scope.TREE, why, source)

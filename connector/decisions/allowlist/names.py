@@ -59,7 +59,7 @@ class Names:
 
 
 class NameIndex:
-    """Finds the owners of names, in the order in which they are told."""
+    """Finds the owners of names, in the order in which they are named."""
 
     __slots__ = ("_above", "_at_host", "_mailboxes", "_none_known", "_stopped")
 

@@ -1,4 +1,4 @@
-"""Names that files of the operating systems bear: a name alone says nothing of who runs them."""
+"""Names of files of the operating systems: a name alone does not say who runs it."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""What stands in an allowlist: values read into the form that the index looks up.
+"""The entries of an allowlist: values read into the form that the index looks up.
 
 `read_allow_value` takes one value of a person, a site's file or the built-in groups, tells by
 itself what it is, and says what is wrong with it. `read_host` takes one of an option. The entries
@@ -110,7 +110,7 @@ def read_allow_value(text: str) -> AllowValue:
 
 
 def read_host(text: str) -> AllowValue:
-    """Read a host as it stands in options: name, address, prefix, host and port, or URL."""
+    """Read a host as options give it: name, address, prefix, host and port, or URL."""
     try:
         value = read_allow_value(text)
     except ValueError:

@@ -10,7 +10,7 @@ from connector.indicators.markings.definition import KnownMarking, find_marking
 from connector.indicators.markings.tlp import PartMarking, audience_limit
 from connector.model import Audience, Tlp
 
-__all__ = ["AppliedMarking", "Viewer", "all_refs", "bear", "decisive_refs", "roots"]
+__all__ = ["AppliedMarking", "Viewer", "all_refs", "apply_marking", "decisive_refs", "roots"]
 
 # Nobody can block half a pattern, so a marking on one of these applies to the whole entry.
 _DECISIVE: Final = frozenset(("pattern", "name", "*"))
@@ -41,7 +41,9 @@ class AppliedMarking(NamedTuple):
     judgement: Judgement | None
 
 
-def bear(ref: str, known: Mapping[str, KnownMarking], viewer: Viewer, now: int) -> AppliedMarking:
+def apply_marking(
+    ref: str, known: Mapping[str, KnownMarking], viewer: Viewer, now: int
+) -> AppliedMarking:
     """Return a marking by its id, judged."""
     marking = find_marking(ref, known)
     if marking is None or marking.acs is None:

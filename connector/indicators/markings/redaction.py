@@ -54,7 +54,7 @@ _PARTS: Final[Mapping[str, tuple[Part, ...]]] = MappingProxyType(
 def redactions(
     whole: Sequence[AppliedMarking],
     granular: Sequence[PartMarking],
-    borne: Mapping[str, AppliedMarking],
+    applied: Mapping[str, AppliedMarking],
     viewer: Viewer,
     producer: Collection[str] | None,
 ) -> dict[Part, str]:
@@ -64,7 +64,7 @@ def redactions(
         for part, why in _hidden_by(one):
             hidden.setdefault(part, why)
     for marked in granular:
-        if marked.marking_ref is None or not (why := _closed(borne[marked.marking_ref], viewer)):
+        if marked.marking_ref is None or not (why := _closed(applied[marked.marking_ref], viewer)):
             continue
         for root in roots(marked):
             for part in _PARTS.get(root, ()):

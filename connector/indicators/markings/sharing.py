@@ -14,7 +14,7 @@ from connector.indicators.markings.applied import (
     AppliedMarking,
     Viewer,
     all_refs,
-    bear,
+    apply_marking,
     decisive_refs,
 )
 from connector.indicators.markings.definition import KnownMarking, spilling
@@ -88,23 +88,23 @@ def combine(
     object with an ACS marking is then withheld from others, unless it says itself that it may be
     shared. `now` is in microseconds since 1970. Unresolved means red, and watch at most.
     """
-    borne = {ref: bear(ref, known, viewer, now) for ref in all_refs(refs, granular)}
-    whole = [borne[ref] for ref in dict.fromkeys((*refs, *decisive_refs(granular)))]
+    applied = {ref: apply_marking(ref, known, viewer, now) for ref in all_refs(refs, granular)}
+    whole = [applied[ref] for ref in dict.fromkeys((*refs, *decisive_refs(granular)))]
     level, level_why = level_of([one.ref for one in whole], (), _levels(whole), unmarked)
     notes = _contradictions(level, whole)
     if notes:
         level, level_why = Tlp.GREEN, f"{Tlp.GREEN.label}: {notes[0]}"
     use, use_why = max((_use(one) for one in whole), default=(Use.PERMIT, ""))
-    turns = [one.judgement.until for one in borne.values() if one.judgement is not None]
+    turns = [one.judgement.until for one in applied.values() if one.judgement is not None]
     return Sharing(
         level=level,
         level_why=level_why,
         use=use,
         use_why=use_why,
         withheld=tuple(_withheld(level, level_why, whole, viewer, labels, producer)),
-        hidden=MappingProxyType(redactions(whole, granular, borne, viewer, producer)),
-        spill=spilling(borne, known),
-        expired=_expired(borne.values()),
+        hidden=MappingProxyType(redactions(whole, granular, applied, viewer, producer)),
+        spill=spilling(applied, known),
+        expired=_expired(applied.values()),
         until=min((turn for turn in turns if turn is not None), default=None),
         notes=notes,
     )
@@ -177,8 +177,8 @@ def is_proprietary(label: str) -> bool:
     return flagged or (word.startswith(CONSENT) and word.endswith("proprietary"))
 
 
-def _expired(borne: Collection[AppliedMarking]) -> str:
-    for one in borne:
+def _expired(applied: Collection[AppliedMarking]) -> str:
+    for one in applied:
         if one.judgement is not None and one.judgement.expired:
             return f"{one.ref} (ACS): its disposition date has passed"
     return ""

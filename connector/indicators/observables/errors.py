@@ -10,7 +10,7 @@ class UnfitValueError(ValueError):
 
 
 class WildcardError(UnfitValueError):
-    """A value stands for several, in a form without one common meaning."""
+    """A value means several, in a form without one common meaning."""
 
 
 def shown(text: str) -> str:

@@ -31,7 +31,7 @@ class StoreResult:
     quarantined: int = 0
     refused: int = 0
     """New objects that were not taken because the feed is full."""
-    borne: set[str] = field(default_factory=set)
+    marking_refs: set[str] = field(default_factory=set)
     """The markings of the page's objects."""
     markings: set[str] = field(default_factory=set)
     """The marking definitions in the page."""

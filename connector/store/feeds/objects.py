@@ -125,7 +125,9 @@ class ObjectStore:
         coming = iter(self._that_may_be_held(transaction, feed, versions, now))
         while part := list(islice(coming, READ_AT_ONCE)):
             self._sort_part(transaction, part, page, shown)
-        page.stored.borne.update(*(_borne(attributes) for attributes in page.attributes))
+        page.stored.marking_refs.update(
+            *(_marking_refs(attributes) for attributes in page.attributes)
+        )
         return page
 
     def _that_may_be_held(
@@ -135,8 +137,8 @@ class ObjectStore:
         if not self.disposals.closed(transaction, feed, None, now, spills=True):
             return versions
         coming = list(versions)
-        borne = {ref for version in coming for ref in markings_in(version.raw)}
-        spills = self.disposals.closed(transaction, feed, borne, now, spills=True).keys()
+        marking_refs = {ref for version in coming for ref in markings_in(version.raw)}
+        spills = self.disposals.closed(transaction, feed, marking_refs, now, spills=True).keys()
         doubted = [each for each in coming if not spills.isdisjoint(markings_in(each.raw))]
         held = self.disposals.holds(transaction, feed, [each.key for each in doubted])
         gone = {id(each) for each in doubted if each.key not in held}
@@ -218,9 +220,9 @@ class ObjectStore:
         dictionary, pack = page.dictionary, page.codec.pack
         rows = [
             (number, feed, blob(version.key), version.state, version.modified, version.valid_from,
-             version.valid_until, version.confidence, borne, now, dictionary,
+             version.valid_until, version.confidence, interned, now, dictionary,
              blob(pack(version.raw)))
-            for number, version, borne in zip(given, part, attributes, strict=True)
+            for number, version, interned in zip(given, part, attributes, strict=True)
         ]  # fmt: skip
         inserted = transaction.many(
             "INSERT INTO objects (number, feed, key, state, modified, valid_from, valid_until, "
@@ -309,11 +311,11 @@ class ObjectStore:
         said = " OR ".join(f"substr(body, 1, {len(head)}) = ?" for head in heads)
         with self._db.write() as transaction:
             sql = f"SELECT number FROM attributes WHERE {said} LIMIT {_MOST_STIRRED + 1}"  # noqa: S608 - only marks and numbers
-            borne = [row[0] for row in transaction.rows(sql, heads)]
-            if len(borne) > _MOST_STIRRED:
+            interned = [row[0] for row in transaction.rows(sql, heads)]
+            if len(interned) > _MOST_STIRRED:
                 return False
             limit = f"LIMIT {_MOST_STIRRED + 1}"
-            sql = f"SELECT number FROM objects WHERE attributes IN ({numbers(borne)}) {limit}"  # noqa: S608 - only numbers
+            sql = f"SELECT number FROM objects WHERE attributes IN ({numbers(interned)}) {limit}"  # noqa: S608 - only numbers
             objects = [row[0] for row in transaction.rows(sql)]
             if len(objects) > _MOST_STIRRED:
                 return False
@@ -340,6 +342,6 @@ class ObjectStore:
                 transaction.run(sql, (now, feed))
 
 
-def _borne(attributes: IndicatorAttributes) -> Iterator[str]:
+def _marking_refs(attributes: IndicatorAttributes) -> Iterator[str]:
     yield from attributes.markings
     yield from (ref for ref, _selectors in attributes.partly)

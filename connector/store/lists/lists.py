@@ -243,7 +243,7 @@ class ListStore:
         return reasons_of(found)
 
     def retire(self, names: Collection[str]) -> list[str]:
-        """Forget what lists hold that the file names no more; return those it was done for.
+        """Forget the entries of lists that the file no longer names; return these lists.
 
         Number and sequence stay: to an output that carries such a list again, all of it is news,
         and so is what it left there and the list no longer knows.

@@ -53,8 +53,8 @@ class PlanStateError(ConnectorError):
     """A plan cannot make this transition."""
 
     def __init__(self, plan_id: str, state: PlanState | None, asked: PlanState) -> None:
-        stands = "was never held" if state is None else f"is {state}"
-        super().__init__(f"plan {plan_id} {stands}, so it cannot become {asked}")
+        now = "was never held" if state is None else f"is {state}"
+        super().__init__(f"plan {plan_id} {now}, so it cannot become {asked}")
         self.state = state
 
 

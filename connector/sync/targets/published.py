@@ -85,7 +85,7 @@ class PublishedRules(Target[RuleAdapter[Settings]]):
         """Return whether the list is whole, and knows the rules as they are now.
 
         A rule's text is read when it is written: a version that the list has not considered yet
-        may bear a marking that withholds it.
+        may have a marking that withholds it.
         """
         whole = super().is_decided(listing, store, transaction)
         return whole and store.wanted.rules_are_decided(transaction, listing.number)
