@@ -70,7 +70,7 @@ class Bench:
     def context(self, *words: Word) -> int:
         """Return the number of a context that says this."""
         with self.store.database.write() as transaction:
-            interned: Interned[Context] = Interned(self.store.database, "contexts")
+            interned: Interned[Context] = Interned("contexts")
             (number,) = interned.of(transaction, {Context(words)}).values()
         return number
 
