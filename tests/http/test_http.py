@@ -103,7 +103,7 @@ def test_proves_who_we_are(
         ({"key": SECRET}, "auth.key: needs auth.header"),
         ({"password": SECRET}, "auth.password: needs auth.username"),
         ({"client_key": SECRET}, "auth.client_key: needs auth.client_cert"),
-        ({"token": "line\nbreak"}, "auth.token: holds characters"),
+        ({"token": "line\nbreak"}, "auth.token: contains characters"),
         ({"client_cert": "no pem"}, "both in PEM form"),
     ],
 )
