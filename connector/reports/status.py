@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from connector.decisions.plan import violations
 from connector.ingest.alarms import FULL
@@ -42,80 +42,111 @@ def defang(value: str) -> str:
     return value.replace("://", "[://]").replace(".", "[.]").replace("@", "[@]")
 
 
-def status(service: Service) -> Json:
-    """Return feeds, lists and outputs with their freshness and reasons."""
-    database, now = service.store.database, service.now()
-    with database.read() as transaction:
+class _Facts(NamedTuple):
+    """What the state says, read in one snapshot; by the name of a feed, list or output."""
+
+    claims: int
+    feeds: Mapping[str, FeedRow]
+    notes: Mapping[str, dict[str, int]]
+    purges: Mapping[str, list[PurgeRow]]
+    reasons: Mapping[str, dict[Reason, int]]
+    decided: Mapping[str, int | None]
+    suppressed: Mapping[str, dict[str, int]]
+    outputs: Mapping[str, OutputRow]
+    output_reasons: Mapping[str, dict[Reason, int]]
+    times: Mapping[str, dict[int, dict[Reason, Histogram]]]
+    there: Mapping[str, int]
+    beyond: Counter[int]
+    """How many entries of each feed, by its number, are over its share."""
+
+
+def _facts(service: Service) -> _Facts:
+    with service.store.database.read() as transaction:
         claims = questions.claim_count(transaction)
-        feeds = questions.feed_rows(transaction)
         outputs = questions.output_rows(transaction)
+        configured = {name: row for name, row in outputs.items() if name in service.outputs}
         reasons = {
             name: questions.list_reasons(transaction, listing.number, claims)
             for name, listing in service.lists.items()
         }
-        decided = questions.decided_at(transaction)
-        suppressed = {
-            name: questions.suppressed(transaction, listing.number)
-            for name, listing in service.lists.items()
-        }
-        output_reasons = {
-            name: questions.output_reasons(
-                transaction, outputs[name], reasons[output.listing.policy.name]
-            )
-            for name, output in service.outputs.items()
-            if name in outputs
-        }
-        notes = {name: notes_of(transaction, feed.number) for name, feed in service.feeds.items()}
-        purges = {
-            name: questions.purges_waiting(transaction, feed.number)
-            for name, feed in service.feeds.items()
-        }
-        times = {
-            name: {kind: times_of(transaction, kind, row.number) for kind in _TIMES}
-            for name, row in outputs.items()
-        }
+        numbers = {name: feed.number for name, feed in service.feeds.items()}
         beyond: Counter[int] = Counter()
-        for name, row in outputs.items():
-            if name in service.outputs:
-                beyond.update(questions.beyond_share(transaction, row))
-        there = {name: questions.entries_there(transaction, row) for name, row in outputs.items()}
+        for row in configured.values():
+            beyond.update(questions.beyond_share(transaction, row))
+        return _Facts(
+            claims=claims,
+            feeds=questions.feed_rows(transaction),
+            notes={name: notes_of(transaction, number) for name, number in numbers.items()},
+            purges={
+                name: questions.purges_waiting(transaction, number)
+                for name, number in numbers.items()
+            },
+            reasons=reasons,
+            decided=questions.decided_at(transaction),
+            suppressed={
+                name: questions.suppressed(transaction, listing.number)
+                for name, listing in service.lists.items()
+            },
+            outputs=outputs,
+            output_reasons={
+                name: questions.output_reasons(
+                    transaction, row, reasons[service.outputs[name].listing.policy.name]
+                )
+                for name, row in configured.items()
+            },
+            times={
+                name: {kind: times_of(transaction, kind, row.number) for kind in _TIMES}
+                for name, row in outputs.items()
+            },
+            there={
+                name: questions.entries_there(transaction, row) for name, row in outputs.items()
+            },
+            beyond=beyond,
+        )
+
+
+def status(service: Service) -> Json:
+    """Return feeds, lists and outputs with their freshness and reasons."""
+    facts, now = _facts(service), service.now()
     gaps = service.store.objects.gaps.found()
     alarms = service.store.objects.alarms.found()
     return {
         "feeds": [
             {
-                **_feed_json(service, name, feeds.get(name), gaps, notes[name], now, alarms),
-                "purges": [_purge_json(waiting) for waiting in purges[name]],
-                "caps": _caps_json(feed, beyond[feed.number], alarms),
+                **_feed_json(
+                    service, name, facts.feeds.get(name), gaps, facts.notes[name], now, alarms
+                ),
+                "purges": [_purge_json(waiting) for waiting in facts.purges[name]],
+                "caps": _caps_json(feed, facts.beyond[feed.number], alarms),
             }
             for name, feed in service.feeds.items()
         ],
-        "claims": claims,
-        "lists": [
-            {
-                "name": name,
-                "purpose": service.lists[name].policy.purpose.value,
-                "wanted": counts.get(Reason.WANTED, 0),
-                "decided_at": moment(decided.get(name)),
-                "reasons": _counts(counts),
-                "suppressed": suppressed[name],
-            }
-            for name, counts in reasons.items()
-        ],
-        "outputs": [
-            {
-                **_output_json(
-                    service, output, outputs.get(name), output_reasons.get(name), reasons, now
-                ),
-                "waits_for": _waits_for(service, name, feeds, outputs.get(name)),
-                "written": there.get(name, 0),
-                **{
-                    key: _times_json(times.get(name, {}).get(kind, {}))
-                    for kind, key in _TIMES.items()
-                },
-            }
-            for name, output in service.outputs.items()
-        ],
+        "claims": facts.claims,
+        "lists": [_list_json(service, name, facts) for name in facts.reasons],
+        "outputs": [_whole_output_json(service, name, facts, now) for name in service.outputs],
+    }
+
+
+def _list_json(service: Service, name: str, facts: _Facts) -> Json:
+    counts = facts.reasons[name]
+    return {
+        "name": name,
+        "purpose": service.lists[name].policy.purpose.value,
+        "wanted": counts.get(Reason.WANTED, 0),
+        "decided_at": moment(facts.decided.get(name)),
+        "reasons": _counts(counts),
+        "suppressed": facts.suppressed[name],
+    }
+
+
+def _whole_output_json(service: Service, name: str, facts: _Facts, now: int) -> Json:
+    output, row = service.outputs[name], facts.outputs.get(name)
+    times = facts.times.get(name, {})
+    return {
+        **_output_json(service, output, row, facts.output_reasons.get(name), facts.reasons, now),
+        "waits_for": _waits_for(service, name, facts.feeds, row),
+        "written": facts.there.get(name, 0),
+        **{key: _times_json(times.get(kind, {})) for kind, key in _TIMES.items()},
     }
 
 
@@ -244,7 +275,7 @@ def _output_json(
     output: Output,
     row: OutputRow | None,
     reasons: dict[Reason, int] | None,
-    listed: dict[str, dict[Reason, int]],
+    listed: Mapping[str, dict[Reason, int]],
     now: int,
 ) -> Json:
     config = service.loaded.config.outputs[output.name]

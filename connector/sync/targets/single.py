@@ -95,10 +95,21 @@ class StagedEntries(SingleEntries):
     """A table where changes become live together: nothing counts before that."""
 
     def write(self, proposal: Proposal, applier: Applier) -> Iterator[Outcome]:
-        """Add before remove, then make all of it live."""
-        staged = list(super().write(proposal, applier))
+        """Add before remove, then make all of it live.
+
+        A target may drop what was staged when its commit fails, so all of it is staged again.
+        """
+        staged, lost = list(super().write(proposal, applier)), False
+
+        def make_live() -> None:
+            nonlocal staged, lost
+            if lost:
+                staged = list(super(StagedEntries, self).write(proposal, applier))
+            lost = True  # until the commit went well
+            self.adapter.commit()
+
         if staged:
-            applier.retry(self.adapter.commit)
+            applier.retry(make_live)
         yield from staged
 
 

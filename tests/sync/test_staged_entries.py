@@ -1,0 +1,85 @@
+"""A target where changes become live together: nothing is written before its commit."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+from firewall import FirewallAdapter, FirewallSettings, Rack
+from list_hand import DAY, Hand
+from store_samples import indicator
+
+from connector.adapter import Entry
+from connector.decisions.plan import LedgerState, Limits
+from connector.errors import UnavailableError
+from connector.store.store import Store
+from connector.sync.apply import Applier, ApplyResult
+from connector.sync.cycle import apply, propose
+from connector.sync.output import Output
+from connector.sync.proposal import EVERYTHING
+from connector.sync.targets.kinds import target_of
+
+BOTH = ["198.51.100.1", "198.51.100.2"]
+
+
+class StagedFirewall(FirewallAdapter):
+    """Stages in a session, which the device drops when a commit fails."""
+
+    rack = Rack()
+    failing = 0
+    commits = 0
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        self.staged = [*getattr(self, "staged", []), *entries]
+
+    def commit(self) -> None:
+        staged, self.staged = self.staged, []
+        self.commits += 1
+        if self.commits <= self.failing:
+            raise UnavailableError("the session is gone")
+        self.device.add(staged)
+
+
+class Edge:
+    """A list of two addresses, and the staging firewall that it is kept on."""
+
+    def __init__(self, store: Store, failing: int) -> None:
+        self.store, self.hand = store, Hand(store)
+        adapter = StagedFirewall(FirewallSettings(device=f"edge {failing}"))
+        adapter.failing = failing
+        self.device = adapter.device
+        self.hand.give(indicator(1), indicator(2))
+        self.hand.refresh()
+        self.output = Output(
+            "edge", self.hand.listing(), target_of("edge", adapter, None), Limits(), b"setup", DAY
+        )
+
+    def sync(self) -> ApplyResult:
+        applier = Applier(self.store, lambda: self.hand.now, sleep=lambda _seconds: None)
+        return apply(propose(self.output, self.store, EVERYTHING), self.output, applier)
+
+    def marks(self) -> set[int]:
+        return {mark for (mark,) in self.hand.rows("SELECT state FROM ledger")}
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """A migrated, empty store in memory."""
+    opened = Store("sqlite://")
+    opened.database.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_what_a_failed_commit_lost_is_staged_again(store: Store, failing: int) -> None:
+    edge = Edge(store, failing)
+    assert edge.sync().added == len(BOTH)
+    assert edge.device.values() == BOTH
+    assert edge.marks() == {LedgerState.WRITTEN}
+
+
+def test_nothing_is_written_where_no_commit_goes_well(store: Store) -> None:
+    edge = Edge(store, failing=3)
+    with pytest.raises(UnavailableError):
+        edge.sync()
+    assert edge.device.values() == []
+    assert edge.marks() == {LedgerState.INTENDED}
