@@ -1,6 +1,6 @@
 """Targets that take single changes, and that others may write to as well."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from connector.adapter import EntryAdapter
@@ -74,6 +74,7 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
             try:
                 self.adapter.add(entries)
             except EntryRejectedError as error:
+                _expect_given(error.rejected, entries)
                 rejected.update(error.rejected)
 
         try:
@@ -119,6 +120,17 @@ def _apart(written: list[WrittenLine]) -> Iterator[list[WrittenLine]]:
         first = {one.subject.value: one for one in reversed(written)}
         yield [one for one in written if first[one.subject.value] is one]
         written = [one for one in written if first[one.subject.value] is not one]
+
+
+def _expect_given(rejected: Mapping[str, str], entries: Sequence[Entry]) -> None:
+    """Raise TypeError where a rejection names what was not given: the entry itself would pass."""
+    unknown = rejected.keys() - {entry.value for entry in entries}
+    if unknown:
+        shown = ", ".join(sorted(value[:80] for value in unknown)[:3])
+        raise TypeError(
+            f"the adapter rejects {shown}, which it was not given: EntryRejectedError names each "
+            "entry by its own value, not by the target's spelling of it"
+        )
 
 
 def _smaller(entries: Sequence[Entry], error: BatchTooLargeError) -> Iterator[Sequence[Entry]]:

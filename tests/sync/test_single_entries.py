@@ -1,4 +1,4 @@
-"""A target where changes become live together: nothing is written before its commit."""
+"""Targets of single entries: staged ones count from their commit; a rejection names an entry."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ from store_samples import indicator
 
 from connector.adapter import Entry
 from connector.decisions.plan import LedgerState, Limits
-from connector.errors import UnavailableError
+from connector.errors import EntryRejectedError, UnavailableError
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult
 from connector.sync.cycle import apply, propose
@@ -23,12 +23,14 @@ BOTH = ["198.51.100.1", "198.51.100.2"]
 class StagedFirewall(FirewallAdapter):
     """Stages in a session, which the device drops when a commit fails."""
 
-    rack = Rack()
     failing = 0
     commits = 0
+    spelling = ""
 
     def add(self, entries: Sequence[Entry]) -> None:
         self.staged = [*getattr(self, "staged", []), *entries]
+        if self.spelling:
+            raise EntryRejectedError({self.spelling.format(entries[0].value): "no"})
 
     def commit(self) -> None:
         staged, self.staged = self.staged, []
@@ -43,7 +45,8 @@ class Edge:
 
     def __init__(self, store: Store, failing: int) -> None:
         self.store, self.hand = store, Hand(store)
-        adapter = StagedFirewall(FirewallSettings(device=f"edge {failing}"))
+        kind = type("Staged", (StagedFirewall,), {"rack": Rack()})
+        adapter = kind(FirewallSettings(device="edge"))
         adapter.failing = failing
         self.device = adapter.device
         self.hand.give(indicator(1), indicator(2))
@@ -75,6 +78,14 @@ def test_what_a_failed_commit_lost_is_staged_again(store: Store, failing: int) -
     assert edge.sync().added == len(BOTH)
     assert edge.device.values() == BOTH
     assert edge.marks() == {LedgerState.WRITTEN}
+
+
+def test_a_rejection_in_the_spelling_of_the_target_is_a_bug_of_its_adapter(store: Store) -> None:
+    edge = Edge(store, 0)
+    edge.output.adapter.spelling = "{}/32"
+    with pytest.raises(TypeError, match=r"rejects 198\.51\.100\.1/32, which it was not given"):
+        edge.sync()
+    assert edge.marks() == {LedgerState.INTENDED}
 
 
 def test_nothing_is_written_where_no_commit_goes_well(store: Store) -> None:
