@@ -210,7 +210,7 @@ def test_an_opinion_a_day_later_turns_a_block_into_a_watch(
     assert site.at("edge") == ["192.0.2.2"]
     assert site.at("hunt") == ["192.0.2.1", "192.0.2.2"]
     (claim,) = explain_value(site.service, "192.0.2.1")["observables"][0]["claims"]
-    detail = f"opinion: strongly-disagree of {CISA}"
+    detail = f"opinion: strongly-disagree by {CISA}"
     assert claim["reasons"]["edge"] == {"reason": "deselected", "detail": detail}
     assert claim["opinions"] == {CISA: "strongly-disagree"}
     taxii.add_objects([opinion("agree", ONE, days=2)])
