@@ -213,8 +213,8 @@ class Played:
             rows = list(store.wanted.rows(transaction, output.listing.number, None))
             return {entry.value: dict(entry.fields) for _, entry in describer.entries(rows)}
 
-    def rules(self) -> list[tuple[Rule, Merged]]:
-        """What the output of rules would write of the first feed, and what its list knows of it."""
+    def rules(self, feed: str = "a") -> list[tuple[Rule, Merged]]:
+        """What the output of rules would write of a feed, and what its list knows of it."""
         service, store = self.site.service, self.site.service.store
         output = service.outputs["hunt"]
         with store.database.read() as transaction:
@@ -224,7 +224,7 @@ class Played:
                 (line, row.merged)
                 for row, line in output.target.lines(output.listing, store, transaction, rows)
             ]
-            return [one for one in found if isinstance(one[0], Rule) and one[0].feed == "a"]
+            return [one for one in found if isinstance(one[0], Rule) and one[0].feed == feed]
 
     def stands(self, without: set[str]) -> dict[str, Any]:
         """All that can be seen of the first feed."""
@@ -309,3 +309,19 @@ def test_nor_does_all_that_is_known_to_hurt_at_once(site_folder: Path, part: int
     ours = (whole, [OURS[:7] + OURS[8:9] + OURS[10:], [], []])
     theirs = (not whole, [hurting, hurting[::2], []])
     assert_unmoved(site_folder, ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("rule", "live"), [(rule, rule in HOSTILE[-1:]) for rule in HOSTILE[-4:]], ids=range(4)
+)
+def test_a_rule_of_ours_stands_beside_whatever_another_feed_makes_of_its_id(
+    site_folder: Path, rule: Object, live: bool
+) -> None:
+    fresh = {**RULE, "modified": stamp(START)}
+    ours, theirs = (False, [[fresh], [], []]), (False, [[rule], [], []])
+    assert_unmoved(site_folder / "unmoved", ours, theirs)
+    played = Played(site_folder / "seen", ["a", "b"])
+    with closing(played.site):
+        played.play({"a": ours, "b": theirs})
+        assert [one.text for one, _merged in played.rules("a")] == [fresh["pattern"]]
+        assert [one.text for one, _merged in played.rules("b")] == [rule["pattern"]] * live
