@@ -1,11 +1,11 @@
 """Builds the service that a valid configuration describes."""
 
-import gc
 from collections.abc import Iterable, Mapping
 from functools import partial
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any
 
+from connector import collect_seldom
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, ListConfig, OutputConfig
 from connector.decisions.allowlist.allowlist import (
@@ -40,10 +40,6 @@ from connector.sync.output import Output
 from connector.sync.targets.kinds import target_of
 from connector.sync.targets.target import Target
 
-# Values come by the hundred thousand and form no cycles: with Python's default threshold of 700, a
-# third of the time went into looking for some.
-_COLLECT_AFTER: Final = (50_000, 20, 100)
-
 
 def build(
     loaded: Loaded,
@@ -57,7 +53,7 @@ def build(
 
     `hosts` know the addresses that our own hosts had before a reload.
     """
-    gc.set_threshold(*_COLLECT_AFTER)
+    collect_seldom()
     config = loaded.config
     feeds = {
         name: ConfiguredFeed(
