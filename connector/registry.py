@@ -1,6 +1,6 @@
 """Finds adapters and feeds by entry point, ours and third-party ones alike, and makes them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
@@ -76,8 +76,9 @@ class Registry:
     def installed(cls, distribution: str | None = None) -> "Registry":
         """Return a registry of what all distributions, or one, offer, without importing it."""
         registry = cls({}, {})
-        registry._adapters = _discover(ADAPTERS, distribution)
-        registry._feeds = _discover(FEEDS, distribution)
+        points = entry_points()  # reads a file of each distribution, so only once
+        registry._adapters = _discover(points.select(group=ADAPTERS), distribution)
+        registry._feeds = _discover(points.select(group=FEEDS), distribution)
         return registry
 
     def adapter_names(self) -> tuple[str, ...]:
@@ -169,14 +170,27 @@ def nearest(word: str, words: tuple[str, ...], most: int = 8) -> str:
     return ", ".join([*ordered[:most], *(["..."] if len(ordered) > most else [])])
 
 
-def _discover(group: str, distribution: str | None) -> dict[str, _Found]:
-    points: dict[str, dict[tuple[str, str], EntryPoint]] = {}
-    for point in entry_points(group=group):
-        # A distribution found twice on the path (if editable) still offers its plugin once.
+def _discover(points: Iterable[EntryPoint], distribution: str | None) -> dict[str, _Found]:
+    offered: dict[str, list[EntryPoint]] = {}
+    for point in points:
+        offered.setdefault(point.name, []).append(point)
+    found = {name: _offered_by(each, distribution) for name, each in offered.items()}
+    return {name: _Found(each) for name, each in found.items() if each}
+
+
+def _offered_by(points: Sequence[EntryPoint], distribution: str | None) -> tuple[EntryPoint, ...]:
+    """Return the points of any distribution, or of one; one found twice on the path counts once.
+
+    Who owns a point is asked only where it matters: the answer is a long file to parse.
+    """
+    if distribution is None and len(points) == 1:
+        return tuple(points)
+    kept: dict[tuple[str, str], EntryPoint] = {}
+    for point in points:
         owner = point.dist.name if point.dist else ""
         if distribution in {None, owner}:
-            points.setdefault(point.name, {}).setdefault((owner, point.value), point)
-    return {name: _Found(tuple(found.values())) for name, found in points.items()}
+            kept.setdefault((owner, point.value), point)
+    return tuple(kept.values())
 
 
 def _load(what: str, name: str, found: Mapping[str, _Found]) -> type[Any]:
