@@ -33,7 +33,7 @@ def open_service(path: Path, *, alone: bool = False) -> Iterator[Service]:
         words = f"There is no state yet; the first run creates {state_file(loaded)}."
         err.print(words, markup=False)
     try:
-        service = build(loaded, registry, store)
+        service = build(loaded, registry, store, polls=alone)
         try:
             yield service
         finally:

@@ -13,7 +13,7 @@ from connector.indicators.confidence import readings
 
 @dataclass(frozen=True)
 class ConfiguredFeed:
-    """A configured feed with its number in the store; its plugin is made when it is first used."""
+    """A configured feed with its number in the store; its plugin is made when first asked for."""
 
     name: str
     number: int
@@ -24,6 +24,10 @@ class ConfiguredFeed:
     def feed(self) -> Feed[Any]:
         """What reads the source."""
         return self.make()
+
+    def open(self) -> None:
+        """Make what reads the source; raise ConfigError where its options cannot work."""
+        _made = self.feed
 
     def close(self) -> None:
         """Close what reads the source, if anything did."""

@@ -286,8 +286,8 @@ def _output_json(
         state = "paused"
     elif row is not None and row.held_plan:
         state = "held"
-    elif row is not None and state == "ok" and row.verified_at is None:
-        state = "unverified"  # the ledger says what was there before the start, or a crash
+    elif row is not None and state == "ok" and row.unread:
+        state = "unverified"  # the ledger says what was there before the start
     counts = reasons if reasons is not None else _all_pending(listed[config.list])
     return {
         "name": output.name,

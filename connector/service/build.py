@@ -48,10 +48,13 @@ def build(
     now: Clock = system_clock,
     applier: Applier | None = None,
     hosts: OwnHosts | None = None,
+    *,
+    polls: bool = True,
 ) -> Service:
     """Return the service that a configuration describes, on a store that is open and migrated.
 
-    `hosts` know the addresses that our own hosts had before a reload.
+    `hosts` know the addresses that our own hosts had before a reload. Without `polls` a feed is
+    made only when it is first asked, by one thread. Raises ConfigError where one cannot be made.
     """
     collect_seldom()
     config = loaded.config
@@ -62,6 +65,9 @@ def build(
         )
         for name, feed in config.feeds.items()
     }  # fmt: skip
+    if polls:  # now: later several threads would, and a fault would meet the first that asks
+        for configured in feeds.values():
+            configured.open()
     defaults = _terms(store, config.feeds)
     hosts = hosts or OwnHosts()
     hosts.expect(loaded.own_hosts)

@@ -51,7 +51,7 @@ class PurgeRow:
 
 @dataclass(frozen=True, slots=True)
 class OutputRow:
-    """How an output's latest cycles went."""
+    """How an output's latest cycles went; `unread` until its target was read after a start."""
 
     number: int
     list: int
@@ -60,7 +60,7 @@ class OutputRow:
     error: str | None
     paused: str | None
     held_plan: str | None
-    verified_at: int | None
+    unread: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def purges_waiting(transaction: Transaction, feed: int) -> list[PurgeRow]:
 def output_rows(transaction: Transaction) -> dict[str, OutputRow]:
     """Return every output by name."""
     sql = (
-        "SELECT name, number, list, seq, last_success, error, paused, held_plan, verified_at "
+        "SELECT name, number, list, seq, last_success, error, paused, held_plan, unread "
         "FROM outputs"
     )
     return {row[0]: OutputRow(*row[1:]) for row in transaction.rows(sql)}

@@ -308,6 +308,7 @@ CREATE TABLE outputs (
     seq BIGINT NOT NULL DEFAULT 0,
     setup BLOB NOT NULL,
     verified_at BIGINT,
+    unread SMALLINT NOT NULL DEFAULT 0,
     last_attempt BIGINT,
     last_success BIGINT,
     error TEXT,

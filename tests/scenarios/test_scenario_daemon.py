@@ -293,6 +293,18 @@ def test_after_a_start_an_output_is_unverified_until_its_target_was_read(site: S
         edge.gate.set()
 
 
+def test_an_output_that_is_written_to_as_a_whole_is_not_called_unverified(site: Site) -> None:
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE)])
+    site.once()
+    site.write("two.json", [indicator("b", TWO)])
+    states: list[str] = []
+    site.rack["edge"].hook = lambda _point: states.append(site.output("edge")["state"])
+    site.once()
+    assert states
+    assert set(states) == {"ok"}, "monitoring would ring at each full pass"
+
+
 def test_a_target_that_lost_its_entries_while_nothing_ran_has_them_again_after_the_start(
     site: Site,
 ) -> None:

@@ -65,7 +65,7 @@ class OutputStates:
         A kernel's sets are empty then, and the ledger still says that their entries are written.
         """
         with self._db.write() as transaction:
-            transaction.run("UPDATE outputs SET verified_at = NULL", ())
+            transaction.run("UPDATE outputs SET verified_at = NULL, unread = 1", ())
 
     def left_behind(self, names: Collection[str]) -> dict[str, int]:
         """Return the outputs no longer in the file, with how many entries are still there."""
@@ -88,7 +88,7 @@ class OutputStates:
             sql = "UPDATE outputs SET verified_at = ? WHERE number = ?"
             transaction.run(sql, (at, output.number))
             if verified:
-                sql = "UPDATE outputs SET setup = ? WHERE number = ?"
+                sql = "UPDATE outputs SET setup = ?, unread = 0 WHERE number = ?"
                 transaction.run(sql, (output.setup, output.number))
 
     def note_damage(self, list_number: int, now: int, error: BaseException) -> None:
