@@ -95,6 +95,6 @@ def _unselected_words(
         given = "no confidence is given" if claim.confidence is None else _OFF_SCALE
         return f"{given}, and the feed assumes none{why}"
     defaults = policy.defaults[claim.feed]
-    if defaults.reads(claim.confidence) not in (None, confidence):
-        why = f", the max_confidence of feed {defaults.name}{why}"
-    return f"confidence {confidence} is below {asked}{why}"
+    capped = defaults.reads(claim.confidence) not in (None, confidence)
+    by = f", capped by max_confidence of feed {defaults.name}," if capped else ""
+    return f"confidence {confidence}{by} is below {asked}{why}"

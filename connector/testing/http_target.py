@@ -74,12 +74,12 @@ class Fault(StrEnum):
     AWAY = "away"  # 503
     DENIED = "denied"  # 403
     SESSION_ENDS = "session_ends"  # every session ends before the call is executed
+    STALL = "stall"  # nothing is done before `release`
     RESET_BEFORE = "reset_before"
     RESET_AFTER = "reset_after"
     CUT_OFF = "cut_off"  # half the body, then the connection ends
     HALF_JSON = "half_json"  # half the body, and a length that agrees
     ERROR_PAGE = "error_page"  # a page in HTML with status 200
-    STALL = "stall"  # no answer before `release`
 
 
 @dataclass(slots=True)

@@ -143,6 +143,6 @@ def test_a_confidence_that_is_capped_selects_as_capped(site: Site) -> None:
     write_theirs(site, theirs)
     site.once()
     assert site.at() == ["192.0.2.1"]
-    why = "the max_confidence of feed others"
-    assert outcome(site, "192.0.2.2") == ("deselected", f"confidence 60 is below 61, {why}")
+    why = "confidence 60, capped by max_confidence of feed others, is below 61"
+    assert outcome(site, "192.0.2.2") == ("deselected", why)
     site.consistent()
