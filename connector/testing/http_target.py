@@ -67,7 +67,7 @@ class Reply:
 
 
 class Fault(StrEnum):
-    """What can go wrong with a call; the last five happen after the call was executed."""
+    """What can go wrong with a call; the last four happen after the call was executed."""
 
     BUSY = "busy"  # 429 with Retry-After in seconds
     BUSY_UNTIL = "busy_until"  # 429 with Retry-After as a date
