@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from schedule import CancelJob
 
 from connector.config.loading import Loaded, load
+from connector.daemon.asked import Asked
 from connector.daemon.workers import Workers
 from connector.errors import ConfigError, StoreError, UnavailableError
 from connector.instants import Clock, system_clock
@@ -46,8 +47,7 @@ class Daemon:
         self._registry = registry
         self._now = now
         self._applier = applier
-        self._ending = threading.Event()
-        self._reload = threading.Event()
+        self._asked = Asked()
         self._fatal: BaseException | None = None
         self._address = ""
         self._workers: Workers | None = None
@@ -71,7 +71,7 @@ class Daemon:
     def _run(self, loaded: Loaded, store: Store) -> None:
         following: Workers | None = self._workers_of(loaded, store)
         proven: Loaded | None = None
-        while following is not None and not self._ending.is_set():
+        while following is not None and not self._asked.ending:
             workers = following
             try:
                 self.server = server = self._serve(workers)
@@ -97,12 +97,12 @@ class Daemon:
 
     def _proven_again(self, proven: Loaded, store: Store) -> Workers | None:
         """Return the running configuration once the state answers, or None at the end."""
-        while not self._ending.is_set():
+        while not self._asked.ending:
             try:
                 return self._workers_of(proven, store)
             except UnavailableError as error:
                 log.error("service.waits", why=str(error))
-                self._ending.wait(_AGAIN_SECONDS)
+                self._asked.wait_for_end(_AGAIN_SECONDS)
         return None
 
     def _workers_of(self, loaded: Loaded, store: Store) -> Workers:
@@ -150,20 +150,18 @@ class Daemon:
         loaded = workers.service.loaded
         stamps = _stamps(loaded)
         ticks = 0
-        while not self._ending.is_set():
+        while not self._asked.ending:
             workers.scheduler.run_pending()
-            self._ending.wait(_TICK_SECONDS)
+            self._asked.wait(_TICK_SECONDS)
             ticks += 1
             if ticks % int(_FILES_EVERY_SECONDS / _TICK_SECONDS) == 0:
                 self._expect_in_place(store)
                 fresh = _stamps(loaded)
                 if fresh != stamps:
                     stamps = fresh
-                    self._reload.set()
-            if self._reload.is_set():
-                self._reload.clear()
-                if (following := self._following(workers, store)) is not None:
-                    return following
+                    self._asked.reload()
+            if self._asked.take_reload() and (following := self._following(workers, store)):
+                return following
         return None
 
     def _expect_in_place(self, store: Store) -> None:
@@ -197,15 +195,15 @@ class Daemon:
     def _fail(self, error: BaseException) -> None:
         log.error("service.failed", why=str(error))
         self._fatal = error
-        self._ending.set()
+        self._asked.end()
 
     def end(self) -> None:
         """Stop after the current write."""
-        self._ending.set()
+        self._asked.end()
 
     def reload(self) -> None:
         """Read the file again; keep the running configuration if it is invalid."""
-        self._reload.set()
+        self._asked.reload()
 
     def obey_signals(self) -> None:
         """Stop on SIGTERM and SIGINT, reload on SIGHUP."""

@@ -3,7 +3,6 @@
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any, Final, NoReturn
 import structlog
 from rich.console import Console
 
+from connector.daemon.asked import Asked
 from connector.demo.screen import Screen
 from connector.demo.stage import Stage
 from connector.demo.story import SHORT_LIFE, EndedError, Event, Story
@@ -32,13 +32,13 @@ def run_demo(console: Console, *, seconds: int | None, port: int) -> int:
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     with (
-        _ended_by_signals() as ending,
+        _ended_by_signals() as asked,
         _events() as events,
         tempfile.TemporaryDirectory(prefix="connector-demo-") as folder,
         Screen(console) as screen,
         Stage(Path(folder), port, SHORT_LIFE) as stage,
     ):
-        story = Story(stage, screen, events, ending, deadline)
+        story = Story(stage, screen, events, asked, deadline)
         try:
             story.tell(_program())
         except EndedError:
@@ -58,16 +58,16 @@ def _program() -> str:
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C or a supervisor sets, for an orderly end."""
-    ending = threading.Event()
+def _ended_by_signals() -> Iterator[Asked]:
+    """Yield what Ctrl-C or a supervisor asks to end, for an orderly end."""
+    asked = Asked()
 
     def ends(_signal: int, _frame: FrameType | None) -> None:
-        ending.set()
+        asked.end()
 
     before = {number: signal.signal(number, ends) for number in _ENDING_SIGNALS}
     try:
-        yield ending
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,12 +1,12 @@
 """The demo, scene by scene; the daemon's log reports what happens meanwhile."""
 
-import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
+from connector.daemon.asked import Asked
 from connector.demo.screen import Screen
 from connector.demo.stage import POLL, Stage
 from connector.errors import ConnectorError
@@ -46,13 +46,13 @@ class Story:
         stage: Stage,
         screen: Screen,
         events: "SimpleQueue[Event]",
-        ending: threading.Event,
+        asked: Asked,
         deadline: float | None,
     ) -> None:
         self._stage = stage
         self._screen = screen
         self._events = events
-        self._ending = ending
+        self._asked = asked
         self._deadline = deadline
         self._begun = False
         self._looked = 0.0
@@ -169,7 +169,9 @@ class Story:
     def _tick(self) -> None:
         """Wait a moment: show what happened, and raise when it is time to end."""
         over = self._deadline is not None and time.monotonic() >= self._deadline
-        if over or self._ending.wait(_TICK_SECONDS):
+        if not over:
+            self._asked.wait_for_end(_TICK_SECONDS)
+        if over or self._asked.ending:
             raise EndedError
         if self._stage.failure is not None:
             raise self._stage.failure
