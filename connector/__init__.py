@@ -11,4 +11,4 @@ def collect_seldom() -> None:
     Both come by the hundred thousand. With Python's default threshold of 700 new ones, looking took
     a third of the time of a command's start, and of a cycle.
     """
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(200_000, 20, 100)

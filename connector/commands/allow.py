@@ -10,7 +10,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from connector.commands.opening import load_config, open_service
+from connector.commands.looking import load_config
+from connector.commands.opening import open_service
 from connector.commands.options import CONFIG, AsJson, ConfigPath, ListGroup
 from connector.commands.terminal import FAILED, OK, current_user, err, exit_with, out, print_json
 from connector.config.loading import Loaded
@@ -18,6 +19,7 @@ from connector.decisions.allowlist.site import ExceptionRule, end_of_day
 from connector.decisions.allowlist.values import read_allow_value
 from connector.indicators.observables.refang import refanged
 from connector.instants import system_clock, to_datetime, to_instant
+from connector.registry import Registry
 from connector.reports.list_ages import age_words, list_ages
 from connector.reports.status import Json, defang, moment
 from connector.service.service import Service
@@ -114,7 +116,7 @@ def list_exceptions(
 @contextmanager
 def _store(config: Path) -> Iterator[tuple[Loaded, Store]]:
     """Yield the file and its store, without building the lists and outputs."""
-    loaded = load_config(config)
+    loaded = load_config(config, Registry.installed())
     store = open_store(loaded, alone=False)  # a running daemon picks up the change
     try:
         yield loaded, store

@@ -8,9 +8,10 @@ from tempfile import TemporaryDirectory
 from connector.config.loading import Loaded
 from connector.errors import StoreError
 from connector.registry import Registry
-from connector.reports.status import Json, plan_json
+from connector.reports.plans import plan_json
+from connector.reports.status import Json
 from connector.service.build import build
-from connector.service.state import state_file
+from connector.service.location import state_file
 from connector.store.store import Store
 from connector.sync.cycle import propose
 from connector.sync.proposal import Scope

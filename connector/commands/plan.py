@@ -9,7 +9,8 @@ from connector.commands.options import CONFIG, AsJson, ConfigPath
 from connector.commands.terminal import FAILED, OK, err, exit_with, out, print_json
 from connector.errors import ConfigError
 from connector.reports import formatting as screens
-from connector.reports import status as answers
+from connector.reports.plans import plan_json
+from connector.reports.status import Json
 from connector.service.once import propose_all
 from connector.service.service import Service
 from connector.service.state import AlreadyRunningError
@@ -41,7 +42,7 @@ def plan(
 
 def _plans(
     service: Service, outputs: list[str] | None, *, polls: bool
-) -> tuple[list[answers.Json], list[str]]:
+) -> tuple[list[Json], list[str]]:
     for name in outputs or ():
         if name not in service.outputs:
             known = ", ".join(service.outputs)
@@ -49,6 +50,5 @@ def _plans(
     with screens.progress(err) as shown:
         proposals, failures = propose_all(service, outputs or None, shown, polls=polls)
     return [
-        answers.plan_json(service, proposal, service.outputs[name])
-        for name, proposal in proposals.items()
+        plan_json(service, proposal, service.outputs[name]) for name, proposal in proposals.items()
     ], failures

@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from connector.commands.opening import load_config, open_service
+from connector.commands.looking import load_config
+from connector.commands.opening import open_service
 from connector.commands.options import CONFIG, AsJson, ConfigPath
 from connector.commands.terminal import FAILED, HELD, OK, err, exit_with, print_json
 from connector.daemon.daemon import Daemon
 from connector.registry import Registry
 from connector.reports import formatting as screens
-from connector.reports import status as answers
+from connector.reports.outcome import outcome_json, tell_outcome
 from connector.service.once import RunResult, run_once
 
 
@@ -29,13 +30,13 @@ def run(
         with open_service(config, alone=True) as service, screens.progress(err) as shown:
             outcome = run_once(service, shown)
         if as_json:
-            print_json(answers.outcome_json(outcome))
+            print_json(outcome_json(outcome))
         else:
-            screens.tell_outcome(err, outcome)
+            tell_outcome(err, outcome)
         exit_with(_exit_code(outcome))
     if as_json:
         raise typer.BadParameter("needs --once; the daemon reports through its log and its server")
-    loaded = load_config(config)
+    loaded = load_config(config, Registry.installed())
     daemon = Daemon(config, Registry.installed())
     daemon.obey_signals()
     daemon.run(loaded)

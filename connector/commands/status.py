@@ -1,6 +1,6 @@
 """`connector status`: the state of feeds, lists, outputs and plans."""
 
-from connector.commands.opening import open_service
+from connector.commands.looking import look
 from connector.commands.options import CONFIG, AsJson, ConfigPath
 from connector.commands.terminal import FAILED, OK, exit_with, out, print_json
 from connector.reports import formatting as screens
@@ -9,8 +9,8 @@ from connector.reports import status as answers
 
 def status(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
     """Show the state of feeds, lists, outputs and plans."""
-    with open_service(config) as service:
-        answer = answers.status(service)
+    with look(config) as looked:
+        answer = answers.status(looked)
     if as_json:
         print_json(answer)
     else:

@@ -18,13 +18,15 @@ from connector.errors import ConfigError, StoreError, UnavailableError
 from connector.instants import Clock, system_clock
 from connector.log import log
 from connector.registry import Registry
+from connector.reports.look import look_of
 from connector.reports.metrics import StatusCollector
 from connector.reports.status import healthy, status
 from connector.server import ConnectionBounds, ListServer, raise_file_limit
 from connector.service.build import build
 from connector.service.isolation import isolate_bugs
+from connector.service.location import address_of
 from connector.service.own_hosts import OwnHosts
-from connector.service.state import address_of, open_store
+from connector.service.state import open_store
 from connector.store.store import Store
 from connector.sync.apply import Applier
 
@@ -139,7 +141,7 @@ class Daemon:
 
     def _status(self) -> dict[str, Any]:
         workers = self._workers
-        return {} if workers is None else status(workers.service)
+        return {} if workers is None else status(look_of(workers.service))
 
     def _health(self) -> Mapping[str, object]:
         facts = self._status()

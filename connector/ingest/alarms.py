@@ -1,16 +1,13 @@
 """Reports that a feed is full or out of character, before any list is affected."""
 
-from typing import Final
-
 from connector.config.alarm import AlarmConfig
 from connector.decisions.character import CHARACTER, Bounds, out_of_character
 from connector.ingest.configured_feed import ConfiguredFeed
 from connector.ingest.results import PollResult
 from connector.instants import span
 from connector.log import log
+from connector.store.feeds.alarms import FULL
 from connector.store.feeds.objects import ObjectStore
-
-FULL: Final = "max_objects"
 
 
 def begin(feed: ConfiguredFeed, store: ObjectStore, now: int) -> None:

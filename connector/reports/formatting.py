@@ -9,10 +9,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from connector.ingest.alarms import FULL
 from connector.registry import PluginInfo
 from connector.reports.status import Json, defang
-from connector.service.once import RunResult
+from connector.store.feeds.alarms import FULL
 
 _SHOWN: Final = 20
 _PURGES_SHOWN: Final = 3
@@ -41,35 +40,6 @@ def progress(console: Console) -> Iterator[Callable[[str, int, int | None], None
 
     with bars:
         yield shown
-
-
-def tell_outcome(console: Console, outcome: RunResult) -> None:
-    """Print what one pass did, one line per feed and output."""
-    for name, polled in outcome.polled.items():
-        _line(
-            console,
-            f"feed {name}: {polled.objects:,} objects, {polled.new:,} new, "
-            f"{polled.updated:,} updated, {polled.revoked:,} revoked, "
-            f"{polled.withdrawn:,} withdrawn, {polled.unreadable:,} unreadable",
-        )
-        for fault in polled.faults:
-            _line(console, f"  unreadable: {fault}")
-    for name, applied in outcome.applied.items():
-        _line(
-            console,
-            f"output {name}: {applied.added:,} added, {applied.updated:,} updated, "
-            f"{applied.removed:,} removed, {applied.rejected:,} rejected",
-        )
-    for name, held in outcome.held.items():
-        _line(console, f"output {name}: plan {held.plan_id} is held; nothing was written")
-        for sentence in held.broken:
-            _line(console, f"  {sentence}")
-        _line(
-            console,
-            f"  review: connector plan {name}; accept: connector apply {held.plan_id}",
-        )
-    for name, why in outcome.failures.items():
-        _line(console, f"{name}: {why}")
 
 
 def show_status(console: Console, answer: Json) -> None:
@@ -209,14 +179,16 @@ def _notes(notes: dict[str, int]) -> str:
 def show_plans(console: Console, plans: Sequence[Json]) -> None:
     """Print what each output would write: values defanged, long parts cut."""
     for plan in plans:
-        _line(
+        print_line(
             console,
             f"{plan['output']}: plan {plan['id']} ({plan['scope']}): {len(plan['add']):,} to add, "
             f"{len(plan['update']):,} to update, {len(plan['remove']):,} to remove, "
             f"{plan['unchanged']:,} unchanged",
         )
         if plan["drifted"]:
-            _line(console, f"  drifted: {plan['drifted']:,} entries on the target are not ours")
+            print_line(
+                console, f"  drifted: {plan['drifted']:,} entries on the target are not ours"
+            )
         for sign, verb in (("+", "add"), ("~", "update"), ("-", "remove")):
             _show_values(console, sign, plan[verb])
         for sentence in plan["broken_limits"]:
@@ -226,37 +198,39 @@ def show_plans(console: Console, plans: Sequence[Json]) -> None:
 def _show_values(console: Console, sign: str, values: Sequence[Json]) -> None:
     for value in values[:_SHOWN]:
         reason = f"  ({value['reason']})" if "reason" in value else ""
-        _line(console, f"  {sign} {value['type']} {defang(value['value'])}{reason}")
+        print_line(console, f"  {sign} {value['type']} {defang(value['value'])}{reason}")
     if len(values) > _SHOWN:
-        _line(console, f"  {sign} ... and {len(values) - _SHOWN:,} more (--json has all)")
+        print_line(console, f"  {sign} ... and {len(values) - _SHOWN:,} more (--json has all)")
 
 
 def show_explanation(console: Console, answer: Json) -> None:
     """Print the chain from claims to outputs."""
     if not answer["found"]:
-        _line(console, f"{defang(answer['value'])}: no feed mentions it")
+        print_line(console, f"{defang(answer['value'])}: no feed mentions it")
     for observable in answer["observables"]:
-        _line(console, f"{observable['type']} {defang(observable['value'])}")
+        print_line(console, f"{observable['type']} {defang(observable['value'])}")
         for claim in observable["claims"]:
-            _line(console, f"  claimed by {_claim(claim)}")
+            print_line(console, f"  claimed by {_claim(claim)}")
             for words in _kept_back(claim):
-                _line(console, f"    {words}")
+                print_line(console, f"    {words}")
         for output in observable["outputs"]:
-            _line(console, f"  {output['name']} ({output['list']}): {_outcome(output)}")
+            print_line(console, f"  {output['name']} ({output['list']}): {_outcome(output)}")
     for claim in answer["unread"]:
-        _line(console, f"  {claim['reason']}: no observable in {_claim(claim)}")
+        print_line(console, f"  {claim['reason']}: no observable in {_claim(claim)}")
     if (searched := answer["searched"])["unread"] < searched["of"]:
-        _line(
+        print_line(
             console,
             f"  searched the newest {searched['unread']:,} of {searched['of']:,} unreadable claims",
         )
     for gap in answer["gaps"]:
-        _line(console, f"  gap: {gap['feed']}: {lost(gap['feed'], gap)}")
+        print_line(console, f"  gap: {gap['feed']}: {lost(gap['feed'], gap)}")
     for protection in answer["protected"]:
-        _line(console, f"  allowlist: {protection['group']} protects {defang(protection['value'])}")
+        print_line(
+            console, f"  allowlist: {protection['group']} protects {defang(protection['value'])}"
+        )
 
 
-def _line(console: Console, text: str) -> None:
+def print_line(console: Console, text: str) -> None:
     """Print a line without markup: feed text may look like it."""
     console.print(text, markup=False)
 

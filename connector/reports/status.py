@@ -1,28 +1,22 @@
 """Status, plans and results as the documented JSON."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Mapping
 from datetime import UTC
 from typing import Any, Final, NamedTuple
 
-from connector.decisions.plan import violations
-from connector.ingest.alarms import FULL
-from connector.ingest.configured_feed import ConfiguredFeed
+from connector.config.model import FeedConfig, OutputConfig
 from connector.instants import NEVER, SECOND, to_datetime
 from connector.model import Reason
-from connector.service.once import RunResult
+from connector.reports.look import Look
 from connector.service.readiness import waiting_for
-from connector.service.service import Service
 from connector.store import queries as questions
-from connector.store.feeds.alarms import Alarm
-from connector.store.feeds.gaps import GapRow
+from connector.store.feeds.alarms import FULL, Alarm, Alarms
+from connector.store.feeds.gaps import GapRow, Gaps
 from connector.store.feeds.notes import notes_of
 from connector.store.outputs.timings import BOUNDS, Histogram, times_of
-from connector.store.queries import FeedRow, OutputRow, PurgeRow
+from connector.store.queries import UNKNOWN, FeedRow, OutputRow, PurgeRow
 from connector.store.tallies import ENFORCE_TALLY, REMOVAL_TALLY
-from connector.sync.output import Output
-from connector.sync.proposal import Proposal
 
 _STALE_AFTER: Final = 3
 _TIMES: Final = {REMOVAL_TALLY: "removal_seconds", ENFORCE_TALLY: "enforce_seconds"}
@@ -56,20 +50,22 @@ class _Facts(NamedTuple):
     output_reasons: Mapping[str, dict[Reason, int]]
     times: Mapping[str, dict[int, dict[Reason, Histogram]]]
     there: Mapping[str, int]
-    beyond: Counter[int]
-    """How many entries of each feed, by its number, are over its share."""
+    beyond: Mapping[str, int]
+    """How many entries of each feed are over its share."""
 
 
-def _facts(service: Service) -> _Facts:
-    with service.store.database.read() as transaction:
+def _facts(look: Look) -> _Facts:
+    config = look.config
+    with look.database.read() as transaction:
         claims = questions.claim_count(transaction)
         outputs = questions.output_rows(transaction)
-        configured = {name: row for name, row in outputs.items() if name in service.outputs}
+        configured = {name: row for name, row in outputs.items() if name in config.outputs}
+        lists, feeds = questions.list_numbers(transaction), questions.feed_numbers(transaction)
         reasons = {
-            name: questions.list_reasons(transaction, listing.number, claims)
-            for name, listing in service.lists.items()
+            name: questions.list_reasons(transaction, lists.get(name, UNKNOWN), claims)
+            for name in config.lists
         }
-        numbers = {name: feed.number for name, feed in service.feeds.items()}
+        numbers = {name: feeds.get(name, UNKNOWN) for name in config.feeds}
         beyond: Counter[int] = Counter()
         for row in configured.values():
             beyond.update(questions.beyond_share(transaction, row))
@@ -84,14 +80,12 @@ def _facts(service: Service) -> _Facts:
             reasons=reasons,
             decided=questions.decided_at(transaction),
             suppressed={
-                name: questions.suppressed(transaction, listing.number)
-                for name, listing in service.lists.items()
+                name: questions.suppressed(transaction, lists.get(name, UNKNOWN))
+                for name in config.lists
             },
             outputs=outputs,
             output_reasons={
-                name: questions.output_reasons(
-                    transaction, row, reasons[service.outputs[name].listing.policy.name]
-                )
+                name: questions.output_reasons(transaction, row, reasons[config.outputs[name].list])
                 for name, row in configured.items()
             },
             times={
@@ -101,37 +95,37 @@ def _facts(service: Service) -> _Facts:
             there={
                 name: questions.entries_there(transaction, row) for name, row in outputs.items()
             },
-            beyond=beyond,
+            beyond={name: beyond[number] for name, number in numbers.items()},
         )
 
 
-def status(service: Service) -> Json:
+def status(look: Look) -> Json:
     """Return feeds, lists and outputs with their freshness and reasons."""
-    facts, now = _facts(service), service.now()
-    gaps = service.store.objects.gaps.found()
-    alarms = service.store.objects.alarms.found()
+    facts, now = _facts(look), look.now()
+    gaps = Gaps(look.database).found()
+    alarms = Alarms(look.database).found()
     return {
         "feeds": [
             {
                 **_feed_json(
-                    service, name, facts.feeds.get(name), gaps, facts.notes[name], now, alarms
+                    feed, name, facts.feeds.get(name), gaps, facts.notes[name], now, alarms
                 ),
                 "purges": [_purge_json(waiting) for waiting in facts.purges[name]],
-                "caps": _caps_json(feed, facts.beyond[feed.number], alarms),
+                "caps": _caps_json(feed, name, facts.beyond[name], alarms),
             }
-            for name, feed in service.feeds.items()
+            for name, feed in look.config.feeds.items()
         ],
         "claims": facts.claims,
-        "lists": [_list_json(service, name, facts) for name in facts.reasons],
-        "outputs": [_whole_output_json(service, name, facts, now) for name in service.outputs],
+        "lists": [_list_json(look, name, facts) for name in facts.reasons],
+        "outputs": [_whole_output_json(look, name, facts, now) for name in look.config.outputs],
     }
 
 
-def _list_json(service: Service, name: str, facts: _Facts) -> Json:
+def _list_json(look: Look, name: str, facts: _Facts) -> Json:
     counts = facts.reasons[name]
     return {
         "name": name,
-        "purpose": service.lists[name].policy.purpose.value,
+        "purpose": look.config.lists[name].purpose.value,
         "wanted": counts.get(Reason.WANTED, 0),
         "decided_at": moment(facts.decided.get(name)),
         "reasons": _counts(counts),
@@ -139,31 +133,14 @@ def _list_json(service: Service, name: str, facts: _Facts) -> Json:
     }
 
 
-def _whole_output_json(service: Service, name: str, facts: _Facts, now: int) -> Json:
-    output, row = service.outputs[name], facts.outputs.get(name)
-    times = facts.times.get(name, {})
+def _whole_output_json(look: Look, name: str, facts: _Facts, now: int) -> Json:
+    row, times = facts.outputs.get(name), facts.times.get(name, {})
+    reasons = facts.output_reasons.get(name)
     return {
-        **_output_json(service, output, row, facts.output_reasons.get(name), facts.reasons, now),
-        "waits_for": _waits_for(service, name, facts.feeds, row),
+        **_output_json(look.config.outputs[name], name, row, reasons, facts.reasons, now),
+        "waits_for": _waits_for(look.feeds_of(name), facts.feeds, row),
         "written": facts.there.get(name, 0),
         **{key: _times_json(times.get(kind, {})) for kind, key in _TIMES.items()},
-    }
-
-
-def outcome_json(outcome: RunResult) -> Json:
-    """Return what one pass did, by feed and output: counts, held plans and failures."""
-    counts = ("objects", "new", "updated", "revoked", "withdrawn", "unreadable")
-    return {
-        "feeds": {
-            name: {count: getattr(polled, count) for count in counts}
-            for name, polled in outcome.polled.items()
-        },
-        "outputs": {name: asdict(applied) for name, applied in outcome.applied.items()},
-        "held": {
-            name: {"plan": held.plan_id, "broken_limits": list(held.broken)}
-            for name, held in outcome.held.items()
-        },
-        "failures": outcome.failures,
     }
 
 
@@ -198,7 +175,7 @@ def _purge_json(waiting: PurgeRow) -> Json:
 
 
 def _feed_json(
-    service: Service,
+    config: FeedConfig,
     name: str,
     row: FeedRow | None,
     gaps: list[GapRow],
@@ -206,14 +183,14 @@ def _feed_json(
     now: int,
     alarms: list[Alarm],
 ) -> Json:
-    every = service.feeds[name].config.every.total_seconds()
+    every = config.every.total_seconds()
     last = row.last_success if row else None
     age = None if last is None else max(0, (now - last) // SECOND)
     state = _state(row is not None and row.error is not None, age, every)
     own = [alarm for alarm in alarms if alarm.feed == name]
     return {
         "name": name,
-        "type": service.feeds[name].config.type,
+        "type": config.type,
         "state": "paused" if row is not None and row.paused else _told(state, own),
         "last_success": moment(last),
         "age_seconds": age,
@@ -234,18 +211,17 @@ def _told(state: str, alarms: list[Alarm]) -> str:
     return "full" if any(alarm.name == FULL for alarm in alarms) else "alarm"
 
 
-def _caps_json(feed: ConfiguredFeed, beyond_share: int, alarms: list[Alarm]) -> Json:
+def _caps_json(config: FeedConfig, name: str, beyond_share: int, alarms: list[Alarm]) -> Json:
     """Return the caps of a feed, each with the number it excludes, or None if not counted."""
-    config = feed.config
-    waiting = sum(one.count for one in alarms if (one.feed, one.name) == (feed.name, FULL))
+    waiting = sum(one.count for one in alarms if (one.feed, one.name) == (name, FULL))
     caps = {
         "max_confidence": (config.max_confidence, None),
         "max_share": (config.max_share, beyond_share),
         "max_objects": (config.max_objects, waiting),
     }
     return {
-        name: {"limit": limit, "keeps_off": kept}
-        for name, (limit, kept) in caps.items()
+        cap: {"limit": limit, "keeps_off": kept}
+        for cap, (limit, kept) in caps.items()
         if limit is not None
     }
 
@@ -271,14 +247,13 @@ def _state(failing: bool, age: int | None, every: float) -> str:
 
 
 def _output_json(
-    service: Service,
-    output: Output,
+    config: OutputConfig,
+    name: str,
     row: OutputRow | None,
     reasons: dict[Reason, int] | None,
     listed: Mapping[str, dict[Reason, int]],
     now: int,
 ) -> Json:
-    config = service.loaded.config.outputs[output.name]
     last = row.last_success if row else None
     age = None if last is None else max(0, (now - last) // SECOND)
     state = _state(row is not None and row.error is not None, age, config.every.total_seconds())
@@ -290,7 +265,7 @@ def _output_json(
         state = "unverified"  # the ledger says what was there before the start
     counts = reasons if reasons is not None else _all_pending(listed[config.list])
     return {
-        "name": output.name,
+        "name": name,
         "list": config.list,
         "adapter": config.adapter,
         "state": state,
@@ -303,11 +278,11 @@ def _output_json(
 
 
 def _waits_for(
-    service: Service, name: str, feeds: Mapping[str, FeedRow], row: OutputRow | None
+    chosen: Collection[str], feeds: Mapping[str, FeedRow], row: OutputRow | None
 ) -> list[str]:
     """Return the feeds whose first poll must finish before an output is written."""
     in_step = row is not None and row.last_success is not None
-    return list(waiting_for(service.outputs.feeds_of(name), feeds, in_step=in_step))
+    return list(waiting_for(chosen, feeds, in_step=in_step))
 
 
 def _all_pending(listed: dict[Reason, int]) -> dict[Reason, int]:
@@ -315,50 +290,3 @@ def _all_pending(listed: dict[Reason, int]) -> dict[Reason, int]:
     if waiting := counts.pop(Reason.WANTED, 0):
         counts[Reason.PENDING] = counts.get(Reason.PENDING, 0) + waiting
     return counts
-
-
-def plan_json(service: Service, proposal: Proposal, output: Output) -> Json:
-    """Return a plan with the values it would write."""
-    plan, wanted = proposal.plan, service.store.wanted
-    with service.store.database.read() as transaction:
-
-        def values(numbers: Iterable[int]) -> list[Json]:
-            return [
-                {"type": found.type.value, "value": found.shown}
-                for _number, found in wanted.observables_of(transaction, list(numbers))
-            ]
-
-        gone = list(plan.remove.numbers)
-        reasons = wanted.reasons_among(transaction, proposal.state.list, gone)
-        unfit = _unfit_reasons(service, output, proposal, gone)
-        removed = [
-            {
-                "type": found.type.value,
-                "value": found.shown,
-                "reason": (unfit.get(number) or reasons.get(number, Reason.DESELECTED)).value,
-            }
-            for number, found in wanted.observables_of(transaction, gone)
-        ]
-        return {
-            "id": plan.id,
-            "output": plan.output,
-            "scope": plan.scope,
-            "add": values(plan.add.numbers),
-            "update": values(plan.update.numbers),
-            "remove": removed,
-            "unchanged": plan.unchanged,
-            "drifted": plan.drifted,
-            "broken_limits": list(violations(plan, output.limits)),
-        }
-
-
-def _unfit_reasons(
-    service: Service, output: Output, proposal: Proposal, gone: list[int]
-) -> dict[int, Reason]:
-    with service.store.database.read() as transaction:
-        rows = list(service.store.wanted.rows_among(transaction, proposal.state.list, gone))
-    fits = output.target.fits
-    return {
-        row.number: Reason.OVER_CAPACITY if fits(row.observable) else Reason.UNSUPPORTED_TYPE
-        for row in rows
-    }

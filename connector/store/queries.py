@@ -28,6 +28,10 @@ _BUCKET_OF: Final[Mapping[int, Reason]] = {
 }
 
 
+UNKNOWN: Final = -1
+"""The number of a feed or list that the state does not know yet: nothing is kept under it."""
+
+
 @dataclass(frozen=True, slots=True)
 class FeedRow:
     """How a feed's latest polls went; instants in microseconds since 1970."""
@@ -79,6 +83,16 @@ class EntryFound:
     mark: int
     since: int
     why: str
+
+
+def feed_numbers(transaction: Transaction) -> dict[str, int]:
+    """Return the number of every feed that ever gave something, by name."""
+    return dict(map(tuple, transaction.rows("SELECT name, number FROM feeds")))
+
+
+def list_numbers(transaction: Transaction) -> dict[str, int]:
+    """Return the number of every list by name."""
+    return dict(map(tuple, transaction.rows("SELECT name, number FROM lists")))
 
 
 def feed_rows(transaction: Transaction) -> dict[str, FeedRow]:

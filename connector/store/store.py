@@ -5,8 +5,8 @@ from threading import Lock
 from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.stix import Unreadable, read_object
 from connector.model import Context
-from connector.store import sqlite
-from connector.store.database import Database, marks, numbers, parts
+from connector.store.database import marks, numbers, parts
+from connector.store.drivers import open_database
 from connector.store.feeds.compression import Codec
 from connector.store.feeds.markings import KeptMarkings
 from connector.store.feeds.objects import ObjectStore
@@ -21,15 +21,6 @@ from connector.store.outputs.outputs import OutputStates
 from connector.store.outputs.plans import Plans
 from connector.store.soundness import Soundness
 from connector.store.transaction import Transaction
-
-
-def open_database(url: str) -> Database:
-    """Return the database of a URL; nothing is read of it yet."""
-    if url.startswith(sqlite.PREFIX):
-        return sqlite.SqliteDatabase(url)
-    from connector.store.postgresql import PostgresqlDatabase  # noqa: PLC0415 - SQLAlchemy, for a server
-
-    return PostgresqlDatabase(url)
 
 
 class Store:

@@ -9,8 +9,9 @@ from connector.commands.impact import impact
 from connector.config.loading import load
 from connector.registry import Registry
 from connector.service.build import build
+from connector.service.location import state_file
 from connector.service.once import run_once
-from connector.service.state import open_store, state_file
+from connector.service.state import open_store
 
 CONFIG = """
 version: 1

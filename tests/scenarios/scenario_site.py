@@ -22,6 +22,7 @@ from connector.feeds.bundle import BundleFeed
 from connector.feeds.taxii.feed import TaxiiFeed
 from connector.http.client import Http
 from connector.registry import Registry
+from connector.reports.look import look_of
 from connector.reports.metrics import StatusCollector
 from connector.reports.status import status
 from connector.service.build import build
@@ -179,7 +180,7 @@ class Site:
         return (self.folder / "published" / file).read_text(encoding="utf-8").splitlines()
 
     def status(self) -> dict[str, Any]:
-        return status(self.service)
+        return status(look_of(self.service))
 
     def metrics(self) -> str:
         """What monitoring reads."""

@@ -11,9 +11,10 @@ from connector.config.loading import load
 from connector.registry import Registry
 from connector.reports.explain import explain_value
 from connector.service.build import build
+from connector.service.location import state_file
 from connector.service.once import RunResult, run_once
 from connector.service.service import Service
-from connector.service.state import open_store, state_file
+from connector.service.state import open_store
 
 ACS = "extension-definition--3a65884d-005a-4290-8335-cb2d778a83ce"
 GREEN = "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da"

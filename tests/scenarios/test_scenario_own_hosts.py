@@ -6,6 +6,7 @@ from scenario_site import FREED, Site
 from stix_samples import indicator
 
 from connector.reports.explain import explain_value
+from connector.reports.look import look_of
 from connector.reports.status import status
 from connector.service.build import build
 from connector.service.own_hosts import OwnHosts
@@ -14,7 +15,7 @@ from connector.service.state import open_store
 
 
 def reasons(service: Service) -> dict[str, int]:
-    (listed,) = status(service)["lists"]
+    (listed,) = status(look_of(service))["lists"]
     return {reason: count for reason, count in listed["reasons"].items() if count}
 
 

@@ -15,7 +15,7 @@ from stix_samples import START, STRANGER, TLP, Object, indicator, revoked, sid, 
 from connector.commands.impact import impact
 from connector.errors import ConfigError, PlanRefusedError
 from connector.reports.explain import explain_value
-from connector.reports.status import plan_json
+from connector.reports.plans import plan_json
 from connector.store.transaction import Transaction
 from connector.sync.proposal import EVERYTHING
 

@@ -19,8 +19,9 @@ from connector.errors import ConnectorError, StoreError, UnavailableError
 from connector.store import database as database_module
 from connector.store import sqlite, upgrade
 from connector.store.database import NEWEST, marks, numbers, parts
+from connector.store.drivers import open_database
 from connector.store.postgresql import PostgresqlDatabase
-from connector.store.store import Store, open_database
+from connector.store.store import Store
 
 MIGRATIONS = Path(database_module.__file__).parent / "migrations"
 EARLIER = Path(__file__).parent / "earlier_tables"
@@ -191,7 +192,7 @@ def test_one_instance_holds_a_state_and_another_is_refused_until_it_lets_go(
 def test_a_killed_instance_leaves_no_lock_behind(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/c.db"
     code = (
-        "import sys, time; from connector.store.store import open_database; "
+        "import sys, time; from connector.store.drivers import open_database; "
         f"print(open_database({url!r}).claim_instance(), flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from connector.store.database import Database, marks
+
+FULL: Final = "max_objects"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,55 @@
+"""What one pass did, as the documented JSON and for people."""
+
+from dataclasses import asdict
+
+from rich.console import Console
+
+from connector.reports.formatting import print_line
+from connector.reports.status import Json
+from connector.service.once import RunResult
+
+
+def outcome_json(outcome: RunResult) -> Json:
+    """Return what one pass did, by feed and output: counts, held plans and failures."""
+    counts = ("objects", "new", "updated", "revoked", "withdrawn", "unreadable")
+    return {
+        "feeds": {
+            name: {count: getattr(polled, count) for count in counts}
+            for name, polled in outcome.polled.items()
+        },
+        "outputs": {name: asdict(applied) for name, applied in outcome.applied.items()},
+        "held": {
+            name: {"plan": held.plan_id, "broken_limits": list(held.broken)}
+            for name, held in outcome.held.items()
+        },
+        "failures": outcome.failures,
+    }
+
+
+def tell_outcome(console: Console, outcome: RunResult) -> None:
+    """Print what one pass did, one line per feed and output."""
+    for name, polled in outcome.polled.items():
+        print_line(
+            console,
+            f"feed {name}: {polled.objects:,} objects, {polled.new:,} new, "
+            f"{polled.updated:,} updated, {polled.revoked:,} revoked, "
+            f"{polled.withdrawn:,} withdrawn, {polled.unreadable:,} unreadable",
+        )
+        for fault in polled.faults:
+            print_line(console, f"  unreadable: {fault}")
+    for name, applied in outcome.applied.items():
+        print_line(
+            console,
+            f"output {name}: {applied.added:,} added, {applied.updated:,} updated, "
+            f"{applied.removed:,} removed, {applied.rejected:,} rejected",
+        )
+    for name, held in outcome.held.items():
+        print_line(console, f"output {name}: plan {held.plan_id} is held; nothing was written")
+        for sentence in held.broken:
+            print_line(console, f"  {sentence}")
+        print_line(
+            console,
+            f"  review: connector plan {name}; accept: connector apply {held.plan_id}",
+        )
+    for name, why in outcome.failures.items():
+        print_line(console, f"{name}: {why}")
