@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from connector.commands.opening import open_service
+from connector.commands.deciding import open_decider
 from connector.commands.options import CONFIG, AsJson, ConfigPath
 from connector.commands.terminal import FAILED, OK, exit_with, out, print_json
 from connector.reports import formatting as screens
@@ -20,9 +20,9 @@ def explain(
 
     Shows the whole chain: claims, decisions and outputs, with start and end times.
     """
-    with open_service(config) as service:
-        service.lists.take_up_hosts()  # the daemon knows the addresses behind our own hosts
-        answer = explain_value(service, value)
+    with open_decider(config) as decider:
+        decider.allowlist.look_up_hosts(decider.now())  # the daemon knows their addresses, too
+        answer = explain_value(decider, value)
     if as_json:
         print_json(answer)
     else:

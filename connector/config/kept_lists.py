@@ -18,11 +18,13 @@ from connector.config.warninglist_files import ListFile, dated, read_warninglist
 from connector.decisions.allowlist.builtin import SHARED_HOSTING_FILE, BuiltinGroup
 from connector.decisions.allowlist.kept_hosts import kept_hosts
 from connector.decisions.allowlist.kept_lists import KeptLists
+from connector.decisions.allowlist.protection import Protection
 from connector.decisions.allowlist.values import Kind, read_allow_value
 from connector.decisions.allowlist.warninglists import ListKind, Warninglist, WarninglistIndex
 from connector.log import log
+from connector.model import Observable, Purpose
 
-__all__ = ["ChosenLists", "ListAge", "ages", "choose", "read_lists"]
+__all__ = ["ChosenLists", "ListAge", "ListsOnDemand", "ages", "choose", "read_lists"]
 
 _OF_ADDRESSES: Final = frozenset({"ip-src", "ip-dst"})
 
@@ -82,6 +84,20 @@ def read_lists(chosen: ChosenLists) -> KeptLists:
     """
     ranges = [_shared_ranges(len(chosen.off_blocks))] if chosen.shared else []
     return KeptLists(_index(chosen.everywhere), _index(chosen.off_blocks, ranges))
+
+
+class ListsOnDemand:
+    """The warninglists for a look at one value: read only where nothing else protects it."""
+
+    def __init__(self, chosen: ChosenLists) -> None:
+        self._chosen = chosen
+        self._kept: KeptLists | None = None
+
+    def protects(self, observable: Observable, purpose: Purpose) -> Protection | None:
+        """Return the warninglist that protects an observable; raise ConfigError as `read_lists`."""
+        if self._kept is None:
+            self._kept = read_lists(self._chosen)
+        return self._kept.protects(observable, purpose)
 
 
 def _index(

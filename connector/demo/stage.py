@@ -161,7 +161,7 @@ class Stage:
             closing(open_store(loaded, alone=False)) as store,
             closing(build(loaded, self._registry, store)) as service,
         ):
-            return [explain_value(service, value) for value in values]
+            return [explain_value(service.decider, value) for value in values]
 
     def revoke(self, value: str) -> str:
         """Revoke the indicator of a value at the TAXII server; return its id."""

@@ -16,12 +16,12 @@ from connector.instants import NEVER, to_datetime
 from connector.model import Context, Reason, Subject
 from connector.reports.mentioned import Mentions, find_mentions
 from connector.reports.status import Json, gap_json, moment
-from connector.service.service import Service
+from connector.service.decider import Decider
 from connector.store import queries as questions
+from connector.store.feeds.gaps import Gaps
 from connector.store.queries import ClaimFound, OutputRow
 from connector.store.transaction import Transaction
 from connector.sync.listing import Listing
-from connector.sync.output import Output
 
 _MARK_REASONS: Final = {
     LedgerState.WRITTEN: Reason.WRITTEN,
@@ -39,9 +39,9 @@ _REASONS_WITHOUT_OBSERVABLE: Final = {
 _FOREIGN: Final = "already on the target, added by someone else; left untouched"
 
 
-def explain_value(service: Service, asked: str) -> Json:
+def explain_value(decider: Decider, asked: str) -> Json:
     """Return the whole chain for a value or an indicator's id: claims, decisions, outputs."""
-    database = service.store.database
+    database = decider.store.database
     with database.read() as transaction:
         if "--" in asked and asked.partition("--")[0].replace("-", "").isalpha():
             key = key_of_id(asked)
@@ -52,9 +52,9 @@ def explain_value(service: Service, asked: str) -> Json:
         else:
             keys = [key_of(candidate) for candidate in candidates(asked)]
             found = questions.find_observables(transaction, keys) if keys else {}
-            mentions, unread = find_mentions(service, transaction, asked), []
+            mentions, unread = find_mentions(decider.store, transaction, asked), []
         answers = [
-            _observable_json(service, transaction, number, observable)
+            _observable_json(decider, transaction, number, observable)
             for number, observable in sorted(found.items())
         ]
     return {
@@ -62,54 +62,56 @@ def explain_value(service: Service, asked: str) -> Json:
         "found": bool(answers or mentions.claims or unread),
         "observables": answers,
         "unread": [
-            *(_unread_json(service, claim) for claim in mentions.claims),
-            *({**_unread_json(service, claim), "indicator": asked} for claim in unread),
+            *(_unread_json(decider, claim) for claim in mentions.claims),
+            *({**_unread_json(decider, claim), "indicator": asked} for claim in unread),
         ],
         "searched": {"unread": mentions.searched, "of": mentions.of},
-        "protected": _protections(service, asked),
-        "gaps": [{"feed": gap.feed, **gap_json(gap)} for gap in service.store.objects.gaps.found()],
+        "protected": _protections(decider, asked),
+        "gaps": [
+            {"feed": gap.feed, **gap_json(gap)} for gap in Gaps(decider.store.database).found()
+        ],
     }
 
 
-def _protections(service: Service, asked: str) -> list[Json]:
+def _protections(decider: Decider, asked: str) -> list[Json]:
     """Return what protects the value itself, whether or not any feed mentions it."""
-    now = to_datetime(service.now())
+    now = to_datetime(decider.now())
     for observable in meanings(asked):
-        if (by := service.lists.allowlist.protects(observable, now)) is not None:
+        if (by := decider.allowlist.protects(observable, now)) is not None:
             return [{"type": observable.type.value, "group": by.group, "value": by.value}]
     return []
 
 
 def _observable_json(
-    service: Service, transaction: Transaction, number: int, observable: Subject
+    decider: Decider, transaction: Transaction, number: int, observable: Subject
 ) -> Json:
     claims = questions.claims_on(transaction, number)
     standings = {
-        name: _standings(observable, claims, listing, service)
-        for name, listing in service.lists.items()
+        name: _standings(observable, claims, listing, decider)
+        for name, listing in decider.listings.items()
     }
     return {
         "type": observable.type.value,
         "value": observable.shown,
         "claims": [
             {
-                **_claim_json(service, claim, observable),
+                **_claim_json(decider, claim, observable),
                 "reasons": {name: found[at] for name, found in standings.items()},
             }
             for at, claim in enumerate(claims)
         ],
         "outputs": [
-            _outcome_json(service, transaction, output, number, observable, claims)
-            for output in service.outputs.values()
+            _outcome_json(decider, transaction, output, number, observable, claims)
+            for output in decider.loaded.config.outputs
         ],
     }
 
 
-def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None) -> Json:
-    defaults = service.feeds.defaults[claim.row.feed]
-    level = service.feeds.level(service.store.attributes(claim.row.attributes), claim.row.feed)
+def _claim_json(decider: Decider, claim: ClaimFound, observable: Subject | None) -> Json:
+    defaults = decider.defaults[claim.row.feed]
+    level = decider.level(decider.store.attributes(claim.row.attributes), claim.row.feed)
     until = NEVER if observable is None else ends(observable.type, claim.row, defaults)
-    too_wide = _too_wide(service, observable, defaults)
+    too_wide = _too_wide(decider, observable, defaults)
     return {
         "feed": defaults.name,
         "indicator": id_of_key(claim.object),
@@ -122,25 +124,25 @@ def _claim_json(service: Service, claim: ClaimFound, observable: Subject | None)
         "confidence_said": _said(claim.row.confidence, defaults),
         "caps": ["max_confidence"] if _lowered(claim.row.confidence, defaults) else [],
         "sighted": moment(claim.row.sighted),
-        **_kept_back(service, claim),
+        **_kept_back(decider, claim),
         **_context_json(
-            service.store.contexts(claim.row.context) if claim.row.context else NO_CONTEXT
+            decider.store.contexts(claim.row.context) if claim.row.context else NO_CONTEXT
         ),
         "reasons": {},
     }
 
 
-def _unread_json(service: Service, claim: ClaimFound) -> Json:
+def _unread_json(decider: Decider, claim: ClaimFound) -> Json:
     """Return a claim without an observable, with the reason under which it counts."""
     reason = _REASONS_WITHOUT_OBSERVABLE[ClaimKind(claim.row.kind)]
-    return {**_claim_json(service, claim, None), "reason": reason.value}
+    return {**_claim_json(decider, claim, None), "reason": reason.value}
 
 
-def _too_wide(service: Service, observable: Subject | None, defaults: FeedDefaults) -> str:
+def _too_wide(decider: Decider, observable: Subject | None, defaults: FeedDefaults) -> str:
     """Return why the reach of an observable of this feed prevents any list from blocking it."""
     if observable is None:
         return ""
-    wide = {kind for one in service.lists.values() for kind in one.policy.select.wide}
+    wide = {kind for one in decider.listings.values() for kind in one.policy.select.wide}
     if not exceeds(observable.type, reach_of(observable), defaults.widest, wide):
         return ""
     return words_of_reach(observable.type, defaults.name, defaults.widest)
@@ -165,13 +167,13 @@ def _said(confidence: int | None, defaults: FeedDefaults) -> str | None:
     return words_of(confidence)
 
 
-def _kept_back(service: Service, claim: ClaimFound) -> Json:
+def _kept_back(decider: Decider, claim: ClaimFound) -> Json:
     """Return what is hidden from the fields of which list and why, and any contradictions."""
-    attributes, feed = service.store.attributes(claim.row.attributes), claim.row.feed
+    attributes, feed = decider.store.attributes(claim.row.attributes), claim.row.feed
     nobody = () if attributes.created_by else (Part.PRODUCER, Part.PRODUCER_NAME)
     allowed = {
-        name: listing.judge.sharing(attributes, feed, service.now())
-        for name, listing in service.lists.items()
+        name: listing.judge.sharing(attributes, feed, decider.now())
+        for name, listing in decider.listings.items()
     }
     hidden = {
         name: {part: why for part, why in sharing.hidden.items() if part not in nobody}
@@ -194,11 +196,11 @@ def _context_json(context: Context) -> Json:
 
 
 def _standings(
-    observable: Subject, claims: list[ClaimFound], listing: Listing, service: Service
+    observable: Subject, claims: list[ClaimFound], listing: Listing, decider: Decider
 ) -> list[Json]:
     """Return for each claim why it is on the list or not."""
     rows = [claim.row for claim in claims]
-    found = listing.explain(observable, rows, service.now())
+    found = listing.explain(observable, rows, decider.now())
     carrier = next(
         (id_of_key(claim.object) for claim, (reason, _) in zip(claims, found, strict=True)
          if reason is Reason.WANTED), "",
@@ -213,34 +215,34 @@ def _standings(
 
 
 def _outcome_json(
-    service: Service,
+    decider: Decider,
     transaction: Transaction,
-    output: Output,
+    output: str,
     number: int,
     observable: Subject,
     claims: list[ClaimFound],
 ) -> Json:
-    policy = output.listing.policy
+    listing = decider.listings[decider.loaded.config.outputs[output].list]
     rows = [claim.row for claim in claims]
-    (decision,) = output.listing.decide([(observable, rows)], service.now())
-    rowed = questions.output_rows(transaction).get(output.name)
+    (decision,) = listing.decide([(observable, rows)], decider.now())
+    rowed = questions.output_rows(transaction).get(output)
     found = questions.entry_of(transaction, rowed.number, number) if rowed else None
-    since = questions.listed_since(transaction, output.listing.number, number)
+    since = questions.listed_since(transaction, listing.number, number)
     if decision.carrier is None:
         reason = reason_of(max(decision.codes, default=1))
-        detail = decision.detail or _first_detail(observable, claims, output.listing, service)
+        detail = decision.detail or _first_detail(observable, claims, listing, decider)
         until = None
     else:
         reason, detail = _at_target(found, rowed)
         if found is not None and found.mark == LedgerState.OVER_SHARE:
-            detail = _beyond_share(policy.defaults[decision.source])
+            detail = _beyond_share(listing.policy.defaults[decision.source])
         since = found.since if found else since
         until = moment(decision.merged.until if decision.merged else None)
     if decision.carrier is None and found is not None and found.mark == LedgerState.WRITTEN:
         detail = (detail + "; " if detail else "") + _still_there(rowed)
     return {
-        "name": output.name,
-        "list": policy.name,
+        "name": output,
+        "list": listing.policy.name,
         "reason": reason.value,
         "detail": detail,
         "since": moment(since),
@@ -267,10 +269,10 @@ def _waiting(plan: str) -> str:
 
 
 def _first_detail(
-    observable: Subject, claims: list[ClaimFound], listing: Listing, service: Service
+    observable: Subject, claims: list[ClaimFound], listing: Listing, decider: Decider
 ) -> str:
     """Return the first explanation, from the policy or from the pattern reader."""
-    now = service.now()
+    now = decider.now()
     words = (listing.explain_alone(observable, claim.row, now)[1] or claim.why for claim in claims)
     return next((detail for detail in words if detail), "")
 

@@ -3,10 +3,10 @@
 from typing import Final, NamedTuple
 
 from connector.indicators.observables.mentions import Mention
-from connector.service.service import Service
 from connector.store import queries as questions
 from connector.store.database import parts
 from connector.store.queries import ClaimFound
+from connector.store.store import Store
 from connector.store.transaction import Transaction
 
 __all__ = ["Mentions", "find_mentions"]
@@ -28,16 +28,14 @@ class Mentions(NamedTuple):
     of: int = 0
 
 
-def find_mentions(service: Service, transaction: Transaction, asked: str) -> Mentions:
+def find_mentions(store: Store, transaction: Transaction, asked: str) -> Mentions:
     """Return the claims that mention a value although no observable could be read from them."""
     total = questions.unread_count(transaction)
     if not total:
         return Mentions([])
     mention, found, searched, size = Mention(asked), list[ClaimFound](), 0, 0
     for part in parts(questions.newest_unread(transaction, MOST_SEARCHED), _AT_ONCE):
-        originals = service.store.originals_of_claims(
-            transaction, [claim.row.number for claim in part]
-        )
+        originals = store.originals_of_claims(transaction, [claim.row.number for claim in part])
         searched += len(part)
         size += sum(map(len, originals.values()))
         found += [

@@ -2,10 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from connector.decisions.selection import FeedDefaults, IndicatorAttributes
-from connector.decisions.verdict import sharing_of
 from connector.errors import ConnectorError, RefusedError
-from connector.indicators.markings.applied import Viewer
 from connector.ingest import alarms
 from connector.ingest.configured_feed import ConfiguredFeed
 from connector.ingest.missing_markings import ask_for, missing
@@ -15,21 +12,18 @@ from connector.ingest.retention import Disposal
 from connector.ingest.spills import Door
 from connector.instants import SECOND, Clock
 from connector.log import log
-from connector.model import Tlp
 from connector.service.isolation import isolate_bugs
 from connector.service.lists import Lists
 from connector.store import queries
 from connector.store.store import Store
 from connector.sync.apply import StoppedError
-from connector.sync.judge import background_of
 
 
 class Feeds(Mapping[str, ConfiguredFeed]):
     """The feeds by name.
 
-    `defaults` are by the number of a feed in the store; `ourselves` is for whom markings are read
-    where no list asks. What a poll brings reaches lists through the store, and by
-    `Lists.take_up_markings` and `Lists.take_up_producers`: no other way.
+    What a poll brings reaches lists through the store, and by `Lists.take_up_markings` and
+    `Lists.take_up_producers`: no other way.
     """
 
     def __init__(
@@ -38,15 +32,11 @@ class Feeds(Mapping[str, ConfiguredFeed]):
         store: Store,
         now: Clock,
         lists: Lists,
-        defaults: Mapping[int, FeedDefaults],
-        ourselves: Viewer,
     ) -> None:
         self._feeds = dict(feeds)
         self._store = store
         self._now = now
         self._lists = lists
-        self.defaults = defaults
-        self._ourselves = ourselves
         self.stopped: Callable[[], bool] = lambda: False
         self._missing: dict[str, set[str]] = {}  # markings of objects without a definition
         self._faults: dict[str, tuple[str, ...]] = {}  # what the last poll could not read
@@ -61,11 +51,6 @@ class Feeds(Mapping[str, ConfiguredFeed]):
 
     def __len__(self) -> int:
         return len(self._feeds)
-
-    def level(self, attributes: IndicatorAttributes, feed: int) -> Tlp:
-        """Return how far an indicator of a feed may travel, as we ourselves see its markings."""
-        said = background_of(attributes, feed, self.defaults, self._store)
-        return sharing_of(said, self._ourselves, self._now()).level
 
     def poll(self, name: str, progress: Progress = lambda _title, _count: None) -> Intake:
         """Poll one feed once; raise the error of a failed poll after recording it."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from connector.config.loading import Loaded
 from connector.instants import Clock
+from connector.service.decider import Decider
 from connector.service.feeds import Feeds
 from connector.service.lists import Lists
 from connector.service.outputs import Outputs
@@ -21,6 +22,7 @@ class Service:
     feeds: Feeds
     lists: Lists
     outputs: Outputs
+    decider: Decider
 
     def stop_when(self, stopped: Callable[[], bool]) -> None:
         """Stop every cycle after its current page, part of a list or write, once this is true."""

@@ -1,6 +1,7 @@
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+import idna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -826,3 +827,14 @@ def test_public_suffixes_agree_with_the_library():
         names += [name, f"a.{name}", f"a.b.{name}", name.partition(".")[2] or name]
     ascii_names = [name for name in names if name.isascii()]
     assert [n for n in ascii_names if (n in ours) != theirs.is_public(n)] == []
+    others = [name for name in names if not name.isascii()]
+    assert len(others) > 1000
+    for name in others:
+        assert (idna.encode(name).decode("ascii") in ours) == theirs.is_public(name), name
+
+
+@pytest.mark.parametrize(
+    "name", ["xn--a.example", "xn--999999999999.com", "xn--\u00e9.com", "xn--"]
+)
+def test_a_label_that_cannot_be_decoded_is_no_public_suffix(name: str) -> None:
+    assert (name in PublicSuffixes.shipped()) is (name == "xn--")

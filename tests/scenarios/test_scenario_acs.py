@@ -128,7 +128,7 @@ def test_explain_says_which_marking_withheld_what_from_where(site: Site) -> None
     marking = acs(1)
     site.receive("a", marking, indicator(1, marking["id"], GREEN))
     service = site.service()
-    (observable,) = explain_value(service, "192.0.2.1")["observables"]
+    (observable,) = explain_value(service.decider, "192.0.2.1")["observables"]
     service.store.close()
     outcome = {output["name"]: output for output in observable["outputs"]}["shared"]
     assert outcome["reason"] == "withheld"
@@ -197,7 +197,7 @@ def test_a_second_definition_of_a_marking_loosens_nothing(site: Site) -> None:
     assert site.published("own") == ["192.0.2.2"]
     assert site.published("watched") == ["192.0.2.2"]
     service = site.service()
-    (observable,) = explain_value(service, "192.0.2.1")["observables"]
+    (observable,) = explain_value(service.decider, "192.0.2.1")["observables"]
     service.store.close()
     assert "two definitions of it contradict each other" in observable["outputs"][0]["detail"]
 

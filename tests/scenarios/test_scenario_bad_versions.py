@@ -125,6 +125,6 @@ def test_what_was_refused_is_explained_by_the_id_of_its_indicator(
     site.once()
     publish([indicator("a", ONE, days=1, valid_from=None)], [kept])
     site.change()
-    (claim,) = explain_value(site.service, known["id"])["unread"]
+    (claim,) = explain_value(site.service.decider, known["id"])["unread"]
     assert claim["indicator"] == known["id"]
     assert "`valid_from` is required" in claim["why"]

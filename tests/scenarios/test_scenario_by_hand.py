@@ -118,7 +118,7 @@ def test_an_entry_that_a_feed_names_later_outlives_the_feeds_word(
     site.change()
     assert target.values() == [ONE, TWO, THREE]
     assert site.output()["reasons"] == {"written": 3}
-    (found,) = explain_value(site.service, TWO)["observables"]
+    (found,) = explain_value(site.service.decider, TWO)["observables"]
     assert "added by someone else" in found["outputs"][0]["detail"]
     assert site.idle()
     assert_consistent(site.service, {"edge": target.held})

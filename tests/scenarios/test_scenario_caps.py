@@ -47,7 +47,7 @@ def capped(site: Site, **caps: Any) -> None:
 
 
 def outcome(site: Site, value: str) -> tuple[str, str]:
-    (found,) = explain_value(site.service, value)["observables"]
+    (found,) = explain_value(site.service.decider, value)["observables"]
     return found["outputs"][0]["reason"], found["outputs"][0]["detail"]
 
 
@@ -128,7 +128,7 @@ def test_no_more_than_max_confidence_counts_of_a_feed(full: Site) -> None:
     assert full.at() == OURS
     assert full.feed("others")["caps"] == {"max_confidence": {"limit": 60, "keeps_off": None}}
     assert 'connector_feed_cap{cap="max_confidence",feed="others"} 60.0' in full.metrics()
-    (found,) = explain_value(full.service, address(1001))["observables"]
+    (found,) = explain_value(full.service.decider, address(1001))["observables"]
     (claim,) = found["claims"]
     told = (claim["confidence"], claim["confidence_said"], claim["caps"])
     assert told == (60, "100", ["max_confidence"])

@@ -75,7 +75,7 @@ def test_explain_tells_what_was_said_beside_what_it_means(
     site.once()
 
     def told(value: str) -> tuple[Any, Any]:
-        (observable,) = explain_value(site.service, value)["observables"]
+        (observable,) = explain_value(site.service.decider, value)["observables"]
         (claim,) = observable["claims"]
         return claim["confidence"], claim["confidence_said"]
 
@@ -84,7 +84,7 @@ def test_explain_tells_what_was_said_beside_what_it_means(
     assert told("192.0.2.70") == (None, "70")
     assert told("192.0.2.6") == (None, "6")
     for value in ("192.0.2.7", "192.0.2.70"):
-        show_explanation(Console(width=500), explain_value(site.service, value))
+        show_explanation(Console(width=500), explain_value(site.service.decider, value))
     shown = capsys.readouterr().out
     assert "confidence probably true, read as 70" in shown
     assert "confidence 70, read as nothing" in shown
@@ -96,7 +96,7 @@ def test_explain_gives_no_number_for_a_confidence_that_is_none(
     scaled(site)
     site.write("all.json", [indicator("192.0.2.1", "192.0.2.1", confidence=101)])
     site.once()
-    answer = explain_value(site.service, "192.0.2.1")
+    answer = explain_value(site.service.decider, "192.0.2.1")
     (claim,) = answer["observables"][0]["claims"]
     assert claim["confidence"] is None
     show_explanation(Console(width=500), answer)

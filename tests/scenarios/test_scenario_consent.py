@@ -80,7 +80,7 @@ def comment(site: Site, device: str = "edge", value: str = "192.0.2.1") -> Any:
 
 def reasons(site: Site, value: str = "192.0.2.1") -> dict[str, tuple[str, str]]:
     """Why a value is, or is not, on each list, as `explain` says it."""
-    (observable,) = explain_value(site.service, value)["observables"]
+    (observable,) = explain_value(site.service.decider, value)["observables"]
     (claim,) = observable["claims"]
     return {name: (one["reason"], one["detail"]) for name, one in claim["reasons"].items()}
 
@@ -206,7 +206,7 @@ def test_a_marking_keeps_the_name_back_though_its_consent_opens_it(
 def test_explain_says_what_stays_out_of_comments_and_why(fed: Site, taxii: TaxiiServer) -> None:
     taxii.add_objects([identity("ais-consent-usg"), indicator(1, "192.0.2.1")])
     fed.change()
-    (observable,) = explain_value(fed.service, "192.0.2.1")["observables"]
+    (observable,) = explain_value(fed.service.decider, "192.0.2.1")["observables"]
     (claim,) = observable["claims"]
     words = {"producer_name": "the producer's consent is 'usg'"}
     assert claim["hidden"] == {"own": words, "shared": words}
@@ -219,7 +219,7 @@ def test_explain_tells_people_too(
     marked = {"object_marking_refs": [SHAREABLE, TLP["clear"]]}
     taxii.add_objects([official, identity("ais-consent-none"), indicator(1, "192.0.2.1", **marked)])
     fed.change()
-    show_explanation(Console(width=500), explain_value(fed.service, "192.0.2.1"))
+    show_explanation(Console(width=500), explain_value(fed.service.decider, "192.0.2.1"))
     told = capsys.readouterr().out
     assert "hidden from own, shared: producer_name (the producer's consent is 'none')" in told
     assert f"note: {SHAREABLE} (ACS) says FOUO" in told
@@ -230,7 +230,7 @@ def test_explain_reports_markings_that_contradict_each_other(fed: Site, taxii: T
     marked = {"object_marking_refs": [SHAREABLE, TLP["clear"]]}
     taxii.add_objects([official, indicator(1, "192.0.2.1", **marked)])
     fed.change()
-    (observable,) = explain_value(fed.service, "192.0.2.1")["observables"]
+    (observable,) = explain_value(fed.service.decider, "192.0.2.1")["observables"]
     (claim,) = observable["claims"]
     assert claim["marking"] == "green", "the stricter side"
     assert claim["notes"] == [f"{SHAREABLE} (ACS) says FOUO, which contradicts TLP:CLEAR"]

@@ -209,7 +209,7 @@ def test_an_opinion_a_day_later_turns_a_block_into_a_watch(
     site.change()
     assert site.at("edge") == ["192.0.2.2"]
     assert site.at("hunt") == ["192.0.2.1", "192.0.2.2"]
-    (claim,) = explain_value(site.service, "192.0.2.1")["observables"][0]["claims"]
+    (claim,) = explain_value(site.service.decider, "192.0.2.1")["observables"][0]["claims"]
     detail = f"opinion: strongly-disagree by {CISA}"
     assert claim["reasons"]["edge"] == {"reason": "deselected", "detail": detail}
     assert claim["opinions"] == {CISA: "strongly-disagree"}
@@ -249,7 +249,7 @@ def test_the_gate_wants_agreement_confidence_or_trust(site: Site) -> None:
     site.write("all.json", [ONE, agreed, sure, unsure, trusted, opinion("agree", agreed)])
     site.once()
     assert site.at() == ["192.0.2.4", "192.0.2.5", "192.0.2.7"]
-    (claim,) = explain_value(site.service, "192.0.2.6")["observables"][0]["claims"]
+    (claim,) = explain_value(site.service.decider, "192.0.2.6")["observables"][0]["claims"]
     assert (
         claim["reasons"]["perimeter"]["detail"] == "confidence 69 is below 70 (no opinion agrees)"
     )
@@ -322,7 +322,7 @@ def test_claims_of_several_feeds_are_merged_by_rule(
     assert merged(site).tlp is Tlp.AMBER
     reasons = {
         claim["indicator"]: claim["reasons"]["perimeter"]
-        for claim in explain_value(site.service, "192.0.2.1")["observables"][0]["claims"]
+        for claim in explain_value(site.service.decider, "192.0.2.1")["observables"][0]["claims"]
     }
     assert {one: found["reason"] for one, found in reasons.items()} == {
         ours["id"]: "superseded", theirs["id"]: "wanted", left_out["id"]: "withheld",

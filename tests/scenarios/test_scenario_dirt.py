@@ -51,7 +51,7 @@ def test_dirty_values_are_counted_and_make_no_wrong_entry(
     for note, count in NOTES.items():
         assert f'connector_feed_notes_total{{feed="ais",note="{note}"}} {count}.0' in told
     assert 'connector_list_claims{list="perimeter",reason="unreadable"} 3.0' in told
-    (claim,) = explain_value(site.service, objects[6]["id"])["unread"]
+    (claim,) = explain_value(site.service.decider, objects[6]["id"])["unread"]
     assert "there is no top-level domain 'txt'" in claim["why"]
     site.consistent()
 

@@ -91,11 +91,11 @@ def test_time_alone_takes_the_entry_away_and_the_stored_copy(fed: Site) -> None:
 def test_what_is_left_says_why_it_left(fed: Site) -> None:
     ref = marked()["id"]
     everything_is_due(fed)
-    (observable,) = explain_value(fed.service, ref)["observables"]
+    (observable,) = explain_value(fed.service.decider, ref)["observables"]
     (outcome,) = observable["outputs"]
     assert outcome["reason"] == "expired"
     assert "disposition date" in outcome["detail"]
-    assert explain_value(fed.service, "192.0.2.1")["found"] is False
+    assert explain_value(fed.service.decider, "192.0.2.1")["found"] is False
 
 
 def test_the_audit_tells_it_by_marking_and_number_alone(fed: Site) -> None:

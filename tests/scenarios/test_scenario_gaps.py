@@ -130,7 +130,7 @@ def test_metrics_and_explain_speak_of_a_gap(polled: Site) -> None:
     outage(polled, hours=52)
     polled.change()
     assert 'connector_feed_gaps{feed="ais"} 1.0' in polled.metrics()
-    (gap,) = explain_value(polled.service, "192.0.2.1")["gaps"]
+    (gap,) = explain_value(polled.service.decider, "192.0.2.1")["gaps"]
     assert (gap["feed"], gap["until"]) == ("ais", "2026-03-01T17:00:00Z")
 
 

@@ -69,6 +69,6 @@ def test_a_text_that_could_be_read_as_another_kind_is_rejected_and_explain_says_
     write_all(site)
     site.once()
     assert site.lines("b.txt") == []
-    asked = explain_value(site.service, name)
+    asked = explain_value(site.service.decider, name)
     assert words in str(asked)
     site.consistent()

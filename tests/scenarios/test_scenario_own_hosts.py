@@ -48,7 +48,7 @@ def test_addresses_behind_feeds_leave_the_list_when_they_come_to_light(tmp_path:
         assert not service.lists.is_decided("perimeter")
         service.lists.refresh("perimeter")
         assert reasons(service) == {"allowlisted": 4}
-        kept = explain_value(service, "203.0.113.8")["protected"]
+        kept = explain_value(service.decider, "203.0.113.8")["protected"]
         assert [found["group"] for found in kept] == ["own_hosts"]
     finally:
         service.close()

@@ -163,7 +163,7 @@ def test_amber_strict_is_in_our_own_siem_and_at_nothing_that_a_vendor_hosts(
         assert sorted(document["value"] for document in documents) == [ONE, TWO]
         assert (site.at("own"), site.at("hosted")) == ([ONE, TWO], [TWO])
         assert site.output("hosted")["reasons"] == {"written": 1, "withheld": 1}
-        (found,) = explain_value(site.service, ONE)["observables"]
+        (found,) = explain_value(site.service.decider, ONE)["observables"]
         assert {each["name"]: each["reason"] for each in found["outputs"]} == {
             "own": "written", "siem": "written", "hosted": "withheld",
         }  # fmt: skip

@@ -141,7 +141,7 @@ def test_much_is_withheld_at_once_and_deleted_only_when_a_person_says_so(
     assert waiting == {"marking": BRIEF, "objects": ALL, "since": "2026-03-01T12:00:00Z"}
     assert not healthy(status(two.service))
     assert 'connector_feed_purges_waiting{feed="mine"} 1.0' in two.metrics()
-    assert "disposition date" in str(explain_value(two.service, address(1)))
+    assert "disposition date" in str(explain_value(two.service.decider, address(1)))
     two.clock.advance(hours=2)
     two.once()
     assert held(two) == ALL + 1

@@ -80,7 +80,7 @@ def test_legal_values_with_quotes_commas_and_spaces_are_listed_where_a_line_can_
     assert site.lines("file-name.txt") == ["Invoice, March.exe"]
     assert site.lines("url.txt") == ["http://bad.test/o'neil.php"]
     assert site.lines("email-addr.txt") == ["o'brien@bad.test"], "the others are told as rejected"
-    outcomes = explain_value(site.service, "u@[192.0.2.1]")["observables"][0]["outputs"]
+    outcomes = explain_value(site.service.decider, "u@[192.0.2.1]")["observables"][0]["outputs"]
     assert {one["name"]: one["reason"] for one in outcomes}["email-addr"] == "rejected"
     site.consistent()
 
@@ -122,7 +122,7 @@ def test_explain_says_why_an_autonomous_system_does_not_block(site: Site) -> Non
     site.configure()
     site.write("one.json", [indicator("as", pattern="[autonomous-system:number = 64500]")])
     site.once()
-    (found,) = explain_value(site.service, "AS64500")["observables"]
+    (found,) = explain_value(site.service.decider, "AS64500")["observables"]
     assert found["claims"][0]["enforceable"] is False
     assert "wide: [autonomous-system]" in found["claims"][0]["why"]
     assert found["outputs"][0]["reason"] == "not_enforceable"
@@ -154,14 +154,14 @@ def test_explain_finds_a_value_in_what_could_not_be_read(site: Site) -> None:
         "a.*.wild.test": "not_enforceable",
         "undated.test": "unreadable",
     }.items():
-        answer = explain_value(site.service, value)
+        answer = explain_value(site.service.decider, value)
         assert answer["found"], value
         assert [one["reason"] for one in answer["unread"]] == [reason], value
         assert answer["searched"] == {"unread": 6, "of": 6}
-    answer = explain_value(site.service, "never.test")
+    answer = explain_value(site.service.decider, "never.test")
     assert answer["observables"][0]["outputs"][0]["reason"] == "expired"
     for value in ("torn.tes", "orn.test", "test", "unknown.test", ".", "'"):
-        assert not explain_value(site.service, value)["found"], value
+        assert not explain_value(site.service.decider, value)["found"], value
 
 
 def test_explain_looks_through_a_bounded_number_and_says_so(
@@ -172,8 +172,8 @@ def test_explain_looks_through_a_bounded_number_and_says_so(
     patterns = [f"[domain-name:value MATCHES 'n{n}.test']" for n in range(5)]
     site.write("one.json", [indicator(text, pattern=text) for text in patterns])
     site.once()
-    assert explain_value(site.service, "n0.test")["searched"] == {"unread": 2, "of": 5}
-    found = [explain_value(site.service, f"n{n}.test")["found"] for n in range(5)]
+    assert explain_value(site.service.decider, "n0.test")["searched"] == {"unread": 2, "of": 5}
+    found = [explain_value(site.service.decider, f"n{n}.test")["found"] for n in range(5)]
     assert found == [False, False, False, True, True]
 
 

@@ -227,7 +227,7 @@ def test_a_rule_that_would_spoil_the_file_is_rejected_and_says_why(ready: Site) 
     assert names(ready) == ["fine", "one", "three", "two"]
     reasons = ready.output("detect")["reasons"]
     assert reasons == {"unsupported_type": 4, "written": 4, "rejected": 1}
-    [found] = explain_value(ready.service, broken["id"])["observables"]
+    [found] = explain_value(ready.service.decider, broken["id"])["observables"]
     assert (found["type"], found["value"]) == ("yara", broken["id"])
     outcomes = {each["name"]: each for each in found["outputs"]}
     assert outcomes["detect"]["reason"] == "rejected"
@@ -303,7 +303,7 @@ def test_a_rule_that_the_engine_refuses_freezes_no_other(ready: Site) -> None:
     ready.change()
     published = text(ready, "local.rules")
     assert [f"sid:{n};" in published for n in (1, 2, 3, 4)] == [True, True, False, True]
-    [found] = explain_value(ready.service, refused["id"])["observables"]
+    [found] = explain_value(ready.service.decider, refused["id"])["observables"]
     outcomes = {each["name"]: each for each in found["outputs"]}
     assert outcomes["ids"]["detail"] == "refused by the engine: ERROR: no"
     ready.consistent()
@@ -346,7 +346,7 @@ def test_two_feeds_that_send_one_id_send_two_rules(site: Site) -> None:
     assert f"// {mine['id']} from files\nrule mine" in text(site)
     assert f"// {mine['id']} from other\nrule theirs" in text(site)
     assert site.output("detect")["reasons"] == {"written": 3}
-    answers = explain_value(site.service, mine["id"])["observables"]
+    answers = explain_value(site.service.decider, mine["id"])["observables"]
     assert [(one["type"], one["value"]) for one in answers] == [("yara", mine["id"])] * 2
     assert [[claim["feed"] for claim in one["claims"]] for one in answers] == [["files"], ["other"]]
     site.consistent()
@@ -411,7 +411,7 @@ def test_of_two_feeds_with_one_id_and_one_name_the_rule_first_seen_stays(site: S
         assert site.output("detect")["reasons"] == {"rejected": 1, "written": 1}
         (site.folder / "published" / "detect.yar").unlink()
     site.once()
-    _mine, refused = explain_value(site.service, ours["id"])["observables"]
+    _mine, refused = explain_value(site.service.decider, ours["id"])["observables"]
     [outcome] = [each for each in refused["outputs"] if each["name"] == "detect"]
     assert outcome["reason"] == "rejected"
     assert outcome["detail"] == f"has the name one, which the rule of {ours['id']} of files has too"

@@ -29,7 +29,7 @@ def two(site: Site) -> Site:
 
 def reason(site: Site, value: str = "192.0.2.1") -> str:
     """Why a value that one feed claims is, or is not, on the list."""
-    (observable,) = explain_value(site.service, value)["observables"]
+    (observable,) = explain_value(site.service.decider, value)["observables"]
     (claim,) = observable["claims"]
     return str(claim["reasons"]["perimeter"]["reason"])
 
@@ -40,7 +40,7 @@ def test_an_opinion_that_nobody_signed_takes_no_block_off(site: Site, author: An
     site.write("all.json", [ONE, opinion("strongly-disagree", ONE, by=author)])
     site.once()
     assert site.at() == ["192.0.2.1"]
-    (claim,) = explain_value(site.service, "192.0.2.1")["observables"][0]["claims"]
+    (claim,) = explain_value(site.service.decider, "192.0.2.1")["observables"][0]["claims"]
     assert claim["opinions"] == {}
 
 

@@ -237,7 +237,7 @@ class Played:
                 },
             }
             for value in (*VALUES, RULE["id"])
-            for observable in explain_value(self.site.service, value)["observables"]
+            for observable in explain_value(self.site.service.decider, value)["observables"]
             for claim in observable["claims"]
             if claim["feed"] == "a" and not purged(claim)
         }  # fmt: skip

@@ -34,7 +34,7 @@ def asking(site: Site) -> Site:
 
 
 def detail(site: Site, value: str) -> dict[str, str]:
-    (found,) = explain_value(site.service, value)["observables"]
+    (found,) = explain_value(site.service.decider, value)["observables"]
     return {found["outputs"][0]["reason"]: found["outputs"][0]["detail"]}
 
 
@@ -42,7 +42,7 @@ def test_what_one_feed_alone_claims_is_deselected_in_words(asking: Site) -> None
     assert asking.at() == [ONE, THREE]
     words = "1 of the 2 independent feeds that min_sources requires claims it"
     assert detail(asking, TWO) == {"deselected": words}
-    (found,) = explain_value(asking.service, TWO)["observables"]
+    (found,) = explain_value(asking.service.decider, TWO)["observables"]
     reasons = [claim["reasons"]["perimeter"] for claim in found["claims"]]
     assert reasons == [{"reason": "deselected", "detail": words}] * 2
     assert asking.reasons() == {"deselected": 2, "superseded": 2, "wanted": 2}

@@ -1,12 +1,15 @@
 """Public suffixes: names under which the public registers, so that nobody owns them as a whole."""
 
-from collections.abc import Iterable
+import re
+from codecs import getdecoder
 from importlib.resources import files
-from typing import Self
-
-import idna
+from typing import Final, Self
 
 __all__ = ["PublicSuffixes"]
+
+_RULE: Final = re.compile(r"^(?!//)\S+", re.MULTILINE)
+_A_LABEL: Final = "xn--"
+_decode: Final = getdecoder("punycode")
 
 
 class PublicSuffixes:
@@ -18,31 +21,38 @@ class PublicSuffixes:
 
     __slots__ = ("_exempt", "_names", "_wild")
 
-    def __init__(self, lines: Iterable[str]) -> None:
-        rules = [rule for line in lines if (rule := _rule(line))]
-        self._exempt = frozenset(_ascii(rule[1:]) for rule in rules if rule.startswith("!"))
-        self._wild = frozenset(_ascii(rule[2:]) for rule in rules if rule.startswith("*."))
-        plain = {_ascii(rule) for rule in rules if rule[0] not in "!*"}
+    def __init__(self, text: str) -> None:
+        rules = _RULE.findall(text.lower())
+        marked = [rule for rule in rules if rule[0] in "!*"]
+        self._exempt = frozenset(rule[1:] for rule in marked if rule[0] == "!")
+        self._wild = frozenset(rule[2:] for rule in marked if rule[0] == "*")
         # A wildcard implies its own root: `*.ck` makes `ck` public too.
-        self._names = frozenset(plain | self._wild)
+        self._names = frozenset({*rules, *self._wild}.difference(marked))
 
     @classmethod
     def shipped(cls) -> Self:
         """Read the list that comes with publicsuffixlist; nothing is fetched."""
         text = files("publicsuffixlist").joinpath("public_suffix_list.dat").read_text("utf-8")
-        return cls(text.splitlines())
+        return cls(text)
 
     def __contains__(self, name: str) -> bool:
         if name in self._names:
             return True
+        if _A_LABEL in name:
+            name = _shown(name)  # as the list writes it
+            if name in self._names:
+                return True
         parent = name.partition(".")[2]
         return not parent or (parent in self._wild and name not in self._exempt)
 
 
-def _rule(line: str) -> str:
-    words = line.split(maxsplit=1)
-    return "" if not words or words[0].startswith("//") else words[0].lower()
-
-
-def _ascii(name: str) -> str:
-    return name if name.isascii() else idna.encode(name).decode("ascii")
+def _shown(name: str) -> str:
+    """Return a name with its labels of other scripts decoded; as it is where one cannot be."""
+    labels = (
+        _decode(label[len(_A_LABEL) :].encode("ascii"))[0] if label.startswith(_A_LABEL) else label
+        for label in name.split(".")
+    )
+    try:
+        return ".".join(labels)
+    except UnicodeError:
+        return name

@@ -136,8 +136,10 @@ class Parents:
 
     def add(self, name: str, owner: int) -> None:
         """Add every name above one."""
+        above = []
         while name := name.partition(".")[2]:
-            self._texts.add([name], owner)
+            above.append(name)
+        self._texts.add(above, owner)
 
     def add_above(self, names: list[str] | SortedTexts, owner: int) -> None:
         """Add every name above these."""

@@ -68,6 +68,10 @@ _ADDRESS: Final = re.compile(r"[0-9.]+(/[0-9.]*)?|[0-9a-f.]*:[0-9a-f:.]*(%.*)?(/
 _AS_NUMBERS: Final = re.compile(r"(?:as)?([0-9]{1,10})(?:-(?:as)?([0-9]{1,10}))?", re.I)
 _HEX: Final = re.compile(r"[0-9a-f]+", re.I)
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+# Nearly every value that we keep ourselves, and nothing that could be of another kind.
+_PLAIN_NAME: Final = re.compile(
+    r"(?=.{4,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z]{2,63}"
+)
 _WILD: Final = re.compile(r"[*?%]")
 _LAST_AS_NUMBER: Final = 2**32 - 1
 _TEXT_TYPES: Final = (
@@ -88,6 +92,8 @@ def read_allow_value(text: str) -> AllowValue:
     `AS64496-AS64511`, and other kinds behind their type: `user-agent:curl/8.5.0`, also an address
     with a space in it: `email-addr:"a b"@bad.example`.
     """
+    if _PLAIN_NAME.fullmatch(text):
+        return AllowValue(Kind.NAME, text)
     text = text.strip()
     kind, colon, rest = text.partition(":")
     if colon and kind in _TEXT_TYPES:
