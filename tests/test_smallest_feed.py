@@ -14,6 +14,7 @@ from test_lines import TestLines  # noqa: E402 - the same
 from connector.config.loading import load  # noqa: E402
 from connector.instants import system_clock  # noqa: E402
 from connector.registry import Registry  # noqa: E402
+from connector.reports.look import look_of  # noqa: E402
 from connector.reports.status import status  # noqa: E402
 from connector.service.build import build  # noqa: E402
 from connector.service.once import run_once  # noqa: E402
@@ -59,7 +60,7 @@ def test_is_configured_and_read_like_any_other(tmp_path):
     service = build(loaded, registry, store, system_clock)
     try:
         assert not run_once(service, lambda _what, _done, _all: None).failures
-        assert [feed["state"] for feed in status(service)["feeds"]] == ["ok"]
+        assert [feed["state"] for feed in status(look_of(service))["feeds"]] == ["ok"]
     finally:
         service.close()
         store.close()

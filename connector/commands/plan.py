@@ -10,6 +10,7 @@ from connector.commands.terminal import FAILED, OK, err, exit_with, out, print_j
 from connector.errors import ConfigError
 from connector.reports import formatting as screens
 from connector.reports.plans import plan_json
+from connector.reports.progress import progress
 from connector.reports.status import Json
 from connector.service.once import propose_all
 from connector.service.service import Service
@@ -47,7 +48,7 @@ def _plans(
         if name not in service.outputs:
             known = ", ".join(service.outputs)
             raise ConfigError([f"{name} is not an output of this configuration ({known})"])
-    with screens.progress(err) as shown:
+    with progress(err) as shown:
         proposals, failures = propose_all(service, outputs or None, shown, polls=polls)
     return [
         plan_json(service, proposal, service.outputs[name]) for name, proposal in proposals.items()

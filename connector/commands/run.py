@@ -10,8 +10,8 @@ from connector.commands.options import CONFIG, AsJson, ConfigPath
 from connector.commands.terminal import FAILED, HELD, OK, err, exit_with, print_json
 from connector.daemon.daemon import Daemon
 from connector.registry import Registry
-from connector.reports import formatting as screens
 from connector.reports.outcome import outcome_json, tell_outcome
+from connector.reports.progress import progress
 from connector.service.once import RunResult, run_once
 
 
@@ -27,7 +27,7 @@ def run(
     SIGTERM stops it after the current write, SIGHUP reloads the file.
     """
     if once:
-        with open_service(config, alone=True) as service, screens.progress(err) as shown:
+        with open_service(config, alone=True) as service, progress(err) as shown:
             outcome = run_once(service, shown)
         if as_json:
             print_json(outcome_json(outcome))

@@ -1,11 +1,9 @@
 """Formats reports for a terminal; values are printed defanged."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -19,27 +17,6 @@ _COLOURS: Final = {
     "ok": "green", "held": "yellow", "unverified": "yellow", "never": "yellow", "full": "yellow",
     "alarm": "yellow", "stale": "red", "failing": "red", "paused": "red",
 }  # fmt: skip
-
-
-@contextmanager
-def progress(console: Console) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Yield a function that shows the progress of long work; silent without a terminal."""
-    if not console.is_terminal:
-        yield lambda _what, _done, _total: None
-        return
-    bars = Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(),
-        TextColumn("{task.completed:,.0f}"), TimeElapsedColumn(), console=console, transient=True,
-    )  # fmt: skip
-    tasks: dict[str, TaskID] = {}
-
-    def shown(what: str, done: int, total: int | None) -> None:
-        if what not in tasks:
-            tasks[what] = bars.add_task(what, total=total)
-        bars.update(tasks[what], completed=done, total=total)
-
-    with bars:
-        yield shown
 
 
 def show_status(console: Console, answer: Json) -> None:

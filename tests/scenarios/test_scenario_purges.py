@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from connector.commands.app import app
 from connector.indicators.markings.acs import ACS_EXTENSION
 from connector.reports.explain import explain_value
+from connector.reports.look import look_of
 from connector.reports.status import healthy, status
 from connector.testing.taxii.server import TaxiiServer
 
@@ -85,7 +86,7 @@ def test_one_object_of_another_feed_empties_no_list_and_purges_nothing(
     assert (outcome.held, outcome.failures) == ({}, {})
     assert rows(site, "SELECT count(packed) FROM objects WHERE feed = 1") == [(count,)]
     assert site.reasons() == {"wanted": count}
-    assert [feed["purges"] for feed in status(site.service)["feeds"]] == [[], []]
+    assert [feed["purges"] for feed in status(look_of(site.service))["feeds"]] == [[], []]
     site.consistent()
 
 
@@ -139,7 +140,7 @@ def test_much_is_withheld_at_once_and_deleted_only_when_a_person_says_so(
     assert told.count("feed.purge_waits") == 1
     (waiting,) = purges(two)
     assert waiting == {"marking": BRIEF, "objects": ALL, "since": "2026-03-01T12:00:00Z"}
-    assert not healthy(status(two.service))
+    assert not healthy(status(look_of(two.service)))
     assert 'connector_feed_purges_waiting{feed="mine"} 1.0' in two.metrics()
     assert "disposition date" in str(explain_value(two.service.decider, address(1)))
     two.clock.advance(hours=2)
