@@ -1,14 +1,23 @@
 """Finds adapters and feeds by entry point, ours and third-party ones alike, and makes them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from inspect import isabstract
 from pathlib import Path
 from typing import Any, Final
 
-from connector.adapter import Adapter, EntryAdapter, Http, ListAdapter, Place, RuleAdapter
+from connector.adapter import (
+    Adapter,
+    EntryAdapter,
+    FieldSpec,
+    Http,
+    ListAdapter,
+    OutputContext,
+    RuleAdapter,
+)
+from connector.adapter.fields import misfits
 from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.errors import ConfigError
 from connector.feed import Feed
@@ -31,7 +40,7 @@ class PluginInfo:
     supports: frozenset[ObservableType] = frozenset()
     takes_rules: frozenset[RuleLanguage] = frozenset()
     capacity: int | None = None
-    fields: frozenset[str] = frozenset()
+    fields: Mapping[str, FieldSpec] = field(default_factory=dict)
     error: str | None = None
 
 
@@ -99,11 +108,9 @@ class Registry:
         named = getattr(kind, naming, None)
         if not isinstance(named, frozenset) or not named:
             raise ConfigError([_broken("adapter", name, f"has an empty `{naming}`")])
-        try:
-            compile_mapping(read_mapping(kind.default_mapping), kind.fields)
-        except ConfigError as error:
-            reason = "; ".join(f"default_mapping.{problem}" for problem in error.problems)
-            raise ConfigError([_broken("adapter", name, reason)]) from error
+        if problems := _mapping_problems(kind):
+            reason = "; ".join(f"default_mapping.{problem}" for problem in problems)
+            raise ConfigError([_broken("adapter", name, reason)])
         return kind
 
     def feed(self, name: str) -> type[Feed[Any]]:
@@ -130,8 +137,9 @@ class Registry:
         types: frozenset[ObservableType] = frozenset(ObservableType),
     ) -> Adapter[Any]:
         """Return an adapter for one output, with its own HTTP client if its options need one."""
-        place = Place(output_name, publish_folder, types)
-        return self.adapter(name)(settings, _http(settings), place)
+        http = _http(settings)
+        context = OutputContext(output_name, publish_folder, types, http=http)
+        return self.adapter(name)(settings, context)
 
     def make_feed(self, name: str, settings: Settings) -> Feed[Any]:
         """Return a feed, with its own HTTP client if its options need one."""
@@ -218,6 +226,16 @@ def _refuse_unfinished(what: str, name: str, kind: type[Any]) -> None:
     if isabstract(kind):
         lacking = ", ".join(sorted(kind.__abstractmethods__))
         raise ConfigError([_broken(what, name, f"lacks {lacking}")])
+
+
+def _mapping_problems(kind: type[Adapter[Any]]) -> Sequence[str]:
+    """Return what an adapter's default mapping fills that it does not offer, or not so."""
+    try:
+        default = read_mapping(kind.default_mapping)
+        compile_mapping(default, kind.fields)
+    except ConfigError as error:
+        return error.problems
+    return [f"{name}: {words}" for name, words in misfits(default, kind.fields).items()]
 
 
 def _broken(what: str, name: str, reason: str) -> str:

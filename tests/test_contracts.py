@@ -11,12 +11,13 @@ from connector.adapter import (
     ListAdapter,
     Observable,
     ObservableType,
-    Place,
+    OutputContext,
     Settings,
 )
 from connector.errors import UnavailableError
 from connector.feed import Collection, Feed, Page
 
+CONTEXT = OutputContext("edge", Path("published"))
 ADDRESS = Observable(ObservableType.IPV4_ADDR, "192.0.2.7")
 
 
@@ -66,18 +67,18 @@ class Post(Feed[Options]):
 
 
 def test_an_adapter_holds_its_options_and_knows_what_it_supports() -> None:
-    adapter = Paper(Options(size=2))
+    adapter = Paper(Options(size=2), CONTEXT)
     assert adapter.settings.size == 2
     assert adapter.accepts(ADDRESS)
-    assert not Board(Options()).accepts(ADDRESS)
-    assert (adapter.capacity, adapter.fields, adapter.default_mapping) == (None, frozenset(), {})
+    assert not Board(Options(), CONTEXT).accepts(ADDRESS)
+    assert (adapter.capacity, adapter.fields, adapter.default_mapping) == (None, {}, {})
     entry = Entry(ADDRESS)
     assert adapter.as_held(entry) is entry
     adapter.close()
 
 
 def test_a_target_without_a_commit_needs_none() -> None:
-    board = Board(Options())
+    board = Board(Options(), CONTEXT)
     board.commit()
     board.close()
     assert board.batch_size == 500
@@ -90,24 +91,22 @@ def test_a_target_that_cannot_be_asked_for_single_entries_is_read() -> None:
             yield Entry(Observable(ObservableType.URL, ADDRESS.value))
 
     other = Observable(ObservableType.IPV4_ADDR, "192.0.2.8")
-    assert Slate(Options()).holds([ADDRESS, other]) == {ADDRESS}
-    assert Board(Options()).holds([ADDRESS]) == set()
+    assert Slate(Options(), CONTEXT).holds([ADDRESS, other]) == {ADDRESS}
+    assert Board(Options(), CONTEXT).holds([ADDRESS]) == set()
 
 
 def test_what_was_not_given_is_told_where_it_is_asked_for() -> None:
     with pytest.raises(RuntimeError, match="needs options derived from HttpSettings"):
-        _ = Paper(Options()).http
-    with pytest.raises(RuntimeError, match="made without a place"):
-        _ = Paper(Options()).place
+        _ = Paper(Options(), CONTEXT).http
     with pytest.raises(RuntimeError, match="needs options derived from HttpSettings"):
         _ = Post(Options()).http
 
 
 def test_what_was_given_is_there() -> None:
-    http, place = object(), Place("edge", Path("published"))
-    adapter = Paper(Options(), http, place)
+    http = object()
+    adapter = Paper(Options(), OutputContext("edge", Path("published"), http=http))
     assert adapter.http is http
-    assert (adapter.place.output, adapter.place.publish_folder) == ("edge", Path("published"))
+    assert (adapter.context.output, adapter.context.publish_folder) == ("edge", Path("published"))
     assert Post(Options(), http).http is http
 
 

@@ -16,10 +16,12 @@ from config_plugins import (
 
 from connector.adapter import (
     EntryAdapter,
+    FieldSpec,
     ListAdapter,
     ObservableType,
     RuleAdapter,
     RuleLanguage,
+    Text,
 )
 from connector.config.model import FeedConfig
 from connector.errors import ConfigError
@@ -155,7 +157,7 @@ class Unfinished(EntryAdapter[TextSettings]):
 
 class BadMapping(NoOptions):
     settings_type = TextSettings
-    fields = frozenset({"comment"})
+    fields: ClassVar[Mapping[str, FieldSpec]] = {"comment": Text()}
     default_mapping: ClassVar[Mapping[str, Mapping[str, str]]] = {"coment": {"from": "value"}}
 
 
@@ -200,7 +202,10 @@ def test_describes_adapters_and_feeds():
     infos = {info.name: info for info in registry().adapters()}
     assert infos["text"].summary == "Keeps addresses in a text file."
     assert (infos["text"].writes, infos["remote"].writes) == ("whole list", "batches")
-    assert (infos["text"].capacity, infos["text"].fields) == (1000, {"comment", "severity"})
+    assert (infos["text"].capacity, infos["text"].fields) == (
+        1000,
+        {"comment": Text(), "severity": Text()},
+    )
     assert [info.summary for info in registry().feeds()] == ["Pages from a server."]
 
 
@@ -215,7 +220,7 @@ def test_makes_an_adapter_that_knows_its_place(tmp_path):
     settings = TextSettings(file=tmp_path / "a.txt")
     made = registry().make_adapter("text", settings, "edge", tmp_path)
     assert isinstance(made, TextAdapter)
-    assert (made.place.output, made.place.publish_folder) == ("edge", tmp_path)
+    assert (made.context.output, made.context.publish_folder) == ("edge", tmp_path)
     with pytest.raises(RuntimeError, match="needs options derived from HttpSettings"):
         _ = made.http
 

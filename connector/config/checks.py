@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connector.adapter import Adapter, RuleAdapter
+from connector.adapter.fields import misfits
 from connector.config.default_lists import DEFAULT, DEFAULT_LISTS
 from connector.config.model import Config, ListConfig, OutputConfig
 from connector.config.problems import Path, Problem
@@ -191,6 +192,8 @@ def _check_mapping(
             would_do = nearest(field, offered) or "it has none"
             text = f"is not a field of the {output.adapter} adapter ({would_do})"
             sections.note((*path, "mapping", field), text)
+    for field, words in misfits(output.mapping, adapter.fields).items():
+        sections.note((*path, "mapping", field), words)
 
 
 def _check_targets(sections: Sections, parts: Parts) -> None:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from connector.adapter import Adapter
+from connector.adapter.fields import longest
 from connector.config import checks
 from connector.config.kept_lists import ChosenLists, read_lists
 from connector.config.model import AllowlistConfig, Config, FeedConfig, ListConfig, OutputConfig
@@ -174,7 +175,7 @@ def _authorities(options: Iterable[Settings]) -> Iterator[Path]:
 def _mapper(registry: Registry, output: OutputConfig) -> Mapper:
     adapter = registry.adapter(output.adapter)
     specs = overlay(read_mapping(adapter.default_mapping), output.mapping)
-    return compile_mapping(specs, adapter.fields)
+    return compile_mapping(specs, adapter.fields, longest(adapter.fields))
 
 
 class _Loading:

@@ -89,7 +89,8 @@ class _Page:
         facts = [f"- Holds: {held}", f"- Takes: {info.writes}"]
         if info.capacity:
             facts.append(f"- Capacity: {info.capacity:,} entries")
-        facts.append(f"- Fields of its mapping: {_listed(info.fields) or 'none'}")
+        fields = (f"`{name}` ({spec.words})" for name, spec in sorted(info.fields.items()))
+        facts.append(f"- Fields of its mapping: {', '.join(fields) or 'none'}")
         title = f"Adapter {info.name}"
         table = self._table(title, self._definitions[options["$ref"][8:]])
         lines = "\n".join(facts)

@@ -1,7 +1,7 @@
 """Fills each entry's fields for an output: a mapping, compiled once and then only called."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -72,7 +72,7 @@ class Mapper:
 
     __slots__ = ("_constant", "_fields", "needs")
 
-    def __init__(self, specs: Mapping[str, FieldSpec]) -> None:
+    def __init__(self, specs: Mapping[str, FieldSpec], longest: Mapping[str, int]) -> None:
         self.needs = frozenset(one for spec in specs.values() for one in _inputs(spec))
         self._constant = {
             name: spec.default
@@ -80,7 +80,9 @@ class Mapper:
             if spec.default is not None and not _inputs(spec)
         }
         self._fields = tuple(
-            (name, _reader(spec)) for name, spec in specs.items() if name not in self._constant
+            (name, _cut(_reader(spec), longest.get(name, _LONGEST_TEXT)))
+            for name, spec in specs.items()
+            if name not in self._constant
         )
 
     @property
@@ -100,14 +102,21 @@ class Mapper:
         return fields
 
 
-def compile_mapping(spec: Mapping[str, FieldSpec], allowed: frozenset[str]) -> Mapper:
-    """Return the mapper of an output whose target offers the fields `allowed`."""
+def compile_mapping(
+    spec: Mapping[str, FieldSpec],
+    allowed: Collection[str],
+    longest: Mapping[str, int] = MappingProxyType({}),
+) -> Mapper:
+    """Return the mapper of an output whose target offers the fields `allowed`.
+
+    `longest` has the fields whose text the target bounds.
+    """
     if unknown := unknown_fields(spec, allowed):
         raise ConfigError([f"{name}: {words}" for name, words in unknown.items()])
-    return Mapper(spec)
+    return Mapper(spec, longest)
 
 
-def unknown_fields(names: Mapping[str, object], allowed: frozenset[str]) -> dict[str, str]:
+def unknown_fields(names: Mapping[str, object], allowed: Collection[str]) -> dict[str, str]:
     """Return the mapped fields that a target does not offer, each with the valid ones."""
     offered = ", ".join(sorted(allowed)) or "it has none"
     problems: dict[str, str] = {}
@@ -151,6 +160,18 @@ def _reader(spec: FieldSpec) -> _Reader:
     if spec.steps is not None:
         return _climb(read, spec.steps, spec.default)
     return read if spec.default is None else _fall_back(read, spec.default)
+
+
+def _cut(read: _Reader, longest: int) -> _Reader:
+    """Return a reader whose texts are no longer than that; every text already is of 255 or less."""
+    if longest >= _LONGEST_TEXT:
+        return read
+
+    def reader(facts: Facts) -> FieldValue | None:
+        value = read(facts)
+        return value[:longest] if isinstance(value, str) else value
+
+    return reader
 
 
 def _fall_back(read: _Reader, default: FieldValue) -> _Reader:

@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from connector.adapter import Entry, EntryAdapter, EntryRejectedError, ListAdapter
+from connector.adapter import (
+    Choice,
+    Entry,
+    EntryAdapter,
+    EntryRejectedError,
+    FieldSpec,
+    FieldValue,
+    Flag,
+    Instant,
+    ListAdapter,
+    Number,
+    Text,
+)
 
 AnyAdapter = ListAdapter[Any] | EntryAdapter[Any]
 Key = tuple[str, str]
@@ -25,6 +37,21 @@ def held(adapter: AnyAdapter) -> dict[Key, Entry]:
             pytest.fail(f"read() shows {entry.value!r} ({entry.type}) twice")
         found[key(entry)] = entry
     return found
+
+
+def sample_field(name: str, spec: FieldSpec) -> FieldValue:
+    """Return a value that a mapping might fill a field with."""
+    match spec:
+        case Text(max_length=longest):
+            return f"sample {name}"[:longest]
+        case Number(least=least, most=most):
+            return next((bound for bound in (most, least) if bound is not None), 1)
+        case Choice(choices=choices):
+            return choices[0]
+        case Flag():
+            return True
+        case Instant():
+            return "2027-06-30T00:00:00Z"
 
 
 def not_held(adapter: AnyAdapter, entries: Sequence[Entry]) -> list[Entry]:

@@ -15,6 +15,8 @@ from connector.adapter import (
     Settings,
     UnavailableError,
 )
+from connector.adapter.fields import misfits
+from connector.decisions.mapping import read_mapping
 from connector.testing.adapter_steps import (
     AnyAdapter,
     expect_held,
@@ -23,6 +25,7 @@ from connector.testing.adapter_steps import (
     not_held,
     of_others,
     remove,
+    sample_field,
     write,
 )
 from connector.testing.hostile_suite import HostileValues
@@ -49,12 +52,12 @@ class AdapterSuite(HostileValues):
     @pytest.fixture
     def fresh(self, adapter: AnyAdapter) -> Callable[[], AnyAdapter]:
         """Makes another adapter on the same target, as after a restart."""
-        return lambda: type(adapter)(adapter.settings, adapter._http, adapter._place)
+        return lambda: type(adapter)(adapter.settings, adapter.context)
 
     @pytest.fixture
     def sample_fields(self, adapter: AnyAdapter) -> Mapping[str, FieldValue]:
-        """Fields as a mapping might fill them; override where a field is not free text."""
-        return {name: f"sample {name}" for name in adapter.fields}
+        """Fields as a mapping might fill them."""
+        return {name: sample_field(name, spec) for name, spec in adapter.fields.items()}
 
     @pytest.fixture
     def accepted_types(self, adapter: AnyAdapter) -> Sequence[ObservableType]:
@@ -107,8 +110,10 @@ class AdapterSuite(HostileValues):
             pytest.fail("settings_type should be a subclass of connector.adapter.Settings")
         if not isinstance(adapter.supports, frozenset) or not adapter.supports:
             pytest.fail("supports should be a frozenset with at least one ObservableType")
-        if unknown := adapter.default_mapping.keys() - adapter.fields:
+        if unknown := adapter.default_mapping.keys() - adapter.fields.keys():
             pytest.fail(f"default_mapping has names that `fields` lacks: {sorted(unknown)}")
+        if wrong := misfits(read_mapping(adapter.default_mapping), adapter.fields):
+            pytest.fail(f"default_mapping leaves the bounds of `fields`: {wrong}")
         if isinstance(adapter, EntryAdapter) and adapter.batch_size < 1:
             pytest.fail("batch_size should be at least 1")
 

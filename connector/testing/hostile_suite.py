@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from connector.adapter import Entry, Observable, ObservableType
+from connector.adapter.fields import longest as text_lengths
 from connector.testing.adapter_steps import (
     AnyAdapter,
     expect_held,
@@ -66,8 +67,8 @@ class HostileValues:
         self, adapter: AnyAdapter, sample_entries: Sequence[Entry]
     ) -> None:
         others = {key(entry) for entry in of_others(adapter)}
-        for name in sorted(adapter.fields):
-            for text in HOSTILE_TEXTS:
+        for name, longest in sorted(text_lengths(adapter.fields).items()):
+            for text in (hostile[:longest] for hostile in HOSTILE_TEXTS):
                 entries = [
                     Entry(entry.observable, {**entry.fields, name: text})
                     for entry in sample_entries

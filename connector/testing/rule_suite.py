@@ -37,7 +37,7 @@ class RuleAdapterSuite:
     @pytest.fixture
     def fresh(self, adapter: AnyRuleAdapter) -> Callable[[], AnyRuleAdapter]:
         """Makes another adapter on the same target, as after a restart."""
-        return lambda: type(adapter)(adapter.settings, adapter._http, adapter._place)
+        return lambda: type(adapter)(adapter.settings, adapter.context)
 
     @pytest.fixture
     def languages(self, adapter: AnyRuleAdapter) -> Sequence[RuleLanguage]:

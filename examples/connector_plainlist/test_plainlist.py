@@ -3,13 +3,15 @@
 import pytest
 from connector_plainlist import PlainListAdapter, PlainListSettings
 
+from connector.adapter import OutputContext
 from connector.testing.adapter_suite import AdapterSuite
 
 
 class TestPlainList(AdapterSuite):
     @pytest.fixture
     def adapter(self, tmp_path):
-        return PlainListAdapter(PlainListSettings(file=tmp_path / "lists" / "block.txt"))
+        settings = PlainListSettings(file=tmp_path / "lists" / "block.txt")
+        return PlainListAdapter(settings, OutputContext("edge", tmp_path))
 
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path):

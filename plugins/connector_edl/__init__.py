@@ -1,6 +1,6 @@
 """External dynamic list (EDL): a text file that a firewall or a proxy polls."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import ClassVar, Final
 
@@ -8,12 +8,13 @@ from connector.adapter import (
     Draft,
     Entry,
     EntryRejectedError,
-    Http,
+    FieldSpec,
     ListAdapter,
     Observable,
     ObservableType,
-    Place,
+    OutputContext,
     Published,
+    Text,
     failures_typed,
 )
 from connector_edl import record
@@ -48,14 +49,12 @@ class EdlAdapter(ListAdapter[EdlSettings]):
 
     settings_type = EdlSettings
     supports = frozenset(ObservableType)
-    fields: ClassVar[frozenset[str]] = frozenset({"severity", "comment"})
+    fields: ClassVar[Mapping[str, FieldSpec]] = {"severity": Text(), "comment": Text()}
 
-    def __init__(
-        self, settings: EdlSettings, http: Http | None = None, place: Place | None = None
-    ) -> None:
-        super().__init__(settings, http, place)
-        self._published = Published(self.place.publish_folder / settings.file)
-        self._types = settings.family(self.place.types)
+    def __init__(self, settings: EdlSettings, context: OutputContext) -> None:
+        super().__init__(settings, context)
+        self._published = Published(self.context.publish_folder / settings.file)
+        self._types = settings.family(self.context.types)
         self._writers = writers(settings.format, self._types)
         self._form = f"{settings.format}{' with comments' if settings.comments else ''}"
 
@@ -65,11 +64,11 @@ class EdlAdapter(ListAdapter[EdlSettings]):
 
     def doubts(self) -> Sequence[str]:
         """Return a warning where the list may have types that this file silently leaves out."""
-        if self.settings.types is not None or self.place.types <= self._types:
+        if self.settings.types is not None or self.context.types <= self._types:
             return ()
         return (
             "types: a file has one family of types, because its lines do not name theirs. Its list "
-            f"may also have {_counted(self.place.types - self._types)}, which are counted as "
+            f"may also have {_counted(self.context.types - self._types)}, which are counted as "
             f"unsupported_type; only {' and '.join(sorted(self._types))} are written. Set "
             f"`types: [{', '.join(sorted(self._types))}]` to confirm, or choose others",
         )

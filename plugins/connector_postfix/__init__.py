@@ -20,14 +20,15 @@ from connector.adapter import (
     Entry,
     EntryRejectedError,
     Field,
+    FieldSpec,
     FieldValue,
     FilePath,
-    Http,
     ListAdapter,
     Observable,
     ObservableType,
-    Place,
+    OutputContext,
     Settings,
+    Text,
     import_extra,
 )
 
@@ -101,12 +102,10 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
 
     settings_type = PostfixSettings
     supports = frozenset({_T.EMAIL_ADDR, _T.DOMAIN_NAME, _T.IPV4_ADDR, _T.IPV6_ADDR})
-    fields: ClassVar[frozenset[str]] = frozenset({"text"})
+    fields: ClassVar[Mapping[str, FieldSpec]] = {"text": Text()}
 
-    def __init__(
-        self, settings: PostfixSettings, http: Http | None = None, place: Place | None = None
-    ) -> None:
-        super().__init__(settings, http, place)
+    def __init__(self, settings: PostfixSettings, context: OutputContext) -> None:
+        super().__init__(settings, context)
         import_extra("lmdb", "threat-feed-connector[postfix]")
 
     def accepts(self, observable: Observable) -> bool:
@@ -122,7 +121,7 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
         """Return what is rejected as long as nobody has chosen what becomes of exact domains."""
         options = self.settings
         chosen = options.exact_domains is not None or not options.parent_domains
-        if chosen or _T.DOMAIN_NAME not in self.place.types or self._stem(_T.DOMAIN_NAME) is None:
+        if chosen or _T.DOMAIN_NAME not in self.context.types or self._stem(_T.DOMAIN_NAME) is None:
             return ()
         return [
             "exact_domains: is not set, so a domain that is listed without the names below it is "

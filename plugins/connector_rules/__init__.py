@@ -8,8 +8,7 @@ from connector.adapter import (
     ConfigError,
     Draft,
     EntryRejectedError,
-    Http,
-    Place,
+    OutputContext,
     Published,
     Rule,
     RuleAdapter,
@@ -43,11 +42,9 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
     settings_type = RulesSettings
     takes_rules = frozenset(RuleLanguage)
 
-    def __init__(
-        self, settings: RulesSettings, http: Http | None = None, place: Place | None = None
-    ) -> None:
-        super().__init__(settings, http, place)
-        self._published = Published(self.place.publish_folder / settings.file)
+    def __init__(self, settings: RulesSettings, context: OutputContext) -> None:
+        super().__init__(settings, context)
+        self._published = Published(self.context.publish_folder / settings.file)
         self._comment = _COMMENTS[settings.language]
         self._head = f"{self._comment} {_KEPT}\n"
         self._yara = _yara(settings)

@@ -12,11 +12,10 @@ from connector.adapter import (
     EntryAdapter,
     EntryRejectedError,
     Field,
-    Http,
     HttpSettings,
     Observable,
     ObservableType,
-    Place,
+    OutputContext,
 )
 from connector_splunk_kvstore.collection import OwnDocuments
 from connector_splunk_kvstore.documents import (
@@ -102,11 +101,9 @@ class SplunkKvstoreAdapter(EntryAdapter[SplunkSettings]):
     default_mapping: ClassVar[Mapping[str, Mapping[str, Any]]] = DEFAULT_MAPPING
     batch_size = 1000
 
-    def __init__(
-        self, settings: SplunkSettings, http: Http | None = None, place: Place | None = None
-    ) -> None:
-        super().__init__(settings, http, place)
-        self._tag = settings.owner_tag or self.place.output
+    def __init__(self, settings: SplunkSettings, context: OutputContext) -> None:
+        super().__init__(settings, context)
+        self._tag = settings.owner_tag or self.context.output
         splunk = Splunk(self.http, settings.url, settings.app, settings.auth)
         self._documents = OwnDocuments(splunk, settings.app, settings.collection, self._tag)
 

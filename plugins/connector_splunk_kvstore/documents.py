@@ -4,7 +4,16 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from connector.adapter import Entry, FieldValue, Observable, ObservableType
+from connector.adapter import (
+    Entry,
+    FieldSpec,
+    FieldValue,
+    Instant,
+    Number,
+    Observable,
+    ObservableType,
+    Text,
+)
 
 Document = dict[str, Any]
 
@@ -34,21 +43,19 @@ TYPED_FIELDS: Final[Mapping[ObservableType, str]] = {
 
 _KINDS: Final = frozenset(kind.value for kind in ObservableType)
 
-MAPPED_FIELDS: Final = frozenset(
-    {
-        "category",
-        "confidence",
-        "description",
-        "feed",
-        "indicator",
-        "severity",
-        "threat_key",
-        "tlp",
-        "valid_from",
-        "valid_until",
-        "weight",
-    }
-)
+MAPPED_FIELDS: Final[Mapping[str, FieldSpec]] = {
+    "category": Text(),
+    "confidence": Number(0, 100),
+    "description": Text(),
+    "feed": Text(),
+    "indicator": Text(),
+    "severity": Text(),
+    "threat_key": Text(),
+    "tlp": Text(),
+    "valid_from": Instant(),
+    "valid_until": Instant(),
+    "weight": Number(),
+}
 
 DEFAULT_MAPPING: Final[Mapping[str, Mapping[str, Any]]] = {
     "description": {"template": "{indicator.name}"},

@@ -4,7 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from connector.adapter import Entry, EntryAdapter, ListAdapter, ObservableType
+from connector.adapter import (
+    Entry,
+    EntryAdapter,
+    FieldSpec,
+    ListAdapter,
+    ObservableType,
+    Text,
+)
 from connector.feed import Collection, Duration, Feed, Field, FilePath, HttpSettings, Page, Settings
 from connector.registry import Registry
 
@@ -49,7 +56,7 @@ class TextAdapter(ListAdapter[TextSettings]):
     settings_type = TextSettings
     supports = frozenset({ObservableType.IPV4_ADDR, ObservableType.IPV6_ADDR})
     capacity = 1000
-    fields = frozenset({"comment", "severity"})
+    fields: ClassVar[Mapping[str, FieldSpec]] = {"comment": Text(), "severity": Text()}
     default_mapping: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "comment": {"template": "from {feed.name}"}
     }

@@ -148,7 +148,7 @@ def test_the_page_shows_type_bound_default_and_sentence():
     assert "| `every` | duration, 10s to 1w | `5m` | How often the feed is polled. |" in page
     assert "| `token` | secret |  | Sent as `Authorization: Bearer TOKEN`. |" in page
     assert "- Capacity: 1,000 entries" in page
-    assert "- Fields of its mapping: `comment`, `severity`" in page
+    assert "- Fields of its mapping: `comment` (text of at most 255 characters), `sever" in page
 
 
 def test_links_of_the_page_lead_to_headings():

@@ -17,7 +17,7 @@ from connector.adapter import (
     EntryRejectedError,
     Observable,
     ObservableType,
-    Place,
+    OutputContext,
     UnavailableError,
     families_of,
 )
@@ -34,7 +34,7 @@ SHA256 = ObservableType.FILE_SHA256
 
 def edl(folder: Path, **options: object) -> EdlAdapter:
     settings = EdlSettings.model_validate({"file": "list.txt", **options})
-    return EdlAdapter(settings, place=Place("edge", folder))
+    return EdlAdapter(settings, OutputContext("edge", folder))
 
 
 def entries(kind: ObservableType, *values: str, **fields: str) -> list[Entry]:
@@ -74,7 +74,7 @@ class _EdlSuite(AdapterSuite):
 class TestEdl(AdapterSuite):
     @pytest.fixture
     def adapter(self, tmp_path: Path) -> EdlAdapter:
-        return EdlAdapter(EdlSettings(file="block.txt"), place=Place("edge", tmp_path))
+        return EdlAdapter(EdlSettings(file="block.txt"), OutputContext("edge", tmp_path))
 
 
 class TestPlain(_EdlSuite):
@@ -506,8 +506,8 @@ def test_options_that_no_device_could_read_are_refused_in_words(
 def test_a_file_holds_the_family_that_the_list_narrows_to_and_else_the_first(
     offered: frozenset[ObservableType], held: set[ObservableType], tmp_path: Path
 ) -> None:
-    place = Place("edge", tmp_path, offered)
-    adapter = EdlAdapter(EdlSettings(file="list.txt"), place=place)
+    context = OutputContext("edge", tmp_path, offered)
+    adapter = EdlAdapter(EdlSettings(file="list.txt"), context)
     samples = {kind: next(sample_values(kind)) for kind in ObservableType}
     assert {kind for kind in samples if adapter.accepts(Observable(kind, samples[kind]))} == held
     assert bool(adapter.doubts()) == (held != offered)

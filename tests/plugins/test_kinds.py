@@ -34,7 +34,7 @@ from connector.adapter import (
     EntryRejectedError,
     Observable,
     ObservableType,
-    Place,
+    OutputContext,
     SecretValue,
     families_of,
 )
@@ -198,7 +198,7 @@ def test_a_line_of_a_polled_list_is_read_as_what_was_asked_for_and_as_nothing_el
     form: str, family: frozenset[ObservableType], reader: Reader, reading: Any, tmp_path: Path
 ) -> None:
     options = {"file": "list.txt", "format": form, "types": family, "empty": "serve-empty"}
-    adapter = EdlAdapter(EdlSettings.model_validate(options), place=Place("edge", tmp_path))
+    adapter = EdlAdapter(EdlSettings.model_validate(options), OutputContext("edge", tmp_path))
 
     @settings(max_examples=8)
     @given(MANY)
@@ -211,7 +211,7 @@ def test_a_line_of_a_polled_list_is_read_as_what_was_asked_for_and_as_nothing_el
 
 
 def test_a_file_with_all_defaults_holds_addresses_alone(tmp_path: Path) -> None:
-    adapter = EdlAdapter(EdlSettings(file="list.txt"), place=Place("edge", tmp_path))
+    adapter = EdlAdapter(EdlSettings(file="list.txt"), OutputContext("edge", tmp_path))
     samples = [next(sample_values(kind)) for kind in T]
     asked = put(adapter, as_read([*NAMED, *samples]))
     assert {observable.type for observable in asked} == {T.IPV4_ADDR, T.IPV6_ADDR}
@@ -223,7 +223,10 @@ def test_a_file_with_all_defaults_holds_addresses_alone(tmp_path: Path) -> None:
 def test_the_example_of_a_plain_list_holds_what_was_asked_for(texts: list[str]) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "list.txt"
-        asked = put(PlainListAdapter(PlainListSettings(file=path)), as_read(texts))
+        asked = put(
+            PlainListAdapter(PlainListSettings(file=path), OutputContext("edge", path)),
+            as_read(texts),
+        )
         expect_meant(chain.from_iterable(map(readers.plain, lines(path))), asked)
 
 
@@ -234,7 +237,7 @@ def test_a_key_of_an_access_map_is_looked_up_as_what_was_asked_for_alone(
     maps: dict[str, str], parents_match: bool, reading: Any, tmp_path: Path
 ) -> None:
     options = {"folder": tmp_path, "clients": "clients", "parent_domains": parents_match}
-    adapter = PostfixAdapter(PostfixSettings(**options, **maps))
+    adapter = PostfixAdapter(PostfixSettings(**options, **maps), OutputContext("gateway", tmp_path))
 
     @settings(max_examples=6)
     @given(MANY)
@@ -272,7 +275,7 @@ def test_a_document_is_looked_up_by_what_was_asked_for_and_holds_no_wildcard(
         options = SplunkSettings(**told, auth=Auth(token=SecretValue("a-token")))
         held = splunk.collection("threat_lists", "all")
         with_http = Http(options)
-        adapter = SplunkKvstoreAdapter(options, with_http, Place("siem", tmp_path))
+        adapter = SplunkKvstoreAdapter(options, OutputContext("siem", tmp_path, http=with_http))
         asked = put(adapter, as_read([*NAMED, *_SAMPLES]))
         documents = list(held.documents.values())
         assert {document["type"] for document in documents} == {kind.value for kind in T}
@@ -284,7 +287,7 @@ def test_a_document_is_looked_up_by_what_was_asked_for_and_holds_no_wildcard(
 def test_what_takes_rules_takes_no_value_of_any_kind(tmp_path: Path) -> None:
     adapter: Any = RulesAdapter
     options = adapter.settings_type(file="rules.yar", language="yara")
-    made = adapter(options, place=Place("detect", tmp_path))
+    made = adapter(options, OutputContext("detect", tmp_path))
     assert not any(made.accepts(observable) for observable in as_read(_SAMPLES))
 
 
@@ -299,7 +302,7 @@ def netns() -> Iterator[str]:
 def test_a_kernel_compares_packets_with_what_was_asked_for_and_with_nothing_else(
     netns: str,
 ) -> None:
-    adapter = NftablesAdapter(NftablesSettings(netns=netns))
+    adapter = NftablesAdapter(NftablesSettings(netns=netns), OutputContext("edge", Path()))
     listing = ("ip", "netns", "exec", netns, "nft", "-j", "list", "table", "inet", "connector")
 
     @settings(max_examples=5)

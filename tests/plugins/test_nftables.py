@@ -22,6 +22,7 @@ from connector.adapter import (
     EntryRejectedError,
     Observable,
     ObservableType,
+    OutputContext,
     RefusedError,
     UnavailableError,
 )
@@ -31,6 +32,7 @@ T = ObservableType
 ATTACKER = ("outside", "192.0.2.2")
 FIREWALL = ("firewall", "192.0.2.1")
 LAN = ("lan", "198.51.100.2")
+CONTEXT = OutputContext("edge", Path())
 
 
 def entry(value: str) -> Entry:
@@ -44,7 +46,7 @@ def values(adapter: NftablesAdapter) -> set[str]:
 
 
 def adapter_in(netns: str, **options: object) -> NftablesAdapter:
-    return NftablesAdapter(NftablesSettings(netns=netns, **options))
+    return NftablesAdapter(NftablesSettings(netns=netns, **options), CONTEXT)
 
 
 @pytest.fixture
@@ -380,7 +382,7 @@ def test_missing_rights_are_refused_in_words():
     script = """
         from connector.adapter import Entry, Observable, RefusedError
         from connector_nftables import NftablesAdapter, NftablesSettings
-        adapter = NftablesAdapter(NftablesSettings(table="tfc_never_made"))
+        adapter = NftablesAdapter(NftablesSettings(table="tfc_never_made"), CONTEXT)
         entry = Entry(Observable("ipv4-addr", "192.0.2.1"))
         asked = [entry.observable]
         for use in (adapter.read, lambda: adapter.holds(asked), lambda: adapter.add([entry])):
@@ -478,7 +480,7 @@ def test_an_element_is_an_address_and_nothing_else(kind, data):
 
 
 def test_a_family_takes_its_own_addresses_only():
-    adapter = NftablesAdapter(NftablesSettings(family="ip6"))
+    adapter = NftablesAdapter(NftablesSettings(family="ip6"), CONTEXT)
     assert adapter.accepts(entry("2001:db8::1").observable)
     assert not adapter.accepts(entry("192.0.2.1").observable)
     assert not adapter.accepts(Observable(T.DOMAIN_NAME, "bad.example"))

@@ -23,7 +23,7 @@ from connector.adapter import (
     EntryRejectedError,
     Observable,
     ObservableType,
-    Place,
+    OutputContext,
     RefusedError,
     UnavailableError,
 )
@@ -55,7 +55,9 @@ def entries(*values: str, **fields: str) -> list[Entry]:
 
 def adapter_on(folder: Path, **options: object) -> PostfixAdapter:
     named = {"senders": "senders", "clients": "clients", "parent_domains": False}
-    return PostfixAdapter(PostfixSettings(folder=folder, **(named | options)))
+    return PostfixAdapter(
+        PostfixSettings(folder=folder, **(named | options)), OutputContext("gateway", folder)
+    )
 
 
 def held(adapter: PostfixAdapter) -> dict[str, dict[str, object]]:
@@ -174,8 +176,8 @@ def test_check_warns_while_nobody_has_chosen_what_becomes_of_exact_domains(
     tmp_path, options, types, warns
 ):
     named = {"senders": "senders", "clients": "clients"} | options
-    place = Place("gateway", tmp_path, frozenset(types))
-    adapter = PostfixAdapter(PostfixSettings(folder=tmp_path, **named), place=place)
+    context = OutputContext("gateway", tmp_path, frozenset(types))
+    adapter = PostfixAdapter(PostfixSettings(folder=tmp_path, **named), context)
     assert [text.partition(":")[0] for text in adapter.doubts()] == ["exact_domains"] * warns
 
 

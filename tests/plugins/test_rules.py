@@ -9,7 +9,7 @@ import yaml
 import yara
 from connector_rules import RulesAdapter, RulesSettings
 
-from connector.adapter import Place, Rule, RuleLanguage
+from connector.adapter import OutputContext, Rule, RuleLanguage
 from connector.testing.rule_suite import RuleAdapterSuite, expect_held, publish
 from connector.testing.samples.rules import HOSTILE_RULES, sample_rule
 
@@ -18,7 +18,7 @@ SUFFIX = {"yara": "yar", "sigma": "yml", "snort": "rules", "suricata": "rules"}
 
 def made(folder: Path, language: str, **options: Any) -> RulesAdapter:
     settings = RulesSettings(file=f"ids/local.{SUFFIX[language]}", language=language, **options)
-    return RulesAdapter(settings, place=Place("detect", folder))
+    return RulesAdapter(settings, OutputContext("detect", folder))
 
 
 def published(folder: Path, language: str) -> str:
@@ -54,7 +54,7 @@ class TestRules(RuleAdapterSuite):
 
     @pytest.fixture
     def break_target(self, adapter: RulesAdapter) -> Callable[[], None]:
-        folder = adapter.place.publish_folder / "ids"
+        folder = adapter.context.publish_folder / "ids"
 
         def gone() -> None:
             for path in folder.iterdir():

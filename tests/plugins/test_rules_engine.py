@@ -9,7 +9,7 @@ import pytest
 from connector_rules import RulesAdapter, RulesSettings
 from pydantic import ValidationError
 
-from connector.adapter import Place, Rule, RuleLanguage, UnavailableError
+from connector.adapter import OutputContext, Rule, RuleLanguage, UnavailableError
 from connector.testing.rule_suite import expect_held, publish
 from connector.testing.samples.rules import sample_rule
 
@@ -45,7 +45,7 @@ def command(folder: Path, source: str) -> Sequence[str]:
 
 def made(folder: Path, test: Sequence[str], **options: Any) -> RulesAdapter:
     settings = RulesSettings(file="local.rules", language=RuleLanguage.SNORT, test=test, **options)
-    return RulesAdapter(settings, place=Place("ids", folder))
+    return RulesAdapter(settings, OutputContext("ids", folder))
 
 
 def rule(number: int, message: str = "plain", *, sid: int | None = None) -> Rule:

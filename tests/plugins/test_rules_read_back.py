@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from snort_reader import SnortRefusesError, rules_read_by_snort
 
-from connector.adapter import Place, RuleLanguage
+from connector.adapter import OutputContext, RuleLanguage
 from connector.testing.rule_suite import held, publish
 from connector.testing.samples.rules import HOSTILE_RULES, sample_rule
 
@@ -24,7 +24,7 @@ OWN_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture
 
 def made(folder: Path, language: RuleLanguage, **options: Any) -> RulesAdapter:
     chosen = RulesSettings(file="rules.txt", language=language, **options)
-    return RulesAdapter(chosen, place=Place("detect", folder))
+    return RulesAdapter(chosen, OutputContext("detect", folder))
 
 
 def published(folder: Path) -> str:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from suricata_engine import its_own_test, loaded_by_suricata, suricata
 
-from connector.adapter import Place, Rule, RuleLanguage
+from connector.adapter import OutputContext, Rule, RuleLanguage
 from connector.testing.rule_suite import RuleAdapterSuite, held, publish
 from connector.testing.samples.rules import sample_rule
 
@@ -25,7 +25,7 @@ SMUGGLED = 'drop tcp any any -> any any (msg:"smuggled"; content:"x"; sid:666;)'
 
 def made(folder: Path, **options: Any) -> RulesAdapter:
     options = {"file": "ids/local.rules", "language": "suricata", **options}
-    return RulesAdapter(RulesSettings(**options), place=Place("ids", folder))
+    return RulesAdapter(RulesSettings(**options), OutputContext("ids", folder))
 
 
 def rule(number: int, text: str) -> Rule:

@@ -33,7 +33,7 @@ from connector.adapter import (
     EntryRejectedError,
     Observable,
     ObservableType,
-    Place,
+    OutputContext,
     RefusedError,
     SecretValue,
     UnavailableError,
@@ -85,7 +85,7 @@ def open_adapter(splunk: SplunkEmulator, tmp_path: Path) -> Iterator[Open]:
             settings = SplunkSettings(**given)
             http = Http(settings, sleep=([] if pauses is None else pauses).append)
             opened.callback(http.close)
-            return SplunkKvstoreAdapter(settings, http, Place(tag, tmp_path))
+            return SplunkKvstoreAdapter(settings, OutputContext(tag, tmp_path, http=http))
 
         yield make
 
@@ -312,7 +312,7 @@ class TestReading:
         adapter.add(addresses(50))
         splunk.plan(trouble, on=on, times=9)
         with pytest.raises(UnavailableError):
-            list(SplunkKvstoreAdapter(adapter.settings, adapter.http, adapter.place).read())
+            list(SplunkKvstoreAdapter(adapter.settings, adapter.context).read())
 
     def test_pages_out_of_order_are_no_list(self, splunk, adapter, collection):
         adapter.add(addresses(50))

@@ -17,13 +17,14 @@ from connector.adapter import (
     EntryAdapter,
     EntryRejectedError,
     Field,
+    FieldSpec,
     FieldValue,
-    Http,
     Observable,
     ObservableType,
-    Place,
+    OutputContext,
     RefusedError,
     Settings,
+    Text,
     UnavailableError,
 )
 
@@ -170,13 +171,11 @@ class FirewallAdapter(EntryAdapter[FirewallSettings]):
             ObservableType.URL,
         }
     )
-    fields: ClassVar[frozenset[str]] = frozenset({"comment"})
+    fields: ClassVar[Mapping[str, FieldSpec]] = {"comment": Text()}
     rack: ClassVar["Rack"]
 
-    def __init__(
-        self, settings: FirewallSettings, http: Http | None = None, place: Place | None = None
-    ) -> None:
-        super().__init__(settings, http, place)
+    def __init__(self, settings: FirewallSettings, context: OutputContext) -> None:
+        super().__init__(settings, context)
         self.device = self.rack[settings.device]
         # Set for each instance, as a device's own limits would be.
         self.batch_size = settings.batch_size  # type: ignore[misc]  # a class variable by contract

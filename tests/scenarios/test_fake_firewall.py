@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from firewall import FirewallAdapter, FirewallSettings, Rack
 
-from connector.adapter import Entry, UnavailableError
+from connector.adapter import Entry, OutputContext, UnavailableError
 from connector.model import Observable, ObservableType
 from connector.testing.adapter_suite import AdapterSuite
 
@@ -14,7 +14,9 @@ from connector.testing.adapter_suite import AdapterSuite
 class TestFirewall(AdapterSuite):
     @pytest.fixture
     def adapter(self, tmp_path: Path) -> FirewallAdapter:
-        return Rack(tmp_path).adapter(FirewallSettings(device="edge"))
+        return Rack(tmp_path).adapter(
+            FirewallSettings(device="edge"), OutputContext("edge", tmp_path)
+        )
 
     @pytest.fixture
     def foreign(self, adapter: FirewallAdapter) -> Callable[[Entry], None]:

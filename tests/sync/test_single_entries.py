@@ -1,13 +1,14 @@
 """Targets of single entries: staged ones count from their commit; a rejection names an entry."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from firewall import FirewallAdapter, FirewallSettings, Rack
 from list_hand import DAY, Hand
 from store_samples import indicator
 
-from connector.adapter import Entry
+from connector.adapter import Entry, OutputContext
 from connector.decisions.plan import LedgerState, Limits
 from connector.errors import EntryRejectedError, UnavailableError
 from connector.store.store import Store
@@ -46,7 +47,7 @@ class Edge:
     def __init__(self, store: Store, failing: int) -> None:
         self.store, self.hand = store, Hand(store)
         kind = type("Staged", (StagedFirewall,), {"rack": Rack()})
-        adapter = kind(FirewallSettings(device="edge"))
+        adapter = kind(FirewallSettings(device="edge"), OutputContext("edge", Path()))
         adapter.failing = failing
         self.device = adapter.device
         self.hand.give(indicator(1), indicator(2))

@@ -22,6 +22,7 @@ from connector.adapter import (
     ListAdapter,
     Observable,
     ObservableType,
+    OutputContext,
     Settings,
     UnavailableError,
 )
@@ -60,10 +61,13 @@ class EdlAdapter(ListAdapter[EdlSettings]):
 class TestEdl(AdapterSuite):
     @pytest.fixture
     def adapter(self, tmp_path):
-        return EdlAdapter(EdlSettings(path=tmp_path / "block.txt", type="ipv4-addr"), http=None)
+        settings = EdlSettings(path=tmp_path / "block.txt", type="ipv4-addr")
+        return EdlAdapter(settings, OutputContext("edge", tmp_path))
 """
 
 FIREWALL = '''
+from pathlib import Path
+
 import pytest
 
 from connector.adapter import (
@@ -72,7 +76,9 @@ from connector.adapter import (
     EntryRejectedError,
     Observable,
     ObservableType,
+    OutputContext,
     Settings,
+    Text,
     UnavailableError,
 )
 from connector.testing.adapter_suite import AdapterSuite
@@ -95,7 +101,7 @@ class FirewallAdapter(EntryAdapter[FirewallSettings]):
     supports = frozenset(
         {ObservableType.IPV4_ADDR, ObservableType.DOMAIN_NAME, ObservableType.MUTEX}
     )
-    fields = frozenset({"note"})
+    fields = {"note": Text()}
     batch_size = 3
 
     @property
@@ -126,7 +132,7 @@ class TestFirewall(AdapterSuite):
 
     @pytest.fixture
     def adapter(self, firewall):
-        return FirewallAdapter(FirewallSettings(firewall=firewall))
+        return FirewallAdapter(FirewallSettings(firewall=firewall), OutputContext("edge", Path()))
 
     @pytest.fixture
     def foreign(self, firewall):

@@ -5,10 +5,13 @@ import pytest
 pytest_plugins = ["pytester"]
 
 SENSOR = '''
+from pathlib import Path
+
 import pytest
 
 from connector.adapter import (
     EntryRejectedError,
+    OutputContext,
     RuleAdapter,
     RuleLanguage,
     Settings,
@@ -55,7 +58,7 @@ class SensorAdapter(RuleAdapter[SensorSettings]):
 class TestSensor(RuleAdapterSuite):
     @pytest.fixture
     def adapter(self):
-        return SensorAdapter(SensorSettings(sensor=Sensor()))
+        return SensorAdapter(SensorSettings(sensor=Sensor()), OutputContext("ids", Path()))
 
     @pytest.fixture
     def break_target(self, adapter):

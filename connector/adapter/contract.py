@@ -1,158 +1,43 @@
-"""The output contract: everything that an adapter imports."""
+"""The bases of adapters: of a whole list, of single entries, of rules."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from importlib import import_module
-from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
-from connector.errors import (
-    BatchTooLargeError,
-    ConfigError,
-    EntryRejectedError,
-    RefusedError,
-    UnavailableError,
-)
-from connector.indicators.observables.kinds import (
-    ADDRESSES,
-    Family,
-    as_prefix,
-    families_of,
-    misreading,
-)
-from connector.model import Entry, FieldValue, Observable, ObservableType, Rule, RuleLanguage
-from connector.published import Draft, Published, PublishedName, failures_typed
-from connector.settings import (
-    Auth,
-    Duration,
-    Field,
-    FilePath,
-    HttpSettings,
-    Secret,
-    SecretValue,
-    Settings,
-)
+from connector.adapter.context import Http, OutputContext
+from connector.adapter.fields import FieldSpec
+from connector.model import Entry, Observable, ObservableType, Rule, RuleLanguage
+from connector.settings import Settings
 
-__all__ = [
-    "ADDRESSES",
-    "Adapter",
-    "Auth",
-    "BatchTooLargeError",
-    "ConfigError",
-    "Draft",
-    "Duration",
-    "Entry",
-    "EntryAdapter",
-    "EntryRejectedError",
-    "Family",
-    "Field",
-    "FieldValue",
-    "FilePath",
-    "Http",
-    "HttpSettings",
-    "ListAdapter",
-    "Observable",
-    "ObservableType",
-    "Place",
-    "Published",
-    "PublishedName",
-    "RefusedError",
-    "Response",
-    "Rule",
-    "RuleAdapter",
-    "RuleLanguage",
-    "Secret",
-    "SecretValue",
-    "Settings",
-    "UnavailableError",
-    "as_prefix",
-    "failures_typed",
-    "families_of",
-    "import_extra",
-    "misreading",
-]
+__all__ = ["Adapter", "EntryAdapter", "ListAdapter", "RuleAdapter"]
 
 S = TypeVar("S", bound=Settings)
-
-
-class Response(Protocol):
-    """The part of an HTTP response that an adapter reads."""
-
-    @property
-    def status_code(self) -> int: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def content(self) -> bytes: ...
-
-
-class Http(Protocol):
-    """The one HTTP client: it takes care of TLS, proxy, credentials, timeouts and redaction."""
-
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        accept_statuses: frozenset[int] = frozenset(),
-    ) -> Response: ...
-
-
-class Place:
-    """The surroundings of an output: what an adapter may need to know besides its options.
-
-    `types` are the types of observable that the output writes; all where the file names none.
-    """
-
-    __slots__ = ("output", "publish_folder", "types")
-
-    def __init__(
-        self,
-        output: str,
-        publish_folder: Path,
-        types: frozenset[ObservableType] = frozenset(ObservableType),
-    ) -> None:
-        self.output = output
-        self.publish_folder = publish_folder
-        self.types = types
 
 
 class Adapter(ABC, Generic[S]):
     """Keeps one list at one target; subclass `ListAdapter`, `EntryAdapter` or `RuleAdapter`.
 
     `supports` names the types that the target can store; an adapter whose options narrow that
-    overrides `accepts`. `fields` names what a mapping may fill besides the value, and
-    `default_mapping` fills it where the file has no mapping.
+    overrides `accepts`. `fields` says what a mapping may fill besides the value, and
+    `default_mapping` fills it where the file has no mapping. One object serves an output as long
+    as its configuration is in force.
     """
 
     settings_type: ClassVar[type[Settings]]
     supports: ClassVar[frozenset[ObservableType]]
     takes_rules: ClassVar[frozenset[RuleLanguage]] = frozenset()
     capacity: ClassVar[int | None] = None
-    fields: ClassVar[frozenset[str]] = frozenset()
+    fields: ClassVar[Mapping[str, FieldSpec]] = {}
     default_mapping: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
-    def __init__(self, settings: S, http: Http | None = None, place: Place | None = None) -> None:
+    def __init__(self, settings: S, context: OutputContext) -> None:
         self.settings = settings
-        self._http = http
-        self._place = place
+        self.context = context
 
     @property
     def http(self) -> Http:
         """The client made from this output's options, which must be an `HttpSettings`."""
-        if self._http is None:
-            raise RuntimeError("an adapter that uses HTTP needs options derived from HttpSettings")
-        return self._http
-
-    @property
-    def place(self) -> Place:
-        """The surroundings of this output."""
-        if self._place is None:
-            raise RuntimeError("this adapter was made without a place")
-        return self._place
+        return self.context.http
 
     def accepts(self, observable: Observable) -> bool:
         """Return whether the target, as configured, can store this observable."""
@@ -245,17 +130,3 @@ class RuleAdapter(Adapter[S]):
         some rules cannot be written: name all of them, including those refused before. Indicators
         of two feeds may have the same id and different rules.
         """
-
-
-def import_extra(module: str, install: str) -> Any:
-    """Return a module that not every installation has.
-
-    Raises ConfigError with the command that installs it: `install` is what pip is to install.
-    """
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module:
-            raise
-        text = f"needs the Python package {module}; install it with: pip install '{install}'"
-        raise ConfigError([text]) from error

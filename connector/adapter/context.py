@@ -1,0 +1,80 @@
+"""What the core hands to an adapter beside its options."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from connector.errors import ConfigError
+from connector.model import ObservableType
+
+__all__ = ["Http", "OutputContext", "Response", "import_extra"]
+
+
+class Response(Protocol):
+    """The part of an HTTP response that an adapter reads."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def content(self) -> bytes: ...
+
+
+class Http(Protocol):
+    """The one HTTP client: it takes care of TLS, proxy, credentials, timeouts and redaction."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        accept_statuses: frozenset[int] = frozenset(),
+    ) -> Response: ...
+
+
+class OutputContext:
+    """Where an output is kept, and the means that the core lends its adapter.
+
+    `types` are the types of observable that the output writes; all where the file names none.
+    """
+
+    __slots__ = ("_http", "output", "publish_folder", "types")
+
+    def __init__(
+        self,
+        output: str,
+        publish_folder: Path,
+        types: frozenset[ObservableType] = frozenset(ObservableType),
+        *,
+        http: Http | None = None,
+    ) -> None:
+        self.output = output
+        self.publish_folder = publish_folder
+        self.types = types
+        self._http = http
+
+    @property
+    def http(self) -> Http:
+        """The client made from this output's options, which must be an `HttpSettings`."""
+        if self._http is None:
+            raise RuntimeError("an adapter that uses HTTP needs options derived from HttpSettings")
+        return self._http
+
+
+def import_extra(module: str, install: str) -> Any:
+    """Return a module that not every installation has.
+
+    Raises ConfigError with the command that installs it: `install` is what pip is to install.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        text = f"needs the Python package {module}; install it with: pip install '{install}'"
+        raise ConfigError([text]) from error
