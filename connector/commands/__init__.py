@@ -1,1 +1,8 @@
-"""The commands: one module per command, each a few lines on top of the floors below."""
+"""The commands: one module per command, each a few lines on top of the floors below.
+
+They look for cycles seldom, from before their imports on.
+"""
+
+from connector import collect_seldom
+
+collect_seldom()

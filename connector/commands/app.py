@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from connector import __version__, collect_seldom
+from connector import __version__
 from connector.commands.terminal import BAD_CONFIG, FAILED, err, out
 from connector.errors import ConfigError, ConnectorError
 
@@ -82,7 +82,6 @@ app = typer.Typer(
 
 def main() -> None:
     """Run a command; turn each error of ours into a sentence and an exit code."""
-    collect_seldom()
     try:
         app()
     except ConfigError as error:

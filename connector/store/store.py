@@ -1,6 +1,8 @@
 """The store as one thing: a database and the sides that the service works with."""
 
+from functools import cached_property
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.stix import Unreadable, read_object
@@ -9,7 +11,6 @@ from connector.store.database import marks, numbers, parts
 from connector.store.drivers import open_database
 from connector.store.feeds.compression import Codec
 from connector.store.feeds.markings import KeptMarkings
-from connector.store.feeds.objects import ObjectStore
 from connector.store.feeds.producers import Producers
 from connector.store.interning import Remembered, load_codec
 from connector.store.lists.exceptions import Exceptions
@@ -22,13 +23,15 @@ from connector.store.outputs.plans import Plans
 from connector.store.soundness import Soundness
 from connector.store.transaction import Transaction
 
+if TYPE_CHECKING:
+    from connector.store.feeds.objects import ObjectStore
+
 
 class Store:
     """Everything that outlives a process."""
 
     def __init__(self, url: str) -> None:
         self.database = open_database(url)
-        self.objects = ObjectStore(self.database)
         self.soundness = Soundness(self.database)
         self.lists = ListStore(self.database, self.soundness)
         self.wanted = WantedEntries(self.database)
@@ -43,6 +46,13 @@ class Store:
         self.contexts = Remembered(self.database, "contexts", Context)
         self._codecs: dict[int, Codec] = {}
         self._unpacking = Lock()  # a codec serves one thread at a time
+
+    @cached_property
+    def objects(self) -> "ObjectStore":
+        """The feeds' side: objects, claims, cursors."""
+        from connector.store.feeds.objects import ObjectStore  # noqa: PLC0415 - not for a look
+
+        return ObjectStore(self.database)
 
     def feeds(self) -> dict[int, str]:
         """Return the names of all feeds that ever gave something, by number."""
