@@ -45,6 +45,24 @@ def failures_typed(path: Path) -> Iterator[None]:
         raise UnavailableError(f"{path}: {error.strerror or error}") from error
 
 
+def file_stamp(*paths: Path) -> str:
+    """Return a text that changes when one of these files is replaced, changed or deleted.
+
+    Whoever restores an older copy may set its time of change; the kernel's own cannot be set.
+    """
+    told = []
+    for path in paths:
+        with failures_typed(path):
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                told.append("absent")
+            else:
+                times = found.st_mtime_ns, found.st_ctime_ns
+                told.append(" ".join(map(str, (found.st_ino, found.st_size, *times))))
+    return ", ".join(told)
+
+
 class Published:
     """The file, its record, and the mark that tells the list server to withhold it."""
 
@@ -62,6 +80,10 @@ class Published:
         named = re.compile(rf"\.{re.escape(self.path.name)}\.[0-9a-f]{{64}}\.entries")
         found = [path for path in self.path.parent.iterdir() if named.fullmatch(path.name)]
         return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+    def stamp(self) -> str:
+        """Return what tells the file and its mark from any others in their place."""
+        return file_stamp(self.path, self.held_back)
 
     def digest(self) -> str | None:
         """Return the hash of the file's bytes, or None if there is no file."""

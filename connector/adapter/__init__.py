@@ -18,7 +18,7 @@ from connector.indicators.observables.kinds import (
     misreading,
 )
 from connector.model import Entry, FieldValue, Observable, ObservableType, Rule, RuleLanguage
-from connector.published import Draft, Published, PublishedName, failures_typed
+from connector.published import Draft, Published, PublishedName, failures_typed, file_stamp
 from connector.settings import (
     Auth,
     Duration,
@@ -71,6 +71,7 @@ __all__ = [
     "as_prefix",
     "failures_typed",
     "families_of",
+    "file_stamp",
     "import_extra",
     "misreading",
 ]

@@ -51,6 +51,15 @@ class Adapter(ABC, Generic[S]):
         """Return the entry as `read` will return it, where the target changes its fields."""
         return entry
 
+    def stamp(self) -> str | None:
+        """Return a text that changes when the target forgets, or others change what it holds.
+
+        Asked in each cycle, so it must be cheap: a few milliseconds. A text other than at the end
+        of our last cycle has the core read the target back. None says that there is no such text:
+        then it is read back at every `verify_every` alone.
+        """
+        return None
+
     @abstractmethod
     def read(self) -> Iterable[Entry] | Iterable[Rule]:
         """Return what is at the target now; raise UnavailableError when unsure."""

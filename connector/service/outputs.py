@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from connector.errors import (
@@ -12,7 +12,7 @@ from connector.errors import (
     UnavailableError,
     UndecidedError,
 )
-from connector.instants import Clock
+from connector.instants import SECOND, Clock
 from connector.log import log
 from connector.service.isolation import isolate_bugs
 from connector.service.lists import Lists
@@ -28,6 +28,7 @@ from connector.sync.proposal import CHANGED, EVERYTHING, Proposal, Scope
 _PLANS: Final = 5
 _WAIT_SECONDS: Final = 120.0
 _LOOK_SECONDS: Final = 0.2
+_FIRST_REST: Final = 60 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,23 @@ class Acceptance:
     words: str
     applied: bool = False
     outdated: bool = False
+
+
+@dataclass(slots=True)
+class FalseCalls:
+    """Stamps that changed although the target was as we left it, as a kernel's does with any rule.
+
+    Each in a row doubles the time until the next is heeded, up to the output's `verify_every`:
+    else a busy neighbour would have us read a large target in every cycle.
+    """
+
+    rests_until: int = 0
+    _rest: int = 0
+
+    def note(self, output: Output, now: int, *, false: bool) -> None:
+        """Note whether a call was false."""
+        self._rest = min(2 * self._rest or _FIRST_REST, output.verify_every) if false else 0
+        self.rests_until = now + self._rest
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +67,7 @@ class Outputs(Mapping[str, Output]):
     store: Store
     now: Clock
     applier: Applier
+    _calls: dict[str, FalseCalls] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Output:
         return self.outputs[name]
@@ -82,7 +101,9 @@ class Outputs(Mapping[str, Output]):
         in_step = output is not None and output.last_success is not None
         if feeds := waiting_for(self.feeds_of(name), rows, in_step=in_step):
             raise UndecidedError(f"waiting for the first poll of feed {', '.join(feeds)}")
-        return propose(self.outputs[name], self.store, scope or self.scope_of(name))
+        heeds = self.now() >= self._calls.setdefault(name, FalseCalls()).rests_until
+        scope = scope or self.scope_of(name)
+        return propose(self.outputs[name], self.store, scope, heeds_stamp=heeds)
 
     def sync(self, name: str, scope: Scope | None = None) -> ApplyResult:
         """Bring one output in step with its list.
@@ -126,6 +147,8 @@ class Outputs(Mapping[str, Output]):
                 continue
             if plan_id in accepted:
                 plans.complete(number, plan_id)
+            if proposal.surprised:
+                self._calls[output.name].note(output, self.now(), false=proposal.plan.empty)
             return proposal, applied
         listed = output.listing.policy.name
         raise UnavailableError(

@@ -309,6 +309,7 @@ CREATE TABLE outputs (
     setup BLOB NOT NULL,
     verified_at BIGINT,
     unread SMALLINT NOT NULL DEFAULT 0,
+    stamp TEXT,
     last_attempt BIGINT,
     last_success BIGINT,
     error TEXT,

@@ -16,7 +16,7 @@ from connector.store.transaction import Transaction
 from connector.sync.apply import Applier, ApplyResult
 from connector.sync.listing import Listing
 from connector.sync.output import Output
-from connector.sync.proposal import Proposal, Scope
+from connector.sync.proposal import EVERYTHING, Proposal, Scope
 
 _FEW: Final = 100  # more unexplained removals are trusted only if the state is sound
 
@@ -34,8 +34,11 @@ def refresh(
     return store.refresh(listing.number, decided, everything=everything, now=now, progress=progress)
 
 
-def propose(output: Output, store: Store, scope: Scope) -> Proposal:
+def propose(output: Output, store: Store, scope: Scope, *, heeds_stamp: bool = True) -> Proposal:
     """Return the plan from what the target holds to what the list wants; write nothing.
+
+    Where the target has forgotten or others changed it since our last cycle, as its stamp tells,
+    the scope becomes everything; without `heeds_stamp` the target is not asked for it.
 
     Raises UndecidedError while the list is being decided, as half a list would pass the limits
     piece by piece, and if a feed has just changed an entry that others may still claim; StoreError
@@ -43,6 +46,9 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
     """
     listing, target, ledger = output.listing, output.target, store.ledger
     state = store.outputs.open(output.name, listing.number)
+    stamp = target.adapter.stamp() if heeds_stamp or scope.verifies else None
+    surprised = heeds_stamp and not scope.verifies and stamp != state.stamp
+    scope = EVERYTHING if surprised else scope
     present = target.snapshot(store) if scope.verifies else None
     with store.database.read() as transaction:
         target.expect_decided(listing, store, transaction)
@@ -65,7 +71,7 @@ def propose(output: Output, store: Store, scope: Scope) -> Proposal:
             store.soundness.expect_sound(transaction)
     if present is None:
         plan = plan.without(target.put_by_others(plan.add.numbers, state, store))
-    return Proposal(plan, listing, state, seq, scope, room)
+    return Proposal(plan, listing, state, seq, scope, room, stamp, surprised)
 
 
 def _written(
@@ -95,6 +101,9 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
         store.ledger.intend(state, plan, now(), whole=whole, judged_anew=again)
         for outcome in output.target.write(proposal, applier):
             applied += applier.record(output.name, proposal, outcome)
-    done = replace(state, seq=proposal.seq, setup=output.setup)
+    stamp = state.stamp
+    if proposal.knows_the_target:
+        stamp = proposal.stamp if plan.empty else output.target.adapter.stamp()
+    done = replace(state, seq=proposal.seq, setup=output.setup, stamp=stamp)
     store.outputs.finish(done, proposal.seq, verified=verified, now=now())
     return applied

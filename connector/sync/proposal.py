@@ -30,7 +30,8 @@ EVERYTHING: Final = Scope(everything=True, verifies=True)
 class Proposal:
     """A plan, and what applying it needs to know of the moment it was made.
 
-    `seq` is how far the list had come; `room` is who fits where not all do.
+    `seq` is how far the list had come; `room` is who fits where not all do. `stamp` is what the
+    target said of itself before it was read; `surprised` says that it was read because of that.
     """
 
     plan: Plan
@@ -39,3 +40,10 @@ class Proposal:
     seq: int
     scope: Scope
     room: Room | None
+    stamp: str | None = None
+    surprised: bool = False
+
+    @property
+    def knows_the_target(self) -> bool:
+        """Whether the target is as we left it, or was read: what it says of itself can be kept."""
+        return self.scope.verifies or self.stamp == self.state.stamp

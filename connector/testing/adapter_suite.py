@@ -235,6 +235,25 @@ class AdapterSuite(HostileValues):
             if not still_there():
                 pytest.fail(f"{verb} our entries removed one that is not ours: {theirs.value!r}")
 
+    def test_the_stamp_stands_while_nothing_happens_and_tells_what_others_do(
+        self,
+        adapter: AnyAdapter,
+        foreign: PutForeign | None,
+        sample_entries: Sequence[Entry],
+        more_entries: Sequence[Entry],
+    ) -> None:
+        write(adapter, sample_entries)
+        stamp = adapter.stamp()
+        if stamp is None:
+            return  # the target is read back at intervals alone
+        held(adapter)
+        if adapter.stamp() != stamp:
+            pytest.fail("stamp() changed while nothing happened: each cycle would read everything")
+        if foreign is not None:
+            foreign(Entry(more_entries[0].observable))
+            if adapter.stamp() == stamp:
+                pytest.fail("stamp() did not change when someone else added an entry")
+
     def test_an_entry_that_others_put_there_before_us_is_left_to_them(
         self,
         adapter: AnyAdapter,

@@ -73,6 +73,10 @@ class EdlAdapter(ListAdapter[EdlSettings]):
             f"`types: [{', '.join(sorted(self._types))}]` to confirm, or choose others",
         )
 
+    def stamp(self) -> str:
+        """Return what tells the file from any other in its place."""
+        return self._published.stamp()
+
     def read(self) -> Iterator[Entry]:
         """Yield the entries of the file: from its record while the file is as we left it."""
         with failures_typed(self._published.path):

@@ -24,7 +24,7 @@ from connector.adapter import (
 from .command import NEEDS_RIGHTS, run_transaction
 from .frame import Frame, Names, Wish, survey
 from .kinds import V4, V6, SetKind, place
-from .netlink import Kernel
+from .netlink import Kernel, namespace_number
 
 __all__ = ["NftablesAdapter", "NftablesSettings"]
 
@@ -95,6 +95,14 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
         except ValueError:
             return False
         return self._fits(kind)
+
+    def stamp(self) -> str:
+        """Return the ruleset's generation in this network namespace: any flush or change raises it.
+
+        So does a change of anybody's other rules; then nothing but our sets is read.
+        """
+        with self._kernel() as kernel:
+            return f"{namespace_number(self.settings.netns)} {kernel.generation()}"
 
     def read(self) -> Iterable[Entry]:
         """Return the elements of our sets; the field `enforced` marks those that no rule uses."""

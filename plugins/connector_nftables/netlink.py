@@ -20,7 +20,7 @@ from typing import Final, Self
 
 NETLINK_NETFILTER: Final = 12
 NFNL_SUBSYS_NFTABLES: Final = 10
-GET_TABLE, GET_CHAIN, GET_RULE, GET_SET, GET_ELEMENTS = 1, 4, 7, 10, 13
+GET_TABLE, GET_CHAIN, GET_RULE, GET_SET, GET_ELEMENTS, GET_GENERATION = 1, 4, 7, 10, 13, 16
 FAMILIES: Final = {"inet": 1, "ip": 2, "ip6": 10}
 
 _REQUEST: Final = 0x001
@@ -85,6 +85,14 @@ class Kernel:
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()
+
+    def generation(self) -> int:
+        """Return the number of the ruleset in force; each transaction of anybody raises it."""
+        self._socket.send(self._request(GET_GENERATION, _REQUEST, b""))
+        ((kind, _flags, _sequence, payload),) = _messages(self._socket.recv(1 << 16))
+        if kind == _ERROR:
+            _check_end(payload)
+        return _number(dict(_attributes(payload[4:]))[1])
 
     def table_flags(self, table: str) -> int | None:
         """Return the table's flags; None where there is no such table to ask about."""
@@ -304,6 +312,11 @@ def _open_in(netns: str) -> socket.socket:
     if failed:
         raise failed[0]
     return opened[0]
+
+
+def namespace_number(netns: str | None) -> int:
+    """Return what tells a network namespace from a later one of the same name."""
+    return os.stat(_NAMED_NAMESPACES / netns if netns else "/proc/self/ns/net").st_ino
 
 
 def enter_namespace(netns: str) -> None:

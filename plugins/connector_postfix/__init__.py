@@ -29,6 +29,7 @@ from connector.adapter import (
     OutputContext,
     Settings,
     Text,
+    file_stamp,
     import_extra,
 )
 
@@ -134,6 +135,11 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
         if not (text := _plain(entry.fields.get("text", ""))):
             return Entry(entry.observable)
         return Entry(entry.observable, MappingProxyType({"text": text}))
+
+    def stamp(self) -> str:
+        """Return what tells the maps from any others in their place."""
+        files = [MapFile(self.settings.folder, stem) for stem in self._stems()]
+        return file_stamp(*(path for file in files for path in (file.index, file.source)))
 
     def read(self) -> Iterable[Entry]:
         """Yield the entries of the live maps; the field `action` shows another action than ours."""

@@ -58,6 +58,10 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
         """Return whether this file takes rules of the language."""
         return language is self.settings.language
 
+    def stamp(self) -> str:
+        """Return what tells the file from any other in its place."""
+        return self._published.stamp()
+
     def read(self) -> Iterator[Rule]:
         """Yield the rules of the file: from its record while the file is as we left it."""
         with failures_typed(self._published.path):

@@ -380,12 +380,16 @@ def test_a_missing_command_is_refused_in_words(netns):
 def test_missing_rights_are_refused_in_words():
     nft_hosts.require_nftables()
     script = """
-        from connector.adapter import Entry, Observable, RefusedError
+        from pathlib import Path
+        from connector.adapter import Entry, Observable, OutputContext, RefusedError
         from connector_nftables import NftablesAdapter, NftablesSettings
-        adapter = NftablesAdapter(NftablesSettings(table="tfc_never_made"), CONTEXT)
+        context = OutputContext("edge", Path())
+        adapter = NftablesAdapter(NftablesSettings(table="tfc_never_made"), context)
         entry = Entry(Observable("ipv4-addr", "192.0.2.1"))
         asked = [entry.observable]
-        for use in (adapter.read, lambda: adapter.holds(asked), lambda: adapter.add([entry])):
+        uses = [adapter.stamp, adapter.read]
+        uses += [lambda: adapter.holds(asked), lambda: adapter.add([entry])]
+        for use in uses:
             try:
                 print("no error", use())
             except RefusedError as error:
@@ -393,7 +397,7 @@ def test_missing_rights_are_refused_in_words():
     """
     program = (sys.executable, "-c", textwrap.dedent(script))
     done = nft_hosts.run("setpriv", "--bounding-set", "-net_admin", "--", *program)
-    assert done.split() == ["True"] * 3
+    assert done.split() == ["True"] * 4
 
 
 @pytest.mark.real_server

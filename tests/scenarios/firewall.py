@@ -39,7 +39,8 @@ class FakeFirewall:
     `fault` is raised by every request while it is set. `capacity` bounds the table: what does not
     fit is rejected. `refuses` maps values to the words they are rejected with. `largest_batch`
     bounds a request. A request waits for `gate` where there is one; `waiting` is set meanwhile.
-    `hook` is called with `adding`, `half added`, `added`, `removing` and `removed`.
+    `stamp` is what it says of itself, where it can. `hook` is called with `adding`, `half added`,
+    `added`, `removing` and `removed`.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -52,6 +53,8 @@ class FakeFirewall:
         self.hook: Callable[[str], None] = lambda _point: None
         self.by_hand: set[Observable] = set()
         self.writes = 0
+        self.reads = 0
+        self.stamp: str | None = None
         self._path = path
         self._lock = Lock()
         self._table: dict[Observable, dict[str, FieldValue]] = {}
@@ -114,6 +117,7 @@ class FakeFirewall:
     def read(self) -> Iterator[Entry]:
         """Yield the whole table."""
         self._answer(0)
+        self.reads += 1
         for observable, fields in self.entries().items():
             yield Entry(observable, fields)
 
@@ -184,6 +188,10 @@ class FirewallAdapter(EntryAdapter[FirewallSettings]):
     def accepts(self, observable: Observable) -> bool:
         """Return whether this firewall takes the observable's type."""
         return observable.type in (self.settings.types or self.supports)
+
+    def stamp(self) -> str | None:
+        """Return what the firewall says of itself."""
+        return self.device.stamp
 
     def read(self) -> Iterator[Entry]:
         """Yield what the firewall holds."""

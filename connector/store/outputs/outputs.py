@@ -15,7 +15,8 @@ class OutputState:
     """The progress of an output with its list.
 
     `setup` is the digest of what the file said when the target was last verified; `verified_at`
-    is None where everything has to be looked at again.
+    is None where everything has to be looked at again. `stamp` is what the target said of itself
+    at the end of our last cycle, as `Adapter.stamp` has it.
     """
 
     number: int
@@ -25,6 +26,7 @@ class OutputState:
     verified_at: int | None
     paused: str | None
     held_plan: str | None
+    stamp: str | None = None
 
 
 class OutputStates:
@@ -43,13 +45,13 @@ class OutputStates:
                 sql = "INSERT INTO outputs (number, name, list, setup) VALUES (?, ?, ?, ?)"
                 transaction.run(sql, (number, name, list_number, b""))
             sql = (
-                "SELECT number, list, seq, setup, verified_at, paused, held_plan "
+                "SELECT number, list, seq, setup, verified_at, paused, held_plan, stamp "
                 "FROM outputs WHERE number = ?"
             )
             row = transaction.rows(sql, (number,))[0]
             verified_at = row[4] if row[1] == list_number else None  # it carries another list now
             return OutputState(
-                row[0], list_number, row[2], bytes(row[3]), verified_at, row[5], row[6]
+                row[0], list_number, row[2], bytes(row[3]), verified_at, row[5], row[6], row[7]
             )
 
     def resume(self, names: Collection[str]) -> None:
@@ -85,8 +87,8 @@ class OutputStates:
         with self._db.write() as transaction:
             sql = "UPDATE outputs SET seq = ?, held_plan = NULL, list = ? WHERE number = ?"
             transaction.run(sql, (seq, output.list, output.number))
-            sql = "UPDATE outputs SET verified_at = ? WHERE number = ?"
-            transaction.run(sql, (at, output.number))
+            sql = "UPDATE outputs SET verified_at = ?, stamp = ? WHERE number = ?"
+            transaction.run(sql, (at, output.stamp, output.number))
             if verified:
                 sql = "UPDATE outputs SET setup = ?, unread = 0 WHERE number = ?"
                 transaction.run(sql, (output.setup, output.number))

@@ -1,0 +1,183 @@
+"""What others do to a target is noticed in the next cycle, by its stamp, and mended."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nft_hosts
+import pytest
+from connector_nftables import NftablesAdapter
+from scenario_site import BLOCK_ALL, QuickRegistry, Site
+from stix_samples import address, indicator
+
+from connector.feeds.bundle import BundleFeed
+from connector.model import Observable, ObservableType
+
+ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
+FEW = [indicator("a", ONE), indicator("b", TWO), indicator("c", THREE)]
+MANY = [indicator(n, address(n)) for n in range(1, 1201)]
+FILE = {
+    "lists": {"perimeter": BLOCK_ALL},
+    "outputs": {"file": {"list": "perimeter", "adapter": "edl", "options": {"file": "list.txt"}}},
+}
+
+
+def deleted(file: Path) -> None:
+    file.unlink()
+
+
+def emptied(file: Path) -> None:
+    file.write_text("", encoding="utf-8")
+
+
+def altered(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace(TWO, "192.0.2.7"), encoding="utf-8")
+
+
+def altered_within_its_time_and_size(file: Path) -> None:
+    before = file.stat()
+    altered(file)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def with_a_line_of_others(file: Path) -> None:
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write("192.0.2.99\n")
+
+
+def restored_from_an_older_copy(file: Path) -> None:
+    older = file.with_name("older.txt")
+    older.write_text(f"{ONE}\n", encoding="utf-8")
+    os.utime(older, ns=(0, 0))
+    shutil.copy2(older, file)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        deleted, emptied, altered, altered_within_its_time_and_size, with_a_line_of_others,
+        restored_from_an_older_copy,
+    ],
+)  # fmt: skip
+def test_a_published_file_that_others_changed_is_mended_in_the_next_cycle(
+    site: Site, harm: Callable[[Path], None]
+) -> None:
+    site.configure(**FILE)
+    site.write("one.json", FEW)
+    site.once()
+    site.change()
+    harm(site.folder / "published" / "list.txt")
+    site.change()
+    assert site.lines("list.txt") == [ONE, TWO, THREE]
+
+
+def test_a_large_file_that_was_deleted_is_mended_without_breaking_a_limit(site: Site) -> None:
+    site.configure(**FILE)
+    site.write("one.json", MANY)
+    site.once()
+    deleted(site.folder / "published" / "list.txt")
+    site.change()
+    assert len(site.lines("list.txt")) == len(MANY)
+
+
+@pytest.fixture
+def stamped(site: Site) -> Site:
+    """A firewall that counts what is done to it, and tells."""
+    site.configure()
+    site.write("one.json", FEW)
+    site.rack["edge"].stamp = "1"
+    site.once()
+    site.change()
+    return site
+
+
+def test_a_target_whose_stamp_stands_is_not_read(stamped: Site) -> None:
+    reads = stamped.rack["edge"].reads
+    for _ in range(5):
+        stamped.clock.advance(minutes=1)
+        stamped.change()
+    assert stamped.rack["edge"].reads == reads
+
+
+def test_a_target_that_forgot_is_filled_again(stamped: Site) -> None:
+    edge = stamped.rack["edge"]
+    for observable in list(edge.entries()):
+        edge.take_by_hand(observable)
+    edge.stamp = "2"
+    stamped.change()
+    assert stamped.at() == [ONE, TWO, THREE]
+    stamped.consistent()
+
+
+def test_a_change_by_others_is_not_covered_by_a_write_of_ours(stamped: Site) -> None:
+    """The new stamp is kept only where the target was as we left it, or was read."""
+    edge = stamped.rack["edge"]
+    edge.take_by_hand(Observable(ObservableType.IPV4_ADDR, ONE))
+    edge.stamp = "2"
+    stamped.write("two.json", [indicator("d", "192.0.2.4")])
+    stamped.change()
+    assert stamped.at() == [ONE, TWO, THREE, "192.0.2.4"]
+
+
+def test_a_busy_neighbour_has_us_read_less_and_less_often_and_a_true_call_mends_that(
+    stamped: Site,
+) -> None:
+    edge = stamped.rack["edge"]
+    before = edge.reads
+    for minute in range(60):
+        edge.stamp = f"of minute {minute}"
+        stamped.change()
+        stamped.clock.advance(minutes=1)
+    assert 3 <= edge.reads - before <= 7
+    edge.take_by_hand(Observable(ObservableType.IPV4_ADDR, ONE))
+    for _ in range(70):  # the longest rest so far
+        stamped.clock.advance(minutes=1)
+        stamped.change()
+    assert stamped.at() == [ONE, TWO, THREE]
+    edge.take_by_hand(Observable(ObservableType.IPV4_ADDR, TWO))
+    edge.stamp = "another"
+    stamped.change()
+    assert stamped.at() == [ONE, TWO, THREE]
+
+
+def test_the_target_is_read_once_for_a_stamp_that_changed_while_nothing_ran(stamped: Site) -> None:
+    edge = stamped.rack["edge"]
+    stamped.close()
+    edge.stamp = "2"
+    stamped.once()
+    reads = edge.reads
+    stamped.change()
+    assert edge.reads == reads
+
+
+def blocked(netns: str) -> bool:
+    """Whether the kernel has all three."""
+    held = nft_hosts.nft(netns, "list ruleset")
+    return all(value in held for value in (ONE, TWO, THREE))
+
+
+@pytest.mark.real_server
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "flush ruleset",
+        "flush set inet connector blocklist_v4",
+        f"delete element inet connector blocklist_v4 {{ {TWO} }}",
+    ],
+)
+def test_a_kernel_that_forgot_is_filled_again_in_the_next_cycle(site: Site, harm: str) -> None:
+    nft_hosts.require_nftables()
+    site.registry = QuickRegistry({"nftables": NftablesAdapter}, {"bundle": BundleFeed})
+    with nft_hosts.namespace() as netns:
+        edge = {"list": "perimeter", "adapter": "nftables", "options": {"netns": netns}}
+        site.configure(lists={"perimeter": BLOCK_ALL}, outputs={"edge": edge})
+        site.write("one.json", FEW)
+        site.once()
+        site.change()
+        nft_hosts.nft(netns, harm)
+        assert not blocked(netns)
+        site.change()
+        assert blocked(netns)
+        assert site.output()["state"] == "ok"
