@@ -31,18 +31,6 @@ class RefusedError(ConnectorError):
     """Credentials, rights or licence: that feed or output pauses for 15 minutes."""
 
 
-class EntryRejectedError(ConnectorError):
-    """The target refused some entries of a batch and took the others.
-
-    `rejected` maps the value of each refused entry, or the `key` of each refused rule, to the
-    target's own words.
-    """
-
-    def __init__(self, rejected: dict[str, str]) -> None:
-        super().__init__(f"{len(rejected)} entries rejected by the target")
-        self.rejected = rejected
-
-
 class BatchTooLargeError(ConnectorError):
     """The target takes only smaller batches; the core splits and continues with `largest`."""
 

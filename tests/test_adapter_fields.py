@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import pytest
 
 from connector.adapter import (
+    ALL_WRITTEN,
     Choice,
     Entry,
     FieldSpec,
@@ -14,6 +15,7 @@ from connector.adapter import (
     ListAdapter,
     Number,
     ObservableType,
+    Outcomes,
     Settings,
     Text,
 )
@@ -95,8 +97,9 @@ class Graded(ListAdapter[Options]):
     def read(self) -> Iterable[Entry]:
         return []
 
-    def publish(self, entries: Iterable[Entry]) -> None:
+    def publish(self, entries: Iterable[Entry]) -> Outcomes:
         list(entries)
+        return ALL_WRITTEN
 
 
 def test_an_adapter_whose_default_mapping_leaves_the_bounds_is_broken() -> None:

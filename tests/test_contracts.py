@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from connector.adapter import (
+    ALL_WRITTEN,
     Entry,
     EntryAdapter,
     ListAdapter,
     Observable,
     ObservableType,
+    Outcomes,
     OutputContext,
     Settings,
 )
@@ -34,8 +36,9 @@ class Paper(ListAdapter[Options]):
     def read(self) -> Iterable[Entry]:
         return []
 
-    def publish(self, entries: Iterable[Entry]) -> None:
+    def publish(self, entries: Iterable[Entry]) -> Outcomes:
         list(entries)
+        return ALL_WRITTEN
 
 
 class Board(EntryAdapter[Options]):
@@ -47,11 +50,13 @@ class Board(EntryAdapter[Options]):
     def read(self) -> Iterable[Entry]:
         return []
 
-    def add(self, entries: Sequence[Entry]) -> None:
+    def add(self, entries: Sequence[Entry]) -> Outcomes:
         list(entries)
+        return ALL_WRITTEN
 
-    def remove(self, entries: Sequence[Entry]) -> None:
+    def remove(self, entries: Sequence[Entry]) -> Outcomes:
         list(entries)
+        return ALL_WRITTEN
 
 
 class Post(Feed[Options]):

@@ -52,7 +52,7 @@ class Good(ListAdapter[Options]):
         return []
 
     def publish(self, entries):
-        pass
+        return {}
 '''
 
 
@@ -142,7 +142,7 @@ class NoOptions(ListAdapter[TextSettings]):
         return []
 
     def publish(self, entries):
-        pass
+        return {}
 
 
 class NoSupport(NoOptions):

@@ -12,7 +12,6 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from connector.errors import (
     BatchTooLargeError,
     ConfigError,
-    EntryRejectedError,
     PlanRefusedError,
     UnavailableError,
 )
@@ -184,9 +183,6 @@ def test_errors_say_what_happened_and_hold_what_is_needed_next() -> None:
     assert problems.problems == ("a: is wrong", "b: is wrong")
     assert UnavailableError("no answer").retry_after_seconds is None
     assert UnavailableError("busy", 5.0).retry_after_seconds == 5.0
-    rejected = EntryRejectedError({"192.0.2.1": "too wide"})
-    assert str(rejected) == "1 entries rejected by the target"
-    assert rejected.rejected == {"192.0.2.1": "too wide"}
     held = PlanRefusedError("abc", ["one", "two"])
     assert str(held) == "plan abc is held: one; two"
     assert (held.plan_id, held.broken) == ("abc", ("one", "two"))

@@ -3,10 +3,10 @@
 from connector.adapter.context import Http, OutputContext, Response, import_extra
 from connector.adapter.contract import Adapter, EntryAdapter, ListAdapter, RuleAdapter
 from connector.adapter.fields import Choice, FieldSpec, Flag, Instant, Number, Text
+from connector.adapter.outcomes import ALL_WRITTEN, Full, Later, Outcome, Outcomes, Refused, Written
 from connector.errors import (
     BatchTooLargeError,
     ConfigError,
-    EntryRejectedError,
     RefusedError,
     UnavailableError,
 )
@@ -17,7 +17,16 @@ from connector.indicators.observables.kinds import (
     families_of,
     misreading,
 )
-from connector.model import Entry, FieldValue, Observable, ObservableType, Rule, RuleLanguage
+from connector.model import (
+    Entry,
+    FieldValue,
+    Observable,
+    ObservableType,
+    Rule,
+    RuleLanguage,
+    RuleRef,
+    Subject,
+)
 from connector.published import Draft, Published, PublishedName, failures_typed, file_stamp
 from connector.settings import (
     Auth,
@@ -32,6 +41,7 @@ from connector.settings import (
 
 __all__ = [
     "ADDRESSES",
+    "ALL_WRITTEN",
     "Adapter",
     "Auth",
     "BatchTooLargeError",
@@ -41,33 +51,40 @@ __all__ = [
     "Duration",
     "Entry",
     "EntryAdapter",
-    "EntryRejectedError",
     "Family",
     "Field",
     "FieldSpec",
     "FieldValue",
     "FilePath",
     "Flag",
+    "Full",
     "Http",
     "HttpSettings",
     "Instant",
+    "Later",
     "ListAdapter",
     "Number",
     "Observable",
     "ObservableType",
+    "Outcome",
+    "Outcomes",
     "OutputContext",
     "Published",
     "PublishedName",
+    "Refused",
     "RefusedError",
     "Response",
     "Rule",
     "RuleAdapter",
     "RuleLanguage",
+    "RuleRef",
     "Secret",
     "SecretValue",
     "Settings",
+    "Subject",
     "Text",
     "UnavailableError",
+    "Written",
     "as_prefix",
     "failures_typed",
     "families_of",

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from connector.adapter.context import Http, OutputContext
 from connector.adapter.fields import FieldSpec
+from connector.adapter.outcomes import Outcomes
 from connector.model import Entry, Observable, ObservableType, Rule, RuleLanguage
 from connector.settings import Settings
 
@@ -76,10 +77,10 @@ class ListAdapter(Adapter[S]):
         """Return what is at the target now; raise UnavailableError when unsure."""
 
     @abstractmethod
-    def publish(self, entries: Iterable[Entry]) -> None:
+    def publish(self, entries: Iterable[Entry]) -> Outcomes:
         """Replace the list in one step, from a sorted stream; readers see the old or the new.
 
-        Raise EntryRejectedError, after publishing the rest, when some entries cannot be written.
+        Return what became of the entries that were not written; nothing where all were.
         """
 
 
@@ -93,12 +94,18 @@ class EntryAdapter(Adapter[S]):
         """Return what is at the target now; raise UnavailableError when unsure."""
 
     @abstractmethod
-    def add(self, entries: Sequence[Entry]) -> None:
-        """Add or update entries; adding an existing entry is no error."""
+    def add(self, entries: Sequence[Entry]) -> Outcomes:
+        """Add or update entries; adding an existing entry is no error.
+
+        Return what became of the entries that were not written; nothing where all were.
+        """
 
     @abstractmethod
-    def remove(self, entries: Sequence[Entry]) -> None:
-        """Remove entries; removing an absent entry is no error."""
+    def remove(self, entries: Sequence[Entry]) -> Outcomes:
+        """Remove entries; removing an absent entry is no error.
+
+        Return what became of the entries that are still there; nothing where none is.
+        """
 
     def holds(self, observables: Collection[Observable]) -> Collection[Observable]:
         """Return those observables that are at the target now, whoever added them.
@@ -131,11 +138,11 @@ class RuleAdapter(Adapter[S]):
         """Return what is at the target now; raise UnavailableError when unsure."""
 
     @abstractmethod
-    def publish(self, rules: Iterable[Rule]) -> None:
+    def publish(self, rules: Iterable[Rule]) -> Outcomes:
         """Replace the set in one step, from a stream; readers see the old or the new.
 
         Rules come in the order in which they were first seen: of two that exclude each other, take
-        the first. Raise EntryRejectedError, by the rules' `key`, after publishing the rest, when
-        some rules cannot be written: name all of them, including those refused before. Indicators
-        of two feeds may have the same id and different rules.
+        the first. Return by the rules' `ref` what became of those that were not written: name all
+        of them, including those refused before. Indicators of two feeds may have the same id and
+        different rules.
         """

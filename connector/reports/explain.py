@@ -283,4 +283,6 @@ def _at_target(found: questions.EntryFound | None, output: OutputRow | None) -> 
         return _MARK_REASONS[LedgerState(found.mark)], detail
     if output is not None and output.held_plan:
         return Reason.HELD, _waiting(output.held_plan)
+    if found is not None and found.mark == LedgerState.INTENDED and found.why:
+        return Reason.PENDING, found.why
     return Reason.PENDING, output.error if output is not None and output.error else ""

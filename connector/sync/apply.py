@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from connector.adapter import Full, Later, Outcome, Refused, Written
+from connector.decisions.plan import LedgerState
 from connector.errors import UnavailableError
 from connector.instants import Clock
 from connector.model import Entry, Reason, Rule, Subject
@@ -17,6 +19,12 @@ Line = Entry | Rule
 _TRIES: Final = 3
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0
+_TAKEN: Final = Written()
+_MARKS: Final[Mapping[type[Outcome], LedgerState]] = {
+    Refused: LedgerState.REJECTED,
+    Full: LedgerState.OVER_CAPACITY,
+    Later: LedgerState.INTENDED,
+}
 
 
 class StoppedError(Exception):
@@ -38,43 +46,53 @@ class WrittenLine(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """Lines that a target was given, and its words for those that it refused, by their value.
+class WrittenBatch:
+    """Lines that a target was given, and what it said of those that were not simply written.
 
     `updates` says that the target had them before; `stays` that it keeps what it had of those
-    that it refused.
+    that it did not take.
     """
 
     lines: Sequence[WrittenLine]
-    rejected: Mapping[str, str]
+    outcomes: Mapping[Subject, Outcome]
     updates: bool = False
     stays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
-    """Entries that are gone; `unfit` has the ledger's word on those that are still wanted."""
+class RemovedBatch:
+    """Entries that are gone; `unfit` has the ledger's word on those that are still wanted.
+
+    `kept` has the target's words on those that it did not let go: they stay ours, and are removed
+    in the next cycle.
+    """
 
     numbers: Sequence[int]
     unfit: Mapping[int, int]
+    kept: Mapping[int, str] = field(default_factory=dict)
 
 
-Outcome = Written | Removed
+Batch = WrittenBatch | RemovedBatch
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """What was written: entries added, updated and removed, and those the target refused."""
+    """What was written: entries added, updated and removed, and those the target refused.
+
+    `later` counts those that the next cycle tries again.
+    """
 
     added: int = 0
     updated: int = 0
     removed: int = 0
     rejected: int = 0
+    later: int = 0
 
     def __add__(self, other: "ApplyResult") -> "ApplyResult":
         return ApplyResult(
             self.added + other.added, self.updated + other.updated,
             self.removed + other.removed, self.rejected + other.rejected,
+            self.later + other.later,
         )  # fmt: skip
 
 
@@ -107,45 +125,50 @@ class Applier:
         if self.stopped():
             raise StoppedError
 
-    def record(self, output: str, proposal: Proposal, outcome: Outcome) -> ApplyResult:
+    def record(self, output: str, proposal: Proposal, batch: Batch) -> ApplyResult:
         """Record in ledger and audit what became of a batch; return it in numbers."""
-        if isinstance(outcome, Removed):
-            return self._record_removed(output, proposal, outcome)
-        return self._record_written(output, proposal, outcome)
+        if isinstance(batch, RemovedBatch):
+            return self._record_removed(output, proposal, batch)
+        return self._record_written(output, proposal, batch)
 
-    def _record_written(self, output: str, proposal: Proposal, outcome: Written) -> ApplyResult:
-        rejected, ledger = outcome.rejected, self.store.ledger
-        refused = {
-            one.number: rejected[one.subject.value]
-            for one in outcome.lines
-            if one.subject.value in rejected
+    def _record_written(self, output: str, proposal: Proposal, batch: WrittenBatch) -> ApplyResult:
+        said = {one.number: batch.outcomes.get(one.subject, _TAKEN) for one in batch.lines}
+        words = {
+            number: outcome.words
+            for number, outcome in said.items()
+            if not isinstance(outcome, Written)
         }
-        digests = [(one.number, one.digest) for one in outcome.lines]
-        ledger.confirm(
-            proposal.state, digests, refused, self.now(),
-            stay=outcome.stays, fresh=not outcome.updates,
-        )  # fmt: skip
+        taken = [(one.number, one.digest) for one in batch.lines if one.number not in words]
+        marked = [
+            (one.number, _MARKS[type(said[one.number])], one.digest)
+            for one in batch.lines
+            if one.number in words and not batch.stays
+        ]
+        fresh = not batch.updates
+        self.store.ledger.confirm(proposal.state, taken, marked, words, self.now(), fresh=fresh)
         lines: list[list[Any]] = [
-            [one.subject.type.value, one.subject.shown, one.indicator, refused.get(one.number, "")]
-            for one in outcome.lines
+            [one.subject.type.value, one.subject.shown, one.indicator, words.get(one.number, "")]
+            for one in batch.lines
         ]
         if lines:
             plan = proposal.plan.id
             self.store.audit.record(output, "write", plan, "done", lines, self.now())
-        took = len(outcome.lines) - len(refused)
-        if outcome.updates:
-            return ApplyResult(updated=took, rejected=len(refused))
-        return ApplyResult(added=took, rejected=len(refused))
+        return ApplyResult(
+            added=len(taken) if fresh else 0,
+            updated=0 if fresh else len(taken),
+            rejected=sum(isinstance(outcome, Refused) for outcome in said.values()),
+            later=sum(isinstance(outcome, Later) for outcome in said.values()),
+        )
 
-    def _record_removed(self, output: str, proposal: Proposal, outcome: Removed) -> ApplyResult:
-        gone, wanted = outcome.numbers, self.store.wanted
+    def _record_removed(self, output: str, proposal: Proposal, batch: RemovedBatch) -> ApplyResult:
+        gone, wanted = batch.numbers, self.store.wanted
         with self.store.database.read() as transaction:
             reasons = wanted.reasons_among(transaction, proposal.state.list, gone)
             lines = [
                 [found.type.value, found.shown, "", reasons.get(number, Reason.DESELECTED).value]
                 for number, found in wanted.observables_of(transaction, gone)
             ]
-        self.store.ledger.confirm_removed(proposal.state, gone, outcome.unfit, self.now())
+        self.store.ledger.confirm_removed(proposal.state, gone, batch.unfit, batch.kept, self.now())
         plan = proposal.plan.id
         self.store.audit.record(output, "remove", plan, "done", lines, self.now())
-        return ApplyResult(removed=len(gone))
+        return ApplyResult(removed=len(gone), later=len(batch.kept))

@@ -99,11 +99,16 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
         whole = proposal.scope.everything or bool(again)
         # Before writing: what may have been written stays ours after a crash.
         store.ledger.intend(state, plan, now(), whole=whole, judged_anew=again)
-        for outcome in output.target.write(proposal, applier):
-            applied += applier.record(output.name, proposal, outcome)
+        for batch in output.target.write(proposal, applier):
+            applied += applier.record(output.name, proposal, batch)
     stamp = state.stamp
     if proposal.knows_the_target:
         stamp = proposal.stamp if plan.empty else output.target.adapter.stamp()
+    if applied.later:  # the next cycle looks again at all that this one looked at
+        at = None if proposal.scope.everything else state.verified_at
+        not_yet = replace(state, verified_at=at, stamp=stamp)
+        store.outputs.finish(not_yet, state.seq, verified=False, now=now())
+        return applied
     done = replace(state, seq=proposal.seq, setup=output.setup, stamp=stamp)
     store.outputs.finish(done, proposal.seq, verified=verified, now=now())
     return applied

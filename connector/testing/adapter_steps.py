@@ -1,6 +1,6 @@
 """How the core uses an adapter, as steps that explain their failures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -10,7 +10,6 @@ from connector.adapter import (
     Choice,
     Entry,
     EntryAdapter,
-    EntryRejectedError,
     FieldSpec,
     FieldValue,
     Flag,
@@ -18,7 +17,9 @@ from connector.adapter import (
     ListAdapter,
     Number,
     Text,
+    Written,
 )
+from connector.sync.outcomes import expect_outcomes
 
 AnyAdapter = ListAdapter[Any] | EntryAdapter[Any]
 Key = tuple[str, str]
@@ -68,19 +69,13 @@ def of_others(adapter: AnyAdapter) -> list[Entry]:
 def write(adapter: AnyAdapter, entries: Iterable[Entry]) -> dict[str, str]:
     """Publish or add entries, and return the reason for each rejected one, by value."""
     in_order = sorted(entries, key=key)
+    given = {entry.observable for entry in in_order}
     if isinstance(adapter, ListAdapter):
-        try:
-            adapter.publish(iter(in_order))
-        except EntryRejectedError as refusal:
-            return refusal.rejected
-        return {}
+        return rejected_by("publish", adapter.publish(iter(in_order)), given)
     rejected: dict[str, str] = {}
     writer, remaining = single_changes(adapter), iter(in_order)
     while batch := list(islice(remaining, writer.batch_size)):
-        try:
-            writer.add(batch)
-        except EntryRejectedError as refusal:
-            rejected |= refusal.rejected
+        rejected |= rejected_by("add", writer.add(batch), given)
     writer.commit()
     return rejected
 
@@ -92,8 +87,24 @@ def remove(adapter: AnyAdapter, entries: Sequence[Entry], kept: Sequence[Entry] 
         return
     writer = single_changes(adapter)
     for start in range(0, len(entries), writer.batch_size):
-        writer.remove(entries[start : start + writer.batch_size])
+        batch = entries[start : start + writer.batch_size]
+        given = {entry.observable for entry in batch}
+        if kept_there := rejected_by("remove", writer.remove(batch), given):
+            pytest.fail(f"remove() left entries there: {kept_there}")
     writer.commit()
+
+
+def rejected_by(verb: str, said: Any, given: Container[Any]) -> dict[str, str]:
+    """Return the words on what was not written, by value; an outcome that no core takes fails."""
+    try:
+        outcomes = expect_outcomes(verb, said, given)
+    except TypeError as error:
+        pytest.fail(str(error))
+    return {
+        subject.value: outcome.words
+        for subject, outcome in outcomes.items()
+        if not isinstance(outcome, Written)
+    }
 
 
 def single_changes(adapter: AnyAdapter) -> EntryAdapter[Any]:

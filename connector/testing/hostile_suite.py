@@ -35,13 +35,11 @@ class HostileValues:
         ]
         hostile = [Entry(observable) for observable in observables if adapter.accepts(observable)]
         rejected = write(adapter, hostile)
-        if invented := rejected.keys() - {entry.value for entry in hostile}:
-            pytest.fail(f"rejected values that were never sent: {sorted(invented)}")
         taken = [entry for entry in hostile if entry.value not in rejected]
         expect_held(
             adapter,
             [*others, *taken],
-            "a value should be stored exactly as it is, or be refused with EntryRejectedError",
+            "a value should be stored exactly as it is, or be Refused",
         )
 
     def test_a_text_that_looks_like_another_kind_is_never_read_back_as_that_kind(

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from connector.adapter import (
-    EntryRejectedError,
     Rule,
     RuleAdapter,
     RuleLanguage,
     Settings,
     UnavailableError,
 )
+from connector.testing.adapter_steps import rejected_by
 from connector.testing.samples.rules import HOSTILE_RULES, sample_rule
 
 AnyRuleAdapter = RuleAdapter[Any]
@@ -161,7 +161,7 @@ class RuleAdapterSuite:
             expect_held(adapter, [ours, theirs], "two feeds may use the same id")
             hostile = replace(theirs, text=HOSTILE_RULES[language][0])
             if publish(adapter, [ours, hostile]).keys() != {hostile.key}:
-                pytest.fail("a rejected rule should be named by its `key`")
+                pytest.fail("only the hostile rule should be refused, by its `ref`")
             expect_held(adapter, [ours], "no feed may replace the rule of another by using its id")
 
     def test_what_others_change_is_seen_and_replaced(
@@ -233,11 +233,8 @@ class RuleAdapterSuite:
 
 def publish(adapter: AnyRuleAdapter, rules: Iterable[Rule]) -> dict[str, str]:
     """Publish rules in this order; return the reason for each rejected one, by key."""
-    try:
-        adapter.publish(iter(list(rules)))
-    except EntryRejectedError as refusal:
-        return refusal.rejected
-    return {}
+    given = list(rules)
+    return rejected_by("publish", adapter.publish(iter(given)), {rule.ref for rule in given})
 
 
 def held(adapter: AnyRuleAdapter) -> dict[str, Rule]:

@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 
 from connector.adapter import (
+    ALL_WRITTEN,
     Entry,
     Field,
     FilePath,
     ListAdapter,
     Observable,
     ObservableType,
+    Outcomes,
     Settings,
     UnavailableError,
 )
@@ -33,7 +35,7 @@ class PlainListAdapter(ListAdapter[PlainListSettings]):
             raise UnavailableError(f"{self.settings.file}: {error.strerror}") from error
         return [Entry(Observable(ObservableType.IPV4_ADDR, line)) for line in lines]
 
-    def publish(self, entries: Iterable[Entry]) -> None:
+    def publish(self, entries: Iterable[Entry]) -> Outcomes:
         draft = self.settings.file.with_suffix(".new")
         try:
             with draft.open("w", encoding="utf-8") as lines:
@@ -41,3 +43,4 @@ class PlainListAdapter(ListAdapter[PlainListSettings]):
             draft.replace(self.settings.file)
         except OSError as error:
             raise UnavailableError(f"{draft}: {error.strerror}") from error
+        return ALL_WRITTEN

@@ -7,13 +7,16 @@ from typing import ClassVar, Final
 from connector.adapter import (
     Draft,
     Entry,
-    EntryRejectedError,
     FieldSpec,
     ListAdapter,
     Observable,
     ObservableType,
+    Outcome,
+    Outcomes,
     OutputContext,
     Published,
+    Refused,
+    Subject,
     Text,
     failures_typed,
 )
@@ -95,15 +98,15 @@ class EdlAdapter(ListAdapter[EdlSettings]):
                 written = {"comment": f"written as {form}"}
                 yield from (Entry(entry.observable, written) for entry in record.entries(own))
 
-    def publish(self, entries: Iterable[Entry]) -> None:
+    def publish(self, entries: Iterable[Entry]) -> Outcomes:
         """Replace the file and its record; the device sees either the old list or the new one."""
-        rejected: dict[str, str] = {}
+        refused: dict[Subject, Outcome] = {}
         seen: set[str] | None = set() if folds(self.settings.format, self._types) else None
         stream, filled = iter(entries), False
         with failures_typed(self._published.path), Draft(self._published) as draft:
             draft.write(b"", record.first_line(self._form).encode())
             while batch := list(islice(stream, _PAGE)):
-                lines, records = self._rendered(batch, rejected)
+                lines, records = self._rendered(batch, refused)
                 filled = filled or bool(lines)
                 draft.write(
                     _joined(lines if seen is None else _unseen(lines, seen)), _joined(records)
@@ -111,11 +114,10 @@ class EdlAdapter(ListAdapter[EdlSettings]):
             if not filled:
                 draft.write(_joined(self._filler()), b"")
             draft.publish(held_back=not filled and self.settings.when_empty is Empty.HOLD)
-        if rejected:
-            raise EntryRejectedError(rejected)
+        return refused
 
     def _rendered(
-        self, batch: Sequence[Entry], rejected: dict[str, str]
+        self, batch: Sequence[Entry], refused: dict[Subject, Outcome]
     ) -> tuple[list[str], list[str]]:
         """Return the lines of a batch for the file and for its record."""
         lines, records = [], []
@@ -124,7 +126,7 @@ class EdlAdapter(ListAdapter[EdlSettings]):
             try:
                 lines.append(line_of(entry))
             except NotWritableError as refusal:
-                rejected[entry.value] = str(refusal)
+                refused[entry.observable] = Refused(str(refusal))
             else:
                 records.append(recorded(entry))
         return lines, records

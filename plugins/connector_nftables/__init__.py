@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import ClassVar, Literal, TypeVar
 
 from connector.adapter import (
+    ALL_WRITTEN,
     Entry,
     EntryAdapter,
-    EntryRejectedError,
     Field,
     FieldValue,
     Observable,
     ObservableType,
+    Outcome,
+    Outcomes,
+    Refused,
     RefusedError,
     Settings,
+    Subject,
     UnavailableError,
 )
 
@@ -128,17 +132,16 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
                 found.update(self._there(kernel, kind, asked[kind]))
         return found
 
-    def add(self, entries: Sequence[Entry]) -> None:
+    def add(self, entries: Sequence[Entry]) -> Outcomes:
         """Add elements in one transaction, with any missing table, sets and rules."""
-        placed, rejected = self._sort_into_sets(entries)
+        placed, refused = self._sort_into_sets(entries)
         if placed:
             names = self._names
             repairs = self._frame().repairs(frozenset(placed), self._wish, names)
             self._run([*repairs, *_commands("add", placed, names)], placed)
-        if rejected:
-            raise EntryRejectedError(rejected)
+        return refused
 
-    def remove(self, entries: Sequence[Entry]) -> None:
+    def remove(self, entries: Sequence[Entry]) -> Outcomes:
         """Remove elements in one transaction; an entry that fits no set is in none."""
         placed, _nowhere = self._sort_into_sets(entries)
         names = self._names
@@ -153,21 +156,23 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
         commands = [*_commands("add", present, names), *_commands("delete", present, names)]
         if commands:
             self._run(commands, present)
+        return ALL_WRITTEN
 
-    def _sort_into_sets(self, entries: Sequence[Entry]) -> tuple[_Placed, dict[str, str]]:
+    def _sort_into_sets(self, entries: Sequence[Entry]) -> tuple[_Placed, Outcomes]:
         placed: _Placed = defaultdict(list)
-        rejected: dict[str, str] = {}
+        refused: dict[Subject, Outcome] = {}
         for entry in entries:
             try:
                 kind, element = place(entry.observable)
             except ValueError as error:
-                rejected[entry.value] = str(error)
+                refused[entry.observable] = Refused(str(error))
                 continue
             if self._fits(kind):
                 placed[kind].append(element)
             else:
-                rejected[entry.value] = f"has no set in a table of family {self.settings.family}"
-        return placed, rejected
+                words = f"has no set in a table of family {self.settings.family}"
+                refused[entry.observable] = Refused(words)
+        return placed, refused
 
     def _fits(self, kind: SetKind) -> bool:
         return kind.version in _FAMILY_VERSIONS[self.settings.family]

@@ -18,7 +18,6 @@ from pydantic import model_validator
 
 from connector.adapter import (
     Entry,
-    EntryRejectedError,
     Field,
     FieldSpec,
     FieldValue,
@@ -26,8 +25,12 @@ from connector.adapter import (
     ListAdapter,
     Observable,
     ObservableType,
+    Outcome,
+    Outcomes,
     OutputContext,
+    Refused,
     Settings,
+    Subject,
     Text,
     file_stamp,
     import_extra,
@@ -149,40 +152,40 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
                 if observable := observable_of(key):
                     yield Entry(observable, _fields_of(value, self.settings.action))
 
-    def publish(self, entries: Iterable[Entry]) -> None:
+    def publish(self, entries: Iterable[Entry]) -> Outcomes:
         """Write every map to a draft, then rename each; publishing again is harmless."""
         files = {stem: MapFile(self.settings.folder, stem) for stem in self._stems()}
         with failures_typed(), ExitStack() as drafts:
             for file in files.values():
                 file.check_ours()
             made = {stem: drafts.enter_context(Draft(file)) for stem, file in files.items()}
-            rejected = self._fill(made, entries)
+            refused = self._fill(made, entries)
             for draft in made.values():
                 draft.seal()
             for draft in made.values():
                 draft.publish()
-        if rejected:
-            raise EntryRejectedError(rejected)
+        return refused
 
-    def _fill(self, drafts: dict[str, Draft], entries: Iterable[Entry]) -> dict[str, str]:
-        rejected: dict[str, str] = {}
+    def _fill(self, drafts: dict[str, Draft], entries: Iterable[Entry]) -> Outcomes:
+        refused: dict[Subject, Outcome] = {}
         if self.settings.parent_domains:
-            entries = settle(entries, self._widens, self._written_in(drafts), rejected)
+            entries = settle(entries, self._widens, self._written_in(drafts), refused)
         action = self.settings.action
         for entry in entries:
             stem = self._stem(entry.type)
             if stem is None:
-                rejected[entry.value] = f"the options name no map for {entry.type}"
+                words = f"the options name no map for {entry.type}"
+                refused[entry.observable] = Refused(words)
                 continue
             try:
                 keys = keys_of(entry.observable)
             except ValueError as error:
-                rejected[entry.value] = str(error)
+                refused[entry.observable] = Refused(str(error))
                 continue
             value = _value(action, entry.fields.get("text", ""))
             for key in keys:
                 drafts[stem].put(key, value)
-        return rejected
+        return refused
 
     @property
     def _widens(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from connector.adapter import Entry, ObservableType
+from connector.adapter import Entry, ObservableType, Outcome, Refused, Subject
 
 _HOW: Final = (
     "set parent_domains: false in these options and `parent_domain_matches_subdomains =` (without "
@@ -17,7 +17,7 @@ def settle(
     entries: Iterable[Entry],
     widen: bool,
     is_written: Callable[[Entry], bool],
-    rejected: dict[str, str],
+    refused: dict[Subject, Outcome],
 ) -> Iterator[Entry]:
     """Yield what a map can express: a domain with all names below it, or widened; reject the rest.
 
@@ -36,11 +36,11 @@ def settle(
             waiting[entry.value] = entry
     for entry in waiting.values():
         if not entry.observable.below:
-            rejected[entry.value] = EXACT_ALONE
+            refused[entry.observable] = Refused(EXACT_ALONE)
         elif widen and is_written(entry):
             yield entry
         else:
-            rejected[entry.value] = BELOW_ALONE
+            refused[entry.observable] = Refused(BELOW_ALONE)
 
 
 def _other_half(entry: Entry) -> str:

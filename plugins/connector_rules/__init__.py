@@ -7,12 +7,14 @@ from typing import Any, Final, NamedTuple
 from connector.adapter import (
     ConfigError,
     Draft,
-    EntryRejectedError,
+    Outcomes,
     OutputContext,
     Published,
+    Refused,
     Rule,
     RuleAdapter,
     RuleLanguage,
+    RuleRef,
     failures_typed,
     import_extra,
 )
@@ -74,19 +76,18 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
             else:
                 yield from self._found()
 
-    def publish(self, rules: Iterable[Rule]) -> None:
+    def publish(self, rules: Iterable[Rule]) -> Outcomes:
         """Replace the file and its record; the engine sees either the old rules or the new ones."""
-        rejected: dict[str, str] = {}
+        rejected: dict[RuleRef, str] = {}
         with failures_typed(self._published.path), Draft(self._published) as draft:
             draft.write(self._head.encode(), record.first_line(self._checks).encode())
             taken = self._tested if self.settings.test else self._writable
             for rule, names in taken(rules, rejected):
                 draft.write(self._block(rule).encode(), record.line_of(rule, names).encode())
             draft.publish(held_back=False)
-        if rejected:
-            raise EntryRejectedError(rejected)
+        return {ref: Refused(words) for ref, words in rejected.items()}
 
-    def _tested(self, rules: Iterable[Rule], rejected: dict[str, str]) -> list[_Named]:
+    def _tested(self, rules: Iterable[Rule], rejected: dict[RuleRef, str]) -> list[_Named]:
         """Return the rules that the engine accepts as well; a refused rule frees its names.
 
         A refused rule is not tested again until another rule leaves, which may have been the cause.
@@ -107,7 +108,7 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
             for at, words in refused.items():
                 self._refused[_digest(writable[at][0])] = f"refused by the engine: {words}"
 
-    def _writable(self, rules: Iterable[Rule], rejected: dict[str, str]) -> Iterator[_Named]:
+    def _writable(self, rules: Iterable[Rule], rejected: dict[RuleRef, str]) -> Iterator[_Named]:
         """Yield the rules that may be written; of two with one name, the one in the file.
 
         Otherwise a feed could replace another's rule by sending one with the same name. Of two new
@@ -120,7 +121,7 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
             try:
                 names = self._judge(rule, judged)
             except RuleRejectedError as refusal:
-                rejected[rule.key] = str(refusal)
+                rejected[rule.ref] = str(refusal)
                 continue
             if any(judged.keys.get(name, rule.key) != rule.key for name in names):
                 waiting.append((rule, names))
@@ -195,10 +196,10 @@ def _digest(rule: Rule) -> _Digest:
 
 
 def _take(
-    rule: Rule, names: frozenset[str], taken: dict[str, str], rejected: dict[str, str]
+    rule: Rule, names: frozenset[str], taken: dict[str, str], rejected: dict[RuleRef, str]
 ) -> bool:
     for name in sorted(names & taken.keys()):
-        rejected[rule.key] = f"has the name {name}, which the rule of {taken[name]} has too"
+        rejected[rule.ref] = f"has the name {name}, which the rule of {taken[name]} has too"
         return False
     taken.update(dict.fromkeys(names, rule.key))
     return True

@@ -8,14 +8,16 @@ from urllib.parse import urlsplit
 from pydantic import field_validator, model_validator
 
 from connector.adapter import (
+    ALL_WRITTEN,
     Entry,
     EntryAdapter,
-    EntryRejectedError,
     Field,
     HttpSettings,
     Observable,
     ObservableType,
+    Outcomes,
     OutputContext,
+    Refused,
 )
 from connector_splunk_kvstore.collection import OwnDocuments
 from connector_splunk_kvstore.documents import (
@@ -120,15 +122,17 @@ class SplunkKvstoreAdapter(EntryAdapter[SplunkSettings]):
         shown = (entry_of(document, self._tag) for document in self._documents.under(keys))
         return {entry.observable for entry in shown if entry is not None}
 
-    def add(self, entries: Sequence[Entry]) -> None:
+    def add(self, entries: Sequence[Entry]) -> Outcomes:
         """Insert or replace one document per entry, with a key made from owner and value."""
         documents = [document_of(entry, self._tag) for entry in entries]
-        if not documents:
-            return
-        if refused := self._documents.save(documents):
-            values = {each["_key"]: each["value"] for each in documents}
-            raise EntryRejectedError({values[key]: why for key, why in refused.items()})
+        refused = self._documents.save(documents) if documents else {}
+        return {
+            entry.observable: Refused(refused[document["_key"]])
+            for entry, document in zip(entries, documents, strict=True)
+            if document["_key"] in refused
+        }
 
-    def remove(self, entries: Sequence[Entry]) -> None:
+    def remove(self, entries: Sequence[Entry]) -> Outcomes:
         """Delete the documents of these entries that have our tag."""
         self._documents.remove([key_of(entry.observable, self._tag) for entry in entries])
+        return ALL_WRITTEN

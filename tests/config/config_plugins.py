@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from connector.adapter import (
+    ALL_WRITTEN,
     Entry,
     EntryAdapter,
     FieldSpec,
     ListAdapter,
     ObservableType,
+    Outcomes,
     Text,
 )
 from connector.feed import Collection, Duration, Feed, Field, FilePath, HttpSettings, Page, Settings
@@ -64,8 +66,9 @@ class TextAdapter(ListAdapter[TextSettings]):
     def read(self) -> Iterable[Entry]:
         return []
 
-    def publish(self, entries: Iterable[Entry]) -> None:
+    def publish(self, entries: Iterable[Entry]) -> Outcomes:
         self.settings.file.write_text("".join(f"{entry.value}\n" for entry in entries))
+        return ALL_WRITTEN
 
 
 class RemoteSettings(HttpSettings):
@@ -83,11 +86,13 @@ class RemoteAdapter(EntryAdapter[RemoteSettings]):
     def read(self) -> Iterable[Entry]:
         return []
 
-    def add(self, entries: Sequence[Entry]) -> None:
+    def add(self, entries: Sequence[Entry]) -> Outcomes:
         self.http.request("POST", self.settings.url)
+        return ALL_WRITTEN
 
-    def remove(self, entries: Sequence[Entry]) -> None:
+    def remove(self, entries: Sequence[Entry]) -> Outcomes:
         self.http.request("DELETE", self.settings.url)
+        return ALL_WRITTEN
 
 
 def registry() -> Registry:

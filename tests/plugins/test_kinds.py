@@ -31,7 +31,6 @@ from connector.adapter import (
     Auth,
     Entry,
     EntryAdapter,
-    EntryRejectedError,
     Observable,
     ObservableType,
     OutputContext,
@@ -154,13 +153,10 @@ def put(adapter: Any, observables: Iterable[Observable]) -> list[Observable]:
     """Hand over what the adapter accepts, as the core does; return what it was handed."""
     asked = [observable for observable in observables if adapter.accepts(observable)]
     entries = [Entry(observable) for observable in asked]
-    try:
-        if isinstance(adapter, EntryAdapter):
-            adapter.add(entries)
-        else:
-            adapter.publish(iter(entries))
-    except EntryRejectedError:
-        pass
+    if isinstance(adapter, EntryAdapter):
+        adapter.add(entries)
+    else:
+        adapter.publish(iter(entries))
     return asked
 
 

@@ -12,18 +12,22 @@ from threading import Event, Lock
 from typing import ClassVar, Final
 
 from connector.adapter import (
+    ALL_WRITTEN,
     BatchTooLargeError,
     Entry,
     EntryAdapter,
-    EntryRejectedError,
     Field,
     FieldSpec,
     FieldValue,
     Observable,
     ObservableType,
+    Outcome,
+    Outcomes,
     OutputContext,
+    Refused,
     RefusedError,
     Settings,
+    Subject,
     Text,
     UnavailableError,
 )
@@ -85,15 +89,15 @@ class FakeFirewall:
             self.by_hand.discard(observable)
             self._save()
 
-    def add(self, entries: Sequence[Entry]) -> None:
+    def add(self, entries: Sequence[Entry]) -> Outcomes:
         """Take a batch, as far as the device takes it."""
         self._answer(len(entries))
         self.hook("adding")
-        rejected: dict[str, str] = {}
+        refused: dict[Subject, Outcome] = {}
         for number, entry in enumerate(entries, 1):
             with self._lock:
                 if words := self._objection(entry.observable):
-                    rejected[entry.value] = words
+                    refused[entry.observable] = Refused(words)
                 else:
                     self._table[entry.observable] = dict(entry.fields)
                     self.writes += 1
@@ -101,8 +105,7 @@ class FakeFirewall:
             if number == (len(entries) + 1) // 2:
                 self.hook("half added")
         self.hook("added")
-        if rejected:
-            raise EntryRejectedError(rejected)
+        return refused
 
     def remove(self, entries: Sequence[Entry]) -> None:
         """Drop a batch; what is gone already is no error."""
@@ -201,13 +204,14 @@ class FirewallAdapter(EntryAdapter[FirewallSettings]):
         """Return what the firewall holds of these."""
         return self.device.holds(observables)
 
-    def add(self, entries: Sequence[Entry]) -> None:
+    def add(self, entries: Sequence[Entry]) -> Outcomes:
         """Add or update entries."""
-        self.device.add(entries)
+        return self.device.add(entries)
 
-    def remove(self, entries: Sequence[Entry]) -> None:
+    def remove(self, entries: Sequence[Entry]) -> Outcomes:
         """Remove entries."""
         self.device.remove(entries)
+        return ALL_WRITTEN
 
 
 class Rack:

@@ -4,6 +4,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from list_hand import DAY, START, Hand
 from store_samples import at, indicator, indicator_id
 
-from connector.adapter import UnavailableError
+from connector.adapter import OutputContext, UnavailableError
 from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.decisions.plan import OURS, EntryRefs, LedgerState, Limits, Plan, diff
 from connector.indicators.identity import key_of_id
@@ -39,7 +40,8 @@ class Edge:
 
     def __init__(self, store: Store, *, capacity: int | None = None) -> None:
         self.store, self.hand, rack = store, Hand(store), Rack()
-        adapter = rack.adapter(FirewallSettings(device="edge", max_table=capacity, batch_size=2))
+        settings = FirewallSettings(device="edge", max_table=capacity, batch_size=2)
+        adapter = rack.adapter(settings, OutputContext("edge", Path()))
         self.device = rack["edge"]
         mapper = compile_mapping(
             read_mapping({"comment": {"template": "{indicator.id} until {valid_until}"}}),

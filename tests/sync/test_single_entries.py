@@ -1,6 +1,6 @@
 """Targets of single entries: staged ones count from their commit; a rejection names an entry."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -8,14 +8,24 @@ from firewall import FirewallAdapter, FirewallSettings, Rack
 from list_hand import DAY, Hand
 from store_samples import indicator
 
-from connector.adapter import Entry, OutputContext
+from connector.adapter import (
+    ALL_WRITTEN,
+    Entry,
+    Full,
+    Later,
+    Observable,
+    ObservableType,
+    Outcomes,
+    OutputContext,
+    Refused,
+)
 from connector.decisions.plan import LedgerState, Limits
-from connector.errors import EntryRejectedError, UnavailableError
+from connector.errors import UnavailableError
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult
 from connector.sync.cycle import apply, propose
 from connector.sync.output import Output
-from connector.sync.proposal import EVERYTHING
+from connector.sync.proposal import CHANGED, EVERYTHING, Scope
 from connector.sync.targets.kinds import target_of
 
 BOTH = ["198.51.100.1", "198.51.100.2"]
@@ -26,12 +36,19 @@ class StagedFirewall(FirewallAdapter):
 
     failing = 0
     commits = 0
-    spelling = ""
+    keeps = False
+    said: Callable[[Sequence[Entry]], Outcomes] | None = None
 
-    def add(self, entries: Sequence[Entry]) -> None:
+    def add(self, entries: Sequence[Entry]) -> Outcomes:
         self.staged = [*getattr(self, "staged", []), *entries]
-        if self.spelling:
-            raise EntryRejectedError({self.spelling.format(entries[0].value): "no"})
+        if self.said is not None:
+            return self.said(entries)
+        return ALL_WRITTEN
+
+    def remove(self, entries: Sequence[Entry]) -> Outcomes:
+        if self.keeps:
+            return {entry.observable: Refused("in use by a rule") for entry in entries}
+        return super().remove(entries)
 
     def commit(self) -> None:
         staged, self.staged = self.staged, []
@@ -56,9 +73,12 @@ class Edge:
             "edge", self.hand.listing(), target_of("edge", adapter, None), Limits(), b"setup", DAY
         )
 
-    def sync(self) -> ApplyResult:
+    def sync(self, scope: Scope = EVERYTHING) -> ApplyResult:
         applier = Applier(self.store, lambda: self.hand.now, sleep=lambda _seconds: None)
-        return apply(propose(self.output, self.store, EVERYTHING), self.output, applier)
+        return apply(propose(self.output, self.store, scope), self.output, applier)
+
+    def words(self) -> list[str]:
+        return [why for (why,) in self.hand.rows("SELECT why FROM ledger WHERE why IS NOT NULL")]
 
     def marks(self) -> set[int]:
         return {mark for (mark,) in self.hand.rows("SELECT state FROM ledger")}
@@ -83,10 +103,64 @@ def test_what_a_failed_commit_lost_is_staged_again(store: Store, failing: int) -
 
 def test_a_rejection_in_the_spelling_of_the_target_is_a_bug_of_its_adapter(store: Store) -> None:
     edge = Edge(store, 0)
-    edge.output.adapter.spelling = "{}/32"
-    with pytest.raises(TypeError, match=r"rejects 198\.51\.100\.1/32, which it was not given"):
+    other = Observable(ObservableType.IPV4_ADDR, "198.51.100.1/32")
+    edge.output.adapter.said = lambda _entries: {other: Refused("no")}
+    with pytest.raises(TypeError, match=r"add\(\) names 198\.51\.100\.1/32, which it was not"):
         edge.sync()
     assert edge.marks() == {LedgerState.INTENDED}
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (None, r"add\(\) returned None, not Outcomes: return \{\} where all is well"),
+        ("ok", r"add\(\) returned str, not Outcomes"),
+    ],
+)
+def test_an_answer_that_is_no_outcomes_is_a_bug_of_the_adapter(
+    store: Store, said: object, words: str
+) -> None:
+    edge = Edge(store, 0)
+    edge.output.adapter.said = lambda _entries: said
+    with pytest.raises(TypeError, match=words):
+        edge.sync()
+    edge.output.adapter.said = lambda entries: {entries[0].observable: "no"}
+    with pytest.raises(TypeError, match=r"add\(\) says str of an entry, not Written, Refused"):
+        edge.sync()
+    assert edge.marks() == {LedgerState.INTENDED}
+
+
+def test_what_the_target_has_no_room_for_is_over_capacity(store: Store) -> None:
+    edge = Edge(store, 0)
+    edge.output.adapter.said = lambda entries: {entries[0].observable: Full("addresses")}
+    assert edge.sync() == ApplyResult(added=1)
+    assert edge.marks() == {LedgerState.OVER_CAPACITY, LedgerState.WRITTEN}
+    assert edge.words() == ["the target is full (addresses)"]
+
+
+def test_what_the_target_takes_later_is_tried_again_until_it_did(store: Store) -> None:
+    edge = Edge(store, 0)
+    edge.output.adapter.said = lambda entries: {entries[0].observable: Later("busy")}
+    assert edge.sync() == ApplyResult(added=1, later=1)
+    assert edge.marks() == {LedgerState.INTENDED, LedgerState.WRITTEN}
+    assert edge.words() == ["busy"]
+    edge.output.adapter.said = None
+    assert edge.sync(CHANGED).added == 1, "a cycle of changes alone comes back to it"
+    assert edge.marks() == {LedgerState.WRITTEN}
+
+
+def test_what_the_target_does_not_let_go_stays_ours_and_is_removed_later(store: Store) -> None:
+    edge = Edge(store, 0)
+    edge.sync()
+    edge.hand.give(indicator(1, modified=2, revoked=True))
+    edge.hand.refresh()
+    edge.output.adapter.keeps = True
+    assert edge.sync(CHANGED) == ApplyResult(later=1)
+    assert edge.marks() == {LedgerState.REMOVING, LedgerState.WRITTEN}
+    assert edge.words() == ["in use by a rule"]
+    edge.output.adapter.keeps = False
+    assert edge.sync(CHANGED).removed == 1
+    assert edge.device.values() == BOTH[1:]
 
 
 def test_nothing_is_written_where_no_commit_goes_well(store: Store) -> None:

@@ -56,6 +56,7 @@ class EdlAdapter(ListAdapter[EdlSettings]):
         with draft.open("w", encoding="utf-8") as lines:
             lines.writelines(f"{entry.value}\\n" for entry in entries)
         draft.replace(self.settings.path)
+        return {}
 
 
 class TestEdl(AdapterSuite):
@@ -73,10 +74,10 @@ import pytest
 from connector.adapter import (
     Entry,
     EntryAdapter,
-    EntryRejectedError,
     Observable,
     ObservableType,
     OutputContext,
+    Refused,
     Settings,
     Text,
     UnavailableError,
@@ -119,10 +120,12 @@ class FirewallAdapter(EntryAdapter[FirewallSettings]):
     def add(self, entries):
         for entry in entries:
             self.rules[entry.type, entry.value] = ("us", entry.fields.get("note", ""))
+        return {}
 
     def remove(self, entries):
         for entry in entries:
             self.rules.pop((entry.type, entry.value), None)
+        return {}
 
 
 class TestFirewall(AdapterSuite):
@@ -305,7 +308,7 @@ BROKEN_FIREWALLS = {
     ),
     "rejects plain samples": (
         "        for entry in entries:\n            self.rules[entry.type",
-        "        raise EntryRejectedError({entries[0].value: 'no room'})\n"
+        "        return {entries[0].observable: Refused('no room')}\n"
         "        for entry in entries:\n            self.rules[entry.type",
         "plain samples were rejected",
     ),

@@ -91,6 +91,19 @@ class WantedEntries:
             rows = transaction.rows(sql, (list_number,))
             yield from (_wanted_row(row) for row in rows if row[_CLAIM] is not None)
 
+    def among(
+        self, transaction: Transaction, list_number: int, observables: Sequence[int]
+    ) -> set[int]:
+        """Return those of these observables that the list wants."""
+        found: set[int] = set()
+        for part in parts(observables, _PART):
+            sql = (
+                "SELECT observable FROM entries "  # noqa: S608 - only numbers
+                f"WHERE list = ? AND wanted = 1 AND observable IN ({numbers(part)})"
+            )
+            found.update(number for (number,) in transaction.rows(sql, (list_number,)))
+        return found
+
     def rows_sorted(self, transaction: Transaction, list_number: int) -> Iterator[WantedRow]:
         """Yield all that the list wants in the order of the observables' keys.
 

@@ -26,6 +26,7 @@ from connector.store.transaction import Transaction
 
 _PART: Final = 1000
 _SET_AT_ONCE: Final = 10_000
+_LONGEST_WORDS: Final = 300
 _OURS: Final = ",".join(str(int(mark)) for mark in sorted(OURS))
 
 
@@ -83,20 +84,22 @@ class Ledger:
         rows = transaction.rows(sql, (output.number, output.list))
         return {number: reason_of(code) for number, code in rows}
 
-    def turned(self, transaction: Transaction, output: int, rejected: Collection[str]) -> EntryRefs:
-        """Return what was intended, or is recorded as written or rejected and has changed."""
+    def turned(self, transaction: Transaction, output: int, left: Collection[int]) -> EntryRefs:
+        """Return what was intended, or is recorded as written or rejected and has changed.
+
+        `left` are the numbers of those that the target did not take.
+        """
         steps, asked = EntryRefs(), [LedgerState.INTENDED, LedgerState.REJECTED]
-        if rejected:
+        if left:
             asked.append(LedgerState.WRITTEN)
         if not any(self.marked(transaction, output, mark) for mark in asked):
             return steps
         sql = (
-            "SELECT l.observable, l.digest, l.state, b.value FROM ledger l "  # noqa: S608 - only numbers
-            "JOIN observables b ON b.number = l.observable WHERE l.output = ? "
-            f"AND l.state IN ({numbers(asked)}) ORDER BY l.observable"
+            "SELECT observable, digest, state FROM ledger WHERE output = ? "  # noqa: S608 - only numbers
+            f"AND state IN ({numbers(asked)}) ORDER BY observable"
         )
-        for number, digest, mark, value in transaction.stream(sql, (output,)):
-            if mark == LedgerState.INTENDED or (mark == LedgerState.WRITTEN) == (value in rejected):
+        for number, digest, mark in transaction.stream(sql, (output,)):
+            if mark == LedgerState.INTENDED or (mark == LedgerState.WRITTEN) == (number in left):
                 steps.put(number, digest)
         return steps
 
@@ -153,45 +156,54 @@ class Ledger:
     def confirm(
         self,
         output: OutputState,
-        written: Sequence[tuple[int, int]],
-        rejected: Mapping[int, str],
+        taken: Sequence[tuple[int, int]],
+        marked: Sequence[tuple[int, int, int]],
+        words: Mapping[int, str],
         now: int,
         *,
-        stay: bool = False,
         fresh: bool = False,
     ) -> None:
-        """Record what the target took, and what it refused with its words.
+        """Record what the target took, how it left the rest, and its words on that.
 
-        `stay` says that refused entries are there as they were before: they stay ours, or the
-        target would keep them for ever. `fresh` says that they were not there: what came onto the
+        What has words and no new mark is there as it was before: it stays ours, or the target
+        would keep it for ever. `fresh` says that what it took was not there: what came onto the
         list since the output was last in step has its time counted.
         """
         with self._db.write() as transaction:
             if fresh and output.seq:  # a first fill says how long a list was there, nothing else
-                took_up = [number for number, _digest in written if number not in rejected]
+                took_up = [number for number, _digest in taken]
                 late = f"wanted = 1 AND seq > {int(output.seq)}"
                 self._count_times(transaction, ENFORCE_TALLY, output, took_up, late, now)
-            took = [(number, LedgerState.WRITTEN, digest) for number, digest in written
-                    if number not in rejected]  # fmt: skip
+            took = ((number, LedgerState.WRITTEN, digest) for number, digest in taken)
             self._set(transaction, output.number, took, now)
-            if not stay:
-                refused = [(number, LedgerState.REJECTED, digest) for number, digest in written
-                           if number in rejected]  # fmt: skip
-                self._set(transaction, output.number, refused, now)
-            sql = "UPDATE ledger SET why = ? WHERE output = ? AND observable = ?"
-            rows = [(why[:300], output.number, number) for number, why in rejected.items()]
-            transaction.many(sql, rows)
+            self._set(transaction, output.number, marked, now)
+            self._say(transaction, output.number, words)
 
     def confirm_removed(
-        self, output: OutputState, removed: Sequence[int], unfit: Mapping[int, int], now: int
+        self,
+        output: OutputState,
+        removed: Sequence[int],
+        unfit: Mapping[int, int],
+        kept: Mapping[int, str],
+        now: int,
     ) -> None:
-        """Record that entries are gone; those that do not fit keep the mark that says so."""
+        """Record that entries are gone; those that do not fit keep the mark that says so.
+
+        `kept` has the target's words on those that it did not let go.
+        """
         with self._db.write() as transaction:
             ours = list(self._marks(transaction, output.number, removed))
             self._count_times(transaction, REMOVAL_TALLY, output, ours, "wanted = 0", now)
             self._delete(transaction, output.number, removed)
             marked = [(number, unfit[number], 0) for number in removed if number in unfit]
             self._set(transaction, output.number, marked, now)
+            self._say(transaction, output.number, kept)
+
+    def _say(self, transaction: Transaction, output: int, words: Mapping[int, str]) -> None:
+        """Keep the target's words on entries, for `explain`."""
+        sql = "UPDATE ledger SET why = ? WHERE output = ? AND observable = ?"
+        rows = [(why[:_LONGEST_WORDS], output, number) for number, why in words.items()]
+        transaction.many(sql, rows)
 
     def _count_times(
         self,

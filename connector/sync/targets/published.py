@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeGuard
 
-from connector.adapter import ListAdapter, RuleAdapter
+from connector.adapter import ListAdapter, Outcomes, RuleAdapter
 from connector.decisions.mapping import digest_of_rule
 from connector.decisions.plan import LedgerState, Plan
 from connector.model import Entry, Rule, RuleLanguage, RuleRef, Subject
@@ -11,7 +11,7 @@ from connector.settings import Settings
 from connector.store.lists.wanted import WantedRow
 from connector.store.store import Store
 from connector.store.transaction import Transaction
-from connector.sync.apply import Applier, Line, Outcome
+from connector.sync.apply import Applier, Batch, Line
 from connector.sync.listing import Listing
 from connector.sync.proposal import Proposal
 from connector.sync.rules import RuleReader
@@ -27,12 +27,12 @@ class PublishedList(EntryTarget[ListAdapter[Settings]]):
         """Yield the entries of the list."""
         return held(self.adapter.read())
 
-    def write(self, proposal: Proposal, applier: Applier) -> Iterator[Outcome]:
+    def write(self, proposal: Proposal, applier: Applier) -> Iterator[Batch]:
         """Publish the list as it is now."""
         store = applier.store
 
-        def publish(transaction: Transaction) -> None:
-            self.adapter.publish(self.listed(proposal, store, transaction))
+        def publish(transaction: Transaction) -> Outcomes:
+            return self.adapter.publish(self.listed(proposal, store, transaction))
 
         return self._publish(proposal, applier, publish)
 
@@ -99,15 +99,15 @@ class PublishedRules(Target[RuleAdapter[Settings]]):
         again = {LedgerState.REJECTED}
         return frozenset({*again, LedgerState.WRITTEN} if plan.renews else again)
 
-    def write(self, proposal: Proposal, applier: Applier) -> Iterator[Outcome]:
+    def write(self, proposal: Proposal, applier: Applier) -> Iterator[Batch]:
         """Publish the set as it is now."""
         store = applier.store
 
-        def publish(transaction: Transaction) -> None:
+        def publish(transaction: Transaction) -> Outcomes:
             # Numbers are given as rules are first seen, which is the order that publish takes.
             rows = store.wanted.rows(transaction, proposal.state.list, None)
             fitting = (row for row in rows if not self.unfit(row, proposal.room))
             lines = self.lines(proposal.listing, store, transaction, fitting)
-            self.adapter.publish(rule for _row, rule in lines)
+            return self.adapter.publish(rule for _row, rule in lines)
 
         return self._publish(proposal, applier, publish)

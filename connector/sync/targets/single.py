@@ -1,19 +1,21 @@
 """Targets that take single changes, and that others may write to as well."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from connector.adapter import EntryAdapter
-from connector.errors import BatchTooLargeError, EntryRejectedError, UnavailableError
+from connector.adapter import EntryAdapter, Outcome, Outcomes, Written
+from connector.errors import BatchTooLargeError, UnavailableError
 from connector.model import Entry, Observable, Subject
 from connector.settings import Settings
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
-from connector.sync.apply import Applier, Outcome, Written, WrittenLine
+from connector.sync.apply import Applier, Batch, WrittenBatch
+from connector.sync.outcomes import expect_outcomes
 from connector.sync.proposal import Proposal
 from connector.sync.targets.target import EntryTarget, entry_of, held, in_parts, refs_in_parts
 
 _ASKED_AT_ONCE: Final = 100_000
+_GONE: Final = Written()
 
 
 class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
@@ -42,60 +44,68 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
                 theirs.update(asked[one] for one in there if one in asked)
         return theirs
 
-    def write(self, proposal: Proposal, applier: Applier) -> Iterator[Outcome]:
+    def write(self, proposal: Proposal, applier: Applier) -> Iterator[Batch]:
         """Add before remove, a batch at a time."""
         plan, store, size = proposal.plan, applier.store, self.adapter.batch_size
         total, done = len(plan.add) + len(plan.update) + len(plan.remove), 0
         for refs, updates in ((plan.add, False), (plan.update, True)):
             for part in refs_in_parts(refs, size):
                 applier.check_stopped()
-                for lines in _apart(self.written(part, proposal, store, renewed=True)):
-                    rejected = self._add([entry_of(one.line) for one in lines], applier)
-                    # A change that is refused leaves the entry there as it was.
-                    yield Written(lines, rejected, updates, stays=updates)
+                lines = self.written(part, proposal, store, renewed=True)
+                said = self._write(
+                    "add", self.adapter.add, [entry_of(one.line) for one in lines], applier
+                )
+                # A change that is refused leaves the entry there as it was.
+                yield WrittenBatch(lines, said, updates, stays=updates)
                 done += len(part)
                 applier.progress(self.output, done, total)
         for part in refs_in_parts(plan.remove, size):
             applier.check_stopped()
-            self._remove(self._entries(part.numbers, store), applier)
-            yield self.removed(part.numbers, proposal, store)
+            yield self._removed(part.numbers, proposal, applier)
             done += len(part)
             applier.progress(self.output, done, total)
 
-    def _entries(self, numbers: Sequence[int], store: Store) -> list[Entry]:
+    def _removed(self, numbers: Sequence[int], proposal: Proposal, applier: Applier) -> Batch:
+        store = applier.store
         with store.database.read() as transaction:
-            found = store.wanted.observables_of(transaction, numbers)
-            return [Entry(one) for _number, one in found if isinstance(one, Observable)]
+            found = dict(store.wanted.observables_of(transaction, numbers))
+        entries = [Entry(one) for one in found.values() if isinstance(one, Observable)]
+        said = self._write("remove", self.adapter.remove, entries, applier)
+        kept = {
+            number: outcome.words
+            for number, one in found.items()
+            if not isinstance(outcome := said.get(one, _GONE), Written)
+        }
+        gone = [number for number in numbers if number not in kept]
+        return self.removed(gone, proposal, store, kept)
 
-    def _add(self, entries: Sequence[Entry], applier: Applier) -> dict[str, str]:
-        rejected: dict[str, str] = {}
+    def _write(
+        self,
+        verb: str,
+        write: Callable[[Sequence[Entry]], Outcomes],
+        entries: Sequence[Entry],
+        applier: Applier,
+    ) -> Outcomes:
+        given = frozenset(entry.observable for entry in entries)
+        said: dict[Subject, Outcome] = {}
 
-        def add() -> None:
-            try:
-                self.adapter.add(entries)
-            except EntryRejectedError as error:
-                _expect_given(error.rejected, entries)
-                rejected.update(error.rejected)
+        def once() -> None:
+            said.update(expect_outcomes(verb, write(entries), given))
 
+        if not entries:
+            return said
         try:
-            applier.retry(add)
+            applier.retry(once)
         except BatchTooLargeError as error:
             for part in _smaller(entries, error):
-                rejected |= self._add(part, applier)
-        return rejected
-
-    def _remove(self, entries: Sequence[Entry], applier: Applier) -> None:
-        try:
-            applier.retry(lambda: self.adapter.remove(entries))
-        except BatchTooLargeError as error:
-            for part in _smaller(entries, error):
-                self._remove(part, applier)
+                said |= self._write(verb, write, part, applier)
+        return said
 
 
 class StagedEntries(SingleEntries):
     """A table where changes become live together: nothing counts before that."""
 
-    def write(self, proposal: Proposal, applier: Applier) -> Iterator[Outcome]:
+    def write(self, proposal: Proposal, applier: Applier) -> Iterator[Batch]:
         """Add before remove, then make all of it live.
 
         A target may drop what was staged when its commit fails, so all of it is staged again.
@@ -112,25 +122,6 @@ class StagedEntries(SingleEntries):
         if staged:
             applier.retry(make_live)
         yield from staged
-
-
-def _apart(written: list[WrittenLine]) -> Iterator[list[WrittenLine]]:
-    """Yield groups without repeated values: a target reports refused entries by value."""
-    while written:
-        first = {one.subject.value: one for one in reversed(written)}
-        yield [one for one in written if first[one.subject.value] is one]
-        written = [one for one in written if first[one.subject.value] is not one]
-
-
-def _expect_given(rejected: Mapping[str, str], entries: Sequence[Entry]) -> None:
-    """Raise TypeError where a rejection names what was not given: the entry itself would pass."""
-    unknown = rejected.keys() - {entry.value for entry in entries}
-    if unknown:
-        shown = ", ".join(sorted(value[:80] for value in unknown)[:3])
-        raise TypeError(
-            f"the adapter rejects {shown}, which it was not given: EntryRejectedError names each "
-            "entry by its own value, not by the target's spelling of it"
-        )
 
 
 def _smaller(entries: Sequence[Entry], error: BatchTooLargeError) -> Iterator[Sequence[Entry]]:

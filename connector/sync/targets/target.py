@@ -1,15 +1,16 @@
 """What an output's cycle asks of its target, whatever its kind."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Generic, TypeGuard, TypeVar
 
-from connector.adapter import Adapter
+from connector.adapter import Adapter, Outcomes, Written
 from connector.decisions.mapping import Mapper, digest
 from connector.decisions.plan import EntryRefs, LedgerState, Plan, TargetSnapshot, Wanted
 from connector.decisions.room import Room
-from connector.errors import EntryRejectedError, UndecidedError
+from connector.errors import UndecidedError
 from connector.indicators.identity import id_of_key
 from connector.model import Entry, Observable, ObservableType, RuleLanguage, RuleRef, Subject
 from connector.store.lists.wanted import WantedRow
@@ -18,15 +19,16 @@ from connector.store.store import Store
 from connector.store.transaction import Transaction
 from connector.sync.apply import (
     Applier,
+    Batch,
     Line,
     ListMovedError,
-    Outcome,
-    Removed,
-    Written,
+    RemovedBatch,
+    WrittenBatch,
     WrittenLine,
 )
 from connector.sync.entries import Describer
 from connector.sync.listing import Listing
+from connector.sync.outcomes import expect_asked, expect_mapping
 from connector.sync.proposal import Proposal
 
 A = TypeVar("A", bound=Adapter[Any])
@@ -69,7 +71,7 @@ class Target(ABC, Generic[A]):
         """Return the digest of a line as the target will show it."""
 
     @abstractmethod
-    def write(self, proposal: Proposal, applier: Applier) -> Iterator[Outcome]:
+    def write(self, proposal: Proposal, applier: Applier) -> Iterator[Batch]:
         """Write a plan; yield what became of each batch once the target has it."""
 
     def is_decided(self, listing: Listing, store: Store, transaction: Transaction) -> bool:
@@ -153,7 +155,10 @@ class Target(ABC, Generic[A]):
                 for row, line in self.lines(proposal.listing, store, transaction, fitting)
             ]
 
-    def removed(self, numbers: Sequence[int], proposal: Proposal, store: Store) -> Removed:
+    def removed(
+        self, numbers: Sequence[int], proposal: Proposal, store: Store,
+        kept: Mapping[int, str] = MappingProxyType({}),
+    ) -> RemovedBatch:  # fmt: skip
         """Return that entries are gone; those still wanted went because they do not fit."""
         with store.database.read() as transaction:
             rows = store.wanted.rows_among(transaction, proposal.state.list, list(numbers))
@@ -161,38 +166,37 @@ class Target(ABC, Generic[A]):
                 row.number: self.unfit(row, proposal.room) or LedgerState.OVER_CAPACITY
                 for row in rows
             }
-        return Removed(numbers, unfit)
+        return RemovedBatch(numbers, unfit, kept)
 
     def _publish(
-        self, proposal: Proposal, applier: Applier, publish: Callable[[Transaction], None]
-    ) -> Iterator[Outcome]:
+        self, proposal: Proposal, applier: Applier, publish: Callable[[Transaction], Outcomes]
+    ) -> Iterator[Batch]:
         """Publish all that is wanted; yield what became of what the plan names, then the rest.
 
         A line that the plan does not name may be rejected, or taken, for what stands beside it:
         one of two names that clash, a domain without the names below it.
         """
         plan, store = proposal.plan, applier.store
-        rejected: dict[str, str] = {}
+        said: Outcomes = {}
+        left: Collection[int] = ()
 
         def published() -> None:
-            rejected.clear()
-            try:
-                with store.database.read() as transaction:
-                    self._expect_unmoved(proposal, store, transaction)
-                    publish(transaction)
-            except EntryRejectedError as error:
-                rejected.update(error.rejected)
+            nonlocal said, left
+            with store.database.read() as transaction:
+                self._expect_unmoved(proposal, store, transaction)
+                said = expect_mapping("publish", publish(transaction))
+                left = _not_taken(said, proposal, store, transaction)
 
         applier.retry(published)
         for refs, updates in ((plan.add, False), (plan.update, True)):
             for part in refs_in_parts(refs, _CONFIRMED_AT_ONCE):
-                yield Written(self.written(part, proposal, store), rejected, updates)
+                yield WrittenBatch(self.written(part, proposal, store), said, updates)
         for part in refs_in_parts(plan.remove, _CONFIRMED_AT_ONCE):
             yield self.removed(part.numbers, proposal, store)
         with store.database.read() as transaction:
-            turned = store.ledger.turned(transaction, proposal.state.number, rejected)
+            turned = store.ledger.turned(transaction, proposal.state.number, left)
         for part in refs_in_parts(turned, _CONFIRMED_AT_ONCE):
-            yield Written(self.written(part, proposal, store), rejected)
+            yield WrittenBatch(self.written(part, proposal, store), said)
 
     def _expect_unmoved(self, proposal: Proposal, store: Store, transaction: Transaction) -> None:
         """Check that the current list, which will be published, is what the limits allowed."""
@@ -228,6 +232,19 @@ class EntryTarget(Target[A]):
         """Return the digest of an entry's fields as the target will show them."""
         entry = entry_of(line)
         return digest((self.adapter.as_held(entry) if entry.fields else entry).fields)
+
+
+def _not_taken(
+    said: Outcomes, proposal: Proposal, store: Store, transaction: Transaction
+) -> Collection[int]:
+    """Return the numbers of what a target did not take; raise TypeError for what nobody wanted."""
+    if not said:
+        return ()
+    near = store.wanted.numbers_of(transaction, list(said))  # by key, which spellings share
+    among = store.wanted.among(transaction, proposal.state.list, list(near.values()))
+    numbers = {one: number for number, one in store.wanted.observables_of(transaction, list(among))}
+    expect_asked("publish", (one for one in said if one not in numbers))
+    return {numbers[one] for one, outcome in said.items() if not isinstance(outcome, Written)}
 
 
 def held(entries: Iterable[Entry]) -> Iterator[tuple[Subject, int | None]]:

@@ -1,0 +1,50 @@
+"""What became of an entry at the target, where there is more to say than "written"."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from connector.model import Subject
+
+__all__ = ["ALL_WRITTEN", "Full", "Later", "Outcome", "Outcomes", "Refused", "Written"]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The target took it, and gave it a name of its own."""
+
+    handle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The target does not take it; the words are its own, for `connector explain`."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """The target has no room for it in this pool."""
+
+    pool: str = ""
+
+    @property
+    def words(self) -> str:
+        """What `connector explain` says."""
+        return f"the target is full ({self.pool})" if self.pool else "the target is full"
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The target could not say, or not yet: the next cycle tries again."""
+
+    words: str
+
+
+Outcome = Written | Refused | Full | Later
+
+Outcomes = Mapping[Subject, Outcome]
+"""By observable, or by a rule's `ref`. What is not named was written: empty means all is well."""
+
+ALL_WRITTEN: Final[Outcomes] = {}

@@ -1,0 +1,112 @@
+"""Targets of whole lists: what they say of entries is held against what they were given."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from list_hand import DAY, Hand
+from store_samples import indicator
+
+from connector.adapter import (
+    ALL_WRITTEN,
+    Entry,
+    ListAdapter,
+    Observable,
+    ObservableType,
+    Outcomes,
+    OutputContext,
+    Refused,
+    Settings,
+)
+from connector.decisions.plan import LedgerState, Limits
+from connector.store.store import Store
+from connector.sync.apply import Applier, ApplyResult
+from connector.sync.cycle import apply, propose
+from connector.sync.output import Output
+from connector.sync.proposal import CHANGED, Scope
+from connector.sync.targets.kinds import target_of
+
+FIRST = Observable(ObservableType.IPV4_ADDR, "198.51.100.1")
+
+
+class Options(Settings):
+    """None."""
+
+
+class Sheet(ListAdapter[Options]):
+    """A list in memory, and what it says of its entries."""
+
+    settings_type = Options
+    supports = frozenset({ObservableType.IPV4_ADDR})
+    said: Outcomes = ALL_WRITTEN
+
+    def __init__(self, settings: Options, context: OutputContext) -> None:
+        super().__init__(settings, context)
+        self.held: list[Entry] = []
+
+    def read(self) -> Iterable[Entry]:
+        return self.held
+
+    def publish(self, entries: Iterable[Entry]) -> Outcomes:
+        self.held = [entry for entry in entries if entry.observable not in self.said]
+        return self.said
+
+
+class Desk:
+    """A list of two addresses, and the sheet that it is kept on."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.hand = store, Hand(store)
+        self.sheet = Sheet(Options(), OutputContext("edge", Path()))
+        self.hand.give(indicator(1), indicator(2))
+        self.hand.refresh()
+        self.output = Output(
+            "edge", self.hand.listing(), target_of("edge", self.sheet), Limits(), b"setup", DAY
+        )
+
+    def sync(self, scope: Scope = CHANGED) -> ApplyResult:
+        applier = Applier(self.store, lambda: self.hand.now, sleep=lambda _seconds: None)
+        return apply(propose(self.output, self.store, scope), self.output, applier)
+
+    def marks(self) -> list[int]:
+        return [mark for (mark,) in self.hand.rows("SELECT state FROM ledger ORDER BY observable")]
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """A migrated, empty store in memory."""
+    opened = Store("sqlite://")
+    opened.database.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("value", ["198.51.100.1/32", "198.51.100.77"])
+def test_a_name_that_was_never_published_is_a_bug_of_the_adapter(store: Store, value: str) -> None:
+    desk = Desk(store)
+    desk.sheet.said = {Observable(ObservableType.IPV4_ADDR, value): Refused("no")}
+    with pytest.raises(TypeError, match=r"publish\(\) names .*, which it was not given"):
+        desk.sync()
+    assert set(desk.marks()) == {LedgerState.INTENDED}
+
+
+def test_what_is_off_the_list_cannot_be_refused(store: Store) -> None:
+    desk = Desk(store)
+    desk.sync()
+    desk.hand.give(indicator(1, modified=2, revoked=True))
+    desk.hand.refresh()
+    desk.sheet.said = {FIRST: Refused("no")}
+    with pytest.raises(TypeError, match=r"publish\(\) names 198\.51\.100\.1"):
+        desk.sync()
+
+
+def test_a_refused_entry_is_rejected_until_the_target_takes_it(store: Store) -> None:
+    desk = Desk(store)
+    desk.sheet.said = {FIRST: Refused("no")}
+    assert desk.sync() == ApplyResult(added=1, rejected=1)
+    assert desk.marks() == [LedgerState.REJECTED, LedgerState.WRITTEN]
+    desk.sheet.said = ALL_WRITTEN
+    desk.hand.give(indicator(3))
+    desk.hand.refresh()
+    assert desk.sync() == ApplyResult(added=2), "published again with the rest, and now taken"
+    assert set(desk.marks()) == {LedgerState.WRITTEN}
