@@ -57,7 +57,18 @@ def show_status(console: Console, answer: Json) -> None:
     console.print(outputs)
     _tell(console, ((output["name"], _reasons(output["reasons"])) for output in answer["outputs"]))
     _tell(console, ((output["name"], _gone_after(output)) for output in answer["outputs"]))
+    _tell(console, ((output["name"], _drift(output)) for output in answer["outputs"]))
     _tell(console, ((output["name"], _problem(output)) for output in answer["outputs"]), "yellow")
+
+
+def _drift(output: Json) -> str | None:
+    found = output["drift"]
+    if found is None:
+        return None
+    counts = (
+        f"{found[kind]:,} {kind}" for kind in ("missing", "altered", "foreign") if found[kind]
+    )
+    return f"others changed the target: {', '.join(counts)}; found and mended at {found['at']}"
 
 
 def lost(feed: str, gap: Json) -> str:

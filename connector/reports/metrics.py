@@ -72,6 +72,14 @@ class StatusCollector(Collector):
             for group, count in listed["suppressed"].items():
                 suppressed.add_metric([listed["name"], group], count)
         yield suppressed
+        drifted = CounterMetricFamily(
+            "connector_output_drifted",
+            "Entries that others changed at a target.",
+            labels=["output"],
+        )
+        for output in facts["outputs"]:
+            drifted.add_metric([output["name"]], output["drift"]["total"] if output["drift"] else 0)
+        yield drifted
         yield _removals(facts["outputs"])
         yield _additions(facts["outputs"])
         yield _buckets("output", "entries", facts["outputs"])

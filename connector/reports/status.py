@@ -14,6 +14,7 @@ from connector.store import queries as questions
 from connector.store.feeds.alarms import FULL, Alarm, Alarms
 from connector.store.feeds.gaps import GapRow, Gaps
 from connector.store.feeds.notes import notes_of
+from connector.store.outputs.drifts import DriftRow, drifts
 from connector.store.outputs.timings import BOUNDS, Histogram, times_of
 from connector.store.queries import UNKNOWN, FeedRow, OutputRow, PurgeRow
 from connector.store.tallies import ENFORCE_TALLY, REMOVAL_TALLY
@@ -50,6 +51,7 @@ class _Facts(NamedTuple):
     output_reasons: Mapping[str, dict[Reason, int]]
     times: Mapping[str, dict[int, dict[Reason, Histogram]]]
     there: Mapping[str, int]
+    drifts: Mapping[int, DriftRow]
     beyond: Mapping[str, int]
     """How many entries of each feed are over its share."""
 
@@ -92,6 +94,7 @@ def _facts(look: Look) -> _Facts:
                 name: {kind: times_of(transaction, kind, row.number) for kind in _TIMES}
                 for name, row in outputs.items()
             },
+            drifts=drifts(transaction),
             there={
                 name: questions.entries_there(transaction, row) for name, row in outputs.items()
             },
@@ -140,8 +143,17 @@ def _whole_output_json(look: Look, name: str, facts: _Facts, now: int) -> Json:
         **_output_json(look.config.outputs[name], name, row, reasons, facts.reasons, now),
         "waits_for": _waits_for(look.feeds_of(name), facts.feeds, row),
         "written": facts.there.get(name, 0),
+        "drift": _drift_json(facts.drifts.get(row.number) if row else None),
         **{key: _times_json(times.get(kind, {})) for kind, key in _TIMES.items()},
     }
+
+
+def _drift_json(found: DriftRow | None) -> Json | None:
+    """Return what others last did to a target, and how many entries that ever concerned."""
+    if found is None:
+        return None
+    counts = {"missing": found.missing, "altered": found.altered, "foreign": found.foreign}
+    return {"at": moment(found.at), **counts, "total": found.total}
 
 
 def healthy(answer: Json) -> bool:

@@ -123,6 +123,7 @@ class Outputs(Mapping[str, Output]):
             outputs.note_attempt(state.number, self.now(), str(error), paused)
             raise
         outputs.note_attempt(state.number, self.now(), None, None)
+        self._tell_drift(name, proposal)
         self.store.database.checkpoint_after(applied.added + applied.updated + applied.removed)
         log.info(
             "output.applied", output=name, plan=proposal.plan.id, scope=proposal.scope.name,
@@ -130,6 +131,16 @@ class Outputs(Mapping[str, Output]):
             rejected=applied.rejected, kept=proposal.plan.unchanged,
         )  # fmt: skip
         return applied
+
+    def _tell_drift(self, name: str, proposal: Proposal) -> None:
+        drift = proposal.drift
+        if not any(drift):
+            return
+        self.store.drifts.note(proposal.state.number, *drift, self.now())
+        log.warning(
+            "output.drifted", output=name, **drift._asdict(),
+            what="others changed the target since our last cycle; it is mended",
+        )  # fmt: skip
 
     def _in_step(self, output: Output, scope: Scope | None) -> tuple[Proposal, ApplyResult]:
         """Plan, check and apply; again from the plan when the list moved under it."""

@@ -17,6 +17,7 @@ from connector.store.lists.exceptions import Exceptions
 from connector.store.lists.lists import ListStore
 from connector.store.lists.wanted import WantedEntries
 from connector.store.outputs.audit import Audit
+from connector.store.outputs.drifts import Drifts
 from connector.store.outputs.ledger import Ledger
 from connector.store.outputs.outputs import OutputStates
 from connector.store.outputs.plans import Plans
@@ -39,6 +40,7 @@ class Store:
         self.ledger = Ledger(self.database)
         self.plans = Plans(self.database)
         self.audit = Audit(self.database)
+        self.drifts = Drifts(self.database)
         self.exceptions = Exceptions(self.database)
         self.markings = KeptMarkings(self.database)
         self.producers = Producers(self.database)

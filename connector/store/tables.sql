@@ -317,6 +317,15 @@ CREATE TABLE outputs (
     held_plan TEXT
 );
 
+CREATE TABLE drifts (
+    output SMALLINT NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    missing INTEGER NOT NULL,
+    altered INTEGER NOT NULL,
+    foreigners INTEGER NOT NULL,
+    total BIGINT NOT NULL
+);
+
 CREATE TABLE ledger (
     output SMALLINT NOT NULL,
     observable INTEGER NOT NULL,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from connector.decisions.plan import LedgerEntry, diff, violations
+from connector.decisions.plan import LedgerEntry, Plan, diff, violations
 from connector.errors import PlanRefusedError
 from connector.store.lists.entry_rows import RefreshResult
 from connector.store.lists.lists import ListStore
@@ -14,6 +14,7 @@ from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.store.transaction import Transaction
 from connector.sync.apply import Applier, ApplyResult
+from connector.sync.drift import NO_DRIFT, Drift, drift_of
 from connector.sync.listing import Listing
 from connector.sync.output import Output
 from connector.sync.proposal import EVERYTHING, Proposal, Scope
@@ -67,11 +68,13 @@ def propose(output: Output, store: Store, scope: Scope, *, heeds_stamp: bool = T
             before=ledger.owned(transaction, state.number),
             renews=target.ours_alone and state.setup != output.setup and scope.verifies,
         )
+        asked_for = present is None or state.setup != output.setup  # options that changed are ours
+        drift = NO_DRIFT if asked_for else _drift(plan, ledger, transaction, state)
         if plan.unasked > _FEW:
             store.soundness.expect_sound(transaction)
     if present is None:
         plan = plan.without(target.put_by_others(plan.add.numbers, state, store))
-    return Proposal(plan, listing, state, seq, scope, room, stamp, surprised)
+    return Proposal(plan, listing, state, seq, scope, room, stamp, surprised, drift)
 
 
 def _written(
@@ -80,6 +83,11 @@ def _written(
     if after is None:
         return ledger.written(transaction, state.number)
     return ledger.written_of(transaction, state.number, state.list, after)
+
+
+def _drift(plan: Plan, ledger: Ledger, transaction: Transaction, state: OutputState) -> Drift:
+    rewritten = [*plan.add.numbers, *plan.update.numbers]
+    return drift_of(plan, ledger.confirmed_among(transaction, state.number, rewritten))
 
 
 def check(proposal: Proposal, output: Output, accepted: Collection[str]) -> None:

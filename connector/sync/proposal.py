@@ -6,6 +6,7 @@ from typing import Final
 from connector.decisions.plan import Plan
 from connector.decisions.room import Room
 from connector.store.outputs.outputs import OutputState
+from connector.sync.drift import NO_DRIFT, Drift
 from connector.sync.listing import Listing
 
 
@@ -31,7 +32,8 @@ class Proposal:
     """A plan, and what applying it needs to know of the moment it was made.
 
     `seq` is how far the list had come; `room` is who fits where not all do. `stamp` is what the
-    target said of itself before it was read; `surprised` says that it was read because of that.
+    target said of itself before it was read; `surprised` says that it was read because of that;
+    `drift` is what others did to it.
     """
 
     plan: Plan
@@ -42,6 +44,7 @@ class Proposal:
     room: Room | None
     stamp: str | None = None
     surprised: bool = False
+    drift: Drift = NO_DRIFT
 
     @property
     def knows_the_target(self) -> bool:

@@ -370,7 +370,7 @@ def test_a_pass_and_an_acceptance_report_to_scripts_what_they_did(site: Site) ->
     assert first.code == 0
     assert first.json["feeds"]["bulletins"]["new"] == 3
     assert first.json["outputs"] == {
-        "edge": {"added": 3, "updated": 0, "removed": 0, "rejected": 0}
+        "edge": {"added": 3, "updated": 0, "removed": 0, "rejected": 0, "later": 0}
     }
     site.bring("192.0.2.1")
     second = site.run("run", "--once", "--json")

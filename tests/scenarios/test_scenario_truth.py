@@ -3,16 +3,19 @@
 import os
 import shutil
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import nft_hosts
 import pytest
 from connector_nftables import NftablesAdapter
+from rich.console import Console
 from scenario_site import BLOCK_ALL, QuickRegistry, Site
 from stix_samples import address, indicator
 
 from connector.feeds.bundle import BundleFeed
 from connector.model import Observable, ObservableType
+from connector.reports.formatting import show_status
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 FEW = [indicator("a", ONE), indicator("b", TWO), indicator("c", THREE)]
@@ -71,6 +74,56 @@ def test_a_published_file_that_others_changed_is_mended_in_the_next_cycle(
     harm(site.folder / "published" / "list.txt")
     site.change()
     assert site.lines("list.txt") == [ONE, TWO, THREE]
+
+
+@pytest.mark.parametrize(
+    ("harm", "missing", "foreign"),
+    [(deleted, 3, 0), (emptied, 3, 0), (altered, 1, 1), (with_a_line_of_others, 0, 1)],
+)
+def test_what_others_did_is_told_once_as_drift_and_never_as_a_change_of_a_feed(
+    site: Site, capsys: pytest.CaptureFixture[str], harm: Callable[[Path], None], missing: int,
+    foreign: int,
+) -> None:  # fmt: skip
+    site.configure(**FILE)
+    site.write("one.json", FEW)
+    site.once()
+    assert site.output("file")["drift"] is None
+    harm(site.folder / "published" / "list.txt")
+    site.change()
+    site.change()
+    told = [line for line in capsys.readouterr().out.splitlines() if "output.drifted" in line]
+    assert len(told) == 1
+    assert f"missing={missing}" in told[0]
+    assert "altered=0" in told[0]
+    assert f"foreign={foreign}" in told[0]
+    assert site.output("file")["drift"] == {
+        "at": "2026-03-01T12:00:00Z", "missing": missing, "altered": 0, "foreign": foreign,
+        "total": missing + foreign,
+    }  # fmt: skip
+    assert (
+        f'connector_output_drifted_total{{output="file"}} {missing + foreign}.0' in site.metrics()
+    )
+    assert site.output("file")["state"] == "ok"
+    console = Console(width=200, file=StringIO())
+    show_status(console, site.status())
+    assert "others changed the target: " in console.file.getvalue()
+
+
+def test_an_entry_altered_at_a_firewall_is_drift_and_a_changed_mapping_is_not(site: Site) -> None:
+    site.configure()
+    site.write("one.json", FEW)
+    site.once()
+    edge = site.rack["edge"]
+    site.edit(
+        lambda config: config["outputs"]["edge"].update(mapping={"comment": {"from": "value"}})
+    )
+    site.open()
+    site.once()
+    assert site.output()["drift"] is None
+    edge.put_by_hand(Observable(ObservableType.IPV4_ADDR, ONE), {"comment": "mine"})
+    site.once()
+    assert site.output()["drift"]["altered"] == 1
+    assert edge.entries()[Observable(ObservableType.IPV4_ADDR, ONE)] == {"comment": ONE}
 
 
 def test_a_large_file_that_was_deleted_is_mended_without_breaking_a_limit(site: Site) -> None:

@@ -53,6 +53,20 @@ class Ledger:
         marks = self._marks(transaction, output, observables)
         return {number for number, mark in marks.items() if mark in OURS}
 
+    def confirmed_among(
+        self, transaction: Transaction, output: int, observables: Sequence[int]
+    ) -> dict[int, int]:
+        """Return the digest of those of these observables that the target has confirmed."""
+        found: dict[int, int] = {}
+        for part in parts(observables, _PART):
+            sql = (
+                "SELECT observable, digest FROM ledger "  # noqa: S608 - only numbers
+                f"WHERE output = ? AND state = ? AND observable IN ({numbers(part)})"
+            )
+            rows = transaction.rows(sql, (output, int(LedgerState.WRITTEN)))
+            found.update(map(tuple, rows))
+        return found
+
     def written(self, transaction: Transaction, output: int) -> Iterator[LedgerEntry]:
         """Yield the whole ledger of an output, sorted by number."""
         sql = "SELECT observable, state, digest FROM ledger WHERE output = ? ORDER BY observable"
