@@ -11,6 +11,7 @@ from connector.adapter import (
     Entry,
     FieldSpec,
     Flag,
+    Held,
     Instant,
     ListAdapter,
     Number,
@@ -94,7 +95,7 @@ class Graded(ListAdapter[Options]):
     fields: ClassVar[Mapping[str, FieldSpec]] = {"level": LEVEL}
     default_mapping: ClassVar[Mapping[str, Mapping[str, Any]]] = {"level": {"from": "marking"}}
 
-    def read(self) -> Iterable[Entry]:
+    def read(self) -> Iterable[Held]:
         return []
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:

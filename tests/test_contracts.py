@@ -9,6 +9,7 @@ from connector.adapter import (
     ALL_WRITTEN,
     Entry,
     EntryAdapter,
+    Held,
     ListAdapter,
     Observable,
     ObservableType,
@@ -33,7 +34,7 @@ class Paper(ListAdapter[Options]):
     settings_type = Options
     supports = frozenset({ObservableType.IPV4_ADDR})
 
-    def read(self) -> Iterable[Entry]:
+    def read(self) -> Iterable[Held]:
         return []
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
@@ -47,14 +48,14 @@ class Board(EntryAdapter[Options]):
     settings_type = Options
     supports = frozenset({ObservableType.URL})
 
-    def read(self) -> Iterable[Entry]:
+    def read(self) -> Iterable[Held]:
         return []
 
     def add(self, entries: Sequence[Entry]) -> Outcomes:
         list(entries)
         return ALL_WRITTEN
 
-    def remove(self, entries: Sequence[Entry]) -> Outcomes:
+    def remove(self, entries: Sequence[Held]) -> Outcomes:
         list(entries)
         return ALL_WRITTEN
 
@@ -91,13 +92,13 @@ def test_a_target_without_a_commit_needs_none() -> None:
 
 def test_a_target_that_cannot_be_asked_for_single_entries_is_read() -> None:
     class Slate(Board):
-        def read(self) -> Iterable[Entry]:
-            yield Entry(ADDRESS, {"note": "theirs"})
-            yield Entry(Observable(ObservableType.URL, ADDRESS.value))
+        def read(self) -> Iterable[Held]:
+            yield Held(ADDRESS, {"note": "theirs"})
+            yield Held(Observable(ObservableType.URL, ADDRESS.value))
 
     other = Observable(ObservableType.IPV4_ADDR, "192.0.2.8")
-    assert Slate(Options(), CONTEXT).holds([ADDRESS, other]) == {ADDRESS}
-    assert Board(Options(), CONTEXT).holds([ADDRESS]) == set()
+    assert Slate(Options(), CONTEXT).holds([ADDRESS, other]) == [Held(ADDRESS, {"note": "theirs"})]
+    assert Board(Options(), CONTEXT).holds([ADDRESS]) == []
 
 
 def test_what_was_not_given_is_told_where_it_is_asked_for() -> None:

@@ -3,6 +3,7 @@
 from connector.adapter.context import Http, OutputContext, Response, import_extra
 from connector.adapter.contract import Adapter, EntryAdapter, ListAdapter, RuleAdapter
 from connector.adapter.fields import Choice, FieldSpec, Flag, Instant, Number, Text
+from connector.adapter.held import Held
 from connector.adapter.outcomes import ALL_WRITTEN, Full, Later, Outcome, Outcomes, Refused, Written
 from connector.errors import (
     BatchTooLargeError,
@@ -58,6 +59,7 @@ __all__ = [
     "FilePath",
     "Flag",
     "Full",
+    "Held",
     "Http",
     "HttpSettings",
     "Instant",

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from connector.adapter.context import Http, OutputContext
 from connector.adapter.fields import FieldSpec
+from connector.adapter.held import Held
 from connector.adapter.outcomes import Outcomes
 from connector.model import Entry, Observable, ObservableType, Rule, RuleLanguage
 from connector.settings import Settings
@@ -62,7 +63,7 @@ class Adapter(ABC, Generic[S]):
         return None
 
     @abstractmethod
-    def read(self) -> Iterable[Entry] | Iterable[Rule]:
+    def read(self) -> Iterable[Held] | Iterable[Rule]:
         """Return what is at the target now; raise UnavailableError when unsure."""
 
     def close(self) -> None:
@@ -73,7 +74,7 @@ class ListAdapter(Adapter[S]):
     """For targets that take the whole list at once: a file, a lookup, a hosted list."""
 
     @abstractmethod
-    def read(self) -> Iterable[Entry]:
+    def read(self) -> Iterable[Held]:
         """Return what is at the target now; raise UnavailableError when unsure."""
 
     @abstractmethod
@@ -90,7 +91,7 @@ class EntryAdapter(Adapter[S]):
     batch_size: ClassVar[int] = 500
 
     @abstractmethod
-    def read(self) -> Iterable[Entry]:
+    def read(self) -> Iterable[Held]:
         """Return what is at the target now; raise UnavailableError when unsure."""
 
     @abstractmethod
@@ -101,20 +102,20 @@ class EntryAdapter(Adapter[S]):
         """
 
     @abstractmethod
-    def remove(self, entries: Sequence[Entry]) -> Outcomes:
-        """Remove entries; removing an absent entry is no error.
+    def remove(self, held: Sequence[Held]) -> Outcomes:
+        """Remove what we wrote, each with its handle; removing what is gone is no error.
 
         Return what became of the entries that are still there; nothing where none is.
         """
 
-    def holds(self, observables: Collection[Observable]) -> Collection[Observable]:
+    def holds(self, observables: Collection[Observable]) -> Iterable[Held]:
         """Return those observables that are at the target now, whoever added them.
 
         The core asks before it adds entries that it never wrote and has not read the target for:
         those already there belong to others. An adapter of a large target asks for these only.
         """
         asked = frozenset(observables)
-        return {entry.observable for entry in self.read() if entry.observable in asked}
+        return [held for held in self.read() if held.observable in asked]
 
     def commit(self) -> None:
         """Make staged changes live, where the target has such a step."""

@@ -5,12 +5,13 @@ the store, so a plan of a million entries takes only a few megabytes.
 """
 
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+from connector.decisions.snapshot import TargetSnapshot
 from connector.model import Reason
 
 RATIOS_COUNT_FROM: Final = 1000
@@ -32,12 +33,14 @@ class LedgerState(IntEnum):
     OVER_CAPACITY = 6
     FOREIGN = 7
     OVER_SHARE = 8
+    CONTRARY = 9
 
 
 OURS: Final = frozenset({LedgerState.INTENDED, LedgerState.WRITTEN, LedgerState.REMOVING})
 BELOW: Final = frozenset({LedgerState.OVER_CAPACITY, LedgerState.OVER_SHARE})
 """Ranked below what the target can hold."""
 GONE: Final = 0
+_OTHERS: Final = frozenset({LedgerState.FOREIGN, LedgerState.CONTRARY})
 
 
 class Wanted(NamedTuple):
@@ -83,7 +86,8 @@ class Plan:
     wanted there; `renews` asks for a list to be published again though its entries are the same.
     `readds` and `reremoves` count steps that an earlier plan was already held to its limits for:
     entries that are ours and not there, removals that were cut short. `evicted` counts the
-    removals of entries that the list wants but others displace by rank.
+    removals of entries that the list wants but others displace by rank. `words` are the target's on
+    those of which it has the opposite.
     """
 
     output: str
@@ -100,6 +104,7 @@ class Plan:
     readds: int = 0
     reremoves: int = 0
     evicted: int = 0
+    words: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -121,17 +126,23 @@ class Plan:
         """How many removals are unexplained: caused by a changed file, or a damaged state."""
         return sum(count for reason, count in self.reasons.items() if reason not in _ASKED_FOR)
 
-    def without(self, theirs: Collection[int]) -> "Plan":
-        """Return the plan without these additions, which others made before us."""
+    def without(self, theirs: Mapping[int, str]) -> "Plan":
+        """Return the plan without these additions, which others made before us.
+
+        Those with words are the opposite of what we would add.
+        """
         if not theirs:
             return self
-        add, marks = EntryRefs(), list(self.marks)
+        add, marks, words = EntryRefs(), list(self.marks), dict(self.words)
         for number, digest in self.add:
-            if number in theirs:
-                marks.append((number, LedgerState.FOREIGN))
-            else:
+            if number not in theirs:
                 add.put(number, digest)
-        return replace(self, add=add, marks=tuple(sorted(marks)))
+                continue
+            contrary = theirs[number]
+            marks.append((number, LedgerState.CONTRARY if contrary else LedgerState.FOREIGN))
+            if contrary:
+                words[number] = contrary
+        return replace(self, add=add, marks=tuple(sorted(marks)), words=words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,40 +161,13 @@ class Limits:
     max_evict_ratio: float = 0.2
 
 
-class TargetSnapshot:
-    """The result of reading the whole target: its entries, with digests if it has fields.
-
-    `ours_alone` is true where the whole target is ours, as a published list is; `unknown` counts
-    entries there that the store has never heard of.
-    """
-
-    def __init__(self, *, ours_alone: bool) -> None:
-        self.ours_alone = ours_alone
-        self.unknown = 0
-        self._digests: dict[int, int | None] = {}
-
-    def put(self, number: int, digest: int | None) -> None:
-        """Record that the target holds an entry; the digest is None if it has no fields."""
-        self._digests[number] = digest
-
-    def __contains__(self, number: object) -> bool:
-        return number in self._digests
-
-    def __len__(self) -> int:
-        return len(self._digests)
-
-    def agrees(self, number: int, digest: int) -> bool:
-        """Return whether the entry is there with these fields, as far as the target shows them."""
-        held = self._digests.get(number, -1)
-        return held is None or held == digest
-
-
 class _Draft:
     """A plan in the making."""
 
     def __init__(self) -> None:
         self.add, self.update, self.remove = EntryRefs(), EntryRefs(), EntryRefs()
         self.marks: list[tuple[int, int]] = []
+        self.words: dict[int, str] = {}
         self.reasons: dict[Reason, int] = {}
         self.unchanged = self.readds = self.reremoves = self.evicted = 0
 
@@ -218,6 +202,8 @@ def diff(
             _unwanted(draft, number, had, why_not, present)
         elif want.unfit:
             _unfit(draft, want, had)
+        elif present is not None and number in present.contrary:
+            _opposed(draft, want, had, present.contrary[number])
         else:
             _fit(draft, want, had, present)
     drifted = 0
@@ -226,7 +212,7 @@ def diff(
     return Plan(
         output, scope, draft.add, draft.update, draft.remove, draft.reasons,
         tuple(draft.marks), draft.unchanged, before, drifted, renews,
-        draft.readds, draft.reremoves, draft.evicted,
+        draft.readds, draft.reremoves, draft.evicted, draft.words,
     )  # fmt: skip
 
 
@@ -270,6 +256,13 @@ def _unwanted(
         draft.take_out(had, why_not.get(number, Reason.DESELECTED))
 
 
+def _opposed(draft: _Draft, want: Wanted, had: LedgerEntry | None, words: str) -> None:
+    """Leave alone what others put there against us; whatever we wrote is no longer there."""
+    draft.words[want.observable] = words
+    if had is None or had.mark != LedgerState.CONTRARY:
+        draft.marks.append((want.observable, LedgerState.CONTRARY))
+
+
 def _unfit(draft: _Draft, want: Wanted, had: LedgerEntry | None) -> None:
     if had is not None and had.mark in OURS:
         reason = Reason.UNSUPPORTED_TYPE
@@ -289,7 +282,7 @@ def _fit(
         if mark != LedgerState.FOREIGN:
             draft.marks.append((want.observable, LedgerState.FOREIGN))
         return
-    if mark == LedgerState.FOREIGN and present is None:
+    if mark in _OTHERS and present is None:
         return
     if (
         mark == LedgerState.REJECTED

@@ -27,6 +27,7 @@ _MARK_REASONS: Final = {
     LedgerState.WRITTEN: Reason.WRITTEN,
     LedgerState.FOREIGN: Reason.WRITTEN,
     LedgerState.REJECTED: Reason.REJECTED,
+    LedgerState.CONTRARY: Reason.REJECTED,
     LedgerState.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
     LedgerState.OVER_CAPACITY: Reason.OVER_CAPACITY,
     LedgerState.OVER_SHARE: Reason.OVER_CAPACITY,
@@ -36,6 +37,7 @@ _REASONS_WITHOUT_OBSERVABLE: Final = {
     ClaimKind.UNSUPPORTED: Reason.UNSUPPORTED_PATTERN,
     ClaimKind.NOT_ENFORCEABLE: Reason.NOT_ENFORCEABLE,
 }
+_CONTRARY: Final = "someone else put the opposite on the target, and it was left untouched"
 _FOREIGN: Final = "already on the target, added by someone else; left untouched"
 
 
@@ -280,6 +282,8 @@ def _first_detail(
 def _at_target(found: questions.EntryFound | None, output: OutputRow | None) -> tuple[Reason, str]:
     if found is not None and found.mark in _MARK_REASONS:
         detail = _FOREIGN if found.mark == LedgerState.FOREIGN else found.why
+        if found.mark == LedgerState.CONTRARY:
+            detail = f"{_CONTRARY}: {detail}"
         return _MARK_REASONS[LedgerState(found.mark)], detail
     if output is not None and output.held_plan:
         return Reason.HELD, _waiting(output.held_plan)

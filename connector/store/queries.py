@@ -22,6 +22,7 @@ _BUCKET_OF: Final[Mapping[int, Reason]] = {
     LedgerState.WRITTEN: Reason.WRITTEN,
     LedgerState.FOREIGN: Reason.WRITTEN,  # it is there, added by others, and stays theirs
     LedgerState.REJECTED: Reason.REJECTED,
+    LedgerState.CONTRARY: Reason.REJECTED,  # the target has the opposite, by others' hand
     LedgerState.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
     LedgerState.OVER_CAPACITY: Reason.OVER_CAPACITY,
     LedgerState.OVER_SHARE: Reason.OVER_CAPACITY,

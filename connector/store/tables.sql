@@ -333,6 +333,7 @@ CREATE TABLE ledger (
     digest BIGINT NOT NULL,
     since BIGINT NOT NULL,
     why TEXT,
+    handle TEXT,
     PRIMARY KEY (output, observable)
 ) WITHOUT ROWID;
 

@@ -144,8 +144,15 @@ class Applier:
             for one in batch.lines
             if one.number in words and not batch.stays
         ]
+        handles = {
+            number: outcome.handle
+            for number, outcome in said.items()
+            if isinstance(outcome, Written) and outcome.handle
+        }
         fresh = not batch.updates
-        self.store.ledger.confirm(proposal.state, taken, marked, words, self.now(), fresh=fresh)
+        self.store.ledger.confirm(
+            proposal.state, taken, marked, words, self.now(), handles=handles, fresh=fresh
+        )
         lines: list[list[Any]] = [
             [one.subject.type.value, one.subject.shown, one.indicator, words.get(one.number, "")]
             for one in batch.lines

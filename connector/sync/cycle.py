@@ -74,7 +74,8 @@ def propose(output: Output, store: Store, scope: Scope, *, heeds_stamp: bool = T
             store.soundness.expect_sound(transaction)
     if present is None:
         plan = plan.without(target.put_by_others(plan.add.numbers, state, store))
-    return Proposal(plan, listing, state, seq, scope, room, stamp, surprised, drift)
+    handles = present.handles if present is not None else {}
+    return Proposal(plan, listing, state, seq, scope, room, stamp, surprised, drift, handles)
 
 
 def _written(
@@ -102,6 +103,7 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
     plan, state, store, now = proposal.plan, proposal.state, applier.store, applier.now
     applied, verified = ApplyResult(), proposal.scope.verifies
     store.ledger.mark(state, plan, now())
+    store.ledger.keep_handles(state, proposal.handles)
     if not plan.empty:
         again = output.target.judged_anew(plan)
         whole = proposal.scope.everything or bool(again)

@@ -1,6 +1,7 @@
 """What a cycle looks at, and what it proposes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from connector.decisions.plan import Plan
@@ -45,6 +46,7 @@ class Proposal:
     stamp: str | None = None
     surprised: bool = False
     drift: Drift = NO_DRIFT
+    handles: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def knows_the_target(self) -> bool:

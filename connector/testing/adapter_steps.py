@@ -13,6 +13,7 @@ from connector.adapter import (
     FieldSpec,
     FieldValue,
     Flag,
+    Held,
     Instant,
     ListAdapter,
     Number,
@@ -25,15 +26,17 @@ AnyAdapter = ListAdapter[Any] | EntryAdapter[Any]
 Key = tuple[str, str]
 
 
-def key(entry: Entry) -> Key:
+def key(entry: Entry | Held) -> Key:
     """Return the identity of an entry: its type and value."""
     return (entry.type.value, entry.value)
 
 
-def held(adapter: AnyAdapter) -> dict[Key, Entry]:
+def held(adapter: AnyAdapter) -> dict[Key, Held]:
     """Return the entries at the target; an entry shown twice is a failure."""
-    found: dict[Key, Entry] = {}
+    found: dict[Key, Held] = {}
     for entry in adapter.read():
+        if not isinstance(entry, Held):
+            pytest.fail(f"read() yielded {type(entry).__name__}, not Held")
         if key(entry) in found:
             pytest.fail(f"read() shows {entry.value!r} ({entry.type}) twice")
         found[key(entry)] = entry
@@ -57,13 +60,20 @@ def sample_field(name: str, spec: FieldSpec) -> FieldValue:
 
 def not_held(adapter: AnyAdapter, entries: Sequence[Entry]) -> list[Entry]:
     """Return the entries that `holds` does not report for the target."""
-    found = single_changes(adapter).holds([entry.observable for entry in entries])
+    asked = [entry.observable for entry in entries]
+    found = set()
+    for each in single_changes(adapter).holds(asked):
+        if not isinstance(each, Held):
+            pytest.fail(f"holds() yielded {type(each).__name__}, not Held")
+        found.add(each.observable)
     return [entry for entry in entries if entry.observable not in found]
 
 
 def of_others(adapter: AnyAdapter) -> list[Entry]:
     """Return the entries at the target before we write; none where we publish the list."""
-    return [] if isinstance(adapter, ListAdapter) else list(adapter.read())
+    if isinstance(adapter, ListAdapter):
+        return []
+    return [Entry(each.observable, each.fields) for each in adapter.read()]
 
 
 def write(adapter: AnyAdapter, entries: Iterable[Entry]) -> dict[str, str]:
@@ -86,10 +96,12 @@ def remove(adapter: AnyAdapter, entries: Sequence[Entry], kept: Sequence[Entry] 
         write(adapter, kept)
         return
     writer = single_changes(adapter)
+    handles = {each: found.handle for each, found in held(adapter).items()}
     for start in range(0, len(entries), writer.batch_size):
         batch = entries[start : start + writer.batch_size]
+        ours = [Held(entry.observable, handle=handles.get(key(entry), "")) for entry in batch]
         given = {entry.observable for entry in batch}
-        if kept_there := rejected_by("remove", writer.remove(batch), given):
+        if kept_there := rejected_by("remove", writer.remove(ours), given):
             pytest.fail(f"remove() left entries there: {kept_there}")
     writer.commit()
 

@@ -7,6 +7,7 @@ from connector.adapter import (
     Entry,
     Field,
     FilePath,
+    Held,
     ListAdapter,
     Observable,
     ObservableType,
@@ -26,14 +27,14 @@ class PlainListAdapter(ListAdapter[PlainListSettings]):
     settings_type = PlainListSettings
     supports = frozenset({ObservableType.IPV4_ADDR})
 
-    def read(self) -> Iterable[Entry]:
+    def read(self) -> Iterable[Held]:
         try:
             lines = self.settings.file.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return []
         except OSError as error:
             raise UnavailableError(f"{self.settings.file}: {error.strerror}") from error
-        return [Entry(Observable(ObservableType.IPV4_ADDR, line)) for line in lines]
+        return [Held(Observable(ObservableType.IPV4_ADDR, line)) for line in lines]
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
         draft = self.settings.file.with_suffix(".new")

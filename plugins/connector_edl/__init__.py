@@ -8,6 +8,7 @@ from connector.adapter import (
     Draft,
     Entry,
     FieldSpec,
+    Held,
     ListAdapter,
     Observable,
     ObservableType,
@@ -80,7 +81,7 @@ class EdlAdapter(ListAdapter[EdlSettings]):
         """Return what tells the file from any other in its place."""
         return self._published.stamp()
 
-    def read(self) -> Iterator[Entry]:
+    def read(self) -> Iterator[Held]:
         """Yield the entries of the file: from its record while the file is as we left it."""
         with failures_typed(self._published.path):
             digest = self._published.digest()
@@ -89,14 +90,14 @@ class EdlAdapter(ListAdapter[EdlSettings]):
             own = self._published.record(digest)
             form = record.form_of(own)
             if form == self._form:
-                yield from record.entries(own)
+                yield from map(_held, record.entries(own))
             elif form is None:
-                yield from self._found()
+                yield from map(_held, self._found())
             else:
                 # The entries are there, written with options that have changed since: each differs,
                 # so the file is rewritten.
                 written = {"comment": f"written as {form}"}
-                yield from (Entry(entry.observable, written) for entry in record.entries(own))
+                yield from (Held(entry.observable, written) for entry in record.entries(own))
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
         """Replace the file and its record; the device sees either the old list or the new one."""
@@ -179,6 +180,10 @@ class EdlAdapter(ListAdapter[EdlSettings]):
 def _counted(types: frozenset[ObservableType]) -> str:
     named = [kind for kind in ObservableType if kind in types]
     return ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+
+
+def _held(entry: Entry) -> Held:
+    return Held(entry.observable, entry.fields)
 
 
 def _note(entry: Entry) -> str:

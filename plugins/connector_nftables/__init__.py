@@ -14,6 +14,7 @@ from connector.adapter import (
     EntryAdapter,
     Field,
     FieldValue,
+    Held,
     Observable,
     ObservableType,
     Outcome,
@@ -108,7 +109,7 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
         with self._kernel() as kernel:
             return f"{namespace_number(self.settings.netns)} {kernel.generation()}"
 
-    def read(self) -> Iterable[Entry]:
+    def read(self) -> Iterable[Held]:
         """Return the elements of our sets; the field `enforced` marks those that no rule uses."""
         with self._kernel() as kernel:
             frame = survey(kernel, self._names)
@@ -116,7 +117,7 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
             held = [(kind, self._keys(kernel, kind), kind in enforced) for kind in frame.kinds]
         return (entry for kind, keys, real in held for entry in _entries(kind, keys, real))
 
-    def holds(self, observables: Collection[Observable]) -> set[Observable]:
+    def holds(self, observables: Collection[Observable]) -> list[Held]:
         """Return the observables that have an element of their own in our sets.
 
         A prefix that covers an address is in another set and does not count.
@@ -126,10 +127,10 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
             if self.accepts(observable):
                 kind, element = place(observable)
                 asked[kind][kind.key(element)] = observable
-        found: set[Observable] = set()
+        found: list[Held] = []
         with self._kernel() as kernel:
             for kind in survey(kernel, self._names).kinds & asked.keys():
-                found.update(self._there(kernel, kind, asked[kind]))
+                found.extend(map(Held, self._there(kernel, kind, asked[kind])))
         return found
 
     def add(self, entries: Sequence[Entry]) -> Outcomes:
@@ -141,9 +142,9 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
             self._run([*repairs, *_commands("add", placed, names)], placed)
         return refused
 
-    def remove(self, entries: Sequence[Entry]) -> Outcomes:
+    def remove(self, held: Sequence[Held]) -> Outcomes:
         """Remove elements in one transaction; an entry that fits no set is in none."""
-        placed, _nowhere = self._sort_into_sets(entries)
+        placed, _nowhere = self._sort_into_sets(held)
         names = self._names
         present: _Placed = {}
         with self._kernel() as kernel:
@@ -158,7 +159,7 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
             self._run(commands, present)
         return ALL_WRITTEN
 
-    def _sort_into_sets(self, entries: Sequence[Entry]) -> tuple[_Placed, Outcomes]:
+    def _sort_into_sets(self, entries: Sequence[Entry | Held]) -> tuple[_Placed, Outcomes]:
         placed: _Placed = defaultdict(list)
         refused: dict[Subject, Outcome] = {}
         for entry in entries:
@@ -210,11 +211,11 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
         run_transaction(self.settings.nft, self.settings.netns, script, count)
 
 
-def _entries(kind: SetKind, keys: AbstractSet[bytes], enforced: bool) -> Iterator[Entry]:
+def _entries(kind: SetKind, keys: AbstractSet[bytes], enforced: bool) -> Iterator[Held]:
     observable_of = kind.reader()
     # It differs from what was written, so the core writes it again, and `add` repairs the rules.
     fields: dict[str, FieldValue] = {} if enforced else {"enforced": False}
-    return (Entry(observable_of(key), fields) for key in keys)
+    return (Held(observable_of(key), fields) for key in keys)
 
 
 def _commands(verb: str, placed: _Placed, names: Names) -> Iterator[str]:

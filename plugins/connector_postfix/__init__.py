@@ -22,6 +22,7 @@ from connector.adapter import (
     FieldSpec,
     FieldValue,
     FilePath,
+    Held,
     ListAdapter,
     Observable,
     ObservableType,
@@ -144,13 +145,13 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
         files = [MapFile(self.settings.folder, stem) for stem in self._stems()]
         return file_stamp(*(path for file in files for path in (file.index, file.source)))
 
-    def read(self) -> Iterable[Entry]:
+    def read(self) -> Iterable[Held]:
         """Yield the entries of the live maps; the field `action` shows another action than ours."""
         for stem in self._stems():
             observable_of = client_of if stem == self.settings.clients else sender_of
             for key, value in MapFile(self.settings.folder, stem).pairs():
                 if observable := observable_of(key):
-                    yield Entry(observable, _fields_of(value, self.settings.action))
+                    yield Held(observable, _fields_of(value, self.settings.action))
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
         """Write every map to a draft, then rename each; publishing again is harmless."""

@@ -12,6 +12,7 @@ from connector.adapter import (
     Entry,
     EntryAdapter,
     Field,
+    Held,
     HttpSettings,
     Observable,
     ObservableType,
@@ -24,7 +25,7 @@ from connector_splunk_kvstore.documents import (
     DEFAULT_MAPPING,
     MAPPED_FIELDS,
     document_of,
-    entry_of,
+    held_in,
     key_of,
 )
 from connector_splunk_kvstore.splunk import Splunk
@@ -109,18 +110,18 @@ class SplunkKvstoreAdapter(EntryAdapter[SplunkSettings]):
         splunk = Splunk(self.http, settings.url, settings.app, settings.auth)
         self._documents = OwnDocuments(splunk, settings.app, settings.collection, self._tag)
 
-    def read(self) -> Iterable[Entry]:
+    def read(self) -> Iterable[Held]:
         """Yield the entries of our unaltered documents; documents of others are not read."""
         for page in self._documents.pages():
             for document in page:
-                if (entry := entry_of(document, self._tag)) is not None:
-                    yield entry
+                if (held := held_in(document, self._tag)) is not None:
+                    yield held
 
-    def holds(self, observables: Collection[Observable]) -> set[Observable]:
+    def holds(self, observables: Collection[Observable]) -> list[Held]:
         """Return those observables that `read` would show, asking for their keys only."""
         keys = [key_of(observable, self._tag) for observable in observables]
-        shown = (entry_of(document, self._tag) for document in self._documents.under(keys))
-        return {entry.observable for entry in shown if entry is not None}
+        shown = (held_in(document, self._tag) for document in self._documents.under(keys))
+        return [held for held in shown if held is not None]
 
     def add(self, entries: Sequence[Entry]) -> Outcomes:
         """Insert or replace one document per entry, with a key made from owner and value."""
@@ -132,7 +133,7 @@ class SplunkKvstoreAdapter(EntryAdapter[SplunkSettings]):
             if document["_key"] in refused
         }
 
-    def remove(self, entries: Sequence[Entry]) -> Outcomes:
+    def remove(self, held: Sequence[Held]) -> Outcomes:
         """Delete the documents of these entries that have our tag."""
-        self._documents.remove([key_of(entry.observable, self._tag) for entry in entries])
+        self._documents.remove([key_of(each.observable, self._tag) for each in held])
         return ALL_WRITTEN

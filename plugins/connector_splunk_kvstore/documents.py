@@ -8,6 +8,7 @@ from connector.adapter import (
     Entry,
     FieldSpec,
     FieldValue,
+    Held,
     Instant,
     Number,
     Observable,
@@ -111,8 +112,8 @@ def document_of(entry: Entry, tag: str) -> Document:
     return _fixed_part(entry.observable, tag) | dict(sorted(entry.fields.items()))
 
 
-def entry_of(document: Mapping[str, Any], tag: str) -> Entry | None:
-    """Return the entry of a document, or None when the document is not as we write it.
+def held_in(document: Mapping[str, Any], tag: str) -> Held | None:
+    """Return the entry in a document, or None when the document is not as we write it.
 
     A document altered by hand counts as absent, so it is rewritten; one that has our tag but
     another key belongs to someone else. The store has only one type of number, so a whole number is
@@ -129,7 +130,7 @@ def entry_of(document: Mapping[str, Any], tag: str) -> Entry | None:
         for name, held in document.items()
         if name in MAPPED_FIELDS and isinstance(held, str | int | float)
     }
-    return Entry(observable, fields)
+    return Held(observable, fields)
 
 
 def misfit(document: Mapping[str, Any], types: Mapping[str, str]) -> str | None:

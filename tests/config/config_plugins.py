@@ -9,6 +9,7 @@ from connector.adapter import (
     Entry,
     EntryAdapter,
     FieldSpec,
+    Held,
     ListAdapter,
     ObservableType,
     Outcomes,
@@ -63,7 +64,7 @@ class TextAdapter(ListAdapter[TextSettings]):
         "comment": {"template": "from {feed.name}"}
     }
 
-    def read(self) -> Iterable[Entry]:
+    def read(self) -> Iterable[Held]:
         return []
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
@@ -83,14 +84,14 @@ class RemoteAdapter(EntryAdapter[RemoteSettings]):
     settings_type = RemoteSettings
     supports = frozenset({ObservableType.DOMAIN_NAME})
 
-    def read(self) -> Iterable[Entry]:
+    def read(self) -> Iterable[Held]:
         return []
 
     def add(self, entries: Sequence[Entry]) -> Outcomes:
         self.http.request("POST", self.settings.url)
         return ALL_WRITTEN
 
-    def remove(self, entries: Sequence[Entry]) -> Outcomes:
+    def remove(self, held: Sequence[Held]) -> Outcomes:
         self.http.request("DELETE", self.settings.url)
         return ALL_WRITTEN
 

@@ -15,10 +15,10 @@ from connector.decisions.plan import (
     LedgerEntry,
     LedgerState,
     Plan,
-    TargetSnapshot,
     Wanted,
     diff,
 )
+from connector.decisions.snapshot import TargetSnapshot
 from connector.model import Reason
 
 UNFIT = (LedgerState.UNSUPPORTED, LedgerState.OVER_CAPACITY)
@@ -48,9 +48,9 @@ class Target:
         )  # fmt: skip
         return plan if reads or self.ours_alone else plan.without(self.put_by_others(plan))
 
-    def put_by_others(self, plan: Plan) -> set[int]:
+    def put_by_others(self, plan: Plan) -> dict[int, str]:
         marks = {number: mark for number, (mark, _digest) in self.ledger.items()}
-        return {n for n in plan.add.numbers if n in self.held and marks.get(n) not in OURS}
+        return {n: "" for n in plan.add.numbers if n in self.held and marks.get(n) not in OURS}
 
     def apply(self, plan: Plan, wanted: Mapping[int, Wanted]) -> None:
         for number, mark in plan.marks:

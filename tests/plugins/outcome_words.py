@@ -1,8 +1,10 @@
-"""The words on what an adapter did not write, as tests compare them."""
+"""What an adapter said and showed, as tests compare it."""
 
-from connector.adapter import Outcomes, Written
+from collections.abc import Iterable
 
-__all__ = ["words_on"]
+from connector.adapter import Entry, Held, Outcomes, Written
+
+__all__ = ["as_entries", "words_on"]
 
 
 def words_on(outcomes: Outcomes) -> dict[str, str]:
@@ -12,3 +14,8 @@ def words_on(outcomes: Outcomes) -> dict[str, str]:
         for subject, outcome in outcomes.items()
         if not isinstance(outcome, Written)
     }
+
+
+def as_entries(found: Iterable[Held]) -> list[Entry]:
+    """Return what was found as the entries that would be written for it."""
+    return [Entry(held.observable, held.fields) for held in found]

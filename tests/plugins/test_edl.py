@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from connector_edl import EdlAdapter, EdlSettings
-from outcome_words import words_on
+from outcome_words import as_entries, words_on
 from pydantic import ValidationError
 
 from connector.adapter import (
@@ -192,7 +192,7 @@ def test_each_dialect_is_written_to_the_byte(name: str, tmp_path: Path) -> None:
     if os.environ.get("REWRITE_GOLDEN"):
         golden.write_bytes(written)
     assert written == golden.read_bytes()
-    assert list(adapter.read()) == listed
+    assert as_entries(adapter.read()) == listed
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_a_value_without_an_exact_line_is_refused_in_words_and_the_rest_publishe
     refused = words_on(adapter.publish(iter(listed)))
     assert re.search(words, refused[value])
     assert len(lines(tmp_path)) == 1
-    assert list(adapter.read()) == entries(kind, good)
+    assert as_entries(adapter.read()) == entries(kind, good)
 
 
 def test_a_panos_url_of_254_characters_is_whole(tmp_path: Path) -> None:
@@ -268,10 +268,10 @@ def test_two_schemes_of_one_page_share_a_line_and_stay_two_entries(tmp_path: Pat
     both = entries(URL, "http://bad.example/a", "https://bad.example/a")
     adapter.publish(iter(both))
     assert lines(tmp_path) == ["bad.example/a"]
-    assert list(adapter.read()) == both
+    assert as_entries(adapter.read()) == both
     adapter.publish(iter(both[:1]))
     assert lines(tmp_path) == ["bad.example/a"]
-    assert list(adapter.read()) == both[:1]
+    assert as_entries(adapter.read()) == both[:1]
 
 
 def test_lines_added_and_lost_by_other_hands_are_seen_and_nothing_else(tmp_path: Path) -> None:
@@ -281,14 +281,14 @@ def test_lines_added_and_lost_by_other_hands_are_seen_and_nothing_else(tmp_path:
     changed = text.replace("bad.example/scheme-less\n", "") + "theirs.example/x\n\n# note\n"
     (tmp_path / "list.txt").write_text(changed)
     expected = [*URL_ENTRIES[1:], *entries(URL, "theirs.example/x", comment="")]
-    assert list(adapter.read()) == expected
+    assert as_entries(adapter.read()) == expected
 
 
 def test_a_comment_changed_by_other_hands_is_seen(tmp_path: Path) -> None:
     adapter = edl(tmp_path, format="panos", types=ADDRESSES, comments=True)
     adapter.publish(iter(entries(V4, "192.0.2.7", comment="ours")))
     (tmp_path / "list.txt").write_text("192.0.2.7 theirs\n")
-    assert list(adapter.read()) == entries(V4, "192.0.2.7", comment="theirs")
+    assert as_entries(adapter.read()) == entries(V4, "192.0.2.7", comment="theirs")
 
 
 @pytest.mark.parametrize("text", ["255.0.0.0", "/0", "- 203.0.113.255", "8"])
@@ -297,14 +297,16 @@ def test_a_comment_is_no_mask_and_no_end_of_a_range(text: str, tmp_path: Path) -
     listed = entries(V4, "192.0.2.7", comment=text)
     adapter.publish(iter(listed))
     assert lines(tmp_path) == [f"192.0.2.7 # {text}"]
-    assert list(adapter.read()) == listed
+    assert as_entries(adapter.read()) == listed
 
 
 def test_a_file_whose_line_ends_others_changed_is_no_file_of_ours(tmp_path: Path) -> None:
     adapter = edl(tmp_path, types=["domain-name"])
     adapter.publish(iter(DOMAIN_ENTRIES))
     (tmp_path / "list.txt").write_bytes(b"*.worse.example\r\nbad.example\r\n")
-    assert list(adapter.read()) == entries(DOMAIN, "*.worse.example", "bad.example", comment="")
+    assert as_entries(adapter.read()) == entries(
+        DOMAIN, "*.worse.example", "bad.example", comment=""
+    )
 
 
 @pytest.mark.parametrize(
@@ -330,7 +332,7 @@ def test_a_lost_file_is_read_as_empty_and_a_lost_record_by_its_lines(tmp_path: P
         record.unlink()
     assert shown(adapter) == [("domain-name", entry.value) for entry in DOMAIN_ENTRIES]
     (tmp_path / "list.txt").unlink()
-    assert list(adapter.read()) == []
+    assert as_entries(adapter.read()) == []
 
 
 def test_a_list_whose_name_begins_with_anothers_leaves_that_ones_record_alone(
@@ -342,7 +344,7 @@ def test_a_list_whose_name_begins_with_anothers_leaves_that_ones_record_alone(
     held = entries(ObservableType.URL, "https://bad.example/a")
     longer.publish(held)
     shorter.publish(entries(ObservableType.URL, "https://other.example/"))
-    assert list(longer.read()) == held
+    assert as_entries(longer.read()) == held
 
 
 def test_the_filler_of_an_empty_list_is_no_entry_even_without_its_record(tmp_path: Path) -> None:
@@ -351,7 +353,7 @@ def test_the_filler_of_an_empty_list_is_no_entry_even_without_its_record(tmp_pat
     assert lines(tmp_path) == ["192.0.2.1"]
     for record in tmp_path.glob(".list.txt.*.entries"):
         record.unlink()
-    assert list(adapter.read()) == []
+    assert as_entries(adapter.read()) == []
 
 
 @pytest.mark.parametrize(
@@ -366,7 +368,7 @@ def test_a_change_of_dialect_shows_in_every_entry_and_loses_none(
     before: dict[str, object], after: dict[str, object], tmp_path: Path
 ) -> None:
     edl(tmp_path, **before).publish(iter(URL_ENTRIES))
-    found = list(edl(tmp_path, **after).read())
+    found = as_entries(edl(tmp_path, **after).read())
     assert [entry.observable for entry in found] == [entry.observable for entry in URL_ENTRIES]
     assert {entry.fields["comment"] for entry in found} == {f"written as {before['format']}"}
 
@@ -375,9 +377,9 @@ def test_comments_switched_on_show_as_a_difference_and_are_then_written(tmp_path
     commented = entries(V4, "192.0.2.7", comment="ais")
     edl(tmp_path, format="panos", types=ADDRESSES).publish(iter(commented))
     adapter = edl(tmp_path, format="panos", types=ADDRESSES, comments=True)
-    assert list(adapter.read()) == entries(V4, "192.0.2.7", comment="written as panos")
+    assert as_entries(adapter.read()) == entries(V4, "192.0.2.7", comment="written as panos")
     adapter.publish(iter(commented))
-    assert list(adapter.read()) == commented
+    assert as_entries(adapter.read()) == commented
     assert lines(tmp_path) == ["192.0.2.7 ais"]
 
 
@@ -412,9 +414,9 @@ def test_a_kill_between_the_two_renames_leaves_the_old_list_readable(
     with pytest.raises(_KilledError):
         adapter.publish(iter(URL_ENTRIES[:2]))
     monkeypatch.undo()
-    assert list(adapter.read()) == URL_ENTRIES
+    assert as_entries(adapter.read()) == URL_ENTRIES
     adapter.publish(iter(URL_ENTRIES[:2]))
-    assert list(adapter.read()) == URL_ENTRIES[:2]
+    assert as_entries(adapter.read()) == URL_ENTRIES[:2]
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -435,7 +437,7 @@ def test_a_disk_without_room_keeps_the_old_list_and_leaves_nothing_behind(tmp_pa
     )
     with pytest.raises(UnavailableError, match=r"list\.txt: File too large"):
         adapter.publish(iter(many))
-    assert list(adapter.read()) == ADDRESS_ENTRIES
+    assert as_entries(adapter.read()) == ADDRESS_ENTRIES
     assert len(list(tmp_path.iterdir())) == 2
 
 

@@ -19,12 +19,12 @@ from connector_splunk_kvstore.documents import (
     FIELD_TYPES,
     MAPPED_FIELDS,
     document_of,
-    entry_of,
+    held_in,
     key_of,
 )
 from connector_splunk_kvstore.emulator.collections import KvCollection
 from connector_splunk_kvstore.emulator.server import SplunkEmulator, Trouble
-from outcome_words import words_on
+from outcome_words import as_entries, words_on
 from pydantic import ValidationError
 
 from connector.adapter import (
@@ -159,7 +159,7 @@ class TestWriting:
         [entry] = addresses(1, weight=10, tlp="red")
         adapter.add([entry])
         adapter.add([Entry(entry.observable, {"weight": 10})])
-        assert list(adapter.read()) == [Entry(entry.observable, {"weight": 10})]
+        assert as_entries(adapter.read()) == [Entry(entry.observable, {"weight": 10})]
 
     def test_the_collection_is_made_with_its_schema(self, splunk, adapter):
         adapter.add(addresses(1))
@@ -179,7 +179,7 @@ class TestWriting:
         splunk.plan(Trouble.FORBIDDEN, on=f"POST {CONFIG}", times=99)
         entries = addresses(3, weight=1)
         adapter.add(entries)
-        assert list(adapter.read()) == by_key(entries)
+        assert as_entries(adapter.read()) == by_key(entries)
 
     def test_another_node_may_make_the_collection_first(self, splunk, adapter):
         splunk.plan(Trouble.OVERTAKEN, on=f"POST {CONFIG}")
@@ -243,7 +243,7 @@ class TestBatchLimits:
 
 class TestReading:
     def test_a_collection_that_is_not_there_holds_nothing_and_stays_away(self, splunk, adapter):
-        assert list(adapter.read()) == []
+        assert as_entries(adapter.read()) == []
         adapter.remove(addresses(3))
         assert splunk.collections == {}
 
@@ -260,7 +260,7 @@ class TestReading:
         entries = addresses(rows, weight=5)
         collection.fill(document_of(entry, TAG) for entry in entries)
         splunk.limits.max_rows_per_query = cap
-        read = list(adapter.read())
+        read = as_entries(adapter.read())
         assert len(read) == rows
         assert {entry.value for entry in read} == {entry.value for entry in entries}
 
@@ -275,7 +275,7 @@ class TestReading:
         open_adapter(tag="other-output").add([theirs, ours])
         collection.insert({"_key": "0", "ip": "192.0.2.1"})
         collection.insert({**document_of(theirs, TAG), "_key": "f" * 64})
-        assert list(open_adapter().read()) == [ours]
+        assert as_entries(open_adapter().read()) == [ours]
         assert len(collection.documents) == 5
 
     def test_documents_of_others_are_not_even_asked_for(self, splunk, adapter):
@@ -291,16 +291,16 @@ class TestReading:
         adapter.add([entry])
         [document] = collection.documents.values()
         document.update(change)
-        assert list(adapter.read()) == []
+        assert as_entries(adapter.read()) == []
         adapter.add([entry])
-        assert list(adapter.read()) == [entry]
+        assert as_entries(adapter.read()) == [entry]
 
     def test_a_field_altered_by_hand_shows_and_a_note_does_not(self, adapter, collection):
         [entry] = addresses(1, weight=1)
         adapter.add([entry])
         [document] = collection.documents.values()
         document.update(weight=2, note="checked")
-        assert list(adapter.read()) == [Entry(entry.observable, {"weight": 2})]
+        assert as_entries(adapter.read()) == [Entry(entry.observable, {"weight": 2})]
 
     @pytest.mark.parametrize("trouble", [Trouble.TRUNCATED, Trouble.HALF_JSON])
     @pytest.mark.parametrize("on", [f"GET {CONFIG}", f"GET {DATA}"])
@@ -324,7 +324,7 @@ class TestAsking:
         entries = addresses(1000)
         adapter.add(entries[::2])
         splunk.requests.clear()
-        found = adapter.holds([each.observable for each in entries])
+        found = {each.observable for each in adapter.holds([each.observable for each in entries])}
         assert found == {each.observable for each in entries[::2]}
         sent = splunk.received("GET")
         assert max(len(each.target) for each in sent) < 8000
@@ -343,8 +343,8 @@ class TestAsking:
         collection.insert({**document_of(tagged, TAG), "_key": "f" * 64})
         open_adapter(tag="other-output").add([keyed, tagged])
         asked = [each.observable for each in (ours, altered, keyed, tagged)]
-        assert adapter.holds(asked) == {ours.observable}
-        assert list(adapter.read()) == [ours]
+        assert [each.observable for each in adapter.holds(asked)] == [ours.observable]
+        assert as_entries(adapter.read()) == [ours]
 
     def test_an_answer_that_is_cut_without_a_word_is_asked_for_again(self, splunk, adapter):
         adapter.add(addresses(100))
@@ -352,7 +352,7 @@ class TestAsking:
         assert len(adapter.holds([each.observable for each in addresses(120)])) == 100
 
     def test_a_collection_that_is_not_there_holds_nothing_and_stays_away(self, splunk, adapter):
-        assert adapter.holds([each.observable for each in addresses(3)]) == set()
+        assert adapter.holds([each.observable for each in addresses(3)]) == []
         assert splunk.collections == {}
 
     def test_a_proxy_that_takes_shorter_urls_is_asked_for_less_at_once(self, splunk, adapter):
@@ -475,7 +475,7 @@ class TestFailures:
                 adapter.add(entries)
         assert len(splunk.collections[APP, NAME].documents) == 100
         adapter.add(entries)
-        assert list(adapter.read()) == by_key(entries)
+        assert as_entries(adapter.read()) == by_key(entries)
 
     def test_a_confirmation_of_other_documents_is_no_success(self, adapter, collection):
         collection.batch_save = lambda *_: ["0" * 64]
@@ -670,14 +670,15 @@ def by_key(entries: Sequence[Entry]) -> list[Entry]:
 def test_documents_of_every_type_become_their_entries_again():
     for kind in ObservableType:
         entry = Entry(Observable(kind, "a|b"), {"weight": 1, "tlp": "red"})
-        assert entry_of(json.loads(json.dumps(document_of(entry, TAG))), TAG) == entry
-        assert entry_of(document_of(entry, TAG), "another") is None
+        read = held_in(json.loads(json.dumps(document_of(entry, TAG))), TAG)
+        assert as_entries([read]) == [entry]
+        assert held_in(document_of(entry, TAG), "another") is None
 
 
 def test_a_whole_number_is_read_as_the_integer_it_was():
     [entry] = addresses(1, weight=80)
     held = {**document_of(entry, TAG), "weight": 80.0}
-    assert json.dumps(dict(entry_of(held, TAG).fields)) == '{"weight": 80}'
+    assert json.dumps(dict(held_in(held, TAG).fields)) == '{"weight": 80}'
 
 
 def test_the_default_mapping_compiles_and_fits_the_schema():

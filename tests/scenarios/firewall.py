@@ -19,6 +19,7 @@ from connector.adapter import (
     Field,
     FieldSpec,
     FieldValue,
+    Held,
     Observable,
     ObservableType,
     Outcome,
@@ -41,7 +42,8 @@ class FakeFirewall:
     """Entries by observable, with the faults that real devices have.
 
     `fault` is raised by every request while it is set. `capacity` bounds the table: what does not
-    fit is rejected. `refuses` maps values to the words they are rejected with. `largest_batch`
+    fit is rejected. `refuses` maps values to the words they are rejected with, `contrary` those in
+    the table that are its opposite to words on that. `largest_batch`
     bounds a request. A request waits for `gate` where there is one; `waiting` is set meanwhile.
     `stamp` is what it says of itself, where it can. `hook` is called with `adding`, `half added`,
     `added`, `removing` and `removed`.
@@ -51,6 +53,7 @@ class FakeFirewall:
         self.fault: UnavailableError | RefusedError | None = None
         self.capacity: int | None = None
         self.refuses: dict[str, str] = {}
+        self.contrary: dict[str, str] = {}
         self.largest_batch: int | None = None
         self.gate: Event | None = None
         self.waiting = Event()
@@ -107,7 +110,7 @@ class FakeFirewall:
         self.hook("added")
         return refused
 
-    def remove(self, entries: Sequence[Entry]) -> None:
+    def remove(self, entries: Sequence[Held]) -> None:
         """Drop a batch; what is gone already is no error."""
         self._answer(len(entries))
         self.hook("removing")
@@ -117,18 +120,19 @@ class FakeFirewall:
             self._save()
         self.hook("removed")
 
-    def read(self) -> Iterator[Entry]:
+    def read(self) -> Iterator[Held]:
         """Yield the whole table."""
         self._answer(0)
         self.reads += 1
         for observable, fields in self.entries().items():
-            yield Entry(observable, fields)
+            yield Held(observable, fields, contrary=self.contrary.get(observable.value, ""))
 
-    def holds(self, observables: Collection[Observable]) -> set[Observable]:
+    def holds(self, observables: Collection[Observable]) -> list[Held]:
         """Return those of these that are in the table."""
         self._answer(0)
         with self._lock:
-            return {observable for observable in observables if observable in self._table}
+            there = [observable for observable in observables if observable in self._table]
+            return [Held(one, contrary=self.contrary.get(one.value, "")) for one in there]
 
     def _answer(self, size: int) -> None:
         if self.gate is not None:
@@ -196,11 +200,11 @@ class FirewallAdapter(EntryAdapter[FirewallSettings]):
         """Return what the firewall says of itself."""
         return self.device.stamp
 
-    def read(self) -> Iterator[Entry]:
+    def read(self) -> Iterator[Held]:
         """Yield what the firewall holds."""
         return self.device.read()
 
-    def holds(self, observables: Collection[Observable]) -> set[Observable]:
+    def holds(self, observables: Collection[Observable]) -> list[Held]:
         """Return what the firewall holds of these."""
         return self.device.holds(observables)
 
@@ -208,9 +212,9 @@ class FirewallAdapter(EntryAdapter[FirewallSettings]):
         """Add or update entries."""
         return self.device.add(entries)
 
-    def remove(self, entries: Sequence[Entry]) -> Outcomes:
+    def remove(self, held: Sequence[Held]) -> Outcomes:
         """Remove entries."""
-        self.device.remove(entries)
+        self.device.remove(held)
         return ALL_WRITTEN
 
 

@@ -10,6 +10,7 @@ from store_samples import indicator
 from connector.adapter import (
     ALL_WRITTEN,
     Entry,
+    Held,
     ListAdapter,
     Observable,
     ObservableType,
@@ -44,8 +45,8 @@ class Sheet(ListAdapter[Options]):
         super().__init__(settings, context)
         self.held: list[Entry] = []
 
-    def read(self) -> Iterable[Entry]:
-        return self.held
+    def read(self) -> Iterable[Held]:
+        return [Held(entry.observable) for entry in self.held]
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
         self.held = [entry for entry in entries if entry.observable not in self.said]

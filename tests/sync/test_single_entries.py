@@ -12,6 +12,7 @@ from connector.adapter import (
     ALL_WRITTEN,
     Entry,
     Full,
+    Held,
     Later,
     Observable,
     ObservableType,
@@ -45,10 +46,10 @@ class StagedFirewall(FirewallAdapter):
             return self.said(entries)
         return ALL_WRITTEN
 
-    def remove(self, entries: Sequence[Entry]) -> Outcomes:
+    def remove(self, held: Sequence[Held]) -> Outcomes:
         if self.keeps:
-            return {entry.observable: Refused("in use by a rule") for entry in entries}
-        return super().remove(entries)
+            return {each.observable: Refused("in use by a rule") for each in held}
+        return super().remove(held)
 
     def commit(self) -> None:
         staged, self.staged = self.staged, []

@@ -19,6 +19,7 @@ import pytest
 from connector.adapter import (
     Entry,
     Field,
+    Held,
     ListAdapter,
     Observable,
     ObservableType,
@@ -41,11 +42,11 @@ class EdlAdapter(ListAdapter[EdlSettings]):
     def accepts(self, observable: Observable) -> bool:
         return observable.type is self.settings.type
 
-    def read(self) -> Iterable[Entry]:
+    def read(self) -> Iterable[Held]:
         try:
             with self.settings.path.open(encoding="utf-8") as lines:
                 for line in lines:
-                    yield Entry(Observable(self.settings.type, line.rstrip("\\n")))
+                    yield Held(Observable(self.settings.type, line.rstrip("\\n")))
         except FileNotFoundError:
             return
         except OSError as error:
@@ -74,6 +75,7 @@ import pytest
 from connector.adapter import (
     Entry,
     EntryAdapter,
+    Held,
     Observable,
     ObservableType,
     OutputContext,
@@ -113,7 +115,7 @@ class FirewallAdapter(EntryAdapter[FirewallSettings]):
 
     def read(self):
         return [
-            Entry(Observable(ObservableType(kind), value), {"note": note})
+            Held(Observable(ObservableType(kind), value), {"note": note})
             for (kind, value), (owner, note) in self.rules.items()
         ]
 
@@ -267,7 +269,7 @@ BROKEN_FIREWALLS = {
     ),
     "holds whatever it is asked for": (
         "    def add(self, entries):\n",
-        "    def holds(self, observables):\n        return {each for each in observables}\n\n"
+        "    def holds(self, observables):\n        return [Held(each) for each in observables]\n\n"
         "    def add(self, entries):\n",
         "holds() and read() disagree on",
     ),

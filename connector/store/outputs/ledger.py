@@ -7,6 +7,7 @@ after a crash. Only what this ledger calls ours is ever removed.
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Final
 
 from connector.decisions.decide import reason_of
@@ -159,13 +160,14 @@ class Ledger:
 
     def mark(self, output: OutputState, plan: Plan, now: int) -> None:
         """Record what the target cannot have, and forget what it never had."""
-        if not plan.marks:
+        if not plan.marks and not plan.words:
             return
         with self._db.write() as transaction:
             gone = [number for number, mark in plan.marks if mark == GONE]
             self._delete(transaction, output.number, gone)
             marked = [(number, mark, 0) for number, mark in plan.marks if mark != GONE]
             self._set(transaction, output.number, marked, now)
+            self._say(transaction, output.number, plan.words)
 
     def confirm(
         self,
@@ -175,6 +177,7 @@ class Ledger:
         words: Mapping[int, str],
         now: int,
         *,
+        handles: Mapping[int, str] = MappingProxyType({}),
         fresh: bool = False,
     ) -> None:
         """Record what the target took, how it left the rest, and its words on that.
@@ -192,6 +195,31 @@ class Ledger:
             self._set(transaction, output.number, took, now)
             self._set(transaction, output.number, marked, now)
             self._say(transaction, output.number, words)
+            self._name(transaction, output.number, handles)
+
+    def keep_handles(self, output: OutputState, handles: Mapping[int, str]) -> None:
+        """Keep the target's own names for entries of ours, as it was just read."""
+        if handles:
+            with self._db.write() as transaction:
+                self._name(transaction, output.number, handles)
+
+    def handles(
+        self, transaction: Transaction, output: int, observables: Sequence[int]
+    ) -> dict[int, str]:
+        """Return the target's own names for those of these entries that have one."""
+        found: dict[int, str] = {}
+        for part in parts(observables, _PART):
+            sql = (
+                "SELECT observable, handle FROM ledger "  # noqa: S608 - only numbers
+                f"WHERE output = ? AND handle IS NOT NULL AND observable IN ({numbers(part)})"
+            )
+            found.update(map(tuple, transaction.rows(sql, (output,))))
+        return found
+
+    def _name(self, transaction: Transaction, output: int, handles: Mapping[int, str]) -> None:
+        sql = "UPDATE ledger SET handle = ? WHERE output = ? AND observable = ?"
+        rows = [(handle, output, number) for number, handle in handles.items()]
+        transaction.many(sql, rows)
 
     def confirm_removed(
         self,

@@ -15,7 +15,7 @@ from connector.sync.apply import Applier, Batch, Line
 from connector.sync.listing import Listing
 from connector.sync.proposal import Proposal
 from connector.sync.rules import RuleReader
-from connector.sync.targets.target import EntryTarget, Target, held
+from connector.sync.targets.target import EntryTarget, Seen, Target, held
 
 
 class PublishedList(EntryTarget[ListAdapter[Settings]]):
@@ -23,9 +23,9 @@ class PublishedList(EntryTarget[ListAdapter[Settings]]):
 
     ours_alone = True
 
-    def read(self) -> Iterator[tuple[Subject, int | None]]:
+    def read(self) -> Iterator[Seen]:
         """Yield the entries of the list."""
-        return held(self.adapter.read())
+        return held("read", self.adapter.read())
 
     def write(self, proposal: Proposal, applier: Applier) -> Iterator[Batch]:
         """Publish the list as it is now."""
@@ -64,10 +64,10 @@ class PublishedRules(Target[RuleAdapter[Settings]]):
         """Return whether this is a rule in a language that the target takes."""
         return isinstance(subject, RuleRef) and self.adapter.takes(subject.type)
 
-    def read(self) -> Iterator[tuple[Subject, int | None]]:
+    def read(self) -> Iterator[Seen]:
         """Yield the rules of the set."""
         for rule in self.adapter.read():
-            yield rule.ref, digest_of_rule(rule)
+            yield Seen(rule.ref, digest_of_rule(rule))
 
     def lines(
         self, listing: Listing, store: Store, transaction: Transaction, rows: Iterable[WantedRow]

@@ -1,9 +1,9 @@
 """Targets that take single changes, and that others may write to as well."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
-from connector.adapter import EntryAdapter, Outcome, Outcomes, Written
+from connector.adapter import EntryAdapter, Held, Outcome, Outcomes, Written
 from connector.errors import BatchTooLargeError, UnavailableError
 from connector.model import Entry, Observable, Subject
 from connector.settings import Settings
@@ -12,10 +12,11 @@ from connector.store.store import Store
 from connector.sync.apply import Applier, Batch, WrittenBatch
 from connector.sync.outcomes import expect_outcomes
 from connector.sync.proposal import Proposal
-from connector.sync.targets.target import EntryTarget, entry_of, held, in_parts, refs_in_parts
+from connector.sync.targets.target import EntryTarget, Seen, entry_of, held, in_parts, refs_in_parts
 
 _ASKED_AT_ONCE: Final = 100_000
 _GONE: Final = Written()
+E = TypeVar("E", Entry, Held)
 
 
 class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
@@ -23,16 +24,18 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
 
     ours_alone = False
 
-    def read(self) -> Iterator[tuple[Subject, int | None]]:
+    def read(self) -> Iterator[Seen]:
         """Yield all entries of the table."""
-        return held(self.adapter.read())
+        return held("read", self.adapter.read())
 
-    def put_by_others(self, added: Sequence[int], state: OutputState, store: Store) -> set[int]:
+    def put_by_others(
+        self, added: Sequence[int], state: OutputState, store: Store
+    ) -> dict[int, str]:
         """Return what the plan would add and others did, as the target was not read for this plan.
 
         What we intended before a crash is ours, whoever finds it there now.
         """
-        theirs = set[int]()
+        theirs: dict[int, str] = {}
         for part in in_parts(added, _ASKED_AT_ONCE):
             with store.database.read() as transaction:
                 ours = store.ledger.ours_among(transaction, state.number, part)
@@ -40,8 +43,10 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
                 found = store.wanted.observables_of(transaction, new)
                 asked = {one: number for number, one in found if isinstance(one, Observable)}
             if asked:
-                there = self.adapter.holds(asked.keys())
-                theirs.update(asked[one] for one in there if one in asked)
+                for seen in held("holds", self.adapter.holds(asked.keys())):
+                    if isinstance(seen.subject, Observable) and seen.subject in asked:
+                        number = asked[seen.subject]
+                        theirs[number] = seen.contrary or theirs.get(number, "")
         return theirs
 
     def write(self, proposal: Proposal, applier: Applier) -> Iterator[Batch]:
@@ -69,8 +74,13 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         store = applier.store
         with store.database.read() as transaction:
             found = dict(store.wanted.observables_of(transaction, numbers))
-        entries = [Entry(one) for one in found.values() if isinstance(one, Observable)]
-        said = self._write("remove", self.adapter.remove, entries, applier)
+            handles = store.ledger.handles(transaction, proposal.state.number, numbers)
+        ours = [
+            Held(one, handle=handles.get(number, ""))
+            for number, one in found.items()
+            if isinstance(one, Observable)
+        ]
+        said = self._write("remove", self.adapter.remove, ours, applier)
         kept = {
             number: outcome.words
             for number, one in found.items()
@@ -82,8 +92,8 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
     def _write(
         self,
         verb: str,
-        write: Callable[[Sequence[Entry]], Outcomes],
-        entries: Sequence[Entry],
+        write: Callable[[Sequence[E]], Outcomes],
+        entries: Sequence[E],
         applier: Applier,
     ) -> Outcomes:
         given = frozenset(entry.observable for entry in entries)
@@ -124,7 +134,7 @@ class StagedEntries(SingleEntries):
         yield from staged
 
 
-def _smaller(entries: Sequence[Entry], error: BatchTooLargeError) -> Iterator[Sequence[Entry]]:
+def _smaller(entries: Sequence[E], error: BatchTooLargeError) -> Iterator[Sequence[E]]:
     if len(entries) <= 1:
         raise UnavailableError("the target does not accept even a single entry") from error
     size = min(error.largest, len(entries) // 2)

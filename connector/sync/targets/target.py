@@ -4,12 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Generic, TypeGuard, TypeVar
+from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeGuard, TypeVar
 
-from connector.adapter import Adapter, Outcomes, Written
+from connector.adapter import Adapter, Held, Outcomes, Written
 from connector.decisions.mapping import Mapper, digest
-from connector.decisions.plan import EntryRefs, LedgerState, Plan, TargetSnapshot, Wanted
+from connector.decisions.plan import EntryRefs, LedgerState, Plan, Wanted
 from connector.decisions.room import Room
+from connector.decisions.snapshot import TargetSnapshot
 from connector.errors import UndecidedError
 from connector.indicators.identity import id_of_key
 from connector.model import Entry, Observable, ObservableType, RuleLanguage, RuleRef, Subject
@@ -38,6 +39,18 @@ _WANTED_PART: Final = 500
 _CONFIRMED_AT_ONCE: Final = 10_000
 
 
+class Seen(NamedTuple):
+    """What a target shows of one line: its digest where it tells more, its own name for it.
+
+    `contrary` says in words that it has the opposite.
+    """
+
+    subject: Subject
+    digest: int | None
+    handle: str = ""
+    contrary: str = ""
+
+
 class Target(ABC, Generic[A]):
     """What an output's target can hold, what it holds, and how a plan is written to it."""
 
@@ -57,8 +70,8 @@ class Target(ABC, Generic[A]):
         """Return whether the target can hold this observable, or this rule."""
 
     @abstractmethod
-    def read(self) -> Iterator[tuple[Subject, int | None]]:
-        """Yield what the target holds, each with its digest where the target tells more."""
+    def read(self) -> Iterator[Seen]:
+        """Yield what the target holds."""
 
     @abstractmethod
     def lines(
@@ -86,9 +99,14 @@ class Target(ABC, Generic[A]):
                 f"{self.output} follows when it is done"
             )
 
-    def put_by_others(self, _added: Sequence[int], _state: OutputState, _store: Store) -> set[int]:
-        """Return what others put at the target, of what a plan adds that did not read it."""
-        return set()
+    def put_by_others(
+        self, _added: Sequence[int], _state: OutputState, _store: Store
+    ) -> Mapping[int, str]:
+        """Return what others put at the target, of what a plan adds that did not read it.
+
+        Those with words are the opposite of what the plan would add.
+        """
+        return {}
 
     def judged_anew(self, _plan: Plan) -> frozenset[LedgerState]:
         """Return the marks of what the target decides on with each plan, whatever it names."""
@@ -124,12 +142,12 @@ class Target(ABC, Generic[A]):
         present = TargetSnapshot(ours_alone=self.ours_alone)
         for part in in_parts(self.read(), _READ_PART):
             with store.database.read() as transaction:
-                known = store.wanted.numbers_of(transaction, [subject for subject, _held in part])
-            for subject, held in part:
+                known = store.wanted.numbers_of(transaction, [seen.subject for seen in part])
+            for subject, held, handle, contrary in part:
                 if (number := known.get(subject)) is None:
                     present.unknown += 1
                 else:
-                    present.put(number, held)
+                    present.put(number, held, handle, contrary)
         return present
 
     def written(
@@ -247,10 +265,13 @@ def _not_taken(
     return {numbers[one] for one, outcome in said.items() if not isinstance(outcome, Written)}
 
 
-def held(entries: Iterable[Entry]) -> Iterator[tuple[Subject, int | None]]:
-    """Yield entries that were read, each with its digest where the target tells more."""
-    for entry in entries:
-        yield entry.observable, digest(entry.fields) if entry.fields else None
+def held(verb: str, found: Iterable[Held]) -> Iterator[Seen]:
+    """Yield entries that were read; raise TypeError where an adapter gives something else."""
+    for one in found:
+        if not isinstance(one, Held):
+            raise TypeError(f"{verb}() yielded {type(one).__name__}, not Held")
+        told = digest(one.fields) if one.fields else None
+        yield Seen(one.observable, told, one.handle, one.contrary)
 
 
 def entry_of(line: Line) -> Entry:

@@ -1,0 +1,33 @@
+"""An entry as a target has it: what `read` and `holds` give, and what `remove` takes."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from connector.model import NO_FIELDS, FieldValue, Observable, ObservableType
+
+__all__ = ["Held"]
+
+
+class Held(msgspec.Struct, frozen=True):
+    """An entry that is at the target.
+
+    `fields` are those that the target tells; empty where it tells none. `handle` is the target's
+    own name for the entry, which `remove` gets back. `contrary` says in words that the target has
+    the opposite, such as an exception for a name that we would block: it never counts as written.
+    """
+
+    observable: Observable
+    fields: Mapping[str, FieldValue] = NO_FIELDS
+    handle: str = ""
+    contrary: str = ""
+
+    @property
+    def type(self) -> ObservableType:
+        """The observable's type."""
+        return self.observable.type
+
+    @property
+    def value(self) -> str:
+        """The observable's value."""
+        return self.observable.value

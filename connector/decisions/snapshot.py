@@ -1,0 +1,37 @@
+"""What a target was seen to hold, by the numbers that its entries have in the store."""
+
+
+class TargetSnapshot:
+    """The result of reading the whole target: its entries, with digests if it has fields.
+
+    `ours_alone` is true where the whole target is ours, as a published list is; `unknown` counts
+    entries there that the store has never heard of. `contrary` has the target's words on entries
+    of which it has the opposite, `handles` its own names for those that have one.
+    """
+
+    def __init__(self, *, ours_alone: bool) -> None:
+        self.ours_alone = ours_alone
+        self.unknown = 0
+        self.contrary: dict[int, str] = {}
+        self.handles: dict[int, str] = {}
+        self._digests: dict[int, int | None] = {}
+
+    def put(self, number: int, digest: int | None, handle: str = "", contrary: str = "") -> None:
+        """Record that the target holds an entry; the digest is None if it has no fields."""
+        if contrary:
+            self.contrary[number] = contrary
+            return
+        self._digests[number] = digest
+        if handle:
+            self.handles[number] = handle
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._digests
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+    def agrees(self, number: int, digest: int) -> bool:
+        """Return whether the entry is there with these fields, as far as the target shows them."""
+        held = self._digests.get(number, -1)
+        return held is None or held == digest
