@@ -1,6 +1,7 @@
 """What a feed or an adapter gets from its contract without writing it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,6 @@ def test_an_adapter_holds_its_options_and_knows_what_it_supports() -> None:
 
 def test_a_target_without_a_commit_needs_none() -> None:
     board = Board(Options(), CONTEXT)
-    board.commit()
     board.close()
     assert board.batch_size == 500
 
@@ -123,3 +123,14 @@ def test_a_feed_offers_its_collections_and_lists_no_holdings_unless_it_can() -> 
     with pytest.raises(UnavailableError, match="Letters: this type of feed cannot list"):
         feed.holdings(feed.collections()[0])
     feed.close()
+
+
+def test_a_target_is_waited_for_until_it_is_done_or_the_deadline_comes() -> None:
+    pauses: list[float] = []
+    context = OutputContext("edge", Path("published"), sleep=pauses.append)
+    answers = iter([False, False, True])
+    context.wait(lambda: next(answers), timedelta(minutes=5), every=timedelta(seconds=2))
+    assert pauses == [2.0, 2.0]
+    with pytest.raises(UnavailableError, match="not done after 3 seconds"):
+        context.wait(lambda: False, timedelta(seconds=3))
+    assert sum(pauses) == 4 + 3

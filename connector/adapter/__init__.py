@@ -1,7 +1,13 @@
 """The output contract: everything that an adapter imports."""
 
 from connector.adapter.context import Http, OutputContext, Response, import_extra
-from connector.adapter.contract import Adapter, EntryAdapter, ListAdapter, RuleAdapter
+from connector.adapter.contract import (
+    Adapter,
+    EntryAdapter,
+    ListAdapter,
+    RuleAdapter,
+    StagedAdapter,
+)
 from connector.adapter.fields import Choice, FieldSpec, Flag, Instant, Number, Text
 from connector.adapter.held import Held
 from connector.adapter.outcomes import ALL_WRITTEN, Full, Later, Outcome, Outcomes, Refused, Written
@@ -83,6 +89,7 @@ __all__ = [
     "Secret",
     "SecretValue",
     "Settings",
+    "StagedAdapter",
     "Subject",
     "Text",
     "UnavailableError",

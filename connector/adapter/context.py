@@ -1,11 +1,13 @@
 """What the core hands to an adapter beside its options."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from connector.errors import ConfigError
+from connector.errors import ConfigError, UnavailableError
 from connector.model import ObservableType
 
 __all__ = ["Http", "OutputContext", "Response", "import_extra"]
@@ -43,7 +45,7 @@ class OutputContext:
     `types` are the types of observable that the output writes; all where the file names none.
     """
 
-    __slots__ = ("_http", "output", "publish_folder", "types")
+    __slots__ = ("_http", "_sleep", "output", "publish_folder", "types")
 
     def __init__(
         self,
@@ -52,11 +54,13 @@ class OutputContext:
         types: frozenset[ObservableType] = frozenset(ObservableType),
         *,
         http: Http | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.output = output
         self.publish_folder = publish_folder
         self.types = types
         self._http = http
+        self._sleep = sleep
 
     @property
     def http(self) -> Http:
@@ -64,6 +68,23 @@ class OutputContext:
         if self._http is None:
             raise RuntimeError("an adapter that uses HTTP needs options derived from HttpSettings")
         return self._http
+
+    def wait(
+        self, done: Callable[[], bool], deadline: timedelta, every: timedelta = timedelta(seconds=1)
+    ) -> None:
+        """Ask again and again until the target is done, as with a commit that takes minutes.
+
+        Raises UnavailableError at the deadline.
+        """
+        pause = every.total_seconds()
+        for _ in range(max(1, round(deadline / every))):
+            if done():
+                return
+            self._sleep(pause)
+        if not done():
+            raise UnavailableError(
+                f"the target was not done after {deadline.total_seconds():g} seconds"
+            )
 
 
 def import_extra(module: str, install: str) -> Any:

@@ -11,7 +11,7 @@ from connector.adapter.outcomes import Outcomes
 from connector.model import Entry, Observable, ObservableType, Rule, RuleLanguage
 from connector.settings import Settings
 
-__all__ = ["Adapter", "EntryAdapter", "ListAdapter", "RuleAdapter"]
+__all__ = ["Adapter", "EntryAdapter", "ListAdapter", "RuleAdapter", "StagedAdapter"]
 
 S = TypeVar("S", bound=Settings)
 
@@ -117,8 +117,25 @@ class EntryAdapter(Adapter[S]):
         asked = frozenset(observables)
         return [held for held in self.read() if held.observable in asked]
 
+
+class StagedAdapter(EntryAdapter[S]):
+    """For targets where changes are staged, and become live together with a commit.
+
+    Nothing in a unit of work counts as written before its commit went well. A unit that failed is
+    abandoned and done again as a whole, a few times: the target may have lost what was staged.
+    """
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Open a unit of work: log in, lock, start a session."""
+
+    @abstractmethod
     def commit(self) -> None:
-        """Make staged changes live, where the target has such a step."""
+        """Make the unit's changes live; `context.wait` waits where that takes minutes."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Drop the unit's changes, after a failure of any step, also of `begin` and `commit`."""
 
 
 class RuleAdapter(Adapter[S]):

@@ -1,6 +1,7 @@
 """How the core uses an adapter, as steps that explain their failures."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -17,6 +18,7 @@ from connector.adapter import (
     Instant,
     ListAdapter,
     Number,
+    StagedAdapter,
     Text,
     Written,
 )
@@ -84,9 +86,9 @@ def write(adapter: AnyAdapter, entries: Iterable[Entry]) -> dict[str, str]:
         return rejected_by("publish", adapter.publish(iter(in_order)), given)
     rejected: dict[str, str] = {}
     writer, remaining = single_changes(adapter), iter(in_order)
-    while batch := list(islice(remaining, writer.batch_size)):
-        rejected |= rejected_by("add", writer.add(batch), given)
-    writer.commit()
+    with unit_of_work(writer):
+        while batch := list(islice(remaining, writer.batch_size)):
+            rejected |= rejected_by("add", writer.add(batch), given)
     return rejected
 
 
@@ -97,13 +99,28 @@ def remove(adapter: AnyAdapter, entries: Sequence[Entry], kept: Sequence[Entry] 
         return
     writer = single_changes(adapter)
     handles = {each: found.handle for each, found in held(adapter).items()}
-    for start in range(0, len(entries), writer.batch_size):
-        batch = entries[start : start + writer.batch_size]
-        ours = [Held(entry.observable, handle=handles.get(key(entry), "")) for entry in batch]
-        given = {entry.observable for entry in batch}
-        if kept_there := rejected_by("remove", writer.remove(ours), given):
-            pytest.fail(f"remove() left entries there: {kept_there}")
-    writer.commit()
+    with unit_of_work(writer):
+        for start in range(0, len(entries), writer.batch_size):
+            batch = entries[start : start + writer.batch_size]
+            ours = [Held(entry.observable, handle=handles.get(key(entry), "")) for entry in batch]
+            given = {entry.observable for entry in batch}
+            if kept_there := rejected_by("remove", writer.remove(ours), given):
+                pytest.fail(f"remove() left entries there: {kept_there}")
+
+
+@contextmanager
+def unit_of_work(adapter: EntryAdapter[Any]) -> Iterator[None]:
+    """Begin and commit as the core does where the target stages changes; abandon on failure."""
+    if not isinstance(adapter, StagedAdapter):
+        yield
+        return
+    try:
+        adapter.begin()
+        yield
+        adapter.commit()
+    except BaseException:
+        adapter.abandon()
+        raise
 
 
 def rejected_by(verb: str, said: Any, given: Container[Any]) -> dict[str, str]:

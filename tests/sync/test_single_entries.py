@@ -19,6 +19,7 @@ from connector.adapter import (
     Outcomes,
     OutputContext,
     Refused,
+    StagedAdapter,
 )
 from connector.decisions.plan import LedgerState, Limits
 from connector.errors import UnavailableError
@@ -32,16 +33,33 @@ from connector.sync.targets.kinds import target_of
 BOTH = ["198.51.100.1", "198.51.100.2"]
 
 
-class StagedFirewall(FirewallAdapter):
-    """Stages in a session, which the device drops when a commit fails."""
+class StagedFirewall(FirewallAdapter, StagedAdapter[FirewallSettings]):
+    """Stages in a session, which the device drops when anything fails."""
 
     failing = 0
+    breaks = 0
+    abandoned = 0
+    staged: list[Entry] | None = None
     commits = 0
     keeps = False
     said: Callable[[Sequence[Entry]], Outcomes] | None = None
 
+    def begin(self) -> None:
+        if self.staged is not None:
+            raise RuntimeError("a session is open")
+        self.staged = []
+
+    def abandon(self) -> None:
+        self.staged = None
+        self.abandoned += 1
+
     def add(self, entries: Sequence[Entry]) -> Outcomes:
-        self.staged = [*getattr(self, "staged", []), *entries]
+        if self.staged is None:
+            raise RuntimeError("no session is open")
+        if self.breaks:
+            self.breaks -= 1
+            raise UnavailableError("the session is gone")
+        self.staged += entries
         if self.said is not None:
             return self.said(entries)
         return ALL_WRITTEN
@@ -52,11 +70,12 @@ class StagedFirewall(FirewallAdapter):
         return super().remove(held)
 
     def commit(self) -> None:
-        staged, self.staged = self.staged, []
+        staged = self.staged or []
         self.commits += 1
         if self.commits <= self.failing:
             raise UnavailableError("the session is gone")
         self.device.add(staged)
+        self.staged = None
 
 
 class Edge:
@@ -162,6 +181,23 @@ def test_what_the_target_does_not_let_go_stays_ours_and_is_removed_later(store: 
     edge.output.adapter.keeps = False
     assert edge.sync(CHANGED).removed == 1
     assert edge.device.values() == BOTH[1:]
+
+
+def test_a_batch_that_breaks_the_session_has_the_whole_unit_done_again(store: Store) -> None:
+    edge = Edge(store, failing=0)
+    edge.output.adapter.breaks = 1
+    assert edge.sync().added == len(BOTH)
+    assert edge.device.values() == BOTH
+    assert (edge.output.adapter.abandoned, edge.output.adapter.commits) == (1, 1)
+
+
+def test_a_bug_within_a_unit_abandons_it_and_shows(store: Store) -> None:
+    edge = Edge(store, failing=0)
+    edge.output.adapter.said = lambda _entries: None
+    with pytest.raises(TypeError):
+        edge.sync()
+    assert edge.output.adapter.abandoned == 1
+    assert edge.device.values() == []
 
 
 def test_nothing_is_written_where_no_commit_goes_well(store: Store) -> None:

@@ -10,7 +10,7 @@
 
 from typing import Any
 
-from connector.adapter import Adapter, EntryAdapter, ListAdapter, RuleAdapter
+from connector.adapter import Adapter, EntryAdapter, ListAdapter, RuleAdapter, StagedAdapter
 from connector.decisions.mapping import Mapper
 from connector.model import ObservableType
 from connector.settings import Settings
@@ -30,7 +30,8 @@ def target_of(
         return PublishedRules(output, adapter)
     if isinstance(adapter, ListAdapter):
         return PublishedList(output, adapter, mapper, types)
+    if isinstance(adapter, StagedAdapter):
+        return StagedEntries(output, adapter, mapper, types)
     if isinstance(adapter, EntryAdapter):
-        stages = type(adapter).commit is not EntryAdapter.commit
-        return (StagedEntries if stages else SingleEntries)(output, adapter, mapper, types)
+        return SingleEntries(output, adapter, mapper, types)
     raise TypeError(f"{type(adapter).__name__} is no ListAdapter, EntryAdapter or RuleAdapter")

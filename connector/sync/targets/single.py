@@ -1,11 +1,13 @@
 """Targets that take single changes, and that others may write to as well."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Final, TypeVar
 
-from connector.adapter import EntryAdapter, Held, Outcome, Outcomes, Written
-from connector.errors import BatchTooLargeError, UnavailableError
-from connector.model import Entry, Observable, Subject
+from connector.adapter import EntryAdapter, Held, Outcome, Outcomes, StagedAdapter, Written
+from connector.decisions.mapping import Mapper
+from connector.errors import BatchTooLargeError, ConnectorError, UnavailableError
+from connector.model import Entry, Observable, ObservableType, Subject
 from connector.settings import Settings
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
@@ -105,33 +107,52 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         if not entries:
             return said
         try:
-            applier.retry(once)
+            self._patiently(once, applier)
         except BatchTooLargeError as error:
             for part in _smaller(entries, error):
                 said |= self._write(verb, write, part, applier)
         return said
 
+    def _patiently(self, write: Callable[[], None], applier: Applier) -> None:
+        applier.retry(write)
+
 
 class StagedEntries(SingleEntries):
     """A table where changes become live together: nothing counts before that."""
 
+    def __init__(
+        self,
+        output: str,
+        adapter: StagedAdapter[Settings],
+        mapper: Mapper | None,
+        types: frozenset[ObservableType],
+    ) -> None:
+        super().__init__(output, adapter, mapper, types)
+        self.stage = adapter
+
     def write(self, proposal: Proposal, applier: Applier) -> Iterator[Batch]:
-        """Add before remove, then make all of it live.
+        """Add before remove in one unit of work, then make all of it live.
 
-        A target may drop what was staged when its commit fails, so all of it is staged again.
+        A target may drop what was staged when anything fails, so the whole unit is done again.
         """
-        staged, lost = list(super().write(proposal, applier)), False
+        staged: list[Batch] = []
 
-        def make_live() -> None:
-            nonlocal staged, lost
-            if lost:
+        def unit() -> None:
+            nonlocal staged
+            try:
+                self.stage.begin()
                 staged = list(super(StagedEntries, self).write(proposal, applier))
-            lost = True  # until the commit went well
-            self.adapter.commit()
+                self.stage.commit()
+            except BaseException:
+                with suppress(ConnectorError):  # the first error says more
+                    self.stage.abandon()
+                raise
 
-        if staged:
-            applier.retry(make_live)
+        applier.retry(unit)
         yield from staged
+
+    def _patiently(self, write: Callable[[], None], _applier: Applier) -> None:
+        write()  # a batch alone, in a session that may be gone, would be lost
 
 
 def _smaller(entries: Sequence[E], error: BatchTooLargeError) -> Iterator[Sequence[E]]:
