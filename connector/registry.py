@@ -18,6 +18,7 @@ from connector.adapter import (
     RuleAdapter,
 )
 from connector.adapter.fields import misfits
+from connector.adapter.mistakes import mistakes
 from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.errors import ConfigError
 from connector.feed import Feed
@@ -108,6 +109,8 @@ class Registry:
         named = getattr(kind, naming, None)
         if not isinstance(named, frozenset) or not named:
             raise ConfigError([_broken("adapter", name, f"has an empty `{naming}`")])
+        if wrong := tuple(mistakes(kind)):
+            raise ConfigError([_broken("adapter", name, "; ".join(wrong))])
         if problems := _mapping_problems(kind):
             reason = "; ".join(f"default_mapping.{problem}" for problem in problems)
             raise ConfigError([_broken("adapter", name, reason)])

@@ -66,6 +66,10 @@ NAMES_WITHOUT_A_SUBJECT = {
 CATCHES_EVERYTHING = {
     ("connector.service.isolation", "isolate_bugs"): "one feed's or output's bug stops no other",
     ("connector.daemon.workers", "_work"): "a thread hands what ends it to the main thread",
+    (
+        "connector.config.loading",
+        "_try",
+    ): "a plugin's bug hides no other problem",
     ("connector.registry", "_load"): "a plugin may fail to import in any way; others go on",
     ("connector.demo.stage", "_run"): "a thread hands what ends it to the screen",
 }

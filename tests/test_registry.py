@@ -161,6 +161,52 @@ class BadMapping(NoOptions):
     default_mapping: ClassVar[Mapping[str, Mapping[str, str]]] = {"coment": {"from": "value"}}
 
 
+class Working(NoOptions):
+    settings_type = TextSettings
+
+
+class TextTypes(Working):
+    supports = frozenset({"url"})
+
+
+class NamesAlone(Working):
+    fields = frozenset({"comment"})
+
+
+class OddField(Working):
+    fields: ClassVar[Mapping[str, object]] = {"comment": "text"}
+
+
+class FirstEdition(Working):
+    def __init__(self, settings, http=None, place=None):
+        pass
+
+
+class NoContext(Working):
+    def __init__(self, settings):
+        pass
+
+
+class WantsMore(Working):
+    def publish(self, entries, why):
+        return {}
+
+
+class NoBatch(EntryAdapter[TextSettings]):
+    settings_type = TextSettings
+    supports = frozenset({ObservableType.URL})
+    batch_size = 0
+
+    def read(self):
+        return []
+
+    def add(self, entries):
+        return {}
+
+    def remove(self, held):
+        return {}
+
+
 class NoLanguages(RuleAdapter[TextSettings]):
     settings_type = TextSettings
 
@@ -185,6 +231,13 @@ class Signatures(NoLanguages):
         (NoOptions, "has no `settings_type` derived from Settings"),
         (NoSupport, "has an empty `supports`"),
         (Unfinished, "lacks add, read, remove"),
+        (TextTypes, "`supports` names text 'url', not ObservableType"),
+        (NamesAlone, "`fields` should map each name to Text, Number, Choice, Flag or Instant"),
+        (OddField, "`fields` gives comment text 'text', not Text, Number"),
+        (FirstEdition, r"takes what the first edition of the contract gave: .*upgrading\.md"),
+        (NoContext, r"__init__\(self, settings\) should take \(self, settings, context\)"),
+        (WantsMore, r"publish\(self, entries, why\) should take \(self, entries\)"),
+        (NoBatch, "`batch_size` is 0, and should be at least 1"),
         (PagesFeed, "is not a ListAdapter, EntryAdapter or RuleAdapter"),
     ],
 )

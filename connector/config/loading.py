@@ -1,6 +1,7 @@
 """Loads the configuration file: everything the service runs on, or every problem at once."""
 
 import os
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -312,13 +313,21 @@ class _Loading:
             return
         try:
             made = make()
-        except ConfigError as error:
-            for problem in error.problems:
-                self._sections.note(*_placed(path, options, problem))
-        else:
             if isinstance(made, Adapter):
                 self.doubts += [_placed(path, options, doubt) for doubt in made.doubts()]
             made.close()
+        except ConfigError as error:
+            for problem in error.problems:
+                self._sections.note(*_placed(path, options, problem))
+        except Exception as error:  # noqa: BLE001 - a plugin's bug must hide no other problem
+            self._sections.note(path, _bug(error))
+
+
+def _bug(error: Exception) -> str:
+    """Return where the code of a plugin failed; its text might have a secret of the options."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}:{last.lineno}"
+    return f"cannot be made, by a bug of its plugin: {type(error).__name__} in {where}"
 
 
 def _placed(path: Place, options: Settings, problem: str) -> tuple[Place, str]:

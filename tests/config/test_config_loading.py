@@ -14,7 +14,7 @@ from config_plugins import (
     registry,
 )
 
-from connector.adapter import ObservableType, SecretValue
+from connector.adapter import ObservableType, OutputContext, SecretValue
 from connector.config import Loaded, load, sitefiles
 from connector.decisions.mapping import Facts
 from connector.errors import ConfigError
@@ -762,7 +762,7 @@ def test_a_private_authority_is_among_the_files_to_watch(folder):
 class _Reluctant(TextAdapter):
     """Says that it cannot work, and of no option."""
 
-    def __init__(self, settings: TextSettings, http: None = None, place: object = None) -> None:
+    def __init__(self, settings: TextSettings, context: OutputContext) -> None:
         raise ConfigError(["needs the package frobnicate: install it"])
 
 
@@ -773,3 +773,28 @@ def test_what_an_adapter_lacks_is_reported_where_it_is_configured(folder):
     assert caught.value.problems == (
         "c.yaml:7: outputs.edge.options: needs the package frobnicate: install it",
     )
+
+
+class Unlucky(TextAdapter):
+    """Fails when it is made."""
+
+    def __init__(self, settings: TextSettings, context: OutputContext) -> None:
+        super().__init__(settings, context)
+        raise KeyError("s3cret")
+
+
+def test_a_bug_in_a_constructor_is_the_line_of_its_output_and_hides_no_other_problem(folder):
+    Path("c.yaml").write_text(
+        "version: 1\nfeeds:\n  isac: {type: pages, url: 'https://taxii.example/'}\n"
+        "lists:\n  perimeter: {}\noutputs:\n"
+        "  edge: {list: perimeter, adapter: unlucky, options: {file: edge.txt}}\n"
+        "  core: {list: perimeter, adapter: text, options: {file: core.txt, colour: red}}\n"
+    )
+    kinds = Registry({"unlucky": Unlucky, "text": TextAdapter}, {"pages": PagesFeed})
+    with pytest.raises(ConfigError) as caught:
+        load(Path("c.yaml"), kinds, {})
+    bug, other = caught.value.problems
+    assert bug.startswith("c.yaml:7: outputs.edge.options: cannot be made, by a bug of its plugin")
+    assert "KeyError in test_config_loading.py:" in bug
+    assert "s3cret" not in bug
+    assert other.startswith("c.yaml:8: outputs.core.options.colour: is not an option")

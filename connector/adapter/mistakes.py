@@ -1,0 +1,73 @@
+"""What is wrong with an adapter's class and can be seen before anything runs, in words."""
+
+from collections.abc import Iterator
+from inspect import signature
+from typing import Any, Final
+
+from connector.adapter.contract import Adapter, EntryAdapter
+from connector.adapter.fields import Choice, Flag, Instant, Number, Text
+from connector.model import ObservableType, RuleLanguage
+
+__all__ = ["mistakes"]
+
+_VERBS: Final = {
+    "__init__": ("settings", "context"),
+    "read": (),
+    "publish": ("entries",),
+    "add": ("entries",),
+    "remove": ("held",),
+    "holds": ("observables",),
+    "begin": (),
+    "commit": (),
+    "abandon": (),
+    "accepts": ("observable",),
+    "takes": ("language",),
+    "close": (),
+}
+_FIRST_EDITION: Final = {"http", "place"}
+
+
+def mistakes(kind: type[Adapter[Any]]) -> Iterator[str]:
+    """Yield what keeps an adapter from working, one sentence for each."""
+    yield from _misnamed("supports", kind.supports, ObservableType)
+    yield from _misnamed("takes_rules", kind.takes_rules, RuleLanguage)
+    if not hasattr(kind.fields, "items"):
+        yield "`fields` should map each name to Text, Number, Choice, Flag or Instant"
+    else:
+        for name, spec in kind.fields.items():
+            if not isinstance(spec, Text | Number | Choice | Flag | Instant):
+                yield f"`fields` gives {name} {_shown(spec)}, not Text, Number, Choice, Flag or so"
+    if issubclass(kind, EntryAdapter) and isinstance(kind.batch_size, int) and kind.batch_size < 1:
+        yield f"`batch_size` is {kind.batch_size}, and should be at least 1"
+    for verb, arguments in _VERBS.items():
+        yield from _uncallable(kind, verb, arguments)
+
+
+def _misnamed(attribute: str, named: Any, wanted: type) -> Iterator[str]:
+    wrong = next((one for one in named if not isinstance(one, wanted)), None)
+    if wrong is not None:
+        yield f"`{attribute}` names {_shown(wrong)}, not {wanted.__name__}"
+
+
+def _uncallable(kind: type[Any], verb: str, arguments: tuple[str, ...]) -> Iterator[str]:
+    """Yield that the core could not call a verb as it does."""
+    written = getattr(kind, verb, None)
+    if written is None:
+        return
+    parameters = signature(written).parameters
+    if verb == "__init__" and parameters.keys() & _FIRST_EDITION:
+        yield (
+            "its __init__ takes what the first edition of the contract gave: take settings and "
+            "context, as docs/upgrading.md says"
+        )
+        return
+    try:
+        signature(written).bind(None, *arguments)
+    except TypeError:
+        said = ", ".join(parameters)
+        wanted = ", ".join(("self", *arguments))
+        yield f"{verb}({said}) should take ({wanted})"
+
+
+def _shown(value: Any) -> str:
+    return f"text {value!r}"[:80] if type(value) is str else type(value).__name__
