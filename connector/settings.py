@@ -30,6 +30,7 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 # A century: nobody waits longer, and a date minus more than that leaves the calendar.
 _LONGEST: Final = 5200 * _SECONDS["w"]
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
+PUBLISHED_FILE: Final = "published file"
 SECRET_KINDS: Final = ("env", "file", "credential")
 
 
@@ -42,7 +43,8 @@ class Settings(BaseModel):
     def places(self) -> frozenset[tuple[object, ...]] | None:
         """The places at the target that an output owns; None if all its options identify them.
 
-        Each begins with a word for its kind, such as `published file`. Two outputs in one place
+        Each begins with a word for its kind; a file below publish_folder is `published file` and
+        its name, and the list server answers only for files that outputs keep. Two in one place
         would each treat the other's entries as foreign or lost, so `connector check` refuses
         them, even with different adapters.
         """

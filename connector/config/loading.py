@@ -27,7 +27,7 @@ from connector.errors import ConfigError
 from connector.feed import Feed
 from connector.model import ObservableType, Purpose
 from connector.registry import Registry
-from connector.settings import HttpSettings, Settings
+from connector.settings import PUBLISHED_FILE, HttpSettings, Settings
 
 P = TypeVar("P", bound=Settings)
 
@@ -68,6 +68,17 @@ class Loaded:
     files: frozenset[Path]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def published_files(self) -> frozenset[str] | None:
+        """The files below publish_folder that outputs keep; None where one does not say so."""
+        places = [options.places for options in self.outputs.values()]
+        known = [owned for owned in places if owned is not None]
+        if len(known) < len(places):
+            return None
+        return frozenset(
+            str(place[1]) for owned in known for place in owned if place[0] == PUBLISHED_FILE
+        )
 
     def make_allowlist(
         self,

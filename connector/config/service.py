@@ -89,6 +89,11 @@ class ServerConfig(Settings):
         description="Concurrent connections from one IPv4 address or one IPv6 /64. Raise it if "
         "many clients come through one proxy or NAT.",
     )  # fmt: skip
+    abandoned: Literal[404, 410] = Field(
+        404,
+        description="Status for a file below publish_folder that no output of this file keeps: "
+        "nobody would ever change its last contents.",
+    )
 
     @model_validator(mode="after")
     def _known_clients(self) -> "ServerConfig":

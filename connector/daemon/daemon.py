@@ -21,7 +21,7 @@ from connector.registry import Registry
 from connector.reports.look import look_of
 from connector.reports.metrics import StatusCollector
 from connector.reports.status import healthy, status
-from connector.server import ConnectionBounds, ListServer, raise_file_limit
+from connector.server import ConnectionBounds, KeptFiles, ListServer, raise_file_limit
 from connector.service.build import build
 from connector.service.isolation import isolate_bugs
 from connector.service.location import address_of
@@ -134,8 +134,9 @@ class Daemon:
         at = config.server
         bounds = ConnectionBounds(at.max_connections, at.max_connections_per_address)
         server = ListServer(
-            at.listen, at.clients, config.publish_folder, self._health, registry, bounds
-        )
+            at.listen, at.clients, config.publish_folder, self._health, registry, bounds,
+            KeptFiles(workers.service.loaded.published_files, at.abandoned),
+        )  # fmt: skip
         server.start()
         return server
 

@@ -27,6 +27,11 @@ def not_found() -> Response:
     return PlainTextResponse("No such list.\n", 404)
 
 
+def abandoned(status: int) -> Response:
+    """Return the response for a file that no output keeps any more."""
+    return PlainTextResponse("No output keeps this list any more.\n", status)
+
+
 def wrong_method() -> Response:
     """Return the response for a method that lists do not support."""
     return PlainTextResponse("Only GET and HEAD are supported.\n", 405, {"Allow": "GET, HEAD"})

@@ -95,6 +95,15 @@ class FileCache:
             return kept
         return await self._loaded(name, path)
 
+    def is_there(self, name: str) -> bool:
+        """Return whether there is such a file."""
+        try:
+            with _absence():
+                os.stat(self._path(name), follow_symlinks=False)
+        except AbsentError:
+            return False
+        return True
+
     async def opened(self, name: str, cached: CachedFile) -> tuple[CachedFile, bytes | IO[bytes]]:
         """Return a cached file with its body, or with the open file to stream it from."""
         for _ in range(_TRIES):

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import IO, Final
 
@@ -24,13 +25,31 @@ _ZIPPED: Final = "-gzip"
 _TURNS: Final = 3
 
 
+@dataclass(frozen=True, slots=True)
+class KeptFiles:
+    """The files that outputs keep, by name; any other in the folder is answered `otherwise`.
+
+    `names` is None where some output does not say what it keeps: then every file is served.
+    """
+
+    names: frozenset[str] | None = None
+    otherwise: int = 404
+
+    def abandons(self, name: str) -> bool:
+        """Return whether no output keeps this file."""
+        return self.names is not None and name not in self.names
+
+
 class Lists:
     """Answers requests for lists from known clients."""
 
-    def __init__(self, cache: FileCache, authenticator: Authenticator, log: FetchLog) -> None:
+    def __init__(
+        self, cache: FileCache, authenticator: Authenticator, log: FetchLog, kept: KeptFiles
+    ) -> None:
         self._cache = cache
         self._authenticator = authenticator
         self._log = log
+        self._kept = kept
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -50,6 +69,8 @@ class Lists:
         """Send the list, or return the response that says why not."""
         name = scope["path"].removeprefix(PREFIX)
         try:
+            if self._kept.abandons(name) and self._cache.is_there(name):
+                return answers.abandoned(self._kept.otherwise)
             cached = await self._cache.current(name)
             if tag := _unchanged(headers, cached):
                 await _not_modified(cached, tag, send)

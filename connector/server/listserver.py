@@ -25,7 +25,7 @@ from connector.server.authentication import Authenticator, Client
 from connector.server.connections import ConnectionBounds, Connections
 from connector.server.fetches import Fetch, FetchLog
 from connector.server.file_cache import FileCache
-from connector.server.lists import Lists
+from connector.server.lists import KeptFiles, Lists
 from connector.server.monitoring import Monitoring, Status
 from connector.server.protocol import ClientConnection
 from connector.server.seldom import SeldomFilter
@@ -48,6 +48,7 @@ class ListServer:
         status: Status,
         registry: CollectorRegistry,
         bounds: ConnectionBounds | None = None,
+        kept: KeptFiles | None = None,
     ) -> None:
         self._host, self._port = _host_and_port(listen)
         if not clients and not _is_loopback(self._host):
@@ -57,6 +58,7 @@ class ListServer:
             raise ConfigError([f"server.listen: {listen} {problem}"])
         self._authenticator = Authenticator(clients)
         self._folder, self._status, self._registry = publish_folder, status, registry
+        self._kept = kept or KeptFiles()
         self._log = FetchLog()
         self._connections = Connections(bounds or ConnectionBounds())
         self._seldom = SeldomFilter()
@@ -128,7 +130,7 @@ class ListServer:
             routes=[
                 Route(
                     "/lists/{name:path}",
-                    Lists(FileCache(self._folder), self._authenticator, self._log),
+                    Lists(FileCache(self._folder), self._authenticator, self._log, self._kept),
                 ),
                 Route("/healthz", monitoring.health),
                 Route("/metrics", monitoring.metrics),

@@ -114,6 +114,13 @@ def test_options_are_validated_by_what_they_are_for(folder):
     assert loaded.outputs["edge"] == TextSettings(file=folder / "edge.txt")
 
 
+def test_the_published_files_are_those_of_the_outputs_if_each_says_its_place(folder):
+    text = SMALLEST.replace("type: pages", "type: taxii").replace("adapter: text", "adapter: edl")
+    Path("c.yaml").write_text(text, encoding="utf-8")
+    assert load(Path("c.yaml"), Registry.installed()).published_files == {"edge.txt"}
+    assert load_text(SMALLEST).published_files is None
+
+
 def test_a_common_key_that_a_feed_type_declares_too_goes_to_both(folder):
     loaded = load_text(with_feed("window: 47h"))
     options = loaded.feeds["isac"]

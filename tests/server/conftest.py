@@ -9,7 +9,7 @@ import pytest
 from list_asker import Asker, KnownClient
 from prometheus_client import CollectorRegistry
 
-from connector.server import ConnectionBounds, ListServer
+from connector.server import ConnectionBounds, KeptFiles, ListServer
 from connector.settings import SecretValue
 
 Serve = Callable[..., Asker]
@@ -26,9 +26,10 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             status: Callable[[], dict[str, object]] = lambda: {"healthy": True},
             registry: CollectorRegistry | None = None,
             bounds: ConnectionBounds | None = None,
+            kept: KeptFiles | None = None,
         ) -> Asker:
             registry = registry or CollectorRegistry()
-            server = ListServer("127.0.0.1:0", clients, folder, status, registry, bounds)
+            server = ListServer("127.0.0.1:0", clients, folder, status, registry, bounds, kept)
             server.start()
             stack.callback(server.stop)
             return Asker(server)

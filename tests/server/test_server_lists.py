@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from connector.server import KeptFiles
+
 MIB = 1 << 20
 
 
@@ -50,6 +52,18 @@ def test_a_list_in_a_sub_folder_is_served(serve, tmp_path):
     (tmp_path / "edge").mkdir()
     put(tmp_path / "edge", "list.txt", b"192.0.2.7\n")
     assert serve()("/lists/edge/list.txt").body == b"192.0.2.7\n"
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_file_that_no_output_keeps_any_more_is_not_served_frozen(serve, tmp_path, status):
+    put(tmp_path, "old.txt", b"192.0.2.7\n")
+    put(tmp_path, "list.txt", b"192.0.2.7\n")
+    etag = serve()("/lists/old.txt").headers["etag"]
+    ask = serve(kept=KeptFiles(frozenset({"list.txt"}), status))
+    assert ask("/lists/old.txt").status == status
+    assert ask("/lists/old.txt", If_None_Match=etag).status == status
+    assert ask("/lists/list.txt").status == 200
+    assert ask("/lists/never.txt").status == 404
 
 
 def test_an_empty_list_is_an_empty_answer(serve, tmp_path):
