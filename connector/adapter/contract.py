@@ -84,6 +84,12 @@ class ListAdapter(Adapter[S]):
         Return what became of the entries that were not written; nothing where all were.
         """
 
+    def activate(self) -> None:
+        """Have the target take up what was published: a reload, a transfer.
+
+        Nothing counts as written before. It is tried again by itself, also after a crash.
+        """
+
 
 class EntryAdapter(Adapter[S]):
     """For targets that take single changes; the core batches, orders and retries."""
@@ -163,4 +169,10 @@ class RuleAdapter(Adapter[S]):
         the first. Return by the rules' `ref` what became of those that were not written: name all
         of them, including those refused before. Indicators of two feeds may have the same id and
         different rules.
+        """
+
+    def activate(self) -> None:
+        """Have the target take up what was published: a reload, a transfer.
+
+        Nothing counts as written before. It is tried again by itself, also after a crash.
         """

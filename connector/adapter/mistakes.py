@@ -20,6 +20,7 @@ _VERBS: Final = {
     "begin": (),
     "commit": (),
     "abandon": (),
+    "activate": (),
     "accepts": ("observable",),
     "takes": ("language",),
     "close": (),

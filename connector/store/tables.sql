@@ -310,6 +310,7 @@ CREATE TABLE outputs (
     verified_at BIGINT,
     unread SMALLINT NOT NULL DEFAULT 0,
     stamp TEXT,
+    inactive SMALLINT NOT NULL DEFAULT 0,
     last_attempt BIGINT,
     last_success BIGINT,
     error TEXT,

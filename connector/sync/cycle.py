@@ -111,6 +111,8 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
         store.ledger.intend(state, plan, now(), whole=whole, judged_anew=again)
         for batch in output.target.write(proposal, applier):
             applied += applier.record(output.name, proposal, batch)
+    elif state.inactive:
+        output.target.activate(state, applier)
     stamp = state.stamp
     if proposal.knows_the_target:
         stamp = proposal.stamp if plan.empty else output.target.adapter.stamp()

@@ -18,13 +18,14 @@ from connector.adapter import (
     OutputContext,
     Refused,
     Settings,
+    UnavailableError,
 )
 from connector.decisions.plan import LedgerState, Limits
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult
 from connector.sync.cycle import apply, propose
 from connector.sync.output import Output
-from connector.sync.proposal import CHANGED, Scope
+from connector.sync.proposal import CHANGED, EVERYTHING, Scope
 from connector.sync.targets.kinds import target_of
 
 FIRST = Observable(ObservableType.IPV4_ADDR, "198.51.100.1")
@@ -44,13 +45,22 @@ class Sheet(ListAdapter[Options]):
     def __init__(self, settings: Options, context: OutputContext) -> None:
         super().__init__(settings, context)
         self.held: list[Entry] = []
+        self.failing = 0
+        self.published = self.activated = 0
 
     def read(self) -> Iterable[Held]:
         return [Held(entry.observable) for entry in self.held]
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
+        self.published += 1
         self.held = [entry for entry in entries if entry.observable not in self.said]
         return self.said
+
+    def activate(self) -> None:
+        if self.failing:
+            self.failing -= 1
+            raise UnavailableError("the reload did not go well")
+        self.activated += 1
 
 
 class Desk:
@@ -111,3 +121,34 @@ def test_a_refused_entry_is_rejected_until_the_target_takes_it(store: Store) -> 
     desk.hand.refresh()
     assert desk.sync() == ApplyResult(added=2), "published again with the rest, and now taken"
     assert set(desk.marks()) == {LedgerState.WRITTEN}
+
+
+def test_a_reload_that_fails_is_tried_again_without_publishing_again(store: Store) -> None:
+    desk = Desk(store)
+    desk.sheet.failing = 2
+    assert desk.sync().added == 2
+    assert (desk.sheet.published, desk.sheet.activated) == (1, 1)
+
+
+def test_nothing_is_written_before_the_target_took_it_up(store: Store) -> None:
+    desk = Desk(store)
+    desk.sheet.failing = 3
+    with pytest.raises(UnavailableError):
+        desk.sync()
+    assert set(desk.marks()) == {LedgerState.INTENDED}
+    assert desk.sync(EVERYTHING).updated == 2, "the file has them, so they are confirmed"
+    assert (set(desk.marks()), desk.sheet.activated) == ({LedgerState.WRITTEN}, 1)
+
+
+def test_a_repaired_list_is_activated_though_nothing_is_left_to_write(store: Store) -> None:
+    desk = Desk(store)
+    desk.sync(EVERYTHING)
+    desk.sheet.held.append(Entry(Observable(ObservableType.IPV4_ADDR, "192.0.2.99")))
+    desk.sheet.failing = 3
+    with pytest.raises(UnavailableError):
+        desk.sync(EVERYTHING)
+    assert len(desk.sheet.held) == 2
+    desk.sync(EVERYTHING)
+    assert (desk.sheet.published, desk.sheet.activated) == (2, 2)
+    desk.sync(EVERYTHING)
+    assert desk.sheet.activated == 2, "once is enough"

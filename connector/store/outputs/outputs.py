@@ -16,7 +16,8 @@ class OutputState:
 
     `setup` is the digest of what the file said when the target was last verified; `verified_at`
     is None where everything has to be looked at again. `stamp` is what the target said of itself
-    at the end of our last cycle, as `Adapter.stamp` has it.
+    at the end of our last cycle, as `Adapter.stamp` has it. `inactive` says that what was published
+    has yet to be taken up.
     """
 
     number: int
@@ -27,6 +28,7 @@ class OutputState:
     paused: str | None
     held_plan: str | None
     stamp: str | None = None
+    inactive: bool = False
 
 
 class OutputStates:
@@ -45,14 +47,22 @@ class OutputStates:
                 sql = "INSERT INTO outputs (number, name, list, setup) VALUES (?, ?, ?, ?)"
                 transaction.run(sql, (number, name, list_number, b""))
             sql = (
-                "SELECT number, list, seq, setup, verified_at, paused, held_plan, stamp "
+                "SELECT number, list, seq, setup, verified_at, paused, held_plan, stamp, "
+                "inactive "
                 "FROM outputs WHERE number = ?"
             )
             row = transaction.rows(sql, (number,))[0]
             verified_at = row[4] if row[1] == list_number else None  # it carries another list now
             return OutputState(
-                row[0], list_number, row[2], bytes(row[3]), verified_at, row[5], row[6], row[7]
-            )
+                row[0], list_number, row[2], bytes(row[3]), verified_at, row[5], row[6], row[7],
+                bool(row[8]),
+            )  # fmt: skip
+
+    def note_activation(self, output: int, *, pending: bool) -> None:
+        """Record that a target has yet to take up what is published, or that it did."""
+        with self._db.write(durable=pending) as transaction:
+            sql = "UPDATE outputs SET inactive = ? WHERE number = ?"
+            transaction.run(sql, (int(pending), output))
 
     def resume(self, names: Collection[str]) -> None:
         """Resume paused outputs: after a reload the cause of the refusal may be fixed."""

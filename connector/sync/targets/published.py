@@ -9,6 +9,7 @@ from connector.decisions.plan import LedgerState, Plan
 from connector.model import Entry, Rule, RuleLanguage, RuleRef, Subject
 from connector.settings import Settings
 from connector.store.lists.wanted import WantedRow
+from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.store.transaction import Transaction
 from connector.sync.apply import Applier, Batch, Line
@@ -16,6 +17,13 @@ from connector.sync.listing import Listing
 from connector.sync.proposal import Proposal
 from connector.sync.rules import RuleReader
 from connector.sync.targets.target import EntryTarget, Seen, Target, held
+
+
+def _activate(
+    adapter: ListAdapter[Settings] | RuleAdapter[Settings], state: OutputState, applier: Applier
+) -> None:
+    applier.retry(adapter.activate)
+    applier.store.outputs.note_activation(state.number, pending=False)
 
 
 class PublishedList(EntryTarget[ListAdapter[Settings]]):
@@ -35,6 +43,10 @@ class PublishedList(EntryTarget[ListAdapter[Settings]]):
             return self.adapter.publish(self.listed(proposal, store, transaction))
 
         return self._publish(proposal, applier, publish)
+
+    def activate(self, state: OutputState, applier: Applier) -> None:
+        """Have the target take up what was published, with patience of its own."""
+        _activate(self.adapter, state, applier)
 
     def listed(self, proposal: Proposal, store: Store, transaction: Transaction) -> Iterator[Entry]:
         """Yield all that the list should hold, sorted, as `ListAdapter.publish` takes it."""
@@ -89,6 +101,10 @@ class PublishedRules(Target[RuleAdapter[Settings]]):
         """
         whole = super().is_decided(listing, store, transaction)
         return whole and store.wanted.rules_are_decided(transaction, listing.number)
+
+    def activate(self, state: OutputState, applier: Applier) -> None:
+        """Have the target take up what was published, with patience of its own."""
+        _activate(self.adapter, state, applier)
 
     def judged_anew(self, plan: Plan) -> frozenset[LedgerState]:
         """Return the marks of rules that the target decides on with each plan.

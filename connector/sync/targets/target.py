@@ -108,6 +108,9 @@ class Target(ABC, Generic[A]):
         """
         return {}
 
+    def activate(self, _state: OutputState, _applier: Applier) -> None:
+        """Have the target take up what was published; raise where it does not, after retries."""
+
     def judged_anew(self, _plan: Plan) -> frozenset[LedgerState]:
         """Return the marks of what the target decides on with each plan, whatever it names."""
         return frozenset()
@@ -205,7 +208,9 @@ class Target(ABC, Generic[A]):
                 said = expect_mapping("publish", publish(transaction))
                 left = _not_taken(said, proposal, store, transaction)
 
+        store.outputs.note_activation(proposal.state.number, pending=True)
         applier.retry(published)
+        self.activate(proposal.state, applier)
         for refs, updates in ((plan.add, False), (plan.update, True)):
             for part in refs_in_parts(refs, _CONFIRMED_AT_ONCE):
                 yield WrittenBatch(self.written(part, proposal, store), said, updates)
