@@ -319,6 +319,33 @@ def test_a_target_that_lost_its_entries_while_nothing_ran_has_them_again_after_t
         until(lambda: site.at("edge") == [ONE, TWO])
 
 
+def status_of(url: str) -> int:
+    try:
+        return requests.get(url, timeout=300).status_code
+    except requests.ConnectionError:  # between two configurations
+        return 0
+
+
+def test_the_old_file_of_an_output_that_moved_is_gone_after_the_reload(site: Site) -> None:
+    edl = {"list": "perimeter", "adapter": "edl", "options": {"file": "old.txt"}}
+    site.configure(outputs={"polled": edl})
+    site.write("one.json", [indicator("a", ONE)])
+
+    def move(config: dict[str, Any]) -> None:
+        config["outputs"]["polled"]["options"]["file"] = "new.txt"
+        config["server"]["abandoned"] = 410
+
+    with daemon(site) as running:
+        assert running.server
+        lists = f"{running.server.url}/lists"
+        until(lambda: status_of(f"{lists}/old.txt") == 200)
+        site.edit(move)
+        running.reload()
+        until(lambda: status_of(f"{lists}/new.txt") == 200)
+        assert status_of(f"{lists}/old.txt") == 410
+    assert site.lines("old.txt") == [ONE]
+
+
 def test_a_bug_in_one_adapter_stops_no_other_output(site: Site) -> None:
     site.configure(**two_firewalls())
     site.write("one.json", [indicator("a", ONE)])
