@@ -216,6 +216,7 @@ def blocked(netns: str) -> bool:
     "harm",
     [
         "flush ruleset",
+        "delete table inet connector",
         "flush set inet connector blocklist_v4",
         f"delete element inet connector blocklist_v4 {{ {TWO} }}",
     ],
