@@ -24,6 +24,7 @@ from connector.adapter import RefusedError
 from connector.daemon.daemon import Daemon
 from connector.daemon.workers import Workers
 from connector.errors import StoreError
+from connector.service.build import build
 from connector.service.service import Service
 from connector.service.state import AlreadyRunningError, open_store
 from connector.store import sqlite
@@ -463,8 +464,15 @@ def test_a_reload_that_meets_a_locked_state_leaves_the_running_configuration_in_
         assert len(logs("service.started")) == 2, "tried again without being asked"
 
 
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        (FirewallAdapter.__init__, "config.refused"),  # the output's line, as check has it
+        (build, "config.postponed"),
+    ],
+)
 def test_a_bug_that_a_reload_meets_leaves_the_running_configuration_in_force(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch, where: Callable[..., object], told: str
 ) -> None:
     site.configure(**two_firewalls())
     site.write("one.json", [indicator("a", ONE)])
@@ -475,9 +483,12 @@ def test_a_bug_that_a_reload_meets_leaves_the_running_configuration_in_force(
         def trips(*_options: object) -> None:
             raise KeyError("a bug")
 
-        monkeypatch.setattr(FirewallAdapter, "__init__", trips)
+        if where is build:
+            monkeypatch.setattr("connector.daemon.daemon.build", trips)
+        else:
+            monkeypatch.setattr(FirewallAdapter, "__init__", trips)
         running.reload()
-        until(lambda: any(line["event"] == "config.postponed" for line in logged))
+        until(lambda: any(line["event"] == told for line in logged))
         assert running.server is served
         site.write("two.json", [indicator("b", TWO)])
         assert running._workers
