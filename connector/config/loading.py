@@ -23,7 +23,7 @@ from connector.config.sitefiles import SiteFiles, own_hosts
 from connector.config.yamlfile import MAX_BYTES, read_yaml
 from connector.decisions.allowlist.allowlist import Allowlist, ExceptionRule, SiteRule, Warninglists
 from connector.decisions.mapping import Mapper, compile_mapping, overlay, read_mapping
-from connector.errors import ConfigError
+from connector.errors import ConfigError, ConnectorError
 from connector.feed import Feed
 from connector.model import ObservableType, Purpose
 from connector.registry import Registry
@@ -330,6 +330,8 @@ class _Loading:
         except ConfigError as error:
             for problem in error.problems:
                 self._sections.note(*_placed(path, options, problem))
+        except ConnectorError:
+            raise  # what may pass by itself, such as a file that cannot be read now, is no bug
         except Exception as error:  # noqa: BLE001 - a plugin's bug must hide no other problem
             self._sections.note(path, _bug(error))
 

@@ -159,7 +159,7 @@ class Outputs(Mapping[str, Output]):
             if plan_id in accepted:
                 plans.complete(number, plan_id)
             if proposal.surprised:
-                self._calls[output.name].note(output, self.now(), false=proposal.plan.empty)
+                self._calls[output.name].note(output, self.now(), false=not any(proposal.drift))
             return proposal, applied
         listed = output.listing.policy.name
         raise UnavailableError(

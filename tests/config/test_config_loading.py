@@ -17,7 +17,7 @@ from config_plugins import (
 from connector.adapter import ObservableType, OutputContext, SecretValue
 from connector.config import Loaded, load, sitefiles
 from connector.decisions.mapping import Facts
-from connector.errors import ConfigError
+from connector.errors import ConfigError, UnavailableError
 from connector.model import Audience, Observable, Purpose, Tlp
 from connector.registry import Registry
 from connector.reports.list_ages import age_words, list_ages
@@ -788,6 +788,20 @@ class Unlucky(TextAdapter):
     def __init__(self, settings: TextSettings, context: OutputContext) -> None:
         super().__init__(settings, context)
         raise KeyError("s3cret")
+
+
+class Waiting(TextAdapter):
+    """Cannot be made for now."""
+
+    def __init__(self, settings: TextSettings, context: OutputContext) -> None:
+        super().__init__(settings, context)
+        raise UnavailableError("the device is restarting")
+
+
+def test_what_may_pass_by_itself_is_told_in_its_own_words_and_is_no_bug_of_the_plugin(folder):
+    Path("c.yaml").write_text(SMALLEST, encoding="utf-8")
+    with pytest.raises(UnavailableError, match="the device is restarting"):
+        load(Path("c.yaml"), Registry({"text": Waiting}, {"pages": PagesFeed}), {})
 
 
 def test_a_bug_in_a_constructor_is_the_line_of_its_output_and_hides_no_other_problem(folder):

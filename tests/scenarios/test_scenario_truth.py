@@ -195,6 +195,19 @@ def test_a_busy_neighbour_has_us_read_less_and_less_often_and_a_true_call_mends_
     assert stamped.at() == [ONE, TWO, THREE]
 
 
+def test_a_busy_neighbour_beside_a_list_that_changes_has_us_read_no_more_often(
+    stamped: Site,
+) -> None:
+    edge = stamped.rack["edge"]
+    before = edge.reads
+    for minute in range(60):
+        edge.stamp = f"of minute {minute}"
+        stamped.write("two.json", [indicator(minute, address(100 + minute))])
+        stamped.change()
+        stamped.clock.advance(minutes=1)
+    assert 3 <= edge.reads - before <= 7
+
+
 def test_the_target_is_read_once_for_a_stamp_that_changed_while_nothing_ran(stamped: Site) -> None:
     edge = stamped.rack["edge"]
     stamped.close()
