@@ -338,6 +338,35 @@ CREATE TABLE ledger (
     PRIMARY KEY (output, observable)
 ) WITHOUT ROWID;
 
+CREATE TABLE holds (
+    id TEXT NOT NULL,
+    output SMALLINT NOT NULL,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    sentences TEXT NOT NULL,
+    by_whom TEXT,
+    why TEXT,
+    until BIGINT,
+    PRIMARY KEY (id, output)
+);
+
+CREATE TABLE held_changes (
+    output SMALLINT NOT NULL,
+    hold TEXT NOT NULL,
+    verb SMALLINT NOT NULL,
+    observable INTEGER NOT NULL,
+    PRIMARY KEY (output, hold, verb, observable)
+) WITHOUT ROWID;
+
+CREATE TABLE counted_changes (
+    output SMALLINT NOT NULL,
+    hour BIGINT NOT NULL,
+    added BIGINT NOT NULL,
+    removed BIGINT NOT NULL,
+    PRIMARY KEY (output, hour)
+);
+
 CREATE TABLE plans (
     id TEXT NOT NULL,
     output SMALLINT NOT NULL,

@@ -1,0 +1,154 @@
+"""Holds in the store: frozen, pruned, accepted or refused, and the window of what limits count."""
+
+from collections.abc import Callable
+
+import pytest
+
+from connector.decisions.holds import Hold, HoldKind, Standing, Window
+from connector.decisions.plan import EntryRefs
+from connector.store.outputs.holds import Holds, HoldState, HoldStateError
+from connector.store.outputs.outputs import OutputState
+from connector.store.store import Store
+
+NOW = 1_767_225_600_000_000
+HOUR = 3_600_000_000
+
+
+def refs(*numbers: int) -> EntryRefs:
+    found = EntryRefs()
+    for number in numbers:
+        found.put(number)
+    return found
+
+
+def hold(*remove: int, add: tuple[int, ...] = ()) -> Hold:
+    words = ("would remove too much",)
+    return Hold("edge", HoldKind.REMOVE, words, refs(*add), refs(*remove))
+
+
+class Bench:
+    """One output and its holds."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        number = store.lists.open("perimeter").number
+        self.output: OutputState = store.outputs.open("edge", number)
+        self.holds = Holds(store.database)
+
+    @property
+    def number(self) -> int:
+        return self.output.number
+
+    def keep(self, *holds: Hold) -> list[str]:
+        return self.holds.keep(self.output, holds, NOW)
+
+    def standing(self, now: int = NOW) -> Standing:
+        with self.store.database.read() as transaction:
+            return self.holds.standing(transaction, self.number, now)
+
+    def state(self, one: Hold) -> HoldState:
+        found = self.holds.find(one.id)
+        assert found is not None
+        return found.state
+
+    def window(self, since: int) -> Window:
+        with self.store.database.read() as transaction:
+            return self.holds.window(transaction, self.number, since)
+
+
+@pytest.fixture
+def bench(store: Store) -> Bench:
+    return Bench(store)
+
+
+def test_a_hold_is_kept_once_with_its_changes(bench: Bench) -> None:
+    one = hold(1, 2, add=(7,))
+    assert bench.keep(one) == [one.id]
+    assert bench.keep(one) == []
+    kept = bench.holds.find(one.id)
+    assert kept is not None
+    assert (kept.output, kept.state, kept.since) == ("edge", HoldState.HELD, NOW)
+    assert (kept.sentences, kept.add, kept.remove) == (("would remove too much",), 1, 2)
+    assert bench.standing() == Standing(held_add={7}, held_remove={1, 2})
+
+
+def test_what_no_longer_applies_leaves_a_hold_and_an_empty_one_is_void(bench: Bench) -> None:
+    one = hold(1, 2, add=(7,))
+    bench.keep(one)
+    assert bench.holds.prune(bench.number, add={7}, remove={2, 9}) == []
+    assert bench.standing() == Standing(held_add={7}, held_remove={2})
+    assert bench.holds.prune(bench.number, add=(), remove=()) == [one.id]
+    assert bench.state(one) is HoldState.VOID
+    assert bench.standing() == Standing()
+
+
+def test_an_accepted_hold_is_done_when_nothing_of_it_is_left(bench: Bench) -> None:
+    one = hold(1, 2)
+    bench.keep(one)
+    bench.holds.accept(bench.number, one.id, "kim", "seen")
+    assert bench.standing() == Standing(accepted_remove={1, 2})
+    assert bench.holds.prune(bench.number, add=(), remove={2}) == []
+    assert bench.holds.prune(bench.number, add=(), remove=()) == [one.id]
+    assert bench.state(one) is HoldState.DONE
+
+
+def test_a_refused_hold_stands_until_its_end(bench: Bench) -> None:
+    one = hold(1)
+    bench.keep(one)
+    bench.holds.refuse(bench.number, one.id, "kim", "the feed is ill", NOW + HOUR)
+    assert bench.standing() == Standing(held_remove={1})
+    assert bench.standing(NOW + HOUR) == Standing()
+    found = bench.holds.find(one.id)
+    assert found is not None
+    assert (found.by, found.why, found.until) == ("kim", "the feed is ill", NOW + HOUR)
+
+
+def test_a_refused_hold_can_still_be_accepted(bench: Bench) -> None:
+    one = hold(1)
+    bench.keep(one)
+    bench.holds.refuse(bench.number, one.id, "kim", "not now", None)
+    bench.holds.accept(bench.number, one.id, "kim", "now")
+    assert bench.state(one) is HoldState.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        lambda bench, one: bench.holds.accept(bench.number, one.id, "kim", ""),
+        lambda bench, one: bench.holds.refuse(bench.number, one.id, "kim", "", None),
+    ],
+)
+def test_a_hold_that_ended_is_neither_accepted_nor_refused(
+    bench: Bench, then: Callable[[Bench, Hold], None]
+) -> None:
+    one = hold(1)
+    bench.keep(one)
+    bench.holds.prune(bench.number, add=(), remove=())
+    with pytest.raises(HoldStateError, match="is void"):
+        then(bench, one)
+
+
+def test_a_hold_that_ended_is_held_again_where_the_same_is_due_again(bench: Bench) -> None:
+    one = hold(1)
+    bench.keep(one)
+    bench.holds.prune(bench.number, add=(), remove=())
+    assert bench.keep(one) == [one.id]
+    assert bench.standing() == Standing(held_remove={1})
+
+
+def test_what_waits_is_listed_the_oldest_first(bench: Bench, store: Store) -> None:
+    first, second = hold(1), hold(2)
+    bench.keep(first)
+    bench.holds.keep(bench.output, [second], NOW + 1)
+    with store.database.read() as transaction:
+        assert [one.id for one in bench.holds.waiting(transaction)] == [first.id, second.id]
+        assert bench.holds.changes(transaction, bench.number, second.id) == ([], [2])
+
+
+def test_the_window_adds_up_and_forgets(bench: Bench) -> None:
+    for hours, counted in ((0, Window(1, 2)), (0, Window(0, 3)), (2, Window(4, 0))):
+        bench.holds.count(bench.number, counted, NOW + hours * HOUR, NOW)
+    assert bench.window(NOW) == Window(5, 5)
+    assert bench.window(NOW + HOUR) == Window(4, 0)
+    bench.holds.count(bench.number, Window(0, 1), NOW + 3 * HOUR, NOW + 2 * HOUR)
+    assert bench.window(0) == Window(4, 1)
