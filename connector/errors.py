@@ -39,14 +39,5 @@ class BatchTooLargeError(ConnectorError):
         self.largest = max(1, largest)
 
 
-class PlanRefusedError(ConnectorError):
-    """A limit: nothing is written until a person accepts the plan or fixes its cause."""
-
-    def __init__(self, plan_id: str, broken: Sequence[str]) -> None:
-        super().__init__(f"plan {plan_id} is held: " + "; ".join(broken))
-        self.plan_id = plan_id
-        self.broken = tuple(broken)
-
-
 class StoreError(ConnectorError):
     """Our own records are unreadable: we stop, as nothing may be removed without them."""

@@ -12,7 +12,6 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from connector.errors import (
     BatchTooLargeError,
     ConfigError,
-    PlanRefusedError,
     UnavailableError,
 )
 from connector.settings import (
@@ -183,9 +182,6 @@ def test_errors_say_what_happened_and_hold_what_is_needed_next() -> None:
     assert problems.problems == ("a: is wrong", "b: is wrong")
     assert UnavailableError("no answer").retry_after_seconds is None
     assert UnavailableError("busy", 5.0).retry_after_seconds == 5.0
-    held = PlanRefusedError("abc", ["one", "two"])
-    assert str(held) == "plan abc is held: one; two"
-    assert (held.plan_id, held.broken) == ("abc", ("one", "two"))
 
 
 @pytest.mark.parametrize(("said", "largest"), [(500, 500), (1, 1), (0, 1), (-3, 1)])

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -10,15 +9,16 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from connector.commands.days import last_day
 from connector.commands.looking import load_config
 from connector.commands.opening import open_service
 from connector.commands.options import CONFIG, AsJson, ConfigPath, ListGroup
 from connector.commands.terminal import FAILED, OK, current_user, err, exit_with, out, print_json
 from connector.config.loading import Loaded
-from connector.decisions.allowlist.site import ExceptionRule, end_of_day
+from connector.decisions.allowlist.site import ExceptionRule
 from connector.decisions.allowlist.values import read_allow_value
 from connector.indicators.observables.refang import refanged
-from connector.instants import system_clock, to_datetime, to_instant
+from connector.instants import system_clock, to_datetime
 from connector.registry import Registry
 from connector.reports.list_ages import age_words, list_ages
 from connector.reports.status import Json, defang, moment
@@ -139,17 +139,11 @@ def _readable(value: str) -> str:
 
 
 def _end(until: str, now: int) -> int | None:
-    if not until:
-        return None
     try:
-        end = end_of_day(date.fromisoformat(until))
-    except ValueError:
-        _refuse(f"--until: should be a day, such as 2027-06-30, is {until}")
-        raise
-    instant = to_instant(end)
-    if instant <= now:
-        _refuse(f"--until: {until} is already over (UTC), so the exception would protect nothing")
-    return instant
+        return last_day(until, now, "the exception would protect nothing")
+    except ValueError as error:
+        _refuse(str(error))
+    return None
 
 
 def _in_file(loaded: Loaded, plain: str) -> bool:

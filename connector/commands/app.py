@@ -18,9 +18,10 @@ from connector.errors import ConfigError, ConnectorError
 COMMANDS: Final[Mapping[str, str]] = {
     "check": "Validate the file and show every problem at once.",
     "run": "Run the daemon, or with --once a single pass.",
-    "plan": "Show what would be written; write nothing.",
-    "apply": "Accept exactly the held plan with this id.",
-    "status": "Show the state of feeds, lists, outputs and plans.",
+    "plan": "Show what would be written and held; write nothing.",
+    "apply": "Accept exactly what is left of the hold with this id.",
+    "refuse": "Leave the entries of a hold as they are.",
+    "status": "Show the state of feeds, lists, outputs and holds.",
     "explain": "Show why a value is blocked, or why not.",
     "schema": "Print the configuration's JSON Schema for editors.",
     "docs": "Print the configuration reference as Markdown.",

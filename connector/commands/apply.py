@@ -1,11 +1,11 @@
-"""`connector apply`: accepts one held plan."""
+"""`connector apply`: accepts what is left of one hold."""
 
 from typing import Annotated
 
 import typer
 
 from connector.commands.opening import open_service
-from connector.commands.options import CONFIG, AsJson, ConfigPath
+from connector.commands.options import CONFIG, AsJson, ConfigPath, HoldId
 from connector.commands.terminal import (
     FAILED,
     OK,
@@ -15,24 +15,32 @@ from connector.commands.terminal import (
     out,
     print_json,
 )
+from connector.service.holds import Answer
 from connector.service.state import AlreadyRunningError
 
 
 def apply(
-    plan_id: Annotated[str, typer.Argument(metavar="PLAN_ID", help="Id of a held plan.")],
+    hold_id: HoldId,
+    why: Annotated[str, typer.Option(help="Reason, for the audit.")] = "",
     config: ConfigPath = CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """Accept exactly the held plan with this id."""
+    """Accept exactly what is left of the hold with this id."""
+    by, why = current_user(), why.strip()
     try:
         with open_service(config, alone=True) as service:
-            done = service.outputs.accept(plan_id, by=current_user())
+            answer = service.outputs.accept(hold_id, by, why)
     except AlreadyRunningError:
         with open_service(config) as service:
-            done = service.outputs.hand_over(plan_id, by=current_user())
+            answer = service.outputs.hand_over(hold_id, by, why)
     if as_json:
-        facts = {"plan": plan_id, "applied": done.applied, "outdated": done.outdated}
-        print_json({**facts, "words": done.words})
+        facts = {"hold": hold_id, "applied": answer.done, "nothing_left": answer.nothing_left}
+        print_json({**facts, "words": answer.words})
     else:
-        out.print(done.words, markup=False)
-    exit_with(OK if done.applied else OUT_OF_DATE if done.outdated else FAILED)
+        out.print(answer.words, markup=False)
+    exit_with(exit_code(answer))
+
+
+def exit_code(answer: Answer) -> int:
+    """Return the exit code for what became of a person's word on a hold."""
+    return OK if answer.done else OUT_OF_DATE if answer.nothing_left else FAILED

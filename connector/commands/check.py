@@ -59,7 +59,7 @@ def _impact(loaded: Loaded) -> list[dict[str, Any]]:
 
 
 def _show_plans(plans: Sequence[dict[str, Any]]) -> None:
-    from connector.reports.formatting import show_plans  # noqa: PLC0415 - the same
+    from connector.reports.plans import show_plans  # noqa: PLC0415 - the same
 
     show_plans(out, plans)
 

@@ -39,7 +39,10 @@ def impact(loaded: Loaded, registry: Registry) -> list[Json]:
             for name in service.lists:
                 service.lists.refresh(name, everything=True)
             return [
-                plan_json(service, propose(output, store, _AS_RECORDED, heeds_stamp=False), output)
+                plan_json(
+                    service,
+                    propose(output, store, _AS_RECORDED, service.now(), heeds_stamp=False),
+                )
                 for output in service.outputs.values()
             ]
         finally:

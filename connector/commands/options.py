@@ -14,6 +14,9 @@ ConfigPath = Annotated[
     ),
 ]  # fmt: skip
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+HoldId = Annotated[
+    str, typer.Argument(metavar="HOLD_ID", help="Id of a hold; `connector status` shows them.")
+]
 CONFIG: Final = Path("config.yaml")
 
 

@@ -1,4 +1,4 @@
-"""`connector status`: the state of feeds, lists, outputs and plans."""
+"""`connector status`: the state of feeds, lists, outputs and holds."""
 
 from connector.commands.looking import look
 from connector.commands.options import CONFIG, AsJson, ConfigPath
@@ -8,7 +8,7 @@ from connector.reports import status as answers
 
 
 def status(config: ConfigPath = CONFIG, as_json: AsJson = False) -> None:
-    """Show the state of feeds, lists, outputs and plans."""
+    """Show the state of feeds, lists, outputs and holds."""
     with look(config) as looked:
         answer = answers.status(looked)
     if as_json:

@@ -271,7 +271,7 @@ class ListConfig(Settings):
 
 
 class LimitsConfig(Settings):
-    """How much one plan may change before a person has to accept it."""
+    """How much may change without a person's word; what exceeds it is held, all else goes on."""
 
     max_entries: int | None = Field(
         None, ge=1, description="Maximum number of entries of this output."
@@ -280,29 +280,34 @@ class LimitsConfig(Settings):
         0.3,
         ge=0,
         le=1,
-        description="Largest share of the entries that one plan may remove. A value set here "
-        "always applies; the default applies from 1,000 entries.",
+        description="Largest share of the entries that one cycle may remove, and that may be lost "
+        "within `window`, what was added taken into account.",
     )
     max_add_ratio: float = Field(
         0.5,
         ge=0,
         le=1,
-        description="Largest share that one plan may add. A value set here always applies; the "
-        "default applies from 1,000 entries.",
+        description="Largest share that one cycle may add to a list that is not empty.",
     )
     max_evict_ratio: float = Field(
         0.2,
         ge=0,
         le=1,
-        description="Largest share of the entries that one plan may displace because others rank "
-        "higher on a full list. A value set here always applies; the default applies above 20 "
-        "entries.",
+        description="Largest share of the entries that one cycle may displace because others rank "
+        "higher on a full list.",
     )
     max_add: int | None = Field(
-        None, ge=0, description="Maximum number of entries that one plan may add."
+        None, ge=0, description="Maximum number of entries that one cycle may add."
     )
     max_remove: int | None = Field(
-        None, ge=0, description="Maximum number that one plan may remove."
+        None, ge=0, description="Maximum number that one cycle may remove."
+    )
+    window: Interval = Field(
+        timedelta(hours=24),
+        description="Time over which losses are added up, so that many small ones count too.",
+    )
+    small: int = Field(
+        20, ge=1, description="Fewer changes than this break no ratio, however short the list."
     )
 
 
@@ -327,7 +332,7 @@ class OutputConfig(Settings):
     )
     limits: LimitsConfig = Field(
         default_factory=LimitsConfig,
-        description="How much a plan may change before a person has to accept it.",
+        description="How much may change before a person has to accept it.",
     )
     mapping: dict[str, FieldSpec | None] = Field(
         default_factory=dict,

@@ -13,7 +13,6 @@ from schedule import Scheduler
 
 from connector.errors import (
     ConfigError,
-    PlanRefusedError,
     RefusedError,
     UnavailableError,
     UndecidedError,
@@ -110,8 +109,6 @@ class Worker:
             self._recover()
         except StoppedError:
             log.info("worker.stopped", worker=self.name)
-        except PlanRefusedError:
-            self._recover()  # reported when the plan was held; the target answered
         except RefusedError as error:
             self._pause(error)
         except (UnavailableError, ConfigError) as error:

@@ -5,21 +5,26 @@ the store, so a plan of a million entries takes only a few megabytes.
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+from connector.decisions.decide import CODES
 from connector.decisions.snapshot import TargetSnapshot
+from connector.instants import NEVER
 from connector.model import Reason
 
-RATIOS_COUNT_FROM: Final = 1000
-SMALL: Final = 20
-# A list may become empty if producers, the clock or the allowlist remove every entry.
-_EMPTYING: Final = frozenset({Reason.REVOKED, Reason.EXPIRED, Reason.ALLOWLISTED})
+AGAIN: Final = -1
+"""In place of a reason: an earlier plan had this change, and it was cut short or undone."""
 # Removals caused by a producer, the clock, the allowlist or the target itself.
-_ASKED_FOR: Final = _EMPTYING | {Reason.OVER_CAPACITY, Reason.UNSUPPORTED_TYPE}
+_ASKED_FOR: Final = frozenset(
+    {
+        AGAIN, CODES[Reason.REVOKED], CODES[Reason.EXPIRED], CODES[Reason.ALLOWLISTED],
+        CODES[Reason.OVER_CAPACITY], CODES[Reason.UNSUPPORTED_TYPE],
+    }
+)  # fmt: skip
 
 
 class LedgerState(IntEnum):
@@ -44,32 +49,75 @@ _OTHERS: Final = frozenset({LedgerState.FOREIGN, LedgerState.CONTRARY})
 
 
 class Wanted(NamedTuple):
-    """An entry that the list wants; `unfit` is the mark that says why the target cannot hold it."""
+    """An entry that the list wants; `unfit` is the mark that says why the target cannot hold it.
+
+    `ends` is when it expires by what is known now; `source` is the feed that alone claims it, or 0.
+    """
 
     observable: int
     digest: int
     unfit: int = 0
+    ends: int = NEVER
+    source: int = 0
 
 
 class LedgerEntry(NamedTuple):
-    """The ledger's record of an entry."""
+    """The ledger's record of an entry, with the end and the feed that it had when written."""
 
     observable: int
     mark: int
     digest: int
+    ends: int = NEVER
+    source: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class EntryRefs:
-    """Entries to write or remove, in the order of their numbers."""
+    """Entries to write or remove, in the order of their numbers, each with what causes it.
+
+    `causes` has a removal's reason as a code, 0 for anything else, or AGAIN; `ends` is when the
+    entry expires, for a removal by what the ledger noted; `sources` has the one feed behind it.
+    """
 
     numbers: "array[int]" = field(default_factory=lambda: array("q"))
     digests: "array[int]" = field(default_factory=lambda: array("q"))
+    causes: "array[int]" = field(default_factory=lambda: array("b"))
+    ends: "array[int]" = field(default_factory=lambda: array("q"))
+    sources: "array[int]" = field(default_factory=lambda: array("h"))
 
-    def put(self, number: int, digest: int = 0) -> None:
+    def put(
+        self, number: int, digest: int = 0, cause: int = 0, ends: int = NEVER, source: int = 0
+    ) -> None:
         """Add one entry."""
         self.numbers.append(number)
         self.digests.append(digest)
+        self.causes.append(cause)
+        self.ends.append(ends)
+        self.sources.append(source)
+
+    def part(self, start: int, end: int) -> "EntryRefs":
+        """Return the entries from one position to before another."""
+        return EntryRefs(
+            self.numbers[start:end], self.digests[start:end], self.causes[start:end],
+            self.ends[start:end], self.sources[start:end],
+        )  # fmt: skip
+
+    def because(self, numbers: Collection[int], cause: int) -> "EntryRefs":
+        """Return all entries, these with another cause."""
+        pairs = zip(self.numbers, self.causes, strict=True)
+        causes = array("b", [cause if number in numbers else had for number, had in pairs])
+        return replace(self, causes=causes)
+
+    def without(self, numbers: Collection[int]) -> "EntryRefs":
+        """Return all entries but these."""
+        if not numbers:
+            return self
+        left = EntryRefs()
+        rows = zip(self.numbers, self.digests, self.causes, self.ends, self.sources, strict=True)
+        for row in rows:
+            if row[0] not in numbers:
+                left.put(*row)
+        return left
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -84,10 +132,8 @@ class Plan:
 
     `before` counts our entries there; `drifted` counts entries on a list of ours that nobody
     wanted there; `renews` asks for a list to be published again though its entries are the same.
-    `readds` and `reremoves` count steps that an earlier plan was already held to its limits for:
-    entries that are ours and not there, removals that were cut short. `evicted` counts the
-    removals of entries that the list wants but others displace by rank. `words` are the target's on
-    those of which it has the opposite.
+    `later` has entries that stay as they are, and whose end the feed has moved back. `words` are
+    the target's on those of which it has the opposite.
     """
 
     output: str
@@ -101,9 +147,7 @@ class Plan:
     before: int
     drifted: int = 0
     renews: bool = False
-    readds: int = 0
-    reremoves: int = 0
-    evicted: int = 0
+    later: tuple[tuple[int, int], ...] = ()
     words: Mapping[int, str] = field(default_factory=dict)
 
     @property
@@ -121,10 +165,13 @@ class Plan:
         """Whether there is nothing to write."""
         return not (self.add or self.update or self.remove or self.drifted or self.renews)
 
-    @property
-    def unasked(self) -> int:
-        """How many removals are unexplained: caused by a changed file, or a damaged state."""
-        return sum(count for reason, count in self.reasons.items() if reason not in _ASKED_FOR)
+    def unasked(self, known: Collection[int]) -> int:
+        """Return how many removals are unexplained: caused by a changed file, or a damaged state.
+
+        Those that are `known` wait already.
+        """
+        pairs = zip(self.remove.numbers, self.remove.causes, strict=True)
+        return sum(cause not in _ASKED_FOR and number not in known for number, cause in pairs)
 
     def without(self, theirs: Mapping[int, str]) -> "Plan":
         """Return the plan without these additions, which others made before us.
@@ -133,32 +180,18 @@ class Plan:
         """
         if not theirs:
             return self
-        add, marks, words = EntryRefs(), list(self.marks), dict(self.words)
-        for number, digest in self.add:
-            if number not in theirs:
-                add.put(number, digest)
-                continue
-            contrary = theirs[number]
-            marks.append((number, LedgerState.CONTRARY if contrary else LedgerState.FOREIGN))
-            if contrary:
-                words[number] = contrary
-        return replace(self, add=add, marks=tuple(sorted(marks)), words=words)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much one plan may change.
-
-    A default ratio applies from 1,000 entries; the one for entries displaced by rank applies from
-    more than 20 of them, however small the list.
-    """
-
-    max_remove_ratio: float = 0.3
-    max_add_ratio: float = 0.5
-    max_add: int | None = None
-    max_remove: int | None = None
-    always: frozenset[str] = frozenset()
-    max_evict_ratio: float = 0.2
+        marks = [
+            *self.marks,
+            *(
+                (number, LedgerState.CONTRARY if contrary else LedgerState.FOREIGN)
+                for number, contrary in theirs.items()
+            ),
+        ]
+        words = {number: contrary for number, contrary in theirs.items() if contrary}
+        return replace(
+            self, add=self.add.without(theirs), marks=tuple(sorted(marks)),
+            words={**self.words, **words},
+        )  # fmt: skip
 
 
 class _Draft:
@@ -168,13 +201,13 @@ class _Draft:
         self.add, self.update, self.remove = EntryRefs(), EntryRefs(), EntryRefs()
         self.marks: list[tuple[int, int]] = []
         self.words: dict[int, str] = {}
+        self.later: list[tuple[int, int]] = []
         self.reasons: dict[Reason, int] = {}
-        self.unchanged = self.readds = self.reremoves = self.evicted = 0
+        self.unchanged = 0
 
     def take_out(self, had: LedgerEntry, reason: Reason) -> None:
-        self.remove.put(had.observable)
-        self.reremoves += had.mark == LedgerState.REMOVING
-        self.evicted += reason is Reason.OVER_CAPACITY and had.mark != LedgerState.REMOVING
+        cause = AGAIN if had.mark == LedgerState.REMOVING else CODES[reason]
+        self.remove.put(had.observable, 0, cause, had.ends, had.source)
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
 
 
@@ -211,8 +244,8 @@ def diff(
         drifted = len(present) - met + present.unknown
     return Plan(
         output, scope, draft.add, draft.update, draft.remove, draft.reasons,
-        tuple(draft.marks), draft.unchanged, before, drifted, renews,
-        draft.readds, draft.reremoves, draft.evicted, draft.words,
+        tuple(draft.marks), draft.unchanged, before, drifted, renews, tuple(draft.later),
+        draft.words,
     )  # fmt: skip
 
 
@@ -250,10 +283,17 @@ def _unwanted(
     assert had is not None  # noqa: S101 - a pair has at least one side
     if had.mark not in OURS:
         draft.marks.append((number, GONE))
-    elif had.mark == LedgerState.WRITTEN and present is not None and number not in present:
-        draft.marks.append((number, GONE))  # someone removed it before us
+    elif present is not None and number not in present and _is_gone(had, present):
+        draft.marks.append((number, GONE))  # someone removed it before us, or we never wrote it
     else:
         draft.take_out(had, why_not.get(number, Reason.DESELECTED))
+
+
+def _is_gone(had: LedgerEntry, present: TargetSnapshot) -> bool:
+    """Return whether what is not there stays away; elsewhere a write under way may still come."""
+    if had.mark == LedgerState.INTENDED:
+        return present.ours_alone
+    return had.mark == LedgerState.WRITTEN
 
 
 def _opposed(draft: _Draft, want: Wanted, had: LedgerEntry | None, words: str) -> None:
@@ -293,75 +333,13 @@ def _fit(
         return  # rejected as it is; retried when it changes, or in a full pass
     held = mark in OURS and (mark == LedgerState.WRITTEN if present is None else there)
     if had is None or not held:
-        draft.add.put(want.observable, want.digest)
-        draft.readds += mark in OURS
+        cause = AGAIN if mark in OURS else 0
+        draft.add.put(want.observable, want.digest, cause, want.ends, want.source)
     elif (mark, had.digest) != (LedgerState.WRITTEN, want.digest) or not (
         present is None or present.agrees(want.observable, want.digest)
     ):
-        draft.update.put(want.observable, want.digest)
+        draft.update.put(want.observable, want.digest, 0, want.ends, want.source)
     else:
         draft.unchanged += 1
-
-
-def violations(plan: Plan, limits: Limits) -> tuple[str, ...]:
-    """Return every limit that the plan breaks, as a sentence; none for a first fill."""
-    broken = []
-    added, removed = len(plan.add) - plan.readds, len(plan.remove) - plan.reremoves
-    before = plan.before
-    if before and (reason := _empties(plan)):
-        broken.append(reason)
-    if not before and plan.drifted:
-        broken.append(
-            f"would replace {plan.drifted:,} entries that are neither wanted nor known to be ours: "
-            "the ledger may be lost, or feeds have not answered yet"
-        )
-    if before and _ratio_counts("max_remove_ratio", limits, before):
-        share = removed / before
-        if share > limits.max_remove_ratio:
-            broken.append(_share("remove", removed, before, limits.max_remove_ratio))
-    if before and _ratio_counts("max_add_ratio", limits, before):
-        share = added / before
-        if share > limits.max_add_ratio:
-            broken.append(_share("add", added, before, limits.max_add_ratio))
-    if before and (sentence := _pushes_out(plan, limits)):
-        broken.append(sentence)
-    if before and limits.max_add is not None and added > limits.max_add:
-        broken.append(f"would add {added:,} entries; max_add allows {limits.max_add:,}")
-    if limits.max_remove is not None and removed > limits.max_remove:
-        broken.append(f"would remove {removed:,} entries; max_remove allows {limits.max_remove:,}")
-    return tuple(broken)
-
-
-def _ratio_counts(name: str, limits: Limits, before: int) -> bool:
-    return name in limits.always or before >= RATIOS_COUNT_FROM
-
-
-def _pushes_out(plan: Plan, limits: Limits) -> str:
-    """Return that too many wanted entries are displaced by rank, or empty if not."""
-    name, allowed = "max_evict_ratio", limits.max_evict_ratio
-    counts = name in limits.always or plan.evicted > SMALL
-    if not counts or plan.evicted / plan.before <= allowed:
-        return ""
-    return (
-        f"would displace {plan.evicted:,} entries by rank, {plan.evicted / plan.before:.0%} of the "
-        f"{plan.before:,} there; {name} allows {allowed:.0%}"
-    )
-
-
-def _share(verb: str, count: int, before: int, allowed: float) -> str:
-    return (
-        f"would {verb} {count:,} entries, {count / before:.0%} of the {before:,} there; "
-        f"max_{verb}_ratio allows {allowed:.0%}"
-    )
-
-
-def _empties(plan: Plan) -> str:
-    left = plan.before - len(plan.remove) + len(plan.add)
-    if left > 0 or len(plan.remove) == plan.reremoves:
-        return ""
-    doubtful = {reason: count for reason, count in plan.reasons.items() if reason not in _EMPTYING}
-    if not doubtful:
-        return ""
-    words = ", ".join(f"{count:,} {reason.value}" for reason, count in sorted(doubtful.items()))
-    every = "the only entry" if plan.before == 1 else f"all {plan.before:,} entries"
-    return f"would remove {every} ({words})"
+        if want.ends > had.ends:
+            draft.later.append((want.observable, want.ends))

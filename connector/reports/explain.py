@@ -19,6 +19,7 @@ from connector.reports.status import Json, gap_json, moment
 from connector.service.decider import Decider
 from connector.store import queries as questions
 from connector.store.feeds.gaps import Gaps
+from connector.store.outputs.holds import HoldState, KeptHold, hold_on
 from connector.store.queries import ClaimFound, OutputRow
 from connector.store.transaction import Transaction
 from connector.sync.listing import Listing
@@ -229,19 +230,20 @@ def _outcome_json(
     (decision,) = listing.decide([(observable, rows)], decider.now())
     rowed = questions.output_rows(transaction).get(output)
     found = questions.entry_of(transaction, rowed.number, number) if rowed else None
+    hold = hold_on(transaction, rowed.number, number) if rowed else None
     since = questions.listed_since(transaction, listing.number, number)
     if decision.carrier is None:
         reason = reason_of(max(decision.codes, default=1))
         detail = decision.detail or _first_detail(observable, claims, listing, decider)
         until = None
     else:
-        reason, detail = _at_target(found, rowed)
-        if found is not None and found.mark == LedgerState.OVER_SHARE:
+        reason, detail = _at_target(found, rowed, hold)
+        if hold is None and found is not None and found.mark == LedgerState.OVER_SHARE:
             detail = _beyond_share(listing.policy.defaults[decision.source])
         since = found.since if found else since
         until = moment(decision.merged.until if decision.merged else None)
     if decision.carrier is None and found is not None and found.mark == LedgerState.WRITTEN:
-        detail = (detail + "; " if detail else "") + _still_there(rowed)
+        detail = (detail + "; " if detail else "") + _still_there(hold)
     return {
         "name": output,
         "list": listing.policy.name,
@@ -259,15 +261,19 @@ def _beyond_share(defaults: FeedDefaults) -> str:
     )
 
 
-def _still_there(output: OutputRow | None) -> str:
-    """Return how long the target keeps an entry that is no longer wanted."""
-    if output is not None and output.held_plan:
-        return f"still on the target: {_waiting(output.held_plan)}"
+def _still_there(hold: KeptHold | None) -> str:
+    """Return how long the target keeps an entry that should go."""
+    if hold is not None:
+        return f"still on the target: {_waiting(hold)}"
     return "still on the target until the next cycle"
 
 
-def _waiting(plan: str) -> str:
-    return f"plan {plan} is held; accept it: connector apply {plan}"
+def _waiting(hold: KeptHold) -> str:
+    told = f"hold {hold.id}: {'; '.join(hold.sentences)}"
+    if hold.state is HoldState.HELD:
+        return f"{told}; accept it: connector apply {hold.id}"
+    until = f" until {moment(hold.until)}" if hold.until else ""
+    return f"{told}; {hold.state.value} by {hold.by}{until}: {hold.why}"
 
 
 def _first_detail(
@@ -279,14 +285,19 @@ def _first_detail(
     return next((detail for detail in words if detail), "")
 
 
-def _at_target(found: questions.EntryFound | None, output: OutputRow | None) -> tuple[Reason, str]:
+def _at_target(
+    found: questions.EntryFound | None, output: OutputRow | None, hold: KeptHold | None
+) -> tuple[Reason, str]:
+    there = found is not None and found.mark in (LedgerState.WRITTEN, LedgerState.FOREIGN)
+    if hold is not None and not there:
+        return Reason.HELD, _waiting(hold)
+    if hold is not None:  # others displace it
+        return Reason.WRITTEN, _still_there(hold)
     if found is not None and found.mark in _MARK_REASONS:
         detail = _FOREIGN if found.mark == LedgerState.FOREIGN else found.why
         if found.mark == LedgerState.CONTRARY:
             detail = f"{_CONTRARY}: {detail}"
         return _MARK_REASONS[LedgerState(found.mark)], detail
-    if output is not None and output.held_plan:
-        return Reason.HELD, _waiting(output.held_plan)
     if found is not None and found.mark == LedgerState.INTENDED and found.why:
         return Reason.PENDING, found.why
     return Reason.PENDING, output.error if output is not None and output.error else ""

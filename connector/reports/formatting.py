@@ -11,7 +11,6 @@ from connector.registry import PluginInfo
 from connector.reports.status import Json, defang
 from connector.store.feeds.alarms import FULL
 
-_SHOWN: Final = 20
 _PURGES_SHOWN: Final = 3
 _COLOURS: Final = {
     "ok": "green", "held": "yellow", "unverified": "yellow", "never": "yellow", "full": "yellow",
@@ -59,6 +58,11 @@ def show_status(console: Console, answer: Json) -> None:
     _tell(console, ((output["name"], _gone_after(output)) for output in answer["outputs"]))
     _tell(console, ((output["name"], _drift(output)) for output in answer["outputs"]))
     _tell(console, ((output["name"], _problem(output)) for output in answer["outputs"]), "yellow")
+    _tell(
+        console,
+        ((o["name"], hold_words(h)) for o in answer["outputs"] for h in o["held"]),
+        "yellow",
+    )
 
 
 def _drift(output: Json) -> str | None:
@@ -91,11 +95,21 @@ def _tell(console: Console, told: Iterable[tuple[str, str | None]], style: str =
 
 
 def _problem(output: Json) -> str:
-    if output["held_plan"]:
-        return f"{output['error'] or ''} (accept: connector apply {output['held_plan']})".strip()
     if output["waits_for"]:
         return f"waiting for the first poll of feed {', '.join(output['waits_for'])}"
     return output["error"] or ""
+
+
+def hold_words(hold: Json) -> str:
+    """Return what waits since when and why, and what a person can do or has done about it."""
+    what = [
+        f"{hold[verb]:,} to {verb}" for verb in ("add", "remove") if hold[verb]
+    ] or ["the whole list"]  # fmt: skip
+    told = f"held since {hold['since']}: {' and '.join(what)}: {'; '.join(hold['broken_limits'])}"
+    if hold["state"] == "held":
+        return f"{told} (accept: connector apply {hold['id']})"
+    until = f" until {hold['until']}" if hold["until"] else ""
+    return f"{told} ({hold['id']} was {hold['state']} by {hold['by']}{until}: {hold['why']})"
 
 
 def _state(state: str) -> Text:
@@ -162,33 +176,6 @@ def _purges(feed: Json) -> str:
 
 def _notes(notes: dict[str, int]) -> str:
     return f"values normalised: {_reasons(notes)}" if notes else ""
-
-
-def show_plans(console: Console, plans: Sequence[Json]) -> None:
-    """Print what each output would write: values defanged, long parts cut."""
-    for plan in plans:
-        print_line(
-            console,
-            f"{plan['output']}: plan {plan['id']} ({plan['scope']}): {len(plan['add']):,} to add, "
-            f"{len(plan['update']):,} to update, {len(plan['remove']):,} to remove, "
-            f"{plan['unchanged']:,} unchanged",
-        )
-        if plan["drifted"]:
-            print_line(
-                console, f"  drifted: {plan['drifted']:,} entries on the target are not ours"
-            )
-        for sign, verb in (("+", "add"), ("~", "update"), ("-", "remove")):
-            _show_values(console, sign, plan[verb])
-        for sentence in plan["broken_limits"]:
-            console.print(f"  held: {sentence}", markup=False, style="yellow")
-
-
-def _show_values(console: Console, sign: str, values: Sequence[Json]) -> None:
-    for value in values[:_SHOWN]:
-        reason = f"  ({value['reason']})" if "reason" in value else ""
-        print_line(console, f"  {sign} {value['type']} {defang(value['value'])}{reason}")
-    if len(values) > _SHOWN:
-        print_line(console, f"  {sign} ... and {len(values) - _SHOWN:,} more (--json has all)")
 
 
 def show_explanation(console: Console, answer: Json) -> None:

@@ -80,6 +80,7 @@ class StatusCollector(Collector):
         for output in facts["outputs"]:
             drifted.add_metric([output["name"]], output["drift"]["total"] if output["drift"] else 0)
         yield drifted
+        yield _held(facts["outputs"])
         yield _removals(facts["outputs"])
         yield _additions(facts["outputs"])
         yield _buckets("output", "entries", facts["outputs"])
@@ -112,6 +113,22 @@ def _caps(feeds: list[dict[str, Any]]) -> Iterator[Metric]:
                 kept.add_metric([feed["name"], name], cap["keeps_off"])
     yield limits
     yield kept
+
+
+def _held(outputs: list[dict[str, Any]]) -> Metric:
+    family = GaugeMetricFamily(
+        "connector_output_held", "Changes that wait for a person, or that one refused.",
+        labels=["output", "state", "change"],
+    )  # fmt: skip
+    for output in outputs:
+        counts = dict.fromkeys((("held", "add"), ("held", "remove")), 0)
+        for hold in output["held"]:
+            for change in ("add", "remove"):
+                key = (hold["state"], change)
+                counts[key] = counts.get(key, 0) + hold[change]
+        for (state, change), count in counts.items():
+            family.add_metric([output["name"], state, change], count)
+    return family
 
 
 def _removals(outputs: list[dict[str, Any]]) -> Metric:

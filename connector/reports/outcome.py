@@ -10,7 +10,7 @@ from connector.service.once import RunResult
 
 
 def outcome_json(outcome: RunResult) -> Json:
-    """Return what one pass did, by feed and output: counts, held plans and failures."""
+    """Return what one pass did, by feed and output: counts, holds and failures."""
     counts = ("objects", "new", "updated", "revoked", "withdrawn", "unreadable")
     return {
         "feeds": {
@@ -19,8 +19,14 @@ def outcome_json(outcome: RunResult) -> Json:
         },
         "outputs": {name: asdict(applied) for name, applied in outcome.applied.items()},
         "held": {
-            name: {"plan": held.plan_id, "broken_limits": list(held.broken)}
-            for name, held in outcome.held.items()
+            name: {
+                "plan": holds[-1].id,
+                "broken_limits": [sentence for hold in holds for sentence in hold.sentences],
+                "holds": [
+                    {"id": hold.id, "add": hold.add, "remove": hold.remove} for hold in holds
+                ],
+            }
+            for name, holds in outcome.held.items()
         },
         "failures": outcome.failures,
     }
@@ -43,13 +49,18 @@ def tell_outcome(console: Console, outcome: RunResult) -> None:
             f"output {name}: {applied.added:,} added, {applied.updated:,} updated, "
             f"{applied.removed:,} removed, {applied.rejected:,} rejected",
         )
-    for name, held in outcome.held.items():
-        print_line(console, f"output {name}: plan {held.plan_id} is held; nothing was written")
-        for sentence in held.broken:
-            print_line(console, f"  {sentence}")
-        print_line(
-            console,
-            f"  review: connector plan {name}; accept: connector apply {held.plan_id}",
-        )
+    for name, holds in outcome.held.items():
+        for hold in holds:
+            print_line(
+                console,
+                f"output {name}: hold {hold.id}: {hold.add:,} to add and {hold.remove:,} to remove "
+                "wait for a person; all else was written",
+            )
+            for sentence in hold.sentences:
+                print_line(console, f"  {sentence}")
+            print_line(
+                console,
+                f"  review: connector plan {name} --held; accept: connector apply {hold.id}",
+            )
     for name, why in outcome.failures.items():
         print_line(console, f"{name}: {why}")

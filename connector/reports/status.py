@@ -15,6 +15,7 @@ from connector.store.feeds.alarms import FULL, Alarm, Alarms
 from connector.store.feeds.gaps import GapRow, Gaps
 from connector.store.feeds.notes import notes_of
 from connector.store.outputs.drifts import DriftRow, drifts
+from connector.store.outputs.holds import HoldState, KeptHold, live_holds
 from connector.store.outputs.timings import BOUNDS, Histogram, times_of
 from connector.store.queries import UNKNOWN, FeedRow, OutputRow, PurgeRow
 from connector.store.tallies import ENFORCE_TALLY, REMOVAL_TALLY
@@ -52,6 +53,7 @@ class _Facts(NamedTuple):
     times: Mapping[str, dict[int, dict[Reason, Histogram]]]
     there: Mapping[str, int]
     drifts: Mapping[int, DriftRow]
+    held: Mapping[str, list[KeptHold]]
     beyond: Mapping[str, int]
     """How many entries of each feed are over its share."""
 
@@ -71,8 +73,10 @@ def _facts(look: Look) -> _Facts:
         beyond: Counter[int] = Counter()
         for row in configured.values():
             beyond.update(questions.beyond_share(transaction, row))
+        holds = live_holds(transaction)
         return _Facts(
             claims=claims,
+            held={name: [one for one in holds if one.output == name] for name in config.outputs},
             feeds=questions.feed_rows(transaction),
             notes={name: notes_of(transaction, number) for name, number in numbers.items()},
             purges={
@@ -140,7 +144,9 @@ def _whole_output_json(look: Look, name: str, facts: _Facts, now: int) -> Json:
     row, times = facts.outputs.get(name), facts.times.get(name, {})
     reasons = facts.output_reasons.get(name)
     return {
-        **_output_json(look.config.outputs[name], name, row, reasons, facts.reasons, now),
+        **_output_json(
+            look.config.outputs[name], name, row, reasons, facts.reasons, facts.held[name], now
+        ),
         "waits_for": _waits_for(look.feeds_of(name), facts.feeds, row),
         "written": facts.there.get(name, 0),
         "drift": _drift_json(facts.drifts.get(row.number) if row else None),
@@ -264,14 +270,16 @@ def _output_json(
     row: OutputRow | None,
     reasons: dict[Reason, int] | None,
     listed: Mapping[str, dict[Reason, int]],
+    holds: list[KeptHold],
     now: int,
 ) -> Json:
+    waiting = [hold.id for hold in holds if hold.state is HoldState.HELD]
     last = row.last_success if row else None
     age = None if last is None else max(0, (now - last) // SECOND)
     state = _state(row is not None and row.error is not None, age, config.every.total_seconds())
     if row is not None and row.paused:
         state = "paused"
-    elif row is not None and row.held_plan:
+    elif waiting and state == "ok":
         state = "held"
     elif row is not None and state == "ok" and row.unread:
         state = "unverified"  # the ledger says what was there before the start
@@ -283,9 +291,26 @@ def _output_json(
         "state": state,
         "last_success": moment(last),
         "age_seconds": age,
-        "held_plan": row.held_plan if row else None,
+        "held_plan": waiting[-1] if waiting else None,
+        "held": [_hold_json(hold) for hold in holds],
         "error": row.error if row else None,
         "reasons": _counts(counts),
+    }
+
+
+def _hold_json(hold: KeptHold) -> Json:
+    """Return a hold in numbers; one that was refused stays until its end or until all agree."""
+    return {
+        "id": hold.id,
+        "since": moment(hold.since),
+        "kind": hold.kind.value,
+        "state": hold.state.value,
+        "add": hold.add,
+        "remove": hold.remove,
+        "broken_limits": list(hold.sentences),
+        "by": hold.by,
+        "why": hold.why,
+        "until": moment(hold.until),
     }
 
 

@@ -1,5 +1,6 @@
 """Builds the service that a valid configuration describes."""
 
+import time
 from functools import partial
 from hashlib import blake2b
 from typing import Any
@@ -7,9 +8,9 @@ from typing import Any
 from connector import collect_seldom
 from connector.config.loading import Loaded
 from connector.config.model import OutputConfig
-from connector.decisions.plan import Limits
+from connector.decisions.holds import Limits
 from connector.ingest.configured_feed import ConfiguredFeed
-from connector.instants import Clock, span, system_clock
+from connector.instants import SECOND, Clock, span, system_clock
 from connector.registry import Registry
 from connector.service.decider import make_decider
 from connector.service.feeds import Feeds
@@ -64,7 +65,10 @@ def build(
     lists = Lists(decider.listings, config.lists, store, now, decider.allowlist)
     return Service(
         loaded, store, now, Feeds(feeds, store, now, lists), lists,
-        Outputs(outputs, tuple(feeds), lists, store, now, applier or Applier(store, now)),
+        Outputs(
+            outputs, tuple(feeds), lists, store, now, applier or Applier(store, now),
+            time.monotonic if now is system_clock else lambda: now() / SECOND,
+        ),
         decider,
     )  # fmt: skip
 
@@ -82,12 +86,11 @@ def _output(
     options = loaded.outputs[name]
     said = config.model_dump_json() + options.model_dump_json()
     limits = config.limits
-    always = limits.model_fields_set & {"max_remove_ratio", "max_add_ratio", "max_evict_ratio"}
     return Output(
         name, listing, target,
         Limits(
-            limits.max_remove_ratio, limits.max_add_ratio, limits.max_add, limits.max_remove,
-            frozenset(always), limits.max_evict_ratio,
+            limits.max_remove_ratio, limits.max_add_ratio, limits.max_evict_ratio, limits.max_add,
+            limits.max_remove, limits.window, limits.small,
         ),
         blake2b(said.encode(), digest_size=16).digest(),
         span(config.verify_every),

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from connector.errors import ConnectorError, PlanRefusedError, StoreError
+from connector.errors import ConnectorError, StoreError
 from connector.ingest.results import Intake
 from connector.service.service import Service
+from connector.store.outputs.holds import HoldState, KeptHold, live_holds
 from connector.sync.apply import ApplyResult
 from connector.sync.proposal import EVERYTHING, Proposal
 
@@ -20,27 +21,33 @@ class RunResult:
     polled: Mapping[str, Intake]
     failures: Mapping[str, str]
     applied: Mapping[str, ApplyResult] = field(default_factory=dict)
-    held: Mapping[str, PlanRefusedError] = field(default_factory=dict)
+    held: Mapping[str, Sequence[KeptHold]] = field(default_factory=dict)
 
 
 def run_once(service: Service, progress: Progress) -> RunResult:
     """Poll every feed, decide every list and sync every output once."""
     service.store.objects.delete_unreferenced()
     taken = take_in(service, progress)
-    applied, held, failures = {}, {}, dict(taken.failures)
+    applied, failures = {}, dict(taken.failures)
     outputs = service.outputs
     outputs.applier.progress = lambda output, done, total: progress(f"output {output}", done, total)
     for name in outputs:
         try:
             applied[name] = outputs.sync(name, EVERYTHING)
-        except PlanRefusedError as error:
-            held[name] = error
         except StoreError:
             raise
         except ConnectorError as error:
             failures[f"output {name}"] = str(error)
     service.feeds.dispose()  # values that were on a target until now
-    return RunResult(taken.polled, failures, applied, held)
+    return RunResult(taken.polled, failures, applied, _held(service))
+
+
+def _held(service: Service) -> dict[str, list[KeptHold]]:
+    """Return what waits for a person, by output in the order of the file, the newest last."""
+    with service.store.database.read() as transaction:
+        holds = [hold for hold in live_holds(transaction) if hold.state is HoldState.HELD]
+    by_output = {name: [hold for hold in holds if hold.output == name] for name in service.outputs}
+    return {name: found for name, found in by_output.items() if found}
 
 
 def take_in(service: Service, progress: Progress) -> RunResult:

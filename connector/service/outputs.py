@@ -1,27 +1,23 @@
-"""The configured outputs: each kept in step with its list; held plans are accepted here."""
+"""The configured outputs: each kept in step with its list; holds are accepted here."""
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from connector.errors import (
-    ConnectorError,
-    PlanRefusedError,
-    RefusedError,
-    UnavailableError,
-    UndecidedError,
-)
+from connector.decisions.holds import HoldKind
+from connector.errors import ConnectorError, RefusedError, UnavailableError, UndecidedError
 from connector.instants import SECOND, Clock
 from connector.log import log
+from connector.service.holds import Answer, HoldKeeper
 from connector.service.isolation import isolate_bugs
 from connector.service.lists import Lists
 from connector.service.readiness import waiting_for
 from connector.store import queries as questions
-from connector.store.outputs.plans import KeptPlan, PlanState, PlanStateError
+from connector.store.outputs.holds import HoldState
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult, ListMovedError
-from connector.sync.cycle import apply, check, propose
+from connector.sync.cycle import apply, propose
 from connector.sync.output import Output
 from connector.sync.proposal import CHANGED, EVERYTHING, Proposal, Scope
 
@@ -29,15 +25,7 @@ _PLANS: Final = 5
 _WAIT_SECONDS: Final = 120.0
 _LOOK_SECONDS: Final = 0.2
 _FIRST_REST: Final = 60 * SECOND
-
-
-@dataclass(frozen=True, slots=True)
-class Acceptance:
-    """The result of accepting a plan, in words for the operator."""
-
-    words: str
-    applied: bool = False
-    outdated: bool = False
+_RAN_AWAY_SECONDS: Final = 600
 
 
 @dataclass(slots=True)
@@ -59,7 +47,10 @@ class FalseCalls:
 
 @dataclass(slots=True, eq=False)
 class Outputs(Mapping[str, Output]):
-    """The outputs by name; `feeds` are the names of all feeds, in the order of the file."""
+    """The outputs by name; `feeds` are the names of all feeds, in the order of the file.
+
+    `monotonic` shows by how much the clock was set.
+    """
 
     outputs: Mapping[str, Output]
     feeds: Collection[str]
@@ -67,6 +58,8 @@ class Outputs(Mapping[str, Output]):
     store: Store
     now: Clock
     applier: Applier
+    monotonic: Callable[[], float] = time.monotonic
+    _cycles: dict[str, tuple[int, float]] = field(default_factory=dict)
     _calls: dict[str, FalseCalls] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Output:
@@ -90,7 +83,12 @@ class Outputs(Mapping[str, Output]):
         chosen = self.outputs[name].listing.policy.select.feeds or self.feeds
         return tuple(feed for feed in self.feeds if feed in chosen)
 
-    def propose(self, name: str, scope: Scope | None = None) -> Proposal:
+    @property
+    def holds(self) -> HoldKeeper:
+        """What keeps the holds of all outputs."""
+        return HoldKeeper(self.store, self.now)
+
+    def propose(self, name: str, scope: Scope | None = None, *, jumped: bool = False) -> Proposal:
         """Return what one output would write, without writing to its target.
 
         Raises UndecidedError while its list is being decided, or was never read.
@@ -103,15 +101,16 @@ class Outputs(Mapping[str, Output]):
             raise UndecidedError(f"waiting for the first poll of feed {', '.join(feeds)}")
         heeds = self.now() >= self._calls.setdefault(name, FalseCalls()).rests_until
         scope = scope or self.scope_of(name)
-        return propose(self.outputs[name], self.store, scope, heeds_stamp=heeds)
+        now = self.now()
+        return propose(self.outputs[name], self.store, scope, now, jumped=jumped, heeds_stamp=heeds)
 
     def sync(self, name: str, scope: Scope | None = None) -> ApplyResult:
-        """Bring one output in step with its list.
+        """Bring one output in step with its list; what breaks a limit waits for a person.
 
-        Raises PlanRefusedError if a limit holds the plan, and the adapter's error if its target
-        does not answer; both are recorded for `status`.
+        Raises the adapter's error if its target does not answer; that is recorded for `status`.
         """
         output, outputs = self.outputs[name], self.store.outputs
+        began = (self.now(), self.monotonic())
         state = outputs.open(name, output.listing.number)
         try:
             with isolate_bugs(output=name):
@@ -122,6 +121,7 @@ class Outputs(Mapping[str, Output]):
             paused = str(error) if isinstance(error, RefusedError) else None
             outputs.note_attempt(state.number, self.now(), str(error), paused)
             raise
+        self._cycles[name] = began
         outputs.note_attempt(state.number, self.now(), None, None)
         self._tell_drift(name, proposal)
         self.store.database.checkpoint_after(applied.added + applied.updated + applied.removed)
@@ -129,6 +129,7 @@ class Outputs(Mapping[str, Output]):
             "output.applied", output=name, plan=proposal.plan.id, scope=proposal.scope.name,
             added=applied.added, updated=applied.updated, removed=applied.removed,
             rejected=applied.rejected, kept=proposal.plan.unchanged,
+            held=len(proposal.aside.withheld) + len(proposal.aside.kept),
         )  # fmt: skip
         return applied
 
@@ -143,21 +144,15 @@ class Outputs(Mapping[str, Output]):
         )  # fmt: skip
 
     def _in_step(self, output: Output, scope: Scope | None) -> tuple[Proposal, ApplyResult]:
-        """Plan, check and apply; again from the plan when the list moved under it."""
-        plans = self.store.plans
+        """Plan, set aside and apply; again from the plan when the list moved under it."""
         for _ in range(_PLANS):
-            proposal = self.propose(output.name, scope)
-            number, plan_id = proposal.state.number, proposal.plan.id
-            accepted = plans.accepted(number)
-            for other in accepted - {plan_id}:
-                plans.outdate(number, other)
-            self._check(proposal, output, accepted)
+            proposal = self.propose(output.name, scope, jumped=self._clock_jumped(output.name))
+            self.holds.keep(proposal)
             try:
                 applied = apply(proposal, output, self.applier)
             except ListMovedError:
                 continue
-            if plan_id in accepted:
-                plans.complete(number, plan_id)
+            self.holds.applied(proposal)
             if proposal.surprised:
                 self._calls[output.name].note(output, self.now(), false=not any(proposal.drift))
             return proposal, applied
@@ -166,81 +161,50 @@ class Outputs(Mapping[str, Output]):
             f"list {listed} changed while it was being published; the next cycle tries again"
         )
 
-    def _check(self, proposal: Proposal, output: Output, accepted: Collection[str]) -> None:
-        """Hold a plan that breaks a limit, and raise PlanRefusedError; one accepted may pass."""
-        try:
-            check(proposal, output, accepted)
-        except PlanRefusedError as error:
-            plan, store = proposal.plan, self.store
-            news = store.plans.hold(proposal.state, plan, error.broken, self.now())
-            store.ledger.mark(proposal.state, plan, self.now())
-            if news:
-                store.audit.record(output.name, "hold", plan.id, "held", [], self.now())
-                log.warning(
-                    "plan.held", output=output.name, plan=plan.id, add=len(plan.add),
-                    update=len(plan.update), remove=len(plan.remove), broken=list(error.broken),
-                )  # fmt: skip
-            raise
+    def _clock_jumped(self, name: str) -> bool:
+        """Return whether the clock was set forward since the output's last cycle here."""
+        if name not in self._cycles:
+            return False
+        then, before = self._cycles[name]
+        passed = self.monotonic() - before
+        return (self.now() - then) / SECOND > passed + _RAN_AWAY_SECONDS
 
-    def accept(self, plan_id: str, by: str) -> Acceptance:
-        """Accept a held plan and apply it, if it would still be the same plan."""
-        held = self._held(plan_id)
-        if isinstance(held, Acceptance):
+    def accept(self, hold_id: str, by: str, why: str = "") -> Answer:
+        """Accept what is left of a hold, and apply it."""
+        held = self.holds.find(hold_id, self)
+        if isinstance(held, Answer):
             return held
-        name, everything = held.output, held.scope == EVERYTHING.name
+        name = held.output
         listed = self.outputs[name].listing.policy.name
         if not self.lists.is_decided(listed):  # the file may have changed since it was held
             self.lists.refresh(listed)
-        proposal = self.propose(name, Scope(everything=everything, verifies=everything))
-        if proposal.plan.id != plan_id:
-            self.store.plans.outdate(held.number, plan_id)
-            return Acceptance(
-                f"Plan {plan_id} for {name} is out of date: things have changed since it was held; "
-                f"run `connector plan {name}` to see what would be written now",
-                outdated=True,
-            )
-        if moved := self._mark_accepted(held, by):
-            return moved
-        applied = self.sync(name, proposal.scope)
-        return Acceptance(_words(name, plan_id, applied), applied=True)
+        scope = EVERYTHING if held.kind is HoldKind.REPLACE else None
+        self.holds.keep(self.propose(name, scope))
+        if over := self.holds.accept(held, by, why):
+            return over
+        applied = self.sync(name, scope)
+        return Answer(_words(name, hold_id, applied), done=True)
 
-    def hand_over(self, plan_id: str, by: str) -> Acceptance:
-        """Accept a held plan and wait until the daemon has applied it or found it outdated."""
-        held = self._held(plan_id)
-        if isinstance(held, Acceptance):
+    def hand_over(self, hold_id: str, by: str, why: str = "") -> Answer:
+        """Accept a hold and wait until the daemon has applied it or found nothing left of it."""
+        held = self.holds.find(hold_id, self)
+        if isinstance(held, Answer):
             return held
-        if moved := self._mark_accepted(held, by):
-            return moved
+        if over := self.holds.accept(held, by, why):
+            return over
         deadline = time.monotonic() + _WAIT_SECONDS
         while time.monotonic() < deadline:
-            kept = self.store.plans.find(plan_id)
-            state = None if kept is None else kept.state
-            if state is PlanState.DONE:
-                return Acceptance(f"Plan {plan_id} applied to {held.output}", applied=True)
-            if state in (PlanState.OUTDATED, PlanState.REPLACED):
-                return Acceptance(f"Plan {plan_id} for {held.output} is out of date", outdated=True)
+            kept = self.store.holds.find(hold_id)
+            if kept is not None and kept.state is HoldState.DONE:
+                return Answer(f"Hold {hold_id} applied to {held.output}", done=True)
             time.sleep(_LOOK_SECONDS)
-        words = f"Plan {plan_id} for {held.output} is accepted; the daemon has not applied it yet"
-        return Acceptance(words)
+        words = f"Hold {hold_id} for {held.output} is accepted; the daemon has not applied it yet"
+        return Answer(words)
 
-    def _held(self, plan_id: str) -> KeptPlan | Acceptance:
-        """Return a held plan, or what to say where there is none of this id."""
-        kept = self.store.plans.find(plan_id)
-        if kept is None or kept.output not in self.outputs:
-            words = f"Plan {plan_id} was never held; `connector status` shows the held plans"
-            return Acceptance(words)
-        if kept.state is not PlanState.HELD:
-            return _no_longer_held(kept, kept.state)
-        return kept
-
-    def _mark_accepted(self, held: KeptPlan, by: str) -> Acceptance | None:
-        """Mark a plan as accepted; return what to say where a running cycle was faster."""
-        try:
-            self.store.plans.accept(held.number, held.id, by)
-        except PlanStateError as error:
-            return _no_longer_held(held, error.state)
-        self.store.audit.record(held.output, "accept", held.id, by, [], self.now())
-        return None
+    def refuse(self, hold_id: str, by: str, why: str, until: int | None) -> Answer:
+        """Leave the entries of a hold as they are."""
+        held = self.holds.find(hold_id, self)
+        return held if isinstance(held, Answer) else self.holds.refuse(held, by, why, until)
 
     def close(self) -> None:
         """Close every adapter."""
@@ -248,13 +212,8 @@ class Outputs(Mapping[str, Output]):
             output.adapter.close()
 
 
-def _no_longer_held(plan: KeptPlan, state: PlanState | None) -> Acceptance:
-    words = f"Plan {plan.id} for {plan.output} is {state}, no longer held"
-    return Acceptance(words, outdated=True)
-
-
-def _words(output: str, plan_id: str, applied: ApplyResult) -> str:
+def _words(output: str, hold_id: str, applied: ApplyResult) -> str:
     return (
-        f"Plan {plan_id} applied to {output}: {applied.added:,} added, "
+        f"Hold {hold_id} applied to {output}: {applied.added:,} added, "
         f"{applied.updated:,} updated, {applied.removed:,} removed, {applied.rejected:,} rejected"
     )

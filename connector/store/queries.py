@@ -11,6 +11,7 @@ from connector.decisions.decide import ClaimRow
 from connector.decisions.plan import LedgerState
 from connector.indicators.identity import UNREADABLE_KEYS
 from connector.model import Reason, Subject
+from connector.store.database import numbers, parts
 from connector.store.feeds.claims import CLAIM_COLUMNS
 from connector.store.interning import subject
 from connector.store.lists.reason_blocks import BLOCK
@@ -18,6 +19,7 @@ from connector.store.lists.suppressions import by_protector
 from connector.store.tallies import LIST_TALLY, OUTPUT_TALLY, reasons_of, tallies
 from connector.store.transaction import Transaction
 
+_PART: Final = 1000
 _BUCKET_OF: Final[Mapping[int, Reason]] = {
     LedgerState.WRITTEN: Reason.WRITTEN,
     LedgerState.FOREIGN: Reason.WRITTEN,  # it is there, added by others, and stays theirs
@@ -64,7 +66,6 @@ class OutputRow:
     last_success: int | None
     error: str | None
     paused: str | None
-    held_plan: str | None
     unread: int
 
 
@@ -113,10 +114,7 @@ def purges_waiting(transaction: Transaction, feed: int) -> list[PurgeRow]:
 
 def output_rows(transaction: Transaction) -> dict[str, OutputRow]:
     """Return every output by name."""
-    sql = (
-        "SELECT name, number, list, seq, last_success, error, paused, held_plan, unread "
-        "FROM outputs"
-    )
+    sql = "SELECT name, number, list, seq, last_success, error, paused, unread FROM outputs"
     return {row[0]: OutputRow(*row[1:]) for row in transaction.rows(sql)}
 
 
@@ -199,14 +197,20 @@ def output_reasons(
     """Return the buckets of an output: its list's, with the wanted ones split by their outcome."""
     reasons = dict(listed)
     wanted = reasons.pop(Reason.WANTED, 0)
-    for mark, count in _marks_of_wanted(transaction, output).items():
+    marked = _marks_of_wanted(transaction, output)
+    held = _held_additions(transaction, output)
+    for mark, count in held.items():
+        marked[mark] = marked.get(mark, 0) - count
+    if waiting := sum(held.values()):
+        reasons[Reason.HELD] = waiting
+        wanted -= waiting
+    for mark, count in marked.items():
         bucket = _BUCKET_OF.get(mark)
         if bucket is not None and count:
             reasons[bucket] = reasons.get(bucket, 0) + count
             wanted -= count
     if wanted > 0:
-        waits = Reason.HELD if output.held_plan else Reason.PENDING
-        reasons[waits] = reasons.get(waits, 0) + wanted
+        reasons[Reason.PENDING] = reasons.get(Reason.PENDING, 0) + wanted
     elif wanted:  # entries whose claims are gone stay at the target until the next refresh
         _take_off(reasons, -wanted)
     return reasons
@@ -231,6 +235,43 @@ def _marks_of_wanted(transaction: Transaction, output: OutputRow) -> dict[int, i
     values = (output.number, output.list, output.seq)
     for mark, count in transaction.rows(sql, values):
         found[mark] = found.get(mark, 0) - count
+    sql = (  # what waits to be removed: the output has passed it
+        "SELECT l.state, count(*) FROM held_changes c "
+        "JOIN ledger l ON l.output = c.output AND l.observable = c.observable "
+        "LEFT JOIN entries e ON e.list = ? AND e.observable = c.observable "
+        "WHERE c.output = ? AND c.verb = 2 AND coalesce(e.wanted, 0) = 0 "
+        "AND coalesce(e.seq, 0) <= ? GROUP BY l.state"
+    )
+    for mark, count in transaction.rows(sql, (output.list, output.number, output.seq)):
+        found[mark] = found.get(mark, 0) - count
+    return found
+
+
+def _held_additions(transaction: Transaction, output: OutputRow) -> dict[int, int]:
+    """Return how many wanted entries wait to be added, by their mark so far (0 for none)."""
+    sql = (
+        "SELECT coalesce(l.state, 0), count(*) FROM held_changes c "
+        "JOIN entries e ON e.list = ? AND e.observable = c.observable AND e.wanted = 1 "
+        "LEFT JOIN ledger l ON l.output = c.output AND l.observable = c.observable "
+        "WHERE c.output = ? AND c.verb = 1 GROUP BY 1"
+    )
+    return dict(map(tuple, transaction.rows(sql, (output.list, output.number))))
+
+
+def feeds_behind(
+    transaction: Transaction, output: OutputRow, observables: Sequence[int], *, written: bool
+) -> dict[int, str]:
+    """Return the one feed behind each of these, as of when it was written or by the list."""
+    table, owner, number = (
+        ("ledger", "output", output.number) if written else ("entries", "list", output.list)
+    )
+    found: dict[int, str] = {}
+    for part in parts(observables, _PART):
+        sql = (
+            f"SELECT t.observable, f.name FROM {table} t JOIN feeds f ON f.number = t.source "  # noqa: S608 - ours
+            f"WHERE t.{owner} = ? AND t.observable IN ({numbers(part)})"
+        )
+        found.update(map(tuple, transaction.rows(sql, (number,))))
     return found
 
 

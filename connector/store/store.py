@@ -18,9 +18,9 @@ from connector.store.lists.lists import ListStore
 from connector.store.lists.wanted import WantedEntries
 from connector.store.outputs.audit import Audit
 from connector.store.outputs.drifts import Drifts
+from connector.store.outputs.holds import Holds
 from connector.store.outputs.ledger import Ledger
 from connector.store.outputs.outputs import OutputStates
-from connector.store.outputs.plans import Plans
 from connector.store.soundness import Soundness
 from connector.store.transaction import Transaction
 
@@ -38,7 +38,7 @@ class Store:
         self.wanted = WantedEntries(self.database)
         self.outputs = OutputStates(self.database)
         self.ledger = Ledger(self.database)
-        self.plans = Plans(self.database)
+        self.holds = Holds(self.database)
         self.audit = Audit(self.database)
         self.drifts = Drifts(self.database)
         self.exceptions = Exceptions(self.database)

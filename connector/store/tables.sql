@@ -314,8 +314,7 @@ CREATE TABLE outputs (
     last_attempt BIGINT,
     last_success BIGINT,
     error TEXT,
-    paused TEXT,
-    held_plan TEXT
+    paused TEXT
 );
 
 CREATE TABLE drifts (
@@ -335,9 +334,14 @@ CREATE TABLE ledger (
     since BIGINT NOT NULL,
     why TEXT,
     handle TEXT,
+    -- When the entry was to expire by what was known as it was written (never moved forward since),
+    -- and the feed that alone claimed it then; 0 where several did.
+    ends BIGINT NOT NULL,
+    source SMALLINT NOT NULL,
     PRIMARY KEY (output, observable)
 ) WITHOUT ROWID;
 
+-- What broke a limit and waits for a person, or was decided by one; and which changes are left of it.
 CREATE TABLE holds (
     id TEXT NOT NULL,
     output SMALLINT NOT NULL,
@@ -359,26 +363,13 @@ CREATE TABLE held_changes (
     PRIMARY KEY (output, hold, verb, observable)
 ) WITHOUT ROWID;
 
+-- How much of what limits count was written, by hour.
 CREATE TABLE counted_changes (
     output SMALLINT NOT NULL,
     hour BIGINT NOT NULL,
     added BIGINT NOT NULL,
     removed BIGINT NOT NULL,
     PRIMARY KEY (output, hour)
-);
-
-CREATE TABLE plans (
-    id TEXT NOT NULL,
-    output SMALLINT NOT NULL,
-    state TEXT NOT NULL,
-    created BIGINT NOT NULL,
-    scope TEXT NOT NULL,
-    adds BIGINT NOT NULL,
-    updates BIGINT NOT NULL,
-    removes BIGINT NOT NULL,
-    broken TEXT NOT NULL,
-    accepted_by TEXT,
-    PRIMARY KEY (id, output)
 );
 
 CREATE TABLE audit (

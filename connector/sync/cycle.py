@@ -1,12 +1,16 @@
 """One cycle of a list (refresh) and of an output (propose, apply)."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Final
 
-from connector.decisions.plan import LedgerEntry, Plan, diff, violations
-from connector.errors import PlanRefusedError
+from connector.decisions.decide import CODES
+from connector.decisions.holds import set_aside
+from connector.decisions.plan import LedgerEntry, Plan, diff
+from connector.instants import span, to_datetime
+from connector.model import Observable, Reason
 from connector.store.lists.entry_rows import RefreshResult
 from connector.store.lists.lists import ListStore
 from connector.store.outputs.ledger import Ledger
@@ -18,7 +22,9 @@ from connector.sync.drift import NO_DRIFT, Drift, drift_of
 from connector.sync.listing import Listing
 from connector.sync.output import Output
 from connector.sync.proposal import EVERYTHING, Proposal, Scope
+from connector.sync.targets.target import merged
 
+_number: Final = attrgetter("observable")
 _FEW: Final = 100  # more unexplained removals are trusted only if the state is sound
 
 
@@ -35,9 +41,18 @@ def refresh(
     return store.refresh(listing.number, decided, everything=everything, now=now, progress=progress)
 
 
-def propose(output: Output, store: Store, scope: Scope, *, heeds_stamp: bool = True) -> Proposal:
+def propose(
+    output: Output,
+    store: Store,
+    scope: Scope,
+    now: int,
+    *,
+    jumped: bool = False,
+    heeds_stamp: bool = True,
+) -> Proposal:
     """Return the plan from what the target holds to what the list wants; write nothing.
 
+    What breaks a limit is set aside; `jumped` says that the clock ran away since the last cycle.
     Where the target has forgotten or others changed it since our last cycle, as its stamp tells,
     the scope becomes everything; without `heeds_stamp` the target is not asked for it.
 
@@ -58,32 +73,72 @@ def propose(output: Output, store: Store, scope: Scope, *, heeds_stamp: bool = T
         if room is not None:
             scope = replace(scope, everything=True)  # the lowest rank that fits may have changed
         after = None if scope.everything else state.seq
+        standing = store.holds.standing(transaction, state.number, now)
+        held = () if scope.everything else store.holds.numbers(transaction, state.number)
+        window = store.holds.window(transaction, state.number, now - span(output.limits.window))
         plan = diff(
             output.name,
             scope.name,
-            target.wanted(listing, store, transaction, after, room),
-            _written(ledger, transaction, state, after),
-            why_not=ledger.dropped(transaction, state, everything=scope.everything),
+            target.wanted(listing, store, transaction, after, room, held),
+            _written(ledger, transaction, state, after, held),
+            why_not={
+                **ledger.dropped(transaction, state, everything=scope.everything),
+                **store.wanted.reasons_among(transaction, state.list, held),
+            },
             present=present,
             before=ledger.owned(transaction, state.number),
             renews=target.ours_alone and state.setup != output.setup and scope.verifies,
         )
         asked_for = present is None or state.setup != output.setup  # options that changed are ours
         drift = NO_DRIFT if asked_for else _drift(plan, ledger, transaction, state)
-        if plan.unasked > _FEW:
-            store.soundness.expect_sound(transaction)
     if present is None:
-        plan = plan.without(target.put_by_others(plan.add.numbers, state, store))
+        asked = plan.add.without(standing.held_add).numbers
+        plan = plan.without(target.put_by_others(asked, state, store))
+    divide = partial(
+        set_aside, limits=output.limits, now=now, window=window, standing=standing,
+        capacity=output.capacity, jumped=jumped,
+    )  # fmt: skip
+    aside = divide(plan)
+    if freed := _allowlisted(aside.kept, listing, store, now):
+        plan = replace(plan, remove=plan.remove.because(freed, CODES[Reason.ALLOWLISTED]))
+        aside = divide(plan)
+    if plan.unasked(standing.held_remove) > _FEW:
+        with store.database.read() as transaction:
+            store.soundness.expect_sound(transaction)
     handles = present.handles if present is not None else {}
-    return Proposal(plan, listing, state, seq, scope, room, stamp, surprised, drift, handles)
+    mended = NO_DRIFT if aside.stops else drift
+    return Proposal(
+        plan, aside, listing, state, seq, scope, room, stamp, surprised, mended, handles
+    )
+
+
+def _allowlisted(kept: Collection[int], listing: Listing, store: Store, now: int) -> set[int]:
+    """Return what must go at once, of what would wait, for a reason of its claims."""
+    if not kept:
+        return set()
+    allowlist, moment, purpose = listing.allowlist(), to_datetime(now), listing.policy.purpose
+    with store.database.read() as transaction:
+        return {
+            number
+            for number, one in store.wanted.observables_of(transaction, sorted(kept))
+            if isinstance(one, Observable) and allowlist.protects(one, moment, purpose) is not None
+        }
 
 
 def _written(
-    ledger: Ledger, transaction: Transaction, state: OutputState, after: int | None
+    ledger: Ledger,
+    transaction: Transaction,
+    state: OutputState,
+    after: int | None,
+    held: Sequence[int],
 ) -> Iterable[LedgerEntry]:
+    """Return the ledger's records of what is in scope, and of what waits in holds."""
     if after is None:
         return ledger.written(transaction, state.number)
-    return ledger.written_of(transaction, state.number, state.list, after)
+    late = ledger.written_of(transaction, state.number, state.list, after)
+    if not held:
+        return late
+    return merged(late, ledger.among(transaction, state.number, held), _number)
 
 
 def _drift(plan: Plan, ledger: Ledger, transaction: Transaction, state: OutputState) -> Drift:
@@ -91,24 +146,23 @@ def _drift(plan: Plan, ledger: Ledger, transaction: Transaction, state: OutputSt
     return drift_of(plan, ledger.confirmed_among(transaction, state.number, rewritten))
 
 
-def check(proposal: Proposal, output: Output, accepted: Collection[str]) -> None:
-    """Raise PlanRefusedError if the plan breaks a limit and nobody has accepted it."""
-    plan = proposal.plan
-    if plan.id not in accepted and (broken := violations(plan, output.limits)):
-        raise PlanRefusedError(plan.id, broken)
-
-
 def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
-    """Write a plan that is within limits or accepted; return the result."""
+    """Write the part of a plan that goes on; return the result."""
     plan, state, store, now = proposal.plan, proposal.state, applier.store, applier.now
     applied, verified = ApplyResult(), proposal.scope.verifies
     store.ledger.mark(state, plan, now())
     store.ledger.keep_handles(state, proposal.handles)
+    if proposal.aside.stops:
+        return applied
     if not plan.empty:
+        since = now() - span(output.limits.window)
+        store.holds.count(state.number, proposal.aside.counted, now(), since)
         again = output.target.judged_anew(plan)
         whole = proposal.scope.everything or bool(again)
         # Before writing: what may have been written stays ours after a crash.
-        store.ledger.intend(state, plan, now(), whole=whole, judged_anew=again)
+        store.ledger.intend(
+            state, plan, now(), whole=whole, judged_anew=again, kept=proposal.aside.kept
+        )
         for batch in output.target.write(proposal, applier):
             applied += applier.record(output.name, proposal, batch)
     elif state.inactive:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from connector.decisions.holds import SetAside
 from connector.decisions.plan import Plan
 from connector.decisions.room import Room
 from connector.store.outputs.outputs import OutputState
@@ -32,12 +33,14 @@ EVERYTHING: Final = Scope(everything=True, verifies=True)
 class Proposal:
     """A plan, and what applying it needs to know of the moment it was made.
 
+    `whole` is all that is due, `aside` which part of it goes on and which waits for a person.
     `seq` is how far the list had come; `room` is who fits where not all do. `stamp` is what the
     target said of itself before it was read; `surprised` says that it was read because of that;
     `drift` is what others did to it.
     """
 
-    plan: Plan
+    whole: Plan
+    aside: SetAside
     listing: Listing
     state: OutputState
     seq: int
@@ -52,3 +55,15 @@ class Proposal:
     def knows_the_target(self) -> bool:
         """Whether the target is as we left it, or was read: what it says of itself can be kept."""
         return self.scope.verifies or self.stamp == self.state.stamp
+
+    @property
+    def plan(self) -> Plan:
+        """The part of the plan that goes on."""
+        return self.aside.going
+
+    @property
+    def replaces(self) -> bool | None:
+        """Whether a list of others would be replaced; None where the target was not read."""
+        if not self.scope.verifies:
+            return None
+        return bool(self.whole.drifted and not self.whole.before)

@@ -35,7 +35,7 @@ outputs:
   edge:
     list: perimeter
     adapter: edl
-    limits: {max_remove_ratio: 0.3}
+    limits: {max_remove_ratio: 0.3, small: 3}
     options: {file: perimeter.txt}
 """
 
@@ -102,8 +102,8 @@ class Site:
         file = self.folder / "published" / "perimeter.txt"
         return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
-    def hold_a_plan(self) -> str:
-        """Let most of what is enforced go from the feed; return the id of the plan that is held."""
+    def hold(self) -> str:
+        """Let most of what is enforced go from the feed; return the id of what is held of it."""
         self.bring(*TEN)
         assert self.run("run", "--once").code == 0
         self.bring(*TEN[:4])
@@ -209,7 +209,7 @@ def test_a_failing_feed_ends_with_1_and_leaves_what_is_enforced(site: Site) -> N
     assert site.published == TEN
 
 
-def test_a_held_plan_ends_with_3_and_leaves_what_is_enforced(site: Site) -> None:
+def test_what_is_held_ends_the_run_with_3_and_stays_enforced(site: Site) -> None:
     site.bring(*TEN)
     site.run("run", "--once")
     site.bring(*TEN[:4])
@@ -251,15 +251,43 @@ def test_plan_shows_what_would_be_written_and_writes_nothing(site: Site) -> None
     assert site.published == []
 
 
-def test_plan_says_why_each_entry_goes_and_which_limit_holds_it(site: Site) -> None:
+def test_plan_says_why_each_entry_waits_and_what_goes_on(site: Site) -> None:
     site.bring(*TEN)
     site.run("run", "--once")
-    site.bring(*TEN[:4])
+    site.bring(*TEN[:4], "198.51.100.77")
     plan = site.run("plan", "--json", "edge").json["plans"][0]
-    assert [gone["value"] for gone in plan["remove"]] == TEN[4:]
-    assert {gone["reason"] for gone in plan["remove"]} == {"withdrawn"}
+    assert plan["add"] == [{"type": "ipv4-addr", "value": "198.51.100.77"}]
+    assert plan["remove"] == []
     assert plan["unchanged"] == 4
-    assert len(plan["broken_limits"]) == 1
+    [hold] = plan["held"]
+    assert [gone["value"] for gone in hold["remove"]] == TEN[4:]
+    assert {(gone["reason"], gone["feed"]) for gone in hold["remove"]} == {
+        ("withdrawn", "bulletins")
+    }
+    assert plan["broken_limits"] == hold["broken_limits"]
+    assert (len(plan["broken_limits"]), hold["since"]) == (1, None)
+
+
+def test_plan_shows_what_is_held_from_the_state_alone(site: Site) -> None:
+    held = site.hold()
+    (site.folder / "bulletins.json").unlink()
+    ran = site.run("plan", "--held")
+    assert ran.code == 0
+    assert f"hold {held} (held since " in ran.out
+    assert "- 6 of feed bulletins withdrawn" in ran.out
+    assert "- ipv4-addr 198[.]51[.]100[.]19" in ran.out
+    assert f"accept: connector apply {held}; refuse: connector refuse {held} --why" in ran.out
+    [plan] = site.run("plan", "edge", "--held", "--json").json["plans"]
+    [hold] = plan["held"]
+    assert (hold["id"], hold["state"], hold["kind"]) == (held, "held", "remove")
+    assert [gone["value"] for gone in hold["remove"]] == TEN[4:]
+
+
+def test_plan_says_that_nothing_is_held(site: Site) -> None:
+    site.bring(*TEN)
+    site.run("run", "--once")
+    assert site.run("plan", "--held").out == "Nothing is held.\n"
+    assert site.run("plan", "--held", "--json").json == {"plans": [], "failures": []}
 
 
 def test_plan_is_the_same_each_time_until_something_changes(site: Site) -> None:
@@ -290,37 +318,85 @@ def test_plan_names_the_outputs_when_asked_for_one_that_is_not_there(site: Site)
 # apply
 
 
-def test_apply_accepts_exactly_the_held_plan(site: Site) -> None:
-    held = site.hold_a_plan()
+def test_apply_accepts_exactly_what_is_held(site: Site) -> None:
+    held = site.hold()
     ran = site.run("apply", held)
     assert ran.code == 0
-    assert f"Plan {held} applied to edge: 0 added, 0 updated, 6 removed" in ran.out
+    assert f"Hold {held} applied to edge: 0 added, 0 updated, 6 removed" in ran.out
     assert site.published == TEN[:4]
     assert site.run("status").code == 0
 
 
-def test_apply_of_a_plan_that_nobody_held_ends_with_1(site: Site) -> None:
+def test_apply_of_what_nobody_held_ends_with_1(site: Site) -> None:
     site.bring(*TEN)
     site.run("run", "--once")
     ran = site.run("apply", "0123456789ab")
     assert ran.code == 1
-    assert "Plan 0123456789ab was never held" in ran.out
+    assert "Hold 0123456789ab is not known" in ran.out
 
 
-def test_apply_of_a_plan_that_things_have_overtaken_ends_with_4(site: Site) -> None:
-    held = site.hold_a_plan()
-    site.bring(*TEN[:3])
-    site.run("plan")  # polls: what the plan was made from is no longer so
+def test_apply_of_what_things_have_overtaken_ends_with_4(site: Site) -> None:
+    held = site.hold()
+    site.bring(*TEN)
+    assert site.run("run", "--once").code == 0
     ran = site.run("apply", held)
     assert ran.code == 4
-    assert "out of date" in ran.out
+    assert "nothing of it is left" in ran.out
     assert site.published == TEN
 
 
+def test_apply_takes_what_is_left_of_it(site: Site) -> None:
+    held = site.hold()
+    site.bring(*TEN[:8])
+    site.run("plan")  # polls: two of the six still go
+    assert site.run("apply", held, "--why", "the feed shrank").code == 0
+    assert site.published == TEN[:8]
+
+
 def test_apply_twice_ends_with_4(site: Site) -> None:
-    held = site.hold_a_plan()
+    held = site.hold()
     assert site.run("apply", held).code == 0
     assert site.run("apply", held).code == 4
+
+
+# refuse
+
+
+def test_refuse_leaves_what_is_enforced_and_the_run_ends_well(site: Site) -> None:
+    held = site.hold()
+    ran = site.run("refuse", held, "--why", "the feed is ill", "--until", "2099-12-31")
+    assert (ran.code, f"Hold {held} for edge is refused" in ran.out) == (0, True)
+    assert site.run("run", "--once").code == 0
+    assert site.published == TEN
+    status = site.run("status")
+    assert status.code == 0
+    assert "refused by" in status.out
+    assert "until 2100-01-01T00:00:00Z: the feed is ill" in status.out
+    assert site.run("apply", held).code == 0
+    assert site.published == TEN[:4]
+    assert site.run("refuse", held, "--why", "too late").code == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--why", "ill", "--until", "tomorrow"], "should be a day, such as 2027-06-30"),
+        (["--why", "ill", "--until", "2001-01-01"], "is already over (UTC)"),
+        (["--why", " "], "give a reason"),
+    ],
+)
+def test_refuse_asks_for_a_reason_and_a_day_to_come(
+    site: Site, words: list[str], told: str
+) -> None:
+    ran = site.run("refuse", site.hold(), *words)
+    assert (ran.code, told in ran.err) == (1, True)
+
+
+def test_refuse_of_what_nobody_held_ends_with_1(site: Site) -> None:
+    site.bring(*TEN)
+    site.run("run", "--once")
+    ran = site.run("refuse", "0123456789ab", "--why", "no", "--json")
+    assert (ran.code, ran.json["refused"], ran.json["nothing_left"]) == (1, False, False)
 
 
 # status
@@ -365,21 +441,21 @@ def test_every_key_of_an_answer_is_on_the_page_about_json(site: Site) -> None:
 
 
 def test_a_pass_and_an_acceptance_report_to_scripts_what_they_did(site: Site) -> None:
-    site.bring("192.0.2.1", "192.0.2.2", "192.0.2.3")
+    site.bring(*TEN)
     first = site.run("run", "--once", "--json")
     assert first.code == 0
-    assert first.json["feeds"]["bulletins"]["new"] == 3
+    assert first.json["feeds"]["bulletins"]["new"] == 10
     assert first.json["outputs"] == {
-        "edge": {"added": 3, "updated": 0, "removed": 0, "rejected": 0, "later": 0}
+        "edge": {"added": 10, "updated": 0, "removed": 0, "rejected": 0, "later": 0}
     }
-    site.bring("192.0.2.1")
+    site.bring(*TEN[:4])
     second = site.run("run", "--once", "--json")
     assert second.code == 3
     held = second.json["held"]["edge"]
     assert "max_remove_ratio" in held["broken_limits"][0]
     done = site.run("apply", held["plan"], "--json")
     assert done.code == 0
-    assert (done.json["plan"], done.json["applied"], done.json["outdated"]) == (
+    assert (done.json["hold"], done.json["applied"], done.json["nothing_left"]) == (
         held["plan"], True, False
     )  # fmt: skip
     assert site.run("apply", held["plan"], "--json").code == 4
@@ -440,8 +516,8 @@ def test_status_has_the_documented_keys_and_its_counts_add_up(site: Site) -> Non
     assert set(listed["reasons"]) | set(output["reasons"]) <= set(Reason)
 
 
-def test_status_names_the_plan_that_waits(site: Site) -> None:
-    held = site.hold_a_plan()
+def test_status_names_what_waits(site: Site) -> None:
+    held = site.hold()
     ran = site.run("status")
     assert ran.code == 1
     assert f"connector apply {held}" in ran.out
@@ -549,13 +625,11 @@ def test_explain_blames_the_allowlist_only_for_the_value_itself(site: Site) -> N
         assert (protected["group"], protected["value"]) == ("public_resolvers", "8.8.8.8")
 
 
-def test_explain_says_that_what_is_no_longer_wanted_stays_while_its_plan_waits(site: Site) -> None:
-    held = site.hold_a_plan()
+def test_explain_says_that_what_is_no_longer_wanted_stays_while_it_is_held(site: Site) -> None:
+    held = site.hold()
     ran = site.run("explain", TEN[-1])
-    assert (
-        f"withdrawn: still on the target: plan {held} is held; accept it: connector apply {held}"
-        in ran.out
-    )
+    assert f"withdrawn: still on the target: hold {held}: would remove 6 entries" in ran.out
+    assert f"; accept it: connector apply {held}" in ran.out
 
 
 def test_an_object_that_cannot_be_read_is_reported_with_its_id_and_reason(site: Site) -> None:

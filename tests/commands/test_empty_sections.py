@@ -29,6 +29,7 @@ COMMANDS: dict[str, list[list[str]] | None] = {
     "run": [["--once"], []],
     "plan": [[], ["edge"]],
     "apply": [["0123456789ab"]],
+    "refuse": [["0123456789ab", "--why", "ill"]],
     "status": [[]],
     "explain": [["192.0.2.7"], [INDICATOR], ["8.8.8.8"]],
     "feeds list": [[]],

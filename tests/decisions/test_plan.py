@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector.decisions.decide import CODES
 from connector.decisions.plan import (
+    AGAIN,
     GONE,
     OURS,
     EntryRefs,
@@ -312,6 +314,29 @@ def test_strangers_on_a_list_of_ours_are_drift_and_elsewhere_theirs() -> None:
         assert plan.drifted == drifted
         assert plan.empty is (not alone)
         assert len(present) == 3
+
+
+@pytest.mark.parametrize(("ends", "later"), [(20, ((A, 20),)), (10, ()), (5, ())])
+def test_an_end_that_a_feed_moves_back_is_noted_and_one_it_moves_forward_is_not(
+    ends: int, later: tuple[tuple[int, int], ...]
+) -> None:
+    had = LedgerEntry(A, LedgerState.WRITTEN, 7, ends=10)
+    plan = diff("out", "changed", [Wanted(A, 7, ends=ends)], [had], why_not={})
+    assert (plan.later, plan.unchanged, plan.empty) == (later, 1, True)
+
+
+def test_each_change_bears_its_cause() -> None:
+    removing = LedgerEntry(2, LedgerState.REMOVING, 0)
+    plan = diff(
+        "out", "changed", [Wanted(3, 7, ends=9, source=4), Wanted(4, 7)],
+        [LedgerEntry(1, LedgerState.WRITTEN, 0, ends=5, source=6), removing,
+         LedgerEntry(4, LedgerState.INTENDED, 0)],
+        why_not={1: Reason.EXPIRED, 2: Reason.EXPIRED},
+    )  # fmt: skip
+    assert list(plan.remove.causes) == [CODES[Reason.EXPIRED], AGAIN]
+    assert (plan.remove.ends[0], plan.remove.sources[0]) == (5, 6)
+    assert list(plan.add.causes) == [0, AGAIN]
+    assert (plan.add.ends[0], plan.add.sources[0]) == (9, 4)
 
 
 def test_a_plan_that_renews_has_something_to_write() -> None:

@@ -35,7 +35,7 @@ def test_its_rooms_are_those_of_the_tree() -> None:
     assert shown | {APART} == packages | modules
 
 
-@pytest.mark.parametrize("way", ["The way of one indicator", "The way of one held plan"])
+@pytest.mark.parametrize("way", ["The way of one indicator", "The way of one hold"])
 def test_a_way_has_few_hops_and_each_is_a_file(way: str) -> None:
     hops = re.findall(r"^\d\. \[.+?\]\((.+?)\)", section(way), re.M)
     assert 0 < len(hops) <= MOST_HOPS

@@ -31,7 +31,7 @@ outputs:
   edge:
     list: perimeter
     adapter: edl
-    limits: {max_remove_ratio: 0.3}
+    limits: {max_remove_ratio: 0.3, small: 1}
     options: {file: perimeter.txt}
 """
 TEN = [f"203.0.113.{n}" for n in range(10)]
@@ -77,8 +77,8 @@ class Site:
         self.config.write_text(CONFIG, encoding="utf-8")
         self._capture = capture
 
-    def hold_a_plan(self) -> str:
-        """Let most of what is enforced leave the feed; return the id of the plan."""
+    def hold(self) -> str:
+        """Let most of what is enforced leave the feed; return the id of what is held of it."""
         self.bring(*TEN)
         assert self.run("run", "--once")[0] == 0
         self.bring(*TEN[:4])
@@ -152,7 +152,7 @@ def own_name(call: list[str]) -> str:
 def test_the_commands_that_it_shows_run_and_end_as_documented(page: Path, site: Site) -> None:
     codes = exit_codes()
     calls = [call for call in console_calls(page) if call not in RUN_ELSEWHERE]
-    filled = FILLED | ({"PLAN_ID": site.hold_a_plan()} if calls else {})
+    filled = FILLED | ({"HOLD_ID": site.hold()} if calls else {})
     for call in calls:
         words = [filled.get(word, word) for word in call]
         if "-c" in words:  # the file of the reader's site
@@ -164,7 +164,16 @@ def test_the_commands_that_it_shows_run_and_end_as_documented(page: Path, site: 
 
 def test_the_pages_show_commands_to_run() -> None:
     shown = {own_name(call) for page in PAGES for call in console_calls(page)}
-    assert {"check", "plan", "apply", "status", "explain", "allow add", "feeds purge"} <= shown
+    assert {
+        "check",
+        "plan",
+        "apply",
+        "refuse",
+        "status",
+        "explain",
+        "allow add",
+        "feeds purge",
+    } <= shown
 
 
 def helps(command: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:

@@ -215,9 +215,12 @@ def _of_target(
             yield f"{observable.value} is left as {LedgerState(mark).name} after a whole cycle"
     absent = {observable for observable, mark in marks.items() if mark in _ABSENT}
     wanted = _wanted(service, transaction, output.listing.number)
-    for missing in sorted(wanted - there - absent, key=str):
+    withheld, kept = _held(transaction, output.name)
+    for missing in sorted(wanted - there - absent - withheld, key=str):
         yield f"{missing.value} is wanted, and not at the target"
-    for left in sorted(there - by_hand - wanted, key=str):
+    for early in sorted(withheld & there - by_hand, key=str):
+        yield f"{early.value} waits for a person, and is at the target"
+    for left in sorted(there - by_hand - wanted - kept, key=str):
         yield f"{left.value} is at the target, and not wanted"
 
 
@@ -230,6 +233,18 @@ def _ledger(service: Service, transaction: Transaction, output: str) -> dict[Sub
     return {subject(code, value): mark for code, value, mark in rows}
 
 
+def _held(transaction: Transaction, output: str) -> tuple[set[Subject], set[Subject]]:
+    """Return what waits at an output to be added, and to be removed."""
+    sql = (
+        "SELECT c.verb, b.type, b.value FROM held_changes c JOIN outputs o ON o.number = c.output "
+        "JOIN observables b ON b.number = c.observable WHERE o.name = ?"
+    )
+    found: dict[int, set[Subject]] = {1: set(), 2: set()}
+    for verb, code, value in transaction.rows(sql, (output,)):
+        found[verb].add(subject(code, value))
+    return found[1], found[2]
+
+
 def _wanted(service: Service, transaction: Transaction, number: int) -> set[Subject]:
     rows = service.store.wanted.values_sorted(transaction, number)
     return {observable for _number, observable, _rank in rows}
@@ -238,11 +253,13 @@ def _wanted(service: Service, transaction: Transaction, number: int) -> set[Subj
 def recount(transaction: Transaction, output: questions.OutputRow) -> dict[Reason | None, int]:
     """Count an output's wanted entries one by one; None stands for no word in the ledger."""
     sql = (
-        "SELECT l.state, count(*) FROM entries e LEFT JOIN ledger l ON l.output = ? "
-        "AND l.observable = e.observable WHERE e.list = ? AND e.wanted = 1 GROUP BY l.state"
+        "SELECT l.state, c.verb, count(*) FROM entries e LEFT JOIN ledger l ON l.output = ? "
+        "AND l.observable = e.observable LEFT JOIN held_changes c ON c.output = ? "
+        "AND c.observable = e.observable AND c.verb = 1 "
+        "WHERE e.list = ? AND e.wanted = 1 GROUP BY l.state, c.verb"
     )
     counts: dict[Reason | None, int] = {}
-    for mark, count in transaction.rows(sql, (output.number, output.list)):
-        bucket = questions._BUCKET_OF.get(mark)
+    for mark, waits, count in transaction.rows(sql, (output.number, output.number, output.list)):
+        bucket = Reason.HELD if waits else questions._BUCKET_OF.get(mark)
         counts[bucket] = counts.get(bucket, 0) + count
     return counts

@@ -54,13 +54,14 @@ def outcome(site: Site, value: str) -> tuple[str, str]:
 def test_a_feed_of_high_confidence_pushes_nothing_out_unseen(full: Site) -> None:
     write_theirs(full, HOSTILE)
     held = full.once().held["edge"]
-    assert held.broken == (
+    assert [sentence for hold in held for sentence in hold.sentences] == [
         "would displace 50 entries by rank, 100% of the 50 there; max_evict_ratio allows 20%",
-    )
+    ]
     assert full.at() == OURS
     assert full.output()["state"] == "held"
     full.consistent(settled=False)
-    assert full.service.outputs.accept(held.plan_id, "ops").applied
+    for hold in held:
+        assert full.service.outputs.accept(hold.id, "ops").done
     assert len(set(full.at()) - set(OURS)) == 50
     full.consistent()
 
@@ -72,11 +73,13 @@ def test_few_that_are_pushed_out_are_the_daily_course(full: Site) -> None:
     full.consistent()
 
 
-def test_a_ratio_that_the_file_gives_counts_for_few_too(full: Site) -> None:
-    full.edit(lambda config: config["outputs"]["edge"]["limits"].update(max_evict_ratio=0.1))
+def test_a_ratio_counts_for_few_too_where_the_file_says_so(full: Site) -> None:
+    strict = {"max_evict_ratio": 0.1, "small": 6}
+    full.edit(lambda config: config["outputs"]["edge"]["limits"].update(strict))
     full.open()
     write_theirs(full, HOSTILE[:6])
-    assert "would displace 6 entries by rank" in str(full.once().held["edge"])
+    [hold] = full.once().held["edge"]
+    assert "would displace 6 entries by rank" in hold.sentences[0]
     assert full.at() == OURS
 
 

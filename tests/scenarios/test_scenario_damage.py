@@ -78,6 +78,7 @@ def test_a_large_removal_that_nobody_asked_for_is_believed_only_of_a_sound_state
 
 
 def test_what_a_producer_revokes_leaves_without_a_look_at_the_whole_state(full: Site) -> None:
+    full.edit(lambda config: config["outputs"]["edge"].update(limits={"max_remove_ratio": 1}))
     full.write("many.json", [revoked(indicator(n, address(n))) for n in range(1, SIZE + 1)])
     service = full.open()
 

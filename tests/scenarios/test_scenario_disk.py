@@ -45,6 +45,7 @@ def full_disk(site: Site, spare_pages: int = 0) -> Iterator[None]:
 def running(site: Site) -> Site:
     site.configure()
     site.edit(lambda config: config["outputs"]["edge"]["options"].update(batch_size=100))
+    site.edit(lambda config: config["outputs"]["edge"].update(limits={"small": 10_000}))
     site.write("one.json", [indicator("a", ONE), indicator("b", TWO)])
     site.once()
     return site
@@ -84,7 +85,6 @@ def test_a_disk_that_fills_up_while_entries_are_written_leaves_no_orphan(running
         spare_pages += 2
     assert len(running.at()) < 2002
     running.write("many.json", MANY[:1])
-    running.edit(lambda config: config["outputs"]["edge"].update(limits={"max_remove_ratio": 1}))
     running.open()
     running.change()
     assert running.at() == sorted([ONE, TWO, address(1)])
@@ -163,11 +163,11 @@ import sys
 from datetime import datetime
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from scenario_site import Site
+from scenario_site import Site, one_firewall
 from stix_samples import address, indicator
 from connector.errors import UnavailableError
 site = Site(Path(sys.argv[1]))
-site.configure()
+site.configure(**one_firewall(small=10_000))
 site.write("one.json", [indicator("a", "192.0.2.1")])
 site.once()
 filler = Path(sys.argv[1], "filler")

@@ -80,6 +80,16 @@ def end_state(site: Site) -> dict[str, Any]:
     }
 
 
+def holds_of(site: Site) -> dict[str, list[tuple[Any, ...]]]:
+    """What waits at each output."""
+    return {
+        output["name"]: [
+            (hold["id"], hold["state"], hold["add"], hold["remove"]) for hold in output["held"]
+        ]
+        for output in site.status()["outputs"]
+    }
+
+
 def held(site: Site) -> dict[bytes, tuple[Any, ...]]:
     """Every object of the store by key: where it stands, its original, and what it claims."""
     store = site.service.store
@@ -162,6 +172,45 @@ def test_a_kill_at_any_instant_of_a_cycle_leaves_no_trace_after_the_next(
             assert end_state(killed) == expected, where
             killed.consistent()
             assert killed.idle(), where
+
+
+@pytest.mark.parametrize("accepted", [False, True], ids=["made", "accepted"])
+def test_a_kill_between_a_hold_and_the_write_leaves_each_change_held_or_written(
+    ready_files: Site, nursery: Nursery, accepted: bool
+) -> None:
+    """Also in the cycle that applies a hold, while other changes wait for a person."""
+
+    def strict(config: dict[str, Any]) -> None:
+        del config["lists"]["hunt"], config["outputs"]["hunt"], config["outputs"]["small"]
+        for output in config["outputs"].values():
+            output["limits"] = {"max_add": 0, "max_remove": 1}
+
+    ready_files.edit(strict)
+    if accepted:
+        cycle(ready_files, Points(), whole=False)
+        service = ready_files.open()
+        for output in ready_files.status()["outputs"]:
+            for hold in output["held"]:
+                number = service.store.outputs.open(output["name"], 1).number
+                service.store.holds.accept(number, hold["id"], "ada", "")
+        ready_files.write("more.json", [indicator(n, f"192.0.2.{n}") for n in range(50, 53)])
+        ready_files.close()
+    sites = copies(ready_files, ready_files.folder)
+    undisturbed = next(sites)
+    passed = Points()
+    cycle(undisturbed, passed, whole=False)
+    expected = (end_state(undisturbed), holds_of(undisturbed))
+    assert any(holds_of(undisturbed).values())
+    undisturbed.consistent()
+    for point in CHANGES:
+        for nth in range(1, passed.passed[point] + 1):
+            killed = next(sites)
+            nursery.kill_in_cycle(killed, point, nth, whole=False)
+            killed.consistent(settled=False)
+            killed.change()
+            assert (end_state(killed), holds_of(killed)) == expected, f"killed at {point} {nth}"
+            killed.consistent()
+            assert killed.idle(), f"killed at {point} {nth}"
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["everything", "changed"])

@@ -1,19 +1,26 @@
 """Emptied feeds empty nothing, mass changes wait for a person, lost ledgers remove nothing."""
 
 import os
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from scenario_site import BLOCK_ALL, Site, forget_state, one_firewall
-from stix_samples import address, indicator, revoked
+from stix_samples import START, address, indicator, revoked, write_bundle
 
-from connector.errors import PlanRefusedError, UnavailableError
+from connector.errors import UnavailableError
 from connector.model import Observable, ObservableType
+from connector.service.once import RunResult
 from connector.testing.taxii.server import TaxiiServer
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 FEW = [indicator("a", ONE), indicator("b", TWO), indicator("c", THREE)]
 MANY = [indicator(n, address(n)) for n in range(1, 1201)]
+
+
+def at(**amount: float) -> str:
+    """An instant after the start, as STIX has it."""
+    return (START + timedelta(**amount)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def both_kinds(**limits: Any) -> dict[str, Any]:
@@ -36,24 +43,37 @@ def filled(site: Site) -> Site:
     return site
 
 
+def broken(outcome: RunResult, output: str) -> str:
+    """The sentences of all that waits at an output."""
+    return "; ".join(sentence for hold in outcome.held[output] for sentence in hold.sentences)
+
+
+def held_at(site: Site, output: str = "edge") -> list[str]:
+    """The ids of all that waits at an output, the oldest first."""
+    return [hold["id"] for hold in site.output(output)["held"]]
+
+
 def untouched(site: Site) -> bool:
     return site.at() == site.lines("list.txt") == [ONE, TWO, THREE]
 
 
 @pytest.mark.parametrize("how", ["emptied", "deleted"])
-def test_a_feed_of_files_that_is_emptied_holds_the_plan(filled: Site, how: str) -> None:
+def test_a_feed_of_files_that_is_emptied_empties_no_list(filled: Site, how: str) -> None:
     if how == "emptied":
         filled.write("one.json", [])
     else:
         (filled.bundles / "one.json").unlink()
     outcome = filled.once()
     assert set(outcome.held) == {"edge", "file"}
-    assert "would remove all" in str(outcome.held["edge"])
+    assert "would remove all" in broken(outcome, "edge")
     assert untouched(filled)
     output = filled.output("edge")
     assert output["state"] == "held"
-    assert output["held_plan"] == outcome.held["edge"].plan_id
-    filled.consistent(settled=False)
+    [hold] = outcome.held["edge"]
+    assert output["held_plan"] == hold.id
+    [told] = output["held"]
+    assert (told["id"], told["add"], told["remove"]) == (hold.id, 0, 3)
+    filled.consistent()
     filled.write("one.json", FEW)
     assert not filled.once().held
     assert untouched(filled)
@@ -127,67 +147,223 @@ def test_a_mass_revocation_waits_until_exactly_it_is_accepted(full: Site) -> Non
     full.write("many.json", [*(revoked(known) for known in MANY[:400]), *MANY[400:]])
     outcome = full.once()
     assert set(outcome.held) == {"edge", "file"}
-    held = outcome.held["edge"].plan_id
-    assert "remove 400 entries, 33% of the 1,200 there" in str(outcome.held["edge"])
+    [held] = held_at(full)
+    assert "remove 400 entries, 33% of the 1,200 there" in broken(outcome, "edge")
     assert full.output()["reasons"]["revoked"] == 400
-    full.consistent(settled=False)
+    full.consistent()
 
     full.open()
-    assert not full.service.outputs.accept("000000000000", "me").outdated
+    unknown = full.service.outputs.accept("000000000000", "me")
+    assert (unknown.done, unknown.nothing_left) == (False, False)
     done = full.service.outputs.accept(held, "me")
-    assert done.applied
+    assert done.done
     assert len(full.at()) == 800
     assert len(full.lines("list.txt")) == 1200
     assert full.output("file")["state"] == "held"
-    done = full.service.outputs.accept(outcome.held["file"].plan_id, "me")
-    assert done.applied
+    done = full.service.outputs.accept(held_at(full, "file")[0], "me")
+    assert done.done
     assert len(full.lines("list.txt")) == 800
     full.consistent()
     again = full.service.outputs.accept(held, "me")
-    assert not again.applied
-    assert again.outdated
+    assert not again.done
+    assert again.nothing_left
 
 
-def test_a_plan_that_no_longer_fits_is_out_of_date(full: Site) -> None:
+def test_what_breaks_no_limit_goes_on_while_a_hold_waits(full: Site) -> None:
     full.write("many.json", [*(revoked(known) for known in MANY[:400]), *MANY[400:]])
-    held = full.once().held["edge"].plan_id
-    full.write("many.json", [*(revoked(known) for known in MANY[:500]), *MANY[500:]])
-    newer = full.once().held["edge"].plan_id
-    assert newer != held
-    done = full.service.outputs.accept(held, "me")
-    assert done.outdated
-    assert not done.applied
-    assert len(full.at()) == 1200
-    assert full.service.outputs.accept(newer, "me").applied
-    assert len(full.at()) == 700
+    [held] = [hold.id for hold in full.once().held["edge"]]
+    lost = [*(revoked(known) for known in MANY[:500]), *MANY[500:]]
+    full.write("many.json", [*lost, indicator(3000, address(3000))])
+    full.once()
+    assert held_at(full) == [held], "a hundred more are no third of the list"
+    assert len(full.at()) == len(full.lines("list.txt")) == 1200 - 100 + 1
+    assert address(3000) in full.at()
+    assert address(3000) in full.lines("list.txt")
+    full.consistent()
+    assert full.service.outputs.accept(held, "me").done
+    assert len(full.at()) == 701
     full.consistent(settled=False)
 
 
-def test_a_plan_held_before_an_exception_was_made_does_not_enforce_the_excepted(
-    site: Site,
-) -> None:
+def test_an_exception_takes_effect_also_on_what_waits(full: Site) -> None:
+    """The command says that its value is never blocked, and that is true within the cycle."""
+    full.write("many.json", [*(revoked(known) for known in MANY[:400]), *MANY[400:]])
+    full.once()
+    freed = [address(1), address(700)]
+    exceptions = [{"value": value, "why": "our own portal"} for value in freed]
+    full.edit(lambda config: config["allowlist"].update(exceptions=exceptions))
+    full.open()
+    full.once()
+    assert not set(freed) & {*full.at(), *full.lines("list.txt")}
+    [told] = full.output()["held"]
+    assert told["remove"] == 399, "one of them waits no longer"
+    full.consistent()
+
+
+def test_what_a_feed_gives_again_leaves_its_hold_and_the_last_one_ends_it(full: Site) -> None:
+    full.write("many.json", MANY[400:])
+    [held] = [hold.id for hold in full.once().held["edge"]]
+    full.write("many.json", MANY[200:])
+    full.once()
+    [told] = full.output()["held"]
+    assert (told["id"], told["remove"]) == (held, 200)
+    full.write("many.json", MANY)
+    assert not full.once().held
+    answer = full.service.outputs.accept(held, "me")
+    assert (answer.done, answer.nothing_left) == (False, True)
+    assert len(full.at()) == 1200
+    full.consistent()
+
+
+def test_what_was_refused_stays_until_its_end_and_is_told(full: Site) -> None:
+    full.write("many.json", [*(revoked(known) for known in MANY[:400]), *MANY[400:]])
+    [held] = [hold.id for hold in full.once().held["edge"]]
+    end = full.clock() + 3_600_000_000
+    assert full.service.outputs.refuse(held, "me", "the feed is ill", end).done
+    assert "edge" not in full.once().held
+    assert len(full.at()) == 1200
+    output = full.output()
+    assert (output["state"], output["held_plan"]) == ("ok", None)
+    assert [(told["state"], told["why"]) for told in output["held"]] == [
+        ("refused", "the feed is ill")
+    ]
+    full.consistent()
+    full.clock.advance(hours=2)
+    outcome = full.once()
+    [again] = outcome.held["edge"]
+    assert again.id == held, "the same is due again, and waits for a person again"
+    assert len(full.at()) == 1200
+
+
+def test_an_addition_that_waited_is_not_made_once_an_exception_forbids_it(site: Site) -> None:
     site.configure(**both_kinds(max_add=1))
     site.write("one.json", FEW[:1])
     site.once()
     site.write("one.json", FEW)
-    held = site.once().held["edge"].plan_id
+    [held] = [hold.id for hold in site.once().held["edge"]]
     exception = {"value": THREE, "why": "our own portal"}
     site.edit(lambda config: config["allowlist"].update(exceptions=[exception]))
     site.open()
-    done = site.service.outputs.accept(held, "me")
-    assert done.outdated
-    assert site.at() == [ONE]
-    site.once()
+    assert site.service.outputs.accept(held, "me").done
     assert site.at() == [ONE, TWO]
-    site.consistent()
+    site.consistent(settled=False)
 
 
 def test_a_mass_addition_waits_too(full: Site) -> None:
     full.write("more.json", [indicator(n, address(n)) for n in range(2000, 2700)])
     outcome = full.once()
-    assert "add 700 entries, 58% of the 1,200 there" in str(outcome.held["edge"])
-    assert len(full.at()) == 1200
-    full.consistent(settled=False)
+    assert "add 700 entries, 58% of the 1,200 there" in broken(outcome, "edge")
+    assert len(full.at()) == len(full.lines("list.txt")) == 1200
+    assert full.output()["reasons"] == {"held": 700, "written": 1200}
+    full.consistent()
+
+
+def test_a_mass_addition_of_one_feed_does_not_hold_up_the_other(site: Site) -> None:
+    both = {
+        name: {"type": "bundle", "path": f"{name}/", "unmarked_tlp": "clear"}
+        for name in ("bundles", "theirs")
+    }
+    (site.folder / "theirs").mkdir()
+    site.configure(feeds=both, **both_kinds())
+    site.write("one.json", MANY[:100])
+    site.once()
+    write_bundle(
+        site.folder / "theirs" / "two.json",
+        [indicator(n, address(n)) for n in range(2000, 2100)],
+    )
+    site.write("one.json", [*MANY[:100], indicator(4000, address(4000))])
+    outcome = site.once()
+    [hold] = outcome.held["edge"]
+    assert (hold.add, hold.remove) == (100, 0)
+    assert len(site.at()) == len(site.lines("list.txt")) == 101
+    site.consistent()
+
+
+def test_a_published_list_keeps_the_fields_of_what_waits_to_be_removed(site: Site) -> None:
+    sections = both_kinds()
+    sections["outputs"]["file"]["mapping"] = {"comment": {"template": "{indicator.id}"}}
+    site.configure(**sections)
+    site.write("one.json", MANY[:100])
+    site.once()
+    before = site.lines("list.txt")
+    site.write("one.json", [*MANY[60:100], indicator(4000, address(4000))])
+    site.change()
+    after = site.lines("list.txt")
+    assert after[:-1] == before
+    assert after[-1].startswith(address(4000))
+    [hold] = site.output("file")["held"]
+    assert hold["remove"] == 60
+    site.consistent()
+    assert site.idle()
+
+
+def test_an_end_that_was_moved_back_and_then_forward_is_a_loss(site: Site) -> None:
+    site.configure(**one_firewall())
+    numbers = range(1, 41)
+
+    def until(day: float, until: float) -> None:
+        versions = [
+            indicator(n, address(n), days=day + 30, valid_until=at(days=until)) for n in numbers
+        ]
+        site.write("dated.json", [*versions, *MANY[100:150]])
+        site.once()
+
+    until(-1, 2)
+    until(0, 4)
+    site.clock.advance(days=3)
+    assert not site.once().held
+    assert len(site.at()) == 90
+    until(2.9, 2.5)
+    assert "would remove 40" in site.output()["held"][0]["broken_limits"][0]
+    assert len(site.at()) == 90
+    site.consistent()
+
+
+def test_an_end_that_was_known_is_no_loss_but_one_that_is_moved_forward_is(site: Site) -> None:
+    site.configure(**both_kinds())
+    dated = [indicator(n, address(n), valid_until=at(days=2)) for n in range(1, 61)]
+    lasting = [indicator(n, address(n)) for n in range(101, 141)]
+    site.write("dated.json", dated)
+    site.write("lasting.json", lasting)
+    site.once()
+    assert len(site.at()) == 100
+    site.clock.advance(days=3)
+    assert not site.once().held
+    assert len(site.at()) == 40
+    moved = [
+        indicator(n, address(n), modified=at(days=2), valid_until=at(days=2, hours=1))
+        for n in range(101, 141)
+    ]
+    site.write("lasting.json", moved)
+    outcome = site.once()
+    assert "would remove" in broken(outcome, "edge")
+    assert len(site.at()) == 40
+    site.consistent()
+
+
+def test_when_the_clock_was_set_forward_what_expires_waits(site: Site) -> None:
+    site.configure(**both_kinds())
+    site.write("dated.json", [indicator(n, address(n), valid_until=at(days=2)) for n in range(61)])
+    site.write("lasting.json", [indicator(n, address(n)) for n in range(101, 141)])
+    site.once()
+    stopped = site.service.outputs.monotonic()
+    site.service.outputs.monotonic = lambda: stopped
+    site.clock.advance(days=3)
+    assert "would remove 61" in broken(site.once(), "edge")
+    assert len(site.at()) == 101
+
+
+def test_many_small_losses_wait_once_they_add_up(site: Site) -> None:
+    site.configure(**both_kinds())
+    site.write("many.json", MANY[:1000])
+    site.once()
+    site.write("many.json", [*(revoked(known) for known in MANY[:290]), *MANY[290:1000]])
+    assert not site.once().held
+    site.clock.advance(hours=1)
+    site.write("many.json", [*(revoked(known) for known in MANY[:400]), *MANY[400:1000]])
+    assert "loss of 24 hours" in broken(site.once(), "edge")
+    assert len(site.at()) == 710
+    site.consistent()
 
 
 def interrupted(site: Site, *, after: str, times: int) -> None:
@@ -227,7 +403,7 @@ def test_an_accepted_removal_that_was_cut_short_goes_on_by_itself(site: Site) ->
     site.write("many.json", MANY)
     site.once()
     site.write("many.json", [*(revoked(known) for known in MANY[:800]), *MANY[800:]])
-    held = site.once().held["edge"].plan_id
+    [held] = [hold.id for hold in site.once().held["edge"]]
     seen: list[str] = []
 
     def cut_off(point: str) -> None:
@@ -281,13 +457,12 @@ def test_a_full_device_that_refuses_again_what_it_has_does_not_orphan_it(site: S
 
 def test_a_held_change_does_not_pile_up_with_each_cycle(filled: Site) -> None:
     filled.write("one.json", [])
-    first = filled.once().held["edge"].plan_id
+    [first] = [hold.id for hold in filled.once().held["edge"]]
     for _ in range(3):
         filled.service.feeds.poll("files")
         filled.service.lists.refresh("perimeter")
-        with pytest.raises(PlanRefusedError) as refusal:
-            filled.service.outputs.sync("edge")
-        assert refusal.value.plan_id == first
+        filled.service.outputs.sync("edge")
+        assert held_at(filled) == [first]
     with filled.service.store.database.read() as transaction:
         rows = transaction.rows(
             "SELECT count(*) FROM audit WHERE action = 'hold' AND output = 'edge'"
@@ -342,9 +517,13 @@ def test_a_published_file_drops_what_was_revoked_while_the_ledger_was_lost(site:
     forget_state(site)
     site.write("one.json", [FEW[0], FEW[1], revoked(FEW[2])])
     outcome = site.once()
-    held = outcome.held["file"].plan_id
-    assert site.service.outputs.accept(held, "me").applied
+    [hold] = outcome.held["file"]
+    assert "would replace 1 entries" in broken(outcome, "file")
+    site.service.outputs.sync("file")
+    assert site.lines("list.txt") == [ONE, TWO, THREE]
+    assert site.service.outputs.accept(hold.id, "me").done
     assert site.lines("list.txt") == [ONE, TWO]
+    assert not site.once().held
 
 
 def test_what_somebody_put_at_the_target_is_left_alone_for_ever(site: Site) -> None:

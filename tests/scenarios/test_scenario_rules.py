@@ -13,7 +13,7 @@ from scenario_site import Site
 from stix_samples import START, STRANGER, TLP, Object, indicator, revoked, sid, stamp
 
 from connector.commands.impact import impact
-from connector.errors import ConfigError, PlanRefusedError
+from connector.errors import ConfigError
 from connector.reports.explain import explain_value
 from connector.reports.plans import plan_json
 from connector.store.transaction import Transaction
@@ -58,7 +58,7 @@ def text(site: Site, file: str = "detect.yar") -> str:
 
 def plan(site: Site, output: str = "detect") -> dict[str, Any]:
     service = site.service
-    return plan_json(service, service.outputs.propose(output), service.outputs[output])
+    return plan_json(service, service.outputs.propose(output))
 
 
 @pytest.fixture
@@ -208,16 +208,32 @@ def test_a_feed_that_loses_all_its_rules_does_not_empty_the_file(ready: Site) ->
     ready.consistent()
 
 
-def test_limits_hold_a_plan_that_changes_too_many_rules(ready: Site) -> None:
+def test_rules_that_are_too_many_wait(ready: Site) -> None:
     ready.edit(lambda config: config["outputs"]["detect"].update(limits={"max_add": 1}))
     ready.close()
     more = [yara_rule(f"more_{n}") for n in range(3)]
     ready.write("more.json", more)
     ready.service.feeds.poll("files")
     ready.service.lists.refresh("hunt")
-    with pytest.raises(PlanRefusedError):
-        ready.service.outputs.sync("detect")
+    ready.service.outputs.sync("detect")
+    assert ready.output("detect")["state"] == "held"
     assert names(ready) == ["one", "three", "two"]
+
+
+def test_rules_that_wait_to_be_removed_stay_as_they_are_while_others_come(ready: Site) -> None:
+    ready.edit(lambda config: config["outputs"]["detect"].update(limits={"max_remove": 1}))
+    ready.close()
+    before = text(ready)
+    ready.write(FEED, [yara_rule("one"), suricata(1), suricata(2), yara_rule("fine")])
+    ready.change()
+    assert names(ready) == ["fine", "one", "three", "two"]
+    assert text(ready).startswith(before.rstrip())
+    [hold] = ready.output("detect")["held"]
+    assert (hold["add"], hold["remove"]) == (0, 2)
+    ready.consistent()
+    assert ready.service.outputs.accept(hold["id"], "ada").done
+    assert names(ready) == ["fine", "one"]
+    ready.consistent()
 
 
 def test_a_rule_that_would_spoil_the_file_is_rejected_and_says_why(ready: Site) -> None:

@@ -7,7 +7,7 @@ import pytest
 from scenario_site import Site, one_firewall
 from stix_samples import START, Object, indicator, revoked, stamp
 
-from connector.errors import PlanRefusedError, UnavailableError
+from connector.errors import UnavailableError
 from connector.testing.taxii.server import TaxiiServer
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
@@ -64,19 +64,19 @@ def test_a_removal_counts_from_when_its_revocation_was_read(
     assert gone(polled) == {"revoked": (2, 16.0)}, "counted once, and kept over a restart"
 
 
-def test_time_runs_on_while_a_plan_is_held(polled: Site, taxii: TaxiiServer) -> None:
+def test_time_runs_on_while_a_removal_is_held(polled: Site, taxii: TaxiiServer) -> None:
     polled.edit(lambda config: config["outputs"]["edge"].update(limits={"max_remove": 1}))
     polled.open()
     taxii.add_objects([revoked(KNOWN[0]), revoked(KNOWN[1])])
     polled.service.feeds.poll("ais")
     polled.service.lists.refresh("perimeter")
-    with pytest.raises(PlanRefusedError) as held:
-        polled.service.outputs.sync("edge")
+    polled.service.outputs.sync("edge")
+    held = polled.output()["held_plan"]
     polled.clock.advance(hours=1)
     polled.open()
     polled.service.lists.refresh("perimeter")
     assert gone(polled) == {}
-    polled.service.outputs.accept(held.value.plan_id, "ada")
+    polled.service.outputs.accept(held, "ada")
     assert polled.at() == [THREE, "192.0.2.4"]
     assert gone(polled) == {"revoked": (2, 7200.0)}
     polled.consistent()

@@ -1,6 +1,5 @@
 """The ledger: what is ours at a target through refusals, crashes and withdrawals; plans, audit."""
 
-from array import array
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -17,12 +16,12 @@ from list_hand import DAY, START, Hand
 from store_samples import at, indicator, indicator_id
 
 from connector.adapter import OutputContext, UnavailableError
+from connector.decisions.holds import Limits
 from connector.decisions.mapping import compile_mapping, read_mapping
-from connector.decisions.plan import OURS, EntryRefs, LedgerState, Limits, Plan, diff
+from connector.decisions.plan import OURS, LedgerState
 from connector.indicators.identity import key_of_id
 from connector.model import Observable, ObservableType, Reason
 from connector.store.outputs.outputs import OutputState
-from connector.store.outputs.plans import KeptPlan, PlanState
 from connector.store.store import Store
 from connector.store.tallies import OUTPUT_TALLY, tallies
 from connector.sync.apply import Applier, ApplyResult
@@ -57,7 +56,7 @@ class Edge:
         """Refresh the list and bring the firewall in step with it, once."""
         self.hand.refresh()
         applier = Applier(self.store, lambda: self.hand.now, sleep=lambda _seconds: None)
-        return apply(propose(self.output, self.store, scope), self.output, applier)
+        return apply(propose(self.output, self.store, scope, self.hand.now), self.output, applier)
 
     def marks(self) -> dict[str, LedgerState]:
         sql = "SELECT b.value, l.state FROM ledger l JOIN observables b ON b.number = l.observable"
@@ -265,7 +264,7 @@ def test_reasons_for_leaving_reach_the_plan(edge: Edge) -> None:
     edge.hand.give(indicator(2, modified=2, revoked=True), indicator(3, modified=2, hosts=(3,)))
     edge.hand.now = START + 5 * DAY
     edge.hand.refresh()
-    plan = propose(edge.output, edge.store, CHANGED).plan
+    plan = propose(edge.output, edge.store, CHANGED, edge.hand.now).plan
     assert plan.reasons == {Reason.EXPIRED: 1, Reason.REVOKED: 1, Reason.WITHDRAWN: 1}
     with edge.store.database.read() as transaction:
         found = edge.store.wanted.reasons_among(transaction, edge.hand.number, [1, 2, 3, 4])
@@ -379,7 +378,7 @@ def test_large_lists_are_asked_for_in_parts(edge: Edge) -> None:
 def test_an_output_keeps_its_number_and_where_it_stands(edge: Edge) -> None:
     outputs, listed = edge.store.outputs, edge.hand.number
     state = outputs.open("edge", listed)
-    assert state == OutputState(1, listed, 0, b"", None, None, None)
+    assert state == OutputState(1, listed, 0, b"", None, None)
     outputs.finish(replace(state, setup=b"new"), 7, verified=False, now=5)
     assert outputs.open("edge", listed) == replace(state, seq=7)
     outputs.finish(replace(state, setup=b"new"), 8, verified=True, now=6)
@@ -405,48 +404,6 @@ def test_an_output_that_the_file_names_no_more_is_told_with_what_it_left(edge: E
     edge.sync()
     assert edge.store.outputs.left_behind(["edge"]) == {}
     assert edge.store.outputs.left_behind([]) == {"edge": 2}
-
-
-def planned(*added: int) -> Plan:
-    empty = diff("edge", "changed", [], [], why_not={})
-    steps = EntryRefs(array("q", added), array("q", added))
-    return replace(empty, add=steps)
-
-
-def states(edge: Edge) -> dict[str, str]:
-    return dict(edge.hand.rows("SELECT id, state FROM plans"))
-
-
-def test_a_held_plan_is_news_once_and_gives_way_to_the_next(edge: Edge) -> None:
-    outputs, plans = edge.store.outputs, edge.store.plans
-    output = outputs.open("edge", edge.hand.number)
-    first, second = planned(1), planned(1, 2)
-    assert plans.hold(output, first, ["too many"], 10)
-    assert not plans.hold(output, first, ["too many"], 20)
-    assert outputs.open("edge", output.list).held_plan == first.id
-    assert plans.hold(output, second, ["too many", "still"], 30)
-    assert states(edge) == {first.id: "replaced", second.id: "held"}
-    assert plans.hold(output, first, ["too many"], 40), "it is news again"
-    rows = edge.hand.rows("SELECT created, adds, updates, removes, broken FROM plans ORDER BY adds")
-    assert rows == [(10, 1, 0, 0, '["too many"]'), (30, 2, 0, 0, '["too many","still"]')]
-    outputs.finish(output, 1, verified=False, now=50)
-    assert outputs.open("edge", output.list).held_plan is None
-
-
-def test_a_plan_is_accepted_by_its_id_and_done_once(edge: Edge) -> None:
-    outputs, plans = edge.store.outputs, edge.store.plans
-    output = outputs.open("edge", edge.hand.number)
-    plan = planned(1)
-    plans.hold(output, plan, ["too many"], 10)
-    held = KeptPlan(plan.id, "edge", output.number, PlanState.HELD, "changed")
-    assert plans.find(plan.id) == held
-    assert plans.find("unknown") is None
-    assert plans.accepted(output.number) == set()
-    plans.accept(output.number, plan.id, "ada")
-    assert plans.accepted(output.number) == {plan.id}
-    plans.complete(output.number, plan.id)
-    assert plans.accepted(output.number) == set()
-    assert edge.hand.rows("SELECT state, accepted_by FROM plans") == [("done", "ada")]
 
 
 def test_the_audit_tells_who_did_what_and_why(edge: Edge) -> None:

@@ -83,9 +83,14 @@ def test_every_command_works_on_a_state_that_lies_on_a_server(site: Site) -> Non
 
     site.say(*(indicator(number) for number in range(3, 20)), indicator(1, revoked=True))
     site.connector("run", "--once", code=3)
-    assert site.lines("edge.txt") == addresses(1, 2, 3, 4), "held: nothing is written"
+    assert site.lines("edge.txt") == addresses(3, 4), "what left goes, what is new waits"
     [held] = [each["held_plan"] for each in site.asked("status", code=1)["outputs"][:1]]
-    site.connector("apply", held)
+    [told] = site.asked("plan", "edge", "--held")["plans"]
+    assert [(hold["id"], len(hold["add"])) for hold in told["held"]] == [(held, 15)]
+    site.connector("refuse", held, "--why", "too many", "--until", "2099-12-31")
+    site.connector("run", "--once")
+    site.connector("apply", held, "--why", "seen")
+    site.connector("apply", held, code=4)
     assert site.lines("edge.txt") == addresses(*range(3, 20))
 
     found = site.asked("explain", "198.51.100.2")
@@ -106,7 +111,9 @@ feeds:
   theirs: {{type: bundle, path: theirs/}}
 allowlist: {{builtin: {{except: [documentation]}}}}
 lists: {{perimeter: {{}}}}
-outputs: {{edge: {{list: perimeter, adapter: edl, options: {{file: edge.txt, format: plain}}}}}}
+outputs:
+  edge: {{list: perimeter, adapter: edl, options: {{file: edge.txt, format: plain}},
+         limits: {{small: 1000}}}}
 publish_folder: published
 """
 ACS = "extension-definition--3a65884d-005a-4290-8335-cb2d778a83ce"

@@ -20,7 +20,8 @@ from connector.adapter import (
     Settings,
     UnavailableError,
 )
-from connector.decisions.plan import LedgerState, Limits
+from connector.decisions.holds import Limits
+from connector.decisions.plan import LedgerState
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult
 from connector.sync.cycle import apply, propose
@@ -77,7 +78,7 @@ class Desk:
 
     def sync(self, scope: Scope = CHANGED) -> ApplyResult:
         applier = Applier(self.store, lambda: self.hand.now, sleep=lambda _seconds: None)
-        return apply(propose(self.output, self.store, scope), self.output, applier)
+        return apply(propose(self.output, self.store, scope, self.hand.now), self.output, applier)
 
     def marks(self) -> list[int]:
         return [mark for (mark,) in self.hand.rows("SELECT state FROM ledger ORDER BY observable")]

@@ -21,7 +21,8 @@ from connector.adapter import (
     Refused,
     StagedAdapter,
 )
-from connector.decisions.plan import LedgerState, Limits
+from connector.decisions.holds import Limits
+from connector.decisions.plan import LedgerState
 from connector.errors import UnavailableError
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult
@@ -95,7 +96,7 @@ class Edge:
 
     def sync(self, scope: Scope = EVERYTHING) -> ApplyResult:
         applier = Applier(self.store, lambda: self.hand.now, sleep=lambda _seconds: None)
-        return apply(propose(self.output, self.store, scope), self.output, applier)
+        return apply(propose(self.output, self.store, scope, self.hand.now), self.output, applier)
 
     def words(self) -> list[str]:
         return [why for (why,) in self.hand.rows("SELECT why FROM ledger WHERE why IS NOT NULL")]

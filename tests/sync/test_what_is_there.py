@@ -19,7 +19,8 @@ from connector.adapter import (
     Settings,
     Written,
 )
-from connector.decisions.plan import LedgerState, Limits
+from connector.decisions.holds import Limits
+from connector.decisions.plan import LedgerState
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult
 from connector.sync.cycle import apply, propose
@@ -76,7 +77,7 @@ class Edge:
     def sync(self, scope: Scope = CHANGED) -> ApplyResult:
         self.hand.refresh()
         applier = Applier(self.store, lambda: self.hand.now, sleep=lambda _seconds: None)
-        return apply(propose(self.output, self.store, scope), self.output, applier)
+        return apply(propose(self.output, self.store, scope, self.hand.now), self.output, applier)
 
     def revoke_the_first(self) -> None:
         self.hand.give(indicator(1, modified=2, revoked=True))

@@ -1,6 +1,6 @@
 """What outputs read of their list: the entries it wants, and why others are not among them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,10 +18,10 @@ from connector.store.transaction import Transaction
 
 _PART: Final = 1000
 _LEVELS: Final = {int(level): level for level in Tlp}
-_CLAIM: Final = 9  # the column with the claim's number
+_CLAIM: Final = 10  # the column with the claim's number
 _CARRIED: Final = (
     "SELECT e.observable, b.type, b.value, e.rank, e.confidence, e.until, e.tlp, e.first_seen, "  # noqa: S608 - our own columns
-    f"o.key, {CLAIM_COLUMNS} FROM entries e "
+    f"o.key, e.source, {CLAIM_COLUMNS} FROM entries e "
     "JOIN observables b ON b.number = e.observable LEFT JOIN claims c ON c.number = e.claim "
     "LEFT JOIN objects o ON o.number = c.object WHERE e.list = ? AND e.wanted = 1 "
 )
@@ -32,13 +32,17 @@ _VALUES: Final = (
 
 
 class WantedRow(msgspec.Struct, frozen=True, gc=False):
-    """An entry that a list wants, what all its claims say, and the one that carries it."""
+    """An entry that a list wants, what all its claims say, and the one that carries it.
+
+    `source` is the feed that alone claims it; 0 where several do.
+    """
 
     number: int
     observable: Subject
     rank: int
     merged: Merged
     indicator: bytes
+    source: int
     claim: ClaimRow
 
 
@@ -156,6 +160,19 @@ class WantedEntries:
             found.update((number, reason_of(code)) for number, code in rows)
         return found
 
+    def not_wanted(
+        self, transaction: Transaction, list_number: int, observables: Collection[int]
+    ) -> set[int]:
+        """Return those of these observables that the list does not want, or never knew."""
+        left = set(observables)
+        for part in parts(sorted(observables), _PART):
+            sql = (
+                "SELECT observable FROM entries "  # noqa: S608 - only numbers
+                f"WHERE list = ? AND wanted = 1 AND observable IN ({numbers(part)})"
+            )
+            left.difference_update(row[0] for row in transaction.rows(sql, (list_number,)))
+        return left
+
     def numbers_of(
         self, transaction: Transaction, observables: Sequence[Subject]
     ) -> dict[Subject, int]:
@@ -190,5 +207,6 @@ def _wanted_row(row: Any) -> WantedRow:
         row[3],
         merged,
         bytes(row[8]),
+        row[9],
         ClaimRow._make(row[_CLAIM:]),
     )

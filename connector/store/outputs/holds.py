@@ -5,11 +5,11 @@
 | (unknown) | held | | | | |
 | held | held | accepted | refused | | void |
 | refused | | accepted | refused | | void |
-| accepted | | | | done | void |
+| accepted | | | | done | |
 | done, void | held | | | | |
 
-A hold is frozen: later cycles only take out of it what no longer applies. Everything else is refused
-with a HoldStateError.
+A hold is frozen: later cycles only take out of it what no longer applies. One that was refused until
+an instant is void from then on. Everything else is refused with a HoldStateError.
 """  # noqa: E501 - a table
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -39,12 +39,12 @@ class HoldState(StrEnum):
     VOID = "void"
 
 
-_OPEN: Final = (HoldState.HELD, HoldState.REFUSED)
+_LIVE: Final = (HoldState.HELD, HoldState.REFUSED, HoldState.ACCEPTED)
 _NEXT: Final[Mapping[HoldState | None, frozenset[HoldState]]] = {
     None: frozenset({HoldState.HELD}),
     HoldState.HELD: frozenset(HoldState) - {HoldState.DONE},
     HoldState.REFUSED: frozenset({HoldState.ACCEPTED, HoldState.REFUSED, HoldState.VOID}),
-    HoldState.ACCEPTED: frozenset({HoldState.DONE, HoldState.VOID}),
+    HoldState.ACCEPTED: frozenset({HoldState.DONE}),
     HoldState.DONE: frozenset({HoldState.HELD}),
     HoldState.VOID: frozenset({HoldState.HELD}),
 }
@@ -89,7 +89,7 @@ class Holds:
         with self._db.write(durable=True) as transaction:
             for hold in holds:
                 state = _state(transaction, output.number, hold.id)
-                if state not in (HoldState.HELD, HoldState.REFUSED, HoldState.ACCEPTED):
+                if state not in _LIVE:
                     news.append(hold.id)
                     _put(transaction, output.number, hold, now)
         return news
@@ -106,30 +106,61 @@ class Holds:
         for state, verb, observable in transaction.stream(sql, asked):
             accepted = state == HoldState.ACCEPTED
             found.setdefault((accepted, verb), set()).add(observable)
+        sql = (
+            "SELECT h.state FROM holds h WHERE h.output = ? AND h.kind = ? "
+            "AND (h.state IN (?, ?) OR (h.state = ? AND (h.until IS NULL OR h.until > ?)))"
+        )
+        kept_whole = transaction.rows(sql, (output, HoldKind.REPLACE, *asked[1:]))
+        replaces = [state == HoldState.ACCEPTED for (state,) in kept_whole]
         return Standing(
+            replaces=all(replaces) if replaces else None,
             held_add=found.get((False, _ADD), frozenset()),
             held_remove=found.get((False, _REMOVE), frozenset()),
             accepted_add=found.get((True, _ADD), frozenset()),
             accepted_remove=found.get((True, _REMOVE), frozenset()),
         )
 
-    def prune(self, output: int, add: Collection[int], remove: Collection[int]) -> list[str]:
-        """Take out of an output's holds what no longer applies; return those that ended.
+    def numbers(self, transaction: Transaction, output: int) -> list[int]:
+        """Return the observables of all changes in an output's holds, sorted."""
+        sql = "SELECT DISTINCT observable FROM held_changes WHERE output = ? ORDER BY observable"
+        return [row[0] for row in transaction.rows(sql, (output,))]
 
-        `add` and `remove` are all changes that are due now. An accepted hold of which nothing is
-        left is done, any other is void.
+    def prune(
+        self,
+        output: int,
+        add: Collection[int],
+        remove: Collection[int],
+        now: int,
+        *,
+        replaces: bool | None = None,
+    ) -> list[tuple[str, HoldState]]:
+        """Take out of an output's holds what no longer applies; return those that ended, and how.
+
+        `add` and `remove` are all changes that are due now; `replaces` is whether a list of others
+        would be replaced, or None where nobody looked. An accepted hold of which nothing is left is
+        done, any other is void.
         """
+        with self._db.read() as transaction:
+            if not _count_in(transaction, output, _LIVE):
+                return []
         with self._db.write() as transaction:
+            sql = (
+                "SELECT id FROM holds WHERE output = ? AND ((state = ? AND until <= ?) "
+                "OR (kind = ? AND state IN (?, ?, ?) AND ? = 0))"
+            )
+            looked = 1 if replaces is None else int(replaces)
+            asked = (output, HoldState.REFUSED, now, HoldKind.REPLACE, *_LIVE, looked)
+            over = {row[0] for row in transaction.rows(sql, asked)}
             rows = transaction.rows(
                 "SELECT hold, verb, observable FROM held_changes WHERE output = ?", (output,)
             )
             due = {_ADD: add, _REMOVE: remove}
-            gone = [(output, *row) for row in rows if row[2] not in due[row[1]]]
+            gone = [(output, *row) for row in rows if row[0] in over or row[2] not in due[row[1]]]
             transaction.many(
                 "DELETE FROM held_changes WHERE output = ? AND hold = ? AND verb = ? "
                 "AND observable = ?", gone,
             )  # fmt: skip
-            return _end_empty(transaction, output)
+            return _end_empty(transaction, output, over)
 
     def accept(self, output: int, hold: str, by: str, why: str) -> None:
         """Let a hold be applied, because a person said so."""
@@ -151,24 +182,6 @@ class Holds:
         """Return a hold by its id; None where there is none."""
         with self._db.read() as transaction:
             return next(iter(_read(transaction, "h.id = ?", (hold,))), None)
-
-    def waiting(self, transaction: Transaction) -> list[KeptHold]:
-        """Return the holds that wait or were refused, the oldest first."""
-        return _read(transaction, "h.state IN (?, ?)", _OPEN)
-
-    def changes(
-        self, transaction: Transaction, output: int, hold: str
-    ) -> tuple[list[int], list[int]]:
-        """Return the observables that a hold would add and remove, by number."""
-        sql = (
-            "SELECT verb, observable FROM held_changes WHERE output = ? AND hold = ? "
-            "ORDER BY observable"
-        )
-        add: list[int] = []
-        remove: list[int] = []
-        for verb, observable in transaction.rows(sql, (output, hold)):
-            (add if verb == _ADD else remove).append(observable)
-        return add, remove
 
     def window(self, transaction: Transaction, output: int, since: int) -> Window:
         """Return what was added and removed since an instant, of what limits count."""
@@ -192,6 +205,30 @@ class Holds:
             transaction.run(sql, (output, since // _HOUR))
 
 
+def live_holds(transaction: Transaction) -> list[KeptHold]:
+    """Return the holds that wait, were refused or are being applied, the oldest first."""
+    return _read(transaction, "h.state IN (?, ?, ?)", _LIVE)
+
+
+def hold_on(transaction: Transaction, output: int, observable: int) -> KeptHold | None:
+    """Return the hold in which a change of an entry waits; None where there is none."""
+    where = (
+        "h.output = ? AND h.id IN "
+        "(SELECT hold FROM held_changes WHERE output = ? AND observable = ?)"
+    )
+    return next(iter(_read(transaction, where, (output, output, observable))), None)
+
+
+def changes_of(transaction: Transaction, hold: KeptHold) -> tuple[list[int], list[int]]:
+    """Return the observables that are left of what a hold would add and remove, by number."""
+    sql = "SELECT verb, observable FROM held_changes WHERE output = ? AND hold = ? ORDER BY 2"
+    add: list[int] = []
+    remove: list[int] = []
+    for verb, observable in transaction.rows(sql, (hold.number, hold.id)):
+        (add if verb == _ADD else remove).append(observable)
+    return add, remove
+
+
 def _put(transaction: Transaction, output: int, hold: Hold, now: int) -> None:
     sql = (
         "INSERT INTO holds (id, output, kind, state, since, sentences) VALUES (?,?,?,?,?,?) "
@@ -206,17 +243,27 @@ def _put(transaction: Transaction, output: int, hold: Hold, now: int) -> None:
     transaction.many(sql, rows)
 
 
-def _end_empty(transaction: Transaction, output: int) -> list[str]:
+def _count_in(transaction: Transaction, output: int, states: Sequence[HoldState]) -> int:
+    """Return how many holds of an output have one of three states."""
+    sql = "SELECT count(*) FROM holds WHERE output = ? AND state IN (?, ?, ?)"
+    return int(transaction.one(sql, (output, *states)) or 0)
+
+
+def _end_empty(
+    transaction: Transaction, output: int, over: Collection[str]
+) -> list[tuple[str, HoldState]]:
+    """End the holds of which nothing is left; one that keeps a list must be `over` for that."""
     sql = (
-        "SELECT h.id, h.state FROM holds h WHERE h.output = ? AND h.state IN (?, ?, ?) "
+        "SELECT h.id, h.state, h.kind FROM holds h WHERE h.output = ? AND h.state IN (?, ?, ?) "
         "AND NOT EXISTS (SELECT 1 FROM held_changes c WHERE c.output = h.output AND c.hold = h.id)"
     )
-    asked = (output, HoldState.HELD, HoldState.REFUSED, HoldState.ACCEPTED)
     ended = []
-    for hold, state in transaction.rows(sql, asked):
-        done = HoldState.DONE if state == HoldState.ACCEPTED else HoldState.VOID
-        _move(transaction, output, hold, done)
-        ended.append(hold)
+    for hold, state, kind in transaction.rows(sql, (output, *_LIVE)):
+        if kind == HoldKind.REPLACE and hold not in over:
+            continue
+        end = HoldState.DONE if state == HoldState.ACCEPTED else HoldState.VOID
+        _move(transaction, output, hold, end)
+        ended.append((hold, end))
     return ended
 
 

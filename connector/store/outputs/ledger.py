@@ -12,6 +12,7 @@ from typing import Final
 
 from connector.decisions.decide import reason_of
 from connector.decisions.plan import GONE, OURS, EntryRefs, LedgerEntry, LedgerState, Plan
+from connector.instants import NEVER
 from connector.model import Reason
 from connector.store.database import Database, numbers, parts
 from connector.store.outputs.outputs import OutputState
@@ -29,6 +30,20 @@ _PART: Final = 1000
 _SET_AT_ONCE: Final = 10_000
 _LONGEST_WORDS: Final = 300
 _OURS: Final = ",".join(str(int(mark)) for mark in sorted(OURS))
+_COLUMNS: Final = "l.observable, l.state, l.digest, l.ends, l.source"
+_SET: Final = (
+    "INSERT INTO ledger (output, observable, state, digest, since, ends, source) "
+    "VALUES (?,?,?,?,?,?,?) ON CONFLICT (output, observable) DO UPDATE SET "
+    "state = excluded.state, digest = excluded.digest, why = NULL, "
+    "since = CASE WHEN ledger.state = excluded.state THEN ledger.since ELSE excluded.since END"
+)
+# What is ours keeps the later end: to move one forward is a feed's act, and not time that passes.
+_SET_WITH_ENDS: Final = (
+    f"{_SET}, source = excluded.source, ends = CASE WHEN ledger.state IN ({_OURS}) "
+    "AND ledger.ends > excluded.ends THEN ledger.ends ELSE excluded.ends END"
+)
+# Number, mark and digest; where the entry is only now meant to be there, its end and feed as well.
+_Row = tuple[int, int, int] | tuple[int, int, int, int, int]
 
 
 class Ledger:
@@ -70,7 +85,7 @@ class Ledger:
 
     def written(self, transaction: Transaction, output: int) -> Iterator[LedgerEntry]:
         """Yield the whole ledger of an output, sorted by number."""
-        sql = "SELECT observable, state, digest FROM ledger WHERE output = ? ORDER BY observable"
+        sql = f"SELECT {_COLUMNS} FROM ledger l WHERE l.output = ? ORDER BY l.observable"  # noqa: S608 - our own columns
         for row in transaction.stream(sql, (output,)):
             yield LedgerEntry._make(row)
 
@@ -79,12 +94,24 @@ class Ledger:
     ) -> list[LedgerEntry]:
         """Return the ledger's records of the entries that changed after a sequence number."""
         sql = (
-            "SELECT l.observable, l.state, l.digest FROM entries e JOIN ledger l "
+            f"SELECT {_COLUMNS} FROM entries e JOIN ledger l "  # noqa: S608 - our own columns
             "ON l.output = ? AND l.observable = e.observable "
             "WHERE e.list = ? AND e.seq > ? ORDER BY +l.observable"
         )
         rows = transaction.rows(sql, (output, list_number, after))
         return [LedgerEntry._make(row) for row in rows]
+
+    def among(
+        self, transaction: Transaction, output: int, observables: Sequence[int]
+    ) -> Iterator[LedgerEntry]:
+        """Yield the ledger's records of these observables, which are sorted."""
+        for part in parts(observables, _PART):
+            sql = (
+                f"SELECT {_COLUMNS} FROM ledger l WHERE l.output = ? "  # noqa: S608 - only numbers
+                f"AND l.observable IN ({numbers(part)}) ORDER BY l.observable"
+            )
+            for row in transaction.rows(sql, (output,)):
+                yield LedgerEntry._make(row)
 
     def dropped(
         self, transaction: Transaction, output: OutputState, *, everything: bool
@@ -126,26 +153,47 @@ class Ledger:
         *,
         whole: bool,
         judged_anew: frozenset[LedgerState] = frozenset(),
+        kept: Collection[int] = (),
     ) -> None:
         """Record what is about to be written and removed, before it is.
 
-        The target decides again on entries with a mark in `judged_anew`, besides those of the plan;
-        then updates are intended as well, since they may leave nothing behind. A `whole` plan also
-        has entries that did not change on the list, which no later change would find again.
+        The target decides again on entries with a mark in `judged_anew`, besides those of the plan
+        and those that are `kept` though nothing wants them; then updates are intended as well,
+        since they may leave nothing behind. A `whole` plan also has entries that did not change on
+        the list, which no later change would find again.
         """
         with self._db.write(durable=True) as transaction:
             if judged_anew:
                 again = self._marked(transaction, output.number, judged_anew)
-                self._set(transaction, output.number, again, now)
-                marked = ((number, LedgerState.INTENDED, digest) for number, digest in plan.update)
-                self._set(transaction, output.number, marked, now)
-            marked = ((number, LedgerState.INTENDED, digest) for number, digest in plan.add)
-            self._set(transaction, output.number, marked, now)
+                wanted = (row for row in again if row[0] not in kept)
+                self._set(transaction, output.number, wanted, now)
+                self._intend(transaction, output.number, plan.update, now)
+            else:
+                ends = zip(plan.update.numbers, plan.update.ends, strict=True)
+                self._move_ends(transaction, output.number, ends)
+            self._intend(transaction, output.number, plan.add, now)
             marked = ((number, LedgerState.REMOVING, 0) for number in plan.remove.numbers)
             self._set(transaction, output.number, marked, now)
             if whole:  # until it ended well, the next cycle looks at everything again
                 sql = "UPDATE outputs SET verified_at = NULL WHERE number = ?"
                 transaction.run(sql, (output.number,))
+
+    def _intend(self, transaction: Transaction, output: int, refs: EntryRefs, now: int) -> None:
+        rows = zip(refs.numbers, refs.digests, refs.ends, refs.sources, strict=True)
+        marked = (
+            (number, LedgerState.INTENDED, digest, ends, source)
+            for number, digest, ends, source in rows
+        )
+        self._set(transaction, output, marked, now, sql=_SET_WITH_ENDS)
+
+    def _move_ends(
+        self, transaction: Transaction, output: int, ends: Iterable[tuple[int, int]]
+    ) -> None:
+        """Note the ends that feeds moved back."""
+        sql = "UPDATE ledger SET ends = ? WHERE output = ? AND observable = ? AND ends < ?"
+        rows = [(end, output, number, end) for number, end in ends]
+        if rows:
+            transaction.many(sql, rows)
 
     def _marked(
         self, transaction: Transaction, output: int, marks: frozenset[LedgerState]
@@ -160,9 +208,10 @@ class Ledger:
 
     def mark(self, output: OutputState, plan: Plan, now: int) -> None:
         """Record what the target cannot have, and forget what it never had."""
-        if not plan.marks and not plan.words:
+        if not (plan.marks or plan.later or plan.words):
             return
         with self._db.write() as transaction:
+            self._move_ends(transaction, output.number, plan.later)
             gone = [number for number, mark in plan.marks if mark == GONE]
             self._delete(transaction, output.number, gone)
             marked = [(number, mark, 0) for number, mark in plan.marks if mark != GONE]
@@ -268,27 +317,22 @@ class Ledger:
         add_times(transaction, kind, output.number, times)
 
     def _set(
-        self, transaction: Transaction, output: int, rows: Iterable[tuple[int, int, int]], now: int
-    ) -> None:
+        self, transaction: Transaction, output: int, rows: Iterable[_Row], now: int,
+        sql: str = _SET,
+    ) -> None:  # fmt: skip
         """Set marks and digests, a part at a time: a plan may name millions."""
         coming = iter(rows)
         while part := list(islice(coming, _SET_AT_ONCE)):
-            self._set_part(transaction, output, part, now)
+            self._set_part(transaction, output, part, now, sql)
 
     def _set_part(
-        self, transaction: Transaction, output: int, rows: Sequence[tuple[int, int, int]], now: int
+        self, transaction: Transaction, output: int, rows: Sequence[_Row], now: int, sql: str
     ) -> None:
         before = self._marks(transaction, output, [row[0] for row in rows])
-        changes = Counter(int(mark) for _number, mark, _digest in rows)
+        changes = Counter(int(row[1]) for row in rows)
         changes.subtract(before.values())
-        sql = (
-            "INSERT INTO ledger (output, observable, state, digest, since) VALUES (?,?,?,?,?) "
-            "ON CONFLICT (output, observable) DO UPDATE SET state = excluded.state, "
-            "digest = excluded.digest, why = NULL, "
-            "since = CASE WHEN ledger.state = excluded.state THEN ledger.since "
-            "ELSE excluded.since END"
-        )
-        values = [(output, number, int(mark), digest, now) for number, mark, digest in rows]
+        unknown = (NEVER, 0)
+        values = [(output, row[0], int(row[1]), row[2], now, *(row[3:] or unknown)) for row in rows]
         transaction.many(sql, values)
         add_to_tallies(transaction, OUTPUT_TALLY, output, changes)
 

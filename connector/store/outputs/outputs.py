@@ -26,7 +26,6 @@ class OutputState:
     setup: bytes
     verified_at: int | None
     paused: str | None
-    held_plan: str | None
     stamp: str | None = None
     inactive: bool = False
 
@@ -47,15 +46,14 @@ class OutputStates:
                 sql = "INSERT INTO outputs (number, name, list, setup) VALUES (?, ?, ?, ?)"
                 transaction.run(sql, (number, name, list_number, b""))
             sql = (
-                "SELECT number, list, seq, setup, verified_at, paused, held_plan, stamp, "
-                "inactive "
+                "SELECT number, list, seq, setup, verified_at, paused, stamp, inactive "
                 "FROM outputs WHERE number = ?"
             )
             row = transaction.rows(sql, (number,))[0]
             verified_at = row[4] if row[1] == list_number else None  # it carries another list now
             return OutputState(
-                row[0], list_number, row[2], bytes(row[3]), verified_at, row[5], row[6], row[7],
-                bool(row[8]),
+                row[0], list_number, row[2], bytes(row[3]), verified_at, row[5], row[6],
+                bool(row[7]),
             )  # fmt: skip
 
     def note_activation(self, output: int, *, pending: bool) -> None:
@@ -95,7 +93,7 @@ class OutputStates:
         """Record that the output is in step with its list up to a sequence number."""
         at = now if verified else output.verified_at
         with self._db.write() as transaction:
-            sql = "UPDATE outputs SET seq = ?, held_plan = NULL, list = ? WHERE number = ?"
+            sql = "UPDATE outputs SET seq = ?, list = ? WHERE number = ?"
             transaction.run(sql, (seq, output.list, output.number))
             sql = "UPDATE outputs SET verified_at = ?, stamp = ? WHERE number = ?"
             transaction.run(sql, (at, output.stamp, output.number))

@@ -1,12 +1,15 @@
 """Targets that take everything in one step and are ours alone: lists and sets of rules."""
 
 from collections.abc import Iterable, Iterator
+from heapq import merge
+from operator import itemgetter
 from typing import TypeGuard
 
 from connector.adapter import ListAdapter, Outcomes, RuleAdapter
 from connector.decisions.mapping import digest_of_rule
 from connector.decisions.plan import LedgerState, Plan
-from connector.model import Entry, Rule, RuleLanguage, RuleRef, Subject
+from connector.indicators.observables.keys import key_of
+from connector.model import Entry, Observable, Rule, RuleLanguage, RuleRef, Subject
 from connector.settings import Settings
 from connector.store.lists.wanted import WantedRow
 from connector.store.outputs.outputs import OutputState
@@ -49,17 +52,56 @@ class PublishedList(EntryTarget[ListAdapter[Settings]]):
         _activate(self.adapter, state, applier)
 
     def listed(self, proposal: Proposal, store: Store, transaction: Transaction) -> Iterator[Entry]:
-        """Yield all that the list should hold, sorted, as `ListAdapter.publish` takes it."""
-        room, number = proposal.room, proposal.state.list
+        """Yield all that the list should hold, sorted, as `ListAdapter.publish` takes it.
+
+        What waits to be removed is among it, as the target shows it: claims may be gone by now.
+        """
+        kept = sorted(self._kept(proposal, store, transaction), key=_key)
+        wanted = self._wanted(proposal, store, transaction)
+        return merge(wanted, kept, key=_key) if kept else wanted
+
+    def _wanted(
+        self, proposal: Proposal, store: Store, transaction: Transaction
+    ) -> Iterator[Entry]:
+        number = proposal.state.list
         if self.mapper is not None:
             rows = store.wanted.rows_sorted(transaction, number)
-            fitting = (row for row in rows if not self.unfit(row, room))
+            fitting = (row for row in rows if self._stands(row.number, row.observable, proposal))
             for _row, entry in self.lines(proposal.listing, store, transaction, fitting):
                 yield entry
             return
         for known, subject, _rank in store.wanted.values_sorted(transaction, number):
-            if self.fits(subject) and (room is None or known in room.best):
+            if isinstance(subject, Observable) and self._stands(known, subject, proposal):
                 yield Entry(subject)
+
+    def _stands(self, number: int, subject: Subject, proposal: Proposal) -> bool:
+        """Return whether a wanted entry is in the list: it fits, or waits to be removed."""
+        room, aside = proposal.room, proposal.aside
+        if number in aside.kept:
+            return isinstance(subject, Observable) and self.adapter.accepts(subject)
+        fits = self.fits(subject) and (room is None or number in room.best)
+        return fits and number not in aside.withheld
+
+    def _kept(self, proposal: Proposal, store: Store, transaction: Transaction) -> list[Entry]:
+        """Return the entries that nothing wants and that wait to be removed."""
+        gone = store.wanted.not_wanted(transaction, proposal.state.list, proposal.aside.kept)
+        if not gone:
+            return []
+        output, numbers = proposal.state.number, sorted(gone)
+        ledger = store.ledger.among(transaction, output, numbers)
+        written = {one.observable for one in ledger if one.mark == LedgerState.WRITTEN}
+        found = {one: number for number, one in store.wanted.observables_of(transaction, numbers)}
+        there = {
+            one.observable: Entry(one.observable, one.fields)
+            for one in self.adapter.read()
+            if one.observable in found and not one.contrary
+        }
+        lost = [
+            Entry(one)
+            for one, number in found.items()
+            if isinstance(one, Observable) and one not in there and number in written
+        ]
+        return [*there.values(), *lost]
 
 
 class PublishedRules(Target[RuleAdapter[Settings]]):
@@ -122,8 +164,36 @@ class PublishedRules(Target[RuleAdapter[Settings]]):
         def publish(transaction: Transaction) -> Outcomes:
             # Numbers are given as rules are first seen, which is the order that publish takes.
             rows = store.wanted.rows(transaction, proposal.state.list, None)
-            fitting = (row for row in rows if not self.unfit(row, proposal.room))
+            fitting = (row for row in rows if self._stands(row, proposal))
             lines = self.lines(proposal.listing, store, transaction, fitting)
-            return self.adapter.publish(rule for _row, rule in lines)
+            wanted = ((row.number, rule) for row, rule in lines)
+            kept = self._kept(proposal, store, transaction)
+            rules = merge(wanted, kept, key=itemgetter(0))
+            return self.adapter.publish(rule for _number, rule in rules)
 
         return self._publish(proposal, applier, publish)
+
+    def _stands(self, row: WantedRow, proposal: Proposal) -> bool:
+        """Return whether a wanted rule is in the set: it fits, or waits to be removed."""
+        aside = proposal.aside
+        if row.number in aside.kept:
+            return self.fits(row.observable)
+        return row.number not in aside.withheld and not self.unfit(row, proposal.room)
+
+    def _kept(
+        self, proposal: Proposal, store: Store, transaction: Transaction
+    ) -> list[tuple[int, Rule]]:
+        """Return the rules that nothing wants and that wait to be removed, as they are there."""
+        gone = store.wanted.not_wanted(transaction, proposal.state.list, proposal.aside.kept)
+        if not gone:
+            return []
+        rules = list(self.adapter.read())
+        known = store.wanted.numbers_of(transaction, [rule.ref for rule in rules])
+        numbered = ((known.get(rule.ref), rule) for rule in rules)
+        return sorted(
+            ((number, rule) for number, rule in numbered if number in gone), key=itemgetter(0)
+        )
+
+
+def _key(entry: Entry) -> bytes:
+    return key_of(entry.observable)

@@ -2,7 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from heapq import merge
 from itertools import islice
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeGuard, TypeVar
 
@@ -126,10 +128,16 @@ class Target(ABC, Generic[A]):
 
     def wanted(
         self, listing: Listing, store: Store, transaction: Transaction,
-        after: int | None, room: Room | None,
+        after: int | None, room: Room | None, held: Sequence[int] = (),
     ) -> Iterator[Wanted]:  # fmt: skip
-        """Yield what the target should hold, with its digest or the mark that says why not."""
+        """Yield what the target should hold, with its digest or the mark that says why not.
+
+        `held` are observables that are asked for beside what changed.
+        """
         rows = store.wanted.rows(transaction, listing.number, after)
+        if held:
+            asked = store.wanted.rows_among(transaction, listing.number, held)
+            rows = merged(rows, asked, attrgetter("number"))
         for part in in_parts(rows, _WANTED_PART):
             marks = {row.number: self.unfit(row, room) for row in part}
             fitting = (row for row in part if not marks[row.number])
@@ -137,8 +145,9 @@ class Target(ABC, Generic[A]):
                 row.number: self.digest(line)
                 for row, line in self.lines(listing, store, transaction, fitting)
             }
-            for number, mark in marks.items():
-                yield Wanted(number, digests.get(number, 0), mark)
+            for row in part:
+                number, ends = row.number, row.merged.until
+                yield Wanted(number, digests.get(number, 0), marks[number], ends, row.source)
 
     def snapshot(self, store: Store) -> TargetSnapshot:
         """Return what the target holds; raise UnavailableError when its answer is not complete."""
@@ -220,6 +229,8 @@ class Target(ABC, Generic[A]):
             turned = store.ledger.turned(transaction, proposal.state.number, left)
         for part in refs_in_parts(turned, _CONFIRMED_AT_ONCE):
             yield WrittenBatch(self.written(part, proposal, store), said)
+        if lost := [number for number in turned.numbers if number in proposal.aside.kept]:
+            yield self.removed(lost, proposal, store)  # it was kept, and the target refuses it now
 
     def _expect_unmoved(self, proposal: Proposal, store: Store, transaction: Transaction) -> None:
         """Check that the current list, which will be published, is what the limits allowed."""
@@ -289,7 +300,16 @@ def entry_of(line: Line) -> Entry:
 def refs_in_parts(refs: EntryRefs, size: int) -> Iterator[EntryRefs]:
     """Yield the references of a plan, so many at a time."""
     for at in range(0, len(refs), size):
-        yield EntryRefs(refs.numbers[at : at + size], refs.digests[at : at + size])
+        yield refs.part(at, at + size)
+
+
+def merged(late: Iterable[T], held: Iterable[T], number: Callable[[T], int]) -> Iterator[T]:
+    """Yield what either has, sorted by number as both are, and what both have once."""
+    last = -1
+    for one in merge(late, held, key=number):
+        if number(one) != last:
+            last = number(one)
+            yield one
 
 
 def in_parts(values: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -1,12 +1,19 @@
 """Holds in the store: frozen, pruned, accepted or refused, and the window of what limits count."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 
 from connector.decisions.holds import Hold, HoldKind, Standing, Window
 from connector.decisions.plan import EntryRefs
-from connector.store.outputs.holds import Holds, HoldState, HoldStateError
+from connector.store.outputs.holds import (
+    Holds,
+    HoldState,
+    HoldStateError,
+    changes_of,
+    hold_on,
+    live_holds,
+)
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 
@@ -42,6 +49,16 @@ class Bench:
     def keep(self, *holds: Hold) -> list[str]:
         return self.holds.keep(self.output, holds, NOW)
 
+    def prune(
+        self,
+        *,
+        add: Collection[int] = (),
+        remove: Collection[int] = (),
+        now: int = NOW,
+        replaces: bool | None = None,
+    ) -> list[tuple[str, HoldState]]:
+        return self.holds.prune(self.number, add, remove, now, replaces=replaces)
+
     def standing(self, now: int = NOW) -> Standing:
         with self.store.database.read() as transaction:
             return self.holds.standing(transaction, self.number, now)
@@ -75,9 +92,9 @@ def test_a_hold_is_kept_once_with_its_changes(bench: Bench) -> None:
 def test_what_no_longer_applies_leaves_a_hold_and_an_empty_one_is_void(bench: Bench) -> None:
     one = hold(1, 2, add=(7,))
     bench.keep(one)
-    assert bench.holds.prune(bench.number, add={7}, remove={2, 9}) == []
+    assert bench.prune(add={7}, remove={2, 9}) == []
     assert bench.standing() == Standing(held_add={7}, held_remove={2})
-    assert bench.holds.prune(bench.number, add=(), remove=()) == [one.id]
+    assert bench.prune(add=(), remove=()) == [(one.id, HoldState.VOID)]
     assert bench.state(one) is HoldState.VOID
     assert bench.standing() == Standing()
 
@@ -87,8 +104,8 @@ def test_an_accepted_hold_is_done_when_nothing_of_it_is_left(bench: Bench) -> No
     bench.keep(one)
     bench.holds.accept(bench.number, one.id, "kim", "seen")
     assert bench.standing() == Standing(accepted_remove={1, 2})
-    assert bench.holds.prune(bench.number, add=(), remove={2}) == []
-    assert bench.holds.prune(bench.number, add=(), remove=()) == [one.id]
+    assert bench.prune(add=(), remove={2}) == []
+    assert bench.prune(add=(), remove=()) == [(one.id, HoldState.DONE)]
     assert bench.state(one) is HoldState.DONE
 
 
@@ -123,7 +140,7 @@ def test_a_hold_that_ended_is_neither_accepted_nor_refused(
 ) -> None:
     one = hold(1)
     bench.keep(one)
-    bench.holds.prune(bench.number, add=(), remove=())
+    bench.prune(add=(), remove=())
     with pytest.raises(HoldStateError, match="is void"):
         then(bench, one)
 
@@ -131,7 +148,7 @@ def test_a_hold_that_ended_is_neither_accepted_nor_refused(
 def test_a_hold_that_ended_is_held_again_where_the_same_is_due_again(bench: Bench) -> None:
     one = hold(1)
     bench.keep(one)
-    bench.holds.prune(bench.number, add=(), remove=())
+    bench.prune(add=(), remove=())
     assert bench.keep(one) == [one.id]
     assert bench.standing() == Standing(held_remove={1})
 
@@ -141,8 +158,11 @@ def test_what_waits_is_listed_the_oldest_first(bench: Bench, store: Store) -> No
     bench.keep(first)
     bench.holds.keep(bench.output, [second], NOW + 1)
     with store.database.read() as transaction:
-        assert [one.id for one in bench.holds.waiting(transaction)] == [first.id, second.id]
-        assert bench.holds.changes(transaction, bench.number, second.id) == ([], [2])
+        found = live_holds(transaction)
+        assert [one.id for one in found] == [first.id, second.id]
+        assert changes_of(transaction, found[1]) == ([], [2])
+        assert hold_on(transaction, bench.number, 2) == found[1]
+        assert hold_on(transaction, bench.number, 3) is None
 
 
 def test_the_window_adds_up_and_forgets(bench: Bench) -> None:
@@ -152,3 +172,36 @@ def test_the_window_adds_up_and_forgets(bench: Bench) -> None:
     assert bench.window(NOW + HOUR) == Window(4, 0)
     bench.holds.count(bench.number, Window(0, 1), NOW + 3 * HOUR, NOW + 2 * HOUR)
     assert bench.window(0) == Window(4, 1)
+
+
+def test_a_refusal_that_is_over_leaves_nothing_and_the_same_is_held_anew(bench: Bench) -> None:
+    one = hold(1)
+    bench.keep(one)
+    bench.holds.refuse(bench.number, one.id, "kim", "not today", NOW + HOUR)
+    assert bench.prune(remove={1}) == []
+    assert bench.prune(remove={1}, now=NOW + HOUR) == [(one.id, HoldState.VOID)]
+    assert bench.keep(one) == [one.id]
+    assert bench.state(one) is HoldState.HELD
+
+
+@pytest.mark.parametrize(("accepted", "end"), [(True, HoldState.DONE), (False, HoldState.VOID)])
+def test_a_hold_on_a_whole_list_ends_when_a_look_shows_that_it_is_not_replaced(
+    bench: Bench, accepted: bool, end: HoldState
+) -> None:
+    one = Hold("edge", HoldKind.REPLACE, ("would replace 3 entries",))
+    bench.keep(one)
+    assert bench.standing() == Standing(replaces=False)
+    if accepted:
+        bench.holds.accept(bench.number, one.id, "kim", "")
+    assert bench.standing() == Standing(replaces=accepted)
+    assert bench.prune() == []
+    assert bench.prune(replaces=True) == []
+    assert bench.prune(replaces=False) == [(one.id, end)]
+    assert bench.standing() == Standing()
+
+
+def test_the_numbers_of_all_that_waits_are_sorted_and_each_named_once(bench: Bench) -> None:
+    bench.keep(hold(5, 2, add=(9,)))
+    bench.keep(hold(3))
+    with bench.store.database.read() as transaction:
+        assert bench.holds.numbers(transaction, bench.number) == [2, 3, 5, 9]
