@@ -138,7 +138,9 @@ def test_a_busy_target_says_how_long_in_both_forms(target: Notes, client: reques
     assert put(client, target, "a").status_code == 201
 
 
-@pytest.mark.parametrize(("fault", "status"), [(Fault.AWAY, 503), (Fault.DENIED, 403)])
+@pytest.mark.parametrize(
+    ("fault", "status"), [(Fault.AWAY, 503), (Fault.DENIED, 403), (Fault.UNAUTHORIZED, 401)]
+)
 def test_a_fault_meets_the_call_that_it_was_planned_for(
     target: Notes, client: requests.Session, fault: Fault, status: int
 ) -> None:
@@ -168,6 +170,48 @@ def test_an_answer_of_200_can_be_nonsense(
     assert answer.status_code == 200
     with pytest.raises(requests.JSONDecodeError):
         answer.json()
+
+
+def test_an_error_page_with_status_200_means_that_nothing_was_done(
+    target: Notes, client: requests.Session
+) -> None:
+    target.fail(Fault.ERROR_PAGE, "PUT")
+    assert put(client, target, "a").status_code == 200
+    assert target.notes == {}
+
+
+def test_an_echo_says_all_that_the_call_said(target: Notes, client: requests.Session) -> None:
+    target.fail(Fault.ECHO, "PUT")
+    said = put(client, target, "a", "a text").text
+    assert "a text" in said
+    assert target.sessions.issued[0] in said
+
+
+def test_a_fault_tells_whether_it_happened_and_can_be_called_off(
+    target: Notes, client: requests.Session
+) -> None:
+    away = target.fail(Fault.AWAY, times=2)
+    assert away.happened == 0
+    assert put(client, target, "a").status_code == 503
+    assert away.happened == 1
+    target.heal()
+    assert put(client, target, "a").status_code == 201
+
+
+def test_a_restart_ends_sessions_and_connections(target: Notes, client: requests.Session) -> None:
+    put(client, target, "a")
+    target.restart()
+    assert put(client, target, "b").status_code == 401
+    assert target.notes.keys() == {"a"}
+
+
+def test_a_pause_comes_before_the_call_is_executed(target: Notes, client: requests.Session) -> None:
+    def half_an_hour(_call: Call) -> None:
+        target.now += 1800 * SECOND
+
+    target.pause = half_an_hour
+    put(client, target, "a")
+    assert target.now == NOW + 1800 * SECOND
 
 
 def test_a_body_can_be_cut_off(target: Notes, client: requests.Session) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from connector.instants import Clock, system_clock
+from connector.testing.http_target import Call as ReceivedCall
 from connector.testing.http_target import Fault, HttpTarget, Reply, Sessions
 from connector_splunk_kvstore.emulator.answers import message, plain, session
 from connector_splunk_kvstore.emulator.collections import KvCollection, KvError, KvLimits
@@ -127,9 +128,16 @@ class SplunkEmulator(HttpTarget):
         request = Received(method, target, named, body)
         self.requests.append(request)
         planned = self._trouble_for(method, target)
-        reply = self._prevented(planned, request) if planned else None
-        fault = _ON_THE_WAY.get(planned.trouble) if planned else None
-        return reply or self._reply_to(request), fault
+        on_the_way = _ON_THE_WAY.get(planned.trouble) if planned else None
+        if planned and (prevented := self._prevented(planned, request)):
+            return prevented, on_the_way
+        reply, fault = super().answer(method, target, headers, body)
+        return reply, on_the_way or fault
+
+    def reply(self, call: ReceivedCall) -> Reply:
+        """Return what Splunk answers to a call that nothing prevents."""
+        named = {name.title(): value for name, value in call.headers.items()}
+        return self._reply_to(Received(call.method, call.target, named, call.body))
 
     def _trouble_for(self, method: str, target: str) -> _Trouble | None:
         """Return the next planned trouble that applies to a request, and count it."""
