@@ -50,7 +50,10 @@ class Adapter(ABC, Generic[S]):
         return ()
 
     def as_held(self, entry: Entry) -> Entry:
-        """Return the entry as `read` will return it, where the target changes its fields."""
+        """Return the entry as `read` will return it, where the target changes its fields.
+
+        Asked of entries without fields too: a target may fill in one of its own.
+        """
         return entry
 
     def stamp(self) -> str | None:

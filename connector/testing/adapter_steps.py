@@ -144,8 +144,11 @@ def single_changes(adapter: AnyAdapter) -> EntryAdapter[Any]:
 
 
 def expect_held(adapter: AnyAdapter, expected: Iterable[Entry], promise: str) -> None:
-    """Fail unless read() shows exactly these entries; fields that it does not show are ignored."""
-    found, wanted = held(adapter), {key(entry): entry for entry in expected}
+    """Fail unless read() shows exactly these entries, with the fields that `as_held` announces.
+
+    Fields that it does not show are ignored.
+    """
+    found, wanted = held(adapter), {key(entry): adapter.as_held(entry) for entry in expected}
     problems = [f"  missing: {kind} {value!r}" for kind, value in wanted.keys() - found.keys()]
     problems += [f"  never written: {kind} {value!r}" for kind, value in found.keys() - wanted]
     for each in found.keys() & wanted.keys():

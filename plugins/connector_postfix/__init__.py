@@ -136,6 +136,8 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
 
     def as_held(self, entry: Entry) -> Entry:
         """Return the entry with its text as the map stores it."""
+        if not entry.fields:
+            return entry
         if not (text := _plain(entry.fields.get("text", ""))):
             return Entry(entry.observable)
         return Entry(entry.observable, MappingProxyType({"text": text}))

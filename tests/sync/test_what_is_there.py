@@ -63,12 +63,22 @@ class Desk(EntryAdapter[Options]):
         return ALL_WRITTEN
 
 
+class Annotated(Desk):
+    """A desk that writes a note of its own on slips that have none."""
+
+    def as_held(self, entry: Entry) -> Entry:
+        return Entry(entry.observable, {"note": "listed", **entry.fields})
+
+    def read(self) -> Iterable[Held]:
+        return [Held(one, {"note": "listed"}) for one in self.slips]
+
+
 class Edge:
     """A list of two addresses, and the desk that it is kept on."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, desk: type[Desk] = Desk) -> None:
         self.store, self.hand = store, Hand(store)
-        self.desk = Desk(Options(), OutputContext("edge", Path()))
+        self.desk = desk(Options(), OutputContext("edge", Path()))
         self.hand.give(indicator(1), indicator(2))
         self.output = Output(
             "edge", self.hand.listing(), target_of("edge", self.desk), Limits(), b"setup", DAY
@@ -93,6 +103,12 @@ def edge() -> Iterator[Edge]:
     store.database.migrate()
     yield Edge(store)
     store.close()
+
+
+def test_what_a_target_fills_in_by_itself_is_no_change(edge: Edge) -> None:
+    annotated = Edge(edge.store, Annotated)
+    assert annotated.sync() == ApplyResult(added=2)
+    assert annotated.sync(EVERYTHING) == ApplyResult()
 
 
 def test_the_handle_of_an_entry_comes_back_when_it_is_removed(edge: Edge) -> None:

@@ -183,6 +183,18 @@ def test_a_firewall_that_takes_single_changes_passes_without_a_skip(pytester) ->
     assert counts.keys() == {"passed"}
 
 
+def test_a_firewall_that_cuts_its_fields_and_says_so_passes(pytester) -> None:
+    cuts = FIREWALL.replace('entry.fields.get("note", "")', 'entry.fields.get("note", "")[:3]')
+    says = cuts.replace(
+        "    def add(self, entries):\n",
+        "    def as_held(self, entry):\n"
+        '        return Entry(entry.observable, {"note": entry.fields.get("note", "")[:3]})\n\n'
+        "    def add(self, entries):\n",
+    )
+    counts, _output = outcome(pytester, says)
+    assert counts.keys() == {"passed"}
+
+
 def test_without_an_adapter_the_suite_says_what_to_define(pytester) -> None:
     plugin = """
     from connector.testing.adapter_suite import AdapterSuite

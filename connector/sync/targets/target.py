@@ -248,6 +248,8 @@ class EntryTarget(Target[A]):
         super().__init__(output, adapter)
         self.mapper = mapper
         self.types = types
+        # Most targets hold an entry as it is, and it is asked of each entry.
+        self._changes = type(adapter).as_held is not Adapter.as_held
 
     def fits(self, subject: Subject) -> TypeGuard[Observable]:
         """Return whether the target can hold this observable, and the file wants it there."""
@@ -265,7 +267,7 @@ class EntryTarget(Target[A]):
     def digest(self, line: Line) -> int:
         """Return the digest of an entry's fields as the target will show them."""
         entry = entry_of(line)
-        return digest((self.adapter.as_held(entry) if entry.fields else entry).fields)
+        return digest((self.adapter.as_held(entry) if self._changes else entry).fields)
 
 
 def _not_taken(
