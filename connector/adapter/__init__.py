@@ -9,7 +9,7 @@ from connector.adapter.contract import (
     StagedAdapter,
 )
 from connector.adapter.fields import Choice, FieldSpec, Flag, Instant, Number, Text
-from connector.adapter.held import Held
+from connector.adapter.held import Held, observable_of
 from connector.adapter.outcomes import ALL_WRITTEN, Full, Later, Outcome, Outcomes, Refused, Written
 from connector.errors import (
     BatchTooLargeError,
@@ -100,4 +100,5 @@ __all__ = [
     "file_stamp",
     "import_extra",
     "misreading",
+    "observable_of",
 ]

@@ -4,9 +4,22 @@ from collections.abc import Mapping
 
 import msgspec
 
+from connector.indicators.observables.canonical import UnfitValueError, canonical
 from connector.model import NO_FIELDS, FieldValue, Observable, ObservableType
 
-__all__ = ["Held"]
+__all__ = ["Held", "observable_of"]
+
+
+def observable_of(type: ObservableType, text: str) -> Observable | None:
+    """Return the observable that a target's own spelling means; None where it is no such value.
+
+    Others write values in spellings of their own: `2001:DB8::7`, `203.0.113.9/24`, `Bad.Example.`.
+    An address may be of either version, whichever type was given.
+    """
+    try:
+        return canonical(type, text)
+    except UnfitValueError:
+        return None
 
 
 class Held(msgspec.Struct, frozen=True):
