@@ -425,6 +425,18 @@ def test_a_network_is_read_quickly_as_the_standard_library_reads_it(net):
     assert read_ipv4_networks([str(net)]) == [(int(net[0]), int(net[-1]))]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["192.0.2.007", "7 .0.2.1", "+7.0.2.1", "192.0.2.0/\u0663", "192.0.2.0/", "192.0.2.0/-1",
+     "2001:db8::/129", "2001:db8::/", "2001:db8::\u0663", "1::2::3", "\x00::"],
+)  # fmt: skip
+def test_what_the_standard_library_takes_for_no_network_is_none(text):
+    with pytest.raises(ValueError, match=r"does not appear to be|[Nn]etmask"):
+        ip_network(text, strict=False)
+    assert read_network(text) is None
+    assert read_ipv4_networks([text]) is None
+
+
 ENTRIES = st.one_of(
     NETWORKS.map(str),
     NETWORKS.map(lambda net: str(net[0])),

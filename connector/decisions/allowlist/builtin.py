@@ -7,10 +7,10 @@ from types import MappingProxyType
 from typing import Final
 
 from connector.decisions.allowlist.kept_hosts import kept_hosts
+from connector.decisions.allowlist.networks import is_address
 from connector.decisions.allowlist.protection import Scope
 from connector.decisions.allowlist.system_files import SYSTEM_FILES
 from connector.decisions.allowlist.trivial_files import trivial_digests
-from connector.decisions.allowlist.values import Kind, read_allow_value
 from connector.model import ObservableType
 
 __all__ = ["BuiltinGroup", "BuiltinRule", "builtin_rules"]
@@ -227,5 +227,5 @@ def _of_hosts(group: BuiltinGroup, file: str) -> Iterator[BuiltinRule]:
     """
     for host in kept_hosts(file):
         shared = group is BuiltinGroup.SHARED_HOSTING
-        if not shared or read_allow_value(host.value).kind is not Kind.NETWORK:
+        if not shared or not is_address(host.value.partition("/")[0]):
             yield BuiltinRule(group, host.value, host.why, host.scope, True, host.source)

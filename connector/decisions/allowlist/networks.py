@@ -5,7 +5,7 @@ import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
 from typing import Final, NamedTuple
 
 __all__ = [
@@ -19,7 +19,9 @@ __all__ = [
 ]
 
 _IPV4: Final = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+")
-_IPV4_LINE: Final = rf"{_IPV4.pattern}(?:/[0-9]+)?"
+_OCTET: Final = "(?:0|[1-9][0-9]{0,2})"  # a leading zero may mean eight's digits
+_IPV4_LINE: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}(?:/[0-9]+)?"
+_IPV4_NETWORK: Final = re.compile(_IPV4_LINE)
 _IPV4_LINES: Final = re.compile(rf"(?:{_IPV4_LINE}\n)*{_IPV4_LINE}")
 
 
@@ -34,9 +36,20 @@ class Network(NamedTuple):
     def text(self) -> str:
         """Return the network as people write it."""
         version, first, last = self
+        return _written(version, first) if first == last else self.prefix
+
+    @property
+    def prefix(self) -> str:
+        """Return the network with its length, also where it is one address."""
+        version, first, last = self
         length = (32 if version == 4 else 128) - (last - first).bit_length()
-        address = ip_address(first) if version == 4 else IPv6Address(first)
-        return str(address) if first == last else f"{address}/{length}"
+        return f"{_written(version, first)}/{length}"
+
+
+def _written(version: int, number: int) -> str:
+    if version == 4:
+        return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    return str(IPv6Address(number))
 
 
 def is_address(host: str) -> bool:
@@ -54,14 +67,10 @@ def address_number(text: str) -> tuple[int, int]:
 
 def read_network(text: str) -> Network | None:
     """Return the network or address that a text is; None if it is neither, or everything."""
-    address, slash, length = text.partition("/")
-    octets = address.split(".")
-    if len(octets) != 4 or not (length if slash else "32").isdigit():
+    if not _IPV4_NETWORK.fullmatch(text):
         return _read_network(text)
-    try:
-        first, second, third, fourth = map(int, octets)
-    except ValueError:
-        return None
+    address, _, length = text.partition("/")
+    first, second, third, fourth = map(int, address.split("."))
     bits = int(length or 32)
     size = 1 << 32 - bits if 0 < bits <= 32 else 0
     if not size or (first | second | third | fourth) & ~255:
@@ -77,7 +86,8 @@ def _read_network(text: str) -> Network | None:
         return None
     if network.prefixlen == 0:
         return None
-    return Network(network.version, int(network.network_address), int(network.broadcast_address))
+    first, size = int(network.network_address), network.num_addresses
+    return Network(network.version, first, first + size - 1)
 
 
 def read_ipv4_networks(texts: list[str]) -> list[tuple[int, int]] | None:

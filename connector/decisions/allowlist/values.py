@@ -15,6 +15,7 @@ from typing import Final
 
 import idna
 
+from connector.decisions.allowlist.networks import read_network
 from connector.decisions.allowlist.url_paths import split_url, url_steps
 from connector.model import ObservableType
 
@@ -134,6 +135,9 @@ def _text(kind: str, text: str) -> AllowValue:
 
 
 def _network(text: str) -> AllowValue:
+    found = read_network(text)
+    if found is not None and found.version == 4 and text in (found.text, found.prefix):
+        return AllowValue(Kind.NETWORK, found.prefix)
     if "%" in text:
         raise ValueError("has a zone, which only has a meaning on one machine: remove it")
     try:
