@@ -7,6 +7,10 @@ class ConnectorError(Exception):
     """The base of all errors that the daemon handles; anything else is a bug."""
 
 
+class StoppedError(Exception):
+    """The service is stopping: the current write is done and recorded, the rest waits."""
+
+
 class ConfigError(ConnectorError):
     """The operator must edit a file: nothing starts, a reload keeps the running configuration."""
 

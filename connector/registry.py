@@ -1,6 +1,7 @@
 """Finds adapters and feeds by entry point, ours and third-party ones alike, and makes them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
@@ -138,15 +139,21 @@ class Registry:
         output_name: str,
         publish_folder: Path,
         types: frozenset[ObservableType] = frozenset(ObservableType),
+        pause: Callable[[float], None] = time.sleep,
     ) -> Adapter[Any]:
-        """Return an adapter for one output, with its own HTTP client if its options need one."""
-        http = _http(settings)
-        context = OutputContext(output_name, publish_folder, types, http=http)
+        """Return an adapter for one output, with its own HTTP client if its options need one.
+
+        It pauses by `pause`, which may end the pause with an error, as `Stop.pause` does.
+        """
+        http = _http(settings, pause)
+        context = OutputContext(output_name, publish_folder, types, http=http, sleep=pause)
         return self.adapter(name)(settings, context)
 
-    def make_feed(self, name: str, settings: Settings) -> Feed[Any]:
-        """Return a feed, with its own HTTP client if its options need one."""
-        return self.feed(name)(settings, _http(settings))
+    def make_feed(
+        self, name: str, settings: Settings, pause: Callable[[float], None] = time.sleep
+    ) -> Feed[Any]:
+        """Return a feed, with its own HTTP client if its options need one; it pauses by `pause`."""
+        return self.feed(name)(settings, _http(settings, pause))
 
     def _adapter_info(self, name: str) -> PluginInfo:
         origin = self._adapters[name].origin
@@ -255,9 +262,9 @@ def _writes(kind: type[Adapter[Any]]) -> str:
     return "whole list" if issubclass(kind, ListAdapter) else "batches"
 
 
-def _http(settings: Settings) -> Http | None:
+def _http(settings: Settings, pause: Callable[[float], None]) -> Http | None:
     if not isinstance(settings, HttpSettings):
         return None
     from connector.http.client import Http as Client  # noqa: PLC0415 - only what speaks HTTP needs it
 
-    return Client(settings)
+    return Client(settings, sleep=pause)

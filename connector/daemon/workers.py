@@ -14,13 +14,13 @@ from schedule import Scheduler
 from connector.errors import (
     ConfigError,
     RefusedError,
+    StoppedError,
     UnavailableError,
     UndecidedError,
 )
 from connector.log import log
 from connector.service.isolation import isolate_bugs
 from connector.service.service import Service
-from connector.sync.apply import StoppedError
 
 _LISTS_EVERY_SECONDS: Final = 10
 _LISTS: Final = "lists"
@@ -141,13 +141,11 @@ class Workers:
     def __init__(self, service: Service, fatal: Callable[[BaseException], None]) -> None:
         self.service = service
         self.scheduler = Scheduler()
-        self._stopping = threading.Event()
         self._waiting: set[str] = set()  # outputs requested while their list was being decided
         self._decided: Counter[str] = Counter()  # how often each list was decided
         self._between = threading.Lock()  # guards outputs that start to wait, and lists that end it
         self._retired = False
         self._failing: defaultdict[str, Failures] = defaultdict(Failures)  # lists, by name
-        service.stop_when(self._stopping.is_set)
         self.lists = Worker(_LISTS, self._refresh, fatal)
         self.disposal = Worker(_DISPOSAL, self._dispose, fatal)
         self.feeds = {
@@ -182,7 +180,7 @@ class Workers:
 
     def stop(self) -> None:
         """End every worker after the write in hand, and close connections."""
-        self._stopping.set()
+        self.service.stop.ask()
         for worker in self.workers:
             worker.end()
         for worker in self.workers:

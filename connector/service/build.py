@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import Any
 
 from connector import collect_seldom
+from connector.adapter.stopping import Stop
 from connector.config.loading import Loaded
 from connector.config.model import OutputConfig
 from connector.decisions.holds import Limits
@@ -42,11 +43,11 @@ def build(
     made only when it is first asked, by one thread. Raises ConfigError where one cannot be made.
     """
     collect_seldom()
-    config = loaded.config
+    config, stop = loaded.config, Stop()
     feeds = {
         name: ConfiguredFeed(
             name, store.objects.feed_number(name), feed,
-            partial(registry.make_feed, feed.type, loaded.feeds[name]),
+            partial(registry.make_feed, feed.type, loaded.feeds[name], stop.pause),
         )
         for name, feed in config.feeds.items()
     }  # fmt: skip
@@ -54,7 +55,8 @@ def build(
         for configured in feeds.values():
             configured.open()
     targets = {
-        name: _target(name, output, loaded, registry) for name, output in config.outputs.items()
+        name: _target(name, output, loaded, registry, stop)
+        for name, output in config.outputs.items()
     }
     languages = {name: target.languages for name, target in targets.items()}
     decider = make_decider(loaded, store, now, languages, hosts)
@@ -63,19 +65,26 @@ def build(
         for name, output in config.outputs.items()
     }
     lists = Lists(decider.listings, config.lists, store, now, decider.allowlist)
+    applier = applier or Applier(store, now, stop.pause)
+    polled = Feeds(feeds, store, now, lists)
+    polled.stopped = lists.stopped = applier.stopped = stop.asked
     return Service(
-        loaded, store, now, Feeds(feeds, store, now, lists), lists,
+        loaded, store, now, polled, lists,
         Outputs(
-            outputs, tuple(feeds), lists, store, now, applier or Applier(store, now),
+            outputs, tuple(feeds), lists, store, now, applier,
             time.monotonic if now is system_clock else lambda: now() / SECOND,
         ),
-        decider,
+        decider, stop,
     )  # fmt: skip
 
 
-def _target(name: str, config: OutputConfig, loaded: Loaded, registry: Registry) -> Target[Any]:
+def _target(
+    name: str, config: OutputConfig, loaded: Loaded, registry: Registry, stop: Stop
+) -> Target[Any]:
     folder, types = loaded.config.publish_folder, loaded.config.types_of(name)
-    adapter = registry.make_adapter(config.adapter, loaded.outputs[name], name, folder, types)
+    adapter = registry.make_adapter(
+        config.adapter, loaded.outputs[name], name, folder, types, stop.pause
+    )
     mapper = loaded.mappers[name]
     return target_of(name, adapter, None if mapper.blank else mapper, frozenset(config.types or ()))
 

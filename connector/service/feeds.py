@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from connector.errors import ConnectorError, RefusedError
+from connector.errors import ConnectorError, RefusedError, StoppedError
 from connector.ingest import alarms
 from connector.ingest.configured_feed import ConfiguredFeed
 from connector.ingest.missing_markings import ask_for, missing
@@ -16,7 +16,6 @@ from connector.service.isolation import isolate_bugs
 from connector.service.lists import Lists
 from connector.store import queries
 from connector.store.store import Store
-from connector.sync.apply import StoppedError
 
 
 class Feeds(Mapping[str, ConfiguredFeed]):

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from connector.errors import ConnectorError, UnavailableError
+from connector.errors import ConnectorError, StoppedError, UnavailableError
 from connector.log import log
-from connector.sync.apply import StoppedError
 
 
 @contextmanager

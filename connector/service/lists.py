@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from connector.config.model import ListConfig
+from connector.errors import StoppedError
 from connector.instants import Clock
 from connector.log import log
 from connector.model import Audience
@@ -10,7 +11,6 @@ from connector.service.allowlist import AllowlistInForce
 from connector.service.isolation import isolate_bugs
 from connector.store.lists.entry_rows import RefreshResult
 from connector.store.store import Store
-from connector.sync.apply import StoppedError
 from connector.sync.cycle import refresh
 from connector.sync.listing import Listing
 

@@ -1,8 +1,8 @@
 """The configured service: its feeds, lists and outputs on one store."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from connector.adapter.stopping import Stop
 from connector.config.loading import Loaded
 from connector.instants import Clock
 from connector.service.decider import Decider
@@ -14,7 +14,10 @@ from connector.store.store import Store
 
 @dataclass(slots=True)
 class Service:
-    """Feeds, lists and outputs as configured, each with its own cycles."""
+    """Feeds, lists and outputs as configured, each with its own cycles.
+
+    `stop` ends each cycle after its current page, part of a list or write, and every pause at once.
+    """
 
     loaded: Loaded
     store: Store
@@ -23,10 +26,7 @@ class Service:
     lists: Lists
     outputs: Outputs
     decider: Decider
-
-    def stop_when(self, stopped: Callable[[], bool]) -> None:
-        """Stop every cycle after its current page, part of a list or write, once this is true."""
-        self.feeds.stopped = self.lists.stopped = self.outputs.applier.stopped = stopped
+    stop: Stop
 
     def close(self) -> None:
         """Close every connection to feeds and targets."""

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from connector.adapter import Full, Later, Outcome, Refused, Written
 from connector.decisions.plan import LedgerState
-from connector.errors import UnavailableError
+from connector.errors import StoppedError, UnavailableError
 from connector.instants import Clock
 from connector.model import Entry, Reason, Rule, Subject
 from connector.store.store import Store
@@ -25,10 +25,6 @@ _MARKS: Final[Mapping[type[Outcome], LedgerState]] = {
     Full: LedgerState.OVER_CAPACITY,
     Later: LedgerState.INTENDED,
 }
-
-
-class StoppedError(Exception):
-    """The service is stopping: the current write is done and recorded, the rest waits."""
 
 
 class ListMovedError(Exception):

@@ -20,7 +20,6 @@ from connector.config.loading import Loaded, load
 from connector.feed import Feed
 from connector.feeds.bundle import BundleFeed
 from connector.feeds.taxii.feed import TaxiiFeed
-from connector.http.client import Http
 from connector.registry import Registry
 from connector.reports.look import look_of
 from connector.reports.metrics import StatusCollector
@@ -29,7 +28,7 @@ from connector.service.build import build
 from connector.service.once import RunResult, run_once
 from connector.service.service import Service
 from connector.service.state import open_store
-from connector.settings import HttpSettings, Settings
+from connector.settings import Settings
 from connector.sync.apply import Applier
 
 # Reserved addresses and names stand for real ones here, so the groups that protect them are out;
@@ -62,10 +61,11 @@ class Clock:
 class QuickRegistry(Registry):
     """The parts used here; HTTP clients do not pause between their tries."""
 
-    def make_feed(self, name: str, settings: Settings) -> Feed[Any]:
-        if isinstance(settings, HttpSettings):
-            return self.feed(name)(settings, Http(settings, sleep=lambda _seconds: None))
-        return super().make_feed(name, settings)
+    def make_feed(
+        self, name: str, settings: Settings, pause: Callable[[float], None] = time.sleep
+    ) -> Feed[Any]:
+        del pause
+        return super().make_feed(name, settings, lambda _seconds: None)
 
 
 def one_firewall(**limits: Any) -> dict[str, Any]:

@@ -11,10 +11,9 @@ from stix_samples import address, indicator, sid
 
 from connector.commands.terminal import out
 from connector.daemon.workers import Workers
-from connector.errors import UnavailableError, UndecidedError
+from connector.errors import StoppedError, UnavailableError, UndecidedError
 from connector.reports.formatting import show_status
 from connector.store.lists import lists
-from connector.sync.apply import StoppedError
 from connector.sync.proposal import EVERYTHING
 from connector.testing.taxii.server import TaxiiServer
 
@@ -299,7 +298,7 @@ def test_the_end_waits_for_no_more_than_a_page_or_a_part_of_a_list(
     site.configure()
     site.write("many.json", [indicator(n, address(n)) for n in range(1, 1201)])
     site.open().feeds.poll("files")
-    site.service.stop_when(lambda: True)
+    site.service.stop.ask()
     with pytest.raises(StoppedError):
         site.service.lists.refresh("perimeter")
     with site.service.store.database.read() as transaction:

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from connector.adapter import EntryAdapter, Held, Outcome, Outcomes, StagedAdapter, Written
 from connector.decisions.mapping import Mapper
-from connector.errors import BatchTooLargeError, ConnectorError, UnavailableError
+from connector.errors import BatchTooLargeError, ConnectorError, StoppedError, UnavailableError
 from connector.model import Entry, Observable, ObservableType, Subject
 from connector.settings import Settings
 from connector.store.outputs.outputs import OutputState
@@ -144,7 +144,7 @@ class StagedEntries(SingleEntries):
                 staged = list(super(StagedEntries, self).write(proposal, applier))
                 self.stage.commit()
             except BaseException:
-                with suppress(ConnectorError):  # the first error says more
+                with suppress(ConnectorError, StoppedError):  # the first error says more
                     self.stage.abandon()
                 raise
 
