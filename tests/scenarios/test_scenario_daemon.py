@@ -339,7 +339,7 @@ def test_the_old_file_of_an_output_that_moved_is_gone_after_the_reload(site: Sit
     with daemon(site) as running:
         assert running.server
         lists = f"{running.server.url}/lists"
-        until(lambda: status_of(f"{lists}/old.txt") == 200)
+        until(lambda: status_of(f"{lists}/old.txt") == 200 and site.lines("old.txt") == [ONE])
         site.edit(move)
         running.reload()
         until(lambda: status_of(f"{lists}/new.txt") == 200)
