@@ -38,7 +38,7 @@ class HttpTarget:
         self.pause: Callable[[Call], None] = lambda _call: None
         self._planned: list[Planned] = []
         self._answered: list[int] = []
-        self._lock = threading.RLock()
+        self._one_by_one = threading.RLock()
         self._released = threading.Event()
         self._routes = [
             (*getattr(found, ROUTE), found)
@@ -89,7 +89,7 @@ class HttpTarget:
     ) -> tuple[Reply, Fault | None]:
         """Return the reply to a request, and what goes wrong with it; the server calls this."""
         parts = urlsplit(target)
-        with self._lock:
+        with self._one_by_one:
             call = Call(
                 len(self.calls) + 1, method, unquote(parts.path), dict(parse_qsl(parts.query)),
                 headers, body, target,
@@ -102,7 +102,7 @@ class HttpTarget:
         if fault is Fault.STALL:
             self._released.wait()
         self.pause(call)
-        with self._lock:
+        with self._one_by_one:
             if fault is Fault.SESSION_ENDS:
                 self.sessions.end()
             refusal = self._before(call, planned)

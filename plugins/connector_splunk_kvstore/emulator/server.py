@@ -141,7 +141,7 @@ class SplunkEmulator(HttpTarget):
 
     def _trouble_for(self, method: str, target: str) -> _Trouble | None:
         """Return the next planned trouble that applies to a request, and count it."""
-        with self._lock:
+        with self._one_by_one:
             for planned in self._troubles:
                 if planned.times > 0 and planned.on in f"{method} {target}":
                     planned.times -= 1
