@@ -1,7 +1,7 @@
 """The bases of adapters: of a whole list, of single entries, of rules."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from connector.adapter.context import Http, OutputContext
@@ -44,6 +44,15 @@ class Adapter(ABC, Generic[S]):
     def accepts(self, observable: Observable) -> bool:
         """Return whether the target, as configured, can store this observable."""
         return observable.type in self.supports
+
+    def held_as(self, observable: Observable) -> Hashable:
+        """Return what the observable becomes at the target: of one key there is one row.
+
+        Such as a URL without its scheme, where the target drops it: a text, a number, or a tuple
+        of them. The best ranked entry of a row is written, and the row goes with the last; `read`,
+        `holds` and `remove` may name it by any of its observables.
+        """
+        return observable
 
     def doubts(self) -> Sequence[str]:
         """Return warnings about valid options that are hardly intended, for `connector check`."""
@@ -123,8 +132,8 @@ class EntryAdapter(Adapter[S]):
         The core asks before it adds entries that it never wrote and has not read the target for:
         those already there belong to others. An adapter of a large target asks for these only.
         """
-        asked = frozenset(observables)
-        return [held for held in self.read() if held.observable in asked]
+        asked = {self.held_as(observable) for observable in observables}
+        return [held for held in self.read() if self.held_as(held.observable) in asked]
 
 
 class StagedAdapter(EntryAdapter[S]):

@@ -22,6 +22,7 @@ _VERBS: Final = {
     "abandon": (),
     "activate": (),
     "accepts": ("observable",),
+    "held_as": ("observable",),
     "takes": ("language",),
     "close": (),
 }

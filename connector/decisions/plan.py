@@ -318,7 +318,12 @@ def _fit(
 ) -> None:
     mark = 0 if had is None else had.mark
     there = present is not None and want.observable in present
-    if mark not in OURS and there and present is not None and not present.ours_alone:
+    if (
+        mark not in OURS
+        and there
+        and present is not None
+        and not (present.ours_alone or want.observable in present.ours)
+    ):
         if mark != LedgerState.FOREIGN:
             draft.marks.append((want.observable, LedgerState.FOREIGN))
         return

@@ -15,6 +15,14 @@ class Room:
     best: frozenset[int]
     beyond_share: frozenset[int] = frozenset()
 
+    def with_riders(self, riders: Mapping[int, int]) -> "Room":
+        """Return the room with those that are one row with another, by that one: none is extra."""
+        if not riders:
+            return self
+        best = (number for number, first in riders.items() if first in self.best)
+        beyond = (number for number, first in riders.items() if first in self.beyond_share)
+        return Room(self.best.union(best), self.beyond_share.union(beyond))
+
     @classmethod
     def of(
         cls, ranked: Iterable[tuple[int, int]], capacity: int, shares: Mapping[int, float]

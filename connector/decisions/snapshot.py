@@ -1,12 +1,15 @@
 """What a target was seen to hold, by the numbers that its entries have in the store."""
 
+from collections.abc import Collection, Mapping
+
 
 class TargetSnapshot:
     """The result of reading the whole target: its entries, with digests if it has fields.
 
     `ours_alone` is true where the whole target is ours, as a published list is; `unknown` counts
     entries there that the store has never heard of. `contrary` has the target's words on entries
-    of which it has the opposite, `handles` its own names for those that have one.
+    of which it has the opposite, `handles` its own names for those that have one. `ours` are
+    entries that are there because they are one with others of ours.
     """
 
     def __init__(self, *, ours_alone: bool) -> None:
@@ -14,6 +17,8 @@ class TargetSnapshot:
         self.unknown = 0
         self.contrary: dict[int, str] = {}
         self.handles: dict[int, str] = {}
+        self.ours: Collection[int] = ()
+        self._rows: dict[int, tuple[int | None, str, str]] = {}
         self._digests: dict[int, int | None] = {}
 
     def put(self, number: int, digest: int | None, handle: str = "", contrary: str = "") -> None:
@@ -24,6 +29,18 @@ class TargetSnapshot:
         self._digests[number] = digest
         if handle:
             self.handles[number] = handle
+
+    def put_row(self, row: int, digest: int | None, handle: str, contrary: str) -> None:
+        """Record a row that several entries may be, until `spread` says which they are."""
+        self._rows[row] = digest, handle, contrary
+
+    def spread(self, rows: Mapping[int, int]) -> None:
+        """Put each of these entries whose row is there; all other rows are unknown."""
+        for number, row in rows.items():
+            if row in self._rows:
+                self.put(number, *self._rows[row])
+        self.unknown += len(self._rows.keys() - set(rows.values()))
+        self._rows.clear()
 
     def __contains__(self, number: object) -> bool:
         return number in self._digests

@@ -18,6 +18,7 @@ from connector.store.lists.lists import ListStore
 from connector.store.lists.wanted import WantedEntries
 from connector.store.outputs.audit import Audit
 from connector.store.outputs.drifts import Drifts
+from connector.store.outputs.folds import Folds
 from connector.store.outputs.holds import Holds
 from connector.store.outputs.ledger import Ledger
 from connector.store.outputs.outputs import OutputStates
@@ -38,6 +39,7 @@ class Store:
         self.wanted = WantedEntries(self.database)
         self.outputs = OutputStates(self.database)
         self.ledger = Ledger(self.database)
+        self.folds = Folds(self.database)
         self.holds = Holds(self.database)
         self.audit = Audit(self.database)
         self.drifts = Drifts(self.database)

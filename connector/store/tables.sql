@@ -341,6 +341,15 @@ CREATE TABLE ledger (
     PRIMARY KEY (output, observable)
 ) WITHOUT ROWID;
 
+-- The row that an entry is at its target, where the adapter says that several may be one.
+CREATE TABLE folds (
+    output SMALLINT NOT NULL,
+    observable INTEGER NOT NULL,
+    fold BIGINT NOT NULL,
+    PRIMARY KEY (output, observable)
+) WITHOUT ROWID;
+CREATE INDEX folds_by_row ON folds (output, fold);
+
 -- What broke a limit and waits for a person, or was decided by one; and which changes are left of it.
 CREATE TABLE holds (
     id TEXT NOT NULL,

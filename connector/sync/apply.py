@@ -54,6 +54,9 @@ class WrittenBatch:
     updates: bool = False
     stays: bool = False
 
+    def __len__(self) -> int:
+        return len(self.lines)
+
 
 @dataclass(frozen=True, slots=True)
 class RemovedBatch:
@@ -66,6 +69,9 @@ class RemovedBatch:
     numbers: Sequence[int]
     unfit: Mapping[int, int]
     kept: Mapping[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.numbers) + len(self.kept)
 
 
 Batch = WrittenBatch | RemovedBatch

@@ -75,11 +75,18 @@ def propose(
         after = None if scope.everything else state.seq
         standing = store.holds.standing(transaction, state.number, now)
         held = () if scope.everything else store.holds.numbers(transaction, state.number)
+        fold = target.fold(
+            store, transaction, state, after=after, room=room, held=held, waiting=standing.held_add
+        )
+        if fold is not None:
+            held = () if after is None else sorted({*held, *fold.rows})
+            if present is not None:
+                fold.spread(present)
         window = store.holds.window(transaction, state.number, now - span(output.limits.window))
         plan = diff(
             output.name,
             scope.name,
-            target.wanted(listing, store, transaction, after, room, held),
+            target.wanted(listing, store, transaction, after, room, held, fold),
             _written(ledger, transaction, state, after, held),
             why_not={
                 **ledger.dropped(transaction, state, everything=scope.everything),
@@ -93,7 +100,7 @@ def propose(
         drift = NO_DRIFT if asked_for else _drift(plan, ledger, transaction, state)
     if present is None:
         asked = plan.add.without(standing.held_add).numbers
-        plan = plan.without(target.put_by_others(asked, state, store))
+        plan = plan.without(target.put_by_others(asked, state, store, fold))
     divide = partial(
         set_aside, limits=output.limits, now=now, window=window, standing=standing,
         capacity=output.capacity, jumped=jumped,
@@ -108,7 +115,7 @@ def propose(
     handles = present.handles if present is not None else {}
     mended = NO_DRIFT if aside.stops else drift
     return Proposal(
-        plan, aside, listing, state, seq, scope, room, stamp, surprised, mended, handles
+        plan, aside, listing, state, seq, scope, room, stamp, surprised, mended, handles, fold
     )
 
 
@@ -155,6 +162,10 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
     if proposal.aside.stops:
         return applied
     if not plan.empty:
+        if (fold := proposal.fold) is not None:
+            adding = plan.add.numbers
+            rows = fold.rows if fold.whole else {number: fold.rows[number] for number in adding}
+            store.folds.keep(state.number, rows, whole=fold.whole)
         since = now() - span(output.limits.window)
         store.holds.count(state.number, proposal.aside.counted, now(), since)
         again = output.target.judged_anew(plan)

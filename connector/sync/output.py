@@ -1,5 +1,6 @@
 """An output as configured."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from connector.decisions.room import Room
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.store.transaction import Transaction
+from connector.sync.folding import Rank, first_of_rows
 from connector.sync.listing import Listing
 from connector.sync.targets.target import Target
 
@@ -51,9 +53,10 @@ class Output:
             store.ledger.marked(transaction, state.number, mark) for mark in BELOW
         ):
             return None
-        fitting = (
-            (number, source)
-            for number, subject, source in store.wanted.ranks(transaction, state.list)
-            if self.target.fits(subject)
-        )
-        return Room.of(fitting, capacity, self.listing.policy.shares)
+        ranks = store.wanted.ranks(transaction, state.list)
+        fitting: Iterator[Rank] = (row for row in ranks if self.target.fits(row[1]))
+        riders: dict[int, int] = {}
+        if self.target.folds:
+            fitting = first_of_rows(self.adapter, fitting, riders)
+        ranked = ((number, source) for number, _subject, source in fitting)
+        return Room.of(ranked, capacity, self.listing.policy.shares).with_riders(riders)

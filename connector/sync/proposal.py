@@ -9,6 +9,7 @@ from connector.decisions.plan import Plan
 from connector.decisions.room import Room
 from connector.store.outputs.outputs import OutputState
 from connector.sync.drift import NO_DRIFT, Drift
+from connector.sync.folding import Fold
 from connector.sync.listing import Listing
 
 
@@ -36,7 +37,7 @@ class Proposal:
     `whole` is all that is due, `aside` which part of it goes on and which waits for a person.
     `seq` is how far the list had come; `room` is who fits where not all do. `stamp` is what the
     target said of itself before it was read; `surprised` says that it was read because of that;
-    `drift` is what others did to it.
+    `drift` is what others did to it; `fold` has the entries that are one row there.
     """
 
     whole: Plan
@@ -50,6 +51,7 @@ class Proposal:
     surprised: bool = False
     drift: Drift = NO_DRIFT
     handles: Mapping[int, str] = field(default_factory=dict)
+    fold: Fold | None = None
 
     @property
     def knows_the_target(self) -> bool:

@@ -28,6 +28,7 @@ from connector.testing.adapter_steps import (
     sample_field,
     write,
 )
+from connector.testing.folding_suite import FoldedEntries
 from connector.testing.hostile_suite import HostileValues
 from connector.testing.samples.entries import sample_values
 
@@ -36,7 +37,7 @@ _PER_TYPE = 4
 _LOOK_AT = 100_000
 
 
-class AdapterSuite(HostileValues):
+class AdapterSuite(FoldedEntries, HostileValues):
     """The five promises of an adapter, plus hostile values.
 
     A plugin's tests are one class with an `adapter` fixture whose target has no entries of ours.

@@ -1,6 +1,7 @@
 """What outputs read of their list: the entries it wants, and why others are not among them."""
 
 from collections.abc import Collection, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -138,6 +139,23 @@ class WantedEntries:
         """Yield number, observable and source of all that the list wants, best first."""
         best_first = "ORDER BY e.rank DESC, e.observable"
         return self._values(transaction, list_number, "e.source", best_first)
+
+    def ranks_among(
+        self, transaction: Transaction, list_number: int, observables: Sequence[int]
+    ) -> list[tuple[int, Subject]]:
+        """Return number and observable of what the list wants of these, best first."""
+        ranked: list[tuple[int, int, Subject]] = []
+        asked = _VALUES.format(column="e.rank")
+        for part in parts(observables, _PART):
+            sql = f"{asked} AND e.observable IN ({numbers(part)})"
+            rows = transaction.rows(sql, (list_number,))
+            ranked += [(-rank, number, subject(code, value)) for number, code, value, rank in rows]
+        return [(number, one) for _rank, number, one in sorted(ranked, key=itemgetter(0, 1))]
+
+    def changed(self, transaction: Transaction, list_number: int, after: int) -> list[int]:
+        """Return the observables that came or went or changed after a sequence number."""
+        sql = "SELECT observable FROM entries WHERE list = ? AND seq > ?"
+        return [number for (number,) in transaction.rows(sql, (list_number, after))]
 
     def _values(
         self, transaction: Transaction, list_number: int, column: str, order: str

@@ -1,11 +1,12 @@
 """Targets that take everything in one step and are ours alone: lists and sets of rules."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from heapq import merge
 from operator import itemgetter
+from types import MappingProxyType
 from typing import TypeGuard
 
-from connector.adapter import ListAdapter, Outcomes, RuleAdapter
+from connector.adapter import ListAdapter, Outcome, Outcomes, RuleAdapter
 from connector.decisions.mapping import digest_of_rule
 from connector.decisions.plan import LedgerState, Plan
 from connector.indicators.observables.keys import key_of
@@ -16,7 +17,9 @@ from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.store.transaction import Transaction
 from connector.sync.apply import Applier, Batch, Line
+from connector.sync.folding import row_of
 from connector.sync.listing import Listing
+from connector.sync.outcomes import expect_mapping
 from connector.sync.proposal import Proposal
 from connector.sync.rules import RuleReader
 from connector.sync.targets.target import EntryTarget, Seen, Target, held
@@ -43,7 +46,15 @@ class PublishedList(EntryTarget[ListAdapter[Settings]]):
         store = applier.store
 
         def publish(transaction: Transaction) -> Outcomes:
-            return self.adapter.publish(self.listed(proposal, store, transaction))
+            if not self.folds:
+                return self.adapter.publish(self.listed(proposal, store, transaction))
+            riders = self._riders(proposal, store, transaction)
+            said = self.adapter.publish(self.listed(proposal, store, transaction, riders))
+            said = expect_mapping("publish", said)
+            along: dict[Subject, Outcome] = {
+                one: said[first] for one, first in riders.items() if first in said
+            }
+            return {**along, **said}
 
         return self._publish(proposal, applier, publish)
 
@@ -51,14 +62,43 @@ class PublishedList(EntryTarget[ListAdapter[Settings]]):
         """Have the target take up what was published, with patience of its own."""
         _activate(self.adapter, state, applier)
 
-    def listed(self, proposal: Proposal, store: Store, transaction: Transaction) -> Iterator[Entry]:
+    def listed(
+        self, proposal: Proposal, store: Store, transaction: Transaction,
+        riders: Mapping[Observable, Observable] = MappingProxyType({}),
+    ) -> Iterator[Entry]:  # fmt: skip
         """Yield all that the list should hold, sorted, as `ListAdapter.publish` takes it.
 
         What waits to be removed is among it, as the target shows it: claims may be gone by now.
+        `riders` are one with others that carry their row.
         """
         kept = sorted(self._kept(proposal, store, transaction), key=_key)
         wanted = self._wanted(proposal, store, transaction)
-        return merge(wanted, kept, key=_key) if kept else wanted
+        entries = merge(wanted, kept, key=_key) if kept else wanted
+        if not riders:
+            return entries
+        return (entry for entry in entries if entry.observable not in riders)
+
+    def _riders(
+        self, proposal: Proposal, store: Store, transaction: Transaction
+    ) -> dict[Observable, Observable]:
+        """Return the entries that another carries, by that one: the best ranked of a row.
+
+        What only waits to be removed carries a row where nothing else does.
+        """
+        kept = proposal.aside.kept
+        waiting: list[Observable] = []
+        standing: list[Observable] = []
+        for number, subject, _source in store.wanted.ranks(transaction, proposal.state.list):
+            if isinstance(subject, Observable) and self._stands(number, subject, proposal):
+                (waiting if number in kept else standing).append(subject)
+        waiting += [entry.observable for entry in self._kept(proposal, store, transaction)]
+        carriers: dict[int, Observable] = {}
+        riders: dict[Observable, Observable] = {}
+        for subject in (*standing, *waiting):
+            carrier = carriers.setdefault(row_of(self.adapter, subject), subject)
+            if carrier is not subject:
+                riders[subject] = carrier
+        return riders
 
     def _wanted(
         self, proposal: Proposal, store: Store, transaction: Transaction
@@ -91,17 +131,24 @@ class PublishedList(EntryTarget[ListAdapter[Settings]]):
         ledger = store.ledger.among(transaction, output, numbers)
         written = {one.observable for one in ledger if one.mark == LedgerState.WRITTEN}
         found = {one: number for number, one in store.wanted.observables_of(transaction, numbers)}
+        asked = {one: number for one, number in found.items() if isinstance(one, Observable)}
         there = {
-            one.observable: Entry(one.observable, one.fields)
-            for one in self.adapter.read()
-            if one.observable in found and not one.contrary
+            one: Entry(one, seen.fields)
+            for seen in self.adapter.read()
+            if not seen.contrary
+            for one in self._meant(seen.observable, asked)
         }
         lost = [
-            Entry(one)
-            for one, number in found.items()
-            if isinstance(one, Observable) and one not in there and number in written
+            Entry(one) for one, number in asked.items() if one not in there and number in written
         ]
         return [*there.values(), *lost]
+
+    def _meant(self, seen: Observable, asked: Collection[Observable]) -> Iterable[Observable]:
+        """Return which of those asked for an entry at the target is."""
+        if not self.folds:
+            return (seen,) if seen in asked else ()
+        row = row_of(self.adapter, seen)
+        return (one for one in asked if row_of(self.adapter, one) == row)
 
 
 class PublishedRules(Target[RuleAdapter[Settings]]):

@@ -1,19 +1,22 @@
 """Targets that take single changes, and that others may write to as well."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, TypeVar
 
 from connector.adapter import EntryAdapter, Held, Outcome, Outcomes, StagedAdapter, Written
 from connector.decisions.mapping import Mapper
+from connector.decisions.plan import EntryRefs, Plan
 from connector.errors import BatchTooLargeError, ConnectorError, StoppedError, UnavailableError
 from connector.model import Entry, Observable, ObservableType, Subject
 from connector.settings import Settings
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
-from connector.sync.apply import Applier, Batch, WrittenBatch
+from connector.sync.apply import Applier, Batch, RemovedBatch, WrittenBatch
+from connector.sync.folding import Fold, row_of
 from connector.sync.outcomes import expect_outcomes
 from connector.sync.proposal import Proposal
+from connector.sync.targets.folded import FoldedWrite
 from connector.sync.targets.target import EntryTarget, Seen, entry_of, held, in_parts, refs_in_parts
 
 _ASKED_AT_ONCE: Final = 100_000
@@ -31,7 +34,7 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         return held("read", self.adapter.read())
 
     def put_by_others(
-        self, added: Sequence[int], state: OutputState, store: Store
+        self, added: Sequence[int], state: OutputState, store: Store, fold: Fold | None
     ) -> dict[int, str]:
         """Return what the plan would add and others did, as the target was not read for this plan.
 
@@ -41,38 +44,67 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         for part in in_parts(added, _ASKED_AT_ONCE):
             with store.database.read() as transaction:
                 ours = store.ledger.ours_among(transaction, state.number, part)
-                new = [number for number in part if number not in ours]
+                new = [one for one in part if one not in ours and not (fold and fold.is_ours(one))]
                 found = store.wanted.observables_of(transaction, new)
                 asked = {one: number for number, one in found if isinstance(one, Observable)}
             if asked:
-                for seen in held("holds", self.adapter.holds(asked.keys())):
-                    if isinstance(seen.subject, Observable) and seen.subject in asked:
-                        number = asked[seen.subject]
-                        theirs[number] = seen.contrary or theirs.get(number, "")
+                for number, seen in self._meant(held("holds", self.adapter.holds(asked)), asked):
+                    theirs[number] = seen.contrary or theirs.get(number, "")
         return theirs
+
+    def _meant(
+        self, found: Iterable[Seen], asked: Mapping[Observable, int]
+    ) -> Iterator[tuple[int, Seen]]:
+        """Yield what was found by the numbers of what it is, of what was asked for."""
+        if not self.folds:
+            for seen in found:
+                if isinstance(seen.subject, Observable) and seen.subject in asked:
+                    yield asked[seen.subject], seen
+            return
+        rows: dict[int, list[int]] = {}
+        for one, number in asked.items():
+            rows.setdefault(row_of(self.adapter, one), []).append(number)
+        for seen in found:
+            if isinstance(seen.subject, Observable):
+                for number in rows.get(row_of(self.adapter, seen.subject), ()):
+                    yield number, seen
 
     def write(self, proposal: Proposal, applier: Applier) -> Iterator[Batch]:
         """Add before remove, a batch at a time."""
-        plan, store, size = proposal.plan, applier.store, self.adapter.batch_size
+        plan, size = proposal.plan, self.adapter.batch_size
         total, done = len(plan.add) + len(plan.update) + len(plan.remove), 0
-        for refs, updates in ((plan.add, False), (plan.update, True)):
-            for part in refs_in_parts(refs, size):
-                applier.check_stopped()
-                lines = self.written(part, proposal, store, renewed=True)
-                said = self._write(
-                    "add", self.adapter.add, [entry_of(one.line) for one in lines], applier
-                )
-                # A change that is refused leaves the entry there as it was.
-                yield WrittenBatch(lines, said, updates, stays=updates)
-                done += len(part)
-                applier.progress(self.output, done, total)
-        for part in refs_in_parts(plan.remove, size):
-            applier.check_stopped()
-            yield self._removed(part.numbers, proposal, applier)
-            done += len(part)
+
+        def add(part: EntryRefs, updates: bool) -> WrittenBatch:
+            return self._added(part, proposal, applier, updates=updates)
+
+        def remove(numbers: Sequence[int]) -> RemovedBatch:
+            return self._removed(numbers, proposal, applier)
+
+        batches = (
+            _batches(plan, add, remove, size)
+            if proposal.fold is None
+            else FoldedWrite(self, proposal, proposal.fold, applier.store).batches(
+                add, remove, size
+            )
+        )
+        for batch in batches:
+            yield batch
+            done += len(batch)
             applier.progress(self.output, done, total)
 
-    def _removed(self, numbers: Sequence[int], proposal: Proposal, applier: Applier) -> Batch:
+    def _added(
+        self, part: EntryRefs, proposal: Proposal, applier: Applier, *, updates: bool
+    ) -> WrittenBatch:
+        applier.check_stopped()
+        lines = self.written(part, proposal, applier.store, renewed=True)
+        said = self._write("add", self.adapter.add, [entry_of(one.line) for one in lines], applier)
+        # A change that is refused leaves the entry there as it was.
+        return WrittenBatch(lines, said, updates, stays=updates)
+
+    def _removed(
+        self, numbers: Sequence[int], proposal: Proposal, applier: Applier
+    ) -> RemovedBatch:
+        applier.check_stopped()
         store = applier.store
         with store.database.read() as transaction:
             found = dict(store.wanted.observables_of(transaction, numbers))
@@ -153,6 +185,19 @@ class StagedEntries(SingleEntries):
 
     def _patiently(self, write: Callable[[], None], _applier: Applier) -> None:
         write()  # a batch alone, in a session that may be gone, would be lost
+
+
+def _batches(
+    plan: Plan,
+    add: Callable[[EntryRefs, bool], WrittenBatch],
+    remove: Callable[[Sequence[int]], RemovedBatch],
+    size: int,
+) -> Iterator[Batch]:
+    for refs, updates in ((plan.add, False), (plan.update, True)):
+        for part in refs_in_parts(refs, size):
+            yield add(part, updates)
+    for part in refs_in_parts(plan.remove, size):
+        yield remove(part.numbers)
 
 
 def _smaller(entries: Sequence[E], error: BatchTooLargeError) -> Iterator[Sequence[E]]:

@@ -30,6 +30,7 @@ from connector.sync.apply import (
     WrittenLine,
 )
 from connector.sync.entries import Describer
+from connector.sync.folding import Fold, fold_of, row_of
 from connector.sync.listing import Listing
 from connector.sync.outcomes import expect_asked, expect_mapping
 from connector.sync.proposal import Proposal
@@ -67,6 +68,11 @@ class Target(ABC, Generic[A]):
         """The languages of rules that the target takes."""
         return frozenset()
 
+    @property
+    def folds(self) -> bool:
+        """Whether several entries may be one row at the target."""
+        return type(self.adapter).held_as is not Adapter.held_as
+
     @abstractmethod
     def fits(self, subject: Subject) -> bool:
         """Return whether the target can hold this observable, or this rule."""
@@ -102,7 +108,7 @@ class Target(ABC, Generic[A]):
             )
 
     def put_by_others(
-        self, _added: Sequence[int], _state: OutputState, _store: Store
+        self, _added: Sequence[int], _state: OutputState, _store: Store, _fold: Fold | None
     ) -> Mapping[int, str]:
         """Return what others put at the target, of what a plan adds that did not read it.
 
@@ -128,12 +134,17 @@ class Target(ABC, Generic[A]):
 
     def wanted(
         self, listing: Listing, store: Store, transaction: Transaction,
-        after: int | None, room: Room | None, held: Sequence[int] = (),
+        after: int | None, room: Room | None, held: Sequence[int] = (), fold: Fold | None = None,
     ) -> Iterator[Wanted]:  # fmt: skip
         """Yield what the target should hold, with its digest or the mark that says why not.
 
-        `held` are observables that are asked for beside what changed.
+        `held` are observables that are asked for beside what changed; of those that are one row,
+        `fold` knows which gives it its fields.
         """
+        if fold is not None:
+            shared = store.wanted.rows_among(transaction, listing.number, fold.shared)
+            for row, line in self.lines(listing, store, transaction, shared):
+                fold.digests[fold.rows[row.number]] = self.digest(line)
         rows = store.wanted.rows(transaction, listing.number, after)
         if held:
             asked = store.wanted.rows_among(transaction, listing.number, held)
@@ -147,11 +158,35 @@ class Target(ABC, Generic[A]):
             }
             for row in part:
                 number, ends = row.number, row.merged.until
-                yield Wanted(number, digests.get(number, 0), marks[number], ends, row.source)
+                digest = digests.get(number, 0)
+                if fold is not None:
+                    digest = fold.digest(number, digest)
+                yield Wanted(number, digest, marks[number], ends, row.source)
+
+    def fold(
+        self, store: Store, transaction: Transaction, state: OutputState, *,
+        after: int | None, room: Room | None, held: Sequence[int], waiting: Collection[int],
+    ) -> Fold | None:  # fmt: skip
+        """Return which entries of those in scope are one row; None where each is its own."""
+        if not self.folds:
+            return None
+        asked = None
+        if after is not None:
+            asked = {*store.wanted.changed(transaction, state.list, after), *held}
+
+        def fits(number: int, subject: Subject) -> bool:
+            return self.fits(subject) and (room is None or number in room.best)
+
+        return fold_of(self.adapter, fits, store, transaction, state, asked=asked, waiting=waiting)
 
     def snapshot(self, store: Store) -> TargetSnapshot:
         """Return what the target holds; raise UnavailableError when its answer is not complete."""
         present = TargetSnapshot(ours_alone=self.ours_alone)
+        if self.folds:
+            for seen in self.read():
+                if isinstance(seen.subject, Observable):
+                    present.put_row(row_of(self.adapter, seen.subject), *seen[1:])
+            return present
         for part in in_parts(self.read(), _READ_PART):
             with store.database.read() as transaction:
                 known = store.wanted.numbers_of(transaction, [seen.subject for seen in part])

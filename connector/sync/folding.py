@@ -1,0 +1,173 @@
+"""Entries that are one row at their target: which these are, and which of them is written.
+
+Plans, limits and ledgers know each entry by itself. Only where a target is read or written, those
+of one row are put together: the best ranked carries the row, and the row goes with the last.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from connector.adapter import Adapter
+from connector.decisions.plan import OURS, EntryRefs, LedgerState, Plan
+from connector.decisions.snapshot import TargetSnapshot
+from connector.model import Observable, Subject
+from connector.store.outputs.outputs import OutputState
+from connector.store.store import Store
+from connector.store.transaction import Transaction
+
+Rank = tuple[int, Subject, int]  # number, observable, the one feed it comes from or 0
+
+
+def row_of(adapter: Adapter[Any], observable: Observable) -> int:
+    """Return 63 bits that name the row which an observable is, the same on every run."""
+    key = msgspec.json.encode(adapter.held_as(observable))
+    return int.from_bytes(blake2b(key, digest_size=8).digest(), "big") >> 1
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A plan's additions and updates by row, each named by the entry that carries it.
+
+    `members` has the plan's entries of each row that is written; `there` are additions whose row
+    is there already, as it should be.
+    """
+
+    add: EntryRefs
+    update: EntryRefs
+    members: Mapping[int, Sequence[int]]
+    there: EntryRefs
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """The rows of all entries that a cycle looks at; everything is by the entries' numbers.
+
+    `rows` has the row of each; `members` the wanted entries of each row, best first; `ours` the
+    rows of which something of ours is at the target, `written` the entries that it confirmed.
+    """
+
+    rows: dict[int, int]
+    members: dict[int, list[int]]
+    ours: frozenset[int]
+    written: frozenset[int]
+    whole: bool
+    digests: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def shared(self) -> list[int]:
+        """The entries that carry a row for others as well, sorted."""
+        return sorted(each[0] for each in self.members.values() if len(each) > 1)
+
+    def digest(self, number: int, own: int) -> int:
+        """Return the digest of an entry's row: that of the fields which its carrier gives it."""
+        return self.digests.get(self.rows.get(number, -1), own)
+
+    def is_ours(self, number: int) -> bool:
+        """Return whether the row of an entry is there because of something of ours."""
+        return self.rows.get(number) in self.ours
+
+    def spread(self, present: TargetSnapshot) -> None:
+        """Say of each entry whether its row is there, where a snapshot says so of rows."""
+        present.spread(self.rows)
+        present.ours = frozenset(number for number, row in self.rows.items() if row in self.ours)
+
+    def steps(self, plan: Plan, withheld: Collection[int]) -> Steps:
+        """Return what of a plan is written, once for each row."""
+        digests = dict(plan.add) | dict(plan.update)
+        new: frozenset[int] = frozenset(plan.add.numbers)
+        changing: dict[int, list[int]] = {}
+        for number in digests:
+            changing.setdefault(self.rows[number], []).append(number)
+        members: dict[int, Sequence[int]] = {}
+        add, update, there = EntryRefs(), EntryRefs(), EntryRefs()
+        for row, numbers in changing.items():
+            wanted = [each for each in self.members.get(row, ()) if each not in withheld]
+            if any(each in self.written and each not in digests for each in wanted):
+                for number in numbers:
+                    there.put(number, digests[number])
+                continue
+            carrier = wanted[0] if wanted else numbers[0]
+            refs = add if any(number in new for number in numbers) else update
+            refs.put(carrier, digests.get(carrier, digests[numbers[0]]))
+            members[carrier] = numbers
+        return Steps(add, update, members, there)
+
+
+def fold_of(
+    adapter: Adapter[Any],
+    fits: Callable[[int, Subject], bool],
+    store: Store,
+    transaction: Transaction,
+    state: OutputState,
+    *,
+    asked: Collection[int] | None,
+    waiting: Collection[int],
+) -> Fold:
+    """Return the rows of what was asked for and of all that are one with it; None asks for all.
+
+    What is `waiting` for a person carries no row.
+    """
+    rows: dict[int, int] = {}
+    members: dict[int, list[int]] = {}
+    near = None if asked is None else _near(adapter, store, transaction, state.number, asked)
+    ranked = (
+        ((number, one) for number, one, _source in store.wanted.ranks(transaction, state.list))
+        if near is None
+        else store.wanted.ranks_among(transaction, state.list, near)
+    )
+    for number, one in ranked:
+        if isinstance(one, Observable) and fits(number, one):
+            rows[number] = row_of(adapter, one)
+            if number not in waiting:
+                members.setdefault(rows[number], []).append(number)
+    ledger = (
+        store.ledger.written(transaction, state.number)
+        if near is None
+        else store.ledger.among(transaction, state.number, near)
+    )
+    marks = {one.observable: one.mark for one in ledger if one.mark in OURS}
+    left = sorted(marks.keys() - rows.keys())
+    for number, one in store.wanted.observables_of(transaction, left):
+        if isinstance(one, Observable):
+            rows[number] = row_of(adapter, one)
+    return Fold(
+        rows, members,
+        ours=frozenset(rows[number] for number in marks if number in rows),
+        written=frozenset(
+            number for number, mark in marks.items() if mark == LedgerState.WRITTEN
+        ),
+        whole=near is None,
+    )  # fmt: skip
+
+
+def first_of_rows(
+    adapter: Adapter[Any], ranked: Iterable[Rank], riders: dict[int, int]
+) -> Iterator[Rank]:
+    """Return the best of each row; `riders` get all others, each with that one."""
+    rows: dict[int, int] = {}
+    firsts = []
+    for number, subject, source in ranked:
+        if isinstance(subject, Observable):
+            first = rows.setdefault(row_of(adapter, subject), number)
+            if first == number:
+                firsts.append((number, subject, source))
+            else:
+                riders[number] = first
+    return iter(firsts)
+
+
+def _near(
+    adapter: Adapter[Any],
+    store: Store,
+    transaction: Transaction,
+    output: int,
+    asked: Collection[int],
+) -> list[int]:
+    """Return what was asked for, and what was ever meant to be one with it, sorted."""
+    found = store.wanted.observables_of(transaction, sorted(asked))
+    rows = {row_of(adapter, one) for _number, one in found if isinstance(one, Observable)}
+    return sorted({*asked, *store.folds.members(transaction, output, rows)})

@@ -1,0 +1,123 @@
+"""Writes a plan to a target of single entries where several entries are one row."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from connector.adapter import Later, Outcome, Written
+from connector.decisions.plan import EntryRefs
+from connector.model import Subject
+from connector.store.store import Store
+from connector.sync.apply import Batch, RemovedBatch, WrittenBatch
+from connector.sync.folding import Fold
+from connector.sync.proposal import Proposal
+from connector.sync.targets.target import EntryTarget, in_parts, refs_in_parts
+
+_TAKEN: Final = Written()
+_UNKNOWN: Final = "an entry that is one with it has yet to be written"
+
+
+class FoldedWrite:
+    """One plan on its way to the target: each row once, and what became of every entry of it."""
+
+    def __init__(
+        self, target: EntryTarget[Any], proposal: Proposal, fold: Fold, store: Store
+    ) -> None:
+        self._target, self._proposal, self._fold, self._store = target, proposal, fold, store
+        self._steps = fold.steps(proposal.plan, proposal.aside.withheld)
+        self._new = frozenset(proposal.plan.add.numbers)
+        self._planned = self._new | frozenset(proposal.plan.update.numbers)
+        self._said: dict[int, Outcome] = {}
+
+    def batches(
+        self,
+        add: Callable[[EntryRefs, bool], WrittenBatch],
+        remove: Callable[[Sequence[int]], RemovedBatch],
+        size: int,
+    ) -> Iterator[Batch]:
+        """Add before remove, by the row; yield what became of each entry of the plan."""
+        steps = self._steps
+        for refs, updates in ((steps.add, False), (steps.update, True)):
+            for part in refs_in_parts(refs, size):
+                yield from self._of_rows(add(part, updates))
+        for part in refs_in_parts(steps.there, size):
+            self._said.update(dict.fromkeys(part.numbers, _TAKEN))
+            yield self._batch(part, {}, updates=False)
+        gone, stays, later = self._leaving()
+        if stays or later:
+            yield self._target.removed(stays, self._proposal, self._store, later)
+        for rows in in_parts(gone.values(), size):
+            yield self._of_removed(remove([row[0] for row in rows]), rows)
+
+    def _of_rows(self, batch: WrittenBatch) -> Iterator[WrittenBatch]:
+        """Yield what became of all entries of the rows that were written."""
+        new, had, said = EntryRefs(), EntryRefs(), {}
+        for line in batch.lines:
+            outcome = batch.outcomes.get(line.subject, _TAKEN)
+            for number in self._steps.members[line.number]:
+                said[number] = outcome
+                (new if number in self._new else had).put(number, line.digest)
+        self._said |= said
+        if new:
+            yield self._batch(new, said, updates=False)
+        if had:
+            yield self._batch(had, said, updates=True)
+
+    def _batch(
+        self, refs: EntryRefs, said: Mapping[int, Outcome], *, updates: bool
+    ) -> WrittenBatch:
+        """Return entries with what was said of their rows; they share the target's name of it."""
+        handles = self._handles(refs.numbers)
+        lines = self._target.written(refs, self._proposal, self._store)
+        outcomes: dict[Subject, Outcome] = {}
+        for line in lines:
+            outcome = said.get(line.number, _TAKEN)
+            if isinstance(outcome, Written) and not outcome.handle:
+                outcome = Written(handles.get(self._fold.rows[line.number], ""))
+            outcomes[line.subject] = outcome
+        return WrittenBatch(lines, outcomes, updates, stays=updates)
+
+    def _handles(self, numbers: Collection[int]) -> dict[int, str]:
+        """Return the target's own names of the rows that these entries are."""
+        rows = self._fold.rows
+        mates = {mate for one in numbers for mate in self._fold.members.get(rows[one], ())}
+        output, ledger = self._proposal.state.number, self._store.ledger
+        with self._store.database.read() as transaction:
+            found = ledger.handles(transaction, output, sorted(mates.union(numbers)))
+        return {rows[number]: handle for number, handle in found.items()}
+
+    def _leaving(self) -> tuple[dict[int, list[int]], list[int], dict[int, str]]:
+        """Return what goes by its row, what goes while its row stays, and what cannot go yet."""
+        rows, kept = self._fold.rows, self._proposal.aside.kept
+        bound = {rows[number] for number in kept if number in rows}
+        gone: dict[int, list[int]] = {}
+        stays: list[int] = []
+        later: dict[int, str] = {}
+        for number in self._proposal.plan.remove.numbers:
+            row = rows[number]
+            mates = self._fold.members.get(row, ())
+            if row in bound or any(map(self._is_there, mates)):
+                stays.append(number)
+            elif words := next(filter(None, map(self._waits, mates)), ""):
+                later[number] = words
+            else:
+                gone.setdefault(row, []).append(number)
+        return gone, stays, later
+
+    def _is_there(self, number: int) -> bool:
+        """Return whether an entry is at the target, by what it said now or before."""
+        return number in self._fold.written or isinstance(self._said.get(number), Written)
+
+    def _waits(self, number: int) -> str:
+        """Return in words that nobody knows yet whether an entry is there; nothing where known."""
+        said = self._said.get(number)
+        if isinstance(said, Later):
+            return said.words
+        return _UNKNOWN if said is None and number in self._planned else ""
+
+    def _of_removed(self, batch: RemovedBatch, rows: Sequence[Sequence[int]]) -> RemovedBatch:
+        """Return what became of all entries of the rows that were removed."""
+        kept = {
+            number: batch.kept[row[0]] for row in rows if row[0] in batch.kept for number in row
+        }
+        numbers = [number for row in rows for number in row if number not in kept]
+        return self._target.removed(numbers, self._proposal, self._store, kept)
