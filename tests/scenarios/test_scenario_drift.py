@@ -1,0 +1,189 @@
+"""What others did at each kind of target is told as drift, in numbers, and mended."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from pathlib import Path
+
+import lmdb
+import nft_hosts
+import pytest
+from connector_nftables import NftablesAdapter
+from connector_postfix import PostfixAdapter
+from connector_splunk_kvstore import SplunkKvstoreAdapter
+from connector_splunk_kvstore.emulator.collections import KvCollection
+from connector_splunk_kvstore.emulator.server import SplunkEmulator
+from scenario_site import BLOCK_ALL, QuickRegistry, Site
+from stix_samples import indicator
+
+from connector.feeds.bundle import BundleFeed
+
+ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
+FEW = [indicator("a", ONE), indicator("b", TWO), indicator("c", THREE)]
+ALL = [ONE, TWO, THREE]
+APP, NAME = "threat_lists", "perimeter"
+
+
+def keep_at(site: Site, adapter: str, kind: type, **options: object) -> None:
+    """Keep three addresses at a target, up to a cycle in which nothing changes any more."""
+    site.registry = QuickRegistry({adapter: kind}, {"bundle": BundleFeed})
+    edge = {"list": "perimeter", "adapter": adapter, "options": options}
+    site.configure(lists={"perimeter": BLOCK_ALL}, outputs={"edge": edge})
+    site.write("one.json", FEW)
+    site.once()
+    site.change()
+    assert site.output()["drift"] is None
+
+
+def drift(site: Site) -> dict[str, int]:
+    """The numbers that status tells."""
+    told = site.output()["drift"]
+    return {name: told[name] for name in ("missing", "altered", "foreign")} if told else {}
+
+
+@pytest.fixture
+def collection(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[KvCollection]:
+    """A collection of Splunk with ours and one document of others."""
+    monkeypatch.setenv("SPLUNK_TOKEN", "a-long-token")
+    with SplunkEmulator(users={}, tokens={"a-long-token"}) as splunk:
+        keep_at(
+            site, "splunk_kvstore", SplunkKvstoreAdapter, url=splunk.url, app=APP, collection=NAME,
+            auth={"token": {"env": "SPLUNK_TOKEN"}},
+        )  # fmt: skip
+        found = splunk.collection(APP, NAME)
+        found.fill([{"_key": "theirs", "type": "ipv4-addr", "value": "192.0.2.9", "source": "x"}])
+        yield found
+
+
+def key(collection: KvCollection, value: str) -> str:
+    return next(key for key, each in collection.documents.items() if each["value"] == value)
+
+
+def cleared(collection: KvCollection) -> None:
+    collection.delete("{}")
+
+
+def without_one(collection: KvCollection) -> None:
+    collection.delete_one(key(collection, TWO))
+
+
+def with_another_weight(collection: KvCollection) -> None:
+    collection.documents[key(collection, TWO)]["weight"] = 1
+
+
+def with_another_value(collection: KvCollection) -> None:
+    collection.documents[key(collection, TWO)]["value"] = "192.0.2.7"
+
+
+def with_one_in_our_name(collection: KvCollection) -> None:
+    copied = deepcopy(collection.documents[key(collection, TWO)])
+    collection.fill([{**copied, "_key": "by-hand", "value": "192.0.2.8", "ip": "192.0.2.8"}])
+
+
+@pytest.mark.parametrize(
+    ("harm", "counts"),
+    [
+        (cleared, {"missing": 3, "altered": 0, "foreign": 0}),
+        (without_one, {"missing": 1, "altered": 0, "foreign": 0}),
+        (with_another_weight, {"missing": 0, "altered": 1, "foreign": 0}),
+        (with_another_value, {"missing": 1, "altered": 0, "foreign": 0}),
+        (with_one_in_our_name, {}),
+    ],
+)
+def test_what_others_did_to_a_splunk_collection_is_mended_when_it_is_next_read(
+    site: Site,
+    collection: KvCollection,
+    harm: Callable[[KvCollection], None],
+    counts: dict[str, int],
+) -> None:
+    before = {key: doc for key, doc in deepcopy(collection.documents).items() if key != "theirs"}
+    theirs = harm is not cleared
+    harm(collection)
+    site.once()
+    assert {key: collection.documents[key] for key in before} == before
+    assert ("theirs" in collection.documents) == theirs
+    assert drift(site) == counts
+    assert site.output()["reasons"]["written"] == 3
+
+
+@pytest.fixture
+def maps(site: Site) -> Path:
+    """The folder of Postfix's access maps, filled."""
+    folder = site.folder / "maps"
+    folder.mkdir(parents=True)
+    keep_at(site, "postfix", PostfixAdapter, folder=str(folder), clients="clients")
+    return folder
+
+
+def entries(maps: Path) -> list[str]:
+    """The client addresses that Postfix reads, but for our own mark."""
+    path = str(maps / "clients.lmdb")
+    opened = lmdb.open(path, subdir=False, readonly=True, lock=False)
+    with opened, opened.begin() as reading:
+        keys = (key.rstrip(b"\0").decode() for key in reading.cursor().iternext(values=False))
+        return sorted(key for key in keys if key[0].isdigit())
+
+
+def change_by_hand(maps: Path, key: str, value: bytes | None) -> None:
+    path = str(maps / "clients.lmdb")
+    with lmdb.open(path, subdir=False, lock=False) as opened, opened.begin(write=True) as writing:
+        if value is None:
+            writing.delete(f"{key}\0".encode())
+        else:
+            writing.put(f"{key}\0".encode(), value)
+
+
+@pytest.mark.parametrize(
+    ("harm", "counts"),
+    [
+        (lambda maps: (maps / "clients.lmdb").unlink(), (3, 0, 0)),
+        (lambda maps: change_by_hand(maps, TWO, None), (1, 0, 0)),
+        (lambda maps: change_by_hand(maps, TWO, b"OK\0"), (0, 1, 0)),
+        (lambda maps: change_by_hand(maps, "192.0.2.9", b"REJECT by hand\0"), (0, 0, 1)),
+    ],
+    ids=["deleted", "without one", "contrary", "foreign"],
+)
+def test_what_others_did_to_a_postfix_map_is_mended_in_the_next_cycle(
+    site: Site, maps: Path, harm: Callable[[Path], None], counts: tuple[int, int, int]
+) -> None:
+    harm(maps)
+    site.change()
+    assert entries(maps) == ALL
+    assert tuple(drift(site).values()) == counts
+
+
+def test_a_postfix_map_restored_from_an_older_copy_has_what_is_wanted_now(
+    site: Site, maps: Path
+) -> None:
+    shutil.copy2(maps / "clients.lmdb", maps / "older")
+    site.write("one.json", [indicator("a", ONE), indicator("d", "192.0.2.4")])
+    site.change()
+    assert entries(maps) == [ONE, "192.0.2.4"]
+    shutil.copy2(maps / "older", maps / "restored")
+    (maps / "restored").rename(maps / "clients.lmdb")
+    site.change()
+    assert entries(maps) == [ONE, "192.0.2.4"]
+    assert drift(site)["missing"] == 1
+
+
+@pytest.mark.real_server
+@pytest.mark.parametrize(
+    ("harm", "counts"),
+    [
+        ("flush ruleset", (3, 0, 0)),
+        ("flush set inet connector blocklist_v4", (3, 0, 0)),
+        (f"delete element inet connector blocklist_v4 {{ {TWO} }}", (1, 0, 0)),
+        ("add element inet connector blocklist_v4 { 192.0.2.9 }", ()),  # may stand beside ours
+    ],
+)
+def test_what_others_did_to_the_kernels_sets_is_told_in_numbers(
+    site: Site, harm: str, counts: tuple[int, ...]
+) -> None:
+    nft_hosts.require_nftables()
+    with nft_hosts.namespace() as netns:
+        keep_at(site, "nftables", NftablesAdapter, netns=netns)
+        nft_hosts.nft(netns, harm)
+        site.change()
+        assert tuple(drift(site).values()) == counts
+        held = nft_hosts.nft(netns, "list ruleset")
+        assert [value for value in ALL if value in held] == ALL
