@@ -54,6 +54,17 @@ class Adapter(ABC, Generic[S]):
         """
         return observable
 
+    def pools(self) -> Mapping[str, int | None]:
+        """Return how many entries fit into each part of the target; None where nobody knows.
+
+        An adapter whose target has tables of their own for kinds of entries names them here.
+        """
+        return {"": self.capacity}
+
+    def pool_of(self, _observable: Observable) -> str:
+        """Return which of the `pools` an observable takes its room from."""
+        return ""
+
     def doubts(self) -> Sequence[str]:
         """Return warnings about valid options that are hardly intended, for `connector check`."""
         return ()

@@ -23,6 +23,8 @@ _VERBS: Final = {
     "activate": (),
     "accepts": ("observable",),
     "held_as": ("observable",),
+    "pools": (),
+    "pool_of": ("observable",),
     "takes": ("language",),
     "close": (),
 }

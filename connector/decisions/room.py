@@ -24,6 +24,26 @@ class Room:
         return Room(self.best.union(best), self.beyond_share.union(beyond))
 
     @classmethod
+    def pooled(
+        cls, ranked: Iterable[tuple[int, int, str]], pools: Mapping[str, int | None],
+        total: int | None, shares: Mapping[int, float],
+    ) -> "Room":  # fmt: skip
+        """Return who gets the room of each pool, and of all together, from entries with pools."""
+        rows = list(ranked)
+        rooms = []
+        for pool in {row[2] for row in rows}:
+            within = [(number, feed) for number, feed, its in rows if its == pool]
+            bound = pools.get(pool)
+            rooms.append(cls.of(within, len(within) if bound is None else bound, shares))
+        best = frozenset().union(*(room.best for room in rooms))
+        beyond = frozenset().union(*(room.beyond_share for room in rooms))
+        if total is None or len(best) <= total:
+            return cls(best, beyond)
+        return cls.of(
+            ((number, feed) for number, feed, _pool in rows if number in best), total, shares
+        )
+
+    @classmethod
     def of(
         cls, ranked: Iterable[tuple[int, int]], capacity: int, shares: Mapping[int, float]
     ) -> "Room":

@@ -57,6 +57,7 @@ def show_status(console: Console, answer: Json) -> None:
     _tell(console, ((output["name"], _reasons(output["reasons"])) for output in answer["outputs"]))
     _tell(console, ((output["name"], _gone_after(output)) for output in answer["outputs"]))
     _tell(console, ((output["name"], _drift(output)) for output in answer["outputs"]))
+    _tell(console, ((output["name"], _full(output)) for output in answer["outputs"]))
     _tell(console, ((output["name"], _problem(output)) for output in answer["outputs"]), "yellow")
     _tell(
         console,
@@ -73,6 +74,13 @@ def _drift(output: Json) -> str | None:
         f"{found[kind]:,} {kind}" for kind in ("missing", "altered", "foreign") if found[kind]
     )
     return f"others changed the target: {', '.join(counts)}; found and mended at {found['at']}"
+
+
+def _full(output: Json) -> str | None:
+    told = ", ".join(
+        f"{one['held']:,}{f' ({pool})' if (pool := one['pool']) else ''}" for one in output["full"]
+    )
+    return f"the target was full with {told} entries of ours" if told else None
 
 
 def lost(feed: str, gap: Json) -> str:

@@ -16,6 +16,7 @@ from connector.store.feeds.gaps import GapRow, Gaps
 from connector.store.feeds.notes import notes_of
 from connector.store.outputs.drifts import DriftRow, drifts
 from connector.store.outputs.holds import HoldState, KeptHold, live_holds
+from connector.store.outputs.pools import FullPool, full_pools
 from connector.store.outputs.timings import BOUNDS, Histogram, times_of
 from connector.store.queries import UNKNOWN, FeedRow, OutputRow, PurgeRow
 from connector.store.tallies import ENFORCE_TALLY, REMOVAL_TALLY
@@ -53,6 +54,7 @@ class _Facts(NamedTuple):
     times: Mapping[str, dict[int, dict[Reason, Histogram]]]
     there: Mapping[str, int]
     drifts: Mapping[int, DriftRow]
+    full: Mapping[int, list[FullPool]]
     held: Mapping[str, list[KeptHold]]
     beyond: Mapping[str, int]
     """How many entries of each feed are over its share."""
@@ -99,6 +101,7 @@ def _facts(look: Look) -> _Facts:
                 for name, row in outputs.items()
             },
             drifts=drifts(transaction),
+            full=full_pools(transaction),
             there={
                 name: questions.entries_there(transaction, row) for name, row in outputs.items()
             },
@@ -150,6 +153,10 @@ def _whole_output_json(look: Look, name: str, facts: _Facts, now: int) -> Json:
         "waits_for": _waits_for(look.feeds_of(name), facts.feeds, row),
         "written": facts.there.get(name, 0),
         "drift": _drift_json(facts.drifts.get(row.number) if row else None),
+        "full": [
+            {"pool": one.pool, "held": one.held, "at": moment(one.at)}
+            for one in (facts.full.get(row.number, ()) if row else ())
+        ],
         **{key: _times_json(times.get(kind, {})) for kind, key in _TIMES.items()},
     }
 

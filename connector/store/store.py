@@ -22,6 +22,7 @@ from connector.store.outputs.folds import Folds
 from connector.store.outputs.holds import Holds
 from connector.store.outputs.ledger import Ledger
 from connector.store.outputs.outputs import OutputStates
+from connector.store.outputs.pools import Pools
 from connector.store.soundness import Soundness
 from connector.store.transaction import Transaction
 
@@ -41,6 +42,7 @@ class Store:
         self.ledger = Ledger(self.database)
         self.folds = Folds(self.database)
         self.holds = Holds(self.database)
+        self.pools = Pools(self.database)
         self.audit = Audit(self.database)
         self.drifts = Drifts(self.database)
         self.exceptions = Exceptions(self.database)

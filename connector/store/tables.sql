@@ -350,6 +350,15 @@ CREATE TABLE folds (
 ) WITHOUT ROWID;
 CREATE INDEX folds_by_row ON folds (output, fold);
 
+-- How many entries of ours a target held in a pool when it said that it is full.
+CREATE TABLE full_pools (
+    output SMALLINT NOT NULL,
+    pool TEXT NOT NULL,
+    held INTEGER NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (output, pool)
+);
+
 -- What broke a limit and waits for a person, or was decided by one; and which changes are left of it.
 CREATE TABLE holds (
     id TEXT NOT NULL,

@@ -18,6 +18,7 @@ from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.store.transaction import Transaction
 from connector.sync.apply import Applier, ApplyResult
+from connector.sync.crowding import Crowding
 from connector.sync.drift import NO_DRIFT, Drift, drift_of
 from connector.sync.listing import Listing
 from connector.sync.output import Output
@@ -69,7 +70,8 @@ def propose(
     with store.database.read() as transaction:
         target.expect_decided(listing, store, transaction)
         seq = store.wanted.list_seq(transaction, state.list)
-        room = output.room(store, transaction, state)
+        bounds = output.bounds(store, transaction, state, probing=scope.verifies)
+        room = output.room(store, transaction, state, bounds)
         if room is not None:
             scope = replace(scope, everything=True)  # the lowest rank that fits may have changed
         after = None if scope.everything else state.seq
@@ -103,7 +105,7 @@ def propose(
         plan = plan.without(target.put_by_others(asked, state, store, fold))
     divide = partial(
         set_aside, limits=output.limits, now=now, window=window, standing=standing,
-        capacity=output.capacity, jumped=jumped,
+        capacity=bounds.whole, jumped=jumped,
     )  # fmt: skip
     aside = divide(plan)
     if freed := _allowlisted(aside.kept, listing, store, now):
@@ -157,6 +159,7 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
     """Write the part of a plan that goes on; return the result."""
     plan, state, store, now = proposal.plan, proposal.state, applier.store, applier.now
     applied, verified = ApplyResult(), proposal.scope.verifies
+    crowding = Crowding(output.adapter, output.target.folds, output.target.ours_alone)
     store.ledger.mark(state, plan, now())
     store.ledger.keep_handles(state, proposal.handles)
     if proposal.aside.stops:
@@ -176,16 +179,21 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
         )
         for batch in output.target.write(proposal, applier):
             applied += applier.record(output.name, proposal, batch)
+            crowding.note(batch)
     elif state.inactive:
         output.target.activate(state, applier)
     stamp = state.stamp
     if proposal.knows_the_target:
         stamp = proposal.stamp if plan.empty else output.target.adapter.stamp()
+    anew = verified and state.setup != output.setup
+    roomy = crowding.settle(state, store, now(), anew=anew, probed=verified)
     if applied.later:  # the next cycle looks again at all that this one looked at
         at = None if proposal.scope.everything else state.verified_at
         not_yet = replace(state, verified_at=at, stamp=stamp)
         store.outputs.finish(not_yet, state.seq, verified=False, now=now())
         return applied
     done = replace(state, seq=proposal.seq, setup=output.setup, stamp=stamp)
+    if roomy and not anew:  # what was over capacity is offered in the next cycle
+        done, verified = replace(done, verified_at=None), False
     store.outputs.finish(done, proposal.seq, verified=verified, now=now())
     return applied

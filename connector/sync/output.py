@@ -11,6 +11,7 @@ from connector.decisions.room import Room
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.store.transaction import Transaction
+from connector.sync.crowding import Bounds, pool_of
 from connector.sync.folding import Rank, first_of_rows
 from connector.sync.listing import Listing
 from connector.sync.targets.target import Target
@@ -38,18 +39,24 @@ class Output:
         adapter: Adapter[Any] = self.target.adapter
         return adapter
 
-    @property
-    def capacity(self) -> int | None:
-        """How many entries the target can hold, by its adapter and by the file."""
-        bounds = [bound for bound in (self.adapter.capacity, self.max_entries) if bound]
-        return min(bounds, default=None)
+    def bounds(
+        self, store: Store, transaction: Transaction, state: OutputState, *, probing: bool
+    ) -> Bounds:
+        """Return how many entries the target can hold: by its adapter, by the file, by its word.
 
-    def room(self, store: Store, transaction: Transaction, state: OutputState) -> Room | None:
+        Its word holds until the settings change; `probing` offers it somewhat more.
+        """
+        full = store.pools.full(transaction, state.number) if state.setup == self.setup else {}
+        return Bounds.of(self.adapter, self.max_entries, full, probing=probing)
+
+    def room(
+        self, store: Store, transaction: Transaction, state: OutputState, bounds: Bounds
+    ) -> Room | None:
         """Return the entries that the target can hold, or None if all fit and always did."""
-        capacity = self.capacity
-        if capacity is None:
+        least = bounds.least
+        if least is None:
             return None
-        if store.wanted.count(transaction, state.list) <= capacity and not any(
+        if store.wanted.count(transaction, state.list) <= least and not any(
             store.ledger.marked(transaction, state.number, mark) for mark in BELOW
         ):
             return None
@@ -58,5 +65,11 @@ class Output:
         riders: dict[int, int] = {}
         if self.target.folds:
             fitting = first_of_rows(self.adapter, fitting, riders)
-        ranked = ((number, source) for number, _subject, source in fitting)
-        return Room.of(ranked, capacity, self.listing.policy.shares).with_riders(riders)
+        shares = self.listing.policy.shares
+        if (whole := bounds.whole) is not None and len(bounds.pools) == 1:
+            pairs = ((number, source) for number, _subject, source in fitting)
+            return Room.of(pairs, whole, shares).with_riders(riders)
+        pooled = (
+            (number, source, pool_of(self.adapter, subject)) for number, subject, source in fitting
+        )
+        return Room.pooled(pooled, bounds.pools, bounds.total, shares).with_riders(riders)

@@ -30,6 +30,7 @@ from connector.testing.adapter_steps import (
 )
 from connector.testing.folding_suite import FoldedEntries
 from connector.testing.hostile_suite import HostileValues
+from connector.testing.room_suite import Rooms
 from connector.testing.samples.entries import sample_values
 
 PutForeign = Callable[[Entry], Callable[[], bool] | None]
@@ -37,7 +38,7 @@ _PER_TYPE = 4
 _LOOK_AT = 100_000
 
 
-class AdapterSuite(FoldedEntries, HostileValues):
+class AdapterSuite(FoldedEntries, Rooms, HostileValues):
     """The five promises of an adapter, plus hostile values.
 
     A plugin's tests are one class with an `adapter` fixture whose target has no entries of ours.

@@ -19,6 +19,7 @@ from connector.adapter import (
     Field,
     FieldSpec,
     FieldValue,
+    Full,
     Held,
     Observable,
     ObservableType,
@@ -42,16 +43,17 @@ class FakeFirewall:
     """Entries by observable, with the faults that real devices have.
 
     `fault` is raised by every request while it is set. `capacity` bounds the table: what does not
-    fit is rejected. `refuses` maps values to the words they are rejected with, `contrary` those in
-    the table that are its opposite to words on that. `largest_batch`
-    bounds a request. A request waits for `gate` where there is one; `waiting` is set meanwhile.
-    `stamp` is what it says of itself, where it can. `hook` is called with `adding`, `half added`,
-    `added`, `removing` and `removed`.
+    fit is rejected, or has no room where it `says_full`. `refuses` maps values to the words they
+    are rejected with, `contrary` those in the table that are its opposite to words on that.
+    `largest_batch` bounds a request. A request waits for `gate` where there is one; `waiting` is
+    set meanwhile. `stamp` is what it says of itself, where it can. `hook` is called with
+    `adding`, `half added`, `added`, `removing` and `removed`.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.fault: UnavailableError | RefusedError | None = None
         self.capacity: int | None = None
+        self.says_full = False
         self.refuses: dict[str, str] = {}
         self.contrary: dict[str, str] = {}
         self.largest_batch: int | None = None
@@ -100,7 +102,8 @@ class FakeFirewall:
         for number, entry in enumerate(entries, 1):
             with self._lock:
                 if words := self._objection(entry.observable):
-                    refused[entry.observable] = Refused(words)
+                    full = words == _FULL and self.says_full
+                    refused[entry.observable] = Full() if full else Refused(words)
                 else:
                     self._table[entry.observable] = dict(entry.fields)
                     self.writes += 1

@@ -13,8 +13,9 @@ from typing import Final
 from connector.decisions.decide import reason_of
 from connector.decisions.plan import GONE, OURS, EntryRefs, LedgerEntry, LedgerState, Plan
 from connector.instants import NEVER
-from connector.model import Reason
+from connector.model import Reason, Subject
 from connector.store.database import Database, numbers, parts
+from connector.store.interning import subject
 from connector.store.outputs.outputs import OutputState
 from connector.store.outputs.timings import add_times
 from connector.store.tallies import (
@@ -82,6 +83,17 @@ class Ledger:
             rows = transaction.rows(sql, (output, int(LedgerState.WRITTEN)))
             found.update(map(tuple, rows))
         return found
+
+    def subjects(
+        self, transaction: Transaction, output: int, mark: LedgerState
+    ) -> Iterator[Subject]:
+        """Yield the observables of an output that have a mark."""
+        sql = (
+            "SELECT b.type, b.value FROM ledger l JOIN observables b ON b.number = l.observable "
+            "WHERE l.output = ? AND l.state = ?"
+        )
+        for code, value in transaction.stream(sql, (output, int(mark))):
+            yield subject(code, value)
 
     def written(self, transaction: Transaction, output: int) -> Iterator[LedgerEntry]:
         """Yield the whole ledger of an output, sorted by number."""

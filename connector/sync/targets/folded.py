@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from connector.adapter import Later, Outcome, Written
-from connector.decisions.plan import EntryRefs
+from connector.decisions.plan import EntryRefs, Plan
 from connector.model import Subject
 from connector.store.store import Store
 from connector.sync.apply import Batch, RemovedBatch, WrittenBatch
@@ -20,12 +20,12 @@ class FoldedWrite:
     """One plan on its way to the target: each row once, and what became of every entry of it."""
 
     def __init__(
-        self, target: EntryTarget[Any], proposal: Proposal, fold: Fold, store: Store
+        self, target: EntryTarget[Any], proposal: Proposal, fold: Fold, plan: Plan, store: Store
     ) -> None:
         self._target, self._proposal, self._fold, self._store = target, proposal, fold, store
-        self._steps = fold.steps(proposal.plan, proposal.aside.withheld)
-        self._new = frozenset(proposal.plan.add.numbers)
-        self._planned = self._new | frozenset(proposal.plan.update.numbers)
+        self._steps = fold.steps(plan, proposal.aside.withheld)
+        self._new = frozenset(plan.add.numbers)
+        self._planned = self._new | frozenset(plan.update.numbers)
         self._said: dict[int, Outcome] = {}
 
     def batches(

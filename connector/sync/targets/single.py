@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final, TypeVar
 
-from connector.adapter import EntryAdapter, Held, Outcome, Outcomes, StagedAdapter, Written
+from connector.adapter import EntryAdapter, Full, Held, Outcome, Outcomes, StagedAdapter, Written
 from connector.decisions.mapping import Mapper
 from connector.decisions.plan import EntryRefs, Plan
 from connector.errors import BatchTooLargeError, ConnectorError, StoppedError, UnavailableError
@@ -13,6 +14,7 @@ from connector.settings import Settings
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.sync.apply import Applier, Batch, RemovedBatch, WrittenBatch
+from connector.sync.crowding import pool_of, ranks_pools
 from connector.sync.folding import Fold, row_of
 from connector.sync.outcomes import expect_outcomes
 from connector.sync.proposal import Proposal
@@ -74,16 +76,20 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         plan, size = proposal.plan, self.adapter.batch_size
         total, done = len(plan.add) + len(plan.update) + len(plan.remove), 0
 
+        full: set[str] = set()
+
         def add(part: EntryRefs, updates: bool) -> WrittenBatch:
-            return self._added(part, proposal, applier, updates=updates)
+            return self._added(part, proposal, applier, full, updates=updates)
 
         def remove(numbers: Sequence[int]) -> RemovedBatch:
             return self._removed(numbers, proposal, applier)
 
+        if proposal.room is not None or ranks_pools(self.adapter):
+            plan = replace(plan, add=self._best_first(plan.add, proposal, applier.store))
         batches = (
             _batches(plan, add, remove, size)
             if proposal.fold is None
-            else FoldedWrite(self, proposal, proposal.fold, applier.store).batches(
+            else FoldedWrite(self, proposal, proposal.fold, plan, applier.store).batches(
                 add, remove, size
             )
         )
@@ -92,14 +98,33 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
             done += len(batch)
             applier.progress(self.output, done, total)
 
+    def _best_first(self, refs: EntryRefs, proposal: Proposal, store: Store) -> EntryRefs:
+        """Return additions by rank: a target that turns out to be full has the best of them."""
+        with store.database.read() as transaction:
+            ranked = store.wanted.ranks_among(transaction, proposal.state.list, refs.numbers)
+        digests, ordered = dict(refs), EntryRefs()
+        for number, _subject in ranked:
+            ordered.put(number, digests[number])
+        return ordered
+
     def _added(
-        self, part: EntryRefs, proposal: Proposal, applier: Applier, *, updates: bool
-    ) -> WrittenBatch:
+        self, part: EntryRefs, proposal: Proposal, applier: Applier, full: set[str], *,
+        updates: bool,
+    ) -> WrittenBatch:  # fmt: skip
+        """Write a batch; what would go into a pool that is `full` by now is not tried."""
         applier.check_stopped()
         lines = self.written(part, proposal, applier.store, renewed=True)
-        said = self._write("add", self.adapter.add, [entry_of(one.line) for one in lines], applier)
+        crowded: dict[Subject, Outcome] = {}
+        if full and not updates:
+            pools = ((one.subject, pool_of(self.adapter, one.subject)) for one in lines)
+            crowded = {subject: Full(pool) for subject, pool in pools if pool in full}
+        sent = [entry_of(one.line) for one in lines if one.subject not in crowded]
+        said = self._write("add", self.adapter.add, sent, applier)
+        for subject, outcome in said.items():
+            if isinstance(outcome, Full):
+                full.add(pool_of(self.adapter, subject))
         # A change that is refused leaves the entry there as it was.
-        return WrittenBatch(lines, said, updates, stays=updates)
+        return WrittenBatch(lines, {**said, **crowded}, updates, stays=updates)
 
     def _removed(
         self, numbers: Sequence[int], proposal: Proposal, applier: Applier
