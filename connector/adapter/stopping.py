@@ -2,6 +2,7 @@
 
 from threading import Event
 
+from connector.adapter.turns import aside
 from connector.errors import StoppedError
 
 __all__ = ["Stop"]
@@ -23,5 +24,7 @@ class Stop:
 
     def pause(self, seconds: float) -> None:
         """Return after this time; raise StoppedError at once where the end is asked for."""
-        if self._event.wait(seconds):
+        with aside():
+            ended = self._event.wait(seconds)
+        if ended:
             raise StoppedError

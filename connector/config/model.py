@@ -9,7 +9,13 @@ from pydantic import AfterValidator
 from connector.config.alarm import AlarmConfig
 from connector.config.context import ContextConfig, LeastConfidence, OpinionsConfig
 from connector.config.default_lists import DEFAULT
-from connector.config.service import LogConfig, OrganisationConfig, ServerConfig, StateConfig
+from connector.config.service import (
+    LogConfig,
+    OrganisationConfig,
+    ServerConfig,
+    ServiceConfig,
+    StateConfig,
+)
 from connector.config.values import Day, Interval, MaxAge, Name, Text, TlpName, age_bound
 from connector.decisions.allowlist.allowlist import BuiltinGroup, read_allow_value
 from connector.decisions.mapping import FieldSpec
@@ -369,6 +375,9 @@ class Config(Settings):
     )
     server: ServerConfig = Field(
         default_factory=ServerConfig, description="The list server of this machine."
+    )
+    service: ServiceConfig = Field(
+        default_factory=ServiceConfig, description="How much the service does at once."
     )
     organisation: OrganisationConfig = Field(
         default_factory=OrganisationConfig, description="Who we are, for markings that require it."

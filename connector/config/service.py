@@ -1,5 +1,6 @@
 """The service itself: its records, its list server, its log, and who we are."""
 
+import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -54,6 +55,22 @@ class StateConfig(Settings):
         user, _, host = parts.netloc.rpartition("@")
         secret = quote(self.password.reveal(), safe="")
         return parts._replace(netloc=f"{user}:{secret}@{host}").geturl()
+
+
+class ServiceConfig(Settings):
+    """How much this process does at once."""
+
+    outputs_at_once: int | None = Field(
+        None, ge=1, le=256,
+        description="How many outputs work at once; by default one for each processor core, at "
+        "least 2 and at most 8. An output that waits for its target, or pauses between two tries, "
+        "is not counted.",
+    )  # fmt: skip
+
+    @property
+    def crew(self) -> int:
+        """How many outputs work at once."""
+        return self.outputs_at_once or min(max(2, len(os.sched_getaffinity(0))), 8)
 
 
 class ClientConfig(Settings):

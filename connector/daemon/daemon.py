@@ -154,7 +154,7 @@ class Daemon:
         stamps = _stamps(loaded)
         ticks = 0
         while not self._asked.ending:
-            workers.scheduler.run_pending()
+            workers.tick()
             self._asked.wait(_TICK_SECONDS)
             ticks += 1
             if ticks % int(_FILES_EVERY_SECONDS / _TICK_SECONDS) == 0:

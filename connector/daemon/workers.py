@@ -1,4 +1,4 @@
-"""The daemon's workers: one thread each for every feed and output, the lists, and disposal."""
+"""The daemon's workers: a thread for every feed, the lists and disposal, a crew for the outputs."""
 
 import random
 import threading
@@ -11,6 +11,7 @@ from typing import Final
 
 from schedule import Scheduler
 
+from connector.daemon.crew import Crew
 from connector.errors import (
     ConfigError,
     RefusedError,
@@ -45,7 +46,7 @@ class Failures:
 
 @dataclass(slots=True)
 class Worker:
-    """One thread for one feed, output or the lists: never two runs at once, none delays others.
+    """One thread for one feed or the lists: never two runs at once, none delays others.
 
     A run that is asked for while one is under way follows it, once. Where the other side asked us
     to wait, or refused our credentials, what asks before then asks in vain: the interval asks
@@ -65,7 +66,7 @@ class Worker:
 
     def start(self) -> None:
         """Start the thread; it waits for a request."""
-        self._thread = threading.Thread(target=self._work, name=self.name)
+        self._thread = threading.Thread(target=self._loop, name=self.name)
         self._thread.start()
 
     def ask(self) -> None:
@@ -93,14 +94,20 @@ class Worker:
         if self._thread is not None:
             self._thread.join()
 
-    def _work(self) -> None:
+    def _loop(self) -> None:
         while self._asked.wait() and not self._ending.is_set():
-            self._asked.clear()
-            try:
-                self._work_once()
-            except BaseException as error:  # noqa: BLE001 - handed to the main thread, which ends
-                self.fatal(error)
+            if not self._work():
                 return
+
+    def _work(self) -> bool:
+        """Do what was asked for; return whether the service goes on."""
+        self._asked.clear()
+        try:
+            self._work_once()
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which ends
+            self.fatal(error)
+            return False
+        return True
 
     def _work_once(self) -> None:
         try:
@@ -135,6 +142,35 @@ class Worker:
         self.paused, self._failures.count = False, 0
 
 
+@dataclass(slots=True)
+class CrewWorker(Worker):
+    """A worker without a thread of its own: a crew runs it when its turn comes."""
+
+    crew: Crew = field(kw_only=True)
+    _under_way: bool = False
+    _asking: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self) -> None:
+        """Do nothing: the first request has it run."""
+
+    def ask(self) -> None:
+        """Request a run, now or after the current one."""
+        if self.resting:
+            return
+        with self._asking:
+            self._asked.set()
+            begins, self._under_way = not self._under_way, True
+        if begins:
+            self.crew.run(self.name, self._turn)
+
+    def _turn(self) -> None:
+        goes_on = self._work()
+        with self._asking:
+            self._under_way = again = goes_on and self._asked.is_set()
+        if again:
+            self.crew.run(self.name, self._turn)
+
+
 class Workers:
     """All workers of one configuration, from a start or reload to the next."""
 
@@ -151,8 +187,10 @@ class Workers:
         self.feeds = {
             name: Worker(f"feed {name}", self._polling(name), fatal) for name in service.feeds
         }
+        self.crew = Crew(service.loaded.config.service.crew)
         self.outputs = {
-            name: Worker(f"output {name}", self._syncing(name), fatal) for name in service.outputs
+            name: CrewWorker(f"output {name}", self._syncing(name), fatal, crew=self.crew)
+            for name in service.outputs
         }
 
     @property
@@ -172,19 +210,33 @@ class Workers:
         for name, feed in self.feeds.items():
             feed.ask()
             self._every(config.feeds[name].every, feed)
+        paces: defaultdict[timedelta, list[Worker]] = defaultdict(list)
         for name, output in self.outputs.items():
-            self._every(config.outputs[name].every, output)
+            paces[config.outputs[name].every].append(output)
+        for interval, outputs in paces.items():  # the clock looks at each job twice a second
+            self._every(interval, *outputs)
 
-    def _every(self, interval: timedelta, worker: Worker) -> None:
-        self.scheduler.every(int(interval.total_seconds())).seconds.do(worker.ask)
+    def _every(self, interval: timedelta, *workers: Worker) -> None:
+        def ask() -> None:
+            for worker in workers:
+                worker.ask()
+
+        self.scheduler.every(int(interval.total_seconds())).seconds.do(ask)
+
+    def tick(self) -> None:
+        """Do what is due by the clock; for the daemon's thread, about twice a second."""
+        self.scheduler.run_pending()
+        self.crew.look_after()
 
     def stop(self) -> None:
         """End every worker after the write in hand, and close connections."""
         self.service.stop.ask()
         for worker in self.workers:
             worker.end()
+        self.crew.end()
         for worker in self.workers:
             worker.join()
+        self.crew.join()
         self.service.close()
 
     def _polling(self, name: str) -> Callable[[], None]:

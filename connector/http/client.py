@@ -16,6 +16,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from connector import __version__
+from connector.adapter.turns import aside
 from connector.errors import ConfigError, ConnectorError, UnavailableError
 from connector.http.patience import DEADLINE_FACTOR, TooSlowError, pools
 from connector.http.response import HttpResponse, TransientError
@@ -111,16 +112,19 @@ class Http:
         if len(self.session.cookies) > MOST_COOKIES:
             self.session.cookies.clear()
         try:
-            with self.session.request(
-                method,
-                url,
-                params=dict(params) if params else None,
-                headers=dict(headers) if headers else None,
-                data=body,
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                aside(),
+                self.session.request(
+                    method,
+                    url,
+                    params=dict(params) if params else None,
+                    headers=dict(headers) if headers else None,
+                    data=body,
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 content = self._body(response, where)
                 return HttpResponse(
                     where, response.status_code, response.headers, content, self.redact

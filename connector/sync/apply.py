@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from connector.adapter import Full, Later, Outcome, Refused, Written
+from connector.adapter.turns import share
 from connector.decisions.plan import LedgerState
 from connector.errors import StoppedError, UnavailableError
 from connector.instants import Clock
@@ -123,7 +124,8 @@ class Applier:
                 self.sleep(wait * self._random.uniform(0.75, 1.25))
 
     def check_stopped(self) -> None:
-        """Raise StoppedError where the service is ending."""
+        """Let others work, if this has been long; raise StoppedError where the service ends."""
+        share()
         if self.stopped():
             raise StoppedError
 

@@ -7,7 +7,7 @@ from threading import Event, Thread
 from typing import Any, ClassVar
 
 import pytest
-from scenario_site import QuickRegistry, Site
+from scenario_site import QuickRegistry, Site, until
 from stix_samples import indicator
 from structlog.testing import capture_logs
 
@@ -92,3 +92,38 @@ def test_the_end_waits_for_no_pause(site: Site, way: str) -> None:
     assert not failed
     assert Adapter.calls == ["add"]
     assert "worker.stopped" in [line["event"] for line in logged]
+
+
+@pytest.mark.parametrize("way", ["retry", "context", "http"])
+def test_an_output_that_pauses_delays_no_other_though_one_works_at_once(
+    site: Site, way: str
+) -> None:
+    class Adapter(WaitingAdapter):
+        reached = Event()
+        calls: ClassVar[list[str]] = []
+
+    site.registry = QuickRegistry(
+        {"waiting": Adapter, "firewall": site.rack.adapter}, {"bundle": BundleFeed}
+    )
+    failed: list[BaseException] = []
+    with HttpTarget() as target:
+        target.fail(Fault.BUSY, seconds=29)
+        options: dict[str, Any] = {"url": target.url, "way": way}
+        site.configure(
+            lists={"perimeter": {}},
+            outputs={
+                "edge": {"list": "perimeter", "adapter": "waiting", "options": options},
+                "core": {
+                    "list": "perimeter", "adapter": "firewall", "options": {"device": "core"}
+                },
+            },
+            service={"outputs_at_once": 1},
+        )  # fmt: skip
+        site.write("one.json", [indicator("a", "192.0.2.1")])
+        workers = Workers(build(site.load(), site.registry, site.service.store), failed.append)
+        workers.start()
+        assert Adapter.reached.wait(60)
+        until(lambda: site.at("core") == ["192.0.2.1"])
+        assert workers.crew.threads  # the other still waits
+        workers.stop()
+    assert not failed

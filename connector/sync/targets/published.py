@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from heapq import merge
 from operator import itemgetter
 from types import MappingProxyType
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 from connector.adapter import ListAdapter, Outcome, Outcomes, RuleAdapter
+from connector.adapter.turns import share
 from connector.decisions.mapping import digest_of_rule
 from connector.decisions.plan import LedgerState, Plan
 from connector.indicators.observables.keys import key_of
@@ -22,7 +23,9 @@ from connector.sync.listing import Listing
 from connector.sync.outcomes import expect_mapping
 from connector.sync.proposal import Proposal
 from connector.sync.rules import RuleReader
-from connector.sync.targets.target import EntryTarget, Seen, Target, held
+from connector.sync.targets.target import EntryTarget, Seen, Target, held, in_parts
+
+_LISTED_PART: Final = 1000
 
 
 def _activate(
@@ -110,9 +113,11 @@ class PublishedList(EntryTarget[ListAdapter[Settings]]):
             for _row, entry in self.lines(proposal.listing, store, transaction, fitting):
                 yield entry
             return
-        for known, subject, _rank in store.wanted.values_sorted(transaction, number):
-            if isinstance(subject, Observable) and self._stands(known, subject, proposal):
-                yield Entry(subject)
+        for part in in_parts(store.wanted.values_sorted(transaction, number), _LISTED_PART):
+            share()
+            for known, subject, _rank in part:
+                if isinstance(subject, Observable) and self._stands(known, subject, proposal):
+                    yield Entry(subject)
 
     def _stands(self, number: int, subject: Subject, proposal: Proposal) -> bool:
         """Return whether a wanted entry is in the list: it fits, or waits to be removed."""

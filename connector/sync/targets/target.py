@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeGuard, TypeVar
 
 from connector.adapter import Adapter, Held, Outcomes, Written
+from connector.adapter.turns import share_or_stop
 from connector.decisions.mapping import Mapper, digest
 from connector.decisions.plan import EntryRefs, LedgerState, Plan, Wanted
 from connector.decisions.room import Room
@@ -150,6 +151,7 @@ class Target(ABC, Generic[A]):
             asked = store.wanted.rows_among(transaction, listing.number, held)
             rows = merged(rows, asked, attrgetter("number"))
         for part in in_parts(rows, _WANTED_PART):
+            share_or_stop()
             marks = {row.number: self.unfit(row, room) for row in part}
             fitting = (row for row in part if not marks[row.number])
             digests = {
@@ -188,6 +190,7 @@ class Target(ABC, Generic[A]):
                     present.put_row(row_of(self.adapter, seen.subject), *seen[1:])
             return present
         for part in in_parts(self.read(), _READ_PART):
+            share_or_stop()
             with store.database.read() as transaction:
                 known = store.wanted.numbers_of(transaction, [seen.subject for seen in part])
             for subject, held, handle, contrary in part:
