@@ -11,6 +11,7 @@ from connector.adapter.contract import (
 from connector.adapter.fields import Choice, FieldSpec, Flag, Instant, Number, Text
 from connector.adapter.held import Held, observable_of
 from connector.adapter.outcomes import ALL_WRITTEN, Full, Later, Outcome, Outcomes, Refused, Written
+from connector.adapter.text_file import TextDraft, TextFile
 from connector.errors import (
     BatchTooLargeError,
     ConfigError,
@@ -92,6 +93,8 @@ __all__ = [
     "StagedAdapter",
     "Subject",
     "Text",
+    "TextDraft",
+    "TextFile",
     "UnavailableError",
     "Written",
     "as_prefix",

@@ -83,7 +83,9 @@ def write(adapter: AnyAdapter, entries: Iterable[Entry]) -> dict[str, str]:
     in_order = sorted(entries, key=key)
     given = {entry.observable for entry in in_order}
     if isinstance(adapter, ListAdapter):
-        return rejected_by("publish", adapter.publish(iter(in_order)), given)
+        said = rejected_by("publish", adapter.publish(iter(in_order)), given)
+        adapter.activate()
+        return said
     rejected: dict[str, str] = {}
     writer, remaining = single_changes(adapter), iter(in_order)
     with unit_of_work(writer):

@@ -1,6 +1,7 @@
 """A real HAProxy of our own on loopback; clients say by PROXY protocol from where they ask."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -51,7 +52,8 @@ class HaproxyHost:
 
     def start(self) -> None:
         """Start HAProxy, and return when it answers."""
-        self.map.touch()
+        for named in re.findall(r"%s/([a-z.]+)", self._rules):
+            (self.folder / named).touch()
         listener = self._listener.fileno()
         text = _GLOBAL.format(folder=self.folder, listener=listener)
         rules = self._rules.replace("%s", str(self.folder))

@@ -238,6 +238,18 @@ def _ipv6_key(key: str) -> str:
         return str(ip_network(f"{key}::/{16 * groups}"))
 
 
+HAPROXY_MAPS = {"addresses": "address", "names": "domain", "names_below": "below"}
+
+
+def haproxy_line(option: str, line: str) -> Iterator[Read]:
+    """Yield what HAProxy reads from a line of a map's file: its first word is the key."""
+    key = line.lstrip().partition(" ")[0]
+    if not key or key.startswith("#"):
+        return
+    kind = HAPROXY_MAPS[option]
+    yield Read(kind, str(ip_network(key, strict=False)) if kind == "address" else key)
+
+
 SPLUNK_FIELDS = {
     "ip": "address",
     "endpoint": "endpoint",

@@ -18,6 +18,7 @@ import nft_hosts
 import pytest
 import target_readers as readers
 from connector_edl import EdlAdapter, EdlSettings
+from connector_haproxy import HaproxyAdapter, HaproxySettings
 from connector_nftables import NftablesAdapter, NftablesSettings
 from connector_postfix import PostfixAdapter, PostfixSettings
 from connector_rules import RulesAdapter
@@ -224,6 +225,27 @@ def test_the_example_of_a_plain_list_holds_what_was_asked_for(texts: list[str]) 
             as_read(texts),
         )
         expect_meant(chain.from_iterable(map(readers.plain, lines(path))), asked)
+
+
+@pytest.mark.parametrize("reading", [as_read, unread])
+def test_a_key_of_a_map_of_haproxy_is_looked_up_as_what_was_asked_for_alone(
+    reading: Any, tmp_path: Path
+) -> None:
+    maps = {option: tmp_path / option for option in readers.HAPROXY_MAPS}
+    options = HaproxySettings(socket=tmp_path / "none", **maps)
+    adapter = HaproxyAdapter(options, OutputContext("web", tmp_path))
+
+    @settings(max_examples=8)
+    @given(MANY)
+    def holds(texts: list[str]) -> None:
+        asked = put(adapter, reading(texts))
+        expect_meant(
+            (one for option in maps for line in lines(maps[option])
+             for one in readers.haproxy_line(option, line)),
+            asked,
+        )  # fmt: skip
+
+    holds()
 
 
 @pytest.mark.parametrize("parents_match", [True, False])

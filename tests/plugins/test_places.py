@@ -17,6 +17,10 @@ ALIKE = {
     "edl": ({"file": "a.txt"}, {"file": "a.txt", "format": "panos", "types": ["url"]}),
     "edl and rules": ({"file": "a.txt"}, {"file": "a.txt", "language": "yara"}),
     "rules and edl": ({"file": "a.yar", "language": "yara"}, {"file": "a.yar"}),
+    "haproxy": (
+        {"socket": "one.sock", "addresses": "a.map"},
+        {"socket": "two.sock", "names": "./a.map"},
+    ),
     "nftables": ({"set": "bad"}, {"set": "bad", "drop": False}),
     "postfix": (
         {"folder": "maps", "senders": "from", "clients": "hosts"},
@@ -29,6 +33,10 @@ ALIKE = {
 }
 APART = {
     "edl": ({"file": "a.txt"}, {"file": "b.txt"}),
+    "haproxy": (
+        {"socket": "one.sock", "addresses": "a.map"},
+        {"socket": "one.sock", "names": "b.map"},
+    ),
     "nftables": ({"set": "bad"}, {"set": "bad", "netns": "lab"}),
     "postfix": ({"folder": "maps", "senders": "from"}, {"folder": "maps", "clients": "hosts"}),
     "splunk_kvstore": (KVSTORE, KVSTORE),
