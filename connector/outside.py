@@ -4,8 +4,10 @@ Escape sequences colour, move and rewrite what an operator sees; other invisible
 it. Messages take such text on one line; printing and logging escape all of it.
 """
 
+import re
 from typing import Final
 
+_LINKED: Final = re.compile(r"://|@|(?<=\w)\.(?=\w)")
 LONGEST_LINE: Final = 200
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # means nothing in UTF-8
 
@@ -21,6 +23,11 @@ def harmless(text: str, keeps: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in keeps else _escaped(c) for c in text)
+
+
+def defanged(text: str) -> str:
+    """Return a text in which nothing can become a link: `bad[.]example`."""
+    return _LINKED.sub(r"[\g<0>]", text)
 
 
 def _escaped(character: str) -> str:

@@ -23,8 +23,9 @@ from connector.adapter.mistakes import mistakes
 from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.errors import ConfigError
 from connector.feed import Feed
+from connector.http.pace import Paces
 from connector.model import ObservableType, RuleLanguage
-from connector.settings import HttpSettings, Settings
+from connector.settings import HttpSettings, Settings, read_rate
 
 ADAPTERS: Final = "connector.outputs"
 FEEDS: Final = "connector.feeds"
@@ -42,6 +43,7 @@ class PluginInfo:
     supports: frozenset[ObservableType] = frozenset()
     takes_rules: frozenset[RuleLanguage] = frozenset()
     capacity: int | None = None
+    rate: str | None = None
     fields: Mapping[str, FieldSpec] = field(default_factory=dict)
     error: str | None = None
 
@@ -78,10 +80,15 @@ class Registry:
         self,
         adapters: Mapping[str, type[Adapter[Any]]],
         feeds: Mapping[str, type[Feed[Any]]],
+        paces: Paces | None = None,
     ) -> None:
-        """Contain exactly these classes; `Registry.installed()` finds the installed ones."""
+        """Contain exactly these classes; `Registry.installed()` finds the installed ones.
+
+        All that it makes shares the paces of hosts.
+        """
         self._adapters = {name: _Found(given=kind) for name, kind in adapters.items()}
         self._feeds = {name: _Found(given=kind) for name, kind in feeds.items()}
+        self._paces = paces or Paces()
 
     @classmethod
     def installed(cls, distribution: str | None = None) -> "Registry":
@@ -145,15 +152,26 @@ class Registry:
 
         It pauses by `pause`, which may end the pause with an error, as `Stop.pause` does.
         """
-        http = _http(settings, pause)
+        kind = self.adapter(name)
+        http = self._http(settings, pause, kind.rate)
         context = OutputContext(output_name, publish_folder, types, http=http, sleep=pause)
-        return self.adapter(name)(settings, context)
+        return kind(settings, context)
 
     def make_feed(
         self, name: str, settings: Settings, pause: Callable[[float], None] = time.sleep
     ) -> Feed[Any]:
         """Return a feed, with its own HTTP client if its options need one; it pauses by `pause`."""
-        return self.feed(name)(settings, _http(settings, pause))
+        return self.feed(name)(settings, self._http(settings, pause))
+
+    def _http(
+        self, settings: Settings, pause: Callable[[float], None], rate: str | None = None
+    ) -> Http | None:
+        if not isinstance(settings, HttpSettings):
+            return None
+        from connector.http.client import Http as Client  # noqa: PLC0415 - only what speaks HTTP needs it
+
+        fallback = None if rate is None else read_rate(rate)
+        return Client(settings, sleep=pause, rate=fallback, paces=self._paces)
 
     def _adapter_info(self, name: str) -> PluginInfo:
         origin = self._adapters[name].origin
@@ -170,6 +188,7 @@ class Registry:
             supports=kind.supports,
             takes_rules=kind.takes_rules,
             capacity=kind.capacity,
+            rate=kind.rate,
             fields=kind.fields,
         )
 
@@ -260,11 +279,3 @@ def _writes(kind: type[Adapter[Any]]) -> str:
     if issubclass(kind, RuleAdapter):
         return "whole set of rules"
     return "whole list" if issubclass(kind, ListAdapter) else "batches"
-
-
-def _http(settings: Settings, pause: Callable[[float], None]) -> Http | None:
-    if not isinstance(settings, HttpSettings):
-        return None
-    from connector.http.client import Http as Client  # noqa: PLC0415 - only what speaks HTTP needs it
-
-    return Client(settings, sleep=pause)

@@ -1,6 +1,7 @@
 """The base of every options class, and the value types of options."""
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -17,10 +18,12 @@ from pydantic import (
 
 __all__ = [
     "Auth",
+    "CallRate",
     "Duration",
     "Field",
     "FilePath",
     "HttpSettings",
+    "Rate",
     "Secret",
     "SecretValue",
     "Settings",
@@ -30,6 +33,7 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 # A century: nobody waits longer, and a date minus more than that leaves the calendar.
 _LONGEST: Final = 5200 * _SECONDS["w"]
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
+_CALLS: Final = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,3})([smh])")
 PUBLISHED_FILE: Final = "published file"
 SECRET_KINDS: Final = ("env", "file", "credential")
 
@@ -76,6 +80,36 @@ Duration = Annotated[
     BeforeValidator(_duration),
     PlainSerializer(write_duration),
     WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,8}[smhdw]$"}),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many calls in so many seconds, written as `8/5s`."""
+
+    calls: int
+    seconds: int
+
+    def __str__(self) -> str:
+        return f"{self.calls}/{write_duration(timedelta(seconds=self.seconds))}"
+
+
+def read_rate(value: object) -> Rate:
+    """Return the rate that is written so."""
+    if isinstance(value, Rate):
+        return value
+    if isinstance(value, str) and (found := _CALLS.fullmatch(value)):
+        seconds = int(found[2]) * _SECONDS[found[3]]
+        if seconds <= _SECONDS["h"]:
+            return Rate(int(found[1]), seconds)
+    raise ValueError("should be calls and a time of at most 1h, such as 8/5s or 100/1m")
+
+
+CallRate = Annotated[
+    Rate,
+    BeforeValidator(read_rate),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,5}/[1-9][0-9]{0,3}[smh]$"}),
 ]
 
 
@@ -189,6 +223,11 @@ class HttpSettings(Settings):
     )
     read_timeout: Duration = Field(
         timedelta(seconds=60), description="How long to wait for the next byte from the server."
+    )
+    rate: CallRate | None = Field(
+        None,
+        description="Most calls in a time, such as `8/5s`; shared by all that this process has at "
+        "that host. By default as the adapter says, else without a bound.",
     )
     max_body_mib: int = Field(
         64, ge=1, le=1024, description="Largest response accepted, in MiB after decompression."

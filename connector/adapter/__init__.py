@@ -38,6 +38,7 @@ from connector.model import (
 from connector.published import Draft, Published, PublishedName, failures_typed, file_stamp
 from connector.settings import (
     Auth,
+    CallRate,
     Duration,
     Field,
     FilePath,
@@ -53,6 +54,7 @@ __all__ = [
     "Adapter",
     "Auth",
     "BatchTooLargeError",
+    "CallRate",
     "Choice",
     "ConfigError",
     "Draft",

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from connector.errors import ConfigError, UnavailableError
+from connector.errors import ConfigError, ConnectorError, UnavailableError
 from connector.model import ObservableType
 
 __all__ = ["Http", "OutputContext", "Response", "import_extra"]
@@ -22,6 +22,17 @@ class Response(Protocol):
     def headers(self) -> Mapping[str, str]: ...
     @property
     def content(self) -> bytes: ...
+    def json(self) -> Any:
+        """Return the body, which should be JSON; raise UnavailableError that says what came."""
+        ...
+
+    def error(self, words: str = "", *, refused: bool = False) -> ConnectorError:
+        """Return the error to raise for an answer that says in its body that it failed.
+
+        It is UnavailableError, or RefusedError where the body says that we may not: `refused`. The
+        target's words are shown on one line, cut and without secrets.
+        """
+        ...
 
 
 class Http(Protocol):
@@ -36,7 +47,18 @@ class Http(Protocol):
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         accept_statuses: frozenset[int] = frozenset(),
-    ) -> Response: ...
+        repeatable: bool = False,
+    ) -> Response:
+        """Return the response if its status is 2xx or in `accept_statuses`, else raise.
+
+        `repeatable` says that this changes nothing, as a read by POST: it is then tried again
+        after a failure, as GET is.
+        """
+        ...
+
+    def keep_secret(self, text: str) -> None:
+        """Keep a text that the target gave us, such as a session's token, out of all messages."""
+        ...
 
 
 class OutputContext:

@@ -21,14 +21,16 @@ class Adapter(ABC, Generic[S]):
 
     `supports` names the types that the target can store; an adapter whose options narrow that
     overrides `accepts`. `fields` says what a mapping may fill besides the value, and
-    `default_mapping` fills it where the file has no mapping. One object serves an output as long
-    as its configuration is in force.
+    `default_mapping` fills it where the file has no mapping. `rate` is how many calls in which time
+    the vendor allows, such as `8/5s`, where the file has no option of that name. One object serves
+    an output as long as its configuration is in force.
     """
 
     settings_type: ClassVar[type[Settings]]
     supports: ClassVar[frozenset[ObservableType]]
     takes_rules: ClassVar[frozenset[RuleLanguage]] = frozenset()
     capacity: ClassVar[int | None] = None
+    rate: ClassVar[str | None] = None
     fields: ClassVar[Mapping[str, FieldSpec]] = {}
     default_mapping: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 

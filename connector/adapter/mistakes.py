@@ -7,6 +7,7 @@ from typing import Any, Final
 from connector.adapter.contract import Adapter, EntryAdapter
 from connector.adapter.fields import Choice, Flag, Instant, Number, Text
 from connector.model import ObservableType, RuleLanguage
+from connector.settings import read_rate
 
 __all__ = ["mistakes"]
 
@@ -43,6 +44,8 @@ def mistakes(kind: type[Adapter[Any]]) -> Iterator[str]:
                 yield f"`fields` gives {name} {_shown(spec)}, not Text, Number, Choice, Flag or so"
     if issubclass(kind, EntryAdapter) and isinstance(kind.batch_size, int) and kind.batch_size < 1:
         yield f"`batch_size` is {kind.batch_size}, and should be at least 1"
+    if kind.rate is not None:
+        yield from _unreadable_rate(kind.rate)
     for verb, arguments in _VERBS.items():
         yield from _uncallable(kind, verb, arguments)
 
@@ -51,6 +54,13 @@ def _misnamed(attribute: str, named: Any, wanted: type) -> Iterator[str]:
     wrong = next((one for one in named if not isinstance(one, wanted)), None)
     if wrong is not None:
         yield f"`{attribute}` names {_shown(wrong)}, not {wanted.__name__}"
+
+
+def _unreadable_rate(rate: Any) -> Iterator[str]:
+    try:
+        read_rate(rate)
+    except ValueError as error:
+        yield f"`rate` is {_shown(rate)}, and {error}"
 
 
 def _uncallable(kind: type[Any], verb: str, arguments: tuple[str, ...]) -> Iterator[str]:

@@ -89,6 +89,8 @@ class _Page:
         facts = [f"- Holds: {held}", f"- Takes: {info.writes}"]
         if info.capacity:
             facts.append(f"- Capacity: {info.capacity:,} entries")
+        if info.rate:
+            facts.append(f"- Calls: `{info.rate}` unless `rate` says otherwise")
         fields = (f"`{name}` ({spec.words})" for name, spec in sorted(info.fields.items()))
         facts.append(f"- Fields of its mapping: {', '.join(fields) or 'none'}")
         title = f"Adapter {info.name}"

@@ -1,37 +1,36 @@
 """The HTTP client of all feeds and adapters: TLS, proxy, credentials, timeouts, retries."""
 
-import base64
 import ssl
 import time
 import zlib
 from collections.abc import Callable, Mapping
 from http.client import HTTPException, LineTooLong
 from random import SystemRandom
-from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from typing import Final
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 
-from connector import __version__
 from connector.adapter.turns import aside
-from connector.errors import ConfigError, ConnectorError, UnavailableError
+from connector.errors import ConnectorError, UnavailableError
+from connector.http.credentials import Secrets
+from connector.http.pace import LONGEST_PAUSE, Pace, Paces
 from connector.http.patience import DEADLINE_FACTOR, TooSlowError, pools
-from connector.http.response import HttpResponse, TransientError
-from connector.http.tls import HUNG_UP_HINT, client_context, explain, verifying_context
+from connector.http.response import BusyError, HttpResponse, TransientError
+from connector.http.tls import HUNG_UP_HINT, explain
+from connector.http.transport import session_of
+from connector.http.unpacking import unpacker
 from connector.outside import BYTE_ORDER_MARK, one_line
-from connector.settings import Auth, HttpSettings
+from connector.settings import HttpSettings, Rate
 
-USER_AGENT: Final = f"threat-feed-connector/{__version__}"
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD"})
 _MIB: Final = 1 << 20
 _CHUNK: Final = 1 << 18
 MOST_RATIO: Final = 250  # of a compressed body beyond its first MiB; dense JSON reaches 60
-MOST_PARTS: Final = 1000  # that a compressed body may consist of
 MOST_COOKIES: Final = 50
-_LONGEST_PAUSE: Final = 30.0  # seconds; if a server asks for more, the next cycle tries again
+_BUSY_TRIES: Final = 5  # a busy server is not broken, and has done nothing yet
+_UNREADABLE: Final = "an unreadable address"
 _jitter: Final = SystemRandom().uniform
 
 
@@ -48,16 +47,22 @@ class Http:
         *,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        rate: Rate | None = None,
+        paces: Paces | None = None,
     ) -> None:
+        """Share `paces` with all that may ask the same hosts; `rate` is for want of an option."""
         self._settings = settings
         self._sleep = sleep
+        self._rate = settings.rate or rate
+        self._paces = paces or Paces(monotonic)
+        self._hosts: dict[str, Pace] = {}
         self._timeout = (
             settings.connect_timeout.total_seconds(),
             settings.read_timeout.total_seconds(),
         )
-        self._secrets = _secrets(settings)
+        self._secrets = Secrets(settings)
         seconds = DEADLINE_FACTOR * settings.read_timeout.total_seconds()
-        self.session = _session(settings, pools(seconds, monotonic))
+        self.session = session_of(settings, pools(seconds, monotonic))
 
     def request(
         self,
@@ -68,37 +73,59 @@ class Http:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         accept_statuses: frozenset[int] = frozenset(),
+        repeatable: bool = False,
         retries: int = 2,
     ) -> HttpResponse:
         """Return the response if its status is 2xx or in `accept_statuses`, else raise.
 
-        Only GET and HEAD are retried, after a failed connection or 429, 500, 502, 503 and 504.
+        GET, HEAD and what is `repeatable`, such as a read by POST, are retried after a failed
+        connection or 500, 502, 503 and 504. Everything is asked again after 429, which says that
+        nothing was done.
         """
-        tries_left = retries if method in _IDEMPOTENT else 0
-        pause = 0.5
+        read = repeatable or method in _IDEMPOTENT
+        left = {True: _BUSY_TRIES if retries else 0, False: retries if read else 0}
+        pause, rested, pace = 0.5, float("-inf"), self._pace(url)
         while True:
+            pace.wait(self._sleep, rested)
             try:
                 answer = self._answer(method, url, params, headers, body)
                 if answer.ok or answer.status_code in accept_statuses:
                     return answer
                 raise answer.error()
             except TransientError as error:
-                wait = error.retry_after_seconds
-                if not tries_left or (wait is not None and wait > _LONGEST_PAUSE):
+                asked, busy = error.retry_after_seconds, isinstance(error, BusyError)
+                wait = pause if asked is None else asked
+                if busy:
+                    rested = pace.rest(wait)
+                if not left[busy] or wait > LONGEST_PAUSE:
                     raise
-                self._sleep((pause if wait is None else wait) + _jitter(0, pause))
-            tries_left -= 1
-            pause *= 4
+                self._sleep(wait + _jitter(0, pause))
+            left[busy] -= 1
+            pause = min(pause * 4, LONGEST_PAUSE)
+
+    def _pace(self, url: str) -> Pace:
+        host = _host(url)
+        if host not in self._hosts:
+            self._hosts[host] = self._paces.of(host)
+            if self._rate is not None:
+                self._hosts[host].join(self._rate)
+        return self._hosts[host]
 
     def close(self) -> None:
         """Close all connections."""
+        while self._hosts:
+            _host_left, pace = self._hosts.popitem()
+            if self._rate is not None:
+                pace.leave(self._rate)
         self.session.close()
+
+    def keep_secret(self, text: str) -> None:
+        """Keep a text that a server gave us, such as a session's token, out of all messages."""
+        self._secrets.learn(text)
 
     def redact(self, text: str) -> str:
         """Return the text without our secrets."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return self._secrets.redact(text)
 
     def _answer(
         self,
@@ -138,7 +165,7 @@ class Http:
         """Read the whole body; `read1` returns what is there instead of waiting for more."""
         content = bytearray()
         most, packed = self._settings.max_body_mib * _MIB, 0
-        unpack = _unpacker(response.headers.get("Content-Encoding", ""))
+        unpack = unpacker(response.headers.get("Content-Encoding", ""))
         while received := response.raw.read1(_CHUNK, decode_content=False):
             packed += len(received)
             bound = min(most, _MIB + MOST_RATIO * packed) if unpack else most
@@ -193,155 +220,20 @@ class Http:
         return self.redact(one_line(str(text)))
 
 
-class _Transport(HTTPAdapter):
-    """Connections with our TLS context, to which requests would add the public authorities."""
-
-    def __init__(
-        self,
-        context: ssl.SSLContext,
-        proxy_context: ssl.SSLContext | None,
-        pools_by_scheme: Mapping[str, Any],
-    ) -> None:
-        self._context = context
-        self._proxy_context = proxy_context
-        self._pools = dict(pools_by_scheme)
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._pools
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        kwargs["ssl_context"] = self._context
-        if self._proxy_context is not None:
-            kwargs["proxy_ssl_context"] = self._proxy_context
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        conn.cert_reqs = "CERT_REQUIRED"
-
-
-class _Header(AuthBase):
-    """One header with a secret value."""
-
-    def __init__(self, name: str, value: str) -> None:
-        self._name = name
-        self._value = value
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers[self._name] = self._value
-        return request
-
-
-class _Unpacker:
-    """Decompresses gzip or deflate, including multi-member bodies, up to a bound."""
-
-    def __init__(self) -> None:
-        self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-        self._parts = 1
-
-    def __call__(self, received: bytes, most: int) -> bytes:
-        unpacked = self._part(received, most)
-        while self._stream.eof and self._stream.unused_data and len(unpacked) < most:
-            unpacked += self._part(self._stream.unused_data, most - len(unpacked))
-        return unpacked
-
-    def _part(self, received: bytes, most: int) -> bytes:
-        if self._stream.eof:
-            self._parts += 1
-            if self._parts > MOST_PARTS:
-                raise ValueError(f"the compressed response has more than {MOST_PARTS} parts")
-            self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-        return self._stream.decompress(received, most)
-
-    @property
-    def finished(self) -> bool:
-        return self._stream.eof
-
-
-def _unpacker(encoding: str) -> _Unpacker | None:
-    name = encoding.strip().lower()
-    if name in ("", "identity"):
-        return None
-    if name in ("gzip", "x-gzip", "deflate"):
-        return _Unpacker()
-    raise ValueError(f"the response uses a compression we did not ask for: {name!r}")
-
-
-def _session(settings: HttpSettings, pools_by_scheme: Mapping[str, Any]) -> requests.Session:
-    session = requests.Session()
-    # The environment sets no proxies, authorities or .netrc: the file has the only settings.
-    session.trust_env = False
-    session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
-    session.auth = _credentials(settings.auth)
-    if settings.proxy:
-        session.proxies = {"http": settings.proxy, "https": settings.proxy}
-    context = client_context(settings.auth, settings.ca)
-    # The proxy does not get our certificate. Loading all authorities is slow, so only on demand.
-    secured = settings.proxy is not None and settings.proxy.lower().startswith("https:")
-    proxy_context = verifying_context(settings.ca) if secured else None
-    transport = _Transport(context, proxy_context, pools_by_scheme)
-    session.mount("https://", transport)
-    session.mount("http://", transport)
-    return session
-
-
-def _credentials(auth: Auth) -> AuthBase | None:
-    """Return the credentials; a blank password counts, as some servers take a key as user name."""
-    if problems := _auth_problems(auth):
-        raise ConfigError(problems)
-    if auth.username is not None:
-        return _Header("Authorization", _basic(auth))
-    if auth.token is not None:
-        return _Header("Authorization", f"Bearer {auth.token.reveal()}")
-    if auth.header is not None and auth.key is not None:
-        return _Header(auth.header, auth.key.reveal())
-    return None
-
-
-def _auth_problems(auth: Auth) -> list[str]:
-    problems = []
-    ways = [name for name in ("username", "token", "header") if getattr(auth, name) is not None]
-    if len(ways) > 1:
-        problems.append(f"auth: should use only one of {' and '.join(ways)}")
-    for one, other in (("header", "key"), ("key", "header"), ("password", "username")):
-        if getattr(auth, one) is not None and getattr(auth, other) is None:
-            problems.append(f"auth.{one}: needs auth.{other} too")
-    for name in ("client_key", "client_key_password"):
-        if getattr(auth, name) is not None and auth.client_cert is None:
-            problems.append(f"auth.{name}: needs auth.client_cert too")
-    for name in ("token", "key"):
-        secret = getattr(auth, name)
-        if secret is not None and not (secret.reveal().isprintable() and secret.reveal().isascii()):
-            problems.append(f"auth.{name}: contains characters that a header cannot contain")
-    return problems
-
-
-def _basic(auth: Auth) -> str:
-    password = auth.password.reveal() if auth.password else ""
-    return "Basic " + base64.b64encode(f"{auth.username}:{password}".encode()).decode()
-
-
-def _secrets(settings: HttpSettings) -> tuple[str, ...]:
-    auth = settings.auth
-    kept = (auth.password, auth.token, auth.key, auth.client_key_password)
-    texts = {secret.reveal() for secret in kept if secret is not None}
-    texts |= {quote(text, safe="") for text in texts}
-    if auth.username is not None:
-        texts.add(_basic(auth).removeprefix("Basic "))
-    return tuple(sorted((t for t in texts if len(t) >= 4), key=len, reverse=True))
-
-
 def _where(url: str) -> str:
     """Return host, port and path, without user, password or query."""
+    host = _host(url)
+    return host + urlsplit(url).path if host != _UNREADABLE else host
+
+
+def _host(url: str) -> str:
+    """Return host and port."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
-        return "an unreadable address"
-    return f"{parts.hostname or ''}{port}{parts.path}"
+        return _UNREADABLE
+    return f"{parts.hostname or ''}{port}"
 
 
 def _root(error: BaseException) -> BaseException:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from connector.errors import ConnectorError, RefusedError, UnavailableError
 from connector.instants import utc_now
-from connector.outside import one_line
+from connector.outside import defanged, one_line
 
 LONGEST_WAIT_SECONDS: Final = 3600.0
 RETRIED: Final = frozenset({429, 500, 502, 503, 504})
@@ -21,10 +21,15 @@ _MISSING: Final = frozenset({404, 410})  # TAXII 2.1 section 3.4: also if access
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TITLE: Final = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _LONGEST_EXCERPT: Final = 160
+_PAGE: Final = "a page titled "
 
 
 class TransientError(UnavailableError):
     """A failure that another attempt, a moment later, may well cure."""
+
+
+class BusyError(TransientError):
+    """429: the host has had too many calls, and did nothing about this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +55,44 @@ class HttpResponse:
     @property
     def excerpt(self) -> str:
         """The body's title or beginning, on one line and without our secrets."""
-        return self.redact(one_line(_title(self.content), _LONGEST_EXCERPT))
+        return self._shown(_title(self.content))
 
-    def error(self) -> ConnectorError:
-        """Return the error that this status means if it was not expected."""
+    def _shown(self, text: str) -> str:
+        """Return a server's words: redacted before they are cut, as half a secret is one too."""
+        return self.redact(one_line(self.redact(text), _LONGEST_EXCERPT))
+
+    def json(self) -> Any:
+        """Return the body, which should be JSON; raise UnavailableError that says what came."""
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError) as error:
+            if not self.content.strip():
+                came = "an empty body"
+            elif (shown := defanged(self.excerpt)).startswith(_PAGE):
+                came = shown
+            else:
+                kind = one_line(self.headers.get("Content-Type", "no Content-Type"), 60)
+                came = f"{self.redact(kind)}: {shown}"
+            raise UnavailableError(
+                f"{self.where}: answered {self.status_code} with what is not JSON: {came}"
+            ) from error
+
+    def error(self, words: str = "", *, refused: bool = False) -> ConnectorError:
+        """Return the error that this status means if it was not expected.
+
+        With `words` it is that of an answer which says so in its body, whatever its status: they
+        are shown on one line, cut and without secrets.
+        """
         message = f"{self.where}: answered {self.status_code} {self._phrase}"
+        if self.ok:
+            kind = RefusedError if refused else UnavailableError
+            shown = defanged(self._shown(words)) or "nothing about its error"
+            return kind(f"{message}, but says: {shown}")
         if self.status_code in _REDIRECTS:
             return UnavailableError(self._redirect())
-        if excerpt := self.excerpt:
+        if excerpt := self._shown(words) or self.excerpt:
             message += f": {excerpt}"
-        if self.status_code in _REFUSED:
+        if self.status_code in _REFUSED or refused:
             return RefusedError(
                 f"{message}; check auth, and whether the server allows this machine's address"
             )
@@ -68,6 +101,8 @@ class HttpResponse:
         wait = retry_after(self.headers.get("Retry-After", ""), self.date)
         if wait:
             message += f"; retry after {wait:.0f} s"
+        if self.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            return BusyError(message, wait)
         if self.status_code in RETRIED:
             return TransientError(message, wait)
         return UnavailableError(message, wait)
@@ -117,5 +152,5 @@ def _title(body: bytes) -> str:
         words = [document.get(key) for key in ("title", "description", "detail", "message")]
         return ": ".join(dict.fromkeys(w for w in words if isinstance(w, str) and w))
     if found := _TITLE.search(start):
-        return "a page titled " + html.unescape(found[1].decode(errors="replace"))
-    return start[:400].decode(errors="replace")
+        return _PAGE + html.unescape(found[1].decode(errors="replace"))
+    return start.decode(errors="replace")

@@ -207,7 +207,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         (
             with_feed("max_age: {}, colections: [a]"),
             "feeds.isac.colections: is not an option of the pages feed (collections, auth, ca, "
-            "proxy, connect_timeout, read_timeout, max_body_mib, url, ...)",
+            "proxy, connect_timeout, read_timeout, rate, max_body_mib, ...)",
         ),
         (
             with_feed("auth: hunter2"),

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 
 from connector.feeds.taxii.feed import TaxiiFeed, TaxiiSettings
 from connector.http.client import Http
+from connector.http.pace import Paces
 from connector.testing.taxii.server import TaxiiServer
 
 MakeFeed = Callable[..., TaxiiFeed]
@@ -30,7 +32,8 @@ def make_feed(server: TaxiiServer) -> Iterator[MakeFeed]:
         settings = TaxiiSettings(
             **{"url": server.url, "read_timeout": timedelta(seconds=5), **options}
         )
-        feed = TaxiiFeed(settings, Http(settings, sleep=lambda _seconds: None))
+        later = Paces(count(0, 7200).__next__)  # whoever asked us to wait has waited long enough
+        feed = TaxiiFeed(settings, Http(settings, sleep=lambda _seconds: None, paces=later))
         made.append(feed)
         return feed
 

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from connector.errors import ConfigError, RefusedError, UnavailableError
-from connector.http.client import MOST_COOKIES, MOST_PARTS, Http
+from connector.http.client import MOST_COOKIES, Http
 from connector.http.response import retry_after
+from connector.http.unpacking import MOST_PARTS
 from connector.settings import Auth, HttpSettings, SecretValue
 from connector.testing.taxii.faults import (
     Body,

@@ -20,6 +20,8 @@ from connector.config.loading import Loaded, load
 from connector.feed import Feed
 from connector.feeds.bundle import BundleFeed
 from connector.feeds.taxii.feed import TaxiiFeed
+from connector.http.pace import Paces
+from connector.instants import SECOND
 from connector.registry import Registry
 from connector.reports.look import look_of
 from connector.reports.metrics import StatusCollector
@@ -88,6 +90,7 @@ class Site:
         self.registry = QuickRegistry(
             {"firewall": self.rack.adapter, "edl": EdlAdapter, "rules": RulesAdapter},
             {"bundle": BundleFeed, "taxii": TaxiiFeed},
+            Paces(lambda: self.clock() / SECOND),
         )
         self._service: Service | None = None
 

@@ -214,6 +214,7 @@ def test_a_server_that_asks_us_to_wait_is_not_asked_until_then(
         assert not feed.asked
         assert len(taxii.requests) == asked
         feed.monotonic = lambda: time.monotonic() + 1801
+        site.clock.advance(seconds=1801)
         feed.ask()
         until(lambda: site.at("edge") == [ONE])
 

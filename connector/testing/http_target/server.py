@@ -4,15 +4,19 @@ import socket
 import ssl
 import struct
 from collections.abc import Mapping
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
+from connector.instants import Clock, to_datetime
 from connector.testing.http_target.faults import Fault
 from connector.testing.http_target.messages import Reply
 
 
 class Answering(Protocol):
-    """What answers the requests."""
+    """What answers the requests, by a clock of its own."""
+
+    clock: Clock
 
     def answer(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
@@ -72,6 +76,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
         else:
             self._send(reply, fault)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the date of an answer by the target's clock."""
+        del timestamp
+        return format_datetime(to_datetime(self.server.target.clock()), usegmt=True)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - as BaseHTTPRequestHandler asks
 
