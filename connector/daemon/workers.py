@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -14,6 +15,7 @@ from schedule import Scheduler
 from connector.daemon.crew import Crew
 from connector.errors import (
     ConfigError,
+    ConnectorError,
     RefusedError,
     StoppedError,
     UnavailableError,
@@ -187,6 +189,7 @@ class Workers:
         self.feeds = {
             name: Worker(f"feed {name}", self._polling(name), fatal) for name in service.feeds
         }
+        service.outputs.records_later = True
         self.crew = Crew(service.loaded.config.service.crew)
         self.outputs = {
             name: CrewWorker(f"output {name}", self._syncing(name), fatal, crew=self.crew)
@@ -237,6 +240,8 @@ class Workers:
         for worker in self.workers:
             worker.join()
         self.crew.join()
+        with suppress(ConnectorError):  # nothing else waits for it, and the next start reads all
+            self.service.store.outputs.flush()
         self.service.close()
 
     def _polling(self, name: str) -> Callable[[], None]:
@@ -255,6 +260,7 @@ class Workers:
     def _refresh(self) -> None:
         """Decide on what changed; a list that fails does not stop the others."""
         self._retire()
+        self.service.store.outputs.flush()
         self.service.lists.take_up_hosts()
         self.service.lists.take_up_exceptions()
         self.service.feeds.warn_of_windows()  # also for a paused feed, which is not polled

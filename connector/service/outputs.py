@@ -49,7 +49,8 @@ class FalseCalls:
 class Outputs(Mapping[str, Output]):
     """The outputs by name; `feeds` are the names of all feeds, in the order of the file.
 
-    `monotonic` shows by how much the clock was set.
+    `monotonic` shows by how much the clock was set. `records_later` leaves it to the
+    store's `flush` to record cycles that found nothing to do after others that went well.
     """
 
     outputs: Mapping[str, Output]
@@ -59,6 +60,8 @@ class Outputs(Mapping[str, Output]):
     now: Clock
     applier: Applier
     monotonic: Callable[[], float] = time.monotonic
+    records_later: bool = False
+    _well: set[str] = field(default_factory=set)
     _cycles: dict[str, tuple[int, float]] = field(default_factory=dict)
     _calls: dict[str, FalseCalls] = field(default_factory=dict)
 
@@ -95,8 +98,7 @@ class Outputs(Mapping[str, Output]):
         """
         with self.store.database.read() as transaction:
             rows = questions.feed_rows(transaction)
-            output = questions.output_rows(transaction).get(name)
-        in_step = output is not None and output.last_success is not None
+            in_step = questions.was_in_step(transaction, name)
         if feeds := waiting_for(self.feeds_of(name), rows, in_step=in_step):
             raise UndecidedError(f"waiting for the first poll of feed {', '.join(feeds)}")
         heeds = self.now() >= self._calls.setdefault(name, FalseCalls()).rests_until
@@ -119,10 +121,15 @@ class Outputs(Mapping[str, Output]):
             raise
         except ConnectorError as error:
             paused = str(error) if isinstance(error, RefusedError) else None
+            self._well.discard(name)
             outputs.note_attempt(state.number, self.now(), str(error), paused)
             raise
         self._cycles[name] = began
-        outputs.note_attempt(state.number, self.now(), None, None)
+        if self.records_later and name in self._well and proposal.plan.empty:
+            outputs.note_quiet(state.number, self.now())
+        else:
+            outputs.note_attempt(state.number, self.now(), None, None)
+            self._well.add(name)
         self._tell_drift(name, proposal)
         self.store.database.checkpoint_after(applied.added + applied.updated + applied.removed)
         log.info(

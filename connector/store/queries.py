@@ -112,6 +112,12 @@ def purges_waiting(transaction: Transaction, feed: int) -> list[PurgeRow]:
     return [PurgeRow(*row) for row in transaction.rows(sql, (feed,))]
 
 
+def was_in_step(transaction: Transaction, output: str) -> bool:
+    """Return whether a cycle of an output ever went well."""
+    sql = "SELECT last_success FROM outputs WHERE name = ?"
+    return transaction.one(sql, (output,)) is not None
+
+
 def output_rows(transaction: Transaction) -> dict[str, OutputRow]:
     """Return every output by name."""
     sql = "SELECT name, number, list, seq, last_success, error, paused, unread FROM outputs"

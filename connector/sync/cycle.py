@@ -195,5 +195,6 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
     done = replace(state, seq=proposal.seq, setup=output.setup, stamp=stamp)
     if roomy and not anew:  # what was over capacity is offered in the next cycle
         done, verified = replace(done, verified_at=None), False
-    store.outputs.finish(done, proposal.seq, verified=verified, now=now())
+    if verified or not plan.empty or done != replace(state, setup=output.setup):
+        store.outputs.finish(done, proposal.seq, verified=verified, now=now())
     return applied

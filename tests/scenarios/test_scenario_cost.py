@@ -80,3 +80,43 @@ def test_a_bulk_of_changes_is_moved_out_of_the_log_at_once(tmp_path: Path) -> No
     site.service.feeds.poll("files")
     assert database.stat().st_size > 10 * small, "else the next small change pays for it"
     site.close()
+
+
+def test_a_cycle_that_finds_nothing_to_do_writes_nothing_and_costs_the_same_among_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four hundred outputs are asked each minute: what each would write is recorded together."""
+    costs = []
+    for count in (1, 30):
+        site = Site(tmp_path / str(count))
+        outputs = {
+            f"edge{number}": {
+                "list": "perimeter", "adapter": "firewall", "options": {"device": f"edge{number}"}
+            }
+            for number in range(count)
+        }  # fmt: skip
+        site.configure(
+            allowlist={"builtin": {"except": ["special_purpose", "documentation"]}},
+            lists={"perimeter": {}},
+            outputs=outputs,
+        )
+        site.write("all.json", [json.loads(raw) for raw in indicators(20, kinds="ipv4")])
+        site.once()
+        site.service.outputs.records_later = True
+        site.service.outputs.sync("edge0")
+        with sqlite3.connect(site.folder / "state" / "connector.db") as beside:
+            version = beside.execute("PRAGMA data_version").fetchone()
+            work = Work(site.service, monkeypatch)
+            site.service.outputs.sync("edge0")
+            costs.append(work.steps)
+            assert beside.execute("PRAGMA data_version").fetchone() == version
+            site.clock.advance(minutes=1)
+            site.service.outputs.sync("edge0")
+            was = site.output("edge0")["last_success"]
+            site.service.store.outputs.flush()
+            assert site.output("edge0")["last_success"] > was
+            assert beside.execute("PRAGMA data_version").fetchone() != version
+        beside.close()
+        site.close()
+        monkeypatch.undo()
+    assert costs[1] <= costs[0] + 2 * STEP

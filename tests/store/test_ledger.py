@@ -426,3 +426,18 @@ def test_the_audit_tells_who_did_what_and_why(edge: Edge) -> None:
 
 def unpacked(body: bytes) -> Any:
     return msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(bytes(body)))
+
+
+def test_quiet_cycles_are_recorded_together_and_a_failure_keeps_the_last(edge: Edge) -> None:
+    outputs, listed = edge.store.outputs, edge.hand.number
+    first, second = (outputs.open(name, listed).number for name in ("edge", "core"))
+    asked = "SELECT last_attempt, last_success, error FROM outputs ORDER BY number"
+    for number in (first, second):
+        outputs.note_attempt(number, 10, None, None)
+        outputs.note_quiet(number, 20)
+    assert edge.hand.rows(asked) == [(10, 10, None)] * 2
+    outputs.note_attempt(second, 30, "no answer", None)
+    assert edge.hand.rows(asked) == [(10, 10, None), (30, 20, "no answer")]
+    outputs.flush()
+    outputs.flush()
+    assert edge.hand.rows(asked) == [(20, 20, None), (30, 20, "no answer")]

@@ -3,11 +3,13 @@
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import Lock
 
 from connector.decisions.plan import OURS
 from connector.errors import ConnectorError, StoreError
 from connector.store.database import Database, numbers
 from connector.store.tallies import OUTPUT_TALLY
+from connector.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +37,38 @@ class OutputStates:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._quiet: dict[int, int] = {}  # when a cycle last found nothing to do, not yet recorded
+        self._quietly = Lock()
 
     def open(self, name: str, list_number: int) -> OutputState:
         """Return the progress of an output, creating it on first use."""
+        with self._db.read() as transaction:  # each cycle asks, and almost none has to write
+            found = self._find(transaction, name, list_number)
+        if found is not None:
+            return found
         with self._db.write() as transaction:
-            sql = "SELECT number FROM outputs WHERE name = ?"
-            number = transaction.one(sql, (name,))
-            if number is None:
-                number = (transaction.one("SELECT max(number) FROM outputs") or 0) + 1
-                sql = "INSERT INTO outputs (number, name, list, setup) VALUES (?, ?, ?, ?)"
-                transaction.run(sql, (number, name, list_number, b""))
+            number = (transaction.one("SELECT max(number) FROM outputs") or 0) + 1
             sql = (
-                "SELECT number, list, seq, setup, verified_at, paused, stamp, inactive "
-                "FROM outputs WHERE number = ?"
+                "INSERT INTO outputs (number, name, list, setup) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (name) DO NOTHING"
             )
-            row = transaction.rows(sql, (number,))[0]
+            transaction.run(sql, (number, name, list_number, b""))
+            made = self._find(transaction, name, list_number)
+        assert made is not None  # noqa: S101 - it was made in this transaction, or before it
+        return made
+
+    def _find(self, transaction: Transaction, name: str, list_number: int) -> OutputState | None:
+        sql = (
+            "SELECT number, list, seq, setup, verified_at, paused, stamp, inactive "
+            "FROM outputs WHERE name = ?"
+        )
+        for row in transaction.rows(sql, (name,)):
             verified_at = row[4] if row[1] == list_number else None  # it carries another list now
             return OutputState(
                 row[0], list_number, row[2], bytes(row[3]), verified_at, row[5], row[6],
                 bool(row[7]),
             )  # fmt: skip
+        return None
 
     def note_activation(self, output: int, *, pending: bool) -> None:
         """Record that a target has yet to take up what is published, or that it did."""
@@ -111,9 +125,33 @@ class OutputStates:
 
     def note_attempt(self, output: int, now: int, error: str | None, paused: str | None) -> None:
         """Record how a cycle ended."""
+        with self._quietly:
+            went_well = self._quiet.pop(output, None)
+        if error is None and paused is None:
+            went_well = now
         with self._db.write() as transaction:
             sql = "UPDATE outputs SET last_attempt = ?, error = ?, paused = ? WHERE number = ?"
             transaction.run(sql, (now, error, paused, output))
-            if error is None and paused is None:
+            if went_well is not None:
                 sql = "UPDATE outputs SET last_success = ? WHERE number = ?"
-                transaction.run(sql, (now, output))
+                transaction.run(sql, (went_well, output))
+
+    def note_quiet(self, output: int, now: int) -> None:
+        """Note that a cycle went well and found nothing to do, to be recorded by `flush`."""
+        with self._quietly:
+            self._quiet[output] = now
+
+    def flush(self) -> None:
+        """Record the quiet cycles of all outputs since the last time, in one transaction."""
+        with self._quietly:
+            quiet, self._quiet = self._quiet, {}
+        if not quiet:
+            return
+        try:
+            with self._db.write() as transaction:
+                sql = "UPDATE outputs SET last_attempt = ?, last_success = ? WHERE number = ?"
+                transaction.many(sql, [(now, now, output) for output, now in quiet.items()])
+        except ConnectorError:
+            with self._quietly:
+                self._quiet = {**quiet, **self._quiet}
+            raise
