@@ -34,8 +34,8 @@ class TextFile:
         with _failures_typed(self.path):
             return self.path.stat().st_size if self.path.exists() else 0
 
-    def lines(self) -> Iterator[str]:
-        """Yield its lines, without comments; none where there is no file yet."""
+    def lines(self, *, comments: bool = False) -> Iterator[str]:
+        """Yield its lines, with or without comments; none where there is no file yet."""
         with _failures_typed(self.path):
             try:
                 file = self.path.open(encoding="utf-8", errors="replace")
@@ -45,7 +45,9 @@ class TextFile:
                 raise
             with file:
                 yield from (
-                    line.rstrip("\n") for line in file if line.strip() and not line.startswith("#")
+                    line.rstrip("\n")
+                    for line in file
+                    if line.strip() and (comments or not line.startswith("#"))
                 )
 
     @contextmanager

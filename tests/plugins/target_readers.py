@@ -250,6 +250,17 @@ def haproxy_line(option: str, line: str) -> Iterator[Read]:
     yield Read(kind, str(ip_network(key, strict=False)) if kind == "address" else key)
 
 
+def squid_line(option: str, line: str) -> Iterator[Read]:
+    """Yield what Squid reads from a line of a list: words, up to a comment."""
+    for word in line.partition("#")[0].split():
+        if option == "addresses":
+            yield Read("address", str(ip_network(word, strict=False)))
+            continue
+        if word.startswith("."):
+            yield Read("below", word[1:])
+        yield Read("domain", word.removeprefix("."))
+
+
 SPLUNK_FIELDS = {
     "ip": "address",
     "endpoint": "endpoint",

@@ -24,6 +24,7 @@ from connector_postfix import PostfixAdapter, PostfixSettings
 from connector_rules import RulesAdapter
 from connector_splunk_kvstore import SplunkKvstoreAdapter, SplunkSettings
 from connector_splunk_kvstore.emulator.server import SplunkEmulator
+from connector_squid import SquidAdapter, SquidSettings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from target_readers import Read
@@ -242,6 +243,30 @@ def test_a_key_of_a_map_of_haproxy_is_looked_up_as_what_was_asked_for_alone(
         expect_meant(
             (one for option in maps for line in lines(maps[option])
              for one in readers.haproxy_line(option, line)),
+            asked,
+        )  # fmt: skip
+
+    holds()
+
+
+@pytest.mark.parametrize("reading", [as_read, unread])
+def test_a_line_of_a_list_of_squid_is_read_as_what_was_asked_for_alone(
+    reading: Any, tmp_path: Path
+) -> None:
+    program = tmp_path / "squid"  # takes everything, so that only our own care counts
+    program.write_text("#!/bin/sh\n", encoding="utf-8")
+    program.chmod(0o755)
+    files = {"domains": tmp_path / "domains", "addresses": tmp_path / "addresses"}
+    options = SquidSettings(**files, squid=(str(program),))
+    adapter = SquidAdapter(options, OutputContext("web", tmp_path))
+
+    @settings(max_examples=8)
+    @given(MANY)
+    def holds(texts: list[str]) -> None:
+        asked = put(adapter, reading(texts))
+        expect_meant(
+            (one for option in files for line in lines(files[option])
+             for one in readers.squid_line(option, line)),
             asked,
         )  # fmt: skip
 

@@ -26,6 +26,7 @@ ALIKE = {
         {"folder": "maps", "senders": "from", "clients": "hosts"},
         {"folder": "./maps", "domains": "From", "action": "WARN"},
     ),
+    "squid": ({"domains": "a.txt"}, {"addresses": "./a.txt", "squid": ["sudo", "squid"]}),
     "splunk_kvstore": (
         {**KVSTORE, "owner_tag": "us"},
         {**KVSTORE, "owner_tag": "us", "read_timeout": "5s"},
@@ -39,6 +40,7 @@ APART = {
     ),
     "nftables": ({"set": "bad"}, {"set": "bad", "netns": "lab"}),
     "postfix": ({"folder": "maps", "senders": "from"}, {"folder": "maps", "clients": "hosts"}),
+    "squid": ({"domains": "a.txt"}, {"domains": "b.txt"}),
     "splunk_kvstore": (KVSTORE, KVSTORE),
 }
 

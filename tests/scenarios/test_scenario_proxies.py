@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from connector_haproxy import HaproxyAdapter
+from connector_squid import SquidAdapter
 from haproxy_host import HaproxyHost, haproxy
 from scenario_site import BLOCK_ALL, QuickRegistry, Site
+from squid_host import SquidHost, squid
 from stix_samples import indicator, revoked
 
 from connector.feeds.bundle import BundleFeed
@@ -123,3 +125,97 @@ def test_while_haproxy_is_away_nothing_changes_and_it_starts_with_what_it_had(
     assert denied(host) == (True, True)
     web.once()
     assert denied(host) == (False, True)
+
+
+@pytest.fixture
+def proxy() -> Iterator[SquidHost]:
+    with squid() as running:
+        yield running
+
+
+@pytest.fixture
+def guarded(site: Site, proxy: SquidHost) -> Site:
+    """A site that keeps a list in the files of a real Squid."""
+    site.registry = QuickRegistry({"squid": SquidAdapter}, {"bundle": BundleFeed})
+    options = {
+        "domains": str(proxy.domains), "addresses": str(proxy.addresses),
+        "squid": list(proxy.command),
+    }  # fmt: skip
+    output = {"list": "perimeter", "adapter": "squid", "options": options}
+    site.configure(lists={"perimeter": BLOCK_ALL}, outputs={"edge": output})
+    site.write("one.json", FEW)
+    return site
+
+
+@pytest.mark.real_server
+def test_squid_denies_what_a_feed_names_until_the_feed_takes_it_back(
+    guarded: Site, proxy: SquidHost
+) -> None:
+    guarded.service.feeds.poll("files")
+    guarded.service.lists.refresh("perimeter")
+    assert len(guarded.service.outputs.propose("edge").plan.add) == 3
+    assert (proxy.status(NAME), proxy.status(CLIENT)) == (200, 200)
+    guarded.once()
+    proxy.until(NAME, 403)
+    assert proxy.status(CLIENT) == 403
+    assert guarded.output()["reasons"]["written"] == 3
+    assert guarded.idle()
+    guarded.write("two.json", [revoked(FEW[1])])
+    guarded.change()
+    proxy.until(NAME, 200)
+    assert proxy.status(CLIENT) == 403
+    assert guarded.output()["reasons"]["written"] == 2
+
+
+@pytest.mark.real_server
+def test_a_squid_that_restarted_denies_the_same(guarded: Site, proxy: SquidHost) -> None:
+    guarded.once()
+    guarded.change()
+    proxy.stop()
+    proxy.start()
+    assert (proxy.status(NAME), proxy.status(CLIENT)) == (403, 403)
+    guarded.change()
+    assert guarded.output()["drift"] is None
+
+
+@pytest.mark.real_server
+@pytest.mark.parametrize("text", ["", None])
+def test_a_list_of_squid_that_others_changed_is_mended_in_the_next_cycle(
+    guarded: Site, proxy: SquidHost, text: str | None
+) -> None:
+    guarded.once()
+    guarded.change()
+    as_written = proxy.domains.read_text(encoding="utf-8")
+    if text is None:
+        proxy.domains.unlink()
+    else:
+        proxy.domains.write_text(text, encoding="utf-8")
+    guarded.change()
+    assert guarded.output()["drift"]["missing"] == 1
+    assert proxy.domains.read_text(encoding="utf-8") == as_written
+
+
+@pytest.mark.real_server
+def test_while_somebody_edits_squids_configuration_nothing_is_taken_up_or_said_to_be_there(
+    guarded: Site, proxy: SquidHost
+) -> None:
+    sound = proxy.config.read_text(encoding="utf-8")
+    proxy.config.write_text(f"{sound}http_access deny not_yet_there\n", encoding="utf-8")
+    assert "Bungled" in guarded.once().failures["output edge"]
+    assert proxy.alive
+    assert proxy.status(NAME) == 200
+    assert guarded.output()["reasons"].get("written", 0) == 0
+    proxy.config.write_text(sound, encoding="utf-8")
+    guarded.once()
+    proxy.until(NAME, 403)
+    assert guarded.output()["reasons"]["written"] == 3
+
+
+@pytest.mark.real_server
+def test_a_list_that_others_put_in_the_place_of_ours_is_left_to_them_and_said(
+    guarded: Site, proxy: SquidHost
+) -> None:
+    guarded.once()
+    proxy.domains.write_text(".by-hand.example\n", encoding="utf-8")
+    assert "was not written by this output" in guarded.once().failures["output edge"]
+    assert proxy.domains.read_text(encoding="utf-8") == ".by-hand.example\n"
