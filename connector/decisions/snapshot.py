@@ -48,6 +48,10 @@ class TargetSnapshot:
     def __len__(self) -> int:
         return len(self._digests)
 
+    def shows(self, number: int) -> bool:
+        """Return whether the entry is there with fields that can be compared."""
+        return self._digests.get(number) is not None
+
     def agrees(self, number: int, digest: int) -> bool:
         """Return whether the entry is there with these fields, as far as the target shows them."""
         held = self._digests.get(number, -1)

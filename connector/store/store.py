@@ -19,6 +19,7 @@ from connector.store.lists.wanted import WantedEntries
 from connector.store.outputs.audit import Audit
 from connector.store.outputs.drifts import Drifts
 from connector.store.outputs.folds import Folds
+from connector.store.outputs.former import FormerEntries
 from connector.store.outputs.holds import Holds
 from connector.store.outputs.ledger import Ledger
 from connector.store.outputs.outputs import OutputStates
@@ -41,6 +42,7 @@ class Store:
         self.outputs = OutputStates(self.database)
         self.ledger = Ledger(self.database)
         self.folds = Folds(self.database)
+        self.former = FormerEntries(self.database)
         self.holds = Holds(self.database)
         self.pools = Pools(self.database)
         self.audit = Audit(self.database)

@@ -341,6 +341,16 @@ CREATE TABLE ledger (
     PRIMARY KEY (output, observable)
 ) WITHOUT ROWID;
 
+-- What we removed lately from targets that hold others' entries as well.
+CREATE TABLE former_entries (
+    output SMALLINT NOT NULL,
+    observable INTEGER NOT NULL,
+    digest BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (output, observable)
+) WITHOUT ROWID;
+CREATE INDEX former_entries_by_time ON former_entries (output, at);
+
 -- The row that an entry is at its target, where the adapter says that several may be one.
 CREATE TABLE folds (
     output SMALLINT NOT NULL,

@@ -8,7 +8,8 @@ from typing import Final
 
 from connector.decisions.decide import CODES
 from connector.decisions.holds import set_aside
-from connector.decisions.plan import LedgerEntry, Plan, diff
+from connector.decisions.plan import LedgerEntry, LedgerState, Plan, diff
+from connector.decisions.snapshot import TargetSnapshot
 from connector.instants import span, to_datetime
 from connector.model import Observable, Reason
 from connector.store.lists.entry_rows import RefreshResult
@@ -17,7 +18,7 @@ from connector.store.outputs.ledger import Ledger
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.store.transaction import Transaction
-from connector.sync.apply import Applier, ApplyResult
+from connector.sync.apply import Applier, ApplyResult, RemovedBatch
 from connector.sync.crowding import Crowding
 from connector.sync.drift import NO_DRIFT, Drift, drift_of
 from connector.sync.listing import Listing
@@ -84,22 +85,25 @@ def propose(
             held = () if after is None else sorted({*held, *fold.rows})
             if present is not None:
                 fold.spread(present)
+        returned = _returned(output, store, transaction, state, present, now)
         window = store.holds.window(transaction, state.number, now - span(output.limits.window))
         plan = diff(
             output.name,
             scope.name,
             target.wanted(listing, store, transaction, after, room, held, fold),
-            _written(ledger, transaction, state, after, held),
+            merged(_written(ledger, transaction, state, after, held), returned, _number),
             why_not={
                 **ledger.dropped(transaction, state, everything=scope.everything),
-                **store.wanted.reasons_among(transaction, state.list, held),
+                **store.wanted.reasons_among(
+                    transaction, state.list, sorted({*held, *map(_number, returned)})
+                ),
             },
             present=present,
             before=ledger.owned(transaction, state.number),
             renews=target.ours_alone and state.setup != output.setup and scope.verifies,
         )
         asked_for = present is None or state.setup != output.setup  # options that changed are ours
-        drift = NO_DRIFT if asked_for else _drift(plan, ledger, transaction, state)
+        drift = NO_DRIFT if asked_for else _drift(plan, ledger, transaction, state, returned)
     if present is None:
         asked = plan.add.without(standing.held_add).numbers
         plan = plan.without(target.put_by_others(asked, state, store, fold))
@@ -150,9 +154,44 @@ def _written(
     return merged(late, ledger.among(transaction, state.number, held), _number)
 
 
-def _drift(plan: Plan, ledger: Ledger, transaction: Transaction, state: OutputState) -> Drift:
+def _returned(
+    output: Output,
+    store: Store,
+    transaction: Transaction,
+    state: OutputState,
+    present: TargetSnapshot | None,
+    now: int,
+) -> list[LedgerEntry]:
+    """Return what we removed lately and is there again, as an older copy of the target has it.
+
+    Somebody may also have put it there by hand. Where it looks as we wrote it, it is ours; where a
+    target shows no fields, only if it has lost entries of ours as well.
+    """
+    if present is None or present.ours_alone:
+        return []
+    back = [
+        LedgerEntry(number, LedgerState.REMOVING, digest)
+        for number, digest in store.former.since(transaction, state.number, now)
+        if present.agrees(number, digest)
+    ]
+    if all(present.shows(one.observable) for one in back):
+        return back
+    had = store.ledger.written(transaction, state.number)
+    if any(one.mark == LedgerState.WRITTEN and one.observable not in present for one in had):
+        return back
+    return [one for one in back if present.shows(one.observable)]
+
+
+def _drift(
+    plan: Plan,
+    ledger: Ledger,
+    transaction: Transaction,
+    state: OutputState,
+    returned: Iterable[LedgerEntry],
+) -> Drift:
     rewritten = [*plan.add.numbers, *plan.update.numbers]
-    return drift_of(plan, ledger.confirmed_among(transaction, state.number, rewritten))
+    confirmed = ledger.confirmed_among(transaction, state.number, rewritten)
+    return drift_of(plan, confirmed, frozenset(map(_number, returned)))
 
 
 def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
@@ -161,7 +200,8 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
     applied, verified = ApplyResult(), proposal.scope.verifies
     crowding = Crowding(output.adapter, output.target.folds, output.target.ours_alone)
     store.ledger.mark(state, plan, now())
-    store.ledger.keep_handles(state, proposal.handles)
+    if proposal.aside.stops or plan.empty:
+        store.ledger.keep_handles(state, proposal.handles)
     if proposal.aside.stops:
         return applied
     if not plan.empty:
@@ -177,7 +217,10 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
         store.ledger.intend(
             state, plan, now(), whole=whole, judged_anew=again, kept=proposal.aside.kept
         )
+        store.ledger.keep_handles(state, proposal.handles)  # also of what came back
         for batch in output.target.write(proposal, applier):
+            if isinstance(batch, RemovedBatch) and not output.target.ours_alone:
+                store.former.note(state.number, batch.numbers, now())
             applied += applier.record(output.name, proposal, batch)
             crowding.note(batch)
     elif state.inactive:

@@ -106,6 +106,26 @@ def test_what_others_did_to_a_splunk_collection_is_mended_when_it_is_next_read(
     assert site.output()["reasons"]["written"] == 3
 
 
+def ours(collection: KvCollection) -> list[str]:
+    return sorted(each["value"] for each in collection.documents.values() if each["source"] != "x")
+
+
+def test_a_splunk_collection_restored_from_an_older_copy_has_what_is_wanted_now(
+    site: Site, collection: KvCollection
+) -> None:
+    older = deepcopy(collection.documents)
+    site.write("one.json", [indicator("a", ONE), indicator("d", "192.0.2.4")])
+    site.once()
+    assert ours(collection) == [ONE, "192.0.2.4"]
+    for _ in range(2):
+        collection.documents.clear()
+        collection.fill(older.values())
+        site.once()
+        assert ours(collection) == [ONE, "192.0.2.4"]
+        assert "theirs" in collection.documents
+        assert drift(site) == {"missing": 1, "altered": 0, "foreign": 2}
+
+
 @pytest.fixture
 def maps(site: Site) -> Path:
     """The folder of Postfix's access maps, filled."""
@@ -187,3 +207,37 @@ def test_what_others_did_to_the_kernels_sets_is_told_in_numbers(
         assert tuple(drift(site).values()) == counts
         held = nft_hosts.nft(netns, "list ruleset")
         assert [value for value in ALL if value in held] == ALL
+
+
+def restored(netns: str) -> None:
+    nft_hosts.nft(netns, "flush set inet connector blocklist_v4")
+    elements = ", ".join(ALL)
+    nft_hosts.nft(netns, f"add element inet connector blocklist_v4 {{ {elements} }}")
+
+
+@pytest.mark.real_server
+def test_a_kernel_restored_from_an_older_copy_has_what_is_wanted_now(site: Site) -> None:
+    nft_hosts.require_nftables()
+    with nft_hosts.namespace() as netns:
+        keep_at(site, "nftables", NftablesAdapter, netns=netns)
+        site.write("one.json", [indicator("a", ONE), indicator("d", "192.0.2.4")])
+        site.change()
+        restored(netns)
+        site.change()
+        held = nft_hosts.nft(netns, "list ruleset")
+        assert [value for value in (*ALL, "192.0.2.4") if value in held] == [ONE, "192.0.2.4"]
+        assert drift(site) == {"missing": 1, "altered": 0, "foreign": 2}
+
+
+@pytest.mark.real_server
+def test_what_a_person_adds_by_hand_stays_though_it_once_was_ours(site: Site) -> None:
+    nft_hosts.require_nftables()
+    with nft_hosts.namespace() as netns:
+        keep_at(site, "nftables", NftablesAdapter, netns=netns)
+        site.write("one.json", [indicator("a", ONE)])
+        site.change()
+        nft_hosts.nft(netns, f"add element inet connector blocklist_v4 {{ {TWO} }}")
+        site.change()
+        site.once()
+        assert TWO in nft_hosts.nft(netns, "list ruleset")
+        assert drift(site) == {}

@@ -32,10 +32,12 @@ _SET_AT_ONCE: Final = 10_000
 _LONGEST_WORDS: Final = 300
 _OURS: Final = ",".join(str(int(mark)) for mark in sorted(OURS))
 _COLUMNS: Final = "l.observable, l.state, l.digest, l.ends, l.source"
-_SET: Final = (
-    "INSERT INTO ledger (output, observable, state, digest, since, ends, source) "
+_SET: Final = (  # what is being removed keeps its digest
+    "INSERT INTO ledger (output, observable, state, digest, since, ends, source) "  # noqa: S608 - only numbers
     "VALUES (?,?,?,?,?,?,?) ON CONFLICT (output, observable) DO UPDATE SET "
-    "state = excluded.state, digest = excluded.digest, why = NULL, "
+    "state = excluded.state, why = NULL, "
+    f"digest = CASE WHEN excluded.state = {int(LedgerState.REMOVING)} THEN ledger.digest "
+    "ELSE excluded.digest END, "
     "since = CASE WHEN ledger.state = excluded.state THEN ledger.since ELSE excluded.since END"
 )
 # What is ours keeps the later end: to move one forward is a feed's act, and not time that passes.
