@@ -8,6 +8,7 @@ import pytest
 
 from connector.adapter import (
     ALL_WRITTEN,
+    Batch,
     Entry,
     EntryAdapter,
     Held,
@@ -87,7 +88,7 @@ def test_an_adapter_holds_its_options_and_knows_what_it_supports() -> None:
 def test_a_target_without_a_commit_needs_none() -> None:
     board = Board(Options(), CONTEXT)
     board.close()
-    assert board.batch_size == 500
+    assert board.batch == Batch(entries=500)
 
 
 def test_a_target_that_cannot_be_asked_for_single_entries_is_read() -> None:

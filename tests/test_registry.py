@@ -15,6 +15,7 @@ from config_plugins import (
 )
 
 from connector.adapter import (
+    Batch,
     EntryAdapter,
     FieldSpec,
     ListAdapter,
@@ -195,7 +196,7 @@ class WantsMore(Working):
 class NoBatch(EntryAdapter[TextSettings]):
     settings_type = TextSettings
     supports = frozenset({ObservableType.URL})
-    batch_size = 0
+    batch = Batch(entries=0)
 
     def read(self):
         return []
@@ -205,6 +206,15 @@ class NoBatch(EntryAdapter[TextSettings]):
 
     def remove(self, held):
         return {}
+
+
+class OldBatch(NoBatch):
+    batch = Batch()
+    batch_size = 100
+
+
+class NumberOfBatch(NoBatch):
+    batch = 100
 
 
 class NoLanguages(RuleAdapter[TextSettings]):
@@ -237,7 +247,12 @@ class Signatures(NoLanguages):
         (FirstEdition, r"takes what the first edition of the contract gave: .*upgrading\.md"),
         (NoContext, r"__init__\(self, settings\) should take \(self, settings, context\)"),
         (WantsMore, r"publish\(self, entries, why\) should take \(self, entries\)"),
-        (NoBatch, "`batch_size` is 0, and should be at least 1"),
+        (NoBatch, "`batch` has entries=0, and should have at least 1"),
+        (
+            OldBatch,
+            r"`batch_size` is from the first edition: write `batch = Batch\(entries=\.\.\.\)`",
+        ),
+        (NumberOfBatch, "`batch` is int, not Batch"),
         (PagesFeed, "is not a ListAdapter, EntryAdapter or RuleAdapter"),
     ],
 )

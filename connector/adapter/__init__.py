@@ -1,5 +1,6 @@
 """The output contract: everything that an adapter imports."""
 
+from connector.adapter.batch import Batch
 from connector.adapter.context import Http, OutputContext, Response, import_extra
 from connector.adapter.contract import (
     Adapter,
@@ -53,6 +54,7 @@ __all__ = [
     "ALL_WRITTEN",
     "Adapter",
     "Auth",
+    "Batch",
     "BatchTooLargeError",
     "CallRate",
     "Choice",

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
+from connector.adapter.batch import Batch
 from connector.adapter.context import Http, OutputContext
 from connector.adapter.fields import FieldSpec
 from connector.adapter.held import Held
@@ -119,7 +120,7 @@ class ListAdapter(Adapter[S]):
 class EntryAdapter(Adapter[S]):
     """For targets that take single changes; the core batches, orders and retries."""
 
-    batch_size: ClassVar[int] = 500
+    batch: ClassVar[Batch] = Batch()
 
     @abstractmethod
     def read(self) -> Iterable[Held]:
@@ -138,6 +139,11 @@ class EntryAdapter(Adapter[S]):
 
         Return what became of the entries that are still there; nothing where none is.
         """
+
+    def weigh(self, entry: Entry | Held) -> int:
+        """Return how many bytes an entry takes in a request; asked where `batch` bounds bytes."""
+        fields = (f"{name}{value}" for name, value in entry.fields.items())
+        return sum(len(text.encode()) for text in (entry.value, *fields))
 
     def holds(self, observables: Collection[Observable]) -> Iterable[Held]:
         """Return those observables that are at the target now, whoever added them.

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from inspect import signature
 from typing import Any, Final
 
+from connector.adapter.batch import Batch
 from connector.adapter.contract import Adapter, EntryAdapter
 from connector.adapter.fields import Choice, Flag, Instant, Number, Text
 from connector.model import ObservableType, RuleLanguage
@@ -17,6 +18,7 @@ _VERBS: Final = {
     "publish": ("entries",),
     "add": ("entries",),
     "remove": ("held",),
+    "weigh": ("entry",),
     "holds": ("observables",),
     "begin": (),
     "commit": (),
@@ -42,12 +44,26 @@ def mistakes(kind: type[Adapter[Any]]) -> Iterator[str]:
         for name, spec in kind.fields.items():
             if not isinstance(spec, Text | Number | Choice | Flag | Instant):
                 yield f"`fields` gives {name} {_shown(spec)}, not Text, Number, Choice, Flag or so"
-    if issubclass(kind, EntryAdapter) and isinstance(kind.batch_size, int) and kind.batch_size < 1:
-        yield f"`batch_size` is {kind.batch_size}, and should be at least 1"
+    if issubclass(kind, EntryAdapter):
+        yield from _of_batch(kind)
     if kind.rate is not None:
         yield from _unreadable_rate(kind.rate)
     for verb, arguments in _VERBS.items():
         yield from _uncallable(kind, verb, arguments)
+
+
+def _of_batch(kind: type[EntryAdapter[Any]]) -> Iterator[str]:
+    if hasattr(kind, "batch_size"):
+        yield "`batch_size` is from the first edition: write `batch = Batch(entries=...)`"
+    if isinstance(kind.batch, property):
+        return  # by the options
+    if not isinstance(kind.batch, Batch):
+        yield f"`batch` is {_shown(kind.batch)}, not Batch"
+        return
+    bounds = ("entries", kind.batch.entries), ("bytes", kind.batch.bytes)
+    for name, bound in (*bounds, ("commit_every", kind.batch.commit_every)):
+        if bound is not None and bound < 1:
+            yield f"`batch` has {name}={bound}, and should have at least 1"
 
 
 def _misnamed(attribute: str, named: Any, wanted: type) -> Iterator[str]:

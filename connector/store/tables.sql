@@ -311,6 +311,8 @@ CREATE TABLE outputs (
     unread SMALLINT NOT NULL DEFAULT 0,
     stamp TEXT,
     inactive SMALLINT NOT NULL DEFAULT 0,
+    -- How many entries the target takes at once, where it ever refused more.
+    largest_batch INTEGER,
     last_attempt BIGINT,
     last_success BIGINT,
     error TEXT,

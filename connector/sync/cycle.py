@@ -64,6 +64,8 @@ def propose(
     """
     listing, target, ledger = output.listing, output.target, store.ledger
     state = store.outputs.open(output.name, listing.number)
+    if state.setup != output.setup:  # under other options the target may take more at once
+        state = replace(state, largest_batch=None)
     stamp = target.adapter.stamp() if heeds_stamp or scope.verifies else None
     surprised = heeds_stamp and not scope.verifies and stamp != state.stamp
     scope = EVERYTHING if surprised else scope
@@ -199,6 +201,9 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
     plan, state, store, now = proposal.plan, proposal.state, applier.store, applier.now
     applied, verified = ApplyResult(), proposal.scope.verifies
     crowding = Crowding(output.adapter, output.target.folds, output.target.ours_alone)
+    anew = verified and state.setup != output.setup
+    if anew:
+        store.outputs.note_batch(state.number, None)
     store.ledger.mark(state, plan, now())
     if proposal.aside.stops or plan.empty:
         store.ledger.keep_handles(state, proposal.handles)
@@ -228,7 +233,6 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
     stamp = state.stamp
     if proposal.knows_the_target:
         stamp = proposal.stamp if plan.empty else output.target.adapter.stamp()
-    anew = verified and state.setup != output.setup
     roomy = crowding.settle(state, store, now(), anew=anew, probed=verified)
     if applied.later:  # the next cycle looks again at all that this one looked at
         at = None if proposal.scope.everything else state.verified_at

@@ -89,7 +89,7 @@ def write(adapter: AnyAdapter, entries: Iterable[Entry]) -> dict[str, str]:
     rejected: dict[str, str] = {}
     writer, remaining = single_changes(adapter), iter(in_order)
     with unit_of_work(writer):
-        while batch := list(islice(remaining, writer.batch_size)):
+        while batch := list(islice(remaining, writer.batch.entries)):
             rejected |= rejected_by("add", writer.add(batch), given)
     return rejected
 
@@ -102,8 +102,8 @@ def remove(adapter: AnyAdapter, entries: Sequence[Entry], kept: Sequence[Entry] 
     writer = single_changes(adapter)
     handles = {each: found.handle for each, found in held(adapter).items()}
     with unit_of_work(writer):
-        for start in range(0, len(entries), writer.batch_size):
-            batch = entries[start : start + writer.batch_size]
+        for start in range(0, len(entries), writer.batch.entries):
+            batch = entries[start : start + writer.batch.entries]
             ours = [Held(entry.observable, handle=handles.get(key(entry), "")) for entry in batch]
             given = {entry.observable for entry in batch}
             if kept_there := rejected_by("remove", writer.remove(ours), given):

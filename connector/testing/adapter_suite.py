@@ -116,8 +116,8 @@ class AdapterSuite(FoldedEntries, Rooms, HostileValues):
             pytest.fail(f"default_mapping has names that `fields` lacks: {sorted(unknown)}")
         if wrong := misfits(read_mapping(adapter.default_mapping), adapter.fields):
             pytest.fail(f"default_mapping leaves the bounds of `fields`: {wrong}")
-        if isinstance(adapter, EntryAdapter) and adapter.batch_size < 1:
-            pytest.fail("batch_size should be at least 1")
+        if isinstance(adapter, EntryAdapter) and adapter.batch.entries < 1:
+            pytest.fail("batch should have at least 1 entry")
 
     # Promise 1: read gives back what was written.
 
@@ -153,7 +153,7 @@ class AdapterSuite(FoldedEntries, Rooms, HostileValues):
         sample_fields: Mapping[str, FieldValue],
     ) -> None:
         others = of_others(adapter)
-        size = adapter.batch_size if isinstance(adapter, EntryAdapter) else 2_000
+        size = adapter.batch.entries if isinstance(adapter, EntryAdapter) else 2_000
         size = min(size, adapter.capacity or size)
         rows = zip(*(_accepted(adapter, kind) for kind in accepted_types), strict=False)
         batch = list(islice((Entry(item, sample_fields) for row in rows for item in row), size))

@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 
 from connector.adapter import (
     ADDRESSES,
+    Batch,
     Entry,
     EntryAdapter,
     Field,
@@ -48,7 +49,7 @@ class HaproxyMapAdapter(EntryAdapter[HaproxyMapSettings]):
 
     settings_type = HaproxyMapSettings
     supports = frozenset(ADDRESSES)
-    batch_size = 2_000
+    batch = Batch(entries=2_000)
     fields: ClassVar[Mapping[str, FieldSpec]] = {"reason": Text(max_length=80)}
     default_mapping: ClassVar = {"reason": {"from": "indicator.id"}}
 

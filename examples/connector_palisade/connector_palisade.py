@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from connector.adapter import (
     ADDRESSES,
+    Batch,
     Entry,
     Field,
     FieldSpec,
@@ -58,7 +59,7 @@ class PalisadeAdapter(StagedAdapter[PalisadeSettings]):
 
     settings_type = PalisadeSettings
     supports = frozenset({*ADDRESSES, ObservableType.DOMAIN_NAME})
-    batch_size = 50
+    batch = Batch(entries=50)
     fields: ClassVar[Mapping[str, FieldSpec]] = {"comment": Text(max_length=60)}
     default_mapping: ClassVar = {"comment": {"from": "indicator.id"}}
 

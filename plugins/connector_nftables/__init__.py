@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from connector.adapter import (
     ALL_WRITTEN,
+    Batch,
     Entry,
     EntryAdapter,
     Field,
@@ -83,7 +84,7 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
     supports = frozenset(
         {ObservableType.IPV4_ADDR, ObservableType.IPV6_ADDR, ObservableType.ENDPOINT}
     )
-    batch_size: ClassVar[int] = 20_000
+    batch = Batch(entries=20_000)
 
     @property
     def _names(self) -> Names:

@@ -9,6 +9,7 @@ from pydantic import field_validator, model_validator
 
 from connector.adapter import (
     ALL_WRITTEN,
+    Batch,
     Entry,
     EntryAdapter,
     Field,
@@ -102,7 +103,7 @@ class SplunkKvstoreAdapter(EntryAdapter[SplunkSettings]):
     supports = frozenset(ObservableType)
     fields = MAPPED_FIELDS
     default_mapping: ClassVar[Mapping[str, Mapping[str, Any]]] = DEFAULT_MAPPING
-    batch_size = 1000
+    batch = Batch(entries=1000)
 
     def __init__(self, settings: SplunkSettings, context: OutputContext) -> None:
         super().__init__(settings, context)

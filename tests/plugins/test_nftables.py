@@ -415,8 +415,8 @@ def test_a_hundred_thousand_addresses_come_and_go(netns, capsys):
         return result
 
     def in_batches(change):
-        for start in range(0, len(many), adapter.batch_size):
-            change(many[start : start + adapter.batch_size])
+        for start in range(0, len(many), adapter.batch.entries):
+            change(many[start : start + adapter.batch.entries])
 
     timed("add 100,000", lambda: in_batches(adapter.add))
     timed("add 500 beside them", lambda: adapter.add(few))

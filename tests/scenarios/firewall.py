@@ -13,6 +13,7 @@ from typing import ClassVar, Final
 
 from connector.adapter import (
     ALL_WRITTEN,
+    Batch,
     BatchTooLargeError,
     Entry,
     EntryAdapter,
@@ -192,7 +193,7 @@ class FirewallAdapter(EntryAdapter[FirewallSettings]):
         super().__init__(settings, context)
         self.device = self.rack[settings.device]
         # Set for each instance, as a device's own limits would be.
-        self.batch_size = settings.batch_size  # type: ignore[misc]  # a class variable by contract
+        self.batch = Batch(entries=settings.batch_size)  # type: ignore[misc]  # a class variable by contract
         self.capacity = settings.max_table  # type: ignore[misc]  # a class variable by contract
 
     def accepts(self, observable: Observable) -> bool:

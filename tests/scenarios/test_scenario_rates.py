@@ -90,7 +90,6 @@ class VendorAdapter(EntryAdapter[VendorSettings]):
 
     settings_type = VendorSettings
     supports = frozenset({ObservableType.IPV4_ADDR})
-    batch_size = 500
 
     def read(self) -> Iterator[Held]:
         return iter(())

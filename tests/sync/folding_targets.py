@@ -10,6 +10,7 @@ from store_samples import indicator
 from connector.adapter import (
     ALL_WRITTEN,
     Adapter,
+    Batch,
     Entry,
     EntryAdapter,
     FieldSpec,
@@ -81,7 +82,7 @@ class Folding(Adapter[Options]):
 class FoldingTable(Folding, EntryAdapter[Options]):
     """A table that others write to as well."""
 
-    batch_size = 2
+    batch = Batch(entries=2)
 
     def add(self, entries: Sequence[Entry]) -> Outcomes:
         said = {}

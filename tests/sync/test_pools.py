@@ -10,6 +10,7 @@ from store_samples import indicator
 
 from connector.adapter import (
     ALL_WRITTEN,
+    Batch,
     Entry,
     EntryAdapter,
     Full,
@@ -43,7 +44,7 @@ class Tables(EntryAdapter[Options]):
 
     settings_type = Options
     supports = frozenset({ObservableType.IPV4_ADDR, ObservableType.DOMAIN_NAME})
-    batch_size = 2
+    batch = Batch(entries=2)
 
     def __init__(self, settings: Options, context: OutputContext) -> None:
         super().__init__(settings, context)

@@ -74,6 +74,7 @@ import pytest
 
 from connector.adapter import (
     Entry,
+    Batch,
     EntryAdapter,
     Held,
     Observable,
@@ -105,7 +106,7 @@ class FirewallAdapter(EntryAdapter[FirewallSettings]):
         {ObservableType.IPV4_ADDR, ObservableType.DOMAIN_NAME, ObservableType.MUTEX}
     )
     fields = {"note": Text()}
-    batch_size = 3
+    batch = Batch(entries=3)
 
     @property
     def rules(self):

@@ -19,7 +19,7 @@ class OutputState:
     `setup` is the digest of what the file said when the target was last verified; `verified_at`
     is None where everything has to be looked at again. `stamp` is what the target said of itself
     at the end of our last cycle, as `Adapter.stamp` has it. `inactive` says that what was published
-    has yet to be taken up.
+    has yet to be taken up; `largest_batch` is what the target takes at once, where it said so.
     """
 
     number: int
@@ -30,6 +30,7 @@ class OutputState:
     paused: str | None
     stamp: str | None = None
     inactive: bool = False
+    largest_batch: int | None = None
 
 
 class OutputStates:
@@ -59,14 +60,14 @@ class OutputStates:
 
     def _find(self, transaction: Transaction, name: str, list_number: int) -> OutputState | None:
         sql = (
-            "SELECT number, list, seq, setup, verified_at, paused, stamp, inactive "
+            "SELECT number, list, seq, setup, verified_at, paused, stamp, inactive, largest_batch "
             "FROM outputs WHERE name = ?"
         )
         for row in transaction.rows(sql, (name,)):
             verified_at = row[4] if row[1] == list_number else None  # it carries another list now
             return OutputState(
                 row[0], list_number, row[2], bytes(row[3]), verified_at, row[5], row[6],
-                bool(row[7]),
+                bool(row[7]), row[8],
             )  # fmt: skip
         return None
 
@@ -75,6 +76,12 @@ class OutputStates:
         with self._db.write(durable=pending) as transaction:
             sql = "UPDATE outputs SET inactive = ? WHERE number = ?"
             transaction.run(sql, (int(pending), output))
+
+    def note_batch(self, output: int, largest: int | None) -> None:
+        """Record how many entries a target may take at once, as it refused more; None: unknown."""
+        with self._db.write() as transaction:
+            sql = "UPDATE outputs SET largest_batch = ? WHERE number = ?"
+            transaction.run(sql, (largest, output))
 
     def resume(self, names: Collection[str]) -> None:
         """Resume paused outputs: after a reload the cause of the refusal may be fixed."""

@@ -1,6 +1,7 @@
 """Writes a plan to a target of single entries where several entries are one row."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from connector.adapter import Later, Outcome, Written
@@ -12,6 +13,9 @@ from connector.sync.folding import Fold
 from connector.sync.proposal import Proposal
 from connector.sync.targets.target import EntryTarget, in_parts, refs_in_parts
 
+Action = Callable[[], Iterable[Batch]]
+Add = Callable[[EntryRefs, bool], WrittenBatch]
+Remove = Callable[[Sequence[int]], RemovedBatch]
 _TAKEN: Final = Written()
 _UNKNOWN: Final = "an entry that is one with it has yet to be written"
 
@@ -28,28 +32,28 @@ class FoldedWrite:
         self._planned = self._new | frozenset(plan.update.numbers)
         self._said: dict[int, Outcome] = {}
 
-    def batches(
-        self,
-        add: Callable[[EntryRefs, bool], WrittenBatch],
-        remove: Callable[[Sequence[int]], RemovedBatch],
-        size: int,
-    ) -> Iterator[Batch]:
-        """Add before remove, by the row; yield what became of each entry of the plan."""
+    def actions(self, add: Add, remove: Remove, size: int) -> Iterator[Action]:
+        """Yield what there is to do by the row, a batch at a time: add before remove."""
         steps = self._steps
         for refs, updates in ((steps.add, False), (steps.update, True)):
             for part in refs_in_parts(refs, size):
-                yield from self._of_rows(add(part, updates))
+                yield partial(self._rows, add, part, updates=updates)
         for part in refs_in_parts(steps.there, size):
-            self._said.update(dict.fromkeys(part.numbers, _TAKEN))
-            yield self._batch(part, {}, updates=False)
-        gone, stays, later = self._leaving()
+            yield partial(self._there, part)
+        gone, stays, later = self._leaving()  # as all additions are known by now
         if stays or later:
-            yield self._target.removed(stays, self._proposal, self._store, later)
+            yield lambda: (self._target.removed(stays, self._proposal, self._store, later),)
         for rows in in_parts(gone.values(), size):
-            yield self._of_removed(remove([row[0] for row in rows]), rows)
+            yield partial(self._removed, remove, rows)
 
-    def _of_rows(self, batch: WrittenBatch) -> Iterator[WrittenBatch]:
-        """Yield what became of all entries of the rows that were written."""
+    def _there(self, part: EntryRefs) -> Iterable[Batch]:
+        """Return additions of which the row is there already."""
+        self._said.update(dict.fromkeys(part.numbers, _TAKEN))
+        return (self._batch(part, {}, updates=False),)
+
+    def _rows(self, add: Add, part: EntryRefs, *, updates: bool) -> Iterable[Batch]:
+        """Write rows; yield what became of all their entries."""
+        batch = add(part, updates)
         new, had, said = EntryRefs(), EntryRefs(), {}
         for line in batch.lines:
             outcome = batch.outcomes.get(line.subject, _TAKEN)
@@ -114,10 +118,11 @@ class FoldedWrite:
             return said.words
         return _UNKNOWN if said is None and number in self._planned else ""
 
-    def _of_removed(self, batch: RemovedBatch, rows: Sequence[Sequence[int]]) -> RemovedBatch:
-        """Return what became of all entries of the rows that were removed."""
+    def _removed(self, remove: Remove, rows: Sequence[Sequence[int]]) -> Iterable[Batch]:
+        """Remove rows; return what became of all their entries."""
+        batch = remove([row[0] for row in rows])
         kept = {
             number: batch.kept[row[0]] for row in rows if row[0] in batch.kept for number in row
         }
         numbers = [number for row in rows for number in row if number not in kept]
-        return self._target.removed(numbers, self._proposal, self._store, kept)
+        return (self._target.removed(numbers, self._proposal, self._store, kept),)

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from typing import Final, TypeVar
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final, ParamSpec, TypeVar
 
 from connector.adapter import EntryAdapter, Full, Held, Outcome, Outcomes, StagedAdapter, Written
 from connector.decisions.mapping import Mapper
@@ -18,12 +19,13 @@ from connector.sync.crowding import pool_of, ranks_pools
 from connector.sync.folding import Fold, row_of
 from connector.sync.outcomes import expect_outcomes
 from connector.sync.proposal import Proposal
-from connector.sync.targets.folded import FoldedWrite
+from connector.sync.targets.folded import Action, FoldedWrite
 from connector.sync.targets.target import EntryTarget, Seen, entry_of, held, in_parts, refs_in_parts
 
 _ASKED_AT_ONCE: Final = 100_000
 _GONE: Final = Written()
 E = TypeVar("E", Entry, Held)
+P = ParamSpec("P")
 
 
 class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
@@ -73,9 +75,15 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
 
     def write(self, proposal: Proposal, applier: Applier) -> Iterator[Batch]:
         """Add before remove, a batch at a time."""
-        plan, size = proposal.plan, self.adapter.batch_size
-        total, done = len(plan.add) + len(plan.update) + len(plan.remove), 0
+        progress = self._progress(proposal, applier)
+        for action in self.actions(proposal, applier):
+            for batch in action():
+                yield batch
+                progress(batch)
 
+    def actions(self, proposal: Proposal, applier: Applier) -> Iterator[Action]:
+        """Yield what there is to do, a batch at a time; each can be done again."""
+        plan, fold = proposal.plan, proposal.fold
         full: set[str] = set()
 
         def add(part: EntryRefs, updates: bool) -> WrittenBatch:
@@ -86,17 +94,27 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
 
         if proposal.room is not None or ranks_pools(self.adapter):
             plan = replace(plan, add=self._best_first(plan.add, proposal, applier.store))
-        batches = (
-            _batches(plan, add, remove, size)
-            if proposal.fold is None
-            else FoldedWrite(self, proposal, proposal.fold, plan, applier.store).batches(
-                add, remove, size
-            )
-        )
-        for batch in batches:
-            yield batch
+        size = self._size(proposal.state)
+        if fold is not None:
+            write = FoldedWrite(self, proposal, fold, plan, applier.store)
+            return write.actions(add, remove, size)
+        return _actions(plan, add, remove, size)
+
+    def _size(self, state: OutputState) -> int:
+        """Return how many entries are written at once: as many as the target ever took."""
+        size = min(self.adapter.batch.entries, state.largest_batch or self.adapter.batch.entries)
+        return min(size, self.adapter.batch.commit_every or size)
+
+    def _progress(self, proposal: Proposal, applier: Applier) -> Callable[[Batch], None]:
+        plan, done = proposal.plan, 0
+        total = len(plan.add) + len(plan.update) + len(plan.remove)
+
+        def progress(batch: Batch) -> None:
+            nonlocal done
             done += len(batch)
             applier.progress(self.output, done, total)
+
+        return progress
 
     def _best_first(self, refs: EntryRefs, proposal: Proposal, store: Store) -> EntryRefs:
         """Return additions by rank: a target that turns out to be full has the best of them."""
@@ -119,7 +137,7 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
             pools = ((one.subject, pool_of(self.adapter, one.subject)) for one in lines)
             crowded = {subject: Full(pool) for subject, pool in pools if pool in full}
         sent = [entry_of(one.line) for one in lines if one.subject not in crowded]
-        said = self._write("add", self.adapter.add, sent, applier)
+        said = self._write("add", self.adapter.add, sent, proposal.state, applier)
         for subject, outcome in said.items():
             if isinstance(outcome, Full):
                 full.add(pool_of(self.adapter, subject))
@@ -139,7 +157,7 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
             for number, one in found.items()
             if isinstance(one, Observable)
         ]
-        said = self._write("remove", self.adapter.remove, ours, applier)
+        said = self._write("remove", self.adapter.remove, ours, proposal.state, applier)
         kept = {
             number: outcome.words
             for number, one in found.items()
@@ -153,6 +171,35 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         verb: str,
         write: Callable[[Sequence[E]], Outcomes],
         entries: Sequence[E],
+        state: OutputState,
+        applier: Applier,
+    ) -> Outcomes:
+        said: dict[Subject, Outcome] = {}
+        for part in self._in_bytes(entries):
+            said |= self._write_part(verb, write, part, state, applier)
+        return said
+
+    def _in_bytes(self, entries: Sequence[E]) -> Iterator[Sequence[E]]:
+        """Yield entries, as many at a time as the adapter takes bytes."""
+        most = self.adapter.batch.bytes
+        if most is None:
+            yield entries
+            return
+        start = weight = 0
+        for at, entry in enumerate(entries):
+            weighs = self.adapter.weigh(entry)
+            if weight + weighs > most and at > start:
+                yield entries[start:at]
+                start, weight = at, 0
+            weight += weighs
+        yield entries[start:]
+
+    def _write_part(
+        self,
+        verb: str,
+        write: Callable[[Sequence[E]], Outcomes],
+        entries: Sequence[E],
+        state: OutputState,
         applier: Applier,
     ) -> Outcomes:
         given = frozenset(entry.observable for entry in entries)
@@ -166,8 +213,11 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         try:
             self._patiently(once, applier)
         except BatchTooLargeError as error:
-            for part in _smaller(entries, error):
-                said |= self._write(verb, write, part, applier)
+            size = _smaller(entries, error)
+            applier.store.outputs.note_batch(state.number, size)
+            for at in range(0, len(entries), size):
+                part = entries[at : at + size]
+                said |= self._write_part(verb, write, part, state, applier)
         return said
 
     def _patiently(self, write: Callable[[], None], applier: Applier) -> None:
@@ -192,41 +242,75 @@ class StagedEntries(SingleEntries):
 
         A target may drop what was staged when anything fails, so the whole unit is done again.
         """
-        staged: list[Batch] = []
+        actions = self.actions(proposal, applier)
+        progress = self._progress(proposal, applier)
+        action = next(actions, None)
+        while action is not None:
+            unit = _Unit([action], actions, self.adapter.batch.commit_every)
+            applier.retry(partial(self._do, unit))
+            for batch in unit.staged:
+                yield batch
+                progress(batch)
+            action = unit.following
 
-        def unit() -> None:
-            nonlocal staged
-            try:
-                self.stage.begin()
-                staged = list(super(StagedEntries, self).write(proposal, applier))
-                self.stage.commit()
-            except BaseException:
-                with suppress(ConnectorError, StoppedError):  # the first error says more
-                    self.stage.abandon()
-                raise
-
-        applier.retry(unit)
-        yield from staged
+    def _do(self, unit: "_Unit") -> None:
+        try:
+            self.stage.begin()
+            unit.run()
+            self.stage.commit()
+        except BaseException:
+            with suppress(ConnectorError, StoppedError):  # the first error says more
+                self.stage.abandon()
+            raise
 
     def _patiently(self, write: Callable[[], None], _applier: Applier) -> None:
         write()  # a batch alone, in a session that may be gone, would be lost
 
 
-def _batches(
+@dataclass(slots=True)
+class _Unit:
+    """Actions that become live together: as many as fit, and the same ones again each time."""
+
+    actions: list[Action]
+    coming: Iterator[Action]
+    most: int | None
+    staged: list[Batch] = field(default_factory=list)
+    following: Action | None = None
+
+    def run(self) -> None:
+        """Do all of them, and those that still fit."""
+        self.staged = [batch for action in self.actions for batch in action()]
+        while self.following is None and (action := next(self.coming, None)) is not None:
+            if self._is_full:
+                self.following = action
+                return
+            self.actions.append(action)
+            self.staged += action()
+
+    @property
+    def _is_full(self) -> bool:
+        return self.most is not None and sum(map(len, self.staged)) >= self.most
+
+
+def _actions(
     plan: Plan,
     add: Callable[[EntryRefs, bool], WrittenBatch],
     remove: Callable[[Sequence[int]], RemovedBatch],
     size: int,
-) -> Iterator[Batch]:
+) -> Iterator[Action]:
     for refs, updates in ((plan.add, False), (plan.update, True)):
         for part in refs_in_parts(refs, size):
-            yield add(part, updates)
+            yield partial(_alone, add, part, updates)
     for part in refs_in_parts(plan.remove, size):
-        yield remove(part.numbers)
+        yield partial(_alone, remove, part.numbers)
 
 
-def _smaller(entries: Sequence[E], error: BatchTooLargeError) -> Iterator[Sequence[E]]:
+def _alone(write: Callable[P, Batch], *args: P.args, **kwargs: P.kwargs) -> Iterable[Batch]:
+    return (write(*args, **kwargs),)
+
+
+def _smaller(entries: Sequence[E], error: BatchTooLargeError) -> int:
+    """Return how many entries to try after so many were too large."""
     if len(entries) <= 1:
         raise UnavailableError("the target does not accept even a single entry") from error
-    size = min(error.largest, len(entries) // 2)
-    return (entries[at : at + size] for at in range(0, len(entries), size))
+    return min(error.largest, len(entries) // 2)
