@@ -1,5 +1,7 @@
 import sys
+import tomllib
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import ClassVar
 
@@ -316,3 +318,12 @@ def test_options_of_feeds_do_not_bend_the_keys_that_all_feeds_share():
     shared = set(FeedConfig.model_fields) - {"window"}
     for name in Registry.installed().feed_names():
         assert not shared & set(Registry.installed().feed(name).settings_type.model_fields)
+
+
+def test_this_environment_knows_every_entry_point_of_the_project():
+    told = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text("utf-8"))
+    named = told["project"]["entry-points"]
+    for group, points in named.items():
+        known = {point.name for point in entry_points(group=group)}
+        missing = sorted(points.keys() - known)
+        assert not missing, f"{missing}: added since; run `make` or `pip install --no-deps -e .`"

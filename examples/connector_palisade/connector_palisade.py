@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar, Final, TypeVar
 
 from connector.adapter import (
@@ -70,14 +71,16 @@ class PalisadeAdapter(StagedAdapter[PalisadeSettings]):
 
     def stamp(self) -> str:
         """Return the firewall's count of changes that were published, by anyone."""
-        return self._ask("revision", lambda said: str(said["revision"]))
+        return self._ask("revision", lambda said: str(said["revision"]), repeatable=True)
 
     def read(self) -> Iterable[Held]:
         """Return the list, page by page; a page of another revision would be another list."""
         start: str | None = ""
         first = None
         while start is not None:
-            page, start, revision = self._ask(self._list("query"), _page, start=start)
+            page, start, revision = self._ask(
+                f"lists/{self.settings.list}/query", _page, {"start": start}, repeatable=True
+            )
             if revision != (first := first or revision):
                 raise UnavailableError("the list was changed while it was read")
             yield from page
@@ -105,7 +108,8 @@ class PalisadeAdapter(StagedAdapter[PalisadeSettings]):
     def commit(self) -> None:
         """Publish, and wait for the task; the session has done its work then."""
         task = self._ask("publish", lambda said: str(said["task"]))
-        self.context.wait(lambda: self._ask(f"tasks/{task}", _done), _PUBLISHED_WITHIN)
+        done = partial(self._ask, f"tasks/{task}", _done, repeatable=True)
+        self.context.wait(done, _PUBLISHED_WITHIN)
         self.abandon()
 
     def abandon(self) -> None:
@@ -117,41 +121,40 @@ class PalisadeAdapter(StagedAdapter[PalisadeSettings]):
         """Log out."""
         self._end_session()
 
-    def _list(self, verb: str) -> str:
-        return f"lists/{self.settings.list}/{verb}"
-
     def _stage(
         self, verb: str, named: Sequence[Observable], items: Sequence[Mapping[str, Any]]
     ) -> Outcomes:
         if not items:
             return {}
-        said = self._ask(self._list(verb), _outcomes, items=items)
+        said = self._ask(f"lists/{self.settings.list}/{verb}", _outcomes, {"items": items})
         return {one: said.get(row, _UNANSWERED) for row, one in enumerate(named)}
 
-    def _ask(self, path: str, read: Callable[[Any], T], **said: Any) -> T:
+    def _ask(
+        self, path: str, read: Callable[[Any], T], said: Any = None, *, repeatable: bool = False
+    ) -> T:
         """Return what is read from the answer to a call; log in where no session is open."""
-        known = bool(self._token)
-        if not known:
+        if fresh := not self._token:
             login = {"user": self.settings.user, "password": self.settings.password.reveal()}
             self._token = _read(self._post("login", login), lambda told: str(told["token"]))
-        response = self._post(path, said)
+            self.http.keep_secret(self._token)
+        response = self._post(path, said, repeatable=repeatable)
         if response.status_code != 401:
             return _read(response, read)
         self._token = ""
+        if fresh:
+            raise response.error()
         if self._stages:
             raise UnavailableError(f"{path}: the session ended, and what was staged is lost")
-        if not known:
-            raise RefusedError(f"{path}: the firewall takes our password, and not the session")
-        return self._ask(path, read, **said)
+        return self._ask(path, read, said, repeatable=repeatable)
 
-    def _post(self, path: str, said: Mapping[str, Any]) -> Response:
-        expired = frozenset({401}) if self._token else frozenset()
+    def _post(self, path: str, said: Any, *, repeatable: bool = False) -> Response:
         return self.http.request(
             "POST",
             f"{self.settings.url}/api/{path}",
             headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
             body=json.dumps(said).encode(),
-            accept_statuses=expired,
+            accept_statuses=frozenset({401}) if self._token else frozenset(),
+            repeatable=repeatable,
         )
 
     def _end_session(self) -> None:
@@ -163,13 +166,13 @@ class PalisadeAdapter(StagedAdapter[PalisadeSettings]):
 
 def _read(response: Response, read: Callable[[Any], T]) -> T:
     """Return what is read from an answer; errors of the application come with status 200."""
+    said = response.json()
     try:
-        said = json.loads(response.content)
         if "error" in said:
-            raise UnavailableError(f"the firewall says: {said['error']['message']}")
+            raise response.error(said["error"]["message"])
         return read(said)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnavailableError("the firewall answered something else than its API") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise response.error("answered something else than its API") from error
 
 
 def _page(said: Any) -> tuple[list[Held], str | None, int]:

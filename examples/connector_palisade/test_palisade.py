@@ -166,7 +166,7 @@ def test_a_list_that_changes_between_two_pages_is_no_list(adapter, target):
 @pytest.mark.parametrize("fault", [Fault.ERROR_PAGE, Fault.HALF_JSON, Fault.CUT_OFF])
 def test_an_answer_that_is_none_is_no_empty_list(adapter, target, fault):
     unit(adapter, ONE)
-    target.fail(fault, "/query")
+    target.fail(fault, "/query", times=9)
     with pytest.raises(UnavailableError):
         list(adapter.read())
 
@@ -183,6 +183,16 @@ def test_a_wrong_password_is_refused_and_never_shown(target, tmp_path):
     with pytest.raises(RefusedError) as raised:
         adapter.stamp()
     assert "a wrong one" not in str(raised.value)
+
+
+def test_neither_password_nor_token_is_shown_where_the_firewall_echoes_them(adapter, target):
+    for call in ("/login", "/revision"):
+        target.fail(Fault.ECHO, call, times=9)
+        with pytest.raises(UnavailableError) as raised:
+            adapter.stamp()
+        target.heal()
+        for secret in (PASSWORD, *target.sessions.issued):
+            assert secret not in str(raised.value)
 
 
 def test_no_session_is_left_behind(adapter, target):

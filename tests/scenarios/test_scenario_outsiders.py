@@ -177,7 +177,7 @@ def test_a_firewall_blocks_what_a_feed_names_until_the_feed_takes_it_back(
         (Fault.SESSION_ENDS, "/add"), (Fault.SESSION_ENDS, "/publish"), (Fault.AWAY, "/publish"),
         (Fault.RESET_AFTER, "/publish"), (Fault.SESSION_ENDS, "/tasks/"), (Fault.BUSY, "/add"),
         (Fault.ERROR_PAGE, "/add"), (Fault.HALF_JSON, "/add"), (Fault.RESET_AFTER, "/lock"),
-        (Fault.RESET_AFTER, "/logout"),
+        (Fault.RESET_AFTER, "/logout"), (Fault.AWAY, "/revision"), (Fault.BUSY, "/login"),
     ],
 )  # fmt: skip
 def test_whatever_breaks_a_unit_of_work_all_of_it_is_there_in_the_end(
