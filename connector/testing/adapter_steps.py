@@ -1,13 +1,14 @@
 """How the core uses an adapter, as steps that explain their failures."""
 
-from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import pytest
 
 from connector.adapter import (
+    BatchTooLargeError,
     Choice,
     Entry,
     EntryAdapter,
@@ -18,14 +19,21 @@ from connector.adapter import (
     Instant,
     ListAdapter,
     Number,
+    Outcomes,
     StagedAdapter,
     Text,
     Written,
 )
+from connector.errors import ConnectorError
 from connector.sync.outcomes import expect_outcomes
 
 AnyAdapter = ListAdapter[Any] | EntryAdapter[Any]
 Key = tuple[str, str]
+Said = dict[str, str]
+E = TypeVar("E", Entry, Held)
+
+_LONGEST: Final = 80
+_MOST_SHOWN: Final = 20
 
 
 def key(entry: Entry | Held) -> Key:
@@ -33,14 +41,25 @@ def key(entry: Entry | Held) -> Key:
     return (entry.type.value, entry.value)
 
 
-def held(adapter: AnyAdapter) -> dict[Key, Held]:
-    """Return the entries at the target; an entry shown twice is a failure."""
+def shown(value: object) -> str:
+    """Return a value as messages have it: cut to 80 characters."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def shown_keys(keys: Iterable[Key]) -> str:
+    """Return the first of some keys as messages have them."""
+    return ", ".join(f"{kind} {shown(value)}" for kind, value in islice(sorted(keys), 10))
+
+
+def held(adapter: AnyAdapter, *, once: bool = True) -> dict[Key, Held]:
+    """Return the entries at the target; one that is shown twice is a failure where `once`."""
     found: dict[Key, Held] = {}
     for entry in adapter.read():
         if not isinstance(entry, Held):
             pytest.fail(f"read() yielded {type(entry).__name__}, not Held")
-        if key(entry) in found:
-            pytest.fail(f"read() shows {entry.value!r} ({entry.type}) twice")
+        if once and key(entry) in found:
+            pytest.fail(f"read() shows {shown(entry.value)} ({entry.type}) twice")
         found[key(entry)] = entry
     return found
 
@@ -60,15 +79,37 @@ def sample_field(name: str, spec: FieldSpec) -> FieldValue:
             return "2027-06-30T00:00:00Z"
 
 
-def not_held(adapter: AnyAdapter, entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries that `holds` does not report for the target."""
-    asked = [entry.observable for entry in entries]
-    found = set()
-    for each in single_changes(adapter).holds(asked):
+def other_field(spec: FieldSpec, sample: FieldValue) -> FieldValue:
+    """Return another value for a field than the sample; the sample where it has only one."""
+    candidates: Sequence[FieldValue]
+    match spec:
+        case Text(max_length=most):
+            candidates = ["another text"[:most]]
+        case Choice(choices=choices):
+            candidates = choices
+        case Flag():
+            candidates = [False, True]
+        case Instant() if isinstance(sample, str):
+            candidates = ["2028-06-30T00:00:00Z"]
+        case _:
+            candidates = [float(sample) - 1, float(sample) + 1]
+    return next((one for one in candidates if one != sample and spec.takes(one)), sample)
+
+
+def holding(adapter: AnyAdapter, entries: Sequence[Entry]) -> dict[Key, Held]:
+    """Return what `holds` reports for the target, of these entries."""
+    found: dict[Key, Held] = {}
+    for each in single_changes(adapter).holds([entry.observable for entry in entries]):
         if not isinstance(each, Held):
             pytest.fail(f"holds() yielded {type(each).__name__}, not Held")
-        found.add(each.observable)
-    return [entry for entry in entries if entry.observable not in found]
+        found[key(each)] = each
+    return found
+
+
+def not_held(adapter: AnyAdapter, entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries that `holds` does not report for the target."""
+    found = holding(adapter, entries)
+    return [entry for entry in entries if key(entry) not in found]
 
 
 def of_others(adapter: AnyAdapter) -> list[Entry]:
@@ -78,36 +119,96 @@ def of_others(adapter: AnyAdapter) -> list[Entry]:
     return [Entry(each.observable, each.fields) for each in adapter.read()]
 
 
-def write(adapter: AnyAdapter, entries: Iterable[Entry]) -> dict[str, str]:
+def write(adapter: AnyAdapter, entries: Iterable[Entry]) -> Said:
     """Publish or add entries, and return the reason for each rejected one, by value."""
-    in_order = sorted(entries, key=key)
-    given = {entry.observable for entry in in_order}
+    rows = {adapter.held_as(entry.observable): entry for entry in entries}  # as the core does
+    in_order = sorted(rows.values(), key=key)
     if isinstance(adapter, ListAdapter):
-        said = rejected_by("publish", adapter.publish(iter(in_order)), given)
+        said = publish(adapter, in_order)
         adapter.activate()
         return said
-    rejected: dict[str, str] = {}
-    writer, remaining = single_changes(adapter), iter(in_order)
-    with unit_of_work(writer):
-        while batch := list(islice(remaining, writer.batch.entries)):
-            rejected |= rejected_by("add", writer.add(batch), given)
+    with unit_of_work(single_changes(adapter)):
+        return add(adapter, in_order)
+
+
+def publish(adapter: ListAdapter[Any], in_order: Sequence[Entry]) -> Said:
+    """Publish a list, and return the reason for each rejected entry, by value."""
+    given = {entry.observable for entry in in_order}
+    return rejected_by("publish", adapter.publish(iter(in_order)), given)
+
+
+def add(adapter: AnyAdapter, entries: Sequence[Entry]) -> Said:
+    """Add entries a batch at a time, outside of any unit of work."""
+    writer = single_changes(adapter)
+    rejected: Said = {}
+    for batch in _batches(writer, entries):
+        rejected |= _batch("add", writer.add, batch)
     return rejected
 
 
-def remove(adapter: AnyAdapter, entries: Sequence[Entry], kept: Sequence[Entry] = ()) -> None:
-    """Remove entries: by single changes, or by publishing the entries that are kept."""
+def _batches(writer: EntryAdapter[Any], entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Yield entries, as many at a time as the adapter takes, also in bytes."""
+    batch: list[Entry] = []
+    weight = 0
+    for entry in entries:
+        weighs = 0 if writer.batch.bytes is None else writer.weigh(entry)
+        heavy = writer.batch.bytes is not None and weight + weighs > writer.batch.bytes
+        if batch and (heavy or len(batch) == writer.batch.entries):
+            yield batch
+            batch, weight = [], 0
+        batch.append(entry)
+        weight += weighs
+    if batch:
+        yield batch
+
+
+def remove(
+    adapter: AnyAdapter,
+    entries: Sequence[Entry],
+    kept: Sequence[Entry] = (),
+    handles: Mapping[Key, str] | None = None,
+) -> None:
+    """Remove entries: by single changes, or by publishing the entries that are kept.
+
+    Without `handles`, they are those that `read` shows.
+    """
     if isinstance(adapter, ListAdapter):
         write(adapter, kept)
         return
+    known = handles_at(adapter) if handles is None else handles
+    with unit_of_work(single_changes(adapter)):
+        take_away(adapter, entries, known)
+
+
+def take_away(adapter: AnyAdapter, entries: Sequence[Entry], handles: Mapping[Key, str]) -> None:
+    """Remove entries a batch at a time, outside of any unit of work."""
     writer = single_changes(adapter)
-    handles = {each: found.handle for each, found in held(adapter).items()}
-    with unit_of_work(writer):
-        for start in range(0, len(entries), writer.batch.entries):
-            batch = entries[start : start + writer.batch.entries]
-            ours = [Held(entry.observable, handle=handles.get(key(entry), "")) for entry in batch]
-            given = {entry.observable for entry in batch}
-            if kept_there := rejected_by("remove", writer.remove(ours), given):
-                pytest.fail(f"remove() left entries there: {kept_there}")
+    ours = [Held(entry.observable, handle=handles.get(key(entry), "")) for entry in entries]
+    for start in range(0, len(ours), writer.batch.entries):
+        batch = ours[start : start + writer.batch.entries]
+        if kept_there := _batch("remove", writer.remove, batch):
+            pytest.fail(f"remove() left entries there: {shown(kept_there)}")
+
+
+def handles_at(adapter: AnyAdapter) -> dict[Key, str]:
+    """Return the target's own names of the entries that it shows, by entry."""
+    if isinstance(adapter, ListAdapter):
+        return {}
+    return {each: found.handle for each, found in held(adapter, once=False).items()}
+
+
+def _batch(verb: str, change: Callable[[Sequence[E]], Outcomes], entries: Sequence[E]) -> Said:
+    """Hand a batch to the adapter, in smaller ones where it is too large, as the core does."""
+    try:
+        return rejected_by(verb, change(entries), {entry.observable for entry in entries})
+    except BatchTooLargeError as error:
+        if len(entries) <= 1:
+            pytest.fail(f"{verb}() says of a single entry that the batch is too large")
+        size = min(error.largest, len(entries) // 2)
+        said: Said = {}
+        for start in range(0, len(entries), size):
+            said |= _batch(verb, change, entries[start : start + size])
+        return said
 
 
 @contextmanager
@@ -121,11 +222,12 @@ def unit_of_work(adapter: EntryAdapter[Any]) -> Iterator[None]:
         yield
         adapter.commit()
     except BaseException:
-        adapter.abandon()
+        with suppress(ConnectorError):  # as in the core: the first error says more
+            adapter.abandon()
         raise
 
 
-def rejected_by(verb: str, said: Any, given: Container[Any]) -> dict[str, str]:
+def rejected_by(verb: str, said: Any, given: Container[Any]) -> Said:
     """Return the words on what was not written, by value; an outcome that no core takes fails."""
     try:
         outcomes = expect_outcomes(verb, said, given)
@@ -150,15 +252,39 @@ def expect_held(adapter: AnyAdapter, expected: Iterable[Entry], promise: str) ->
 
     Fields that it does not show are ignored.
     """
-    found, wanted = held(adapter), {key(entry): adapter.as_held(entry) for entry in expected}
-    problems = [f"  missing: {kind} {value!r}" for kind, value in wanted.keys() - found.keys()]
-    problems += [f"  never written: {kind} {value!r}" for kind, value in found.keys() - wanted]
-    for each in found.keys() & wanted.keys():
-        written = wanted[each].fields
-        problems += [
-            f"  {each[1]!r}: field {name} is {value!r}, was written as {written[name]!r}"
-            for name, value in found[each].fields.items()
-            if name in written and written[name] != value
-        ]
-    if problems:
-        pytest.fail("\n".join([promise, *sorted(problems)[:20]]))
+    if problems := differences(adapter, held(adapter), expected):
+        pytest.fail("\n".join([promise, *problems[:_MOST_SHOWN]]))
+
+
+def differences(
+    adapter: AnyAdapter, found: Mapping[Key, Held], expected: Iterable[Entry]
+) -> list[str]:
+    """Return how what was found differs from the entries that should be there, sorted.
+
+    Entries that are one row by `held_as` are there where the row is.
+    """
+    rows = {adapter.held_as(each.observable): each for each in found.values()}
+    wanted: dict[Hashable, Entry] = {}
+    problems = []
+    for entry in expected:
+        row = adapter.held_as(entry.observable)
+        wanted[row] = adapter.as_held(entry)
+        if row not in rows:
+            problems.append(f"  missing: {entry.type} {shown(entry.value)}")
+    for row, seen in rows.items():
+        if row not in wanted:
+            problems.append(f"  never written: {seen.type} {shown(seen.value)}")
+        else:
+            problems += _altered(seen, wanted[row])
+    return sorted(problems)
+
+
+def _altered(seen: Held, wanted: Entry) -> Iterator[str]:
+    if seen.contrary:
+        yield f"  said to be contrary: {shown(seen.value)}: {shown(seen.contrary)}"
+    for name, value in seen.fields.items():
+        if name in wanted.fields and wanted.fields[name] != value:
+            yield (
+                f"  {shown(seen.value)}: field {name} is {shown(value)}, was written as "
+                f"{shown(wanted.fields[name])}"
+            )

@@ -13,6 +13,8 @@ from connector.testing.adapter_steps import (
     key,
     of_others,
     remove,
+    shown,
+    shown_keys,
     write,
 )
 from connector.testing.samples.entries import (
@@ -55,7 +57,7 @@ class HostileValues:
             write(adapter, texts)
             if wrong := held(adapter).keys() - before - {key(entry) for entry in texts}:
                 pytest.fail(
-                    f"texts of type {kind} are read back as something else: {sorted(wrong)[:10]}; "
+                    f"texts of type {kind} are read back as something else: {shown_keys(wrong)}; "
                     "write the type beside the value, or accept one family and refuse what "
                     "connector.adapter.misreading names"
                 )
@@ -77,6 +79,6 @@ class HostileValues:
                 found = held(adapter).keys()
                 if wrong := (found - allowed) | ((others | taken) - found):
                     pytest.fail(
-                        f"the field {name} filled with {text[:60]!r} added or removed entries: "
-                        f"{sorted(wrong)[:10]}"
+                        f"the field {name} filled with {shown(text)} added or removed entries: "
+                        f"{shown_keys(wrong)}"
                     )

@@ -2,6 +2,7 @@
 
 import signal
 import socket
+from typing import ClassVar
 
 import pytest
 from connector_haproxy_map import HaproxyMapAdapter, HaproxyMapSettings
@@ -42,6 +43,15 @@ def adapter(host):
 
 @pytest.mark.real_server
 class TestHaproxyMap(AdapterSuite):
+    impossible: ClassVar = {
+        "contrary": "a map has no exceptions",
+        "refuse": "it refuses what is no address, and no such value comes",
+        "fill": "a map is as large as memory",
+        "neighbour": "each of its maps is another file",
+        "wrong_credentials": "the socket has none but the rights of its file",
+        "troubles": "it breaks off only where it ends, which break_target tries",
+    }
+
     @pytest.fixture
     def adapter(self, host):
         return adapter_on(host)
@@ -53,6 +63,10 @@ class TestHaproxyMap(AdapterSuite):
     @pytest.fixture
     def break_target(self, host):
         return host.stop
+
+    @pytest.fixture
+    def restart_target(self, host):
+        return host.restart
 
 
 @pytest.mark.real_server

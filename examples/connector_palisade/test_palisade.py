@@ -10,15 +10,14 @@ from connector.adapter import (
     Held,
     Observable,
     ObservableType,
-    OutputContext,
     Refused,
     RefusedError,
     SecretValue,
     UnavailableError,
     Written,
 )
-from connector.http.client import Http
 from connector.testing.adapter_suite import AdapterSuite
+from connector.testing.context import output_context
 from connector.testing.http_target import Fault
 
 KINDS = {ObservableType.IPV4_ADDR: "network", ObservableType.IPV6_ADDR: "network"}
@@ -32,12 +31,16 @@ def target():
         yield firewall
 
 
+def adapter_on(target, folder, **options):
+    settings = PalisadeSettings(
+        url=target.url, user=USER, password=SecretValue(PASSWORD), **options
+    )
+    return PalisadeAdapter(settings, output_context(settings, folder))
+
+
 @pytest.fixture
 def adapter(target, tmp_path):
-    settings = PalisadeSettings(url=target.url, user=USER, password=SecretValue(PASSWORD))
-    http = Http(settings, sleep=lambda _seconds: None)
-    context = OutputContext("edge", tmp_path, http=http, sleep=lambda _seconds: None)
-    made = PalisadeAdapter(settings, context)
+    made = adapter_on(target, tmp_path)
     yield made
     made.close()
 
@@ -48,6 +51,37 @@ class TestPalisade(AdapterSuite):
         return adapter
 
     @pytest.fixture
+    def http_target(self, target):
+        return target
+
+    @pytest.fixture
+    def neighbour(self, target, tmp_path):
+        return adapter_on(target, tmp_path, list="elsewhere")
+
+    @pytest.fixture
+    def contrary(self, target):
+        def allow(entry):
+            kind = "domain" if entry.observable.below else "host"
+            value = entry.value.removeprefix("*.")
+            target.by_hand("blocked", KINDS.get(entry.type, kind), value, "allow")
+
+        return allow
+
+    @pytest.fixture
+    def refuse(self, target):
+        def refuses(entry):
+            target.refuses[entry.value.removeprefix("*.")] = "not a valid value"
+
+        return refuses
+
+    @pytest.fixture
+    def fill(self, target):
+        def leave(room):
+            target.most = len(target.live) + room
+
+        return leave
+
+    @pytest.fixture
     def foreign(self, target):
         def put(theirs):
             below = theirs.observable.below
@@ -55,10 +89,6 @@ class TestPalisade(AdapterSuite):
             target.by_hand("blocked", kind, theirs.value.removeprefix("*."))
 
         return put
-
-    @pytest.fixture
-    def break_target(self, target):
-        return lambda: target.fail(Fault.AWAY, times=100_000)
 
 
 def unit(adapter, *entries, remove=()):
@@ -179,7 +209,7 @@ def test_an_expired_session_is_opened_again_for_reading(adapter, target):
 
 def test_a_wrong_password_is_refused_and_never_shown(target, tmp_path):
     settings = PalisadeSettings(url=target.url, user=USER, password=SecretValue("a wrong one"))
-    adapter = PalisadeAdapter(settings, OutputContext("edge", tmp_path, http=Http(settings)))
+    adapter = PalisadeAdapter(settings, output_context(settings, tmp_path))
     with pytest.raises(RefusedError) as raised:
         adapter.stamp()
     assert "a wrong one" not in str(raised.value)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from http.client import responses
 from io import BytesIO
@@ -20,6 +21,7 @@ T = TypeVar("T")
 # Statuses that the SDK or this plugin interprets; the core's client raises for all others.
 _UNDERSTOOD: Final = frozenset({400, 401, 403, 404, 409, 413, 414, 503})
 _DEFAULT_PORT: Final = 8089
+_PAGE: Final = re.compile(rb"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 # What the SDK's parsers raise on an answer that is not from splunkd, or only half of one.
 _UNREADABLE: Final = (
     ParseError,
@@ -126,6 +128,12 @@ class Splunk:
             body=body.encode() if isinstance(body, str) else body,
             accept_statuses=_UNDERSTOOD,
         )
+        if _PAGE.match(
+            response.content[:500]
+        ):  # of a proxy or a login in front; a delete says nothing
+            raise UnavailableError(
+                f"{self.where}: answered with a web page: check that url names the management port"
+            )
         # Cookies stay with the core's client: once the SDK has one, it sends no credentials.
         headers = [(k, v) for k, v in response.headers.items() if k.lower() != "set-cookie"]
         return {

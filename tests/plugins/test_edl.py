@@ -7,6 +7,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from connector_edl import EdlAdapter, EdlSettings
@@ -50,6 +51,19 @@ def shown(adapter: EdlAdapter) -> list[tuple[str, str]]:
 
 
 class _EdlSuite(AdapterSuite):
+    impossible: ClassVar = {
+        "refuse": "a file refuses by what a value is, which other tests try",
+        "fill": "a file is as large as the disk, which another test fills",
+        "wrong_credentials": "files have none but the rights of their folder",
+        "restart_target": "a file outlives its server",
+        "troubles": "a file is swapped in one step, which other tests break off",
+    }
+
+    @pytest.fixture
+    def neighbour(self, adapter: EdlAdapter) -> EdlAdapter:
+        options = adapter.settings.model_copy(update={"file": "another.txt"})
+        return EdlAdapter(options, adapter.context)
+
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
         return tmp_path / "published"
@@ -69,12 +83,6 @@ class _EdlSuite(AdapterSuite):
             folder.write_text("no folder any more")
 
         return put_a_file_where_the_folder_was
-
-
-class TestEdl(AdapterSuite):
-    @pytest.fixture
-    def adapter(self, tmp_path: Path) -> EdlAdapter:
-        return EdlAdapter(EdlSettings(file="block.txt"), OutputContext("edge", tmp_path))
 
 
 class TestPlain(_EdlSuite):

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from connector_haproxy import HaproxyAdapter, HaproxySettings
@@ -77,6 +78,19 @@ def adapter(host: HaproxyHost) -> HaproxyAdapter:
 
 @pytest.mark.real_server
 class TestHaproxy(AdapterSuite):
+    impossible: ClassVar = {
+        "refuse": "it refuses what is no address, and no such value comes",
+        "fill": "a map is as large as memory",
+        "neighbour": "each map is a file of its own",
+        "wrong_credentials": "the socket has none but the rights of its file",
+        "troubles": "it breaks off only where it ends, which break_target tries",
+        "foreign": "its maps are ours alone, and its files are published anew",
+    }
+
+    @pytest.fixture
+    def restart_target(self, host):
+        return host.restart
+
     @pytest.fixture
     def adapter(self, host):
         return adapter_on(host)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import ClassVar
 
 import nft_hosts
 import pytest
@@ -65,6 +66,14 @@ def hosts() -> Iterator[nft_hosts.Hosts]:
 
 @pytest.mark.real_server
 class TestNftables(AdapterSuite):
+    impossible: ClassVar = {
+        "contrary": "a set has no exceptions",
+        "refuse": "a set takes every value of its kind",
+        "fill": "a set is as large as memory",
+        "wrong_credentials": "the kernel asks for the right, which another test takes away",
+        "troubles": "the kernel takes a batch whole or not at all",
+    }
+
     @pytest.fixture
     def adapter(self, netns):
         return adapter_in(netns)
@@ -81,6 +90,14 @@ class TestNftables(AdapterSuite):
             )
 
         return put
+
+    @pytest.fixture
+    def neighbour(self, netns):
+        return adapter_in(netns, table="neighbour")
+
+    @pytest.fixture
+    def restart_target(self, netns):
+        return lambda: nft_hosts.nft(netns, "flush ruleset\n")
 
     @pytest.fixture
     def break_target(self, netns):

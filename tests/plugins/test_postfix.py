@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import lmdb
 import postfix_host
@@ -71,6 +72,14 @@ def _write_by_other_hands(path: str, key: str) -> None:
 
 
 class TestPostfix(AdapterSuite):
+    impossible: ClassVar = {
+        "refuse": "a map refuses by what a value is, which other tests try",
+        "fill": "a map is as large as the disk",
+        "wrong_credentials": "files have none but the rights of their folder",
+        "restart_target": "maps are files",
+        "troubles": "a map is swapped in one step, which other tests break off",
+    }
+
     @pytest.fixture
     def adapter(self, tmp_path):
         (tmp_path / "maps").mkdir()
@@ -84,6 +93,11 @@ class TestPostfix(AdapterSuite):
             _write_by_other_hands(path, f"{keys_of(theirs.observable)[0]}x")
 
         return put
+
+    @pytest.fixture
+    def neighbour(self, adapter):
+        named = {"senders": "senders_b", "clients": "clients_b", "domains": "domains_b"}
+        return adapter_on(adapter.settings.folder, **named)
 
     @pytest.fixture
     def break_target(self, adapter):

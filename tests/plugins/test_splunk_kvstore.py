@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from shutil import which
+from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -102,6 +103,20 @@ def collection(splunk: SplunkEmulator) -> KvCollection:
 
 
 class TestSplunkKvstore(AdapterSuite):
+    impossible: ClassVar = {
+        "contrary": "a collection has no exceptions",
+        "refuse": "a document is refused by the types of its fields, which other tests try",
+        "fill": "a collection has no bound of its own",
+    }
+
+    @pytest.fixture
+    def http_target(self, splunk):
+        return splunk
+
+    @pytest.fixture
+    def neighbour(self, open_adapter):
+        return open_adapter("another-tag")
+
     @pytest.fixture
     def adapter(self, open_adapter):
         return open_adapter()
@@ -129,6 +144,12 @@ class TestSplunkKvstore(AdapterSuite):
     @pytest.fixture
     def break_target(self, splunk):
         return lambda: splunk.plan(Trouble.STARTING, on="/", times=1000)
+
+
+class TestSplunkKvstoreWithAPassword(TestSplunkKvstore):
+    @pytest.fixture
+    def adapter(self, open_adapter):
+        return open_adapter(auth=PASSWORD)
 
 
 class TestWriting:

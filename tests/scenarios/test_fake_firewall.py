@@ -2,21 +2,47 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from firewall import FirewallAdapter, FirewallSettings, Rack
 
-from connector.adapter import Entry, OutputContext, UnavailableError
+from connector.adapter import Entry, OutputContext, RefusedError, UnavailableError
 from connector.model import Observable, ObservableType
 from connector.testing.adapter_suite import AdapterSuite
 
 
 class TestFirewall(AdapterSuite):
+    impossible: ClassVar = {
+        "neighbour": "one output keeps all of it",
+        "fill": "it refuses what it has no room for, as some devices do: scenarios fill it",
+        "restart_target": "a dictionary never restarts",
+        "troubles": "a call fails or goes well: scenarios break it off half-way",
+    }
+
+    @pytest.fixture
+    def contrary(self, adapter: FirewallAdapter) -> Callable[[Entry], None]:
+        def put(entry: Entry) -> None:
+            adapter.device.put_by_hand(entry.observable, {})
+            adapter.device.contrary[entry.value] = "allowed by hand"
+
+        return put
+
+    @pytest.fixture
+    def refuse(self, adapter: FirewallAdapter) -> Callable[[Entry], None]:
+        return lambda entry: adapter.device.refuses.update({entry.value: "not in this country"})
+
+    @pytest.fixture
+    def wrong_credentials(self, adapter: FirewallAdapter) -> Callable[[], None]:
+        def refused() -> None:
+            adapter.device.fault = RefusedError("unknown user")
+
+        return refused
+
     @pytest.fixture
     def adapter(self, tmp_path: Path) -> FirewallAdapter:
-        return Rack(tmp_path).adapter(
-            FirewallSettings(device="edge"), OutputContext("edge", tmp_path)
-        )
+        # In memory: the file is written whole with each entry.
+        return Rack().adapter(FirewallSettings(device="edge"), OutputContext("edge", tmp_path))
 
     @pytest.fixture
     def foreign(self, adapter: FirewallAdapter) -> Callable[[Entry], None]:

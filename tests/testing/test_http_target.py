@@ -97,9 +97,10 @@ def test_a_session_ends_when_it_idles_and_when_the_target_forgets(
 ) -> None:
     target.now += 3601 * SECOND
     assert put(client, target, "a").status_code == 401
-    target.fail(Fault.SESSION_ENDS, "PUT")
     token = requests.post(f"{target.url}/login", data={"password": "right"}, timeout=10)
     client.headers["Authorization"] = f"Bearer {token.json()['token']}"
+    target.fail(Fault.SESSION_ENDS, "PUT", after=1)
+    assert put(client, target, "a").status_code == 201
     assert put(client, target, "a").status_code == 401
     assert target.sessions.opened == 2
 

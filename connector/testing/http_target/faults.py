@@ -15,7 +15,7 @@ class Fault(StrEnum):
     AWAY = "away"  # 503
     UNAUTHORIZED = "unauthorized"  # 401, whatever the credentials are
     DENIED = "denied"  # 403
-    SESSION_ENDS = "session_ends"  # every session ends before the call is executed
+    SESSION_ENDS = "session_ends"  # every session that was used ends before the call is executed
     STALL = "stall"  # nothing is done before `release`
     RESET_BEFORE = "reset_before"
     ERROR_PAGE = "error_page"  # a page in HTML with status 200, from a proxy: nothing is done

@@ -104,7 +104,7 @@ class HttpTarget:
         self.pause(call)
         with self._one_by_one:
             if fault is Fault.SESSION_ENDS:
-                self.sessions.end()
+                self.sessions.end(used=True)
             refusal = self._before(call, planned)
             return (refusal or self.reply(call)), fault
 

@@ -19,6 +19,7 @@ class Sessions:
         self._idle = int(idle_seconds * SECOND)
         self._clock = clock
         self._used: dict[str, int] = {}
+        self._new: set[str] = set()
         self.opened = 0
         self.issued: list[str] = []
 
@@ -27,12 +28,14 @@ class Sessions:
         self.opened += 1
         token = f"session-{self.opened}-{uuid4().hex}"
         self.issued.append(token)
+        self._new.add(token)
         self._used[token] = self._clock()
         return token
 
     def knows(self, token: str) -> bool:
         """Return whether a session is open, and restart its idle time."""
         now = self._clock()
+        self._new.discard(token)
         if token not in self._used or now - self._used[token] > self._idle:
             self._used.pop(token, None)
             return False
@@ -43,9 +46,9 @@ class Sessions:
         """End one session; an unknown one is no error."""
         self._used.pop(token, None)
 
-    def end(self) -> None:
-        """End all sessions, as a restart does."""
-        self._used.clear()
+    def end(self, *, used: bool = False) -> None:
+        """End all sessions, as a restart does, or those alone that were `used` since they began."""
+        self._used = {token: at for token, at in self._used.items() if used and token in self._new}
 
 
 class Tasks:
