@@ -141,9 +141,7 @@ class PalisadeAdapter(StagedAdapter[PalisadeSettings]):
         if response.status_code != 401:
             return _read(response, read)
         self._token = ""
-        if fresh:
-            raise response.error()
-        if self._stages:
+        if fresh or self._stages:  # in another session nothing is staged
             raise UnavailableError(f"{path}: the session ended, and what was staged is lost")
         return self._ask(path, read, said, repeatable=repeatable)
 

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from connector_squid import SquidAdapter, SquidSettings
@@ -86,6 +87,16 @@ def adapter(host: SquidHost) -> SquidAdapter:
 
 @pytest.mark.real_server
 class TestSquid(AdapterSuite):
+    impossible: ClassVar = {
+        "refuse": "it refuses by what a value is, which other tests try",
+        "fill": "a list is as large as the disk",
+        "foreign": "its lists are ours alone, and published anew",
+        "neighbour": "each list is a file of its own",
+        "wrong_credentials": "files have none but the rights of their folder",
+        "restart_target": "its lists are files",
+        "troubles": "a list is swapped in one step, and Squid answers all or nothing",
+    }
+
     @pytest.fixture
     def adapter(self, host):
         return adapter_on(host.domains.parent, squid=host.command, below_alone="widen")
