@@ -203,10 +203,16 @@ NO_FIELDS: Final[Mapping[str, FieldValue]] = MappingProxyType({})
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One line of a list at a target: the observable, and the fields from the output's mapping."""
+    """One line of a list at a target: the observable, and the fields from the output's mapping.
+
+    `expires` is when the target should end it, given to adapters whose target has ends of its own;
+    None is never. `handle` is the target's own name for an entry that is written again.
+    """
 
     observable: Observable
     fields: Mapping[str, FieldValue] = NO_FIELDS
+    expires: datetime | None = None
+    handle: str = ""
 
     @property
     def type(self) -> ObservableType:

@@ -1,6 +1,7 @@
 import sys
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import ClassVar
@@ -219,6 +220,11 @@ class NumberOfBatch(NoBatch):
     batch = 100
 
 
+class Instantly(NoBatch):
+    batch = Batch()
+    ttl_bound = timedelta(0)
+
+
 class NoLanguages(RuleAdapter[TextSettings]):
     settings_type = TextSettings
 
@@ -255,6 +261,7 @@ class Signatures(NoLanguages):
             r"`batch_size` is from the first edition: write `batch = Batch\(entries=\.\.\.\)`",
         ),
         (NumberOfBatch, "`batch` is int, not Batch"),
+        (Instantly, "`ttl_bound` is 0:00:00, and should be at least 0:01:00"),
         (PagesFeed, "is not a ListAdapter, EntryAdapter or RuleAdapter"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
 from connector.adapter.batch import Batch
@@ -118,9 +119,15 @@ class ListAdapter(Adapter[S]):
 
 
 class EntryAdapter(Adapter[S]):
-    """For targets that take single changes; the core batches, orders and retries."""
+    """For targets that take single changes; the core batches, orders and retries.
+
+    Where the target ends entries by itself, `expires` asks for the end of each (`Entry.expires`),
+    and `ttl_bound` says how far ahead that may be at most: the core renews what ends too early.
+    """
 
     batch: ClassVar[Batch] = Batch()
+    expires: ClassVar[bool] = False
+    ttl_bound: ClassVar[timedelta | None] = None
 
     @abstractmethod
     def read(self) -> Iterable[Held]:
@@ -143,7 +150,7 @@ class EntryAdapter(Adapter[S]):
     def weigh(self, entry: Entry | Held) -> int:
         """Return how many bytes an entry takes in a request; asked where `batch` bounds bytes."""
         fields = (f"{name}{value}" for name, value in entry.fields.items())
-        return sum(len(text.encode()) for text in (entry.value, *fields))
+        return sum(len(text.encode()) for text in (entry.value, entry.handle, *fields))
 
     def holds(self, observables: Collection[Observable]) -> Iterable[Held]:
         """Return those observables that are at the target now, whoever added them.

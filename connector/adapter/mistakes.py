@@ -1,6 +1,7 @@
 """What is wrong with an adapter's class and can be seen before anything runs, in words."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from inspect import signature
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ _VERBS: Final = {
     "takes": ("language",),
     "close": (),
 }
+_SHORTEST: Final = timedelta(minutes=1)
 _FIRST_EDITION: Final = {"http", "place"}
 
 
@@ -46,10 +48,20 @@ def mistakes(kind: type[Adapter[Any]]) -> Iterator[str]:
                 yield f"`fields` gives {name} {_shown(spec)}, not Text, Number, Choice, Flag or so"
     if issubclass(kind, EntryAdapter):
         yield from _of_batch(kind)
+        yield from _of_bound(kind.ttl_bound)
     if kind.rate is not None:
         yield from _unreadable_rate(kind.rate)
     for verb, arguments in _VERBS.items():
         yield from _uncallable(kind, verb, arguments)
+
+
+def _of_bound(bound: Any) -> Iterator[str]:
+    if isinstance(bound, property) or bound is None:
+        return
+    if not isinstance(bound, timedelta):
+        yield f"`ttl_bound` is {_shown(bound)}, not timedelta"
+    elif bound < _SHORTEST:
+        yield f"`ttl_bound` is {bound}, and should be at least {_SHORTEST}"
 
 
 def _of_batch(kind: type[EntryAdapter[Any]]) -> Iterator[str]:

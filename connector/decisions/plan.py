@@ -221,11 +221,13 @@ def diff(
     present: TargetSnapshot | None = None,
     before: int = 0,
     renews: bool = False,
+    due: Collection[int] = (),
 ) -> Plan:
     """Return the plan from the ledger (and the target, if it was read) to what is wanted.
 
     `wanted` and `written` are sorted by number; `why_not` says why an entry is no longer wanted.
-    Only entries that the ledger calls ours are removed.
+    Only entries that the ledger calls ours are removed. What is `due` is written again though it
+    did not change.
     """
     draft = _Draft()
     met = 0
@@ -238,7 +240,7 @@ def diff(
         elif present is not None and number in present.contrary:
             _opposed(draft, want, had, present.contrary[number])
         else:
-            _fit(draft, want, had, present)
+            _fit(draft, want, had, present, due)
     drifted = 0
     if present is not None and present.ours_alone:
         drifted = len(present) - met + present.unknown
@@ -314,8 +316,9 @@ def _unfit(draft: _Draft, want: Wanted, had: LedgerEntry | None) -> None:
 
 
 def _fit(
-    draft: _Draft, want: Wanted, had: LedgerEntry | None, present: TargetSnapshot | None
-) -> None:
+    draft: _Draft, want: Wanted, had: LedgerEntry | None, present: TargetSnapshot | None,
+    due: Collection[int],
+) -> None:  # fmt: skip
     mark = 0 if had is None else had.mark
     there = present is not None and want.observable in present
     if (
@@ -340,8 +343,10 @@ def _fit(
     if had is None or not held:
         cause = AGAIN if mark in OURS else 0
         draft.add.put(want.observable, want.digest, cause, want.ends, want.source)
-    elif (mark, had.digest) != (LedgerState.WRITTEN, want.digest) or not (
-        present is None or present.agrees(want.observable, want.digest)
+    elif (
+        (mark, had.digest) != (LedgerState.WRITTEN, want.digest)
+        or not (present is None or present.agrees(want.observable, want.digest))
+        or want.observable in due
     ):
         draft.update.put(want.observable, want.digest, 0, want.ends, want.source)
     else:

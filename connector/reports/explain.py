@@ -19,6 +19,7 @@ from connector.reports.status import Json, gap_json, moment
 from connector.service.decider import Decider
 from connector.store import queries as questions
 from connector.store.feeds.gaps import Gaps
+from connector.store.outputs.ends import end_of
 from connector.store.outputs.holds import HoldState, KeptHold, hold_on
 from connector.store.queries import ClaimFound, OutputRow
 from connector.store.transaction import Transaction
@@ -38,6 +39,7 @@ _REASONS_WITHOUT_OBSERVABLE: Final = {
     ClaimKind.UNSUPPORTED: Reason.UNSUPPORTED_PATTERN,
     ClaimKind.NOT_ENFORCEABLE: Reason.NOT_ENFORCEABLE,
 }
+_ENDED: Final = "its end at the target has passed, so the next cycle writes it again:"
 _CONTRARY: Final = "someone else put the opposite on the target, and it was left untouched"
 _FOREIGN: Final = "already on the target, added by someone else; left untouched"
 
@@ -238,6 +240,9 @@ def _outcome_json(
         until = None
     else:
         reason, detail = _at_target(found, rowed, hold)
+        end = end_of(transaction, rowed.number, number) if rowed else None
+        if reason is Reason.WRITTEN and end is not None and end <= decider.now():
+            reason, detail = Reason.PENDING, f"{_ENDED} at {moment(end)}"
         if hold is None and found is not None and found.mark == LedgerState.OVER_SHARE:
             detail = _beyond_share(listing.policy.defaults[decision.source])
         since = found.since if found else since

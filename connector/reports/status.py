@@ -15,6 +15,7 @@ from connector.store.feeds.alarms import FULL, Alarm, Alarms
 from connector.store.feeds.gaps import GapRow, Gaps
 from connector.store.feeds.notes import notes_of
 from connector.store.outputs.drifts import DriftRow, drifts
+from connector.store.outputs.ends import ended
 from connector.store.outputs.holds import HoldState, KeptHold, live_holds
 from connector.store.outputs.pools import FullPool, full_pools
 from connector.store.outputs.timings import BOUNDS, Histogram, times_of
@@ -76,6 +77,7 @@ def _facts(look: Look) -> _Facts:
         for row in configured.values():
             beyond.update(questions.beyond_share(transaction, row))
         holds = live_holds(transaction)
+        over = {name: ended(transaction, row.number, look.now()) for name, row in outputs.items()}
         return _Facts(
             claims=claims,
             held={name: [one for one in holds if one.output == name] for name in config.outputs},
@@ -93,7 +95,10 @@ def _facts(look: Look) -> _Facts:
             },
             outputs=outputs,
             output_reasons={
-                name: questions.output_reasons(transaction, row, reasons[config.outputs[name].list])
+                name: _without_ended(
+                    questions.output_reasons(transaction, row, reasons[config.outputs[name].list]),
+                    over[name],
+                )
                 for name, row in configured.items()
             },
             times={
@@ -103,10 +108,20 @@ def _facts(look: Look) -> _Facts:
             drifts=drifts(transaction),
             full=full_pools(transaction),
             there={
-                name: questions.entries_there(transaction, row) for name, row in outputs.items()
+                name: questions.entries_there(transaction, row) - over[name]
+                for name, row in outputs.items()
             },
             beyond={name: beyond[number] for name, number in numbers.items()},
         )
+
+
+def _without_ended(reasons: dict[Reason, int], count: int) -> dict[Reason, int]:
+    """Return reasons in which what the target has ended waits to be written again."""
+    written = reasons.get(Reason.WRITTEN, 0)
+    if count := min(count, written):
+        reasons[Reason.WRITTEN] = written - count
+        reasons[Reason.PENDING] = reasons.get(Reason.PENDING, 0) + count
+    return reasons
 
 
 def status(look: Look) -> Json:

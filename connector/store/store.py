@@ -18,6 +18,7 @@ from connector.store.lists.lists import ListStore
 from connector.store.lists.wanted import WantedEntries
 from connector.store.outputs.audit import Audit
 from connector.store.outputs.drifts import Drifts
+from connector.store.outputs.ends import Ends
 from connector.store.outputs.folds import Folds
 from connector.store.outputs.former import FormerEntries
 from connector.store.outputs.holds import Holds
@@ -41,6 +42,7 @@ class Store:
         self.wanted = WantedEntries(self.database)
         self.outputs = OutputStates(self.database)
         self.ledger = Ledger(self.database)
+        self.ends = Ends(self.database)
         self.folds = Folds(self.database)
         self.former = FormerEntries(self.database)
         self.holds = Holds(self.database)

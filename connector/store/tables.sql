@@ -362,6 +362,18 @@ CREATE TABLE folds (
 ) WITHOUT ROWID;
 CREATE INDEX folds_by_row ON folds (output, fold);
 
+-- When an entry ends at a target that ends entries by itself, and by the list when it was written;
+-- and when it has to be renewed.
+CREATE TABLE ends (
+    output SMALLINT NOT NULL,
+    observable INTEGER NOT NULL,
+    at BIGINT NOT NULL,
+    until BIGINT NOT NULL,
+    renew BIGINT NOT NULL,
+    PRIMARY KEY (output, observable)
+) WITHOUT ROWID;
+CREATE INDEX ends_by_renewal ON ends (output, renew);
+
 -- How many entries of ours a target held in a pool when it said that it is full.
 CREATE TABLE full_pools (
     output SMALLINT NOT NULL,

@@ -10,7 +10,7 @@ from connector.adapter import Full, Later, Outcome, Refused, Written
 from connector.adapter.turns import share
 from connector.decisions.plan import LedgerState
 from connector.errors import StoppedError, UnavailableError
-from connector.instants import Clock
+from connector.instants import NEVER, Clock
 from connector.model import Entry, Reason, Rule, Subject
 from connector.store.store import Store
 from connector.sync.proposal import Proposal
@@ -33,13 +33,17 @@ class ListMovedError(Exception):
 
 
 class WrittenLine(NamedTuple):
-    """A line that was written: its number and digest, and the indicator that provides it."""
+    """A line that was written: its number and digest, and the indicator that provides it.
+
+    `until` is its end on the list.
+    """
 
     number: int
     digest: int
     subject: Subject
     line: Line
     indicator: str
+    until: int = NEVER
 
 
 @dataclass(frozen=True, slots=True)

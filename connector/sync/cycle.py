@@ -80,9 +80,13 @@ def propose(
         after = None if scope.everything else state.seq
         standing = store.holds.standing(transaction, state.number, now)
         held = () if scope.everything else store.holds.numbers(transaction, state.number)
+        due = target.due(store, transaction, state, after, now)
+        if due and after is not None:
+            held = sorted({*held, *due})
         fold = target.fold(
-            store, transaction, state, after=after, room=room, held=held, waiting=standing.held_add
-        )
+            store, transaction, state, after=after, room=room, held=held,
+            waiting=standing.held_add,
+        )  # fmt: skip
         if fold is not None:
             held = () if after is None else sorted({*held, *fold.rows})
             if present is not None:
@@ -103,9 +107,12 @@ def propose(
             present=present,
             before=ledger.owned(transaction, state.number),
             renews=target.ours_alone and state.setup != output.setup and scope.verifies,
+            due=due,
         )
         asked_for = present is None or state.setup != output.setup  # options that changed are ours
-        drift = NO_DRIFT if asked_for else _drift(plan, ledger, transaction, state, returned)
+        drift = (
+            NO_DRIFT if asked_for else _drift(plan, store, transaction, state, returned, due, now)
+        )
     if present is None:
         asked = plan.add.without(standing.held_add).numbers
         plan = plan.without(target.put_by_others(asked, state, store, fold))
@@ -123,7 +130,7 @@ def propose(
     handles = present.handles if present is not None else {}
     mended = NO_DRIFT if aside.stops else drift
     return Proposal(
-        plan, aside, listing, state, seq, scope, room, stamp, surprised, mended, handles, fold
+        plan, aside, listing, state, seq, scope, room, stamp, surprised, mended, handles, fold, now
     )
 
 
@@ -186,13 +193,20 @@ def _returned(
 
 def _drift(
     plan: Plan,
-    ledger: Ledger,
+    store: Store,
     transaction: Transaction,
     state: OutputState,
     returned: Iterable[LedgerEntry],
+    due: Collection[int],
+    now: int,
 ) -> Drift:
     rewritten = [*plan.add.numbers, *plan.update.numbers]
-    confirmed = ledger.confirmed_among(transaction, state.number, rewritten)
+    confirmed = store.ledger.confirmed_among(transaction, state.number, rewritten)
+    for number in store.ends.passed(transaction, state.number, rewritten, now):
+        confirmed.pop(number, None)  # the target ended it, as it was told
+    for number in plan.update.numbers:
+        if number in due:
+            confirmed.pop(number, None)
     return drift_of(plan, confirmed, frozenset(map(_number, returned)))
 
 
@@ -209,11 +223,11 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
         store.ledger.keep_handles(state, proposal.handles)
     if proposal.aside.stops:
         return applied
+    if (fold := proposal.fold) is not None and (fold.whole or plan.add):
+        adding = plan.add.numbers
+        rows = fold.rows if fold.whole else {number: fold.rows[number] for number in adding}
+        store.folds.keep(state.number, rows, whole=fold.whole)
     if not plan.empty:
-        if (fold := proposal.fold) is not None:
-            adding = plan.add.numbers
-            rows = fold.rows if fold.whole else {number: fold.rows[number] for number in adding}
-            store.folds.keep(state.number, rows, whole=fold.whole)
         since = now() - span(output.limits.window)
         store.holds.count(state.number, proposal.aside.counted, now(), since)
         again = output.target.judged_anew(plan)
@@ -226,6 +240,7 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
         for batch in output.target.write(proposal, applier):
             if isinstance(batch, RemovedBatch) and not output.target.ours_alone:
                 store.former.note(state.number, batch.numbers, now())
+            output.target.note_ends(batch, state, store, now())
             applied += applier.record(output.name, proposal, batch)
             crowding.note(batch)
     elif state.inactive:

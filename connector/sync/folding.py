@@ -75,8 +75,11 @@ class Fold:
         present.spread(self.rows)
         present.ours = frozenset(number for number, row in self.rows.items() if row in self.ours)
 
-    def steps(self, plan: Plan, withheld: Collection[int]) -> Steps:
-        """Return what of a plan is written, once for each row."""
+    def steps(self, plan: Plan, withheld: Collection[int], *, always: bool = False) -> Steps:
+        """Return what of a plan is written, once for each row.
+
+        `always` has a row written again for what joins it, though it is there as it should be.
+        """
         digests = dict(plan.add) | dict(plan.update)
         new: frozenset[int] = frozenset(plan.add.numbers)
         changing: dict[int, list[int]] = {}
@@ -86,7 +89,7 @@ class Fold:
         add, update, there = EntryRefs(), EntryRefs(), EntryRefs()
         for row, numbers in changing.items():
             wanted = [each for each in self.members.get(row, ()) if each not in withheld]
-            if any(each in self.written and each not in digests for each in wanted):
+            if not always and any(each in self.written and each not in digests for each in wanted):
                 for number in numbers:
                     there.put(number, digests[number])
                 continue
@@ -142,6 +145,21 @@ def fold_of(
         ),
         whole=near is None,
     )  # fmt: skip
+
+
+def handles_of(
+    store: Store, output: int, numbers: Collection[int], fold: Fold | None
+) -> dict[int, str]:
+    """Return the target's own names of these entries; those of one row share it."""
+    if fold is None:
+        with store.database.read() as transaction:
+            return store.ledger.handles(transaction, output, list(numbers))
+    rows = {number: fold.rows[number] for number in numbers}
+    mates = {mate for row in rows.values() for mate in fold.members.get(row, ())}
+    with store.database.read() as transaction:
+        found = store.ledger.handles(transaction, output, sorted(mates.union(numbers)))
+    named = {fold.rows[number]: handle for number, handle in found.items()}
+    return {number: named[row] for number, row in rows.items() if row in named}
 
 
 def first_of_rows(

@@ -52,6 +52,7 @@ class Proposal:
     drift: Drift = NO_DRIFT
     handles: Mapping[int, str] = field(default_factory=dict)
     fold: Fold | None = None
+    now: int = 0
 
     @property
     def knows_the_target(self) -> bool:

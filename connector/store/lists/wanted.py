@@ -152,6 +152,19 @@ class WantedEntries:
             ranked += [(-rank, number, subject(code, value)) for number, code, value, rank in rows]
         return [(number, one) for _rank, number, one in sorted(ranked, key=itemgetter(0, 1))]
 
+    def ends_among(
+        self, transaction: Transaction, list_number: int, observables: Sequence[int]
+    ) -> dict[int, int]:
+        """Return when those of these observables expire that the list wants."""
+        found: dict[int, int] = {}
+        for part in parts(observables, _PART):
+            sql = (
+                f"SELECT observable, coalesce(until, {NEVER}) FROM entries "  # noqa: S608 - only numbers
+                f"WHERE list = ? AND wanted = 1 AND observable IN ({numbers(part)})"
+            )
+            found.update(map(tuple, transaction.rows(sql, (list_number,))))
+        return found
+
     def changed(self, transaction: Transaction, list_number: int, after: int) -> list[int]:
         """Return the observables that came or went or changed after a sequence number."""
         sql = "SELECT observable FROM entries WHERE list = ? AND seq > ?"

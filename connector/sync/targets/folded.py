@@ -1,6 +1,6 @@
 """Writes a plan to a target of single entries where several entries are one row."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -8,8 +8,9 @@ from connector.adapter import Later, Outcome, Written
 from connector.decisions.plan import EntryRefs, Plan
 from connector.model import Subject
 from connector.store.store import Store
-from connector.sync.apply import Batch, RemovedBatch, WrittenBatch
-from connector.sync.folding import Fold
+from connector.sync.apply import Batch, Line, RemovedBatch, WrittenBatch
+from connector.sync.expiry import Expiry
+from connector.sync.folding import Fold, handles_of
 from connector.sync.proposal import Proposal
 from connector.sync.targets.target import EntryTarget, in_parts, refs_in_parts
 
@@ -27,10 +28,12 @@ class FoldedWrite:
         self, target: EntryTarget[Any], proposal: Proposal, fold: Fold, plan: Plan, store: Store
     ) -> None:
         self._target, self._proposal, self._fold, self._store = target, proposal, fold, store
-        self._steps = fold.steps(plan, proposal.aside.withheld)
+        always = Expiry.of(target.adapter) is not None
+        self._steps = fold.steps(plan, proposal.aside.withheld, always=always)
         self._new = frozenset(plan.add.numbers)
         self._planned = self._new | frozenset(plan.update.numbers)
         self._said: dict[int, Outcome] = {}
+        self._carried: dict[int, Line] = {}
 
     def actions(self, add: Add, remove: Remove, size: int) -> Iterator[Action]:
         """Yield what there is to do by the row, a batch at a time: add before remove."""
@@ -58,7 +61,7 @@ class FoldedWrite:
         for line in batch.lines:
             outcome = batch.outcomes.get(line.subject, _TAKEN)
             for number in self._steps.members[line.number]:
-                said[number] = outcome
+                said[number], self._carried[number] = outcome, line.line
                 (new if number in self._new else had).put(number, line.digest)
         self._said |= said
         if new:
@@ -70,24 +73,18 @@ class FoldedWrite:
         self, refs: EntryRefs, said: Mapping[int, Outcome], *, updates: bool
     ) -> WrittenBatch:
         """Return entries with what was said of their rows; they share the target's name of it."""
-        handles = self._handles(refs.numbers)
-        lines = self._target.written(refs, self._proposal, self._store)
+        handles = handles_of(self._store, self._proposal.state.number, refs.numbers, self._fold)
+        lines = [
+            line._replace(line=self._carried.get(line.number, line.line))
+            for line in self._target.written(refs, self._proposal, self._store)
+        ]
         outcomes: dict[Subject, Outcome] = {}
         for line in lines:
             outcome = said.get(line.number, _TAKEN)
             if isinstance(outcome, Written) and not outcome.handle:
-                outcome = Written(handles.get(self._fold.rows[line.number], ""))
+                outcome = Written(handles.get(line.number, ""))
             outcomes[line.subject] = outcome
         return WrittenBatch(lines, outcomes, updates, stays=updates)
-
-    def _handles(self, numbers: Collection[int]) -> dict[int, str]:
-        """Return the target's own names of the rows that these entries are."""
-        rows = self._fold.rows
-        mates = {mate for one in numbers for mate in self._fold.members.get(rows[one], ())}
-        output, ledger = self._proposal.state.number, self._store.ledger
-        with self._store.database.read() as transaction:
-            found = ledger.handles(transaction, output, sorted(mates.union(numbers)))
-        return {rows[number]: handle for number, handle in found.items()}
 
     def _leaving(self) -> tuple[dict[int, list[int]], list[int], dict[int, str]]:
         """Return what goes by its row, what goes while its row stays, and what cannot go yet."""

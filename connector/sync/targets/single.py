@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
+from msgspec.structs import replace as named
+
 from connector.adapter import EntryAdapter, Full, Held, Outcome, Outcomes, StagedAdapter, Written
 from connector.decisions.mapping import Mapper
 from connector.decisions.plan import EntryRefs, Plan
@@ -14,9 +16,11 @@ from connector.model import Entry, Observable, ObservableType, Subject
 from connector.settings import Settings
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
-from connector.sync.apply import Applier, Batch, RemovedBatch, WrittenBatch
+from connector.store.transaction import Transaction
+from connector.sync.apply import Applier, Batch, RemovedBatch, WrittenBatch, WrittenLine
 from connector.sync.crowding import pool_of, ranks_pools
-from connector.sync.folding import Fold, row_of
+from connector.sync.expiry import Expiry
+from connector.sync.folding import Fold, handles_of, row_of
 from connector.sync.outcomes import expect_outcomes
 from connector.sync.proposal import Proposal
 from connector.sync.targets.folded import Action, FoldedWrite
@@ -125,6 +129,56 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
             ordered.put(number, digests[number])
         return ordered
 
+    def due(
+        self, store: Store, transaction: Transaction, state: OutputState, after: int | None,
+        now: int,
+    ) -> frozenset[int]:  # fmt: skip
+        """Return the written entries that the target would end too early, or too late."""
+        if Expiry.of(self.adapter) is None:
+            return frozenset()
+        return frozenset(store.ends.due(transaction, state, after, now))
+
+    def note_ends(self, batch: Batch, state: OutputState, store: Store, now: int) -> None:
+        """Keep when the target ends what it took."""
+        if (expiry := Expiry.of(self.adapter)) is None:
+            return
+        if isinstance(batch, WrittenBatch):
+            store.ends.keep(state.number, expiry.ends(batch, now))
+        else:
+            store.ends.forget(state.number, batch.numbers)
+
+    def _ending(
+        self, lines: list[WrittenLine], proposal: Proposal, store: Store
+    ) -> list[WrittenLine]:
+        """Return lines with their ends at the target: of one row, that of the last."""
+        if (expiry := Expiry.of(self.adapter)) is None:
+            return lines
+        until, fold = {one.number: one.until for one in lines}, proposal.fold
+        if fold is not None:
+            rows = {number: fold.members.get(fold.rows[number], ()) for number in until}
+            mates = sorted({mate for row in rows.values() for mate in row})
+            with store.database.read() as transaction:
+                ends = store.wanted.ends_among(transaction, proposal.state.list, mates)
+            for number, row in rows.items():
+                until[number] = max((until[number], *(ends.get(mate, 0) for mate in row)))
+        return [
+            one._replace(line=expiry.ending(entry_of(one.line), until[one.number], proposal.now))
+            for one in lines
+        ]
+
+    def _named(
+        self, lines: list[WrittenLine], proposal: Proposal, store: Store
+    ) -> list[WrittenLine]:
+        """Return lines with the target's own names for them."""
+        numbers = [one.number for one in lines]
+        handles = handles_of(store, proposal.state.number, numbers, proposal.fold)
+        if not handles:
+            return lines
+        return [
+            one._replace(line=named(entry_of(one.line), handle=handles.get(one.number, "")))
+            for one in lines
+        ]
+
     def _added(
         self, part: EntryRefs, proposal: Proposal, applier: Applier, full: set[str], *,
         updates: bool,
@@ -132,6 +186,9 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         """Write a batch; what would go into a pool that is `full` by now is not tried."""
         applier.check_stopped()
         lines = self.written(part, proposal, applier.store, renewed=True)
+        lines = self._ending(lines, proposal, applier.store)
+        if updates or proposal.fold is not None:
+            lines = self._named(lines, proposal, applier.store)
         crowded: dict[Subject, Outcome] = {}
         if full and not updates:
             pools = ((one.subject, pool_of(self.adapter, one.subject)) for one in lines)

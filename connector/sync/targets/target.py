@@ -117,6 +117,16 @@ class Target(ABC, Generic[A]):
         """
         return {}
 
+    def due(
+        self, _store: Store, _transaction: Transaction, _state: OutputState, _after: int | None,
+        _now: int,
+    ) -> frozenset[int]:  # fmt: skip
+        """Return the written entries that the target would end too early, or too late."""
+        return frozenset()
+
+    def note_ends(self, _batch: Batch, _state: OutputState, _store: Store, _now: int) -> None:
+        """Keep when the target ends what it took."""
+
     def activate(self, _state: OutputState, _applier: Applier) -> None:
         """Have the target take up what was published; raise where it does not, after retries."""
 
@@ -219,6 +229,7 @@ class Target(ABC, Generic[A]):
                     row.observable,
                     line,
                     id_of_key(row.indicator),
+                    row.merged.until,
                 )
                 for row, line in self.lines(proposal.listing, store, transaction, fitting)
             ]

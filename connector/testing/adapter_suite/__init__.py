@@ -8,6 +8,7 @@ from connector.testing.adapter_suite.secrets import Secrets
 from connector.testing.adapter_suite.sizes import Sizes
 from connector.testing.adapter_suite.stages import Stages
 from connector.testing.adapter_suite.troubles import Troubles
+from connector.testing.expiry_suite import EndsAtTheTarget
 from connector.testing.folding_suite import FoldedEntries
 from connector.testing.hostile_suite import HostileValues
 from connector.testing.room_suite import Rooms
@@ -15,7 +16,9 @@ from connector.testing.room_suite import Rooms
 __all__ = ["AdapterSuite", "HarmlessSuite", "Trouble"]
 
 
-class HarmlessSuite(Promises, Likenesses, FoldedEntries, Rooms, Sizes, Stages, SuiteFixtures):
+class HarmlessSuite(
+    Promises, Likenesses, FoldedEntries, Rooms, EndsAtTheTarget, Sizes, Stages, SuiteFixtures
+):
     """The promises that a target of a user can be asked for: plain values, and no harm to it."""
 
 
