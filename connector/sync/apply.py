@@ -12,6 +12,7 @@ from connector.decisions.plan import LedgerState
 from connector.errors import StoppedError, UnavailableError
 from connector.instants import NEVER, Clock
 from connector.model import Entry, Reason, Rule, Subject
+from connector.store.outputs.audit import AuditRow
 from connector.store.store import Store
 from connector.sync.proposal import Proposal
 
@@ -20,7 +21,6 @@ Line = Entry | Rule
 _TRIES: Final = 3
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0
-_TAKEN: Final = Written()
 _MARKS: Final[Mapping[type[Outcome], LedgerState]] = {
     Refused: LedgerState.REJECTED,
     Full: LedgerState.OVER_CAPACITY,
@@ -140,7 +140,10 @@ class Applier:
         return self._record_written(output, proposal, batch)
 
     def _record_written(self, output: str, proposal: Proposal, batch: WrittenBatch) -> ApplyResult:
-        said = {one.number: batch.outcomes.get(one.subject, _TAKEN) for one in batch.lines}
+        said = {}
+        if batch.outcomes:  # of nearly all there is nothing more to say
+            asked = ((one.number, batch.outcomes.get(one.subject)) for one in batch.lines)
+            said = {number: outcome for number, outcome in asked if outcome is not None}
         words = {
             number: outcome.words
             for number, outcome in said.items()
@@ -158,16 +161,16 @@ class Applier:
             if isinstance(outcome, Written) and outcome.handle
         }
         fresh = not batch.updates
-        self.store.ledger.confirm(
-            proposal.state, taken, marked, words, self.now(), handles=handles, fresh=fresh
-        )
         lines: list[list[Any]] = [
             [one.subject.type.value, one.subject.shown, one.indicator, words.get(one.number, "")]
             for one in batch.lines
         ]
-        if lines:
-            plan = proposal.plan.id
-            self.store.audit.record(output, "write", plan, "done", lines, self.now())
+        plan = proposal.plan.id
+        audited = AuditRow.of(output, "write", plan, "done", lines) if lines else None
+        self.store.ledger.confirm(
+            proposal.state, taken, marked, words, self.now(), handles=handles, fresh=fresh,
+            audited=audited,
+        )  # fmt: skip
         return ApplyResult(
             added=len(taken) if fresh else 0,
             updated=0 if fresh else len(taken),
@@ -183,7 +186,8 @@ class Applier:
                 [found.type.value, found.shown, "", reasons.get(number, Reason.DESELECTED).value]
                 for number, found in wanted.observables_of(transaction, gone)
             ]
-        self.store.ledger.confirm_removed(proposal.state, gone, batch.unfit, batch.kept, self.now())
-        plan = proposal.plan.id
-        self.store.audit.record(output, "remove", plan, "done", lines, self.now())
+        audited = AuditRow.of(output, "remove", proposal.plan.id, "done", lines)
+        self.store.ledger.confirm_removed(
+            proposal.state, gone, batch.unfit, batch.kept, self.now(), audited
+        )
         return ApplyResult(removed=len(gone), later=len(batch.kept))

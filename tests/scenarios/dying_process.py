@@ -15,11 +15,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 from scenario_site import Clock, Site
 
 from connector.service.service import Service
 from connector.store.sqlite import SqliteDatabase
 from connector.sync.proposal import EVERYTHING
+from connector.sync.targets import target
+
+AT_ONCE = 10_000
 
 
 @dataclass
@@ -36,9 +40,13 @@ class Points:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def cycle(site: Site, points: Points, *, whole: bool) -> None:
-    """Poll, refresh and sync everything, passing every point at which one may die."""
-    with commits(points):
+def cycle(site: Site, points: Points, *, whole: bool, at_once: int = AT_ONCE) -> None:
+    """Poll, refresh and sync everything, passing every point at which one may die.
+
+    So many entries of a list that was published are confirmed at once.
+    """
+    with commits(points), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(target, "_CONFIRMED_AT_ONCE", at_once)
         service = site.open()
         steps(service, points)
         for name in service.feeds:
@@ -118,11 +126,13 @@ class Nursery:
     ) -> None:
         self._forker.communicate(timeout=300)
 
-    def kill_in_cycle(self, site: Site, where: str, nth: int, *, whole: bool) -> None:
+    def kill_in_cycle(
+        self, site: Site, where: str, nth: int, *, whole: bool, at_once: int = AT_ONCE
+    ) -> None:
         """Run a cycle in a process that dies at the nth `where`; fail when it lives on."""
         assert self._forker.stdin
         assert self._forker.stdout
-        job = [str(site.folder), site.clock.moment.isoformat(), where, nth, whole]
+        job = [str(site.folder), site.clock.moment.isoformat(), where, nth, whole, at_once]
         self._forker.stdin.write(json.dumps(job) + "\n")
         self._forker.stdin.flush()
         ended = self._forker.stdout.readline().strip()
@@ -141,10 +151,12 @@ def _serve() -> None:
         print(os.waitstatus_to_exitcode(ended), file=answers, flush=True)
 
 
-def _live_and_die(folder: str, moment: str, where: str, nth: int, whole: bool) -> None:
+def _live_and_die(
+    folder: str, moment: str, where: str, nth: int, whole: bool, at_once: int
+) -> None:
     try:
         site = Site(Path(folder), Clock(datetime.fromisoformat(moment)))
-        cycle(site, Points(where, nth), whole=whole)
+        cycle(site, Points(where, nth), whole=whole, at_once=at_once)
     except BaseException:  # noqa: BLE001 - told, and then this process ends
         traceback.print_exc()
         os._exit(1)

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+import zstandard
 from dying_process import Nursery, Points, cycle
 from scenario_site import Site, forget_state
 from stix_samples import TLP, indicator, revoked
@@ -172,6 +174,54 @@ def test_a_kill_at_any_instant_of_a_cycle_leaves_no_trace_after_the_next(
             assert end_state(killed) == expected, where
             killed.consistent()
             assert killed.idle(), where
+
+
+def test_a_kill_at_any_instant_of_a_first_fill_leaves_each_entry_owned_once(
+    site: Site, nursery: Nursery
+) -> None:
+    """Its rows are written many at once, and confirmed by one statement for many."""
+    site.configure(
+        feeds={"files": BUNDLES},
+        lists={"perimeter": {}},
+        outputs={
+            "edge": {
+                "list": "perimeter", "adapter": "firewall",
+                "options": {"device": "edge", "batch_size": 4},
+            },
+            "file": {"list": "perimeter", "adapter": "edl", "options": {"file": "list.txt"}},
+        },
+    )  # fmt: skip
+    site.write("all.json", [indicator(n, f"192.0.2.{n}") for n in range(1, 11)])
+    sites = copies(site, site.folder)
+    undisturbed = next(sites)
+    passed = Points()
+    cycle(undisturbed, passed, whole=False, at_once=3)
+    expected = [undisturbed.at(), undisturbed.lines("list.txt"), undisturbed.output("file")]
+    assert len(undisturbed.at()) == len(undisturbed.lines("list.txt")) == 10
+    undisturbed.consistent()
+    audited = audit_of(undisturbed)
+    for point in CHANGES:
+        for nth in range(1, passed.passed[point] + 1):
+            killed = next(sites)
+            nursery.kill_in_cycle(killed, point, nth, whole=False, at_once=3)
+            where = f"killed at {point} {nth}"
+            killed.consistent(settled=False)
+            killed.change()
+            assert [killed.at(), killed.lines("list.txt"), killed.output("file")] == expected, where
+            assert audit_of(killed) >= audited, where
+            killed.consistent()
+            assert killed.idle(), where
+
+
+def audit_of(site: Site) -> set[tuple[str, str]]:
+    """Which entries the audit says were written, by output."""
+    with site.service.store.database.read() as transaction:
+        rows = transaction.rows("SELECT output, entries FROM audit WHERE action = 'write'")
+    return {
+        (output, entry[1])
+        for output, packed in rows
+        for entry in msgspec.msgpack.decode(zstandard.decompress(packed))
+    }
 
 
 @pytest.mark.parametrize("accepted", [False, True], ids=["made", "accepted"])

@@ -18,7 +18,7 @@ from store_samples import at, indicator, indicator_id
 from connector.adapter import OutputContext, UnavailableError
 from connector.decisions.holds import Limits
 from connector.decisions.mapping import compile_mapping, read_mapping
-from connector.decisions.plan import OURS, LedgerState
+from connector.decisions.plan import OURS, EntryRefs, LedgerState
 from connector.indicators.identity import key_of_id
 from connector.model import Observable, ObservableType, Reason
 from connector.store.outputs.outputs import OutputState
@@ -37,7 +37,7 @@ SECOND = Observable(ObservableType.IPV4_ADDR, "198.51.100.2")
 class Edge:
     """A list, and the firewall that it is kept on."""
 
-    def __init__(self, store: Store, *, capacity: int | None = None) -> None:
+    def __init__(self, store: Store, *, capacity: int | None = None, mapped: bool = True) -> None:
         self.store, self.hand, rack = store, Hand(store), Rack()
         settings = FirewallSettings(device="edge", max_table=capacity, batch_size=2)
         adapter = rack.adapter(settings, OutputContext("edge", Path()))
@@ -49,7 +49,12 @@ class Edge:
         self.hand.refresh()
         listing = self.hand.listing()
         self.output = Output(
-            "edge", listing, target_of("edge", adapter, mapper), Limits(), b"setup", DAY
+            "edge",
+            listing,
+            target_of("edge", adapter, mapper if mapped else None),
+            Limits(),
+            b"setup",
+            DAY,
         )
 
     def sync(self, scope: Scope = CHANGED) -> ApplyResult:
@@ -290,13 +295,14 @@ def test_reasons_for_leaving_reach_the_plan(edge: Edge) -> None:
                ("sync", 1), ("revoke", 3)])  # fmt: skip
 @example(done=[("refuse", 3), ("say", 3), ("sync", 1), ("hand", 3), ("wait", 1), ("say", 3),
                ("sync", 1), ("revoke", 3)])  # fmt: skip
+@pytest.mark.parametrize("mapped", [True, False], ids=["mapped", "bare"])
 def test_whatever_happens_the_target_ends_with_what_is_wanted_and_what_others_put(
-    tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, int]]
+    tmp_path_factory: pytest.TempPathFactory, mapped: bool, done: list[tuple[str, int]]
 ) -> None:
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('ledger')}/c.db")
     try:
         store.database.migrate()
-        edge = Edge(store)
+        edge = Edge(store, mapped=mapped)
         for turn, (verb, number) in enumerate(done, 2):
             act(edge, verb, number, turn)
         edge.device.refuses.clear()
@@ -336,6 +342,12 @@ def test_what_a_list_wants_is_read_in_every_order(edge: Edge) -> None:
     wanted, number = edge.store.wanted, edge.hand.number
     with edge.store.database.read() as transaction:
         by_number = [row.observable.value for row in wanted.rows(transaction, number, None)]
+        bare = list(wanted.bare_rows(transaction, number, None))
+        told = [
+            (row.number, row.observable, row.ends, row.source)
+            for row in wanted.rows(transaction, number, None)
+        ]
+        carried = list(wanted.carriers_among(transaction, number, [2, 4, 99]))
         by_key = [row.observable.value for row in wanted.rows_sorted(transaction, number)]
         values = [found.value for _n, found, _r in wanted.values_sorted(transaction, number)]
         ranked = [found.value for _n, found, _r in wanted.ranks(transaction, number)]
@@ -349,6 +361,8 @@ def test_what_a_list_wants_is_read_in_every_order(edge: Edge) -> None:
     assert by_key == values == ["198.51.100.5", "198.51.100.7", "198.51.100.9"]
     assert ranked == ["198.51.100.5", "198.51.100.7", "198.51.100.9"]
     assert (late, count) == ([], 3)
+    assert [(row.number, row.observable, row.ends, row.source) for row in bare] == told
+    assert carried == [(one.number, one.observable, one.indicator)]
     assert one.observable.value == "198.51.100.5"
     assert one.indicator == key_of_id(indicator_id(2))
     assert (one.claim.confidence, one.claim.feed) == (90, edge.hand.feed)
@@ -441,3 +455,22 @@ def test_quiet_cycles_are_recorded_together_and_a_failure_keeps_the_last(edge: E
     outputs.flush()
     outputs.flush()
     assert edge.hand.rows(asked) == [(20, 20, None), (30, 20, "no answer")]
+
+
+def test_what_was_intended_otherwise_is_confirmed_row_by_row_and_counted_once(store: Store) -> None:
+    """One statement confirms many; how many it did says whether that was all of them."""
+    edge = Edge(store, mapped=False)
+    edge.hand.give(*(indicator(number) for number in range(1, 6)))
+    edge.sync()
+    ledger, state = store.ledger, store.outputs.open("edge", edge.hand.number)
+    rows = edge.hand.rows("SELECT observable, digest FROM ledger ORDER BY observable")
+    plan = replace(propose(edge.output, store, EVERYTHING, edge.hand.now).plan, add=EntryRefs())
+    for number, digest in rows[:2]:
+        plan.add.put(number, digest)
+    plan.add.put(rows[2][0], 7)
+    ledger.intend(state, plan, edge.hand.now, whole=False)
+    edge.assert_counted()
+    ledger.confirm(state, rows, [], {}, edge.hand.now)
+    assert set(edge.marks().values()) == {LedgerState.WRITTEN}
+    assert edge.hand.rows("SELECT observable, digest FROM ledger ORDER BY observable") == rows
+    edge.assert_counted()

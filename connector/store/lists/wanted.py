@@ -26,6 +26,16 @@ _CARRIED: Final = (
     "JOIN observables b ON b.number = e.observable LEFT JOIN claims c ON c.number = e.claim "
     "LEFT JOIN objects o ON o.number = c.object WHERE e.list = ? AND e.wanted = 1 "
 )
+_BARE: Final = (
+    "SELECT e.observable, b.type, b.value, e.until, e.source, c.number FROM entries e "
+    "JOIN observables b ON b.number = e.observable LEFT JOIN claims c ON c.number = e.claim "
+    "WHERE e.list = ? AND e.wanted = 1 "
+)
+_CARRIERS: Final = (
+    "SELECT e.observable, b.type, b.value, o.key FROM entries e "
+    "JOIN observables b ON b.number = e.observable JOIN claims c ON c.number = e.claim "
+    "JOIN objects o ON o.number = c.object WHERE e.list = ? AND e.wanted = 1 "
+)
 _VALUES: Final = (
     "SELECT e.observable, b.type, b.value, {column} FROM entries e "
     "JOIN observables b ON b.number = e.observable WHERE e.list = ? AND e.wanted = 1 "
@@ -45,6 +55,20 @@ class WantedRow(msgspec.Struct, frozen=True, gc=False):
     indicator: bytes
     source: int
     claim: ClaimRow
+
+    @property
+    def ends(self) -> int:
+        """When the entry expires by what is known now."""
+        return self.merged.until
+
+
+class BareRow(msgspec.Struct, frozen=True, gc=False):
+    """An entry that a list wants, without what only a mapping asks for."""
+
+    number: int
+    observable: Subject
+    ends: int
+    source: int
 
 
 class WantedEntries:
@@ -83,9 +107,31 @@ class WantedEntries:
 
         Raises UndecidedError where the claim that carried an entry is gone.
         """
-        # The plus keeps SQLite from walking the whole list in this order for a few late changes.
-        late = "" if after is None else f"AND e.seq > {int(after)} "
-        return self._carried(transaction, list_number, late + "ORDER BY +e.observable")
+        return self._carried(transaction, list_number, _late(after))
+
+    def bare_rows(
+        self, transaction: Transaction, list_number: int, after: int | None
+    ) -> Iterator[BareRow]:
+        """Yield the same as `rows`, without what only a mapping asks for, at half the cost."""
+        asked = _BARE + _late(after)
+        for row in transaction.stream(asked, (list_number,)):
+            number, code, value, until, source, claim = row
+            if claim is None:
+                raise self._undecided(transaction, list_number)
+            ends = NEVER if until is None else until
+            yield BareRow(number, subject(code, value), ends, source)
+
+    def carriers_among(
+        self, transaction: Transaction, list_number: int, observables: Sequence[int]
+    ) -> Iterator[tuple[int, Subject, bytes]]:
+        """Yield number, observable and the key of the indicator that carries it, as `rows_among`.
+
+        That is what the audit keeps of each entry.
+        """
+        for part in parts(observables, _PART):
+            sql = _CARRIERS + f"AND e.observable IN ({numbers(part)}) ORDER BY e.observable"
+            for number, code, value, key in transaction.rows(sql, (list_number,)):
+                yield number, subject(code, value), bytes(key)
 
     def rows_among(
         self, transaction: Transaction, list_number: int, observables: Sequence[int]
@@ -122,10 +168,12 @@ class WantedEntries:
         """Yield wanted entries with their claims; without its claim one would seem unwanted."""
         for row in transaction.stream(_CARRIED + rest, (list_number,)):
             if row[_CLAIM] is None:
-                sql = "SELECT name FROM lists WHERE number = ?"
-                name = transaction.one(sql, (list_number,))
-                raise UndecidedError(f"list {name} must be decided again: a feed has changed since")
+                raise self._undecided(transaction, list_number)
             yield _wanted_row(row)
+
+    def _undecided(self, transaction: Transaction, list_number: int) -> UndecidedError:
+        name = transaction.one("SELECT name FROM lists WHERE number = ?", (list_number,))
+        return UndecidedError(f"list {name} must be decided again: a feed has changed since")
 
     def values_sorted(
         self, transaction: Transaction, list_number: int
@@ -227,6 +275,13 @@ class WantedEntries:
             )
             for number, code, value in transaction.rows(sql):
                 yield number, subject(code, value)
+
+
+def _late(after: int | None) -> str:
+    """Return the order by number, of late changes only, given `after`."""
+    late = "" if after is None else f"AND e.seq > {int(after)} "
+    # The plus keeps SQLite from walking the whole list in this order for a few late changes.
+    return late + "ORDER BY +e.observable"
 
 
 def _wanted_row(row: Any) -> WantedRow:

@@ -1,12 +1,44 @@
 """What was done, to which entries and why: only ever appended to."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import zstandard
 
 from connector.store.database import Database
+from connector.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """What was done, for the audit."""
+
+    output: str
+    action: str
+    plan: str
+    result: str
+    count: int
+    entries: bytes
+
+    @classmethod
+    def of(
+        cls, output: str, action: str, plan: str, result: str, entries: Sequence[Sequence[Any]]
+    ) -> "AuditRow":
+        """Return a row with its entries packed."""
+        body = zstandard.ZstdCompressor(level=3).compress(msgspec.msgpack.encode(entries))
+        return cls(output, action, plan, result, len(entries), body)
+
+    def append(self, transaction: Transaction, now: int) -> None:
+        """Append it in a transaction, together with what it tells of."""
+        number = (transaction.one("SELECT max(number) FROM audit") or 0) + 1
+        sql = (
+            "INSERT INTO audit (number, at, output, action, plan, result, count, entries) "
+            "VALUES (?,?,?,?,?,?,?,?)"
+        )
+        row = (number, now, self.output, self.action, self.plan, self.result)
+        transaction.run(sql, (*row, self.count, self.entries))
 
 
 class Audit:
@@ -20,12 +52,6 @@ class Audit:
         now: int,
     ) -> None:  # fmt: skip
         """Append time, output, action, plan, result and the entries concerned."""
-        body = zstandard.ZstdCompressor(level=3).compress(msgspec.msgpack.encode(entries))
+        row = AuditRow.of(output, action, plan, result, entries)
         with self._db.write() as transaction:
-            number = (transaction.one("SELECT max(number) FROM audit") or 0) + 1
-            sql = (
-                "INSERT INTO audit (number, at, output, action, plan, result, count, entries) "
-                "VALUES (?,?,?,?,?,?,?,?)"
-            )
-            row = (number, now, output, action, plan, result, len(entries), body)
-            transaction.run(sql, row)
+            row.append(transaction, now)

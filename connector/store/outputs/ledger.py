@@ -4,49 +4,39 @@ An intent is recorded before it is carried out, so that whatever may have been w
 after a crash. Only what this ledger calls ours is ever removed.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 from connector.decisions.decide import reason_of
 from connector.decisions.plan import GONE, OURS, EntryRefs, LedgerEntry, LedgerState, Plan
-from connector.instants import NEVER
 from connector.model import Reason, Subject
 from connector.store.database import Database, numbers, parts
 from connector.store.interning import subject
+from connector.store.outputs.audit import AuditRow
+from connector.store.outputs.ledger_rows import (
+    SET_WITH_ENDS,
+    confirm_at_once,
+    delete_rows,
+    keep_names,
+    keep_words,
+    marks_of,
+    move_ends,
+    set_rows,
+)
 from connector.store.outputs.outputs import OutputState
 from connector.store.outputs.timings import add_times
 from connector.store.tallies import (
     ENFORCE_TALLY,
     OUTPUT_TALLY,
     REMOVAL_TALLY,
-    add_to_tallies,
     tallies,
 )
 from connector.store.transaction import Transaction
 
 _PART: Final = 1000
-_SET_AT_ONCE: Final = 10_000
-_LONGEST_WORDS: Final = 300
 _OURS: Final = ",".join(str(int(mark)) for mark in sorted(OURS))
 _COLUMNS: Final = "l.observable, l.state, l.digest, l.ends, l.source"
-_SET: Final = (  # what is being removed keeps its digest
-    "INSERT INTO ledger (output, observable, state, digest, since, ends, source) "  # noqa: S608 - only numbers
-    "VALUES (?,?,?,?,?,?,?) ON CONFLICT (output, observable) DO UPDATE SET "
-    "state = excluded.state, why = NULL, "
-    f"digest = CASE WHEN excluded.state = {int(LedgerState.REMOVING)} THEN ledger.digest "
-    "ELSE excluded.digest END, "
-    "since = CASE WHEN ledger.state = excluded.state THEN ledger.since ELSE excluded.since END"
-)
-# What is ours keeps the later end: to move one forward is a feed's act, and not time that passes.
-_SET_WITH_ENDS: Final = (
-    f"{_SET}, source = excluded.source, ends = CASE WHEN ledger.state IN ({_OURS}) "
-    "AND ledger.ends > excluded.ends THEN ledger.ends ELSE excluded.ends END"
-)
-# Number, mark and digest; where the entry is only now meant to be there, its end and feed as well.
-_Row = tuple[int, int, int] | tuple[int, int, int, int, int]
 
 
 class Ledger:
@@ -69,7 +59,7 @@ class Ledger:
         self, transaction: Transaction, output: int, observables: Sequence[int]
     ) -> set[int]:
         """Return those of these observables that are ours at the target."""
-        marks = self._marks(transaction, output, observables)
+        marks = marks_of(transaction, output, observables)
         return {number for number, mark in marks.items() if mark in OURS}
 
     def confirmed_among(
@@ -180,14 +170,14 @@ class Ledger:
             if judged_anew:
                 again = self._marked(transaction, output.number, judged_anew)
                 wanted = (row for row in again if row[0] not in kept)
-                self._set(transaction, output.number, wanted, now)
+                set_rows(transaction, output.number, wanted, now)
                 self._intend(transaction, output.number, plan.update, now)
             else:
                 ends = zip(plan.update.numbers, plan.update.ends, strict=True)
-                self._move_ends(transaction, output.number, ends)
+                move_ends(transaction, output.number, ends)
             self._intend(transaction, output.number, plan.add, now)
             marked = ((number, LedgerState.REMOVING, 0) for number in plan.remove.numbers)
-            self._set(transaction, output.number, marked, now)
+            set_rows(transaction, output.number, marked, now)
             if whole:  # until it ended well, the next cycle looks at everything again
                 sql = "UPDATE outputs SET verified_at = NULL WHERE number = ?"
                 transaction.run(sql, (output.number,))
@@ -198,16 +188,7 @@ class Ledger:
             (number, LedgerState.INTENDED, digest, ends, source)
             for number, digest, ends, source in rows
         )
-        self._set(transaction, output, marked, now, sql=_SET_WITH_ENDS)
-
-    def _move_ends(
-        self, transaction: Transaction, output: int, ends: Iterable[tuple[int, int]]
-    ) -> None:
-        """Note the ends that feeds moved back."""
-        sql = "UPDATE ledger SET ends = ? WHERE output = ? AND observable = ? AND ends < ?"
-        rows = [(end, output, number, end) for number, end in ends]
-        if rows:
-            transaction.many(sql, rows)
+        set_rows(transaction, output, marked, now, sql=SET_WITH_ENDS)
 
     def _marked(
         self, transaction: Transaction, output: int, marks: frozenset[LedgerState]
@@ -225,12 +206,12 @@ class Ledger:
         if not (plan.marks or plan.later or plan.words):
             return
         with self._db.write() as transaction:
-            self._move_ends(transaction, output.number, plan.later)
+            move_ends(transaction, output.number, plan.later)
             gone = [number for number, mark in plan.marks if mark == GONE]
-            self._delete(transaction, output.number, gone)
+            delete_rows(transaction, output.number, gone)
             marked = [(number, mark, 0) for number, mark in plan.marks if mark != GONE]
-            self._set(transaction, output.number, marked, now)
-            self._say(transaction, output.number, plan.words)
+            set_rows(transaction, output.number, marked, now)
+            keep_words(transaction, output.number, plan.words)
 
     def confirm(
         self,
@@ -242,29 +223,33 @@ class Ledger:
         *,
         handles: Mapping[int, str] = MappingProxyType({}),
         fresh: bool = False,
+        audited: AuditRow | None = None,
     ) -> None:
         """Record what the target took, how it left the rest, and its words on that.
 
         What has words and no new mark is there as it was before: it stays ours, or the target
         would keep it for ever. `fresh` says that what it took was not there: what came onto the
-        list since the output was last in step has its time counted.
+        list since the output was last in step has its time counted. `audited` tells of the same.
         """
         with self._db.write() as transaction:
             if fresh and output.seq:  # a first fill says how long a list was there, nothing else
                 took_up = [number for number, _digest in taken]
                 late = f"wanted = 1 AND seq > {int(output.seq)}"
                 self._count_times(transaction, ENFORCE_TALLY, output, took_up, late, now)
-            took = ((number, LedgerState.WRITTEN, digest) for number, digest in taken)
-            self._set(transaction, output.number, took, now)
-            self._set(transaction, output.number, marked, now)
-            self._say(transaction, output.number, words)
-            self._name(transaction, output.number, handles)
+            if not confirm_at_once(transaction, output.number, taken, now):
+                took = ((number, LedgerState.WRITTEN, digest) for number, digest in taken)
+                set_rows(transaction, output.number, took, now)
+            set_rows(transaction, output.number, marked, now)
+            keep_words(transaction, output.number, words)
+            keep_names(transaction, output.number, handles)
+            if audited is not None:
+                audited.append(transaction, now)
 
     def keep_handles(self, output: OutputState, handles: Mapping[int, str]) -> None:
         """Keep the target's own names for entries of ours, as it was just read."""
         if handles:
             with self._db.write() as transaction:
-                self._name(transaction, output.number, handles)
+                keep_names(transaction, output.number, handles)
 
     def handles(
         self, transaction: Transaction, output: int, observables: Sequence[int]
@@ -279,11 +264,6 @@ class Ledger:
             found.update(map(tuple, transaction.rows(sql, (output,))))
         return found
 
-    def _name(self, transaction: Transaction, output: int, handles: Mapping[int, str]) -> None:
-        sql = "UPDATE ledger SET handle = ? WHERE output = ? AND observable = ?"
-        rows = [(handle, output, number) for number, handle in handles.items()]
-        transaction.many(sql, rows)
-
     def confirm_removed(
         self,
         output: OutputState,
@@ -291,24 +271,21 @@ class Ledger:
         unfit: Mapping[int, int],
         kept: Mapping[int, str],
         now: int,
+        audited: AuditRow | None = None,
     ) -> None:
         """Record that entries are gone; those that do not fit keep the mark that says so.
 
         `kept` has the target's words on those that it did not let go.
         """
         with self._db.write() as transaction:
-            ours = list(self._marks(transaction, output.number, removed))
+            ours = list(marks_of(transaction, output.number, removed))
             self._count_times(transaction, REMOVAL_TALLY, output, ours, "wanted = 0", now)
-            self._delete(transaction, output.number, removed)
+            delete_rows(transaction, output.number, removed)
             marked = [(number, unfit[number], 0) for number in removed if number in unfit]
-            self._set(transaction, output.number, marked, now)
-            self._say(transaction, output.number, kept)
-
-    def _say(self, transaction: Transaction, output: int, words: Mapping[int, str]) -> None:
-        """Keep the target's words on entries, for `explain`."""
-        sql = "UPDATE ledger SET why = ? WHERE output = ? AND observable = ?"
-        rows = [(why[:_LONGEST_WORDS], output, number) for number, why in words.items()]
-        transaction.many(sql, rows)
+            set_rows(transaction, output.number, marked, now)
+            keep_words(transaction, output.number, kept)
+            if audited is not None:
+                audited.append(transaction, now)
 
     def _count_times(
         self,
@@ -329,42 +306,3 @@ class Ledger:
             rows = transaction.rows(sql, (output.list,))
             times += [(reason, now - since) for reason, since in rows]
         add_times(transaction, kind, output.number, times)
-
-    def _set(
-        self, transaction: Transaction, output: int, rows: Iterable[_Row], now: int,
-        sql: str = _SET,
-    ) -> None:  # fmt: skip
-        """Set marks and digests, a part at a time: a plan may name millions."""
-        coming = iter(rows)
-        while part := list(islice(coming, _SET_AT_ONCE)):
-            self._set_part(transaction, output, part, now, sql)
-
-    def _set_part(
-        self, transaction: Transaction, output: int, rows: Sequence[_Row], now: int, sql: str
-    ) -> None:
-        before = self._marks(transaction, output, [row[0] for row in rows])
-        changes = Counter(int(row[1]) for row in rows)
-        changes.subtract(before.values())
-        unknown = (NEVER, 0)
-        values = [(output, row[0], int(row[1]), row[2], now, *(row[3:] or unknown)) for row in rows]
-        transaction.many(sql, values)
-        add_to_tallies(transaction, OUTPUT_TALLY, output, changes)
-
-    def _delete(self, transaction: Transaction, output: int, gone: Sequence[int]) -> None:
-        before = self._marks(transaction, output, gone)
-        changes = {mark: -count for mark, count in Counter(before.values()).items()}
-        sql = "DELETE FROM ledger WHERE output = ? AND observable = ?"
-        transaction.many(sql, [(output, number) for number in before])
-        add_to_tallies(transaction, OUTPUT_TALLY, output, changes)
-
-    def _marks(
-        self, transaction: Transaction, output: int, wanted: Sequence[int]
-    ) -> dict[int, int]:
-        found: dict[int, int] = {}
-        for part in parts(wanted, _PART):
-            sql = (
-                "SELECT observable, state FROM ledger "  # noqa: S608 - only numbers
-                f"WHERE output = ? AND observable IN ({numbers(part)})"
-            )
-            found.update(map(tuple, transaction.rows(sql, (output,))))
-        return found

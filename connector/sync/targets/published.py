@@ -23,7 +23,8 @@ from connector.sync.listing import Listing
 from connector.sync.outcomes import expect_mapping
 from connector.sync.proposal import Proposal
 from connector.sync.rules import RuleReader
-from connector.sync.targets.target import EntryTarget, Seen, Target, held, in_parts
+from connector.sync.targets.entry import EntryTarget
+from connector.sync.targets.target import Seen, Target, held, in_parts
 
 _LISTED_PART: Final = 1000
 

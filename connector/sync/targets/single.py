@@ -23,8 +23,9 @@ from connector.sync.expiry import Expiry
 from connector.sync.folding import Fold, handles_of, row_of
 from connector.sync.outcomes import expect_outcomes
 from connector.sync.proposal import Proposal
+from connector.sync.targets.entry import EntryTarget
 from connector.sync.targets.folded import Action, FoldedWrite
-from connector.sync.targets.target import EntryTarget, Seen, entry_of, held, in_parts, refs_in_parts
+from connector.sync.targets.target import Seen, entry_of, held, in_parts, refs_in_parts
 
 _ASKED_AT_ONCE: Final = 100_000
 _GONE: Final = Written()

@@ -6,18 +6,18 @@ from heapq import merge
 from itertools import islice
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeGuard, TypeVar
+from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
 from connector.adapter import Adapter, Held, Outcomes, Written
 from connector.adapter.turns import share_or_stop
-from connector.decisions.mapping import Mapper, digest
+from connector.decisions.mapping import digest
 from connector.decisions.plan import EntryRefs, LedgerState, Plan, Wanted
 from connector.decisions.room import Room
 from connector.decisions.snapshot import TargetSnapshot
 from connector.errors import UndecidedError
 from connector.indicators.identity import id_of_key
-from connector.model import Entry, Observable, ObservableType, RuleLanguage, RuleRef, Subject
-from connector.store.lists.wanted import WantedRow
+from connector.model import Entry, Observable, RuleLanguage, Subject
+from connector.store.lists.wanted import BareRow, WantedRow
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.store.transaction import Transaction
@@ -30,7 +30,6 @@ from connector.sync.apply import (
     WrittenBatch,
     WrittenLine,
 )
-from connector.sync.entries import Describer
 from connector.sync.folding import Fold, fold_of, row_of
 from connector.sync.listing import Listing
 from connector.sync.outcomes import expect_asked, expect_mapping
@@ -39,7 +38,7 @@ from connector.sync.proposal import Proposal
 A = TypeVar("A", bound=Adapter[Any])
 T = TypeVar("T")
 _READ_PART: Final = 1000
-_WANTED_PART: Final = 500
+WANTED_PART: Final = 500
 _CONFIRMED_AT_ONCE: Final = 10_000
 
 
@@ -134,7 +133,7 @@ class Target(ABC, Generic[A]):
         """Return the marks of what the target decides on with each plan, whatever it names."""
         return frozenset()
 
-    def unfit(self, row: WantedRow, room: Room | None) -> int:
+    def unfit(self, row: WantedRow | BareRow, room: Room | None) -> int:
         """Return the mark that says why the target cannot have a wanted row; 0 where it can."""
         if not self.fits(row.observable):
             return LedgerState.UNSUPPORTED
@@ -160,7 +159,7 @@ class Target(ABC, Generic[A]):
         if held:
             asked = store.wanted.rows_among(transaction, listing.number, held)
             rows = merged(rows, asked, attrgetter("number"))
-        for part in in_parts(rows, _WANTED_PART):
+        for part in in_parts(rows, WANTED_PART):
             share_or_stop()
             marks = {row.number: self.unfit(row, room) for row in part}
             fitting = (row for row in part if not marks[row.number])
@@ -169,7 +168,7 @@ class Target(ABC, Generic[A]):
                 for row, line in self.lines(listing, store, transaction, fitting)
             }
             for row in part:
-                number, ends = row.number, row.merged.until
+                number, ends = row.number, row.ends
                 digest = digests.get(number, 0)
                 if fold is not None:
                     digest = fold.digest(number, digest)
@@ -286,37 +285,6 @@ class Target(ABC, Generic[A]):
         if store.wanted.list_seq(transaction, proposal.state.list) != proposal.seq:
             raise ListMovedError
         self.expect_decided(proposal.listing, store, transaction)
-
-
-class EntryTarget(Target[A]):
-    """A target that gets entries, with the fields that a mapping fills."""
-
-    def __init__(
-        self, output: str, adapter: A, mapper: Mapper | None, types: frozenset[ObservableType]
-    ) -> None:
-        super().__init__(output, adapter)
-        self.mapper = mapper
-        self.types = types
-        # Most targets hold an entry as it is, and it is asked of each entry.
-        self._changes = type(adapter).as_held is not Adapter.as_held
-
-    def fits(self, subject: Subject) -> TypeGuard[Observable]:
-        """Return whether the target can hold this observable, and the file wants it there."""
-        if isinstance(subject, RuleRef) or (self.types and subject.type not in self.types):
-            return False
-        return self.adapter.accepts(subject)
-
-    def lines(
-        self, listing: Listing, store: Store, transaction: Transaction, rows: Iterable[WantedRow]
-    ) -> Iterator[tuple[WantedRow, Entry]]:
-        """Yield each wanted row with its entry."""
-        describer = Describer(self.output, listing, self.mapper, store, transaction)
-        return describer.entries(rows)
-
-    def digest(self, line: Line) -> int:
-        """Return the digest of an entry's fields as the target will show them."""
-        entry = entry_of(line)
-        return digest((self.adapter.as_held(entry) if self._changes else entry).fields)
 
 
 def _not_taken(

@@ -1,0 +1,97 @@
+"""Targets that get entries, with the fields that a mapping fills, or bare."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
+from typing import Final, TypeGuard
+
+from connector.adapter import Adapter
+from connector.adapter.turns import share_or_stop
+from connector.decisions.mapping import Mapper, digest
+from connector.decisions.plan import EntryRefs, Wanted
+from connector.decisions.room import Room
+from connector.indicators.identity import id_of_key
+from connector.model import Entry, Observable, ObservableType, RuleRef, Subject
+from connector.store.lists.wanted import BareRow, WantedRow
+from connector.store.store import Store
+from connector.store.transaction import Transaction
+from connector.sync.apply import Line, WrittenLine
+from connector.sync.entries import Describer
+from connector.sync.folding import Fold
+from connector.sync.listing import Listing
+from connector.sync.proposal import Proposal
+from connector.sync.targets.target import WANTED_PART, A, Target, entry_of, in_parts, merged
+
+_BARE: Final = digest({})
+
+
+class EntryTarget(Target[A]):
+    """A target that gets entries, with the fields that a mapping fills."""
+
+    def __init__(
+        self, output: str, adapter: A, mapper: Mapper | None, types: frozenset[ObservableType]
+    ) -> None:
+        super().__init__(output, adapter)
+        self.mapper = mapper
+        self.types = types
+        # Most targets hold an entry as it is, and it is asked of each entry.
+        self._changes = type(adapter).as_held is not Adapter.as_held
+
+    def fits(self, subject: Subject) -> TypeGuard[Observable]:
+        """Return whether the target can hold this observable, and the file wants it there."""
+        if isinstance(subject, RuleRef) or (self.types and subject.type not in self.types):
+            return False
+        return self.adapter.accepts(subject)
+
+    @property
+    def bare(self) -> bool:
+        """Whether each entry is its observable and nothing more."""
+        return self.mapper is None and not self._changes
+
+    def wanted(
+        self, listing: Listing, store: Store, transaction: Transaction,
+        after: int | None, room: Room | None, held: Sequence[int] = (), fold: Fold | None = None,
+    ) -> Iterator[Wanted]:  # fmt: skip
+        """Yield what the target should hold, with its digest or the mark that says why not."""
+        if not self.bare or fold is not None:
+            yield from super().wanted(listing, store, transaction, after, room, held, fold)
+            return
+        rows: Iterable[WantedRow | BareRow] = store.wanted.bare_rows(
+            transaction, listing.number, after
+        )
+        if held:
+            asked = store.wanted.rows_among(transaction, listing.number, held)
+            rows = merged(rows, asked, attrgetter("number"))
+        for part in in_parts(rows, WANTED_PART):
+            share_or_stop()
+            for row in part:
+                mark = self.unfit(row, room)
+                yield Wanted(row.number, 0 if mark else _BARE, mark, row.ends, row.source)
+
+    def written(
+        self, refs: EntryRefs, proposal: Proposal, store: Store, *, renewed: bool = False
+    ) -> list[WrittenLine]:
+        """Return the lines that a part of a plan names."""
+        if not self.bare:
+            return super().written(refs, proposal, store, renewed=renewed)
+        digests = dict(refs)
+        with store.database.read() as transaction:
+            found = store.wanted.carriers_among(transaction, proposal.state.list, refs.numbers)
+            return [
+                WrittenLine(
+                    number, _BARE if renewed else digests[number], one, Entry(one), id_of_key(key)
+                )
+                for number, one, key in found
+                if self.fits(one)
+            ]
+
+    def lines(
+        self, listing: Listing, store: Store, transaction: Transaction, rows: Iterable[WantedRow]
+    ) -> Iterator[tuple[WantedRow, Entry]]:
+        """Yield each wanted row with its entry."""
+        describer = Describer(self.output, listing, self.mapper, store, transaction)
+        return describer.entries(rows)
+
+    def digest(self, line: Line) -> int:
+        """Return the digest of an entry's fields as the target will show them."""
+        entry = entry_of(line)
+        return digest((self.adapter.as_held(entry) if self._changes else entry).fields)
