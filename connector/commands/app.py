@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "schema": "Print the configuration's JSON Schema for editors.",
     "docs": "Print the configuration reference as Markdown.",
     "demo": "Run everything on this machine, with sample data.",
+    "map": "Show what an output's mapping makes of a sample.",
     "plugins": "Show the installed adapters and feeds.",
     "feeds": "Show feeds, acknowledge gaps, purge objects.",
     "allow": "Manage exceptions; show the allowlist's effect.",

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from connector.model import ObservableType
 from connector.registry import PluginInfo
 from connector.reports.status import Json, defang
 from connector.store.feeds.alarms import FULL
@@ -274,15 +275,32 @@ def plugin_json(plugin: PluginInfo) -> dict[str, Any]:
         "takes_rules": sorted(language.value for language in plugin.takes_rules),
         "capacity": plugin.capacity,
         "fields": sorted(plugin.fields),
+        "takes": [
+            {"field": name, "words": spec.words} for name, spec in sorted(plugin.fields.items())
+        ],
         "error": plugin.error,
     }
 
 
 def show_plugins(console: Console, plugins: Sequence[PluginInfo]) -> None:
-    """Print the installed adapters and feeds."""
-    table = Table("name", "kind", "writes", "from", "what", box=None, pad_edge=False)
+    """Print the installed adapters and feeds, and what each adapter can keep."""
     for plugin in plugins:
         shown = plugin_json(plugin)
+        kind = f"{shown['kind']}, {plugin.writes}" if plugin.writes else shown["kind"]
+        console.print(f"{plugin.name} ({kind}), from {plugin.origin}", markup=False)
         what = Text(plugin.error, style="red") if plugin.error else Text(plugin.summary)
-        table.add_row(plugin.name, shown["kind"], plugin.writes, plugin.origin, what)
-    console.print(table)
+        console.print(Text("    ").append_text(what))
+        for name, words in _abilities(plugin):
+            console.print(f"    {name}: {words}", markup=False)
+
+
+def _abilities(plugin: PluginInfo) -> Iterator[tuple[str, str]]:
+    if plugin.supports:
+        whole = plugin.supports == frozenset(ObservableType)
+        yield "kinds", "all" if whole else ", ".join(sorted(plugin.supports))
+    if plugin.takes_rules:
+        yield "rules", ", ".join(sorted(plugin.takes_rules))
+    if plugin.capacity is not None:
+        yield "room", f"{plugin.capacity:,} entries"
+    for name, spec in sorted(plugin.fields.items()):
+        yield f"field {name}", spec.words

@@ -684,7 +684,12 @@ def test_plugins_shows_what_each_adapter_can_do(site: Site) -> None:
     assert plugins["edl"]["takes_rules"] == []
     assert plugins["rules"]["takes_rules"] == ["sigma", "snort", "suricata", "yara"]
     assert plugins["taxii"]["kind"] == "feed"
-    assert "nftables" in site.run("plugins", "list", config=False).out
+    takes = {one["field"]: one["words"] for one in plugins["edl"]["takes"]}
+    assert takes["comment"].startswith("text of at most")
+    told = site.run("plugins", "list", config=False).out
+    assert "nftables (adapter, batches), from threat-feed-connector" in told
+    assert "kinds: endpoint, ipv4-addr, ipv6-addr" in told
+    assert "field comment: text of at most" in told
 
 
 def test_schema_and_docs_describe_every_adapter(site: Site) -> None:

@@ -38,6 +38,7 @@ COMMANDS: dict[str, list[list[str]] | None] = {
     "allow add": [["192.0.2.9", "--why", "ours"]],
     "allow list": [[]],
     "allow remove": [["192.0.2.9"]],
+    "map try": [["edge", "--indicator", "bulletins.json"]],
     "plugins list": None,
     "schema": None,
     "docs": None,
