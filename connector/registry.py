@@ -1,12 +1,13 @@
 """Finds adapters and feeds by entry point, ours and third-party ones alike, and makes them."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from inspect import isabstract
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any, Final
 
 from connector.adapter import (
@@ -25,7 +26,7 @@ from connector.errors import ConfigError
 from connector.feed import Feed
 from connector.http.pace import Paces
 from connector.model import ObservableType, RuleLanguage
-from connector.settings import HttpSettings, Settings, read_rate
+from connector.settings import HttpSettings, Settings, TlsSettings, read_rate
 
 ADAPTERS: Final = "connector.outputs"
 FEEDS: Final = "connector.feeds"
@@ -147,14 +148,19 @@ class Registry:
         publish_folder: Path,
         types: frozenset[ObservableType] = frozenset(ObservableType),
         pause: Callable[[float], None] = time.sleep,
+        state: MutableMapping[str, str] | None = None,
     ) -> Adapter[Any]:
         """Return an adapter for one output, with its own HTTP client if its options need one.
 
-        It pauses by `pause`, which may end the pause with an error, as `Stop.pause` does.
+        `state` keeps its texts; without, they live as long as the adapter. It pauses by `pause`,
+        which may end the pause with an error, as `Stop.pause` does.
         """
         kind = self.adapter(name)
         http = self._http(settings, pause, kind.rate)
-        context = OutputContext(output_name, publish_folder, types, http=http, sleep=pause)
+        context = OutputContext(
+            output_name, publish_folder, types, http=http, tls=_tls(settings), state=state,
+            sleep=pause,
+        )  # fmt: skip
         return kind(settings, context)
 
     def make_feed(
@@ -279,3 +285,15 @@ def _writes(kind: type[Adapter[Any]]) -> str:
     if issubclass(kind, RuleAdapter):
         return "whole set of rules"
     return "whole list" if issubclass(kind, ListAdapter) else "batches"
+
+
+def _tls(settings: Settings) -> Callable[[], SSLContext] | None:
+    if not isinstance(settings, TlsSettings):
+        return None
+
+    def context() -> SSLContext:
+        from connector.http.tls import client_context  # noqa: PLC0415 - only what speaks TLS needs it
+
+        return client_context(settings.auth, settings.ca)
+
+    return context

@@ -207,14 +207,19 @@ class Auth(Settings):
     client_key_password: Secret | None = Field(None, description="Passphrase of `client_key`.")
 
 
-class HttpSettings(Settings):
-    """Options of every feed and adapter that speaks HTTP; such a class receives an `Http`."""
+class TlsSettings(Settings):
+    """Options of an adapter that speaks TLS; `context.tls` is made from them."""
 
     auth: Auth = Field(default_factory=Auth, description="Credentials; none by default.")
     ca: FilePath | None = Field(
         None,
         description="PEM file of a private certificate authority, used instead of public ones.",
     )
+
+
+class HttpSettings(TlsSettings):
+    """Options of every feed and adapter that speaks HTTP; such a class receives an `Http`."""
+
     proxy: str | None = Field(
         None, pattern=r"^https?://", description="Proxy for all requests, as http://host:port."
     )

@@ -47,6 +47,7 @@ from connector.settings import (
     Secret,
     SecretValue,
     Settings,
+    TlsSettings,
 )
 
 __all__ = [
@@ -99,6 +100,7 @@ __all__ = [
     "Text",
     "TextDraft",
     "TextFile",
+    "TlsSettings",
     "UnavailableError",
     "Written",
     "as_prefix",

@@ -1,13 +1,15 @@
 """What the core hands to an adapter beside its options."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any, Protocol
 
 from connector.errors import ConfigError, ConnectorError, UnavailableError
+from connector.log import log
 from connector.model import ObservableType
 
 __all__ = ["Http", "OutputContext", "Response", "import_extra"]
@@ -61,13 +63,40 @@ class Http(Protocol):
         ...
 
 
+class OutputLog:
+    """The log, with the output's name in each line: an event's constant name, and fields."""
+
+    __slots__ = ("_output",)
+
+    def __init__(self, output: str) -> None:
+        self._output = output
+
+    def debug(self, event: str, **fields: Any) -> None:
+        """Tell developers."""
+        log.debug(event, **{"output": self._output, **fields})
+
+    def info(self, event: str, **fields: Any) -> None:
+        """Tell what was done."""
+        log.info(event, **{"output": self._output, **fields})
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """Tell that someone may have to act."""
+        log.warning(event, **{"output": self._output, **fields})
+
+
 class OutputContext:
     """Where an output is kept, and the means that the core lends its adapter.
 
     `types` are the types of observable that the output writes; all where the file names none.
+    `state` holds a few texts that are kept with the ledger. `session` is a place for what one
+    connection needs, shared by the outputs of which `shares` names the same device. `version` is
+    the number of the whole list that is being published: it only grows, as a zone's serial must.
     """
 
-    __slots__ = ("_http", "_sleep", "output", "publish_folder", "types")
+    __slots__ = (
+        "_http", "_sleep", "_tls", "log", "output", "publish_folder", "session", "state", "types",
+        "version",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -76,9 +105,16 @@ class OutputContext:
         types: frozenset[ObservableType] = frozenset(ObservableType),
         *,
         http: Http | None = None,
+        tls: Callable[[], SSLContext] | None = None,
+        state: MutableMapping[str, str] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.output = output
+        self.state: MutableMapping[str, str] = {} if state is None else state
+        self.session: MutableMapping[str, Any] = {}
+        self.version = 0
+        self.log = OutputLog(output)
+        self._tls = tls
         self.publish_folder = publish_folder
         self.types = types
         self._http = http
@@ -90,6 +126,17 @@ class OutputContext:
         if self._http is None:
             raise RuntimeError("an adapter that uses HTTP needs options derived from HttpSettings")
         return self._http
+
+    @property
+    def tls(self) -> SSLContext:
+        """A new context for TLS without HTTP, made from options that are a `TlsSettings`.
+
+        It verifies the server, by the private authority if one is configured, and sends our
+        certificate. Raises ConfigError where the options cannot work.
+        """
+        if self._tls is None:
+            raise RuntimeError("an adapter that uses TLS needs options derived from TlsSettings")
+        return self._tls()
 
     def wait(
         self, done: Callable[[], bool], deadline: timedelta, every: timedelta = timedelta(seconds=1)

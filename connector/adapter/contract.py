@@ -80,6 +80,13 @@ class Adapter(ABC, Generic[S]):
         """
         return entry
 
+    def shares(self) -> str:
+        """Return the name of the device, where outputs at one share it; nothing by default.
+
+        Outputs of one adapter and name work one after the other, and have one `context.session`.
+        """
+        return ""
+
     def stamp(self) -> str | None:
         """Return a text that changes when the target forgets, or others change what it holds.
 

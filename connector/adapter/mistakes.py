@@ -28,6 +28,7 @@ _VERBS: Final = {
     "accepts": ("observable",),
     "held_as": ("observable",),
     "pools": (),
+    "shares": (),
     "pool_of": ("observable",),
     "takes": ("language",),
     "close": (),

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import Any
 
 from connector import collect_seldom
+from connector.adapter import Adapter
 from connector.adapter.stopping import Stop
 from connector.config.loading import Loaded
 from connector.config.model import OutputConfig
@@ -19,8 +20,10 @@ from connector.service.lists import Lists
 from connector.service.outputs import Outputs
 from connector.service.own_hosts import OwnHosts
 from connector.service.service import Service
+from connector.store.outputs.texts import KeptTexts
 from connector.store.store import Store
 from connector.sync.apply import Applier
+from connector.sync.device import Device
 from connector.sync.listing import Listing
 from connector.sync.output import Output
 from connector.sync.targets.kinds import target_of
@@ -55,13 +58,14 @@ def build(
         for configured in feeds.values():
             configured.open()
     targets = {
-        name: _target(name, output, loaded, registry, stop)
+        name: _target(name, output, loaded, registry, store, stop)
         for name, output in config.outputs.items()
     }
     languages = {name: target.languages for name, target in targets.items()}
     decider = make_decider(loaded, store, now, languages, hosts)
+    devices: dict[tuple[str, str], Device] = {}
     outputs = {
-        name: _output(name, output, decider.listings[output.list], loaded, targets[name])
+        name: _output(name, output, decider.listings[output.list], loaded, targets[name], devices)
         for name, output in config.outputs.items()
     }
     lists = Lists(decider.listings, config.lists, store, now, decider.allowlist)
@@ -79,19 +83,21 @@ def build(
 
 
 def _target(
-    name: str, config: OutputConfig, loaded: Loaded, registry: Registry, stop: Stop
+    name: str, config: OutputConfig, loaded: Loaded, registry: Registry, store: Store, stop: Stop
 ) -> Target[Any]:
     folder, types = loaded.config.publish_folder, loaded.config.types_of(name)
     adapter = registry.make_adapter(
-        config.adapter, loaded.outputs[name], name, folder, types, stop.pause
-    )
+        config.adapter, loaded.outputs[name], name, folder, types, stop.pause,
+        KeptTexts(store.database, name),
+    )  # fmt: skip
     mapper = loaded.mappers[name]
     return target_of(name, adapter, None if mapper.blank else mapper, frozenset(config.types or ()))
 
 
 def _output(
-    name: str, config: OutputConfig, listing: Listing, loaded: Loaded, target: Target[Any]
-) -> Output:
+    name: str, config: OutputConfig, listing: Listing, loaded: Loaded, target: Target[Any],
+    devices: dict[tuple[str, str], Device],
+) -> Output:  # fmt: skip
     options = loaded.outputs[name]
     said = config.model_dump_json() + options.model_dump_json()
     limits = config.limits
@@ -104,4 +110,17 @@ def _output(
         blake2b(said.encode(), digest_size=16).digest(),
         span(config.verify_every),
         limits.max_entries,
+        _device(config.adapter, target.adapter, devices),
     )  # fmt: skip
+
+
+def _device(
+    kind: str, adapter: Adapter[Any], devices: dict[tuple[str, str], Device]
+) -> Device | None:
+    """Return what an output shares with others of its kind at the same device."""
+    name = adapter.shares()
+    if not name:
+        return None
+    device = devices.setdefault((kind, name), Device())
+    adapter.context.session = device.session
+    return device

@@ -18,6 +18,7 @@ from connector.store.outputs.holds import HoldState
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult, ListMovedError
 from connector.sync.cycle import apply, propose
+from connector.sync.device import alone_at
 from connector.sync.output import Output
 from connector.sync.proposal import CHANGED, EVERYTHING, Proposal, Scope
 
@@ -115,7 +116,7 @@ class Outputs(Mapping[str, Output]):
         began = (self.now(), self.monotonic())
         state = outputs.open(name, output.listing.number)
         try:
-            with isolate_bugs(output=name):
+            with isolate_bugs(output=name), alone_at(output.device, self.applier.stopped):
                 proposal, applied = self._in_step(output, scope)
         except UndecidedError:
             raise

@@ -313,10 +313,20 @@ CREATE TABLE outputs (
     inactive SMALLINT NOT NULL DEFAULT 0,
     -- How many entries the target takes at once, where it ever refused more.
     largest_batch INTEGER,
+    -- The number of the latest whole list; it only grows, also after a lost state.
+    version BIGINT NOT NULL DEFAULT 0,
     last_attempt BIGINT,
     last_success BIGINT,
     error TEXT,
     paused TEXT
+);
+
+-- What adapters keep for themselves, by the name of the output.
+CREATE TABLE texts (
+    output TEXT NOT NULL,
+    name TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (output, name)
 );
 
 CREATE TABLE drifts (

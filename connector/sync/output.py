@@ -12,6 +12,7 @@ from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.store.transaction import Transaction
 from connector.sync.crowding import Bounds, pool_of
+from connector.sync.device import Device
 from connector.sync.folding import Rank, first_of_rows
 from connector.sync.listing import Listing
 from connector.sync.targets.target import Target
@@ -32,6 +33,7 @@ class Output:
     setup: bytes
     verify_every: int
     max_entries: int | None = None
+    device: Device | None = None
 
     @property
     def adapter(self) -> Adapter[Any]:

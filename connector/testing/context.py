@@ -1,9 +1,11 @@
 """What the core hands an adapter, for tests: the real client, which never really waits."""
 
+from functools import partial
 from pathlib import Path
 
-from connector.adapter import HttpSettings, OutputContext, Settings
+from connector.adapter import HttpSettings, OutputContext, Settings, TlsSettings
 from connector.http.client import Http
+from connector.http.tls import client_context
 
 __all__ = ["output_context"]
 
@@ -11,7 +13,10 @@ __all__ = ["output_context"]
 def output_context(settings: Settings, folder: Path, output: str = "edge") -> OutputContext:
     """Return the context of an output with these options, which publishes into a folder."""
     http = Http(settings, sleep=_at_once) if isinstance(settings, HttpSettings) else None
-    return OutputContext(output, folder, http=http, sleep=_at_once)
+    tls = None
+    if isinstance(settings, TlsSettings):
+        tls = partial(client_context, settings.auth, settings.ca)
+    return OutputContext(output, folder, http=http, tls=tls, sleep=_at_once)
 
 
 def _at_once(_seconds: float) -> None:

@@ -47,6 +47,7 @@ class Sheet(ListAdapter[Options]):
         super().__init__(settings, context)
         self.held: list[Entry] = []
         self.failing = 0
+        self.versions: list[int] = []
         self.published = self.activated = 0
 
     def read(self) -> Iterable[Held]:
@@ -54,6 +55,7 @@ class Sheet(ListAdapter[Options]):
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
         self.published += 1
+        self.versions.append(self.context.version)
         self.held = [entry for entry in entries if entry.observable not in self.said]
         return self.said
 
@@ -153,3 +155,20 @@ def test_a_repaired_list_is_activated_though_nothing_is_left_to_write(store: Sto
     assert (desk.sheet.published, desk.sheet.activated) == (2, 2)
     desk.sync(EVERYTHING)
     assert desk.sheet.activated == 2, "once is enough"
+
+
+def test_each_published_list_has_a_higher_number_also_after_a_lost_state(store: Store) -> None:
+    desk = Desk(store)
+    for number in range(3, 7):  # within one second
+        desk.hand.give(indicator(number))
+        desk.hand.refresh()
+        desk.sync()
+    lost = Store("sqlite://")
+    lost.database.migrate()
+    other = Desk(lost)
+    other.hand.now += 60_000_000
+    other.sync()
+    lost.close()
+    versions = [*desk.sheet.versions, *other.sheet.versions]
+    assert len(versions) == 5
+    assert versions == sorted(set(versions))

@@ -7,6 +7,7 @@ from threading import Lock
 
 from connector.decisions.plan import OURS
 from connector.errors import ConnectorError, StoreError
+from connector.instants import SECOND
 from connector.store.database import Database, numbers
 from connector.store.tallies import OUTPUT_TALLY
 from connector.store.transaction import Transaction
@@ -76,6 +77,18 @@ class OutputStates:
         with self._db.write(durable=pending) as transaction:
             sql = "UPDATE outputs SET inactive = ? WHERE number = ?"
             transaction.run(sql, (int(pending), output))
+
+    def next_version(self, output: int, now: int) -> int:
+        """Return a number for the whole list that is about to be published.
+
+        It is higher than all before: seconds since 1970, as the state may have been lost.
+        """
+        with self._db.write() as transaction:
+            last = transaction.one("SELECT version FROM outputs WHERE number = ?", (output,))
+            version = max(int(last or 0) + 1, now // SECOND)
+            sql = "UPDATE outputs SET version = ? WHERE number = ?"
+            transaction.run(sql, (version, output))
+        return version
 
     def note_batch(self, output: int, largest: int | None) -> None:
         """Record how many entries a target may take at once, as it refused more; None: unknown."""

@@ -266,6 +266,8 @@ class Target(ABC, Generic[A]):
                 left = _not_taken(said, proposal, store, transaction)
 
         store.outputs.note_activation(proposal.state.number, pending=True)
+        version = store.outputs.next_version(proposal.state.number, applier.now())
+        self.adapter.context.version = version
         applier.retry(published)
         self.activate(proposal.state, applier)
         for refs, updates in ((plan.add, False), (plan.update, True)):
