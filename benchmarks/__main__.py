@@ -19,6 +19,7 @@ FULL = {
     "warninglists": ["5"],
     "hostile": ["200000"],
     "siege": ["2000"],
+    "polling": ["5"],
 }
 QUICK = {
     "startup": ["3"],
@@ -32,6 +33,7 @@ QUICK = {
     "warninglists": ["1"],
     "hostile": ["20000"],
     "siege": ["500"],
+    "polling": ["1"],
 }
 
 

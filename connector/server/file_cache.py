@@ -32,11 +32,16 @@ class HeldBackError(Exception):
 
 @dataclass(slots=True)
 class CachedFile:
-    """One state of a file; `body` is None if it is not kept in memory."""
+    """One state of a file; `body` is None if it is not kept in memory.
 
+    `last_modified` is when it was written, as an HTTP date.
+    """
+
+    path: str
     stamp: Stamp
     digest: str
     body: bytes | None
+    last_modified: bytes
     zipping: asyncio.Task[bytes] | None = None
 
     @property
@@ -48,11 +53,6 @@ class CachedFile:
     def modified(self) -> int:
         """When the file was written, in whole seconds since 1970."""
         return self.stamp[0] // 1_000_000_000
-
-    @property
-    def last_modified(self) -> bytes:
-        """When the file was written, as an HTTP date."""
-        return formatdate(self.modified, usegmt=True).encode()
 
     def kept_bytes(self) -> int:
         """Return how much memory this file uses."""
@@ -94,6 +94,20 @@ class FileCache:
             self._files.move_to_end(name)
             return kept
         return await self._loaded(name, path)
+
+    def kept(self, name: str) -> CachedFile | None:
+        """Return the file if what is known of it is current, asking nobody but the kernel."""
+        found = self._files.get(name)
+        if found is None or not found.size:  # one without a line may be held back
+            return None
+        try:
+            stamp = _stamp(os.stat(found.path, follow_symlinks=False))
+        except (AbsentError, OSError):
+            return None
+        if stamp != found.stamp:
+            return None
+        self._files.move_to_end(name)
+        return found
 
     def is_there(self, name: str) -> bool:
         """Return whether there is such a file."""
@@ -189,7 +203,8 @@ def _load(path: Path, largest_kept: int) -> CachedFile:
             if stamp[1] <= largest_kept:
                 chunks.append(chunk)
         body = b"".join(chunks) if stamp[1] <= largest_kept else None
-    return CachedFile(stamp, digest.hexdigest()[:32], body)
+    written = formatdate(stamp[0] // 1_000_000_000, usegmt=True).encode()
+    return CachedFile(str(path), stamp, digest.hexdigest()[:32], body, written)
 
 
 def _compressed(body: bytes) -> bytes:

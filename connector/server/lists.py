@@ -16,6 +16,8 @@ from connector.server.fetches import FetchLog
 from connector.server.file_cache import AbsentError, CachedFile, FileCache, HeldBackError
 
 PREFIX: Final = "/lists/"
+_METHODS: Final = frozenset({"GET", "HEAD"})
+_CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since"})
 _TAG: Final = re.compile(rb'"([^"]*)"')
 _PIECE: Final = 128 * 1024  # the most that one slow reader can keep in the server's buffers
 _MOMENT: Final = 2 * SECOND  # a file's time may lag behind the clock by some milliseconds
@@ -58,10 +60,29 @@ class Lists:
         if client is None:
             self._log.note_refusal()
             await answers.who_are_you()(scope, receive, send)
-        elif scope["method"] not in {"GET", "HEAD"}:
+        elif scope["method"] not in _METHODS:
             await answers.wrong_method()(scope, receive, send)
         elif response := await self._served(client, headers, scope, receive, send):
             await response(scope, receive, send)
+
+    def unchanged(self, scope: Scope) -> list[tuple[bytes, bytes]] | None:
+        """Return the headers of a 304 that can be given at once; None where it takes more to know.
+
+        Nearly all requests are such, and a task for each costs more than the answer.
+        """
+        path, headers = scope["path"], answers.headers_of(scope)
+        if not path.startswith(PREFIX) or headers.keys().isdisjoint(_CONDITIONS):
+            return None
+        name = path.removeprefix(PREFIX)
+        client = self._authenticator.name_of(headers, answers.address_of(scope))
+        if client is None or scope["method"] not in _METHODS or self._kept.abandons(name):
+            return None
+        cached = self._cache.kept(name)
+        tag = _unchanged(headers, cached) if cached is not None else None
+        if cached is None or tag is None:
+            return None
+        self._log.note(client, name, 304, tag)
+        return _validators(cached, tag)
 
     async def _served(
         self, client: str, headers: Headers, scope: Scope, receive: Receive, send: Send

@@ -27,7 +27,7 @@ from connector.server.fetches import Fetch, FetchLog
 from connector.server.file_cache import FileCache
 from connector.server.lists import KeptFiles, Lists
 from connector.server.monitoring import Monitoring, Status
-from connector.server.protocol import ClientConnection
+from connector.server.protocol import ClientConnection, Unchanged
 from connector.server.seldom import SeldomFilter
 
 _SECONDS_TO_START: Final = 10.0
@@ -82,7 +82,10 @@ class ListServer:
         """
         listening = self._bound()
         self._port = listening.getsockname()[1]
-        self._server = server = _Server(_config(self._app()), self._connections)
+        lists = Lists(FileCache(self._folder), self._authenticator, self._log, self._kept)
+        self._server = server = _Server(
+            _config(self._app(lists)), self._connections, lists.unchanged
+        )
         self._thread = Thread(
             target=server.run, args=([listening],), name="list-server", daemon=True
         )
@@ -122,16 +125,13 @@ class ListServer:
                 raise UnavailableError(told) from error
             raise ConfigError([told]) from error
 
-    def _app(self) -> Starlette:
+    def _app(self, lists: Lists) -> Starlette:
         monitoring = Monitoring(
             self._status, self._registry, self._authenticator, self._connections
         )
         app = Starlette(
             routes=[
-                Route(
-                    "/lists/{name:path}",
-                    Lists(FileCache(self._folder), self._authenticator, self._log, self._kept),
-                ),
+                Route("/lists/{name:path}", lists),
                 Route("/healthz", monitoring.health),
                 Route("/metrics", monitoring.metrics),
             ],
@@ -148,8 +148,11 @@ class _Server(uvicorn.Server):
     It accepts connections itself, within their limits.
     """
 
-    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+    def __init__(
+        self, config: uvicorn.Config, connections: Connections, unchanged: Unchanged
+    ) -> None:
         super().__init__(config)
+        self._unchanged = unchanged
         self.ready = Event()
         self._connections = connections
         self._acceptors: list[Acceptor] = []
@@ -167,7 +170,9 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
     def _connection(self, address: str) -> ClientConnection:
-        return ClientConnection(self.config, self.server_state, self._connections, address)
+        return ClientConnection(
+            self.config, self.server_state, self._connections, address, self._unchanged
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._watching is not None:

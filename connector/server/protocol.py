@@ -1,15 +1,20 @@
 """One connection to the list server: uvicorn's HTTP, with limits on size and time."""
 
 import asyncio
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from connector.server.connections import Closed, Connections
 
+# Says with which headers a request can be answered 304 at once; None where it takes a task.
+Unchanged = Callable[[Any], list[tuple[bytes, bytes]] | None]
+_NOT_MODIFIED: Final = b"HTTP/1.1 304 Not Modified\r\n"
 _LARGEST_REQUEST: Final = 32 * 1024
 _MOST_HEADERS: Final = 100
 _MOST_WAITING: Final = 8  # requests sent before the response to an earlier one
@@ -31,9 +36,15 @@ class ClientConnection(HttpToolsProtocol):
     """Answers the requests of one connection; closes it if they are slow or too large."""
 
     def __init__(
-        self, config: uvicorn.Config, state: ServerState, connections: Connections, address: str
+        self,
+        config: uvicorn.Config,
+        state: ServerState,
+        connections: Connections,
+        address: str,
+        unchanged: Unchanged = lambda _scope: None,
     ) -> None:
         super().__init__(config, state, {})
+        self._unchanged = unchanged
         self.address = address
         self._standing = connections
         # When we began to expect a request; None while one is answered.
@@ -87,6 +98,22 @@ class ClientConnection(HttpToolsProtocol):
         if len(self.pipeline) >= _MOST_WAITING:
             raise _TooLargeError
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Answer at once where nothing has changed, else in a task."""
+        headers = None if self.flow.write_paused else self._unchanged(cycle.scope)
+        if headers is None:
+            super()._start_asgi_task(cycle, app)
+            return
+        lines = [_NOT_MODIFIED]
+        for name, value in (*self.server_state.default_headers, *headers):
+            lines += (name, b": ", value, b"\r\n")
+        lines.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+        self.transport.write(b"".join(lines))
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def on_message_complete(self) -> None:
         """Stop waiting for the client."""
