@@ -9,7 +9,7 @@ wider. So what a line covers is no line of its own, but a comment that says so:
 """
 
 from collections.abc import Container, Iterable, Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final, NamedTuple
 
 from connector.adapter import Observable, ObservableType, Outcome, Refused, Subject, observable_of
@@ -59,24 +59,28 @@ def _widest(name: str, dotted: Container[str]) -> str:
 
 def address_lines(addresses: Iterable[Observable]) -> Iterator[str]:
     """Yield the lines for addresses and prefixes, with what each covers."""
-    found = [(ip_network(one.value), one.value) for one in addresses]
-    last: tuple[IPv4Network | IPv6Network, str] | None = None
-    for network, value in sorted(found, key=_wide_first):
-        if last is not None and _inside(network, last[0]):
-            yield str(Covered(value, last[1]))
+    widest, line = (0, 0, 0), ""
+    for span, value in sorted(
+        ((_span(one.value), one.value) for one in addresses), key=_wide_first
+    ):
+        if span[0] == widest[0] and span[2] <= widest[2]:
+            yield str(Covered(value, line))
         else:
-            last = network, value
+            widest, line = span, value
             yield value
 
 
-def _wide_first(one: tuple[IPv4Network | IPv6Network, str]) -> tuple[int, int, int]:
-    network = one[0]
-    return network.version, int(network.network_address), network.prefixlen
+def _span(value: str) -> tuple[int, int, int]:
+    """Return family, first and last of the addresses that are meant."""
+    host, _, length = value.partition("/")
+    packed = inet_pton(AF_INET6 if ":" in host else AF_INET, host)
+    first, bits = int.from_bytes(packed), 8 * len(packed)
+    return bits, first, first + (1 << (bits - int(length or bits))) - 1
 
 
-def _inside(network: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network) -> bool:
-    same = network.version == other.version
-    return same and int(network.broadcast_address) <= int(other.broadcast_address)
+def _wide_first(one: tuple[tuple[int, int, int], str]) -> tuple[int, int, int]:
+    family, first, last = one[0]
+    return family, first, -last
 
 
 def entries_of(lines: Iterable[str], kind: ObservableType) -> Iterator[Observable]:

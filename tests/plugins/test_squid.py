@@ -66,23 +66,22 @@ def lines(path: Path) -> list[str]:
     return [line for line in path.read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[SquidHost]:
-    with squid() as host:
-        yield host
-
-
 @pytest.fixture
-def host(running: SquidHost) -> SquidHost:
-    for path in (running.domains, running.addresses):
-        path.write_text("", encoding="utf-8")
-    subprocess.run([*running.command, "-k", "reconfigure"], check=True)
-    return running
+def host() -> Iterator[SquidHost]:
+    with squid() as running:
+        yield running
 
 
 @pytest.fixture
 def adapter(host: SquidHost) -> SquidAdapter:
     return adapter_on(host.domains.parent, squid=host.command)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[SquidHost]:
+    """A Squid that nobody asks for a page, so that tests need not wait for what it reads."""
+    with squid() as running:
+        yield running
 
 
 @pytest.mark.real_server
@@ -98,13 +97,16 @@ class TestSquid(AdapterSuite):
     }
 
     @pytest.fixture
-    def adapter(self, host):
-        return adapter_on(host.domains.parent, squid=host.command, below_alone="widen")
+    def adapter(self, shared):
+        folder = shared.domains.parent
+        for path in (shared.domains, shared.addresses):
+            path.write_text("", encoding="utf-8")
+        yield adapter_on(folder, squid=shared.command, below_alone="widen")
+        folder.mkdir(exist_ok=True)
 
     @pytest.fixture
-    def break_target(self, host):
-        yield lambda: shutil.rmtree(host.domains.parent)
-        host.domains.parent.mkdir(exist_ok=True)
+    def break_target(self, shared):
+        return lambda: shutil.rmtree(shared.domains.parent)
 
 
 @pytest.mark.real_server
