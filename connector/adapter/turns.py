@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from connector.errors import StoppedError
 
-__all__ = ["Turn", "aside", "share", "share_or_stop", "taking"]
+__all__ = ["Turn", "aside", "current", "share", "share_or_stop", "taking"]
 
 
 class Turn(Protocol):
@@ -23,11 +23,20 @@ class Turn(Protocol):
         """Let others work for a while, if this turn has been long."""
 
     @property
+    def waited(self) -> float:
+        """How many seconds it has waited for a place."""
+
+    @property
     def over(self) -> bool:
         """Whether nothing more should be begun: the service ends."""
 
 
 _turn: Final[ContextVar[Turn | None]] = ContextVar("turn", default=None)
+
+
+def current() -> Turn | None:
+    """Return the turn that this thread has, if any."""
+    return _turn.get()
 
 
 @contextmanager

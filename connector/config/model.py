@@ -8,6 +8,7 @@ from pydantic import AfterValidator
 
 from connector.config.alarm import AlarmConfig
 from connector.config.context import ContextConfig, LeastConfidence, OpinionsConfig
+from connector.config.deadlines import DeadlinesConfig
 from connector.config.default_lists import DEFAULT
 from connector.config.service import (
     LogConfig,
@@ -339,6 +340,9 @@ class OutputConfig(Settings):
     limits: LimitsConfig = Field(
         default_factory=LimitsConfig,
         description="How much may change before a person has to accept it.",
+    )
+    deadlines: DeadlinesConfig = Field(
+        default_factory=DeadlinesConfig, description="How long each call of the adapter may take."
     )
     mapping: dict[str, FieldSpec | None] = Field(
         default_factory=dict,

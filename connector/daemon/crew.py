@@ -8,13 +8,14 @@ who have yet to begin. So neither a dead target nor a large one delays the other
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from connector.adapter.turns import taking
 
 _LONG_SECONDS: Final = 1.0  # a turn after which others are let in
+_LOOK_SECONDS: Final = 0.1
 _SILENT_SECONDS: Final = 5.0  # who shows no sign of life for so long waits for something
 
 
@@ -23,7 +24,7 @@ class Crew:
 
     def __init__(self, places: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.places = places
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self._lock = threading.Lock()
         self._fresh: deque[_Turn] = deque()  # have yet to begin
         self._begun: deque[_Turn] = deque()  # want to go on
@@ -55,7 +56,7 @@ class Crew:
         with self._lock:
             if not (self._fresh or self._begun):
                 return
-            late = self._monotonic() - _SILENT_SECONDS
+            late = self.monotonic() - _SILENT_SECONDS
             self._at_work -= {turn for turn in self._at_work if turn.since < late}
             self._admit()
 
@@ -66,14 +67,16 @@ class Crew:
             self._fresh.clear()
             self._admit()
 
-    def join(self) -> None:
-        """Wait until all who had begun are done."""
+    def join(
+        self, leaves: Callable[[Collection[threading.Thread]], bool] = lambda _: False
+    ) -> None:
+        """Wait until all who had begun are done, or `leaves` says not to wait for the rest."""
         while True:
             with self._lock:
-                left = next(iter(self._threads), None)
-            if left is None:
+                left = set(self._threads)
+            if not left or leaves(left):
                 return
-            left.join()
+            next(iter(left)).join(_LOOK_SECONDS)
 
     def _admit(self) -> None:
         """Give places that are free to those who wait; the lock is held."""
@@ -81,13 +84,16 @@ class Crew:
             turn = self._next()
             if turn is None:
                 return
-            turn.since = self._monotonic()
+            turn.since = self.monotonic()
             self._at_work.add(turn)
             if turn.begun:
                 turn.admitted.set()
             else:
                 turn.begun = True
-                thread = threading.Thread(target=self._work, args=[turn], name=turn.name)
+                # A daemon: one that hangs in a target is left behind at the end.
+                thread = threading.Thread(
+                    target=self._work, args=[turn], name=turn.name, daemon=True
+                )
                 self._threads.add(thread)
                 thread.start()
 
@@ -119,14 +125,14 @@ class Crew:
         """Wait for a place."""
         with self._lock:
             self._queue_again(turn)
-        turn.admitted.wait()
+        turn.wait()
 
     def share(self, turn: "_Turn") -> None:
         """Let others work for a while, where a turn has been long or has lost its place.
 
         Only so many do that at once: each of them holds a snapshot of the state and a plan.
         """
-        now = self._monotonic()
+        now = self.monotonic()
         if now - turn.since < _LONG_SECONDS:
             return
         with self._lock:
@@ -138,12 +144,13 @@ class Crew:
             self._at_work.discard(turn)
             self._sharing += 1
             self._queue_again(turn)
-        turn.admitted.wait()
+        turn.wait()
         with self._lock:
             self._sharing -= 1
 
     def _queue_again(self, turn: "_Turn") -> None:
         turn.admitted.clear()
+        turn.queued = self.monotonic()
         self._begun.append(turn)
         self._admit()
 
@@ -151,12 +158,14 @@ class Crew:
 class _Turn:
     """One piece of work, from when it is asked for until it is done."""
 
-    __slots__ = ("admitted", "begun", "crew", "name", "since", "work")
+    __slots__ = ("_waited", "admitted", "begun", "crew", "name", "queued", "since", "work")
 
     def __init__(self, crew: Crew, name: str, work: Callable[[], None]) -> None:
         self.crew, self.name, self.work = crew, name, work
         self.begun = False
         self.since = float("inf")
+        self.queued: float | None = None
+        self._waited = 0.0
         self.admitted = threading.Event()
 
     @contextmanager
@@ -171,6 +180,17 @@ class _Turn:
     def share(self) -> None:
         """Let others work for a while, if this turn has been long."""
         self.crew.share(self)
+
+    def wait(self) -> None:
+        """Wait until admitted."""
+        self.admitted.wait()
+        self._waited, self.queued = self.waited, None
+
+    @property
+    def waited(self) -> float:
+        """How many seconds it has waited for a place, after it had begun."""
+        queued = self.queued
+        return self._waited + (0.0 if queued is None else self.crew.monotonic() - queued)
 
     @property
     def over(self) -> bool:

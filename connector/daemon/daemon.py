@@ -19,7 +19,7 @@ from connector.instants import Clock, system_clock
 from connector.log import log
 from connector.registry import Registry
 from connector.reports.look import look_of
-from connector.reports.metrics import StatusCollector
+from connector.reports.metrics import CallCollector, StatusCollector
 from connector.reports.status import healthy, status
 from connector.server import ConnectionBounds, KeptFiles, ListServer, raise_file_limit
 from connector.service.build import build
@@ -29,6 +29,7 @@ from connector.service.own_hosts import OwnHosts
 from connector.service.state import open_store
 from connector.store.store import Store
 from connector.sync.apply import Applier
+from connector.sync.calls import Calls
 
 _TICK_SECONDS: Final = 0.5
 _FILES_EVERY_SECONDS: Final = 5
@@ -54,6 +55,7 @@ class Daemon:
         self._address = ""
         self._workers: Workers | None = None
         self._hosts = OwnHosts()
+        self._calls = Calls()
         self.server: ListServer | None = None
         self.started = threading.Event()
 
@@ -121,7 +123,7 @@ class Daemon:
                 what="state.url changed; the open state stays in use until a restart",
             )  # fmt: skip
         applier = self._applier(store) if self._applier else None
-        service = build(loaded, self._registry, store, self._now, applier, self._hosts)
+        service = build(loaded, self._registry, store, self._now, applier, self._hosts, self._calls)
         store.outputs.resume(service.outputs)
         store.objects.resume(service.feeds)
         return Workers(service, self._fail)
@@ -131,6 +133,7 @@ class Daemon:
         config = workers.service.loaded.config
         registry = CollectorRegistry()
         registry.register(StatusCollector(self._status))
+        registry.register(CallCollector(self._calls.times))
         at = config.server
         bounds = ConnectionBounds(at.max_connections, at.max_connections_per_address)
         server = ListServer(

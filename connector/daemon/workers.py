@@ -24,6 +24,7 @@ from connector.errors import (
 from connector.log import log
 from connector.service.isolation import isolate_bugs
 from connector.service.service import Service
+from connector.sync.calls import GRACE_SECONDS
 
 _LISTS_EVERY_SECONDS: Final = 10
 _LISTS: Final = "lists"
@@ -176,8 +177,14 @@ class CrewWorker(Worker):
 class Workers:
     """All workers of one configuration, from a start or reload to the next."""
 
-    def __init__(self, service: Service, fatal: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        fatal: Callable[[BaseException], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.service = service
+        self.monotonic = monotonic
         self.scheduler = Scheduler()
         self._waiting: set[str] = set()  # outputs requested while their list was being decided
         self._decided: Counter[str] = Counter()  # how often each list was decided
@@ -230,16 +237,24 @@ class Workers:
         """Do what is due by the clock; for the daemon's thread, about twice a second."""
         self.scheduler.run_pending()
         self.crew.look_after()
+        for call in self.service.calls.look():
+            with suppress(UnavailableError):  # of the state: the next tick tries again
+                self.service.outputs.note_overdue(call)
 
     def stop(self) -> None:
-        """End every worker after the write in hand, and close connections."""
+        """End every worker after the write in hand, and close connections.
+
+        A write in hand is waited for until its deadline, and no longer than a minute.
+        """
+        patient_until = self.monotonic() + GRACE_SECONDS
         self.service.stop.ask()
         for worker in self.workers:
             worker.end()
         self.crew.end()
         for worker in self.workers:
             worker.join()
-        self.crew.join()
+        calls = self.service.calls
+        self.crew.join(lambda left: calls.leave(left, late=self.monotonic() < patient_until))
         with suppress(ConnectorError):  # nothing else waits for it, and the next start reads all
             self.service.store.outputs.flush()
         self.service.close()

@@ -8,6 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from connector.sync.calls import BOUNDS, CallTimes
+
 
 class StatusCollector(Collector):
     """Reads the status at each scrape, so that metrics and `status` always agree."""
@@ -84,6 +86,28 @@ class StatusCollector(Collector):
         yield _removals(facts["outputs"])
         yield _additions(facts["outputs"])
         yield _buckets("output", "entries", facts["outputs"])
+
+
+class CallCollector(Collector):
+    """How long the calls of adapters took since the process began."""
+
+    def __init__(self, times: Callable[[], CallTimes]) -> None:
+        self._times = times
+
+    def describe(self) -> list[Metric]:
+        """Return nothing: the metric depends on the configuration."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield a histogram by output and verb."""
+        family = HistogramMetricFamily(
+            "connector_adapter_seconds", "How long calls of an output's adapter took.",
+            labels=["output", "verb"],
+        )  # fmt: skip
+        bounds = [*map(str, BOUNDS), "+Inf"]
+        for labels, (counts, total) in sorted(self._times().items()):
+            family.add_metric(list(labels), list(zip(bounds, counts, strict=True)), total)
+        yield family
 
 
 def _parts(kind: str, parts: list[dict[str, Any]]) -> Iterator[Metric]:

@@ -23,6 +23,7 @@ from connector.service.service import Service
 from connector.store.outputs.texts import KeptTexts
 from connector.store.store import Store
 from connector.sync.apply import Applier
+from connector.sync.calls import Calls
 from connector.sync.device import Device
 from connector.sync.listing import Listing
 from connector.sync.output import Output
@@ -37,16 +38,18 @@ def build(
     now: Clock = system_clock,
     applier: Applier | None = None,
     hosts: OwnHosts | None = None,
+    calls: Calls | None = None,
     *,
     polls: bool = True,
 ) -> Service:
     """Return the service that a configuration describes, on a store that is open and migrated.
 
-    `hosts` know the addresses that our own hosts had before a reload. Without `polls` a feed is
-    made only when it is first asked, by one thread. Raises ConfigError where one cannot be made.
+    `hosts` know the addresses that our own hosts had before a reload, and `calls` what adapters
+    were doing. Without `polls` a feed is made only when it is first asked, by one thread. Raises
+    ConfigError where one cannot be made.
     """
     collect_seldom()
-    config, stop = loaded.config, Stop()
+    config, stop, calls = loaded.config, Stop(), calls or Calls()
     feeds = {
         name: ConfiguredFeed(
             name, store.objects.feed_number(name), feed,
@@ -58,7 +61,7 @@ def build(
         for configured in feeds.values():
             configured.open()
     targets = {
-        name: _target(name, output, loaded, registry, store, stop)
+        name: _target(name, output, loaded, registry, store, stop, calls)
         for name, output in config.outputs.items()
     }
     languages = {name: target.languages for name, target in targets.items()}
@@ -78,12 +81,18 @@ def build(
             outputs, tuple(feeds), lists, store, now, applier,
             time.monotonic if now is system_clock else lambda: now() / SECOND,
         ),
-        decider, stop,
+        decider, stop, calls,
     )  # fmt: skip
 
 
 def _target(
-    name: str, config: OutputConfig, loaded: Loaded, registry: Registry, store: Store, stop: Stop
+    name: str,
+    config: OutputConfig,
+    loaded: Loaded,
+    registry: Registry,
+    store: Store,
+    stop: Stop,
+    calls: Calls,
 ) -> Target[Any]:
     folder, types = loaded.config.publish_folder, loaded.config.types_of(name)
     adapter = registry.make_adapter(
@@ -91,7 +100,10 @@ def _target(
         KeptTexts(store.database, name),
     )  # fmt: skip
     mapper = loaded.mappers[name]
-    return target_of(name, adapter, None if mapper.blank else mapper, frozenset(config.types or ()))
+    types = frozenset(config.types or ())
+    target = target_of(name, adapter, None if mapper.blank else mapper, types)
+    target.calls = calls.of(name, config.deadlines.seconds)
+    return target
 
 
 def _output(

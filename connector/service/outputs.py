@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from connector.decisions.holds import HoldKind
-from connector.errors import ConnectorError, RefusedError, UnavailableError, UndecidedError
+from connector.errors import (
+    ConnectorError,
+    RefusedError,
+    StoppedError,
+    UnavailableError,
+    UndecidedError,
+)
 from connector.instants import SECOND, Clock
 from connector.log import log
 from connector.service.holds import Answer, HoldKeeper
@@ -17,6 +23,7 @@ from connector.store import queries as questions
 from connector.store.outputs.holds import HoldState
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult, ListMovedError
+from connector.sync.calls import Call
 from connector.sync.cycle import apply, propose
 from connector.sync.device import alone_at
 from connector.sync.output import Output
@@ -214,10 +221,24 @@ class Outputs(Mapping[str, Output]):
         held = self.holds.find(hold_id, self)
         return held if isinstance(held, Answer) else self.holds.refuse(held, by, why, until)
 
+    def note_overdue(self, call: Call) -> None:
+        """Record that an output fails, as a call of its adapter is past its deadline."""
+        listed = self.outputs[call.output].listing.number
+        number = self.store.outputs.open(call.output, listed).number
+        self.store.outputs.note_attempt(number, self.now(), call.words, None)
+        call.overdue = True
+        log.error("output.overdue", output=call.output, why=call.words)
+
     def close(self) -> None:
-        """Close every adapter."""
-        for output in self.outputs.values():
-            output.adapter.close()
+        """Close every adapter but those left in a call; one that fails stops no other."""
+        for name, output in self.outputs.items():
+            if output.target.calls.left:
+                continue
+            try:
+                with isolate_bugs(output=name):
+                    output.adapter.close()
+            except (ConnectorError, StoppedError) as error:
+                log.warning("output.unclosed", output=name, why=str(error))
 
 
 def _words(output: str, hold_id: str, applied: ApplyResult) -> str:

@@ -10,6 +10,7 @@ from connector.service.feeds import Feeds
 from connector.service.lists import Lists
 from connector.service.outputs import Outputs
 from connector.store.store import Store
+from connector.sync.calls import Calls
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class Service:
     outputs: Outputs
     decider: Decider
     stop: Stop
+    calls: Calls
 
     def close(self) -> None:
         """Close every connection to feeds and targets."""

@@ -66,7 +66,7 @@ def propose(
     state = store.outputs.open(output.name, listing.number)
     if state.setup != output.setup:  # under other options the target may take more at once
         state = replace(state, largest_batch=None)
-    stamp = target.adapter.stamp() if heeds_stamp or scope.verifies else None
+    stamp = target.stamp() if heeds_stamp or scope.verifies else None
     surprised = heeds_stamp and not scope.verifies and stamp != state.stamp
     scope = EVERYTHING if surprised else scope
     present = target.snapshot(store) if scope.verifies else None
@@ -247,7 +247,7 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
         output.target.activate(state, applier)
     stamp = state.stamp
     if proposal.knows_the_target:
-        stamp = proposal.stamp if plan.empty else output.target.adapter.stamp()
+        stamp = proposal.stamp if plan.empty else output.target.stamp()
     roomy = crowding.settle(state, store, now(), anew=anew, probed=verified)
     if applied.later:  # the next cycle looks again at all that this one looked at
         at = None if proposal.scope.everything else state.verified_at

@@ -30,9 +30,13 @@ _LISTED_PART: Final = 1000
 
 
 def _activate(
-    adapter: ListAdapter[Settings] | RuleAdapter[Settings], state: OutputState, applier: Applier
+    target: "PublishedList | PublishedRules", state: OutputState, applier: Applier
 ) -> None:
-    applier.retry(adapter.activate)
+    def activate() -> None:
+        with target.calls("activate"):
+            target.adapter.activate()
+
+    applier.retry(activate)
     applier.store.outputs.note_activation(state.number, pending=False)
 
 
@@ -43,7 +47,7 @@ class PublishedList(EntryTarget[ListAdapter[Settings]]):
 
     def read(self) -> Iterator[Seen]:
         """Yield the entries of the list."""
-        return held("read", self.adapter.read())
+        return held("read", self.calls.drawn("read", self.adapter.read))
 
     def write(self, proposal: Proposal, applier: Applier) -> Iterator[Batch]:
         """Publish the list as it is now."""
@@ -51,9 +55,11 @@ class PublishedList(EntryTarget[ListAdapter[Settings]]):
 
         def publish(transaction: Transaction) -> Outcomes:
             if not self.folds:
-                return self.adapter.publish(self.listed(proposal, store, transaction))
+                with self.calls("publish"):
+                    return self.adapter.publish(self.listed(proposal, store, transaction))
             riders = self._riders(proposal, store, transaction)
-            said = self.adapter.publish(self.listed(proposal, store, transaction, riders))
+            with self.calls("publish"):
+                said = self.adapter.publish(self.listed(proposal, store, transaction, riders))
             said = expect_mapping("publish", said)
             along: dict[Subject, Outcome] = {
                 one: said[first] for one, first in riders.items() if first in said
@@ -64,7 +70,7 @@ class PublishedList(EntryTarget[ListAdapter[Settings]]):
 
     def activate(self, state: OutputState, applier: Applier) -> None:
         """Have the target take up what was published, with patience of its own."""
-        _activate(self.adapter, state, applier)
+        _activate(self, state, applier)
 
     def listed(
         self, proposal: Proposal, store: Store, transaction: Transaction,
@@ -140,7 +146,7 @@ class PublishedList(EntryTarget[ListAdapter[Settings]]):
         asked = {one: number for one, number in found.items() if isinstance(one, Observable)}
         there = {
             one: Entry(one, seen.fields)
-            for seen in self.adapter.read()
+            for seen in self.calls.drawn("read", self.adapter.read)
             if not seen.contrary
             for one in self._meant(seen.observable, asked)
         }
@@ -173,7 +179,7 @@ class PublishedRules(Target[RuleAdapter[Settings]]):
 
     def read(self) -> Iterator[Seen]:
         """Yield the rules of the set."""
-        for rule in self.adapter.read():
+        for rule in self.calls.drawn("read", self.adapter.read):
             yield Seen(rule.ref, digest_of_rule(rule))
 
     def lines(
@@ -199,7 +205,7 @@ class PublishedRules(Target[RuleAdapter[Settings]]):
 
     def activate(self, state: OutputState, applier: Applier) -> None:
         """Have the target take up what was published, with patience of its own."""
-        _activate(self.adapter, state, applier)
+        _activate(self, state, applier)
 
     def judged_anew(self, plan: Plan) -> frozenset[LedgerState]:
         """Return the marks of rules that the target decides on with each plan.
@@ -222,7 +228,8 @@ class PublishedRules(Target[RuleAdapter[Settings]]):
             wanted = ((row.number, rule) for row, rule in lines)
             kept = self._kept(proposal, store, transaction)
             rules = merge(wanted, kept, key=itemgetter(0))
-            return self.adapter.publish(rule for _number, rule in rules)
+            with self.calls("publish"):
+                return self.adapter.publish(rule for _number, rule in rules)
 
         return self._publish(proposal, applier, publish)
 
@@ -240,7 +247,7 @@ class PublishedRules(Target[RuleAdapter[Settings]]):
         gone = store.wanted.not_wanted(transaction, proposal.state.list, proposal.aside.kept)
         if not gone:
             return []
-        rules = list(self.adapter.read())
+        rules = list(self.calls.drawn("read", self.adapter.read))
         known = store.wanted.numbers_of(transaction, [rule.ref for rule in rules])
         numbered = ((known.get(rule.ref), rule) for rule in rules)
         return sorted(

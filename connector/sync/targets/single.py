@@ -40,7 +40,7 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
 
     def read(self) -> Iterator[Seen]:
         """Yield all entries of the table."""
-        return held("read", self.adapter.read())
+        return held("read", self.calls.drawn("read", self.adapter.read))
 
     def put_by_others(
         self, added: Sequence[int], state: OutputState, store: Store, fold: Fold | None
@@ -57,7 +57,8 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
                 found = store.wanted.observables_of(transaction, new)
                 asked = {one: number for number, one in found if isinstance(one, Observable)}
             if asked:
-                for number, seen in self._meant(held("holds", self.adapter.holds(asked)), asked):
+                there = self.calls.drawn("holds", partial(self.adapter.holds, asked))
+                for number, seen in self._meant(held("holds", there), asked):
                     theirs[number] = seen.contrary or theirs.get(number, "")
         return theirs
 
@@ -264,7 +265,9 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         said: dict[Subject, Outcome] = {}
 
         def once() -> None:
-            said.update(expect_outcomes(verb, write(entries), given))
+            with self.calls(verb):
+                outcomes = write(entries)
+            said.update(expect_outcomes(verb, outcomes, given))
 
         if not entries:
             return said
@@ -313,11 +316,14 @@ class StagedEntries(SingleEntries):
 
     def _do(self, unit: "_Unit") -> None:
         try:
-            self.stage.begin()
+            with self.calls("begin"):
+                self.stage.begin()
             unit.run()
-            self.stage.commit()
+            with self.calls("commit"):
+                self.stage.commit()
         except BaseException:
-            with suppress(ConnectorError, StoppedError):  # the first error says more
+            # The first error says more.
+            with suppress(ConnectorError, StoppedError), self.calls("abandon"):
                 self.stage.abandon()
             raise
 

@@ -30,6 +30,7 @@ from connector.sync.apply import (
     WrittenBatch,
     WrittenLine,
 )
+from connector.sync.calls import Calls
 from connector.sync.folding import Fold, fold_of, row_of
 from connector.sync.listing import Listing
 from connector.sync.outcomes import expect_asked, expect_mapping
@@ -62,11 +63,18 @@ class Target(ABC, Generic[A]):
     def __init__(self, output: str, adapter: A) -> None:
         self.output = output
         self.adapter = adapter
+        self.calls = Calls().of(output)
 
     @property
     def languages(self) -> frozenset[RuleLanguage]:
         """The languages of rules that the target takes."""
         return frozenset()
+
+    def stamp(self) -> str | None:
+        """Return a text that changes when the target forgets, as `Adapter.stamp` has it."""
+        with self.calls("stamp"):
+            stamp: str | None = self.adapter.stamp()
+        return stamp
 
     @property
     def folds(self) -> bool:
