@@ -19,6 +19,9 @@ _BUSY_MS: Final = 60_000
 _PATIENCE_MS: Final = 500
 _BULK: Final = 10_000  # changes, whose log is then moved into the file
 _IDLE_KEPT: Final = 5
+_CACHE_KIB: Final = 65_536
+# Of a connection beyond those that are kept: hundreds of outputs may read while they wait.
+_SMALL_CACHE_KIB: Final = 2_048
 _FAULTS_TOLD: Final = 3
 _RUINED: Final = ("file is not a database", "database disk image is malformed")
 _WAYS_OUT: Final = (
@@ -27,7 +30,6 @@ _WAYS_OUT: Final = (
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     f"PRAGMA busy_timeout={_BUSY_MS}",
-    "PRAGMA cache_size=-65536",
     "PRAGMA wal_autocheckpoint=16384",
     "PRAGMA foreign_keys=OFF",
 )
@@ -87,6 +89,8 @@ class SqliteDatabase(Database):
         self._address = f"file:{id(self)}?mode=memory&cache=shared" if self.path is None else name
         self._writing = threading.RLock()
         self._idle: list[sqlite3.Connection] = []
+        self._large: set[sqlite3.Connection] = set()  # those with a large cache, idle or at work
+        self._caches = threading.Semaphore(_IDLE_KEPT)
         self._lock_file: int | None = None
         if self.path is not None:
             with _typed(self.path):
@@ -124,21 +128,32 @@ class SqliteDatabase(Database):
         try:
             yield connection
         finally:
-            if idle is self._idle and len(idle) < _IDLE_KEPT and not connection.in_transaction:
+            kept = connection in self._large and idle is self._idle
+            if kept and not connection.in_transaction:
                 idle.append(connection)
             else:  # closed meanwhile, more than are often at work, or one that failed to roll back
-                connection.close()
+                self._close(connection)
+
+    def _close(self, connection: sqlite3.Connection) -> None:
+        connection.close()
+        if connection in self._large:
+            self._large.discard(connection)
+            self._caches.release()
 
     def _connect(self) -> sqlite3.Connection:
         # Without an isolation level we say BEGIN ourselves: the driver's guess is too late.
         connection = sqlite3.connect(
             self._address, isolation_level=None, check_same_thread=False, uri=self.path is None
         )
+        large = self._caches.acquire(blocking=False)
+        if large:
+            self._large.add(connection)
         try:
-            for pragma in _PRAGMAS:
+            kib = _CACHE_KIB if large else _SMALL_CACHE_KIB
+            for pragma in (*_PRAGMAS, f"PRAGMA cache_size=-{kib}"):
                 connection.execute(pragma)
         except sqlite3.Error:
-            connection.close()
+            self._close(connection)
             raise
         return connection
 
@@ -230,7 +245,7 @@ class SqliteDatabase(Database):
         """Close all connections; the next transaction opens a new one."""
         idle, self._idle = self._idle, []
         while idle:
-            idle.pop().close()
+            self._close(idle.pop())
 
 
 @contextmanager

@@ -433,3 +433,20 @@ def test_a_state_of_another_user_says_as_whom_to_work(
     monkeypatch.setattr(os, "open", refuses)
     with pytest.raises(StoreError, match="run this as the service's user"):
         open_database(f"sqlite:///{tmp_path}/c.db")
+
+
+def test_few_connections_have_a_large_cache_however_many_read_at_once(tmp_path: Path) -> None:
+    """Hundreds of outputs may each have a list open while their targets take it."""
+    database = open_database(f"sqlite:///{tmp_path}/c.db")
+    try:
+        for _ in range(2):
+            with ExitStack() as stack:
+                reading = [stack.enter_context(database.read()) for _ in range(12)]
+                sizes = [-each.one("PRAGMA cache_size") for each in reading]
+            assert sorted(sizes)[-5:] == [65_536] * 5
+            assert sum(sizes) == 5 * 65_536 + 7 * 2_048
+            with database.read() as transaction:
+                assert transaction.one("PRAGMA cache_size") == -65_536
+            database.disconnect()
+    finally:
+        database.close()
