@@ -1,10 +1,12 @@
 """The base of every options class, and the value types of options."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -23,6 +25,7 @@ __all__ = [
     "Field",
     "FilePath",
     "HttpSettings",
+    "OwnName",
     "Rate",
     "Secret",
     "SecretValue",
@@ -38,6 +41,16 @@ PUBLISHED_FILE: Final = "published file"
 SECRET_KINDS: Final = ("env", "file", "credential")
 
 
+@dataclass(frozen=True, slots=True)
+class OwnName:
+    """Stands in a place for the output's name, where the target knows its entries by that.
+
+    `option` sets another name, so that an output can be renamed in the file.
+    """
+
+    option: str
+
+
 class Settings(BaseModel):
     """Options, each with type, bound, default and sentence; unknown keys are errors."""
 
@@ -50,7 +63,23 @@ class Settings(BaseModel):
         Each begins with a word for its kind; a file below publish_folder is `published file` and
         its name, and the list server answers only for files that outputs keep. Two in one place
         would each treat the other's entries as foreign or lost, so `connector check` refuses
-        them, even with different adapters.
+        them, even with different adapters. An output whose place changes in the file has moved:
+        what it wrote at the old one is removed.
+        """
+        return None
+
+    def narrowed(self, places: Collection[tuple[object, ...]]) -> Self | None:
+        """Return the options for some of their places alone; None where they cannot be parted.
+
+        The others of an output that moved may be kept by now, by itself or by another one.
+        """
+        return self if frozenset(places) == self.places else None
+
+    @property
+    def credentials_are_for(self) -> object | None:
+        """Whom the secrets among these options are meant for; None if the class does not say.
+
+        To clean a place that an output has left, they are used only where it is the same.
         """
         return None
 
@@ -237,3 +266,16 @@ class HttpSettings(TlsSettings):
     max_body_mib: int = Field(
         64, ge=1, le=1024, description="Largest response accepted, in MiB after decompression."
     )
+
+    @property
+    def credentials_are_for(self) -> object | None:
+        """The server in the option `url`, where there is one."""
+        url = getattr(self, "url", None)
+        return None if url is None else server_of(str(url))
+
+
+def server_of(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port of a URL, alike for all ways of writing them."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", port

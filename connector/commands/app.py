@@ -28,6 +28,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "demo": "Run everything on this machine, with sample data.",
     "map": "Show what an output's mapping makes of a sample.",
     "plugins": "Show the installed adapters and feeds.",
+    "outputs": "Show where outputs keep their lists; forget a place.",
+    "withdraw": "Remove what an output left behind.",
     "feeds": "Show feeds, acknowledge gaps, purge objects.",
     "allow": "Manage exceptions; show the allowlist's effect.",
 }

@@ -1,6 +1,5 @@
 """`connector check`: whether a file is valid, and what it would change."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -37,7 +36,7 @@ def check(
         raise
     begin_log("console", "warning")
     ages = list_ages(loaded.warninglists, utc_now().date())
-    plans = {"plans": _impact(loaded)} if shows_impact else {}
+    plans = _impact(loaded) if shows_impact else {}
     if as_json:
         said = {"warnings": list(loaded.warnings), "notes": list(loaded.notes)}
         print_json({"valid": True, "problems": [], **said, "warninglists": ages, **plans})
@@ -49,19 +48,21 @@ def check(
     out.print(_summary(loaded))
     out.print(age_words(ages), markup=False)
     if shows_impact:
-        _show_plans(plans["plans"])
+        _show_impact(plans)
 
 
-def _impact(loaded: Loaded) -> list[dict[str, Any]]:
+def _impact(loaded: Loaded) -> dict[str, Any]:
     from connector.commands.impact import impact  # noqa: PLC0415 - only this looks at the state
 
     return impact(loaded, Registry.installed())
 
 
-def _show_plans(plans: Sequence[dict[str, Any]]) -> None:
+def _show_impact(found: dict[str, Any]) -> None:
+    from connector.commands.impact import show_moves  # noqa: PLC0415 - the same
     from connector.reports.plans import show_plans  # noqa: PLC0415 - the same
 
-    show_plans(out, plans)
+    show_moves(out, found)
+    show_plans(out, found["plans"])
 
 
 def _summary(loaded: Loaded) -> str:

@@ -16,7 +16,7 @@ from connector.decisions.allowlist.builtin import MEANINGS
 from connector.errors import ConfigError
 from connector.model import Audience, ObservableType
 from connector.registry import Registry, nearest
-from connector.settings import Settings, write_duration
+from connector.settings import OwnName, Settings, write_duration
 
 _IN_CLEAR: Final = re.compile(
     r"http://(?!(?:localhost|127\.[0-9.]+|\[::1\])(?:[:/?]|$))", re.IGNORECASE
@@ -202,7 +202,7 @@ def _check_targets(sections: Sections, parts: Parts) -> None:
     for name, options in parts.options.items():
         if (output := parts.sound_outputs.get(name)) is None:
             continue
-        places = options.places
+        places = named_places(options, name)
         # A secret's repr hides it, so options that print alike still have to be compared.
         keys = {(output.adapter, repr(options))} if places is None else places
         alike = [seen.setdefault(key, []) for key in sorted(keys, key=repr)]
@@ -222,6 +222,18 @@ def _check_targets(sections: Sections, parts: Parts) -> None:
             break
         for others in alike:
             others.append(name)
+
+
+def named_places(options: Settings, output: str) -> frozenset[tuple[object, ...]] | None:
+    """Return the places of an output, with its name where the target knows its entries by that."""
+    if options.places is None:
+        return None
+    return frozenset(named_place(place, output) for place in options.places)
+
+
+def named_place(place: tuple[object, ...], output: str) -> tuple[object, ...]:
+    """Return a place with the output's name where the target knows its entries by that."""
+    return tuple(output if isinstance(part, OwnName) else part for part in place)
 
 
 def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:

@@ -26,6 +26,7 @@ from connector.service.build import build
 from connector.service.isolation import isolate_bugs
 from connector.service.location import address_of
 from connector.service.own_hosts import OwnHosts
+from connector.service.places import expect_same_names
 from connector.service.state import open_store
 from connector.store.store import Store
 from connector.sync.apply import Applier
@@ -112,17 +113,13 @@ class Daemon:
     def _workers_of(self, loaded: Loaded, store: Store) -> Workers:
         for warning in loaded.warnings:
             log.warning("config.warning", what=warning)
-        for name, count in store.outputs.left_behind(loaded.config.outputs).items():
-            log.warning(
-                "output.left_behind", output=name, entries=count,
-                what="this output is no longer configured; its entries remain on the target",
-            )  # fmt: skip
         if address_of(loaded) != self._address:
             log.warning(
                 "state.url_changed", kept=store.database.shown,
                 what="state.url changed; the open state stays in use until a restart",
             )  # fmt: skip
         applier = self._applier(store) if self._applier else None
+        expect_same_names(loaded, store)
         service = build(loaded, self._registry, store, self._now, applier, self._hosts, self._calls)
         store.outputs.resume(service.outputs)
         store.objects.resume(service.feeds)

@@ -210,6 +210,7 @@ class Workers:
 
     def start(self) -> None:
         """Decide every list, then continue at the configured intervals."""
+        self.service.outputs.places.settle()
         for worker in self.workers:
             worker.start()
         config = self.service.loaded.config

@@ -21,7 +21,7 @@ _COLOURS: Final = {
 
 def show_status(console: Console, answer: Json) -> None:
     """Print feeds, lists and outputs, with reasons and problems on separate lines."""
-    feeds = _columns("feed", "state", "last success", "objects")
+    feeds = columns("feed", "state", "last success", "objects")
     for feed in answer["feeds"]:
         feeds.add_row(feed["name"], _state(feed["state"]), _age(feed), f"{feed['objects']:,}")
     console.print(feeds)
@@ -38,7 +38,7 @@ def show_status(console: Console, answer: Json) -> None:
     _tell(console, ((f["name"], _notes(f["notes"])) for f in answer["feeds"]))
     _tell(console, ((f["name"], _caps(f["caps"])) for f in answer["feeds"]))
     console.print(f"\n{answer['claims']:,} claims\n")
-    lists = _columns("list", "purpose", "wanted", "decided")
+    lists = columns("list", "purpose", "wanted", "decided")
     for listed in answer["lists"]:
         decided = listed["decided_at"] or "not decided yet"
         lists.add_row(listed["name"], listed["purpose"], f"{listed['wanted']:,}", decided)
@@ -48,7 +48,7 @@ def show_status(console: Console, answer: Json) -> None:
         console, ((listed["name"], _kept_off(listed["suppressed"])) for listed in answer["lists"])
     )
     console.print()
-    outputs = _columns("output", "list", "state", "last success", "written")
+    outputs = columns("output", "list", "state", "last success", "written")
     for output in answer["outputs"]:
         outputs.add_row(
             output["name"], output["list"], _state(output["state"]), _age(output),
@@ -64,6 +64,22 @@ def show_status(console: Console, answer: Json) -> None:
         console,
         ((o["name"], hold_words(h)) for o in answer["outputs"] for h in o["held"]),
         "yellow",
+    )
+    _tell(console, ((one["output"], left_words(one)) for one in answer["left_behind"]), "yellow")
+
+
+def left_words(one: Json) -> str:
+    """Return what an output left where, and what can be done about it."""
+    told = (
+        f"{one['entries']:,} entries left behind at {', '.join(one['places'])} "
+        f"since {one['since'] or 'the file dropped it'} ({one['left']})"
+    )
+    if one["left"] == "moved" and not one["error"]:
+        return f"{told}; they are removed once the new place has all of its list"
+    why = f": {one['error']}" if one["error"] else ""
+    return (
+        f"{told}{why} (remove: connector withdraw {one['output']}; give up: connector outputs "
+        f"forget {one['output']} --why WHY)"
     )
 
 
@@ -92,7 +108,8 @@ def lost(feed: str, gap: Json) -> str:
     )
 
 
-def _columns(*names: str) -> Table:
+def columns(*names: str) -> Table:
+    """Return a table with these headings."""
     return Table(*names, box=None, pad_edge=False, padding=(0, 2, 0, 0))
 
 

@@ -1,5 +1,6 @@
 """The facts of `status` as Prometheus metrics."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -82,6 +83,13 @@ class StatusCollector(Collector):
         for output in facts["outputs"]:
             drifted.add_metric([output["name"]], output["drift"]["total"] if output["drift"] else 0)
         yield drifted
+        left = GaugeMetricFamily(
+            "connector_output_left_behind", "Entries at places that an output left.",
+            labels=["output", "left"],
+        )  # fmt: skip
+        for (name, standing), count in _left(facts["left_behind"]).items():
+            left.add_metric([name, standing], count)
+        yield left
         yield _held(facts["outputs"])
         yield _removals(facts["outputs"])
         yield _additions(facts["outputs"])
@@ -108,6 +116,14 @@ class CallCollector(Collector):
         for labels, (counts, total) in sorted(self._times().items()):
             family.add_metric(list(labels), list(zip(bounds, counts, strict=True)), total)
         yield family
+
+
+def _left(places: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
+    """Return the entries that outputs left: one may have left several places."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for place in places:
+        counts[place["output"], place["left"]] += place["entries"]
+    return counts
 
 
 def _parts(kind: str, parts: list[dict[str, Any]]) -> Iterator[Metric]:

@@ -17,6 +17,7 @@ from connector.store.feeds.notes import notes_of
 from connector.store.outputs.drifts import DriftRow, drifts
 from connector.store.outputs.ends import ended
 from connector.store.outputs.holds import HoldState, KeptHold, live_holds
+from connector.store.outputs.places import PlacedLedger, Standing, left_behind
 from connector.store.outputs.pools import FullPool, full_pools
 from connector.store.outputs.timings import BOUNDS, Histogram, times_of
 from connector.store.queries import UNKNOWN, FeedRow, OutputRow, PurgeRow
@@ -57,6 +58,7 @@ class _Facts(NamedTuple):
     drifts: Mapping[int, DriftRow]
     full: Mapping[int, list[FullPool]]
     held: Mapping[str, list[KeptHold]]
+    left: list[PlacedLedger]
     beyond: Mapping[str, int]
     """How many entries of each feed are over its share."""
 
@@ -107,6 +109,7 @@ def _facts(look: Look) -> _Facts:
             },
             drifts=drifts(transaction),
             full=full_pools(transaction),
+            left=left_behind(transaction, tuple(config.outputs)),
             there={
                 name: questions.entries_there(transaction, row) - over[name]
                 for name, row in outputs.items()
@@ -143,6 +146,22 @@ def status(look: Look) -> Json:
         "claims": facts.claims,
         "lists": [_list_json(look, name, facts) for name in facts.reasons],
         "outputs": [_whole_output_json(look, name, facts, now) for name in look.config.outputs],
+        "left_behind": [place_json(ledger, look.config.outputs) for ledger in facts.left],
+    }
+
+
+def place_json(ledger: PlacedLedger, configured: Collection[str]) -> Json:
+    """Return where an output keeps its list; `left` says why it no longer does."""
+    dropped = ledger.standing is Standing.KEPT and ledger.name not in configured
+    standing = Standing.DROPPED if dropped else ledger.standing
+    return {
+        "output": ledger.name,
+        "adapter": ledger.placing.adapter if ledger.placing else None,
+        "places": ledger.words,
+        "entries": ledger.entries,
+        "since": moment(ledger.since),
+        "left": None if standing is Standing.KEPT else standing.value,
+        "error": None if standing is Standing.KEPT else ledger.error,
     }
 
 
@@ -185,9 +204,15 @@ def _drift_json(found: DriftRow | None) -> Json | None:
 
 
 def healthy(answer: Json) -> bool:
-    """Return whether nothing is stale, failing, paused, held or waiting for a person."""
+    """Return whether nothing is stale, failing, paused, held or waiting for a person.
+
+    What an output left as it moved does not wait for one, as long as it can be cleaned.
+    """
     parts = [*answer["feeds"], *answer["outputs"]]
     asked = any(feed["gaps"] or feed["purges"] for feed in answer["feeds"])
+    asked = asked or any(
+        left["error"] or left["left"] == Standing.DROPPED for left in answer["left_behind"]
+    )
     return not asked and all(part["state"] == "ok" for part in parts)
 
 

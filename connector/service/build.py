@@ -14,11 +14,13 @@ from connector.decisions.holds import Limits
 from connector.ingest.configured_feed import ConfiguredFeed
 from connector.instants import SECOND, Clock, span, system_clock
 from connector.registry import Registry
+from connector.service.cleaning import AutomaticCleaning, Cleaner
 from connector.service.decider import make_decider
 from connector.service.feeds import Feeds
 from connector.service.lists import Lists
 from connector.service.outputs import Outputs
 from connector.service.own_hosts import OwnHosts
+from connector.service.places import PlaceKeeper, Settler
 from connector.service.service import Service
 from connector.store.outputs.texts import KeptTexts
 from connector.store.store import Store
@@ -71,14 +73,18 @@ def build(
         name: _output(name, output, decider.listings[output.list], loaded, targets[name], devices)
         for name, output in config.outputs.items()
     }
-    lists = Lists(decider.listings, config.lists, store, now, decider.allowlist)
     applier = applier or Applier(store, now, stop.pause)
+    numbers = {name: output.listing.number for name, output in outputs.items()}
+    keeper = PlaceKeeper(Settler(loaded, registry, store, now, numbers))
+    cleaner = Cleaner(loaded, registry, store, now, applier)
+    lists = Lists(decider.listings, config.lists, store, now, decider.allowlist)
     polled = Feeds(feeds, store, now, lists)
     polled.stopped = lists.stopped = applier.stopped = stop.asked
     return Service(
         loaded, store, now, polled, lists,
         Outputs(
-            outputs, tuple(feeds), lists, store, now, applier,
+            outputs, tuple(feeds), lists, store, now, applier, keeper,
+            AutomaticCleaning(cleaner, keeper, outputs),
             time.monotonic if now is system_clock else lambda: now() / SECOND,
         ),
         decider, stop, calls,

@@ -26,6 +26,7 @@ class RunResult:
 
 def run_once(service: Service, progress: Progress) -> RunResult:
     """Poll every feed, decide every list and sync every output once."""
+    service.outputs.places.settle()
     service.store.objects.delete_unreferenced()
     taken = take_in(service, progress)
     applied, failures = {}, dict(taken.failures)

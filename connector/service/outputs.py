@@ -15,9 +15,11 @@ from connector.errors import (
 )
 from connector.instants import SECOND, Clock
 from connector.log import log
+from connector.service.cleaning import AutomaticCleaning
 from connector.service.holds import Answer, HoldKeeper
 from connector.service.isolation import isolate_bugs
 from connector.service.lists import Lists
+from connector.service.places import PlaceKeeper
 from connector.service.readiness import waiting_for
 from connector.store import queries as questions
 from connector.store.outputs.holds import HoldState
@@ -67,6 +69,8 @@ class Outputs(Mapping[str, Output]):
     store: Store
     now: Clock
     applier: Applier
+    places: PlaceKeeper
+    cleaning: AutomaticCleaning
     monotonic: Callable[[], float] = time.monotonic
     records_later: bool = False
     _well: set[str] = field(default_factory=set)
@@ -119,6 +123,7 @@ class Outputs(Mapping[str, Output]):
 
         Raises the adapter's error if its target does not answer; that is recorded for `status`.
         """
+        self.places.settle()
         output, outputs = self.outputs[name], self.store.outputs
         began = (self.now(), self.monotonic())
         state = outputs.open(name, output.listing.number)
@@ -146,6 +151,8 @@ class Outputs(Mapping[str, Output]):
             rejected=applied.rejected, kept=proposal.plan.unchanged,
             held=len(proposal.aside.withheld) + len(proposal.aside.kept),
         )  # fmt: skip
+        if not (proposal.aside.stops or proposal.aside.withheld or applied.later):
+            self.cleaning.clean(name)  # all that is wanted is at the new place
         return applied
 
     def _tell_drift(self, name: str, proposal: Proposal) -> None:
@@ -189,6 +196,7 @@ class Outputs(Mapping[str, Output]):
         held = self.holds.find(hold_id, self)
         if isinstance(held, Answer):
             return held
+        self.places.settle()
         name = held.output
         listed = self.outputs[name].listing.policy.name
         if not self.lists.is_decided(listed):  # the file may have changed since it was held

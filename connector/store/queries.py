@@ -114,13 +114,16 @@ def purges_waiting(transaction: Transaction, feed: int) -> list[PurgeRow]:
 
 def was_in_step(transaction: Transaction, output: str) -> bool:
     """Return whether a cycle of an output ever went well."""
-    sql = "SELECT last_success FROM outputs WHERE name = ?"
+    sql = "SELECT last_success FROM outputs WHERE name = ? AND standing = 'kept'"
     return transaction.one(sql, (output,)) is not None
 
 
 def output_rows(transaction: Transaction) -> dict[str, OutputRow]:
-    """Return every output by name."""
-    sql = "SELECT name, number, list, seq, last_success, error, paused, unread FROM outputs"
+    """Return every output by name, as it stands in the file in force or last stood in one."""
+    sql = (
+        "SELECT name, number, list, seq, last_success, error, paused, unread FROM outputs "
+        "WHERE standing <> 'moved' ORDER BY CASE standing WHEN 'kept' THEN 1 ELSE 0 END, number"
+    )
     return {row[0]: OutputRow(*row[1:]) for row in transaction.rows(sql)}
 
 

@@ -24,6 +24,7 @@ from connector.store.outputs.former import FormerEntries
 from connector.store.outputs.holds import Holds
 from connector.store.outputs.ledger import Ledger
 from connector.store.outputs.outputs import OutputStates
+from connector.store.outputs.places import Places
 from connector.store.outputs.pools import Pools
 from connector.store.soundness import Soundness
 from connector.store.transaction import Transaction
@@ -41,6 +42,7 @@ class Store:
         self.lists = ListStore(self.database, self.soundness)
         self.wanted = WantedEntries(self.database)
         self.outputs = OutputStates(self.database)
+        self.places = Places(self.database)
         self.ledger = Ledger(self.database)
         self.ends = Ends(self.database)
         self.folds = Folds(self.database)

@@ -301,9 +301,18 @@ CREATE TABLE exceptions (
     changed BIGINT NOT NULL
 );
 
+-- Each output with its ledger, and where that list is kept: adapter, options without secrets, places.
+-- What an output left when it moved, or the file dropped, stays as a row of its own.
 CREATE TABLE outputs (
     number SMALLINT NOT NULL PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    standing TEXT NOT NULL DEFAULT 'kept',
+    since BIGINT,
+    adapter TEXT,
+    options TEXT,
+    types TEXT,
+    folder TEXT,
+    places TEXT,
     list SMALLINT NOT NULL,
     seq BIGINT NOT NULL DEFAULT 0,
     setup BLOB NOT NULL,
@@ -320,6 +329,7 @@ CREATE TABLE outputs (
     error TEXT,
     paused TEXT
 );
+CREATE UNIQUE INDEX outputs_kept_by_name ON outputs (name) WHERE standing = 'kept';
 
 -- What adapters keep for themselves, by the name of the output.
 CREATE TABLE texts (

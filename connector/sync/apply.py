@@ -13,6 +13,7 @@ from connector.errors import StoppedError, UnavailableError
 from connector.instants import NEVER, Clock
 from connector.model import Entry, Reason, Rule, Subject
 from connector.store.outputs.audit import AuditRow
+from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.sync.proposal import Proposal
 
@@ -136,7 +137,7 @@ class Applier:
     def record(self, output: str, proposal: Proposal, batch: Batch) -> ApplyResult:
         """Record in ledger and audit what became of a batch; return it in numbers."""
         if isinstance(batch, RemovedBatch):
-            return self._record_removed(output, proposal, batch)
+            return self.record_removed(output, proposal.state, proposal.plan.id, batch)
         return self._record_written(output, proposal, batch)
 
     def _record_written(self, output: str, proposal: Proposal, batch: WrittenBatch) -> ApplyResult:
@@ -178,16 +179,17 @@ class Applier:
             later=sum(isinstance(outcome, Later) for outcome in said.values()),
         )
 
-    def _record_removed(self, output: str, proposal: Proposal, batch: RemovedBatch) -> ApplyResult:
+    def record_removed(
+        self, output: str, state: OutputState, plan: str, batch: RemovedBatch
+    ) -> ApplyResult:
+        """Record in ledger and audit that entries are gone; return it in numbers."""
         gone, wanted = batch.numbers, self.store.wanted
         with self.store.database.read() as transaction:
-            reasons = wanted.reasons_among(transaction, proposal.state.list, gone)
+            reasons = wanted.reasons_among(transaction, state.list, gone)
             lines = [
                 [found.type.value, found.shown, "", reasons.get(number, Reason.DESELECTED).value]
                 for number, found in wanted.observables_of(transaction, gone)
             ]
-        audited = AuditRow.of(output, "remove", proposal.plan.id, "done", lines)
-        self.store.ledger.confirm_removed(
-            proposal.state, gone, batch.unfit, batch.kept, self.now(), audited
-        )
+        audited = AuditRow.of(output, "remove", plan, "done", lines)
+        self.store.ledger.confirm_removed(state, gone, batch.unfit, batch.kept, self.now(), audited)
         return ApplyResult(removed=len(gone), later=len(batch.kept))

@@ -8,7 +8,7 @@ The administrator names them in main.cf, once:
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from types import MappingProxyType
@@ -87,7 +87,19 @@ class PostfixSettings(Settings):
     def places(self) -> frozenset[tuple[object, ...]]:
         """Each of the maps."""
         stems = (self.senders, self.domains, self.clients)
-        return frozenset(("postfix map", self.folder, stem.lower()) for stem in stems if stem)
+        return frozenset(self._place(stem) for stem in stems if stem)
+
+    def _place(self, stem: str) -> tuple[object, ...]:
+        return ("postfix map", self.folder, stem.lower())
+
+    def narrowed(self, places: Collection[tuple[object, ...]]) -> Self | None:
+        """Return the options with those maps alone."""
+        named = {"senders": self.senders, "domains": self.domains, "clients": self.clients}
+        left = {
+            option: stem if stem and self._place(stem) in places else None
+            for option, stem in named.items()
+        }
+        return self.model_copy(update=left) if any(left.values()) else None
 
     @model_validator(mode="after")
     def _check_maps(self) -> Self:

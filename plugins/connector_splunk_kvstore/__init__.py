@@ -19,6 +19,7 @@ from connector.adapter import (
     ObservableType,
     Outcomes,
     OutputContext,
+    OwnName,
     Refused,
 )
 from connector_splunk_kvstore.collection import OwnDocuments
@@ -53,16 +54,18 @@ class SplunkSettings(HttpSettings):
         None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$",
         description="Value of the field `source`, which marks our documents; the output's name "
-        "when left out. Set it before you rename an output, or its documents are no longer ours. "
+        "when left out. An output that is renamed needs its former name here: without it the new "
+        "file is refused. "
         "Two installations that share a collection need different tags.",
     )
 
     @property
     def places(self) -> frozenset[tuple[object, ...]]:
-        """The documents with one tag; without the option each output has a tag of its own."""
-        if self.owner_tag is None:
-            return frozenset()
-        return frozenset({("kvstore", self.url, self.app, self.collection, self.owner_tag)})
+        """The documents with one tag; without the option it is the output's name."""
+        parts = urlsplit(self.url)
+        server = f"{parts.scheme}://{parts.netloc.lower()}"
+        tag = self.owner_tag or OwnName("owner_tag")
+        return frozenset({("kvstore", server, self.app, self.collection, tag)})
 
     @field_validator("url")
     @classmethod

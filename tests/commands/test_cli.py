@@ -432,7 +432,8 @@ def test_every_key_of_an_answer_is_on_the_page_about_json(site: Site) -> None:
         for words in (
             ("run", "--once"), ("plan",), ("status",), ("explain", "192.0.2.2"), ("feeds", "list"),
             ("feeds", "ack", "bulletins"), ("allow", "list"), ("plugins", "list"),
-            ("check", "--impact"), ("apply", "0af"),
+            ("check", "--impact"), ("apply", "0af"), ("outputs", "list"), ("withdraw", "edge"),
+            ("outputs", "forget", "edge", "--why", "sold"),
         )
     ]  # fmt: skip
     for answer in answers:

@@ -54,7 +54,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def test_an_unchanged_file_changes_nothing(site: Path) -> None:
-    (plan,) = impact(load(site, Registry.installed()), Registry.installed())
+    (plan,) = impact(load(site, Registry.installed()), Registry.installed())["plans"]
     assert (plan["add"], plan["update"], plan["remove"]) == ([], [], [])
     assert plan["unchanged"] == 4
 
@@ -65,7 +65,7 @@ def test_a_stricter_file_shows_what_would_go_and_why_and_changes_no_state(site: 
     state = state_file(loaded)
     assert state is not None
     before = state.read_bytes()
-    (plan,) = impact(loaded, Registry.installed())
+    (plan,) = impact(loaded, Registry.installed())["plans"]
     gone = [(entry["value"], entry["reason"]) for entry in plan["remove"]]
     assert gone == [("192.0.2.1", "deselected"), ("192.0.2.2", "deselected")]
     assert state.read_bytes() == before
@@ -74,7 +74,7 @@ def test_a_stricter_file_shows_what_would_go_and_why_and_changes_no_state(site: 
 
 def test_a_file_that_would_empty_a_list_shows_the_limit_that_holds_it(site: Path) -> None:
     site.write_text(CONFIG.format(confidence=100))
-    (plan,) = impact(load(site, Registry.installed()), Registry.installed())
+    (plan,) = impact(load(site, Registry.installed()), Registry.installed())["plans"]
     assert plan["broken_limits"] == ["would remove all 4 entries (4 deselected)"]
 
 
@@ -83,6 +83,6 @@ def test_without_a_state_there_is_nothing_to_compare(site: Path) -> None:
     state = state_file(loaded)
     assert state is not None
     state.unlink()
-    (plan,) = impact(loaded, Registry.installed())
+    (plan,) = impact(loaded, Registry.installed())["plans"]
     assert (plan["add"], plan["remove"]) == ([], [])
     assert not state.exists()

@@ -173,6 +173,11 @@ class FirewallSettings(Settings):
     )
     max_table: int | None = Field(None, ge=1, description="Entries that the device has room for.")
 
+    @property
+    def places(self) -> frozenset[tuple[object, ...]]:
+        """The device, whatever it is asked to take."""
+        return frozenset({("firewall", self.device)})
+
 
 class FirewallAdapter(EntryAdapter[FirewallSettings]):
     """Keeps a list in a `FakeFirewall`; `Rack.adapter` is this class with the rack it stands in."""

@@ -345,7 +345,7 @@ def test_the_old_file_of_an_output_that_moved_is_gone_after_the_reload(site: Sit
         running.reload()
         until(lambda: status_of(f"{lists}/new.txt") == 200)
         assert status_of(f"{lists}/old.txt") == 410
-    assert site.lines("old.txt") == [ONE]
+        until(lambda: site.lines("old.txt") == [])
 
 
 def test_a_bug_in_one_adapter_stops_no_other_output(site: Site) -> None:

@@ -445,7 +445,8 @@ def test_a_list_takes_rules_as_long_as_one_of_its_outputs_does(ready: Site) -> N
     assert ready.reasons("hunt") == {"unsupported_pattern": 2, "wanted": 5}
     ready.edit(lambda config: config["outputs"].update(ids=detect("suricata", "local.rules")))
     ready.close()
-    [found] = [each for each in impact(ready.load(), ready.registry) if each["output"] == "ids"]
+    plans = impact(ready.load(), ready.registry)["plans"]
+    [found] = [each for each in plans if each["output"] == "ids"]
     assert found["remove"] == []
     ready.once()
     assert ready.reasons("hunt") == {"wanted": 7}

@@ -413,13 +413,6 @@ def test_attempts_are_noted_and_a_pause_lasts_until_it_is_resumed(edge: Edge) ->
     assert outputs.open("edge", listed).paused is None
 
 
-def test_an_output_that_the_file_names_no_more_is_told_with_what_it_left(edge: Edge) -> None:
-    edge.hand.give(indicator(1), indicator(2))
-    edge.sync()
-    assert edge.store.outputs.left_behind(["edge"]) == {}
-    assert edge.store.outputs.left_behind([]) == {"edge": 2}
-
-
 def test_the_audit_tells_who_did_what_and_why(edge: Edge) -> None:
     edge.device.refuses["198.51.100.2"] = "no"
     edge.hand.give(indicator(1), indicator(2))

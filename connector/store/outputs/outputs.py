@@ -4,13 +4,14 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
+from typing import Final
 
-from connector.decisions.plan import OURS
 from connector.errors import ConnectorError, StoreError
 from connector.instants import SECOND
-from connector.store.database import Database, numbers
-from connector.store.tallies import OUTPUT_TALLY
+from connector.store.database import Database
 from connector.store.transaction import Transaction
+
+_KEPT: Final = "AND standing = 'kept'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +50,15 @@ class OutputStates:
         if found is not None:
             return found
         with self._db.write() as transaction:
-            number = (transaction.one("SELECT max(number) FROM outputs") or 0) + 1
-            sql = (
-                "INSERT INTO outputs (number, name, list, setup) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (name) DO NOTHING"
-            )
-            transaction.run(sql, (number, name, list_number, b""))
+            number_of(transaction, name, list_number)
             made = self._find(transaction, name, list_number)
         assert made is not None  # noqa: S101 - it was made in this transaction, or before it
         return made
 
     def _find(self, transaction: Transaction, name: str, list_number: int) -> OutputState | None:
         sql = (
-            "SELECT number, list, seq, setup, verified_at, paused, stamp, inactive, largest_batch "
-            "FROM outputs WHERE name = ?"
+            "SELECT number, list, seq, setup, verified_at, paused, stamp, inactive, "  # noqa: S608 - our own condition
+            f"largest_batch FROM outputs WHERE name = ? {_KEPT}"
         )
         for row in transaction.rows(sql, (name,)):
             verified_at = row[4] if row[1] == list_number else None  # it carries another list now
@@ -100,7 +96,7 @@ class OutputStates:
         """Resume paused outputs: after a reload the cause of the refusal may be fixed."""
         with self._db.write() as transaction:
             for name in names:
-                sql = "UPDATE outputs SET paused = NULL WHERE name = ? AND paused IS NOT NULL"
+                sql = f"UPDATE outputs SET paused = NULL WHERE name = ? {_KEPT}"  # noqa: S608 - our own condition
                 transaction.run(sql, (name,))
 
     def require_verification(self) -> None:
@@ -110,18 +106,6 @@ class OutputStates:
         """
         with self._db.write() as transaction:
             transaction.run("UPDATE outputs SET verified_at = NULL, unread = 1", ())
-
-    def left_behind(self, names: Collection[str]) -> dict[str, int]:
-        """Return the outputs no longer in the file, with how many entries are still there."""
-        ours = numbers(OURS)
-        sql = (
-            "SELECT o.name, sum(t.count) FROM outputs o JOIN tallies t ON t.kind = ? "  # noqa: S608 - only numbers
-            "AND t.owner = o.number AND t.bucket IN "
-            f"({ours}) GROUP BY o.name"
-        )
-        with self._db.read() as transaction:
-            rows = transaction.rows(sql, (OUTPUT_TALLY,))
-        return {name: int(count) for name, count in rows if count and name not in names}
 
     def finish(self, output: OutputState, seq: int, *, verified: bool, now: int) -> None:
         """Record that the output is in step with its list up to a sequence number."""
@@ -140,7 +124,7 @@ class OutputStates:
         if not isinstance(error, StoreError):
             return
         with suppress(ConnectorError), self._db.write() as transaction:
-            sql = "UPDATE outputs SET last_attempt = ?, error = ? WHERE list = ?"
+            sql = f"UPDATE outputs SET last_attempt = ?, error = ? WHERE list = ? {_KEPT}"  # noqa: S608 - our own condition
             transaction.run(sql, (now, str(error), list_number))
 
     def note_attempt(self, output: int, now: int, error: str | None, paused: str | None) -> None:
@@ -175,3 +159,14 @@ class OutputStates:
             with self._quietly:
                 self._quiet = {**quiet, **self._quiet}
             raise
+
+
+def number_of(transaction: Transaction, name: str, list_number: int) -> int:
+    """Return the number of an output that is in the file, creating it on first use."""
+    sql = f"SELECT number FROM outputs WHERE name = ? {_KEPT}"  # noqa: S608 - our own condition
+    number: int | None = transaction.one(sql, (name,))
+    if number is None:
+        number = (transaction.one("SELECT max(number) FROM outputs") or 0) + 1
+        sql = "INSERT INTO outputs (number, name, list, setup) VALUES (?, ?, ?, ?)"
+        transaction.run(sql, (number, name, list_number, b""))
+    return number

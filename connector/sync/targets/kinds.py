@@ -15,7 +15,8 @@ from connector.decisions.mapping import Mapper
 from connector.model import ObservableType
 from connector.settings import Settings
 from connector.sync.targets.published import PublishedList, PublishedRules
-from connector.sync.targets.single import SingleEntries, StagedEntries
+from connector.sync.targets.single import SingleEntries
+from connector.sync.targets.staged import StagedEntries
 from connector.sync.targets.target import Target
 
 

@@ -1,6 +1,6 @@
 """Targets that take everything in one step and are ours alone: lists and sets of rules."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from operator import itemgetter
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from connector.store.lists.wanted import WantedRow
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.store.transaction import Transaction
-from connector.sync.apply import Applier, Batch, Line
+from connector.sync.apply import Applier, Batch, Line, RemovedBatch
 from connector.sync.folding import row_of
 from connector.sync.listing import Listing
 from connector.sync.outcomes import expect_mapping
@@ -38,6 +38,19 @@ def _activate(
 
     applier.retry(activate)
     applier.store.outputs.note_activation(state.number, pending=False)
+
+
+def _empty(target: "PublishedList | PublishedRules", state: OutputState, applier: Applier) -> None:
+    """Publish a list without entries, and have the target take it up; again after a crash."""
+    version = applier.store.outputs.next_version(state.number, applier.now())
+    target.adapter.context.version = version
+
+    def publish() -> None:
+        with target.calls("publish"):
+            expect_mapping("publish", target.adapter.publish(iter(())))
+
+    applier.retry(publish)
+    _activate(target, state, applier)
 
 
 class PublishedList(EntryTarget[ListAdapter[Settings]]):
@@ -71,6 +84,13 @@ class PublishedList(EntryTarget[ListAdapter[Settings]]):
     def activate(self, state: OutputState, applier: Applier) -> None:
         """Have the target take up what was published, with patience of its own."""
         _activate(self, state, applier)
+
+    def withdraw(
+        self, numbers: Sequence[int], state: OutputState, applier: Applier
+    ) -> Iterator[Batch]:
+        """Empty what was published."""
+        _empty(self, state, applier)
+        yield RemovedBatch(numbers, {})
 
     def listed(
         self, proposal: Proposal, store: Store, transaction: Transaction,
@@ -206,6 +226,13 @@ class PublishedRules(Target[RuleAdapter[Settings]]):
     def activate(self, state: OutputState, applier: Applier) -> None:
         """Have the target take up what was published, with patience of its own."""
         _activate(self, state, applier)
+
+    def withdraw(
+        self, numbers: Sequence[int], state: OutputState, applier: Applier
+    ) -> Iterator[Batch]:
+        """Empty what was published."""
+        _empty(self, state, applier)
+        yield RemovedBatch(numbers, {})
 
     def judged_anew(self, plan: Plan) -> frozenset[LedgerState]:
         """Return the marks of rules that the target decides on with each plan.

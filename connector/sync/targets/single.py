@@ -1,18 +1,16 @@
 """Targets that take single changes, and that others may write to as well."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 from msgspec.structs import replace as named
 
-from connector.adapter import EntryAdapter, Full, Held, Outcome, Outcomes, StagedAdapter, Written
-from connector.decisions.mapping import Mapper
+from connector.adapter import EntryAdapter, Full, Held, Outcome, Outcomes, Written
 from connector.decisions.plan import EntryRefs, Plan
-from connector.errors import BatchTooLargeError, ConnectorError, StoppedError, UnavailableError
-from connector.model import Entry, Observable, ObservableType, Subject
+from connector.errors import BatchTooLargeError, UnavailableError
+from connector.model import Entry, Observable, Subject
 from connector.settings import Settings
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
@@ -206,24 +204,47 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
     def _removed(
         self, numbers: Sequence[int], proposal: Proposal, applier: Applier
     ) -> RemovedBatch:
+        kept = self._remove(numbers, proposal.state, applier)
+        gone = [number for number in numbers if number not in kept]
+        return self.removed(gone, proposal, applier.store, kept)
+
+    def _remove(
+        self, numbers: Sequence[int], state: OutputState, applier: Applier
+    ) -> dict[int, str]:
+        """Remove entries; return the target's words on those that it did not let go."""
         applier.check_stopped()
         store = applier.store
         with store.database.read() as transaction:
             found = dict(store.wanted.observables_of(transaction, numbers))
-            handles = store.ledger.handles(transaction, proposal.state.number, numbers)
+            handles = store.ledger.handles(transaction, state.number, numbers)
         ours = [
             Held(one, handle=handles.get(number, ""))
             for number, one in found.items()
             if isinstance(one, Observable)
         ]
-        said = self._write("remove", self.adapter.remove, ours, proposal.state, applier)
-        kept = {
+        said = self._write("remove", self.adapter.remove, ours, state, applier)
+        return {
             number: outcome.words
             for number, one in found.items()
             if not isinstance(outcome := said.get(one, _GONE), Written)
         }
-        gone = [number for number in numbers if number not in kept]
-        return self.removed(gone, proposal, store, kept)
+
+    def withdraw(
+        self, numbers: Sequence[int], state: OutputState, applier: Applier
+    ) -> Iterator[Batch]:
+        """Remove entries, a batch at a time."""
+        for action in self._removals(numbers, state, applier):
+            yield from action()
+
+    def _removals(
+        self, numbers: Sequence[int], state: OutputState, applier: Applier
+    ) -> Iterator[Action]:
+        def remove(part: Sequence[int]) -> RemovedBatch:
+            kept = self._remove(part, state, applier)
+            return RemovedBatch([number for number in part if number not in kept], {}, kept)
+
+        for part in in_parts(numbers, self._size(state)):
+            yield partial(_alone, remove, part)
 
     def _write(
         self,
@@ -283,77 +304,6 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
 
     def _patiently(self, write: Callable[[], None], applier: Applier) -> None:
         applier.retry(write)
-
-
-class StagedEntries(SingleEntries):
-    """A table where changes become live together: nothing counts before that."""
-
-    def __init__(
-        self,
-        output: str,
-        adapter: StagedAdapter[Settings],
-        mapper: Mapper | None,
-        types: frozenset[ObservableType],
-    ) -> None:
-        super().__init__(output, adapter, mapper, types)
-        self.stage = adapter
-
-    def write(self, proposal: Proposal, applier: Applier) -> Iterator[Batch]:
-        """Add before remove in one unit of work, then make all of it live.
-
-        A target may drop what was staged when anything fails, so the whole unit is done again.
-        """
-        actions = self.actions(proposal, applier)
-        progress = self._progress(proposal, applier)
-        action = next(actions, None)
-        while action is not None:
-            unit = _Unit([action], actions, self.adapter.batch.commit_every)
-            applier.retry(partial(self._do, unit))
-            for batch in unit.staged:
-                yield batch
-                progress(batch)
-            action = unit.following
-
-    def _do(self, unit: "_Unit") -> None:
-        try:
-            with self.calls("begin"):
-                self.stage.begin()
-            unit.run()
-            with self.calls("commit"):
-                self.stage.commit()
-        except BaseException:
-            # The first error says more.
-            with suppress(ConnectorError, StoppedError), self.calls("abandon"):
-                self.stage.abandon()
-            raise
-
-    def _patiently(self, write: Callable[[], None], _applier: Applier) -> None:
-        write()  # a batch alone, in a session that may be gone, would be lost
-
-
-@dataclass(slots=True)
-class _Unit:
-    """Actions that become live together: as many as fit, and the same ones again each time."""
-
-    actions: list[Action]
-    coming: Iterator[Action]
-    most: int | None
-    staged: list[Batch] = field(default_factory=list)
-    following: Action | None = None
-
-    def run(self) -> None:
-        """Do all of them, and those that still fit."""
-        self.staged = [batch for action in self.actions for batch in action()]
-        while self.following is None and (action := next(self.coming, None)) is not None:
-            if self._is_full:
-                self.following = action
-                return
-            self.actions.append(action)
-            self.staged += action()
-
-    @property
-    def _is_full(self) -> bool:
-        return self.most is not None and sum(map(len, self.staged)) >= self.most
 
 
 def _actions(

@@ -103,6 +103,15 @@ class Target(ABC, Generic[A]):
     def write(self, proposal: Proposal, applier: Applier) -> Iterator[Batch]:
         """Write a plan; yield what became of each batch once the target has it."""
 
+    @abstractmethod
+    def withdraw(
+        self, numbers: Sequence[int], state: OutputState, applier: Applier
+    ) -> Iterator[Batch]:
+        """Remove entries of ours from a place that no output keeps; yield what is gone.
+
+        A target that is ours alone is left empty.
+        """
+
     def is_decided(self, listing: Listing, store: Store, transaction: Transaction) -> bool:
         """Return whether the list is whole, with all that is read when it is written."""
         return store.wanted.is_decided(transaction, listing.number)
