@@ -64,11 +64,21 @@ class TextFile:
             try:
                 with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
                     os.fchmod(descriptor, mode)
-                    if group != -1 and os.fstat(descriptor).st_gid != group:
-                        os.fchown(descriptor, -1, group)
+                    self._keep_group(descriptor, group)
                     yield TextDraft(file, path, self.path)
             finally:
                 path.unlink(missing_ok=True)
+
+    def _keep_group(self, descriptor: int, group: int) -> None:
+        if group in {-1, os.fstat(descriptor).st_gid}:
+            return
+        try:
+            os.fchown(descriptor, -1, group)
+        except PermissionError as error:
+            raise RefusedError(
+                f"{self.path}: a new file cannot have its group; give the group to the folder and "
+                "set that bit: chmod g+s"
+            ) from error
 
     def _owned(self) -> tuple[int, int]:
         """Return mode and group of the file, if it is ours; a file without lines is nobody's."""

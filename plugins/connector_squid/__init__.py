@@ -59,7 +59,7 @@ class SquidSettings(Settings):
         ("squid",),
         min_length=1,
         description="Command that runs Squid's program, with the options that yours is started "
-        "with, such as [sudo, -n, squid, -f, /etc/squid/squid.conf].",
+        "with, such as [squid, -f, /etc/squid/other.conf].",
     )
 
     @property
