@@ -23,7 +23,7 @@ FLOORS = {
 }  # fmt: skip
 # Ships with the package for the authors of plugins and for `connector demo`; nothing else uses it.
 APART = "testing"
-MAY_IMPORT_TESTING = {"demo"}
+MAY_IMPORT_TESTING = {"demo", "commands"}
 # Stations of an indicator's way that know nothing of each other.
 STRANGERS = {("indicators", "decisions"), ("feeds", "store"), ("store", "feeds"),
              ("server", "store"), ("server", "service")}  # fmt: skip

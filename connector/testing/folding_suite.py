@@ -98,3 +98,9 @@ def _expect_shown(adapter: EntryAdapter[Any], entry: Entry) -> None:
     shown = adapter.holds([entry.observable])
     if not any(adapter.held_as(each.observable) == key for each in shown):
         pytest.fail(f"holds() does not show {entry.value[:80]!r}, whose row is there")
+
+
+def twin_values() -> Iterator[Observable]:
+    """Yield every value that folding is tried with."""
+    for kind, *values in _TWINS:
+        yield from (Observable(kind, value) for value in values)

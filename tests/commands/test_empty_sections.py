@@ -43,6 +43,8 @@ COMMANDS: dict[str, list[list[str]] | None] = {
     "allow remove": [["192.0.2.9"]],
     "map try": [["edge", "--indicator", "bulletins.json"]],
     "plugins list": None,
+    "plugins new": None,
+    "plugins test": [["nftables", "--output", "edge"]],
     "schema": None,
     "docs": None,
     "demo": None,
