@@ -72,7 +72,7 @@ class Cleaner:
         """
         rest = self._not_kept_by_others(ledger)
         whole = ledger.placing is None or rest == ledger.placing.places
-        places = None if whole else rest
+        places = rest or None  # its options may name more: places that the output still keeps
         kept = ledger.standing is Standing.KEPT
         owner = ledger.name if kept else texts_of(ledger.number)
         texts = KeptTexts(self.store.database, owner)

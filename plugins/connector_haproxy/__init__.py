@@ -4,7 +4,7 @@ The administrator names the maps in haproxy.cfg, once; docs/outputs/haproxy.md h
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from hashlib import blake2b
 from typing import Any, ClassVar, Final, Self
@@ -71,6 +71,13 @@ class HaproxySettings(Settings):
     def places(self) -> frozenset[tuple[object, ...]]:
         """Each of the maps."""
         return frozenset(("haproxy map", path) for path in self.maps.values())
+
+    def narrowed(self, places: Collection[tuple[object, ...]]) -> Self | None:
+        """Return the options with those maps alone."""
+        others = [name for name, path in self.maps.items() if ("haproxy map", path) not in places]
+        if len(others) == len(self.maps):
+            return None
+        return self.model_copy(update=dict.fromkeys(others))
 
     @model_validator(mode="after")
     def _check_maps(self) -> Self:

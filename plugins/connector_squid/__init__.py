@@ -4,7 +4,7 @@ The administrator names the files in squid.conf, once; docs/outputs/squid.md has
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Final, Literal, Self
 
@@ -72,6 +72,13 @@ class SquidSettings(Settings):
     def places(self) -> frozenset[tuple[object, ...]]:
         """Each of the files."""
         return frozenset(("squid list", path) for path in self.files.values())
+
+    def narrowed(self, places: Collection[tuple[object, ...]]) -> Self | None:
+        """Return the options with those files alone."""
+        others = [name for name, path in self.files.items() if ("squid list", path) not in places]
+        if len(others) == len(self.files):
+            return None
+        return self.model_copy(update=dict.fromkeys(others))
 
     @model_validator(mode="after")
     def _check_files(self) -> Self:

@@ -75,3 +75,23 @@ def test_two_outputs_at_one_place_are_refused_with_both_lines(adapter: str, tmp_
 @pytest.mark.parametrize("adapter", APART)
 def test_two_outputs_at_different_places_are_taken(adapter: str, tmp_path: Path) -> None:
     check(tmp_path, adapter, *APART[adapter])
+
+
+SEVERAL = {
+    "postfix": {"folder": "maps", "senders": "from", "clients": "hosts"},
+    "haproxy": {"socket": "s", "addresses": "a.map", "names": "n.map"},
+    "squid": {"domains": "d.txt", "addresses": "a.txt"},
+}
+
+
+@pytest.mark.parametrize("adapter", SEVERAL)
+def test_options_of_several_places_can_be_narrowed_to_some(adapter: str) -> None:
+    model = Registry.installed().adapter(adapter).settings_type
+    options = model.model_validate(SEVERAL[adapter])
+    assert options.places
+    for place in options.places:
+        narrowed = options.narrowed({place})
+        assert narrowed is not None
+        assert narrowed.places == {place}
+    assert options.narrowed(options.places) == options
+    assert options.narrowed([]) is None

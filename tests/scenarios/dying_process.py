@@ -49,6 +49,8 @@ def cycle(site: Site, points: Points, *, whole: bool, at_once: int = AT_ONCE) ->
         patch.setattr(target, "_CONFIRMED_AT_ONCE", at_once)
         service = site.open()
         steps(service, points)
+        for path in (site.folder / "devices").glob("*.json"):  # also those that outputs left
+            site.rack[path.stem].hook = lambda point: points(f"device {point}")
         for name in service.feeds:
             service.feeds.poll(name, lambda _title, _count: points("page"))
         for name in service.lists:
