@@ -10,6 +10,7 @@ from connector.adapter import (
     FieldSpec,
     Held,
     ListAdapter,
+    Number,
     Observable,
     ObservableType,
     Outcome,
@@ -22,9 +23,10 @@ from connector.adapter import (
     failures_typed,
 )
 from connector_edl import record
-from connector_edl.forms import Format, NotWritableError, comment, folds, writers
+from connector_edl.dialect import Empty, Lines, NotWritableError, comment
+from connector_edl.dialects import Format
 from connector_edl.found import entry_on
-from connector_edl.settings import EdlSettings, Empty
+from connector_edl.settings import EdlSettings
 
 __all__ = ["EdlAdapter", "EdlSettings", "Empty", "Format"]
 
@@ -53,18 +55,32 @@ class EdlAdapter(ListAdapter[EdlSettings]):
 
     settings_type = EdlSettings
     supports = frozenset(ObservableType)
-    fields: ClassVar[Mapping[str, FieldSpec]] = {"severity": Text(), "comment": Text()}
+    fields: ClassVar[Mapping[str, FieldSpec]] = {
+        "severity": Text(),
+        "comment": Text(),
+        "source": Text(),
+        "reference": Text(),
+        "score": Number(1, 127),
+        "category": Number(1, 59),
+    }
 
     def __init__(self, settings: EdlSettings, context: OutputContext) -> None:
         super().__init__(settings, context)
         self._published = Published(self.context.publish_folder / settings.file)
         self._types = settings.family(self.context.types)
-        self._writers = writers(settings.format, self._types)
-        self._form = f"{settings.format}{' with comments' if settings.comments else ''}"
+        self._dialect = settings.dialect
+        self._lacks = self._dialect.lacks
+        self._writers = {
+            kind: write for kind, write in self._dialect.writers.items() if kind in self._types
+        }
+        self._complete, self._arrange = self._dialect.complete, settings.arranged(self._types)
+        self._form = settings.form
 
     def accepts(self, observable: Observable) -> bool:
-        """Return whether this file accepts the observable's type."""
-        return observable.type in self._types
+        """Return whether this file accepts the observable's type, and has a line for its like."""
+        if observable.type not in self._types:
+            return False
+        return self._lacks is None or not self._lacks(observable)
 
     def doubts(self) -> Sequence[str]:
         """Return a warning where the list may have types that this file silently leaves out."""
@@ -102,12 +118,13 @@ class EdlAdapter(ListAdapter[EdlSettings]):
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
         """Replace the file and its record; the device sees either the old list or the new one."""
         refused: dict[Subject, Outcome] = {}
-        seen: set[str] | None = set() if folds(self.settings.format, self._types) else None
+        seen: set[str] | None = set() if self._dialect.folds(self._types) else None
+        entries, arranged = self._arranged(entries)
         stream, filled = iter(entries), False
         with failures_typed(self._published.path), Draft(self._published) as draft:
-            draft.write(b"", record.first_line(self._form).encode())
+            draft.write(self._dialect.head.encode(), record.first_line(self._form).encode())
             while batch := list(islice(stream, _PAGE)):
-                lines, records = self._rendered(batch, refused)
+                lines, records = self._rendered(batch, refused, arranged)
                 filled = filled or bool(lines)
                 draft.write(
                     _joined(lines if seen is None else _unseen(lines, seen)), _joined(records)
@@ -117,28 +134,42 @@ class EdlAdapter(ListAdapter[EdlSettings]):
             draft.publish(held_back=not filled and self.settings.when_empty is Empty.HOLD)
         return refused
 
+    def _arranged(self, entries: Iterable[Entry]) -> tuple[Iterable[Entry], Lines | None]:
+        """Return the entries, and the lines of all where one depends on others."""
+        if self._arrange is None:
+            return entries, None
+        entries = list(entries)
+        fitting = (entry.observable for entry in entries if entry.type in self._writers)
+        return entries, self._arrange(fitting, self.settings.widen)
+
     def _rendered(
-        self, batch: Sequence[Entry], refused: dict[Subject, Outcome]
+        self, batch: Sequence[Entry], refused: dict[Subject, Outcome], arranged: Lines | None
     ) -> tuple[list[str], list[str]]:
         """Return the lines of a batch for the file and for its record."""
         lines, records = [], []
         line_of, recorded = self._line, record.line_of
         for entry in batch:
             try:
-                lines.append(line_of(entry))
+                if line := line_of(entry, arranged):
+                    lines.append(line)
             except NotWritableError as refusal:
                 refused[entry.observable] = Refused(str(refusal))
             else:
                 records.append(recorded(entry))
         return lines, records
 
-    def _line(self, entry: Entry) -> str:
+    def _line(self, entry: Entry, arranged: Lines | None) -> str:
+        """Return the line of an entry, or several; empty where another line covers it."""
         observable = entry.observable
         write = self._writers.get(observable.type)
-        if write is None:
+        if write is None or (self._lacks is not None and self._lacks(observable)):
             raise NotWritableError(f"has type {observable.type}, which this file does not accept")
-        line = write(observable.value)
-        if self.settings.comments and (note := _note(entry)):
+        line = write(observable.value) if arranged is None else arranged[observable]
+        if isinstance(line, NotWritableError):
+            raise line
+        if self._complete is not None and line:
+            return self._complete(line, observable, entry.fields)
+        if self.settings.comments and line and (note := _note(entry)):
             return f"{line} {note}"
         return line
 
@@ -148,33 +179,45 @@ class EdlAdapter(ListAdapter[EdlSettings]):
             return ["# empty list"]
         if self.settings.when_empty is not Empty.SENTINEL:
             return []
-        kind, write = min(self._writers.items())
-        return [write(_SENTINELS.get(kind, _NO_TEXT))]
+        kind = min(self._writers)
+        sentinel = Entry(Observable(kind, _SENTINELS.get(kind, _NO_TEXT)))
+        _, arranged = self._arranged([sentinel])
+        return self._line(sentinel, arranged).split("\n")
 
     def _found(self) -> Iterator[Entry]:
         """Yield the entries of a file that someone else changed: our lines, then theirs."""
         text = self._published.path.read_bytes().decode("utf-8", "replace")
         lines = dict.fromkeys(text.split("\n"))
         shown: set[tuple[ObservableType, str]] = set()
-        ours = set(self._filler())
-        for newest in self._published.records()[:1]:
-            for entry in record.entries(newest):
-                line = self._line_or_none(entry)
-                if line is not None and line in lines:
-                    ours.add(line)
-                    shown.add((entry.type, entry.value))
-                    yield entry
+        ours = {*self._filler(), *self._dialect.head.split("\n")}
+        for entry, written in self._recorded():
+            if written <= lines.keys():
+                ours |= written
+                shown.add((entry.type, entry.value))
+                yield entry
         for line in [line for line in lines if line not in ours]:
-            theirs = entry_on(line, self.settings.format, self._types)
+            theirs = entry_on(line, self._dialect, self._types)
             if theirs and (theirs.type, theirs.value) not in shown:
                 shown.add((theirs.type, theirs.value))
                 yield theirs
 
-    def _line_or_none(self, entry: Entry) -> str | None:
+    def _recorded(self) -> Iterator[tuple[Entry, set[str]]]:
+        """Yield the entries of the newest record, each with the lines that say it.
+
+        Where a line covers several, they stand or fall with all lines of the list.
+        """
+        for newest in self._published.records()[:1]:
+            entries, arranged = self._arranged(record.entries(newest))
+            kept = [(entry, self._lines_of(entry, arranged)) for entry in entries]
+            every = {line for _, lines in kept for line in lines}
+            for entry, lines in kept:
+                yield entry, lines or every
+
+    def _lines_of(self, entry: Entry, arranged: Lines | None) -> set[str]:
         try:
-            return self._line(entry)
+            return set(self._line(entry, arranged).split("\n")) - {""}
         except NotWritableError:
-            return None
+            return {_NO_TEXT}
 
 
 def _counted(types: frozenset[ObservableType]) -> str:

@@ -1,30 +1,23 @@
 """Options of a published text list."""
 
-from enum import StrEnum
 from typing import Final, Self
 
 from pydantic import model_validator
 
 from connector.adapter import (
     ADDRESSES,
+    Family,
     Field,
     ObservableType,
     PublishedName,
     Settings,
     families_of,
 )
-from connector_edl.forms import KINDS, Format, has_room_for_comments
+from connector_edl.cover import collapsed
+from connector_edl.dialect import Arranged, Dialect, Empty
+from connector_edl.dialects import DIALECTS, Format
 
 _ONE_FAMILY: Final = "a file has one family of types, because its lines do not name theirs"
-
-
-class Empty(StrEnum):
-    """How a list without entries is published."""
-
-    SERVE_EMPTY = "serve-empty"
-    COMMENT = "comment"
-    SENTINEL = "sentinel"
-    HOLD = "hold"
 
 
 class EdlSettings(Settings):
@@ -35,7 +28,9 @@ class EdlSettings(Settings):
     )
     format: Format = Field(
         Format.PLAIN,
-        description="plain: one value a line; panos: Palo Alto Networks; fortigate: Fortinet.",
+        description="plain: one value a line; panos: Palo Alto Networks; fortigate: Fortinet; "
+        "hosts, dnsmasq, unbound: for resolvers; squid, nginx: for proxies; suricata-dataset, "
+        "suricata-iprep, zeek, snort: for sensors; spamassassin, exim: for mail gateways.",
     )
     types: frozenset[ObservableType] | None = Field(
         None,
@@ -43,8 +38,8 @@ class EdlSettings(Settings):
         description="The one family of types in this file, because its lines do not name theirs: "
         "addresses (ipv4-addr, ipv6-addr) or one other type. When left out, a plain file has the "
         "types of the output's `types` or of its list's selection; of several families it has the "
-        "first, which is addresses where they are selected. Required for panos and fortigate: "
-        "addresses, domain-name, url, or for fortigate one type of hash.",
+        "first, which is addresses where they are selected. Every other format that offers more "
+        "than one family requires it; lines of zeek name their types, so a file has them all.",
     )
     comments: bool = Field(
         False,
@@ -59,15 +54,45 @@ class EdlSettings(Settings):
         "their last copy, including what was withdrawn since).",
     )
 
-    def family(self, offered: frozenset[ObservableType]) -> frozenset[ObservableType]:
+    widen: bool = Field(
+        False,
+        description="Write a domain name also where the format can only say more: squid and "
+        "unbound cannot say all names below a domain without the domain itself. Without it such "
+        "a name is `rejected`, unless the list has both.",
+    )
+    collapse: bool = Field(
+        False,
+        description="Write addresses as the fewest prefixes that have exactly these addresses.",
+    )
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the format says its entries."""
+        return DIALECTS[self.format]
+
+    def family(self, offered: Family) -> Family:
         """Return the types that the file has, of those that its list may have."""
-        return families_of(offered)[0] if self.types is None else self.types
+        if self.types is not None:
+            return self.types
+        families = self.dialect.families
+        return families[0] if len(families) == 1 else families_of(offered)[0]
+
+    def arranged(self, types: Family) -> Arranged | None:
+        """Return what says all lines at once, where one depends on others; else None."""
+        if self.collapse:
+            return collapsed
+        return (self.dialect.arranged or {}).get(_whole(types))
+
+    @property
+    def form(self) -> str:
+        """What decides on the lines beside the entries; it stands in the record."""
+        said = {"with comments": self.comments, "widened": self.widen, "collapsed": self.collapse}
+        return " ".join([self.format, *(words for words, chosen in said.items() if chosen)])
 
     @property
     def when_empty(self) -> Empty:
         """How a list without entries is published."""
-        default = Empty.SERVE_EMPTY if self.format is Format.PLAIN else Empty.SENTINEL
-        return self.empty or default
+        return self.empty or self.dialect.empty
 
     @property
     def places(self) -> frozenset[tuple[object, ...]]:
@@ -76,18 +101,42 @@ class EdlSettings(Settings):
 
     @model_validator(mode="after")
     def _one_family(self) -> Self:
-        kinds = KINDS[self.format]
+        families = self.dialect.families
         if self.format is Format.PLAIN:
             if self.types and len(families_of(self.types)) > 1:
                 raise ValueError(
                     f"{_ONE_FAMILY}: set types to [ipv4-addr, ipv6-addr] or to one other type, and "
                     "publish each other family to a file of its own"
                 )
-        elif self.types is None or not any(self.types <= kind for kind in kinds):
-            choices = " or ".join(f"[{', '.join(sorted(kind))}]" for kind in kinds)
-            raise ValueError(f"format {self.format} has one type a file: set types to {choices}")
-        if self.comments and not has_room_for_comments(self.format, self.types or ADDRESSES):
+        elif self.types is None:
+            if len(families) > 1:
+                raise ValueError(f"{self._one_type}: set types to {self._choices}")
+        elif not any(self.types <= family for family in families):
+            raise ValueError(f"{self._one_type}: set types to {self._choices}")
+        return self
+
+    @model_validator(mode="after")
+    def _options_of_the_format(self) -> Self:
+        types = self.types or ADDRESSES
+        if self.comments and not self.dialect.has_room_for_comments(types):
             raise ValueError(
                 "only lines of panos addresses and fortigate hashes have room for comments"
             )
+        if self.empty is Empty.COMMENT and not self.dialect.remarks:
+            raise ValueError(f"empty: a file of {self.format} has no comments")
+        if self.collapse and self.types is not None and not self.types <= ADDRESSES:
+            raise ValueError("collapse: only addresses can be written as prefixes")
         return self
+
+    @property
+    def _one_type(self) -> str:
+        several = len(self.dialect.families) > 1
+        return f"format {self.format} has {'one type a file' if several else 'other types'}"
+
+    @property
+    def _choices(self) -> str:
+        return " or ".join(f"[{', '.join(sorted(kind))}]" for kind in self.dialect.families)
+
+
+def _whole(types: Family) -> Family:
+    return ADDRESSES if types <= ADDRESSES else types

@@ -50,7 +50,7 @@ def shown(adapter: EdlAdapter) -> list[tuple[str, str]]:
     return [(entry.type.value, entry.value) for entry in adapter.read()]
 
 
-class _EdlSuite(AdapterSuite):
+class EdlSuite(AdapterSuite):
     impossible: ClassVar = {
         "refuse": "a file refuses by what a value is, which other tests try",
         "fill": "a file is as large as the disk, which another test fills",
@@ -85,7 +85,7 @@ class _EdlSuite(AdapterSuite):
         return put_a_file_where_the_folder_was
 
 
-class TestPlain(_EdlSuite):
+class TestPlain(EdlSuite):
     @pytest.fixture(params=families_of(ObservableType), ids=min)
     def adapter(self, folder: Path, request: pytest.FixtureRequest) -> EdlAdapter:
         return edl(folder, types=request.param)
@@ -100,37 +100,37 @@ class TestPlain(_EdlSuite):
         return by_hand
 
 
-class TestPanosAddressesWithComments(_EdlSuite):
+class TestPanosAddressesWithComments(EdlSuite):
     @pytest.fixture
     def adapter(self, folder: Path) -> EdlAdapter:
         return edl(folder, format="panos", types=ADDRESSES, comments=True)
 
 
-class TestPanosDomains(_EdlSuite):
+class TestPanosDomains(EdlSuite):
     @pytest.fixture
     def adapter(self, folder: Path) -> EdlAdapter:
         return edl(folder, format="panos", types=["domain-name"], empty="hold")
 
 
-class TestPanosUrls(_EdlSuite):
+class TestPanosUrls(EdlSuite):
     @pytest.fixture
     def adapter(self, folder: Path) -> EdlAdapter:
         return edl(folder, format="panos", types=["url"], empty="comment")
 
 
-class TestFortigateAddresses(_EdlSuite):
+class TestFortigateAddresses(EdlSuite):
     @pytest.fixture
     def adapter(self, folder: Path) -> EdlAdapter:
         return edl(folder, format="fortigate", types=ADDRESSES)
 
 
-class TestFortigateUrls(_EdlSuite):
+class TestFortigateUrls(EdlSuite):
     @pytest.fixture
     def adapter(self, folder: Path) -> EdlAdapter:
         return edl(folder, format="fortigate", types=["url"])
 
 
-class TestFortigateHashesWithComments(_EdlSuite):
+class TestFortigateHashesWithComments(EdlSuite):
     @pytest.fixture
     def adapter(self, folder: Path) -> EdlAdapter:
         return edl(folder, format="fortigate", types=["file-sha256"], comments=True)

@@ -13,11 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import list_readers as programs
 import lmdb
 import nft_hosts
 import pytest
 import target_readers as readers
 from connector_edl import EdlAdapter, EdlSettings
+from connector_edl.dialects import DIALECTS
 from connector_haproxy import HaproxyAdapter, HaproxySettings
 from connector_nftables import NftablesAdapter, NftablesSettings
 from connector_postfix import PostfixAdapter, PostfixSettings
@@ -184,12 +186,44 @@ DEVICES: list[tuple[str, frozenset[ObservableType], Reader]] = [
     ("fortigate", frozenset({T.FILE_SHA1}), readers.fortigate_hash),
     ("fortigate", frozenset({T.FILE_SHA256}), readers.fortigate_hash),
 ]
+ADDRESSES = frozenset({T.IPV4_ADDR, T.IPV6_ADDR})
+ZEEK = next(dialect.families[0] for form, dialect in DIALECTS.items() if form == "zeek")
+PROGRAMS: list[tuple[str, frozenset[ObservableType], Reader]] = [
+    ("hosts", frozenset({T.DOMAIN_NAME}), programs.hosts),
+    ("dnsmasq", frozenset({T.DOMAIN_NAME}), programs.dnsmasq),
+    ("unbound", frozenset({T.DOMAIN_NAME}), programs.unbound),
+    ("squid", ADDRESSES, programs.squid_address),
+    ("squid", frozenset({T.DOMAIN_NAME}), programs.squid_domain),
+    ("nginx", ADDRESSES, programs.nginx_geo),
+    ("nginx", frozenset({T.DOMAIN_NAME}), programs.nginx_map),
+    ("suricata-dataset", ADDRESSES, programs.suricata_address),
+    ("suricata-dataset", frozenset({T.DOMAIN_NAME}), programs.suricata_text("domain")),
+    ("suricata-dataset", frozenset({T.USER_AGENT}), programs.suricata_text("user-agent")),
+    ("suricata-dataset", frozenset({T.FILE_NAME}), programs.suricata_text("file-name")),
+    ("suricata-dataset", frozenset({T.X509_SHA1}), programs.suricata_text("digest")),
+    ("suricata-dataset", frozenset({T.FILE_MD5}), programs.suricata_hash),
+    ("suricata-dataset", frozenset({T.FILE_SHA256}), programs.suricata_hash),
+    ("suricata-iprep", ADDRESSES, programs.suricata_iprep),
+    ("zeek", ZEEK, programs.zeek),
+    ("snort", ADDRESSES, programs.snort),
+    ("spamassassin", frozenset({T.EMAIL_ADDR}), programs.spamassassin),
+    ("spamassassin", frozenset({T.DOMAIN_NAME}), programs.spamassassin),
+    ("exim", ADDRESSES, programs.exim_address),
+    ("exim", frozenset({T.EMAIL_ADDR}), programs.exim_mailbox),
+    ("exim", frozenset({T.DOMAIN_NAME}), programs.exim_domain),
+]
+ALL = [*PLAIN, *DEVICES, *PROGRAMS]
+
+
+def test_every_format_and_family_has_a_reader() -> None:
+    offered = {(form.value, family) for form, one in DIALECTS.items() for family in one.families}
+    assert {(form, family) for form, family, _reader in ALL} == offered
 
 
 @pytest.mark.parametrize(
     ("form", "family", "reader"),
-    [*PLAIN, *DEVICES],
-    ids=[f"{form}-{min(family)}" for form, family, _reader in [*PLAIN, *DEVICES]],
+    ALL,
+    ids=[f"{form}-{min(family)}" for form, family, _reader in ALL],
 )
 @pytest.mark.parametrize("reading", [as_read, unread])
 def test_a_line_of_a_polled_list_is_read_as_what_was_asked_for_and_as_nothing_else(
