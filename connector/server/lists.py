@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import IO, Final
@@ -17,6 +18,7 @@ from connector.server.file_cache import AbsentError, CachedFile, FileCache, Held
 
 PREFIX: Final = "/lists/"
 _METHODS: Final = frozenset({"GET", "HEAD"})
+_PLAIN: Final = re.compile(rb"/lists/[A-Za-z0-9._/-]+")  # a URL that is its path
 _CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since"})
 _TAG: Final = re.compile(rb'"([^"]*)"')
 _PIECE: Final = 128 * 1024  # the most that one slow reader can keep in the server's buffers
@@ -65,17 +67,23 @@ class Lists:
         elif response := await self._served(client, headers, scope, receive, send):
             await response(scope, receive, send)
 
-    def unchanged(self, scope: Scope) -> list[tuple[bytes, bytes]] | None:
+    def unchanged(
+        self,
+        method: str,
+        url: bytes,
+        sent: Sequence[tuple[bytes, bytes]],
+        source: tuple[str, int] | None,
+    ) -> list[tuple[bytes, bytes]] | None:
         """Return the headers of a 304 that can be given at once; None where it takes more to know.
 
         Nearly all requests are such, and a task for each costs more than the answer.
         """
-        path, headers = scope["path"], answers.headers_of(scope)
-        if not path.startswith(PREFIX) or headers.keys().isdisjoint(_CONDITIONS):
+        headers = dict(sent)
+        if not _PLAIN.fullmatch(url) or headers.keys().isdisjoint(_CONDITIONS):
             return None
-        name = path.removeprefix(PREFIX)
-        client = self._authenticator.name_of(headers, answers.address_of(scope))
-        if client is None or scope["method"] not in _METHODS or self._kept.abandons(name):
+        name = url[len(PREFIX) :].decode("ascii")
+        client = self._authenticator.name_of(headers, source[0] if source else "")
+        if client is None or method not in _METHODS or self._kept.abandons(name):
             return None
         cached = self._cache.kept(name)
         tag = _unchanged(headers, cached) if cached is not None else None

@@ -1,19 +1,33 @@
 """One connection to the list server: uvicorn's HTTP, with limits on size and time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import httptools
 import uvicorn
-from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from connector.server.connections import Closed, Connections
 
 # Says with which headers a request can be answered 304 at once; None where it takes a task.
-Unchanged = Callable[[Any], list[tuple[bytes, bytes]] | None]
+Unchanged = Callable[
+    [str, bytes, Sequence[tuple[bytes, bytes]], tuple[str, int] | None],
+    list[tuple[bytes, bytes]] | None,
+]
+
+
+class _Answered:
+    """Stands for a request that was answered as soon as its headers were read."""
+
+    response_complete = True
+    disconnected = False
+    message_event = asyncio.Event()
+
+
+_ANSWERED: Final[Any] = _Answered()
+
 _NOT_MODIFIED: Final = b"HTTP/1.1 304 Not Modified\r\n"
 _LARGEST_REQUEST: Final = 32 * 1024
 _MOST_HEADERS: Final = 100
@@ -41,7 +55,7 @@ class ClientConnection(HttpToolsProtocol):
         state: ServerState,
         connections: Connections,
         address: str,
-        unchanged: Unchanged = lambda _scope: None,
+        unchanged: Unchanged = lambda *_request: None,
     ) -> None:
         super().__init__(config, state, {})
         self._unchanged = unchanged
@@ -97,23 +111,35 @@ class ClientConnection(HttpToolsProtocol):
         """Begin to answer, or queue the request behind earlier ones."""
         if len(self.pipeline) >= _MOST_WAITING:
             raise _TooLargeError
-        super().on_headers_complete()
+        if self._is_free and self._answered_at_once():
+            self.cycle = _ANSWERED
+        else:
+            super().on_headers_complete()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """Answer at once where nothing has changed, else in a task."""
-        headers = None if self.flow.write_paused else self._unchanged(cycle.scope)
+    @property
+    def _is_free(self) -> bool:
+        """Whether nothing is being answered or written, so that an answer may be written now."""
+        busy = self.cycle is not None and not self.cycle.response_complete
+        return not (busy or self.flow.write_paused or self.transport.is_closing())
+
+    def _answered_at_once(self) -> bool:
+        """Answer that nothing has changed, where that is known; return whether it was."""
+        method, version = self.parser.get_method().decode("ascii"), self.parser.get_http_version()
+        headers = self._unchanged(method, self.url, self.headers, self.client)
         if headers is None:
-            super()._start_asgi_task(cycle, app)
-            return
+            return False
+        lasts = version != "1.0" and self.parser.should_keep_alive()
         lines = [_NOT_MODIFIED]
         for name, value in (*self.server_state.default_headers, *headers):
             lines += (name, b": ", value, b"\r\n")
-        lines.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+        lines.append(b"\r\n" if lasts else b"connection: close\r\n\r\n")
         self.transport.write(b"".join(lines))
-        cycle.response_started = cycle.response_complete = True
-        if not cycle.keep_alive:
+        self.server_state.total_requests += 1
+        if not lasts:
             self.transport.close()
-        self.on_response_complete()
+        self._standing.progressed(self)
+        self._expect_request()
+        return True
 
     def on_message_complete(self) -> None:
         """Stop waiting for the client."""

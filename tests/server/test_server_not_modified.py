@@ -55,6 +55,17 @@ def test_it_is_the_same_answer_at_once_and_by_a_task(serve, asked: str) -> None:
     assert sent(ask, asked) == sent(ask, asked) == first
 
 
+@pytest.mark.parametrize(
+    "url", ["/lists/li%73t.txt", "/lists/list.txt?a=1", "http://h/lists/list.txt"]
+)
+def test_a_url_that_is_written_otherwise_gets_the_same_answer(serve, url: str) -> None:
+    ask = serve()
+    tag = ask("/lists/list.txt").headers["etag"]
+    plain = sent(ask, request(tag))
+    assert plain[0].startswith("HTTP/1.1 304")
+    assert sent(ask, request(tag).replace("/lists/list.txt", url)) == plain
+
+
 def test_requests_sent_together_are_answered_in_their_order(serve) -> None:
     ask = serve()
     tag = ask("/lists/list.txt").headers["etag"]
