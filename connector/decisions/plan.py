@@ -119,6 +119,11 @@ class EntryRefs:
                 left.put(*row)
         return left
 
+    def only(self, numbers: Iterable[int]) -> "EntryRefs":
+        """Return these entries."""
+        chosen = frozenset(numbers)
+        return self.without(frozenset(self.numbers).difference(chosen)) if chosen else EntryRefs()
+
     def __len__(self) -> int:
         return len(self.numbers)
 

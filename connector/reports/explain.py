@@ -1,9 +1,10 @@
 """The whole chain for one value: claims, decisions, outputs, as the documented JSON."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from connector.decisions.context import NO_CONTEXT, OPINIONS
 from connector.decisions.decide import ClaimKind, ends, reason_of
+from connector.decisions.holds import reason_name
 from connector.decisions.plan import LedgerState
 from connector.decisions.reach import exceeds, reach_of, words_of_reach
 from connector.decisions.selection import FeedDefaults
@@ -42,6 +43,13 @@ _REASONS_WITHOUT_OBSERVABLE: Final = {
 _ENDED: Final = "its end at the target has passed, so the next cycle writes it again:"
 _CONTRARY: Final = "someone else put the opposite on the target, and it was left untouched"
 _FOREIGN: Final = "already on the target, added by someone else; left untouched"
+
+
+class _Held(NamedTuple):
+    """The hold in which a change waits, and what caused that change, in words."""
+
+    hold: KeptHold
+    cause: str
 
 
 def explain_value(decider: Decider, asked: str) -> Json:
@@ -232,7 +240,7 @@ def _outcome_json(
     (decision,) = listing.decide([(observable, rows)], decider.now())
     rowed = questions.output_rows(transaction).get(output)
     found = questions.entry_of(transaction, rowed.number, number) if rowed else None
-    hold = hold_on(transaction, rowed.number, number) if rowed else None
+    hold = _held(transaction, rowed.number, number) if rowed else None
     since = questions.listed_since(transaction, listing.number, number)
     if decision.carrier is None:
         reason = reason_of(max(decision.codes, default=1))
@@ -259,6 +267,16 @@ def _outcome_json(
     }
 
 
+def _held(transaction: Transaction, output: int, number: int) -> _Held | None:
+    found = hold_on(transaction, output, number)
+    if found is None:
+        return None
+    hold, change = found
+    feed = questions.feed_names(transaction).get(change.feed)
+    behind = f"feed {feed}" if feed else "several feeds"
+    return _Held(hold, " by ".join(filter(None, (reason_name(change.reason), behind))))
+
+
 def _beyond_share(defaults: FeedDefaults) -> str:
     return (
         f"claimed by feed {defaults.name} alone, which already fills its max_share, "
@@ -266,15 +284,16 @@ def _beyond_share(defaults: FeedDefaults) -> str:
     )
 
 
-def _still_there(hold: KeptHold | None) -> str:
+def _still_there(hold: _Held | None) -> str:
     """Return how long the target keeps an entry that should go."""
     if hold is not None:
         return f"still on the target: {_waiting(hold)}"
     return "still on the target until the next cycle"
 
 
-def _waiting(hold: KeptHold) -> str:
-    told = f"hold {hold.id}: {'; '.join(hold.sentences)}"
+def _waiting(held: _Held) -> str:
+    hold, cause = held
+    told = f"hold {hold.id} ({cause}): {'; '.join(hold.sentences)}"
     if hold.state is HoldState.HELD:
         return f"{told}; accept it: connector apply {hold.id}"
     until = f" until {moment(hold.until)}" if hold.until else ""
@@ -291,7 +310,7 @@ def _first_detail(
 
 
 def _at_target(
-    found: questions.EntryFound | None, output: OutputRow | None, hold: KeptHold | None
+    found: questions.EntryFound | None, output: OutputRow | None, hold: _Held | None
 ) -> tuple[Reason, str]:
     there = found is not None and found.mark in (LedgerState.WRITTEN, LedgerState.FOREIGN)
     if hold is not None and not there:

@@ -1,38 +1,44 @@
 """Holds: what waits for a person, as the documented JSON and for people."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
+from textwrap import wrap
 from typing import Any, Final, NamedTuple
 
 from rich.console import Console
 
-from connector.decisions.holds import Hold
-from connector.model import Reason
+from connector.decisions.holds import Hold, reason_name
+from connector.decisions.plan import EntryRefs
+from connector.model import Subject
 from connector.reports.formatting import print_line
 from connector.reports.look import Look
 from connector.reports.status import Json, defang, moment
 from connector.store import queries as questions
 from connector.store.lists.wanted import WantedEntries
-from connector.store.outputs.holds import KeptHold, changes_of, live_holds
+from connector.store.outputs.held_changes import ADD, REMOVE, HeldChange, changes_of
+from connector.store.outputs.holds import KeptHold, live_holds
 from connector.store.queries import OutputRow
 from connector.store.transaction import Transaction
 
 _EXAMPLES: Final = 10
+_NARROWEST: Final = 40
 
 
 class HeldReader(NamedTuple):
-    """Reads what holds of one output name, in one snapshot."""
+    """Reads what holds of one output name, in one snapshot; `feeds` has names by number."""
 
     wanted: WantedEntries
     transaction: Transaction
     output: OutputRow
+    feeds: Mapping[int, str]
 
-    def kept(
-        self, hold: KeptHold, add: Collection[int] | None = None,
-        remove: Collection[int] | None = None,
-    ) -> Json:  # fmt: skip
-        """Return a hold of the state; given what is due, only as far as it still is."""
-        left_add, left_remove = changes_of(self.transaction, hold)
+    def kept(self, hold: KeptHold, gone: Collection[tuple[str, int, int]] = ()) -> Json:
+        """Return a hold of the state, without changes that are gone: by hold, verb and number."""
+        left = [
+            change
+            for change in changes_of(self.transaction, hold.number, hold.id)
+            if (hold.id, change.verb, change.observable) not in gone
+        ]
         return {
             "id": hold.id,
             "since": moment(hold.since),
@@ -42,10 +48,8 @@ class HeldReader(NamedTuple):
             "by": hold.by,
             "why": hold.why,
             "until": moment(hold.until),
-            "add": self._added([one for one in left_add if add is None or one in add]),
-            "remove": self._removed(
-                [one for one in left_remove if remove is None or one in remove]
-            ),
+            "add": self._added([change for change in left if change.verb == ADD]),
+            "remove": self._removed([change for change in left if change.verb == REMOVE]),
         }
 
     def new(self, hold: Hold) -> Json:
@@ -59,28 +63,34 @@ class HeldReader(NamedTuple):
             "by": None,
             "why": None,
             "until": None,
-            "add": self._added(list(hold.add.numbers)),
-            "remove": self._removed(list(hold.remove.numbers)),
+            "add": self._added(_changes(ADD, hold.add)),
+            "remove": self._removed(_changes(REMOVE, hold.remove)),
         }
 
-    def _added(self, numbers: Sequence[int]) -> list[Json]:
-        feeds = questions.feeds_behind(self.transaction, self.output, numbers, written=False)
+    def _added(self, added: Sequence[HeldChange]) -> list[Json]:
         return [
-            {"type": one.type.value, "value": one.shown, "feed": feeds.get(number)}
-            for number, one in self.wanted.observables_of(self.transaction, numbers)
+            {"type": one.type.value, "value": one.shown, "feed": self.feeds.get(change.feed)}
+            for one, change in self._found(added)
         ]
 
-    def _removed(self, numbers: Sequence[int]) -> list[Json]:
-        reasons = self.wanted.reasons_among(self.transaction, self.output.list, numbers)
-        feeds = questions.feeds_behind(self.transaction, self.output, numbers, written=True)
+    def _removed(self, removed: Sequence[HeldChange]) -> list[Json]:
         return [
             {
                 "type": one.type.value, "value": one.shown,
-                "reason": reasons.get(number, Reason.OVER_CAPACITY).value,
-                "feed": feeds.get(number),
+                "reason": reason_name(change.reason), "feed": self.feeds.get(change.feed),
             }
-            for number, one in self.wanted.observables_of(self.transaction, numbers)
+            for one, change in self._found(removed)
         ]  # fmt: skip
+
+    def _found(self, changes: Sequence[HeldChange]) -> Iterator[tuple[Subject, HeldChange]]:
+        by_number = {change.observable: change for change in changes}
+        for number, one in self.wanted.observables_of(self.transaction, list(by_number)):
+            yield one, by_number[number]
+
+
+def _changes(verb: int, refs: EntryRefs) -> list[HeldChange]:
+    rows = zip(refs.numbers, refs.causes, refs.sources, strict=True)
+    return [HeldChange(verb, *row) for row in rows]
 
 
 def held_plans(look: Look, outputs: Collection[str]) -> list[Json]:
@@ -88,11 +98,12 @@ def held_plans(look: Look, outputs: Collection[str]) -> list[Json]:
     wanted, plans = WantedEntries(look.database), []
     with look.database.read() as transaction:
         rows, holds = questions.output_rows(transaction), live_holds(transaction)
+        feeds = questions.feed_names(transaction)
         for name in outputs:
             own = [hold for hold in holds if hold.output == name]
             if not own:
                 continue
-            reader = HeldReader(wanted, transaction, rows[name])
+            reader = HeldReader(wanted, transaction, rows[name], feeds)
             held = [reader.kept(hold) for hold in own]
             plans.append({"output": name, "broken_limits": sentences_of(held), "held": held})
     return plans
@@ -131,11 +142,25 @@ def _show_groups(console: Console, sign: str, values: Sequence[Json]) -> None:
         found = list(group)
         behind = f"of feed {feed}" if feed else "of several feeds"
         print_line(console, f"    {sign} {len(found):,} {behind} {reason}".rstrip())
-        for value in found[:_EXAMPLES]:
-            print_line(console, f"      {sign} {value['type']} {defang(value['value'])}")
+        told = ", ".join(_examples(found[:_EXAMPLES]))
         if len(found) > _EXAMPLES:
-            more = len(found) - _EXAMPLES
-            print_line(console, f"      {sign} ... and {more:,} more (--json has all)")
+            told += f" and {len(found) - _EXAMPLES:,} more (--json has all)"
+        for line in wrap(
+            told, max(console.width - 6, _NARROWEST), break_long_words=False, break_on_hyphens=False
+        ):
+            print_line(console, f"      {line}")
+
+
+def _examples(values: Sequence[Json]) -> Iterator[str]:
+    """Yield values, the first of each type with its type."""
+    kind = ""
+    for value in values:
+        yield (
+            defang(value["value"])
+            if value["type"] == kind
+            else (f"{value['type']} {defang(value['value'])}")
+        )
+        kind = value["type"]
 
 
 def _cause(value: dict[str, Any]) -> tuple[str, str]:

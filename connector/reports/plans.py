@@ -70,9 +70,10 @@ def _held(service: Service, proposal: Proposal, transaction: Transaction) -> lis
     row = questions.output_rows(transaction).get(name)
     if row is None:
         return []
-    reader = HeldReader(service.store.wanted, transaction, row)
+    reader = HeldReader(service.store.wanted, transaction, row, questions.feed_names(transaction))
+    gone = frozenset(proposal.looked.undue(aside.withheld, aside.kept))
     standing = [
-        reader.kept(hold, aside.withheld, aside.kept)
+        reader.kept(hold, gone)
         for hold in live_holds(transaction)
         if hold.output == name and hold.state is not HoldState.ACCEPTED
     ]

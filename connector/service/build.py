@@ -10,7 +10,7 @@ from connector.adapter import Adapter
 from connector.adapter.stopping import Stop
 from connector.config.loading import Loaded
 from connector.config.model import OutputConfig
-from connector.decisions.holds import Limits
+from connector.decisions.limits import Limits
 from connector.ingest.configured_feed import ConfiguredFeed
 from connector.instants import SECOND, Clock, span, system_clock
 from connector.registry import Registry

@@ -2,12 +2,16 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
+from connector.decisions.holds import Acceptance, Hold, reason_name
 from connector.instants import Clock
 from connector.log import log
-from connector.store.outputs.holds import HoldState, HoldStateError, KeptHold
+from connector.store.outputs.holds import HoldState, HoldStateError, KeptHold, Settled
 from connector.store.store import Store
 from connector.sync.proposal import Proposal
+
+_RECORDED_AT_ONCE: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,33 +36,53 @@ class HoldKeeper:
         After a crash between the two, the next cycle finds the same changes set aside.
         """
         whole, holds = proposal.whole, proposal.aside.holds
-        self._prune(proposal, whole.add.numbers, whole.remove.numbers, proposal.replaces)
-        news = self.store.holds.keep(proposal.state, holds, self.now()) if holds else []
+        settled = self.store.holds.settle(
+            proposal.state.number, proposal.looked, frozenset(whole.add.numbers),
+            frozenset(whole.remove.numbers), self.now(), holds=holds, replaces=proposal.replaces,
+        )  # fmt: skip
+        self._tell_ended(proposal, settled)
         for hold in holds:
-            if hold.id in news:
-                self.store.audit.record(whole.output, "hold", hold.id, "held", [], self.now())
+            if hold.id in settled.news:
+                self._record_entries(whole.output, hold)
                 log.warning(
                     "hold.made", output=whole.output, hold=hold.id, kind=hold.kind.value,
                     add=len(hold.add), remove=len(hold.remove), broken=list(hold.sentences),
                 )  # fmt: skip
 
+    def _record_entries(self, output: str, hold: Hold) -> None:
+        """Record in the audit what a hold is made of, and what caused each."""
+        feeds = self.store.feeds()
+        for refs in (hold.add, hold.remove):
+            for at in range(0, len(refs), _RECORDED_AT_ONCE):
+                part = refs.part(at, at + _RECORDED_AT_ONCE)
+                causes = dict(zip(part.numbers, part.causes, strict=True))
+                sources = dict(zip(part.numbers, part.sources, strict=True))
+                with self.store.database.read() as transaction:
+                    lines = [
+                        [
+                            one.type.value, one.shown, "", reason_name(causes[number]),
+                            feeds.get(sources[number], ""),
+                        ]
+                        for number, one in self.store.wanted.observables_of(
+                            transaction, part.numbers
+                        )
+                    ]  # fmt: skip
+                self.store.audit.record(output, "hold", hold.id, "held", lines, self.now())
+        if not (hold.add or hold.remove):
+            self.store.audit.record(output, "hold", hold.id, "held", [], self.now())
+
     def applied(self, proposal: Proposal) -> None:
         """Take out of holds what a cycle has just written."""
         aside = proposal.aside
         replaces = aside.stops if proposal.scope.verifies else None
-        self._prune(proposal, aside.withheld, aside.kept, replaces)
+        settled = self.store.holds.settle(
+            proposal.state.number, proposal.looked.as_kept, aside.withheld, aside.kept,
+            self.now(), replaces=replaces,
+        )  # fmt: skip
+        self._tell_ended(proposal, settled)
 
-    def _prune(
-        self,
-        proposal: Proposal,
-        add: Collection[int],
-        remove: Collection[int],
-        replaces: bool | None,
-    ) -> None:
-        ended = self.store.holds.prune(
-            proposal.state.number, frozenset(add), frozenset(remove), self.now(), replaces=replaces
-        )
-        for hold, state in ended:
+    def _tell_ended(self, proposal: Proposal, settled: Settled) -> None:
+        for hold, state in settled.ended:
             output = proposal.whole.output
             self.store.audit.record(output, "hold", hold, state.value, [], self.now())
             log.info(f"hold.{state.value}", output=output, hold=hold)
@@ -73,11 +97,14 @@ class HoldKeeper:
         return kept
 
     def accept(self, hold: KeptHold, by: str, why: str) -> Answer | None:
-        """Note that a person accepted a hold; return what to say where a cycle was faster."""
+        """Note that a person accepted a hold; return what to say where a cycle was faster.
+
+        One that was accepted before is applied now: then the target may not have answered.
+        """
         try:
             self.store.holds.accept(hold.number, hold.id, by, why)
         except HoldStateError as error:
-            return _over(hold, error.state)
+            return None if error.state is HoldState.ACCEPTED else _over(hold, error.state)
         self._tell(hold, "accepted", by, why)
         return None
 
@@ -92,8 +119,8 @@ class HoldKeeper:
         return Answer(words, done=True)
 
     def _tell(self, hold: KeptHold, what: str, by: str, why: str) -> None:
-        said = f"{by}: {why}" if why else by
-        self.store.audit.record(hold.output, what, hold.id, said, [], self.now())
+        said, under = f"{by}: {why}" if why else by, Acceptance(hold.id, by, why)
+        self.store.audit.record(hold.output, what, hold.id, said, [], self.now(), under)
         log.info(f"hold.{what}", output=hold.output, hold=hold.id, by=by)
 
 
@@ -102,7 +129,7 @@ def _over(hold: KeptHold, state: HoldState | None) -> Answer:
     how = {
         HoldState.DONE: "was applied",
         HoldState.VOID: "no longer applies: nothing of it is left",
-        HoldState.ACCEPTED: "is accepted",
+        HoldState.ACCEPTED: "is accepted, and the next cycle applies it",
     }
     words = how.get(state, "is not known") if state is not None else "is not known"
     return Answer(f"Hold {hold.id} for {hold.output} {words}", nothing_left=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from connector.decisions.allowlist.allowlist import Allowlist
 from connector.decisions.holds import HoldKind
 from connector.errors import (
     ConnectorError,
@@ -76,6 +77,7 @@ class Outputs(Mapping[str, Output]):
     _well: set[str] = field(default_factory=set)
     _cycles: dict[str, tuple[int, float]] = field(default_factory=dict)
     _calls: dict[str, FalseCalls] = field(default_factory=dict)
+    _allowed: dict[str, Allowlist] = field(default_factory=dict)  # as each output last had it
 
     def __getitem__(self, name: str) -> Output:
         return self.outputs[name]
@@ -91,7 +93,8 @@ class Outputs(Mapping[str, Output]):
         output = self.outputs[name]
         state = self.store.outputs.open(name, output.listing.number)
         stale = state.verified_at is None or self.now() - state.verified_at >= output.verify_every
-        return EVERYTHING if stale or state.setup != output.setup else CHANGED
+        asked = self.store.holds.asks_to_read(state.number, self.now())
+        return EVERYTHING if stale or state.setup != output.setup or asked else CHANGED
 
     def feeds_of(self, name: str) -> tuple[str, ...]:
         """Return the feeds that an output's list takes, in the order of the file."""
@@ -115,8 +118,11 @@ class Outputs(Mapping[str, Output]):
             raise UndecidedError(f"waiting for the first poll of feed {', '.join(feeds)}")
         heeds = self.now() >= self._calls.setdefault(name, FalseCalls()).rests_until
         scope = scope or self.scope_of(name)
-        now = self.now()
-        return propose(self.outputs[name], self.store, scope, now, jumped=jumped, heeds_stamp=heeds)
+        allowlist = self.outputs[name].listing.allowlist()
+        return propose(
+            self.outputs[name], self.store, scope, self.now(), jumped=jumped, heeds_stamp=heeds,
+            looks_at_held=self._allowed.get(name) is not allowlist,
+        )  # fmt: skip
 
     def sync(self, name: str, scope: Scope | None = None) -> ApplyResult:
         """Bring one output in step with its list; what breaks a limit waits for a person.
@@ -125,7 +131,7 @@ class Outputs(Mapping[str, Output]):
         """
         self.places.settle()
         output, outputs = self.outputs[name], self.store.outputs
-        began = (self.now(), self.monotonic())
+        began, allowlist = (self.now(), self.monotonic()), output.listing.allowlist()
         state = outputs.open(name, output.listing.number)
         try:
             with isolate_bugs(output=name), alone_at(output.device, self.applier.stopped):
@@ -137,7 +143,7 @@ class Outputs(Mapping[str, Output]):
             self._well.discard(name)
             outputs.note_attempt(state.number, self.now(), str(error), paused)
             raise
-        self._cycles[name] = began
+        self._cycles[name], self._allowed[name] = began, allowlist
         if self.records_later and name in self._well and proposal.plan.empty:
             outputs.note_quiet(state.number, self.now())
         else:
@@ -149,7 +155,7 @@ class Outputs(Mapping[str, Output]):
             "output.applied", output=name, plan=proposal.plan.id, scope=proposal.scope.name,
             added=applied.added, updated=applied.updated, removed=applied.removed,
             rejected=applied.rejected, kept=proposal.plan.unchanged,
-            held=len(proposal.aside.withheld) + len(proposal.aside.kept),
+            held=self.store.holds.waiting(proposal.state.number),
         )  # fmt: skip
         if not (proposal.aside.stops or proposal.aside.withheld or applied.later):
             self.cleaning.clean(name)  # all that is wanted is at the new place
@@ -174,7 +180,8 @@ class Outputs(Mapping[str, Output]):
                 applied = apply(proposal, output, self.applier)
             except ListMovedError:
                 continue
-            self.holds.applied(proposal)
+            if not applied.later:  # what the target did not let go is looked at again
+                self.holds.applied(proposal)
             if proposal.surprised:
                 self._calls[output.name].note(output, self.now(), false=not any(proposal.drift))
             return proposal, applied

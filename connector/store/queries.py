@@ -11,7 +11,6 @@ from connector.decisions.decide import ClaimRow
 from connector.decisions.plan import LedgerState
 from connector.indicators.identity import UNREADABLE_KEYS
 from connector.model import Reason, Subject
-from connector.store.database import numbers, parts
 from connector.store.feeds.claims import CLAIM_COLUMNS
 from connector.store.interning import subject
 from connector.store.lists.reason_blocks import BLOCK
@@ -90,6 +89,11 @@ class EntryFound:
 def feed_numbers(transaction: Transaction) -> dict[str, int]:
     """Return the number of every feed that ever gave something, by name."""
     return dict(map(tuple, transaction.rows("SELECT name, number FROM feeds")))
+
+
+def feed_names(transaction: Transaction) -> dict[int, str]:
+    """Return the name of every feed that ever gave something, by number."""
+    return {number: name for name, number in feed_numbers(transaction).items()}
 
 
 def list_numbers(transaction: Transaction) -> dict[str, int]:
@@ -265,23 +269,6 @@ def _held_additions(transaction: Transaction, output: OutputRow) -> dict[int, in
         "WHERE c.output = ? AND c.verb = 1 GROUP BY 1"
     )
     return dict(map(tuple, transaction.rows(sql, (output.list, output.number))))
-
-
-def feeds_behind(
-    transaction: Transaction, output: OutputRow, observables: Sequence[int], *, written: bool
-) -> dict[int, str]:
-    """Return the one feed behind each of these, as of when it was written or by the list."""
-    table, owner, number = (
-        ("ledger", "output", output.number) if written else ("entries", "list", output.list)
-    )
-    found: dict[int, str] = {}
-    for part in parts(observables, _PART):
-        sql = (
-            f"SELECT t.observable, f.name FROM {table} t JOIN feeds f ON f.number = t.source "  # noqa: S608 - ours
-            f"WHERE t.{owner} = ? AND t.observable IN ({numbers(part)})"
-        )
-        found.update(map(tuple, transaction.rows(sql, (number,))))
-    return found
 
 
 def find_observables(transaction: Transaction, keys: Sequence[bytes]) -> dict[int, Subject]:

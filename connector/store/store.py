@@ -17,6 +17,7 @@ from connector.store.lists.exceptions import Exceptions
 from connector.store.lists.lists import ListStore
 from connector.store.lists.wanted import WantedEntries
 from connector.store.outputs.audit import Audit
+from connector.store.outputs.counted import CountedChanges
 from connector.store.outputs.drifts import Drifts
 from connector.store.outputs.ends import Ends
 from connector.store.outputs.folds import Folds
@@ -49,6 +50,7 @@ class Store:
         self.former = FormerEntries(self.database)
         self.holds = Holds(self.database)
         self.pools = Pools(self.database)
+        self.counted = CountedChanges(self.database)
         self.audit = Audit(self.database)
         self.drifts = Drifts(self.database)
         self.exceptions = Exceptions(self.database)

@@ -411,19 +411,27 @@ CREATE TABLE holds (
     state TEXT NOT NULL,
     since BIGINT NOT NULL,
     sentences TEXT NOT NULL,
+    -- How many changes are left.
+    adds BIGINT NOT NULL,
+    removals BIGINT NOT NULL,
     by_whom TEXT,
     why TEXT,
     until BIGINT,
     PRIMARY KEY (id, output)
 );
+CREATE INDEX holds_by_state ON holds (output, state);
 
+-- Each with what caused it as the hold was made: the reason of a removal, and the one feed behind it.
 CREATE TABLE held_changes (
     output SMALLINT NOT NULL,
     hold TEXT NOT NULL,
     verb SMALLINT NOT NULL,
     observable INTEGER NOT NULL,
+    reason SMALLINT NOT NULL,
+    feed SMALLINT NOT NULL,
     PRIMARY KEY (output, hold, verb, observable)
 ) WITHOUT ROWID;
+CREATE INDEX held_changes_by_observable ON held_changes (output, observable);
 
 -- How much of what limits count was written, by hour.
 CREATE TABLE counted_changes (
@@ -442,7 +450,11 @@ CREATE TABLE audit (
     plan TEXT NOT NULL,
     result TEXT NOT NULL,
     count BIGINT NOT NULL,
-    entries BLOB NOT NULL
+    entries BLOB NOT NULL,
+    -- The hold under which it was done, and who accepted (or refused) it and why.
+    hold TEXT,
+    by_whom TEXT,
+    why TEXT
 );
 CREATE INDEX audit_by_time ON audit (at);
 

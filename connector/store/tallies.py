@@ -1,4 +1,4 @@
-"""Counts by bucket, kept with what they count: reasons of claims, marks of entries, times."""
+"""Counts by bucket, kept with what they count: claims by reason, entries by mark or feed, times."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -12,6 +12,7 @@ OUTPUT_TALLY: Final = 2
 FEED_TALLY: Final = 3
 REMOVAL_TALLY: Final = 4
 ENFORCE_TALLY: Final = 5
+SOURCE_TALLY: Final = 6
 
 
 def add_to_tallies(

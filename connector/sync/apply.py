@@ -4,10 +4,12 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from connector.adapter import Full, Later, Outcome, Refused, Written
 from connector.adapter.turns import share
+from connector.decisions.holds import Acceptance
 from connector.decisions.plan import LedgerState
 from connector.errors import StoppedError, UnavailableError
 from connector.instants import NEVER, Clock
@@ -137,7 +139,8 @@ class Applier:
     def record(self, output: str, proposal: Proposal, batch: Batch) -> ApplyResult:
         """Record in ledger and audit what became of a batch; return it in numbers."""
         if isinstance(batch, RemovedBatch):
-            return self.record_removed(output, proposal.state, proposal.plan.id, batch)
+            state, plan = proposal.state, proposal.plan.id
+            return self.record_removed(output, state, plan, batch, proposal.accepted)
         return self._record_written(output, proposal, batch)
 
     def _record_written(self, output: str, proposal: Proposal, batch: WrittenBatch) -> ApplyResult:
@@ -162,12 +165,14 @@ class Applier:
             if isinstance(outcome, Written) and outcome.handle
         }
         fresh = not batch.updates
-        lines: list[list[Any]] = [
-            [one.subject.type.value, one.subject.shown, one.indicator, words.get(one.number, "")]
+        lines = [
+            _Told(
+                one.number, one.subject.type.value, one.subject.shown, one.indicator,
+                words.get(one.number, ""),
+            )
             for one in batch.lines
-        ]
-        plan = proposal.plan.id
-        audited = AuditRow.of(output, "write", plan, "done", lines) if lines else None
+        ]  # fmt: skip
+        audited = _audited(output, "write", proposal.plan.id, proposal.accepted, lines)
         self.store.ledger.confirm(
             proposal.state, taken, marked, words, self.now(), handles=handles, fresh=fresh,
             audited=audited,
@@ -180,16 +185,42 @@ class Applier:
         )
 
     def record_removed(
-        self, output: str, state: OutputState, plan: str, batch: RemovedBatch
-    ) -> ApplyResult:
+        self, output: str, state: OutputState, plan: str, batch: RemovedBatch,
+        accepted: Mapping[int, Acceptance] = MappingProxyType({}),
+    ) -> ApplyResult:  # fmt: skip
         """Record in ledger and audit that entries are gone; return it in numbers."""
         gone, wanted = batch.numbers, self.store.wanted
         with self.store.database.read() as transaction:
             reasons = wanted.reasons_among(transaction, state.list, gone)
             lines = [
-                [found.type.value, found.shown, "", reasons.get(number, Reason.DESELECTED).value]
+                _Told(
+                    number, found.type.value, found.shown, "",
+                    reasons.get(number, Reason.DESELECTED).value,
+                )
                 for number, found in wanted.observables_of(transaction, gone)
-            ]
-        audited = AuditRow.of(output, "remove", plan, "done", lines)
+            ]  # fmt: skip
+        audited = _audited(output, "remove", plan, accepted, lines)
         self.store.ledger.confirm_removed(state, gone, batch.unfit, batch.kept, self.now(), audited)
         return ApplyResult(removed=len(gone), later=len(batch.kept))
+
+
+def _audited(
+    output: str,
+    action: str,
+    plan: str,
+    accepted: Mapping[int, Acceptance],
+    lines: Sequence["_Told"],
+) -> list[AuditRow]:
+    """Return entries for the audit, those of each hold with who accepted it and why."""
+    by: dict[Acceptance | None, list[list[Any]]] = {}
+    for number, *line in lines:
+        by.setdefault(accepted.get(number), []).append(line)
+    return [AuditRow.of(output, action, plan, "done", told, under) for under, told in by.items()]
+
+
+class _Told(NamedTuple):
+    number: int
+    type: str
+    value: str
+    indicator: str
+    words: str

@@ -7,11 +7,12 @@ from operator import attrgetter
 from typing import Final
 
 from connector.decisions.decide import CODES
-from connector.decisions.holds import set_aside
+from connector.decisions.holds import Standing
 from connector.decisions.plan import LedgerEntry, LedgerState, Plan, diff
+from connector.decisions.set_aside import SetAside, set_aside
 from connector.decisions.snapshot import TargetSnapshot
-from connector.instants import span, to_datetime
-from connector.model import Observable, Reason
+from connector.instants import span
+from connector.model import Reason
 from connector.store.lists.entry_rows import RefreshResult
 from connector.store.lists.lists import ListStore
 from connector.store.outputs.ledger import Ledger
@@ -21,6 +22,7 @@ from connector.store.transaction import Transaction
 from connector.sync.apply import Applier, ApplyResult, RemovedBatch
 from connector.sync.crowding import Crowding
 from connector.sync.drift import NO_DRIFT, Drift, drift_of
+from connector.sync.holding import allowlisted, emptied_feeds, with_all_that_waits
 from connector.sync.listing import Listing
 from connector.sync.output import Output
 from connector.sync.proposal import EVERYTHING, Proposal, Scope
@@ -51,10 +53,12 @@ def propose(
     *,
     jumped: bool = False,
     heeds_stamp: bool = True,
+    looks_at_held: bool = False,
 ) -> Proposal:
     """Return the plan from what the target holds to what the list wants; write nothing.
 
     What breaks a limit is set aside; `jumped` says that the clock ran away since the last cycle.
+    `looks_at_held` asks for all that waits to be removed: the allowlist may have changed for it.
     Where the target has forgotten or others changed it since our last cycle, as its stamp tells,
     the scope becomes everything; without `heeds_stamp` the target is not asked for it.
 
@@ -78,30 +82,37 @@ def propose(
         if room is not None:
             scope = replace(scope, everything=True)  # the lowest rank that fits may have changed
         after = None if scope.everything else state.seq
-        standing = store.holds.standing(transaction, state.number, now)
-        held = () if scope.everything else store.holds.numbers(transaction, state.number)
+        asked: Sequence[int] = ()
+        if not scope.everything:
+            asked = store.holds.asked(transaction, state.number, now, removals=looks_at_held)
         due = target.due(store, transaction, state, after, now)
         if due and after is not None:
-            held = sorted({*held, *due})
+            asked = sorted({*asked, *due})
+        waiting: Collection[int] = ()
+        if target.folds:  # what is not written carries no row
+            waiting = store.holds.additions(transaction, state.number, now)
         fold = target.fold(
-            store, transaction, state, after=after, room=room, held=held,
-            waiting=standing.held_add,
-        )  # fmt: skip
+            store, transaction, state, after=after, room=room, asked=asked, waiting=waiting
+        )
         if fold is not None:
-            held = () if after is None else sorted({*held, *fold.rows})
+            asked = () if after is None else sorted({*asked, *fold.rows})
             if present is not None:
                 fold.spread(present)
+        looked = store.holds.look(transaction, state, after, asked, now)
+        standing = looked.standing()
+        if after is not None and standing.replaces is False:
+            after = seq  # nothing may be written until the target is read again
         returned = _returned(output, store, transaction, state, present, now)
-        window = store.holds.window(transaction, state.number, now - span(output.limits.window))
+        window = store.counted.window(transaction, state.number, now - span(output.limits.window))
         plan = diff(
             output.name,
             scope.name,
-            target.wanted(listing, store, transaction, after, room, held, fold),
-            merged(_written(ledger, transaction, state, after, held), returned, _number),
+            target.wanted(listing, store, transaction, after, room, asked, fold),
+            merged(_written(ledger, transaction, state, after, asked), returned, _number),
             why_not={
                 **ledger.dropped(transaction, state, everything=scope.everything),
                 **store.wanted.reasons_among(
-                    transaction, state.list, sorted({*held, *map(_number, returned)})
+                    transaction, state.list, sorted({*asked, *map(_number, returned)})
                 ),
             },
             present=present,
@@ -109,42 +120,56 @@ def propose(
             renews=target.ours_alone and state.setup != output.setup and scope.verifies,
             due=due,
         )
-        asked_for = present is None or state.setup != output.setup  # options that changed are ours
+        # What changed options or a person asked for is our doing.
+        asked_for = present is None or state.setup != output.setup or standing.replaces
         drift = (
             NO_DRIFT if asked_for else _drift(plan, store, transaction, state, returned, due, now)
         )
     if present is None:
-        asked = plan.add.without(standing.held_add).numbers
-        plan = plan.without(target.put_by_others(asked, state, store, fold))
+        new = plan.add.without(standing.held_add).numbers
+        plan = plan.without(target.put_by_others(new, state, store, fold))
     divide = partial(
         set_aside, limits=output.limits, now=now, window=window, standing=standing,
-        capacity=bounds.whole, jumped=jumped,
+        emptied=emptied_feeds(plan, standing, state, store), capacity=bounds.whole, jumped=jumped,
     )  # fmt: skip
+    plan, aside = _divided(plan, divide, standing, listing, store, now)
+    handles = present.handles if present is not None else {}
+    mended = NO_DRIFT if aside.stops else drift
+    return Proposal(
+        plan,
+        aside,
+        listing,
+        state,
+        seq,
+        scope,
+        room,
+        stamp,
+        surprised,
+        mended,
+        handles,
+        fold,
+        now,
+        looked,
+    )
+
+
+def _divided(
+    plan: Plan,
+    divide: Callable[[Plan], SetAside],
+    standing: Standing,
+    listing: Listing,
+    store: Store,
+    now: int,
+) -> tuple[Plan, SetAside]:
+    """Return a plan with what of it goes on; what the allowlist wants gone never waits."""
     aside = divide(plan)
-    if freed := _allowlisted(aside.kept, listing, store, now):
+    if freed := allowlisted(aside.kept, listing, store, now):
         plan = replace(plan, remove=plan.remove.because(freed, CODES[Reason.ALLOWLISTED]))
         aside = divide(plan)
     if plan.unasked(standing.held_remove) > _FEW:
         with store.database.read() as transaction:
             store.soundness.expect_sound(transaction)
-    handles = present.handles if present is not None else {}
-    mended = NO_DRIFT if aside.stops else drift
-    return Proposal(
-        plan, aside, listing, state, seq, scope, room, stamp, surprised, mended, handles, fold, now
-    )
-
-
-def _allowlisted(kept: Collection[int], listing: Listing, store: Store, now: int) -> set[int]:
-    """Return what must go at once, of what would wait, for a reason of its claims."""
-    if not kept:
-        return set()
-    allowlist, moment, purpose = listing.allowlist(), to_datetime(now), listing.policy.purpose
-    with store.database.read() as transaction:
-        return {
-            number
-            for number, one in store.wanted.observables_of(transaction, sorted(kept))
-            if isinstance(one, Observable) and allowlist.protects(one, moment, purpose) is not None
-        }
+    return plan, aside
 
 
 def _written(
@@ -152,15 +177,15 @@ def _written(
     transaction: Transaction,
     state: OutputState,
     after: int | None,
-    held: Sequence[int],
+    asked: Sequence[int],
 ) -> Iterable[LedgerEntry]:
-    """Return the ledger's records of what is in scope, and of what waits in holds."""
+    """Return the ledger's records of what is in scope, and of what is asked for beside it."""
     if after is None:
         return ledger.written(transaction, state.number)
     late = ledger.written_of(transaction, state.number, state.list, after)
-    if not held:
+    if not asked:
         return late
-    return merged(late, ledger.among(transaction, state.number, held), _number)
+    return merged(late, ledger.among(transaction, state.number, asked), _number)
 
 
 def _returned(
@@ -221,15 +246,18 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
     store.ledger.mark(state, plan, now())
     if proposal.aside.stops or plan.empty:
         store.ledger.keep_handles(state, proposal.handles)
-    if proposal.aside.stops:
+    if proposal.aside.stops:  # what changed meanwhile is looked at once the list may be replaced
+        read = replace(state, setup=output.setup, stamp=proposal.stamp) if verified else state
+        store.outputs.finish(read, state.seq, verified=verified, now=now())
         return applied
     if (fold := proposal.fold) is not None and (fold.whole or plan.add):
         adding = plan.add.numbers
         rows = fold.rows if fold.whole else {number: fold.rows[number] for number in adding}
         store.folds.keep(state.number, rows, whole=fold.whole)
     if not plan.empty:
+        proposal = with_all_that_waits(proposal, output, store)
         since = now() - span(output.limits.window)
-        store.holds.count(state.number, proposal.aside.counted, now(), since)
+        store.counted.count(state.number, proposal.aside.counted, now(), since)
         again = output.target.judged_anew(plan)
         whole = proposal.scope.everything or bool(again)
         # Before writing: what may have been written stays ours after a crash.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.adapter import Adapter
-from connector.decisions.holds import Limits
+from connector.decisions.limits import Limits
 from connector.decisions.plan import BELOW
 from connector.decisions.room import Room
 from connector.store.outputs.outputs import OutputState

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
-from connector.decisions.holds import SetAside
+from connector.decisions.holds import Acceptance
 from connector.decisions.plan import Plan
 from connector.decisions.room import Room
+from connector.decisions.set_aside import SetAside
+from connector.store.outputs.held_changes import LookedAt
 from connector.store.outputs.outputs import OutputState
 from connector.sync.drift import NO_DRIFT, Drift
 from connector.sync.folding import Fold
@@ -30,11 +33,12 @@ CHANGED: Final = Scope(everything=False, verifies=False)
 EVERYTHING: Final = Scope(everything=True, verifies=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Proposal:
     """A plan, and what applying it needs to know of the moment it was made.
 
-    `whole` is all that is due, `aside` which part of it goes on and which waits for a person.
+    `whole` is all that is due, `aside` which part of it goes on and which waits for a person;
+    `looked` are the changes of earlier holds that it looked at.
     `seq` is how far the list had come; `room` is who fits where not all do. `stamp` is what the
     target said of itself before it was read; `surprised` says that it was read because of that;
     `drift` is what others did to it; `fold` has the entries that are one row there.
@@ -53,6 +57,7 @@ class Proposal:
     handles: Mapping[int, str] = field(default_factory=dict)
     fold: Fold | None = None
     now: int = 0
+    looked: LookedAt = field(default_factory=LookedAt)
 
     @property
     def knows_the_target(self) -> bool:
@@ -63,6 +68,11 @@ class Proposal:
     def plan(self) -> Plan:
         """The part of the plan that goes on."""
         return self.aside.going
+
+    @cached_property
+    def accepted(self) -> Mapping[int, Acceptance]:
+        """Who accepted each change that goes on because a person said so, by its number."""
+        return self.looked.acceptances()
 
     @property
     def replaces(self) -> bool | None:

@@ -275,7 +275,7 @@ def test_plan_shows_what_is_held_from_the_state_alone(site: Site) -> None:
     assert ran.code == 0
     assert f"hold {held} (held since " in ran.out
     assert "- 6 of feed bulletins withdrawn" in ran.out
-    assert "- ipv4-addr 198[.]51[.]100[.]19" in ran.out
+    assert "      ipv4-addr 198[.]51[.]100[.]14, 198[.]51[.]100[.]15, " in ran.out
     assert f"accept: connector apply {held}; refuse: connector refuse {held} --why" in ran.out
     [plan] = site.run("plan", "edge", "--held", "--json").json["plans"]
     [hold] = plan["held"]
@@ -629,7 +629,9 @@ def test_explain_blames_the_allowlist_only_for_the_value_itself(site: Site) -> N
 def test_explain_says_that_what_is_no_longer_wanted_stays_while_it_is_held(site: Site) -> None:
     held = site.hold()
     ran = site.run("explain", TEN[-1])
-    assert f"withdrawn: still on the target: hold {held}: would remove 6 entries" in ran.out
+    cause = "withdrawn by feed bulletins"
+    words = f"withdrawn: still on the target: hold {held} ({cause}): would remove 6 entries"
+    assert words in ran.out
     assert f"; accept it: connector apply {held}" in ran.out
 
 

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.decisions.decide import CODES
-from connector.decisions.holds import Hold, HoldKind, Limits, Standing, Window, set_aside
+from connector.decisions.holds import Hold, HoldKind, Standing
+from connector.decisions.limits import Limits, Window
 from connector.decisions.plan import AGAIN, EntryRefs, Plan
+from connector.decisions.set_aside import set_aside
 from connector.instants import NEVER
 from connector.model import Reason
 
@@ -234,6 +236,7 @@ def test_what_goes_on_and_what_waits_are_the_plan_and_break_nothing(
     ways = {"window": Window(0, lost), "standing": standing, "capacity": capacity}
     found = set_aside(whole, Limits(), NOW, **ways)
     waiting = {verb: held(found.holds, verb) for verb in ("add", "remove")}
+    waiting["add"] |= accepted.intersection(found.withheld)  # in its own hold, until there is room
     for verb, all_of_it in (("add", add), ("remove", set(gone))):
         goes = set(numbers(getattr(found.going, verb)))
         assert goes | waiting[verb] == set(all_of_it)

@@ -1,16 +1,20 @@
 """Holds in the store: frozen, pruned, accepted or refused, and the window of what limits count."""
 
+from array import array
 from collections.abc import Callable, Collection
 
 import pytest
 
-from connector.decisions.holds import Hold, HoldKind, Standing, Window
+from connector.decisions.decide import CODES
+from connector.decisions.holds import Hold, HoldKind, Standing
+from connector.decisions.limits import Window
 from connector.decisions.plan import EntryRefs
+from connector.model import Reason
+from connector.store.outputs.held_changes import ADD, REMOVE, HeldChange, LookedAt, changes_of
 from connector.store.outputs.holds import (
     Holds,
     HoldState,
     HoldStateError,
-    changes_of,
     hold_on,
     live_holds,
 )
@@ -24,7 +28,7 @@ HOUR = 3_600_000_000
 def refs(*numbers: int) -> EntryRefs:
     found = EntryRefs()
     for number in numbers:
-        found.put(number)
+        found.put(number, cause=CODES[Reason.WITHDRAWN], source=5)
     return found
 
 
@@ -38,16 +42,21 @@ class Bench:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        number = store.lists.open("perimeter").number
-        self.output: OutputState = store.outputs.open("edge", number)
+        self.list = store.lists.open("perimeter").number
+        self.output: OutputState = store.outputs.open("edge", self.list)
         self.holds = Holds(store.database)
 
     @property
     def number(self) -> int:
         return self.output.number
 
-    def keep(self, *holds: Hold) -> list[str]:
-        return self.holds.keep(self.output, holds, NOW)
+    def look(self, now: int = NOW, after: int | None = None) -> LookedAt:
+        with self.store.database.read() as transaction:
+            asked = self.holds.asked(transaction, self.number, now, removals=False)
+            return self.holds.look(transaction, self.output, after, asked, now)
+
+    def keep(self, *holds: Hold, now: int = NOW) -> list[str]:
+        return list(self.holds.settle(self.number, LookedAt(), (), (), now, holds=holds).news)
 
     def prune(
         self,
@@ -56,12 +65,23 @@ class Bench:
         remove: Collection[int] = (),
         now: int = NOW,
         replaces: bool | None = None,
+        after: int | None = None,
     ) -> list[tuple[str, HoldState]]:
-        return self.holds.prune(self.number, add, remove, now, replaces=replaces)
+        looked = self.look(now, after)
+        return list(
+            self.holds.settle(self.number, looked, add, remove, now, replaces=replaces).ended
+        )
 
     def standing(self, now: int = NOW) -> Standing:
-        with self.store.database.read() as transaction:
-            return self.holds.standing(transaction, self.number, now)
+        return self.look(now).standing()
+
+    def change(self, observable: int) -> None:
+        """Let an observable change on the list."""
+        with self.store.database.write() as transaction:
+            transaction.run(
+                "INSERT INTO entries (list, observable, wanted, claim, reason, seq, stamp, rank, "
+                "since) VALUES (?, ?, 0, 0, 0, 5, 0, 0, 0)", (self.list, observable),
+            )  # fmt: skip
 
     def state(self, one: Hold) -> HoldState:
         found = self.holds.find(one.id)
@@ -70,7 +90,7 @@ class Bench:
 
     def window(self, since: int) -> Window:
         with self.store.database.read() as transaction:
-            return self.holds.window(transaction, self.number, since)
+            return self.store.counted.window(transaction, self.number, since)
 
 
 @pytest.fixture
@@ -86,14 +106,14 @@ def test_a_hold_is_kept_once_with_its_changes(bench: Bench) -> None:
     assert kept is not None
     assert (kept.output, kept.state, kept.since) == ("edge", HoldState.HELD, NOW)
     assert (kept.sentences, kept.add, kept.remove) == (("would remove too much",), 1, 2)
-    assert bench.standing() == Standing(held_add={7}, held_remove={1, 2})
+    assert bench.standing() == Standing(held_add={7}, held_remove={1, 2}, keeps_room=True)
 
 
 def test_what_no_longer_applies_leaves_a_hold_and_an_empty_one_is_void(bench: Bench) -> None:
     one = hold(1, 2, add=(7,))
     bench.keep(one)
     assert bench.prune(add={7}, remove={2, 9}) == []
-    assert bench.standing() == Standing(held_add={7}, held_remove={2})
+    assert bench.standing() == Standing(held_add={7}, held_remove={2}, keeps_room=True)
     assert bench.prune(add=(), remove=()) == [(one.id, HoldState.VOID)]
     assert bench.state(one) is HoldState.VOID
     assert bench.standing() == Standing()
@@ -113,7 +133,7 @@ def test_a_refused_hold_stands_until_its_end(bench: Bench) -> None:
     one = hold(1)
     bench.keep(one)
     bench.holds.refuse(bench.number, one.id, "kim", "the feed is ill", NOW + HOUR)
-    assert bench.standing() == Standing(held_remove={1})
+    assert bench.standing() == Standing(held_remove={1}, keeps_room=True)
     assert bench.standing(NOW + HOUR) == Standing()
     found = bench.holds.find(one.id)
     assert found is not None
@@ -150,27 +170,28 @@ def test_a_hold_that_ended_is_held_again_where_the_same_is_due_again(bench: Benc
     bench.keep(one)
     bench.prune(add=(), remove=())
     assert bench.keep(one) == [one.id]
-    assert bench.standing() == Standing(held_remove={1})
+    assert bench.standing() == Standing(held_remove={1}, keeps_room=True)
 
 
 def test_what_waits_is_listed_the_oldest_first(bench: Bench, store: Store) -> None:
     first, second = hold(1), hold(2)
     bench.keep(first)
-    bench.holds.keep(bench.output, [second], NOW + 1)
+    bench.keep(second, now=NOW + 1)
     with store.database.read() as transaction:
         found = live_holds(transaction)
         assert [one.id for one in found] == [first.id, second.id]
-        assert changes_of(transaction, found[1]) == ([], [2])
-        assert hold_on(transaction, bench.number, 2) == found[1]
+        left = HeldChange(REMOVE, 2, CODES[Reason.WITHDRAWN], 5)
+        assert changes_of(transaction, bench.number, second.id) == [left]
+        assert hold_on(transaction, bench.number, 2) == (found[1], left)
         assert hold_on(transaction, bench.number, 3) is None
 
 
 def test_the_window_adds_up_and_forgets(bench: Bench) -> None:
     for hours, counted in ((0, Window(1, 2)), (0, Window(0, 3)), (2, Window(4, 0))):
-        bench.holds.count(bench.number, counted, NOW + hours * HOUR, NOW)
+        bench.store.counted.count(bench.number, counted, NOW + hours * HOUR, NOW)
     assert bench.window(NOW) == Window(5, 5)
     assert bench.window(NOW + HOUR) == Window(4, 0)
-    bench.holds.count(bench.number, Window(0, 1), NOW + 3 * HOUR, NOW + 2 * HOUR)
+    bench.store.counted.count(bench.number, Window(0, 1), NOW + 3 * HOUR, NOW + 2 * HOUR)
     assert bench.window(0) == Window(4, 1)
 
 
@@ -200,8 +221,23 @@ def test_a_hold_on_a_whole_list_ends_when_a_look_shows_that_it_is_not_replaced(
     assert bench.standing() == Standing()
 
 
-def test_the_numbers_of_all_that_waits_are_sorted_and_each_named_once(bench: Bench) -> None:
-    bench.keep(hold(5, 2, add=(9,)))
-    bench.keep(hold(3))
-    with bench.store.database.read() as transaction:
-        assert bench.holds.numbers(transaction, bench.number) == [2, 3, 5, 9]
+def test_a_cycle_of_what_changed_looks_only_at_held_changes_that_it_concerns(bench: Bench) -> None:
+    waiting, accepted = hold(1, 2, add=(3,)), hold(4)
+    bench.keep(waiting, accepted)
+    assert bench.look(after=0).changes == {}, "nothing of it changed on the list"
+    bench.change(2)
+    assert bench.look(after=0).changes == {(waiting.id, REMOVE): array("q", [2])}
+    bench.holds.accept(bench.number, accepted.id, "kim", "seen")
+    assert set(bench.look(after=9).changes) == {(accepted.id, REMOVE)}
+    assert set(bench.look().changes) == {
+        (waiting.id, ADD), (waiting.id, REMOVE), (accepted.id, REMOVE)
+    }  # fmt: skip
+    assert bench.prune(after=0) == [(accepted.id, HoldState.DONE)]
+    assert bench.standing() == Standing(held_add={3}, held_remove={1}, keeps_room=True)
+
+
+def test_what_is_gone_from_a_target_leaves_its_hold(bench: Bench) -> None:
+    one = hold(1, 2)
+    bench.keep(one)
+    bench.store.ledger.confirm_removed(bench.output, [1], {}, {}, NOW)
+    assert bench.standing() == Standing(held_remove={2}, keeps_room=True)

@@ -16,7 +16,7 @@ from list_hand import DAY, START, Hand
 from store_samples import at, indicator, indicator_id
 
 from connector.adapter import OutputContext, UnavailableError
-from connector.decisions.holds import Limits
+from connector.decisions.limits import Limits
 from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.decisions.plan import OURS, EntryRefs, LedgerState
 from connector.indicators.identity import key_of_id

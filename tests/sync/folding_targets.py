@@ -24,9 +24,10 @@ from connector.adapter import (
     Settings,
     Text,
 )
-from connector.decisions.holds import Limits
+from connector.decisions.limits import Limits
 from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.decisions.plan import LedgerState
+from connector.service.holds import HoldKeeper
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult
 from connector.sync.cycle import apply, propose
@@ -151,7 +152,7 @@ class Fence:
     def sync(self, scope: Scope = CHANGED) -> ApplyResult:
         applier = Applier(self.store, lambda: self.hand.now, sleep=lambda _seconds: None)
         proposal = self.propose(scope)
-        self.store.holds.keep(proposal.state, proposal.aside.holds, self.hand.now)
+        HoldKeeper(self.store, lambda: self.hand.now).keep(proposal)
         return apply(proposal, self.output, applier)
 
     def comments(self) -> dict[str, FieldValue]:

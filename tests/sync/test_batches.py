@@ -23,7 +23,7 @@ from connector.adapter import (
     StagedAdapter,
     UnavailableError,
 )
-from connector.decisions.holds import Limits
+from connector.decisions.limits import Limits
 from connector.decisions.plan import LedgerState
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult

@@ -22,7 +22,7 @@ from connector.adapter import (
     UnavailableError,
     Written,
 )
-from connector.decisions.holds import Limits
+from connector.decisions.limits import Limits
 from connector.instants import SECOND, to_instant
 from connector.store.outputs.ends import ended
 from connector.store.store import Store

@@ -9,7 +9,7 @@ import pytest
 from folding_targets import Fence, FoldingList, FoldingTable
 
 from connector.adapter import Later, Refused
-from connector.decisions.holds import Limits
+from connector.decisions.limits import Limits
 from connector.decisions.plan import LedgerState
 from connector.errors import UnavailableError
 from connector.store.store import Store

@@ -22,7 +22,7 @@ from connector.adapter import (
     OutputContext,
     Settings,
 )
-from connector.decisions.holds import Limits
+from connector.decisions.limits import Limits
 from connector.decisions.plan import LedgerState
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult

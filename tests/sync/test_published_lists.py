@@ -20,7 +20,7 @@ from connector.adapter import (
     Settings,
     UnavailableError,
 )
-from connector.decisions.holds import Limits
+from connector.decisions.limits import Limits
 from connector.decisions.plan import LedgerState
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult

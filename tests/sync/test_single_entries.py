@@ -21,7 +21,7 @@ from connector.adapter import (
     Refused,
     StagedAdapter,
 )
-from connector.decisions.holds import Limits
+from connector.decisions.limits import Limits
 from connector.decisions.plan import LedgerState
 from connector.errors import UnavailableError
 from connector.store.store import Store

@@ -1,6 +1,7 @@
 """The lists' side of the store: the decision on every observable, with counted reasons."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -23,7 +24,13 @@ from connector.store.lists.entry_rows import (
 from connector.store.lists.reason_blocks import Buckets
 from connector.store.lists.suppressions import Protectors
 from connector.store.soundness import Soundness
-from connector.store.tallies import LIST_TALLY, reasons_of, tallies
+from connector.store.tallies import (
+    LIST_TALLY,
+    SOURCE_TALLY,
+    add_to_tallies,
+    reasons_of,
+    tallies,
+)
 from connector.store.transaction import Transaction
 
 CHUNK: Final = 4000
@@ -41,6 +48,7 @@ _COLUMNS: Final = ", ".join(EntryRow._fields)
 # Where these stand in a row of entries, behind its observable.
 _WANTED: Final = 1 + EntryRow._fields.index("wanted")
 _CARRIER: Final = 1 + EntryRow._fields.index("claim")
+_SOURCE: Final = 1 + EntryRow._fields.index("source")
 
 # Observables, each with all claims on it, to what becomes of each.
 Decider = Callable[[Sequence[tuple[Subject, Sequence[ClaimRow]]]], Iterable[Decision]]
@@ -180,6 +188,7 @@ class ListStore:
         if missing:
             self._soundness.expect_gone(transaction, missing)
         self._put(transaction, state.number, seq, rows)
+        add_to_tallies(transaction, SOURCE_TALLY, state.number, _sources(old, rows))
         self._buckets.mark(transaction, state.number, marks)
 
     def _observables(self, transaction: Transaction, where: str) -> dict[int, tuple[Subject, int]]:
@@ -256,13 +265,25 @@ class ListStore:
                 for table in ("entries", "buckets"):
                     sql = f"DELETE FROM {table} WHERE list = ?"  # noqa: S608 - our own tables
                     transaction.run(sql, (number,))
-                sql = "DELETE FROM tallies WHERE kind = ? AND owner = ?"
-                transaction.run(sql, (LIST_TALLY, number))
+                sql = "DELETE FROM tallies WHERE kind IN (?, ?) AND owner = ?"
+                transaction.run(sql, (LIST_TALLY, SOURCE_TALLY, number))
                 sql = "UPDATE outputs SET verified_at = NULL WHERE list = ?"
                 transaction.run(sql, (number,))
                 sql = "UPDATE lists SET touched = ?, claim = 0, decided_at = NULL WHERE number = ?"
                 transaction.run(sql, (_RETIRED, number))
         return sorted(gone)
+
+
+def _sources(old: Mapping[int, Any], rows: Sequence[tuple[Any, ...]]) -> Counter[int]:
+    """Return how many entries each feed alone brings to a list more than before."""
+    changes: Counter[int] = Counter()
+    for row in rows:
+        held = old.get(row[1])
+        if held is not None and held[_WANTED]:
+            changes[held[_SOURCE]] -= 1
+        if row[1 + _WANTED]:
+            changes[row[1 + _SOURCE]] += 1
+    return changes
 
 
 def _missing_carrier(

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from connector.decisions.decide import CODES, ClaimRow, Merged, reason_of
+from connector.decisions.decide import CODES, ClaimRow, Merged, ObjectState, reason_of
 from connector.errors import UndecidedError
 from connector.indicators.observables.keys import key_of
 from connector.instants import NEVER
@@ -14,10 +14,11 @@ from connector.model import Reason, Subject, Tlp
 from connector.store.database import Database, marks, numbers, parts
 from connector.store.feeds.claims import CLAIM_COLUMNS
 from connector.store.interning import FIRST_LANGUAGE, subject
-from connector.store.tallies import LIST_TALLY, tallies
+from connector.store.tallies import LIST_TALLY, SOURCE_TALLY, tallies
 from connector.store.transaction import Transaction
 
 _PART: Final = 1000
+_STANDING: Final = numbers((ObjectState.CURRENT, ObjectState.DISPUTED))
 _LEVELS: Final = {int(level): level for level in Tlp}
 _CLAIM: Final = 10  # the column with the claim's number
 _CARRIED: Final = (
@@ -99,6 +100,17 @@ class WantedEntries:
         """Return how many entries a list wants."""
         found = tallies(transaction, LIST_TALLY, list_number)
         return found.get(CODES[Reason.WANTED], 0)
+
+    def brings(self, transaction: Transaction, list_number: int, feed: int) -> bool:
+        """Return whether a list wants anything of a feed, be it of others as well."""
+        if tallies(transaction, SOURCE_TALLY, list_number).get(feed):
+            return True
+        sql = (
+            "SELECT 1 FROM entries e JOIN claims c ON c.observable = e.observable "  # noqa: S608 - only numbers
+            "JOIN objects o ON o.number = c.object WHERE e.list = ? AND e.wanted = 1 "
+            f"AND e.source = 0 AND o.feed = ? AND o.state IN ({_STANDING}) LIMIT 1"
+        )
+        return transaction.one(sql, (list_number, feed)) is not None
 
     def rows(
         self, transaction: Transaction, list_number: int, after: int | None

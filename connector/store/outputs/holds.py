@@ -15,18 +15,17 @@ an instant is void from then on. Everything else is refused with a HoldStateErro
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from connector.decisions.holds import Hold, HoldKind, Standing, Window
+from connector.decisions.holds import Acceptance, Hold, HoldKind
 from connector.errors import ConnectorError
 from connector.store.database import Database
+from connector.store.outputs import held_changes as changes
+from connector.store.outputs.held_changes import HeldChange, LookedAt
 from connector.store.outputs.outputs import OutputState
 from connector.store.transaction import Transaction
-
-_HOUR: Final = 3_600_000_000
-_ADD, _REMOVE = 1, 2
 
 
 class HoldState(StrEnum):
@@ -77,90 +76,112 @@ class KeptHold:
     until: int | None = None
 
 
+class Settled(NamedTuple):
+    """The ids of holds that are news, and those that ended, each with how."""
+
+    news: Sequence[str] = ()
+    ended: Sequence[tuple[str, HoldState]] = ()
+
+
 class Holds:
     """Keeps holds and their changes, and moves each on."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def keep(self, output: OutputState, holds: Sequence[Hold], now: int) -> list[str]:
-        """Keep new holds for a person; return the ids of those that are news."""
-        news = []
-        with self._db.write(durable=True) as transaction:
-            for hold in holds:
-                state = _state(transaction, output.number, hold.id)
-                if state not in _LIVE:
-                    news.append(hold.id)
-                    _put(transaction, output.number, hold, now)
-        return news
+    def asked(
+        self, transaction: Transaction, output: int, now: int, *, removals: bool
+    ) -> list[int]:
+        """Return the observables that a cycle looks at whether or not they changed on the list.
 
-    def standing(self, transaction: Transaction, output: int, now: int) -> Standing:
-        """Return the changes of an output that wait, were refused or were accepted."""
-        found: dict[tuple[bool, int], set[int]] = {}
+        A hold that was accepted, or whose refusal is over, is written or held anew as a whole;
+        `removals` asks for all that waits to be removed.
+        """
+        rows = self._live(transaction, output)
+        moved = [row[0] for row in rows if row[1] == HoldState.ACCEPTED or _is_over(row, now)]
+        if not rows:
+            return []
+        return changes.observables_in(transaction, output, moved, removals=removals)
+
+    def additions(self, transaction: Transaction, output: int, now: int) -> set[int]:
+        """Return the observables of all additions that wait for a person."""
+        rows = self._live(transaction, output)
+        ids = [row[0] for row in rows if row[1] != HoldState.ACCEPTED and not _is_over(row, now)]
+        return changes.additions_in(transaction, output, ids)
+
+    def look(
+        self, transaction: Transaction, output: OutputState, after: int | None,
+        asked: Sequence[int], now: int,
+    ) -> LookedAt:  # fmt: skip
+        """Return what holds an output has, and their changes of what changed `after` or is asked.
+
+        The cost follows what changed, not how much waits.
+        """
+        rows = self._live(transaction, output.number)
+        if not rows:
+            return LookedAt()
+        over = frozenset(row[0] for row in rows if _is_over(row, now))
+        kept = [row for row in rows if row[0] not in over]
+        replaces = [row[1] == HoldState.ACCEPTED for row in kept if row[2] == HoldKind.REPLACE]
+        number = output.number
+        return LookedAt(
+            changes.all_changes(transaction, number)
+            if after is None
+            else changes.late_changes(transaction, number, output.list, after, asked),
+            frozenset(row[0] for row in rows),
+            {
+                row[0]: Acceptance(row[0], row[4] or "", row[5] or "")
+                for row in kept
+                if row[1] == HoldState.ACCEPTED
+            },
+            over,
+            all(replaces) if replaces else None,
+            any(row[6] for row in kept if row[1] != HoldState.ACCEPTED),
+        )
+
+    def _live(self, transaction: Transaction, output: int) -> list[Any]:
         sql = (
-            "SELECT h.state, c.verb, c.observable FROM holds h JOIN held_changes c "
-            "ON c.output = h.output AND c.hold = h.id WHERE h.output = ? "
-            "AND (h.state IN (?, ?) OR (h.state = ? AND (h.until IS NULL OR h.until > ?)))"
+            "SELECT id, state, kind, until, by_whom, why, removals FROM holds "
+            "WHERE output = ? AND state IN (?, ?, ?)"
         )
-        asked = (output, HoldState.HELD, HoldState.ACCEPTED, HoldState.REFUSED, now)
-        for state, verb, observable in transaction.stream(sql, asked):
-            accepted = state == HoldState.ACCEPTED
-            found.setdefault((accepted, verb), set()).add(observable)
-        sql = (
-            "SELECT h.state FROM holds h WHERE h.output = ? AND h.kind = ? "
-            "AND (h.state IN (?, ?) OR (h.state = ? AND (h.until IS NULL OR h.until > ?)))"
-        )
-        kept_whole = transaction.rows(sql, (output, HoldKind.REPLACE, *asked[1:]))
-        replaces = [state == HoldState.ACCEPTED for (state,) in kept_whole]
-        return Standing(
-            replaces=all(replaces) if replaces else None,
-            held_add=found.get((False, _ADD), frozenset()),
-            held_remove=found.get((False, _REMOVE), frozenset()),
-            accepted_add=found.get((True, _ADD), frozenset()),
-            accepted_remove=found.get((True, _REMOVE), frozenset()),
-        )
+        return transaction.rows(sql, (output, *_LIVE))
 
-    def numbers(self, transaction: Transaction, output: int) -> list[int]:
-        """Return the observables of all changes in an output's holds, sorted."""
-        sql = "SELECT DISTINCT observable FROM held_changes WHERE output = ? ORDER BY observable"
-        return [row[0] for row in transaction.rows(sql, (output,))]
-
-    def prune(
+    def settle(
         self,
         output: int,
+        looked: LookedAt,
         add: Collection[int],
         remove: Collection[int],
         now: int,
         *,
+        holds: Sequence[Hold] = (),
         replaces: bool | None = None,
-    ) -> list[tuple[str, HoldState]]:
-        """Take out of an output's holds what no longer applies; return those that ended, and how.
+    ) -> Settled:
+        """Take out of holds what no longer applies, of what was looked at, and keep new ones.
 
-        `add` and `remove` are all changes that are due now; `replaces` is whether a list of others
-        would be replaced, or None where nobody looked. An accepted hold of which nothing is left is
-        done, any other is void.
+        `add` and `remove` are the changes that are due, or that still wait; `replaces` is whether
+        a list of others would be replaced, or None where nobody looked. An accepted hold of which
+        nothing is left is done, any other is void.
         """
+        if not (looked.live or holds):
+            return Settled()
+        with self._db.write(durable=bool(holds)) as transaction:
+            changes.drop_changes(transaction, output, looked.undue(add, remove))
+            ended = _end_empty(transaction, output, looked.over, replaces)
+            news = [hold.id for hold in holds if _put(transaction, output, hold, now)]
+            return Settled(news, ended)
+
+    def asks_to_read(self, output: int, now: int) -> bool:
+        """Return whether a list of others may be replaced now, or must be held anew: it is read."""
         with self._db.read() as transaction:
-            if not _count_in(transaction, output, _LIVE):
-                return []
-        with self._db.write() as transaction:
-            sql = (
-                "SELECT id FROM holds WHERE output = ? AND ((state = ? AND until <= ?) "
-                "OR (kind = ? AND state IN (?, ?, ?) AND ? = 0))"
-            )
-            looked = 1 if replaces is None else int(replaces)
-            asked = (output, HoldState.REFUSED, now, HoldKind.REPLACE, *_LIVE, looked)
-            over = {row[0] for row in transaction.rows(sql, asked)}
-            rows = transaction.rows(
-                "SELECT hold, verb, observable FROM held_changes WHERE output = ?", (output,)
-            )
-            due = {_ADD: add, _REMOVE: remove}
-            gone = [(output, *row) for row in rows if row[0] in over or row[2] not in due[row[1]]]
-            transaction.many(
-                "DELETE FROM held_changes WHERE output = ? AND hold = ? AND verb = ? "
-                "AND observable = ?", gone,
-            )  # fmt: skip
-            return _end_empty(transaction, output, over)
+            rows = [row for row in self._live(transaction, output) if row[2] == HoldKind.REPLACE]
+        return any(row[1] == HoldState.ACCEPTED or _is_over(row, now) for row in rows)
+
+    def waiting(self, output: int) -> int:
+        """Return how many changes are in the holds of an output."""
+        sql = "SELECT sum(adds + removals) FROM holds WHERE output = ? AND state IN (?, ?, ?)"
+        with self._db.read() as transaction:
+            return int(transaction.one(sql, (output, *_LIVE)) or 0)
 
     def accept(self, output: int, hold: str, by: str, why: str) -> None:
         """Let a hold be applied, because a person said so."""
@@ -183,84 +204,65 @@ class Holds:
         with self._db.read() as transaction:
             return next(iter(_read(transaction, "h.id = ?", (hold,))), None)
 
-    def window(self, transaction: Transaction, output: int, since: int) -> Window:
-        """Return what was added and removed since an instant, of what limits count."""
-        sql = "SELECT sum(added), sum(removed) FROM counted_changes WHERE output = ? AND hour >= ?"
-        [(added, removed)] = transaction.rows(sql, (output, since // _HOUR))
-        return Window(int(added or 0), int(removed or 0))
-
-    def count(self, output: int, counted: Window, now: int, since: int) -> None:
-        """Count changes that were written; forget those from before the window."""
-        if not any(counted):
-            return
-        with self._db.write() as transaction:
-            sql = (
-                "INSERT INTO counted_changes (output, hour, added, removed) VALUES (?,?,?,?) "
-                "ON CONFLICT (output, hour) DO UPDATE SET "
-                "added = counted_changes.added + excluded.added, "
-                "removed = counted_changes.removed + excluded.removed"
-            )
-            transaction.run(sql, (output, now // _HOUR, *counted))
-            sql = "DELETE FROM counted_changes WHERE output = ? AND hour < ?"
-            transaction.run(sql, (output, since // _HOUR))
-
 
 def live_holds(transaction: Transaction) -> list[KeptHold]:
     """Return the holds that wait, were refused or are being applied, the oldest first."""
     return _read(transaction, "h.state IN (?, ?, ?)", _LIVE)
 
 
-def hold_on(transaction: Transaction, output: int, observable: int) -> KeptHold | None:
-    """Return the hold in which a change of an entry waits; None where there is none."""
-    where = (
-        "h.output = ? AND h.id IN "
-        "(SELECT hold FROM held_changes WHERE output = ? AND observable = ?)"
-    )
-    return next(iter(_read(transaction, where, (output, output, observable))), None)
-
-
-def changes_of(transaction: Transaction, hold: KeptHold) -> tuple[list[int], list[int]]:
-    """Return the observables that are left of what a hold would add and remove, by number."""
-    sql = "SELECT verb, observable FROM held_changes WHERE output = ? AND hold = ? ORDER BY 2"
-    add: list[int] = []
-    remove: list[int] = []
-    for verb, observable in transaction.rows(sql, (hold.number, hold.id)):
-        (add if verb == _ADD else remove).append(observable)
-    return add, remove
-
-
-def _put(transaction: Transaction, output: int, hold: Hold, now: int) -> None:
+def hold_on(
+    transaction: Transaction, output: int, observable: int
+) -> tuple[KeptHold, HeldChange] | None:
+    """Return the hold in which a change of an entry waits, and that change; None without one."""
     sql = (
-        "INSERT INTO holds (id, output, kind, state, since, sentences) VALUES (?,?,?,?,?,?) "
-        "ON CONFLICT (id, output) DO UPDATE SET state = excluded.state, since = excluded.since, "
-        "sentences = excluded.sentences, by_whom = NULL, why = NULL, until = NULL"
+        "SELECT hold, verb, observable, reason, feed FROM held_changes "
+        "WHERE output = ? AND observable = ?"
     )
-    body = msgspec.json.encode(list(hold.sentences)).decode()
-    transaction.run(sql, (hold.id, output, hold.kind, HoldState.HELD, now, body))
-    rows = [(output, hold.id, _ADD, number) for number in hold.add.numbers]
-    rows += [(output, hold.id, _REMOVE, number) for number in hold.remove.numbers]
-    sql = "INSERT INTO held_changes (output, hold, verb, observable) VALUES (?,?,?,?)"
-    transaction.many(sql, rows)
+    for hold, *change in transaction.rows(sql, (output, observable)):
+        for kept in _read(transaction, "h.output = ? AND h.id = ?", (output, hold)):
+            return kept, HeldChange._make(change)
+    return None
 
 
-def _count_in(transaction: Transaction, output: int, states: Sequence[HoldState]) -> int:
-    """Return how many holds of an output have one of three states."""
-    sql = "SELECT count(*) FROM holds WHERE output = ? AND state IN (?, ?, ?)"
-    return int(transaction.one(sql, (output, *states)) or 0)
+def _put(transaction: Transaction, output: int, hold: Hold, now: int) -> bool:
+    """Keep a new hold; return whether it is one."""
+    if _state(transaction, output, hold.id) in _LIVE:
+        return False
+    sql = (
+        "INSERT INTO holds (id, output, kind, state, since, sentences, adds, removals) "
+        "VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id, output) DO UPDATE SET state = excluded.state, "
+        "since = excluded.since, sentences = excluded.sentences, adds = excluded.adds, "
+        "removals = excluded.removals, by_whom = NULL, why = NULL, until = NULL"
+    )
+    body, counts = msgspec.json.encode(list(hold.sentences)).decode(), (hold.add, hold.remove)
+    row = (hold.id, output, hold.kind, HoldState.HELD, now, body, *map(len, counts))
+    transaction.run(sql, row)
+    changes.put_changes(transaction, output, hold)
+    return True
+
+
+def _is_over(row: Any, now: int) -> bool:
+    """Return whether a hold was refused until an instant that has passed."""
+    return row[1] == HoldState.REFUSED and row[3] is not None and row[3] <= now
 
 
 def _end_empty(
-    transaction: Transaction, output: int, over: Collection[str]
+    transaction: Transaction, output: int, over: Collection[str], replaces: bool | None
 ) -> list[tuple[str, HoldState]]:
-    """End the holds of which nothing is left; one that keeps a list must be `over` for that."""
+    """End the holds of which nothing is left; one that keeps a list ends with its cause."""
     sql = (
-        "SELECT h.id, h.state, h.kind FROM holds h WHERE h.output = ? AND h.state IN (?, ?, ?) "
-        "AND NOT EXISTS (SELECT 1 FROM held_changes c WHERE c.output = h.output AND c.hold = h.id)"
+        "SELECT id, state, kind FROM holds WHERE output = ? AND state IN (?, ?, ?) "
+        "AND (kind = ? OR adds + removals = 0)"
     )
     ended = []
-    for hold, state, kind in transaction.rows(sql, (output, *_LIVE)):
-        if kind == HoldKind.REPLACE and hold not in over:
-            continue
+    for hold, state, kind in transaction.rows(sql, (output, *_LIVE, HoldKind.REPLACE)):
+        if kind == HoldKind.REPLACE:
+            if hold not in over and replaces is not False:
+                continue
+            sql = "DELETE FROM held_changes WHERE output = ? AND hold = ?"
+            transaction.run(sql, (output, hold))
+            sql = "UPDATE holds SET adds = 0, removals = 0 WHERE output = ? AND id = ?"
+            transaction.run(sql, (output, hold))
         end = HoldState.DONE if state == HoldState.ACCEPTED else HoldState.VOID
         _move(transaction, output, hold, end)
         ended.append((hold, end))
@@ -270,10 +272,7 @@ def _end_empty(
 def _read(transaction: Transaction, where: str, values: Iterable[object]) -> list[KeptHold]:
     sql = (
         "SELECT h.id, o.name, h.output, h.kind, h.state, h.since, h.sentences, "  # noqa: S608 - our own condition
-        "(SELECT count(*) FROM held_changes c WHERE c.output = h.output AND c.hold = h.id "
-        "AND c.verb = 1), "
-        "(SELECT count(*) FROM held_changes c WHERE c.output = h.output AND c.hold = h.id "
-        "AND c.verb = 2), h.by_whom, h.why, h.until "
+        "h.adds, h.removals, h.by_whom, h.why, h.until "
         f"FROM holds h JOIN outputs o ON o.number = h.output WHERE {where} ORDER BY h.since, h.id"
     )
     return [

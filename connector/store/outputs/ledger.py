@@ -14,6 +14,7 @@ from connector.model import Reason, Subject
 from connector.store.database import Database, numbers, parts
 from connector.store.interning import subject
 from connector.store.outputs.audit import AuditRow
+from connector.store.outputs.held_changes import drop_removals
 from connector.store.outputs.ledger_rows import (
     SET_WITH_ENDS,
     confirm_at_once,
@@ -223,7 +224,7 @@ class Ledger:
         *,
         handles: Mapping[int, str] = MappingProxyType({}),
         fresh: bool = False,
-        audited: AuditRow | None = None,
+        audited: Sequence[AuditRow] = (),
     ) -> None:
         """Record what the target took, how it left the rest, and its words on that.
 
@@ -242,8 +243,8 @@ class Ledger:
             set_rows(transaction, output.number, marked, now)
             keep_words(transaction, output.number, words)
             keep_names(transaction, output.number, handles)
-            if audited is not None:
-                audited.append(transaction, now)
+            for row in audited:
+                row.append(transaction, now)
 
     def keep_handles(self, output: OutputState, handles: Mapping[int, str]) -> None:
         """Keep the target's own names for entries of ours, as it was just read."""
@@ -271,7 +272,7 @@ class Ledger:
         unfit: Mapping[int, int],
         kept: Mapping[int, str],
         now: int,
-        audited: AuditRow | None = None,
+        audited: Sequence[AuditRow] = (),
     ) -> None:
         """Record that entries are gone; those that do not fit keep the mark that says so.
 
@@ -281,11 +282,12 @@ class Ledger:
             ours = list(marks_of(transaction, output.number, removed))
             self._count_times(transaction, REMOVAL_TALLY, output, ours, "wanted = 0", now)
             delete_rows(transaction, output.number, removed)
+            drop_removals(transaction, output.number, removed)
             marked = [(number, unfit[number], 0) for number in removed if number in unfit]
             set_rows(transaction, output.number, marked, now)
             keep_words(transaction, output.number, kept)
-            if audited is not None:
-                audited.append(transaction, now)
+            for row in audited:
+                row.append(transaction, now)
 
     def _count_times(
         self,

@@ -193,19 +193,19 @@ class Target(ABC, Generic[A]):
 
     def fold(
         self, store: Store, transaction: Transaction, state: OutputState, *,
-        after: int | None, room: Room | None, held: Sequence[int], waiting: Collection[int],
+        after: int | None, room: Room | None, asked: Sequence[int], waiting: Collection[int],
     ) -> Fold | None:  # fmt: skip
         """Return which entries of those in scope are one row; None where each is its own."""
         if not self.folds:
             return None
-        asked = None
+        looked = None
         if after is not None:
-            asked = {*store.wanted.changed(transaction, state.list, after), *held}
+            looked = {*store.wanted.changed(transaction, state.list, after), *asked}
 
         def fits(number: int, subject: Subject) -> bool:
             return self.fits(subject) and (room is None or number in room.best)
 
-        return fold_of(self.adapter, fits, store, transaction, state, asked=asked, waiting=waiting)
+        return fold_of(self.adapter, fits, store, transaction, state, asked=looked, waiting=waiting)
 
     def snapshot(self, store: Store) -> TargetSnapshot:
         """Return what the target holds; raise UnavailableError when its answer is not complete."""

@@ -1,0 +1,62 @@
+"""What a cycle asks about changes that wait, or would wait, for a person."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from connector.decisions.holds import Standing
+from connector.decisions.plan import Plan
+from connector.decisions.set_aside import doubtful_feeds
+from connector.instants import to_datetime
+from connector.model import Observable
+from connector.store.outputs.held_changes import all_waiting
+from connector.store.outputs.outputs import OutputState
+from connector.store.store import Store
+from connector.sync.listing import Listing
+from connector.sync.output import Output
+from connector.sync.proposal import Proposal
+
+
+def emptied_feeds(
+    plan: Plan, standing: Standing, state: OutputState, store: Store
+) -> dict[int, str]:
+    """Return the feeds of which the list wants nothing any more, though nobody took it back."""
+    if not (doubtful := doubtful_feeds(plan, standing)):
+        return {}
+    with store.database.read() as transaction:
+        gone = [
+            feed
+            for feed in sorted(doubtful)
+            if not store.wanted.brings(transaction, state.list, feed)
+        ]
+    names = store.feeds() if gone else {}
+    return {feed: names.get(feed, str(feed)) for feed in gone}
+
+
+def allowlisted(kept: Collection[int], listing: Listing, store: Store, now: int) -> set[int]:
+    """Return what must go at once, of what would wait, for a reason of its claims."""
+    if not kept:
+        return set()
+    allowlist, moment, purpose = listing.allowlist(), to_datetime(now), listing.policy.purpose
+    with store.database.read() as transaction:
+        return {
+            number
+            for number, one in store.wanted.observables_of(transaction, sorted(kept))
+            if isinstance(one, Observable) and allowlist.protects(one, moment, purpose) is not None
+        }
+
+
+def with_all_that_waits(proposal: Proposal, output: Output, store: Store) -> Proposal:
+    """Return the proposal with all that is held, where one write concerns more than its entry.
+
+    So it is where a whole list is written at once, and where entries are one row.
+    """
+    if not proposal.looked.live or not (output.target.ours_alone or output.target.folds):
+        return proposal
+    with store.database.read() as transaction:
+        add, remove = all_waiting(transaction, proposal.state.number)
+    aside, going = proposal.aside, proposal.plan
+    whole = aside._replace(
+        withheld=add.difference(going.add.numbers).union(aside.withheld),
+        kept=remove.difference(going.remove.numbers).union(aside.kept),
+    )
+    return replace(proposal, aside=whole)
