@@ -122,6 +122,21 @@ def test_a_session_that_ends_loses_what_was_staged_and_says_so(adapter, target):
     assert target.blocks() == [ONE.value, TWO.value]
 
 
+@pytest.mark.parametrize("on", ["/add", "/publish", "/tasks/"])
+def test_a_unit_is_never_finished_in_another_session(adapter, target, on):
+    target.fail(Fault.SESSION_ENDS, on, after=1 if on == "/add" else 0)
+    adapter.begin()
+
+    def rest():
+        for one in (ONE, TWO):
+            adapter.add([Entry(one)])
+        adapter.commit()
+
+    with pytest.raises(UnavailableError, match="what was staged is lost"):
+        rest()
+    assert target.sessions.opened == 1
+
+
 def test_a_unit_whose_last_answer_was_lost_can_be_done_again(adapter, target):
     target.fail(Fault.RESET_AFTER, "/api/publish")
     with pytest.raises(UnavailableError):
