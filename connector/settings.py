@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -25,6 +25,7 @@ __all__ = [
     "Field",
     "FilePath",
     "HttpSettings",
+    "OAuth2",
     "OwnName",
     "Rate",
     "Secret",
@@ -217,6 +218,26 @@ Secret = Annotated[
 ]
 
 
+class OAuth2(Settings):
+    """A token of OAuth 2.0 for a client's own credentials (RFC 6749 section 4.4)."""
+
+    token_url: str = Field(
+        pattern=r"^(https://|http://(localhost|127\.0\.0\.1)[:/])",
+        description="Address that gives the token; plain http is accepted for this machine only.",
+    )
+    client_id: str = Field(min_length=1, description="Name of the client at that address.")
+    client_secret: Secret = Field(description="Secret of the client.")
+    client_secret_in: Literal["body", "header"] = Field(
+        "body", description="Whether name and secret are sent as a form or as HTTP basic."
+    )
+    scope: str | None = Field(
+        None, min_length=1, description="Rights to ask for, separated by spaces."
+    )
+    resource: str | None = Field(
+        None, min_length=1, description="Service that the token is for, in place of `scope`."
+    )
+
+
 class Auth(Settings):
     """How we authenticate to a server; a client certificate combines with any other method."""
 
@@ -229,6 +250,9 @@ class Auth(Settings):
         None, pattern=r"^[A-Za-z0-9-]{1,64}$", description="Header that carries `key`."
     )
     key: Secret | None = Field(None, description="Value of the header named by `header`.")
+    oauth2: OAuth2 | None = Field(
+        None, description="Client credentials for a token, which is renewed in time."
+    )
     client_cert: Secret | None = Field(None, description="Client certificate chain in PEM form.")
     client_key: Secret | None = Field(
         None, description="Private key of the client certificate in PEM form."

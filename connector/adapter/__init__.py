@@ -1,7 +1,7 @@
 """The output contract: everything that an adapter imports."""
 
 from connector.adapter.batch import Batch
-from connector.adapter.context import Http, OutputContext, Response, import_extra
+from connector.adapter.context import OutputContext, import_extra
 from connector.adapter.contract import (
     Adapter,
     EntryAdapter,
@@ -11,6 +11,8 @@ from connector.adapter.contract import (
 )
 from connector.adapter.fields import Choice, FieldSpec, Flag, Instant, Number, Text
 from connector.adapter.held import Held, observable_of
+from connector.adapter.http import Http, Response
+from connector.adapter.login import Login, Session
 from connector.adapter.outcomes import ALL_WRITTEN, Full, Later, Outcome, Outcomes, Refused, Written
 from connector.adapter.text_file import TextDraft, TextFile
 from connector.errors import (
@@ -78,6 +80,7 @@ __all__ = [
     "Instant",
     "Later",
     "ListAdapter",
+    "Login",
     "Number",
     "Observable",
     "ObservableType",
@@ -96,6 +99,7 @@ __all__ = [
     "RuleRef",
     "Secret",
     "SecretValue",
+    "Session",
     "Settings",
     "StagedAdapter",
     "Subject",

@@ -1,66 +1,20 @@
 """What the core hands to an adapter beside its options."""
 
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, MutableMapping
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from ssl import SSLContext
-from typing import Any, Protocol
+from typing import Any
 
-from connector.errors import ConfigError, ConnectorError, UnavailableError
+from connector.adapter.http import Http
+from connector.adapter.login import Login, Session
+from connector.errors import ConfigError, UnavailableError
 from connector.log import log
 from connector.model import ObservableType
 
-__all__ = ["Http", "OutputContext", "Response", "import_extra"]
-
-
-class Response(Protocol):
-    """The part of an HTTP response that an adapter reads."""
-
-    @property
-    def status_code(self) -> int: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def content(self) -> bytes: ...
-    def json(self) -> Any:
-        """Return the body, which should be JSON; raise UnavailableError that says what came."""
-        ...
-
-    def error(self, words: str = "", *, refused: bool = False) -> ConnectorError:
-        """Return the error to raise for an answer that says in its body that it failed.
-
-        It is UnavailableError, or RefusedError where the body says that we may not: `refused`. The
-        target's words are shown on one line, cut and without secrets.
-        """
-        ...
-
-
-class Http(Protocol):
-    """The one HTTP client: it takes care of TLS, proxy, credentials, timeouts and redaction."""
-
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        accept_statuses: frozenset[int] = frozenset(),
-        repeatable: bool = False,
-    ) -> Response:
-        """Return the response if its status is 2xx or in `accept_statuses`, else raise.
-
-        `repeatable` says that this changes nothing, as a read by POST: it is then tried again
-        after a failure, as GET is.
-        """
-        ...
-
-    def keep_secret(self, text: str) -> None:
-        """Keep a text that the target gave us, such as a session's token, out of all messages."""
-        ...
+__all__ = ["OutputContext", "import_extra"]
 
 
 class OutputLog:
@@ -94,8 +48,8 @@ class OutputContext:
     """
 
     __slots__ = (
-        "_http", "_sleep", "_tls", "log", "output", "publish_folder", "session", "state", "types",
-        "version",
+        "_http", "_sessions", "_sleep", "_tls", "log", "output", "publish_folder", "session",
+        "state", "types", "version",
     )  # fmt: skip
 
     def __init__(
@@ -119,6 +73,25 @@ class OutputContext:
         self.types = types
         self._http = http
         self._sleep = sleep
+        self._sessions: list[Session] = []
+
+    def logged_in(self, login: Login) -> Session:
+        """Return what asks the target in a session, which the core ends after the last use.
+
+        Outputs of which `shares` names the same device have one session together.
+        """
+        session = Session(login, self.http, lambda: self.session)
+        self._sessions.append(session)
+        return session
+
+    def close(self) -> None:
+        """End sessions and close connections; the core does it after `Adapter.close`."""
+        try:
+            for session in self._sessions:
+                session.close()
+        finally:
+            if self._http is not None:
+                self._http.close()
 
     @property
     def http(self) -> Http:

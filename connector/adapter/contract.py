@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
 from connector.adapter.batch import Batch
-from connector.adapter.context import Http, OutputContext
+from connector.adapter.context import OutputContext
 from connector.adapter.fields import FieldSpec
 from connector.adapter.held import Held
+from connector.adapter.http import Http
 from connector.adapter.outcomes import Outcomes
 from connector.model import Entry, Observable, ObservableType, Rule, RuleLanguage
 from connector.settings import Settings

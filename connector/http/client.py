@@ -4,6 +4,8 @@ import ssl
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from functools import partial
+from http import HTTPStatus
 from http.client import HTTPException, LineTooLong
 from random import SystemRandom
 from typing import Final
@@ -15,6 +17,7 @@ import urllib3
 from connector.adapter.turns import aside
 from connector.errors import ConnectorError, UnavailableError
 from connector.http.credentials import Secrets
+from connector.http.oauth2 import REFUSALS, Tokens
 from connector.http.pace import LONGEST_PAUSE, Pace, Paces
 from connector.http.patience import DEADLINE_FACTOR, TooSlowError, pools
 from connector.http.response import BusyError, HttpResponse, TransientError
@@ -63,6 +66,10 @@ class Http:
         self._secrets = Secrets(settings)
         seconds = DEADLINE_FACTOR * settings.read_timeout.total_seconds()
         self.session = session_of(settings, pools(seconds, monotonic))
+        chosen = settings.auth.oauth2
+        self._tokens = (
+            None if chosen is None else Tokens(chosen, self._form, self.keep_secret, monotonic)
+        )
 
     def request(
         self,
@@ -82,13 +89,51 @@ class Http:
         connection or 500, 502, 503 and 504. Everything is asked again after 429, which says that
         nothing was done.
         """
-        read = repeatable or method in _IDEMPOTENT
+        if self._tokens is None:
+            send = partial(self._answer, method, url, params, headers, body)
+        else:
+            send = partial(self._with_token, self._tokens, method, url, params, headers, body)
+        return self._patiently(
+            send, self._pace(url), accept_statuses, repeatable or method in _IDEMPOTENT, retries
+        )
+
+    def _form(self, url: str, form: bytes, headers: Mapping[str, str]) -> HttpResponse:
+        """Post a form for a token, without any of our other credentials."""
+        send = partial(self._answer, "POST", url, None, headers, form)
+        return self._patiently(send, self._pace(url), REFUSALS, read=True, retries=2)
+
+    def _with_token(
+        self,
+        tokens: Tokens,
+        method: str,
+        url: str,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+    ) -> HttpResponse:
+        """Return the answer to a call with a token; with another one where this one is refused."""
+        token = tokens.current()
+        send = partial(self._answer, method, url, params, body=body)
+        answer = send(headers={**(headers or {}), "Authorization": f"Bearer {token}"})
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            token = tokens.current(refused=token)
+            answer = send(headers={**(headers or {}), "Authorization": f"Bearer {token}"})
+        return answer
+
+    def _patiently(
+        self,
+        send: Callable[[], HttpResponse],
+        pace: Pace,
+        accept_statuses: frozenset[int],
+        read: bool,
+        retries: int,
+    ) -> HttpResponse:
         left = {True: _BUSY_TRIES if retries else 0, False: retries if read else 0}
-        pause, rested, pace = 0.5, float("-inf"), self._pace(url)
+        pause, rested = 0.5, float("-inf")
         while True:
             pace.wait(self._sleep, rested)
             try:
-                answer = self._answer(method, url, params, headers, body)
+                answer = send()
                 if answer.ok or answer.status_code in accept_statuses:
                     return answer
                 raise answer.error()

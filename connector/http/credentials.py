@@ -3,7 +3,7 @@
 import base64
 from collections import deque
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import requests
 from requests.auth import AuthBase
@@ -30,12 +30,18 @@ def credentials(auth: Auth) -> AuthBase | None:
 
 def _auth_problems(auth: Auth) -> list[str]:
     problems = []
-    ways = [name for name in ("username", "token", "header") if getattr(auth, name) is not None]
+    ways = [
+        name
+        for name in ("username", "token", "header", "oauth2")
+        if getattr(auth, name) is not None
+    ]
     if len(ways) > 1:
         problems.append(f"auth: should use only one of {' and '.join(ways)}")
     for one, other in (("header", "key"), ("key", "header"), ("password", "username")):
         if getattr(auth, one) is not None and getattr(auth, other) is None:
             problems.append(f"auth.{one}: needs auth.{other} too")
+    if auth.oauth2 is not None and auth.oauth2.scope and auth.oauth2.resource:
+        problems.append("auth.oauth2: should use only one of scope and resource")
     for name in ("client_key", "client_key_password"):
         if getattr(auth, name) is not None and auth.client_cert is None:
             problems.append(f"auth.{name}: needs auth.client_cert too")
@@ -47,8 +53,12 @@ def _auth_problems(auth: Auth) -> list[str]:
 
 
 def _basic(auth: Auth) -> str:
-    password = auth.password.reveal() if auth.password else ""
-    return "Basic " + base64.b64encode(f"{auth.username}:{password}".encode()).decode()
+    return basic(auth.username or "", auth.password.reveal() if auth.password else "")
+
+
+def basic(name: str, secret: str) -> str:
+    """Return the value of a header that proves who we are by name and secret."""
+    return "Basic " + base64.b64encode(f"{name}:{secret}".encode()).decode()
 
 
 class _Header(AuthBase):
@@ -85,6 +95,10 @@ class Secrets:
 def _texts(auth: Auth) -> tuple[str, ...]:
     kept = (auth.password, auth.token, auth.key, auth.client_key_password)
     texts = {secret.reveal() for secret in kept if secret is not None}
+    if auth.oauth2 is not None:
+        client = auth.oauth2.client_secret.reveal()
+        texts |= {client, quote_plus(client)}
+        texts.add(basic(quote_plus(auth.oauth2.client_id), quote_plus(client))[6:])
     texts |= {quote(text, safe="") for text in texts}
     if auth.username is not None:
         texts.add(_basic(auth).removeprefix("Basic "))

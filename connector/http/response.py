@@ -55,9 +55,9 @@ class HttpResponse:
     @property
     def excerpt(self) -> str:
         """The body's title or beginning, on one line and without our secrets."""
-        return self._shown(_title(self.content))
+        return self.shown(_title(self.content))
 
-    def _shown(self, text: str) -> str:
+    def shown(self, text: str) -> str:
         """Return a server's words: redacted before they are cut, as half a secret is one too."""
         return self.redact(one_line(self.redact(text), _LONGEST_EXCERPT))
 
@@ -66,8 +66,11 @@ class HttpResponse:
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError) as error:
-            if not self.content.strip():
+            start = self.content.lstrip()[:1]
+            if not start:
                 came = "an empty body"
+            elif start in b'{["':  # it may contain a token that nobody knows as a secret yet
+                came = f"{len(self.content)} bytes that begin as JSON does: cut off, or malformed"
             elif (shown := defanged(self.excerpt)).startswith(_PAGE):
                 came = shown
             else:
@@ -86,11 +89,11 @@ class HttpResponse:
         message = f"{self.where}: answered {self.status_code} {self._phrase}"
         if self.ok:
             kind = RefusedError if refused else UnavailableError
-            shown = defanged(self._shown(words)) or "nothing about its error"
+            shown = defanged(self.shown(words)) or "nothing about its error"
             return kind(f"{message}, but says: {shown}")
         if self.status_code in _REDIRECTS:
             return UnavailableError(self._redirect())
-        if excerpt := self._shown(words) or self.excerpt:
+        if excerpt := self.shown(words) or self.excerpt:
             message += f": {excerpt}"
         if self.status_code in _REFUSED or refused:
             return RefusedError(

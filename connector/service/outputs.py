@@ -249,11 +249,12 @@ class Outputs(Mapping[str, Output]):
         for name, output in self.outputs.items():
             if output.target.calls.left:
                 continue
-            try:
-                with isolate_bugs(output=name):
-                    output.adapter.close()
-            except (ConnectorError, StoppedError) as error:
-                log.warning("output.unclosed", output=name, why=str(error))
+            for close in (output.adapter.close, output.adapter.context.close):
+                try:
+                    with isolate_bugs(output=name):
+                        close()
+                except (ConnectorError, StoppedError) as error:
+                    log.warning("output.unclosed", output=name, why=str(error))
 
 
 def _words(output: str, hold_id: str, applied: ApplyResult) -> str:
