@@ -832,3 +832,43 @@ def test_a_disk_too_full_for_what_is_printed_is_reported_without_a_traceback(
         )
     assert ran.returncode == 1
     assert ran.stderr == ("connector: cannot write output: No space left on device\n")
+
+
+def test_what_a_dropped_output_left_is_listed_until_it_is_withdrawn(site: Site) -> None:
+    site.bring("192.0.2.1", "192.0.2.2")
+    site.run("run", "--once")
+    assert site.run("outputs", "--json").json["outputs"][0]["left"] is None
+    assert site.run("withdraw", "edge").code == 1
+    assert "is in the file" in site.run("outputs", "forget", "edge", "--why", "sold").out
+    text = site.config.read_text(encoding="utf-8")
+    site.config.write_text(text.replace("  edge:\n", "  next:\n").replace("perimeter.txt", "n.txt"))
+    foreseen = site.run("check", "--impact")
+    assert "edge: is not in the file: would leave 2 entries at published file" in foreseen.out
+    site.run("run", "--once")
+    status = site.run("status")
+    assert status.code == 1
+    assert "2 entries left behind at published file published/perimeter.txt" in status.out
+    [_next, left] = site.run("outputs", "list", "--json").json["outputs"]
+    assert (left["output"], left["left"], left["entries"]) == ("edge", "dropped", 2)
+    assert "connector outputs forget edge --why" in site.run("outputs").out
+    assert site.published == ["192.0.2.1", "192.0.2.2"]
+    ran = site.run("withdraw", "edge", "--why", "replaced", "--json")
+    assert ran.code == 0
+    assert ran.json == {
+        "output": "edge", "withdrawn": 2, "left": 0, "words": "edge: 2 entries removed",
+    }  # fmt: skip
+    assert site.published == []
+    assert site.run("status").code == 0
+    assert site.run("withdraw", "edge").code == 1
+
+
+def test_forgetting_a_place_asks_for_a_reason(site: Site) -> None:
+    site.bring("192.0.2.1")
+    site.run("run", "--once")
+    text = site.config.read_text(encoding="utf-8")
+    site.config.write_text(text.partition("outputs:\n")[0] + "outputs: {}\n", encoding="utf-8")
+    assert site.run("outputs", "forget", "edge", "--why", " ").code == 1
+    ran = site.run("outputs", "forget", "edge", "--why", "sold", "--json")
+    assert (ran.code, ran.json["forgotten"]) == (0, 1)
+    assert site.published == ["192.0.2.1"]
+    assert site.run("outputs", "list", "--json").json == {"outputs": []}

@@ -25,6 +25,7 @@ from connector.daemon.daemon import Daemon
 from connector.daemon.workers import Workers
 from connector.errors import StoreError
 from connector.service.build import build
+from connector.service.farewell import open_left_places
 from connector.service.service import Service
 from connector.service.state import AlreadyRunningError, open_store
 from connector.store import sqlite
@@ -346,6 +347,24 @@ def test_the_old_file_of_an_output_that_moved_is_gone_after_the_reload(site: Sit
         until(lambda: status_of(f"{lists}/new.txt") == 200)
         assert status_of(f"{lists}/old.txt") == 410
         until(lambda: site.lines("old.txt") == [])
+
+
+def test_what_an_output_left_is_withdrawn_beside_a_running_service(site: Site) -> None:
+    site.configure(**two_firewalls())
+    site.write("one.json", [indicator("a", ONE)])
+    with daemon(site) as running:
+        until(lambda: site.at("core") == [ONE] and site.at("edge") == [ONE])
+        site.edit(lambda config: config["outputs"].pop("core"))
+        with open_left_places(site.load(), site.registry) as places:
+            assert "still keeps this output" in places.withdraw("core", "ada", "").words
+        assert site.at("core") == [ONE]
+        running.reload()
+        until(lambda: [one["output"] for one in running._status()["left_behind"]] == ["core"])
+        with open_left_places(site.load(), site.registry) as places:
+            assert places.withdraw("core", "ada", "").done
+        assert site.at("core") == []
+        assert site.at("edge") == [ONE]
+        assert running._status()["left_behind"] == []
 
 
 def test_a_bug_in_one_adapter_stops_no_other_output(site: Site) -> None:
