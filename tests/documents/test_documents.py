@@ -37,8 +37,14 @@ outputs:
 TEN = [f"203.0.113.{n}" for n in range(10)]
 # What a page leaves for the reader to fill in.
 FILLED = {"OUTPUT": "edge", "NAME": "isac", "VALUE": "203.0.113.7"}
-# Their own tests run them: the daemon and the demo end only when they are told to.
-RUN_ELSEWHERE = (["run"], ["demo"])
+# Their own tests run them: the daemon and the demo end only when they are told to, and those of
+# the guide to outputs make a package.
+RUN_ELSEWHERE = (
+    ["run"],
+    ["demo"],
+    ["plugins", "new", "my_edge", "--kind", "entry"],
+    ["plugins", "test", "my_edge"],
+)
 # What acts has to succeed; what looks may also say that something is wrong, or unknown.
 ACTS = {"apply", "allow add", "allow remove", "feeds ack", "feeds purge"}
 
