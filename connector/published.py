@@ -64,10 +64,14 @@ def file_stamp(*paths: Path) -> str:
 
 
 class Published:
-    """The file, its record, and the mark that tells the list server to withhold it."""
+    """The file, its record, and the mark that tells the list server to withhold it.
 
-    def __init__(self, path: Path) -> None:
+    With `checksum`, the MD5 of the file stands beside it: the digest alone, as FMC reads it.
+    """
+
+    def __init__(self, path: Path, *, checksum: bool = False) -> None:
         self.path = path
+        self.checksum = path.with_name(f"{path.name}.md5") if checksum else None
         self.held_back = path.with_name(f".{path.name}.hold")
 
     def record(self, digest: str) -> Path:
@@ -83,7 +87,19 @@ class Published:
 
     def stamp(self) -> str:
         """Return what tells the file and its mark from any others in their place."""
-        return file_stamp(self.path, self.held_back)
+        beside = [] if self.checksum is None else [self.checksum]
+        return file_stamp(self.path, self.held_back, *beside)
+
+    def sums_up(self) -> bool:
+        """Return whether the checksum beside the file is its own, or none is asked for."""
+        if self.checksum is None:
+            return True
+        try:
+            with self.path.open("rb") as file:
+                found = hashlib.file_digest(file, _md5).hexdigest()
+            return self.checksum.read_text(encoding="ascii") == found
+        except (FileNotFoundError, UnicodeDecodeError):
+            return False
 
     def digest(self) -> str | None:
         """Return the hash of the file's bytes, or None if there is no file."""
@@ -103,6 +119,9 @@ class Draft:
         self._drafts = [path.with_name(f".{path.name}.{part}") for part in ("new", "new-record")]
         self._files: list[IO[bytes]] = []
         self._digest = hashlib.sha256()
+        self._checksum = _md5()
+        if published.checksum is not None:
+            self._drafts.append(path.with_name(f".{path.name}.new-checksum"))
 
     def __enter__(self) -> Self:
         _make_folder(self._published.path.parent)
@@ -121,11 +140,15 @@ class Draft:
     def write(self, lines: bytes, records: bytes) -> None:
         """Add lines to the file and to its record."""
         self._digest.update(lines)
+        if self._published.checksum is not None:
+            self._checksum.update(lines)
         self._files[0].write(lines)
         self._files[1].write(records)
 
     def publish(self, *, held_back: bool) -> None:
         """Replace the file: readers see either the old one or the new one."""
+        for file in self._files[2:]:
+            file.write(self._checksum.hexdigest().encode())
         for file in self._files:
             file.flush()
             os.fsync(file.fileno())
@@ -134,12 +157,19 @@ class Draft:
             _create(published.held_back).close()
         self._drafts[1].replace(record)
         self._drafts[0].replace(published.path)
+        if published.checksum is not None:
+            self._drafts[2].replace(published.checksum)
         if not held_back:
             published.held_back.unlink(missing_ok=True)
         _sync_folder(published.path.parent)
         for old in published.records():
             if old != record:
                 old.unlink()
+
+
+def _md5() -> "hashlib._Hash":
+    """A checksum against damage, as the reader asks for it; nothing is secured by it."""
+    return hashlib.md5(usedforsecurity=False)
 
 
 def _create(path: Path) -> IO[bytes]:

@@ -23,6 +23,7 @@ from connector.adapter import (
     failures_typed,
 )
 from connector_edl import record
+from connector_edl.capacity import room_of
 from connector_edl.dialect import Empty, Lines, NotWritableError, comment
 from connector_edl.dialects import Format
 from connector_edl.found import entry_on
@@ -57,6 +58,7 @@ class EdlAdapter(ListAdapter[EdlSettings]):
     supports = frozenset(ObservableType)
     fields: ClassVar[Mapping[str, FieldSpec]] = {
         "severity": Text(),
+        "confidence": Text(),
         "comment": Text(),
         "source": Text(),
         "reference": Text(),
@@ -66,7 +68,9 @@ class EdlAdapter(ListAdapter[EdlSettings]):
 
     def __init__(self, settings: EdlSettings, context: OutputContext) -> None:
         super().__init__(settings, context)
-        self._published = Published(self.context.publish_folder / settings.file)
+        self._published = Published(
+            self.context.publish_folder / settings.file, checksum=settings.dialect.checksum
+        )
         self._types = settings.family(self.context.types)
         self._dialect = settings.dialect
         self._lacks = self._dialect.lacks
@@ -81,6 +85,11 @@ class EdlAdapter(ListAdapter[EdlSettings]):
         if observable.type not in self._types:
             return False
         return self._lacks is None or not self._lacks(observable)
+
+    def pools(self) -> Mapping[str, int | None]:
+        """Return how many entries the device holds, where that is known."""
+        device = self.settings.device
+        return {"": None if device is None else room_of(device, self._types)}
 
     def doubts(self) -> Sequence[str]:
         """Return a warning where the list may have types that this file silently leaves out."""
@@ -105,6 +114,8 @@ class EdlAdapter(ListAdapter[EdlSettings]):
                 return
             own = self._published.record(digest)
             form = record.form_of(own)
+            if form is not None and not self._published.sums_up():
+                form = f"{form} without its checksum"
             if form == self._form:
                 yield from map(_held, record.entries(own))
             elif form is None:
@@ -181,7 +192,8 @@ class EdlAdapter(ListAdapter[EdlSettings]):
             return []
         kind = min(self._writers)
         sentinel = Entry(Observable(kind, _SENTINELS.get(kind, _NO_TEXT)))
-        _, arranged = self._arranged([sentinel])
+        # Nobody has this name, so it may be said wider.
+        arranged = self._arrange and self._arrange([sentinel.observable], True)
         return self._line(sentinel, arranged).split("\n")
 
     def _found(self) -> Iterator[Entry]:

@@ -43,7 +43,7 @@ class Dialect:
     have room for a comment. In those of `folded` two values may share a line. `arranged` says all
     lines at once where one depends on others: an empty one is covered by another. `value_on` finds
     the value on a line that someone else wrote. `lacks` tells which values of its types no file has
-    a line for.
+    a line for. Beside a file with a `checksum` stands its MD5.
     """
 
     families: tuple[Family, ...]
@@ -53,6 +53,7 @@ class Dialect:
     folded: tuple[Family, ...] = ()
     arranged: Mapping[Family, Arranged] | None = None
     head: str = ""
+    checksum: bool = False
     empty: Empty = Empty.SERVE_EMPTY
     remarks: bool = True
     value_on: Callable[[str], str | None] = str.strip

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+from connector_edl.checkpoint import CHECKPOINT
 from connector_edl.devices import FORTIGATE, PANOS, PLAIN, SNORT
 from connector_edl.dialect import Dialect
+from connector_edl.fmc import FMC
 from connector_edl.gateways import EXIM, SPAMASSASSIN
 from connector_edl.proxies import NGINX, SQUID
 from connector_edl.resolvers import DNSMASQ, HOSTS, UNBOUND
@@ -18,6 +20,8 @@ class Format(StrEnum):
     PLAIN = "plain"
     PANOS = "panos"
     FORTIGATE = "fortigate"
+    CHECKPOINT = "checkpoint"
+    FMC = "fmc"
     HOSTS = "hosts"
     DNSMASQ = "dnsmasq"
     UNBOUND = "unbound"
@@ -35,6 +39,8 @@ DIALECTS: Final[Mapping[Format, Dialect]] = {
     Format.PLAIN: PLAIN,
     Format.PANOS: PANOS,
     Format.FORTIGATE: FORTIGATE,
+    Format.CHECKPOINT: CHECKPOINT,
+    Format.FMC: FMC,
     Format.HOSTS: HOSTS,
     Format.DNSMASQ: DNSMASQ,
     Format.UNBOUND: UNBOUND,

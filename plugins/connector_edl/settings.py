@@ -13,6 +13,7 @@ from connector.adapter import (
     Settings,
     families_of,
 )
+from connector_edl.capacity import Device, form_of, room_of
 from connector_edl.cover import collapsed
 from connector_edl.dialect import Arranged, Dialect, Empty
 from connector_edl.dialects import DIALECTS, Format
@@ -29,6 +30,7 @@ class EdlSettings(Settings):
     format: Format = Field(
         Format.PLAIN,
         description="plain: one value a line; panos: Palo Alto Networks; fortigate: Fortinet; "
+        "checkpoint: a custom feed of Check Point; fmc: Cisco Secure Firewall, with .md5; "
         "hosts, dnsmasq, unbound: for resolvers; squid, nginx: for proxies; suricata-dataset, "
         "suricata-iprep, zeek, snort: for sensors; spamassassin, exim: for mail gateways.",
     )
@@ -39,7 +41,8 @@ class EdlSettings(Settings):
         "addresses (ipv4-addr, ipv6-addr) or one other type. When left out, a plain file has the "
         "types of the output's `types` or of its list's selection; of several families it has the "
         "first, which is addresses where they are selected. Every other format that offers more "
-        "than one family requires it; lines of zeek name their types, so a file has them all.",
+        "than one family requires it; lines of zeek and checkpoint name their types, so a file "
+        "has them all.",
     )
     comments: bool = Field(
         False,
@@ -57,8 +60,14 @@ class EdlSettings(Settings):
     widen: bool = Field(
         False,
         description="Write a domain name also where the format can only say more: squid and "
-        "unbound cannot say all names below a domain without the domain itself. Without it such "
-        "a name is `rejected`, unless the list has both.",
+        "unbound cannot say all names below a domain without the domain itself, fmc no domain "
+        "without all names below. Without it such a name is `rejected`, unless the list has both.",
+    )
+    device: Device | None = Field(
+        None,
+        description="Device that reads the list: what it cannot hold is `over_capacity`, in place "
+        "of being cut there. A device that shares its room among several lists needs "
+        "`limits.max_entries`, too.",
     )
     collapse: bool = Field(
         False,
@@ -96,8 +105,9 @@ class EdlSettings(Settings):
 
     @property
     def places(self) -> frozenset[tuple[object, ...]]:
-        """The file, whatever its format."""
-        return frozenset({("published file", self.file)})
+        """The file, whatever its format, and its checksum."""
+        names = [self.file, *([f"{self.file}.md5"] if self.dialect.checksum else [])]
+        return frozenset(("published file", name) for name in names)
 
     @model_validator(mode="after")
     def _one_family(self) -> Self:
@@ -124,9 +134,17 @@ class EdlSettings(Settings):
             )
         if self.empty is Empty.COMMENT and not self.dialect.remarks:
             raise ValueError(f"empty: a file of {self.format} has no comments")
+        if self.device is not None:
+            self._check_device(self.device)
         if self.collapse and self.types is not None and not self.types <= ADDRESSES:
             raise ValueError("collapse: only addresses can be written as prefixes")
         return self
+
+    def _check_device(self, device: Device) -> None:
+        if form_of(device) is not self.format:
+            raise ValueError(f"device: {device} reads format {form_of(device)}, not {self.format}")
+        if self.types is not None and room_of(device, self.types) is None:
+            raise ValueError(f"device: what {device} holds of these types is not known")
 
     @property
     def _one_type(self) -> str:

@@ -9,7 +9,7 @@ Mail::SpamAssassin::Conf, the lookup types of Exim.
 import base64
 import re
 from collections.abc import Callable, Iterator
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network, summarize_address_range
 
 from target_readers import DIGESTS, Read
 
@@ -189,3 +189,43 @@ def exim_domain(line: str) -> Iterator[Read]:
         return
     below = found[1].startswith("*.")
     yield from _name(found[1].removeprefix("*."), alone=not below, below=below)
+
+
+def fmc_domain(line: str) -> Iterator[Read]:
+    """A name and all below it; `*` stands for a label."""
+    star = line.startswith("*.")
+    yield from _name(line.removeprefix("*."), alone=not star, below=True)
+
+
+def fmc_url(line: str) -> Iterator[Read]:
+    """A host with a path; without a slash, all below and every path."""
+    host, slash, _path = line.partition("/")
+    if not slash or "*" in line or "[" in host:
+        yield from _other(line)
+    else:
+        yield Read("url", line)
+
+
+_CHECKPOINT = {
+    "IP": "address", "IP Range": "address", "Domain": "domain", "URL": "url", "MD5": "digest",
+    "SHA1": "digest", "SHA256": "digest", "Mail-from": "email", "Mail-subject": "email-subject",
+}  # fmt: skip
+
+
+def checkpoint(line: str) -> Iterator[Read]:
+    """Seven columns; `#` begins a comment."""
+    if line.startswith("#UNIQ-NAME,"):
+        return
+    columns = line.split(",")
+    if len(columns) != 7 or line.startswith("#") or columns[2] not in _CHECKPOINT:
+        yield from _other(line)
+        return
+    _unique, value, kind, *_levels = columns
+    if kind == "IP Range":
+        first, last = map(ip_address, value.split("-"))
+        (network,) = summarize_address_range(first, last)
+        yield Read("address", str(network))
+    elif kind == "IP":
+        yield from _network(value)
+    else:
+        yield Read(_CHECKPOINT[kind], value)

@@ -1,5 +1,6 @@
 """Every format of a polled list keeps an adapter's promises and is written to the byte."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from ipaddress import collapse_addresses, ip_network
@@ -82,6 +83,26 @@ OF_ALL_KINDS = [
     *WORDS,
 ]
 GOLDEN_CASES: dict[str, tuple[dict[str, object], list[Entry]]] = {
+    "checkpoint": (
+        {"format": "checkpoint"},
+        [
+            *entries(V4, "192.0.2.7", "198.51.100.0/24", comment="ais, x", confidence=85),
+            *entries(DOMAIN, "bad.example", severity="critical"),
+            *entries(URL, "https://bad.example/a?x=1"),
+            *entries(SHA256, "0" * 63 + "1"),
+            *entries(MAILBOX, "phish@bad.example"),
+            *entries(T.EMAIL_SUBJECT, "Your invoice"),
+        ],
+    ),
+    "fmc-addresses": ({"format": "fmc", "types": ADDRESSES}, PLACES),
+    "fmc-domains": ({"format": "fmc", "types": ["domain-name"]}, SITES),
+    "fmc-domains-widened": (
+        {"format": "fmc", "types": ["domain-name"], "widen": True},
+        SITES,
+    ),
+    "fmc-urls": ({"format": "fmc", "types": ["url"]}, PAGES),
+    "empty-checkpoint": ({"format": "checkpoint"}, []),
+    "empty-fmc-domains": ({"format": "fmc", "types": ["domain-name"], "widen": True}, []),
     "hosts": ({"format": "hosts"}, EXACT),
     "dnsmasq": ({"format": "dnsmasq"}, SITES),
     "unbound": ({"format": "unbound"}, SITES),
@@ -139,6 +160,12 @@ MORE = "can only be written so that it means more"
     ("options", "kind", "value", "words"),
     [
         ({"format": "squid"}, DOMAIN, "*.worse.example", MORE),
+        ({"format": "fmc"}, DOMAIN, "bad.example", MORE),
+        ({"format": "fmc"}, URL, "http://bad.example:8080/a", "names a port"),
+        ({"format": "fmc"}, URL, "http://[2001:db8::7]/a", "IPv6"),
+        ({"format": "fmc"}, V4, "0.0.0.0/0", "every address"),
+        ({"format": "checkpoint"}, T.EMAIL_SUBJECT, "a,b", "several columns"),
+        ({"format": "checkpoint"}, T.EMAIL_SUBJECT, "=cmd", "several columns"),
         ({"format": "unbound"}, DOMAIN, "*.worse.example", MORE),
         ({"format": "spamassassin"}, MAILBOX, "a#b@bad.example", "local part"),
         ({"format": "spamassassin"}, MAILBOX, "a*b@bad.example", "local part"),
@@ -157,12 +184,13 @@ MORE = "can only be written so that it means more"
 def test_what_a_format_cannot_say_exactly_is_refused_in_words(
     options: dict[str, object], kind: ObservableType, value: str, words: str, tmp_path: Path
 ) -> None:
-    several = options["format"] not in {"zeek", "unbound", "dnsmasq"}
+    several = options["format"] not in {"zeek", "unbound", "dnsmasq", "checkpoint"}
     if several:
         options = {**options, "types": ADDRESSES if kind is V4 else [kind]}
     path, refused = published(tmp_path, entries(kind, value), **options)
     assert words in refused[value]
-    assert [line for line in lines(path) if line not in {"server:"} and "#" not in line] == []
+    assert as_entries(edl(tmp_path, **options).read()) == []
+    assert value not in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -268,3 +296,62 @@ def test_lines_that_others_added_or_lost_are_seen(
     path.write_bytes(theirs.read_bytes())
     found = [(entry.type, entry.value) for entry in edl(tmp_path, **options).read()]
     assert set(found) == {(kind, two[1])}
+
+
+def test_the_checksum_beside_a_file_of_fmc_is_its_digest_alone(tmp_path: Path) -> None:
+    options: dict[str, object] = {"format": "fmc", "types": ADDRESSES}
+    path, _ = published(tmp_path, PLACES, **options)
+    beside = tmp_path / "list.txt.md5"
+    assert beside.read_text() == hashlib.md5(path.read_bytes()).hexdigest()  # noqa: S324
+    assert {name for _, name in edl(tmp_path, **options).settings.places} == {
+        "list.txt",
+        "list.txt.md5",
+    }
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("0" * 32)])
+def test_a_checksum_that_is_not_the_files_is_a_difference_and_is_written_again(
+    damage: Callable[[Path], object], tmp_path: Path
+) -> None:
+    options: dict[str, object] = {"format": "fmc", "types": ADDRESSES}
+    published(tmp_path, PLACES, **options)
+    adapter = edl(tmp_path, **options)
+    stamp = adapter.stamp()
+    damage(tmp_path / "list.txt.md5")
+    assert adapter.stamp() != stamp
+    found = as_entries(adapter.read())
+    assert {entry.fields["comment"] for entry in found} == {"written as fmc without its checksum"}
+    adapter.publish(iter(PLACES))
+    assert as_entries(adapter.read()) == PLACES
+
+
+@pytest.mark.parametrize(
+    ("device", "options", "room"),
+    [
+        ("panos", {"format": "panos", "types": ADDRESSES}, 50_000),
+        ("panos-large", {"format": "panos", "types": ["url"]}, 250_000),
+        ("fortigate-before-7.4.4", {"format": "fortigate", "types": ["file-md5"]}, 131_072),
+        ("fortigate-mid", {"format": "fortigate", "types": ["domain-name"]}, 3_000_000),
+        ("sonicwall-tz", {}, 25_000),
+        ("opnsense", {}, 200_000),
+        ("checkpoint", {"format": "checkpoint"}, 2_000_000),
+    ],
+)
+def test_a_device_says_how_much_it_holds(
+    device: str, options: dict[str, object], room: int, tmp_path: Path
+) -> None:
+    assert edl(tmp_path, device=device, **options).pools() == {"": room}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"device": "panos"}, "panos reads format panos, not plain"),
+        ({"device": "sonicwall-tz", "types": ["url"]}, "is not known"),
+    ],
+)
+def test_a_device_that_reads_something_else_is_refused(
+    options: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ValidationError, match=words):
+        EdlSettings.model_validate({"file": "list.txt", **options})

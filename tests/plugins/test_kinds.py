@@ -19,7 +19,7 @@ import nft_hosts
 import pytest
 import target_readers as readers
 from connector_edl import EdlAdapter, EdlSettings
-from connector_edl.dialects import DIALECTS
+from connector_edl.dialects import DIALECTS, Format
 from connector_haproxy import HaproxyAdapter, HaproxySettings
 from connector_nftables import NftablesAdapter, NftablesSettings
 from connector_postfix import PostfixAdapter, PostfixSettings
@@ -187,8 +187,12 @@ DEVICES: list[tuple[str, frozenset[ObservableType], Reader]] = [
     ("fortigate", frozenset({T.FILE_SHA256}), readers.fortigate_hash),
 ]
 ADDRESSES = frozenset({T.IPV4_ADDR, T.IPV6_ADDR})
-ZEEK = next(dialect.families[0] for form, dialect in DIALECTS.items() if form == "zeek")
+ZEEK, CHECKPOINT = (DIALECTS[form].families[0] for form in (Format.ZEEK, Format.CHECKPOINT))
 PROGRAMS: list[tuple[str, frozenset[ObservableType], Reader]] = [
+    ("checkpoint", CHECKPOINT, programs.checkpoint),
+    ("fmc", ADDRESSES, programs.snort),
+    ("fmc", frozenset({T.DOMAIN_NAME}), programs.fmc_domain),
+    ("fmc", frozenset({T.URL}), programs.fmc_url),
     ("hosts", frozenset({T.DOMAIN_NAME}), programs.hosts),
     ("dnsmasq", frozenset({T.DOMAIN_NAME}), programs.dnsmasq),
     ("unbound", frozenset({T.DOMAIN_NAME}), programs.unbound),
