@@ -48,6 +48,19 @@ class Session:
         self._http = http
         self._shared = shared
         self._kept: _Kept | None = None
+        self._stages = False
+        self._staged_in: str | None = None
+
+    def stage(self) -> None:
+        """Begin a unit of work, whose changes are lost with the session that they are staged in.
+
+        From its first call on no other session is opened: that one would commit the rest alone.
+        """
+        self._stages, self._staged_in = True, None
+
+    def staged(self) -> None:
+        """End the unit of work, after its commit or to abandon it."""
+        self._stages, self._staged_in = False, None
 
     def request(
         self,
@@ -77,7 +90,8 @@ class Session:
     def ask(self, send: Callable[[str], Response]) -> Response:
         """Return what `send` returns with the session's token, where that is not in a header.
 
-        It has to let pass the statuses that say that a session has expired.
+        It has to let pass the statuses that say that a session has expired. Raises UnavailableError
+        where a session ended in which changes were staged.
         """
         if self._kept is None:
             kind = type(self._login)
@@ -85,13 +99,22 @@ class Session:
             self._kept = self._shared().setdefault(name, _Kept())
             self._kept.enter()
         token = self._kept.token(self._login, self._http)
+        self._expect_same(token)
         answer = send(token)
         if not self._login.is_expired(answer):
+            self._staged_in = token if self._stages else None
             return answer
-        answer = send(self._kept.token(self._login, self._http, expired=token))
+        token = self._kept.token(self._login, self._http, expired=token)
+        self._expect_same(token)
+        answer = send(token)
         if self._login.is_expired(answer):  # the login went well: our credentials are right
             raise UnavailableError(f"a session ended as soon as it was opened: {answer.error()}")
+        self._staged_in = token if self._stages else None
         return answer
+
+    def _expect_same(self, token: str) -> None:
+        if self._staged_in not in {None, token}:
+            raise UnavailableError("the session ended, and what was staged in it is lost")
 
     def close(self) -> None:
         """Log out, if nobody else has the session."""
