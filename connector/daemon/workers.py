@@ -32,6 +32,7 @@ _DISPOSAL: Final = "disposal"
 _DISPOSAL_EVERY_SECONDS: Final = 60
 # Asking too often may lock an account; jitter keeps many outputs from asking at once.
 _REFUSED_AGAIN_SECONDS: Final = 15 * 60
+_RECOVERED: Final = {"feed": "feed.recovered", "output": "output.recovered"}
 _jitter: Final = random.SystemRandom().uniform
 
 
@@ -61,6 +62,7 @@ class Worker:
     fatal: Callable[[BaseException], None]
     paused: bool = False
     monotonic: Callable[[], float] = time.monotonic
+    jitter: Callable[[float, float], float] = _jitter
     _rests_until: float = float("-inf")
     _failures: Failures = field(default_factory=Failures)
     _asked: threading.Event = field(default_factory=threading.Event)
@@ -131,7 +133,7 @@ class Worker:
 
     def _pause(self, error: RefusedError) -> None:
         """Ask again only after a while: credentials may be mended at the other side, too."""
-        again = _REFUSED_AGAIN_SECONDS * _jitter(1.0, 1.2)
+        again = _REFUSED_AGAIN_SECONDS * self.jitter(1.0, 1.2)
         self._rests_until = self.monotonic() + again
         if not self.paused:
             log.error(
@@ -141,7 +143,8 @@ class Worker:
 
     def _recover(self) -> None:
         if self.paused or self._failures.count:
-            log.info("worker.recovered", worker=self.name, failures=self._failures.count)
+            event = _RECOVERED.get(self.name.partition(" ")[0], "worker.recovered")
+            log.info(event, worker=self.name, failures=self._failures.count, was_paused=self.paused)
         self.paused, self._failures.count = False, 0
 
 

@@ -241,6 +241,7 @@ class Outputs(Mapping[str, Output]):
         listed = self.outputs[call.output].listing.number
         number = self.store.outputs.open(call.output, listed).number
         self.store.outputs.note_attempt(number, self.now(), call.words, None)
+        self._well.discard(call.output)  # the next that goes well is recorded at once
         call.overdue = True
         log.error("output.overdue", output=call.output, why=call.words)
 

@@ -45,7 +45,7 @@ def test_a_failure_after_a_success_is_told_at_once() -> None:
 
 def test_the_first_success_after_failures_is_reported() -> None:
     ends = iter([UnavailableError("no answer"), UnavailableError("no answer"), None, None])
-    recovered = [line for line in logged(ends) if line["event"] == "worker.recovered"]
+    recovered = [line for line in logged(ends) if line["event"] == "output.recovered"]
     assert [line["failures"] for line in recovered] == [2]
 
 
@@ -64,16 +64,23 @@ def test_who_refuses_us_is_asked_again_after_a_quarter_of_an_hour() -> None:
         resting, clock[0] = worker.resting, before
         return resting
 
-    lines = logged(ends, monotonic=lambda: clock[0], between=step)
-    assert waits[0] == waits[3] == 0  # not refused yet, and no longer
-    assert all(15 * 60 <= wait <= 18 * 60 + 1 for wait in waits[1:3])
-    assert [line["event"] for line in lines] == ["worker.paused", "worker.recovered"]
+    drawn: list[tuple[float, float]] = []
+
+    def jitter(least: float, most: float) -> float:
+        drawn.append((least, most))
+        return least if len(drawn) == 1 else most
+
+    lines = logged(ends, monotonic=lambda: clock[0], between=step, jitter=jitter)
+    assert waits == [0, 15 * 60, 18 * 60, 0], "not before it is refused, nor afterwards"
+    assert drawn == [(1.0, 1.2)] * 2
+    assert [line["event"] for line in lines] == ["worker.paused", "output.recovered"]
 
 
 def logged(
     outcomes: Iterator[ConnectorError | None],
     monotonic: Callable[[], float] = lambda: 0.0,
     between: Callable[[Worker], None] = lambda _worker: None,
+    jitter: Callable[[float, float], float] = lambda least, _most: least,
 ) -> list[MutableMapping[str, Any]]:
     """Let a worker end once in each of these ways; return its log."""
     ended = threading.Semaphore(0)
@@ -89,7 +96,9 @@ def logged(
             super()._work_once()
             ended.release()
 
-    worker = Watched("output a", run, lambda error: pytest.fail(str(error)), monotonic=monotonic)
+    worker = Watched(
+        "output a", run, lambda error: pytest.fail(str(error)), monotonic=monotonic, jitter=jitter
+    )
     ends = list(outcomes)
     left = iter(ends)
     with capture_logs() as lines:

@@ -220,6 +220,31 @@ def test_a_server_that_asks_us_to_wait_is_not_asked_until_then(
         until(lambda: site.at("edge") == [ONE])
 
 
+def test_who_is_refused_no_longer_goes_on_without_a_reload_and_says_so(
+    site: Site, taxii: TaxiiServer, taxii_feed: Callable[[], dict[str, Any]]
+) -> None:
+    site.configure(feeds={"ais": taxii_feed()}, **two_firewalls())
+    taxii.add_objects([indicator("a", ONE)])
+    edge = site.rack["edge"]
+    edge.fault = RefusedError("edge: 403, check the credentials")
+    taxii.faults = [Status(code=401, times=1)]
+    with capture_logs() as logged, generation(site.service) as workers:
+        both = (workers.feeds["ais"], site.feed), (workers.outputs["edge"], site.output)
+        for worker, told in both:
+            name = worker.name.partition(" ")[2]
+            until(lambda worker=worker: worker.resting)
+            assert told(name)["state"] == "paused"
+            edge.fault = None if told == site.output else edge.fault
+            worker.ask()
+            assert not worker.asked
+            worker.monotonic = lambda: time.monotonic() + 18 * 60 + 1
+            worker.ask()
+            until(lambda told=told, name=name: told(name)["state"] == "ok")
+        until(lambda: site.at("edge") == [ONE])
+    said = [line["event"] for line in logged if line["event"].endswith((".paused", ".recovered"))]
+    assert sorted(said) == ["feed.recovered", "output.recovered", "worker.paused", "worker.paused"]
+
+
 def test_looking_at_the_status_lets_no_paused_output_go_on(site: Site) -> None:
     site.configure(**two_firewalls())
     site.write("one.json", [indicator("a", ONE)])

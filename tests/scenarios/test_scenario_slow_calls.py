@@ -212,6 +212,24 @@ def test_a_call_that_hangs_is_told_and_fails_its_output_alone(
     workers.stop()
 
 
+def test_an_output_with_nothing_to_do_recovers_from_a_call_past_its_deadline(
+    site: Site, clock: Clock, hanging: type[Hanging]
+) -> None:
+    configure(site, LIST)
+    site.write("one.json", [indicator("a", ONE)])
+    workers = started(site, clock)
+    until(lambda: len(hanging.table) == 1 and site.output()["state"] == "ok")
+    hanging.verb = "stamp"
+    workers.outputs["edge"].ask()
+    assert hanging.reached.wait(60)
+    clock.seconds = 3600
+    workers.tick()
+    assert site.output()["state"] == "failing"
+    hanging.released.set()
+    until(lambda: site.output()["state"] == "ok")
+    workers.stop()
+
+
 def test_the_end_leaves_a_call_behind_and_what_it_returns_counts_for_nothing(
     site: Site, clock: Clock, hanging: type[Hanging]
 ) -> None:
