@@ -27,7 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "docs": "Print the configuration reference as Markdown.",
     "demo": "Run everything on this machine, with sample data.",
     "map": "Show what an output's mapping makes of a sample.",
-    "plugins": "Show the installed adapters and feeds.",
+    "plugins": "Show, make and test adapters and feeds.",
     "outputs": "Show where outputs keep their lists; forget a place.",
     "withdraw": "Remove what an output left behind.",
     "feeds": "Show feeds, acknowledge gaps, purge objects.",

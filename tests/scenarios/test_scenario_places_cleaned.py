@@ -148,6 +148,15 @@ def test_a_collection_that_was_left_loses_our_documents_with_the_credentials_of_
     assert left(site) == []
 
 
+def test_the_state_keeps_no_secret_of_the_options(splunk: SplunkEmulator, site: Site) -> None:
+    keep(site, "splunk_kvstore", edge=kvstore(splunk, "old"))
+    site.service.outputs.places.settle()
+    with site.service.store.database.read() as transaction:
+        [(options, places)] = transaction.rows("SELECT options, places FROM outputs")
+    assert "a-long-token" not in options + places
+    assert '"token": "***"' in options
+
+
 def test_credentials_of_one_server_are_never_sent_to_another(
     splunk: SplunkEmulator, site: Site
 ) -> None:
