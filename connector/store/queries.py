@@ -125,8 +125,11 @@ def was_in_step(transaction: Transaction, output: str) -> bool:
 def output_rows(transaction: Transaction) -> dict[str, OutputRow]:
     """Return every output by name, as it stands in the file in force or last stood in one."""
     sql = (
-        "SELECT name, number, list, seq, last_success, error, paused, unread FROM outputs "
-        "WHERE standing <> 'moved' ORDER BY CASE standing WHEN 'kept' THEN 1 ELSE 0 END, number"
+        "SELECT o.name, o.number, o.list, o.seq, "
+        "CASE WHEN q.at > o.last_success THEN q.at ELSE o.last_success END, "
+        "o.error, o.paused, o.unread FROM outputs o "
+        "LEFT JOIN quiet_cycles q ON q.output = o.number WHERE o.standing <> 'moved' "
+        "ORDER BY CASE o.standing WHEN 'kept' THEN 1 ELSE 0 END, o.number"
     )
     return {row[0]: OutputRow(*row[1:]) for row in transaction.rows(sql)}
 

@@ -339,6 +339,12 @@ CREATE TABLE texts (
     PRIMARY KEY (output, name)
 );
 
+-- When outputs last found nothing to do: apart from their own rows, which are long, as it is often.
+CREATE TABLE quiet_cycles (
+    output SMALLINT NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE drifts (
     output SMALLINT NOT NULL PRIMARY KEY,
     at BIGINT NOT NULL,

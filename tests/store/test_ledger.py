@@ -22,6 +22,7 @@ from connector.decisions.plan import OURS, EntryRefs, LedgerState
 from connector.indicators.identity import key_of_id
 from connector.model import Observable, ObservableType, Reason
 from connector.store.outputs.outputs import OutputState
+from connector.store.queries import output_rows
 from connector.store.store import Store
 from connector.store.tallies import OUTPUT_TALLY, tallies
 from connector.sync.apply import Applier, ApplyResult
@@ -438,16 +439,25 @@ def unpacked(body: bytes) -> Any:
 def test_quiet_cycles_are_recorded_together_and_a_failure_keeps_the_last(edge: Edge) -> None:
     outputs, listed = edge.store.outputs, edge.hand.number
     first, second = (outputs.open(name, listed).number for name in ("edge", "core"))
-    asked = "SELECT last_attempt, last_success, error FROM outputs ORDER BY number"
+
+    def told() -> list[tuple[int | None, str | None]]:
+        with edge.store.database.read() as transaction:
+            rows = sorted(output_rows(transaction).values(), key=lambda row: row.number)
+        return [(row.last_success, row.error) for row in rows]
+
     for number in (first, second):
         outputs.note_attempt(number, 10, None, None)
         outputs.note_quiet(number, 20)
-    assert edge.hand.rows(asked) == [(10, 10, None)] * 2
+    assert told() == [(10, None)] * 2
     outputs.note_attempt(second, 30, "no answer", None)
-    assert edge.hand.rows(asked) == [(10, 10, None), (30, 20, "no answer")]
+    assert told() == [(10, None), (20, "no answer")]
     outputs.flush()
     outputs.flush()
-    assert edge.hand.rows(asked) == [(20, 20, None), (30, 20, "no answer")]
+    assert told() == [(20, None), (20, "no answer")]
+    outputs.note_attempt(first, 40, None, None)
+    outputs.note_quiet(second, 50)
+    outputs.flush()
+    assert told() == [(40, None), (50, "no answer")]
 
 
 def test_what_was_intended_otherwise_is_confirmed_row_by_row_and_counted_once(store: Store) -> None:

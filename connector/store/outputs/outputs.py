@@ -153,8 +153,11 @@ class OutputStates:
             return
         try:
             with self._db.write() as transaction:
-                sql = "UPDATE outputs SET last_attempt = ?, last_success = ? WHERE number = ?"
-                transaction.many(sql, [(now, now, output) for output, now in quiet.items()])
+                sql = (
+                    "INSERT INTO quiet_cycles (output, at) VALUES (?, ?) "
+                    "ON CONFLICT (output) DO UPDATE SET at = excluded.at"
+                )
+                transaction.many(sql, list(quiet.items()))
         except ConnectorError:
             with self._quietly:
                 self._quiet = {**quiet, **self._quiet}
