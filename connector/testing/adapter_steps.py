@@ -19,8 +19,10 @@ from connector.adapter import (
     Instant,
     ListAdapter,
     Number,
+    Outcome,
     Outcomes,
     StagedAdapter,
+    Subject,
     Text,
     Written,
 )
@@ -139,11 +141,16 @@ def publish(adapter: ListAdapter[Any], in_order: Sequence[Entry]) -> Said:
 
 def add(adapter: AnyAdapter, entries: Sequence[Entry]) -> Said:
     """Add entries a batch at a time, outside of any unit of work."""
+    return words_on(adding(adapter, entries))
+
+
+def adding(adapter: AnyAdapter, entries: Sequence[Entry]) -> dict[Subject, Outcome]:
+    """Add entries a batch at a time, and return what the adapter says of them."""
     writer = single_changes(adapter)
-    rejected: Said = {}
+    said: dict[Subject, Outcome] = {}
     for batch in _batches(writer, entries):
-        rejected |= _batch("add", writer.add, batch)
-    return rejected
+        said |= _batch("add", writer.add, batch)
+    return said
 
 
 def _batches(writer: EntryAdapter[Any], entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
@@ -186,7 +193,7 @@ def take_away(adapter: AnyAdapter, entries: Sequence[Entry], handles: Mapping[Ke
     ours = [Held(entry.observable, handle=handles.get(key(entry), "")) for entry in entries]
     for start in range(0, len(ours), writer.batch.entries):
         batch = ours[start : start + writer.batch.entries]
-        if kept_there := _batch("remove", writer.remove, batch):
+        if kept_there := words_on(_batch("remove", writer.remove, batch)):
             pytest.fail(f"remove() left entries there: {shown(kept_there)}")
 
 
@@ -197,15 +204,17 @@ def handles_at(adapter: AnyAdapter) -> dict[Key, str]:
     return {each: found.handle for each, found in held(adapter, once=False).items()}
 
 
-def _batch(verb: str, change: Callable[[Sequence[E]], Outcomes], entries: Sequence[E]) -> Said:
+def _batch(
+    verb: str, change: Callable[[Sequence[E]], Outcomes], entries: Sequence[E]
+) -> dict[Subject, Outcome]:
     """Hand a batch to the adapter, in smaller ones where it is too large, as the core does."""
     try:
-        return rejected_by(verb, change(entries), {entry.observable for entry in entries})
+        return dict(_checked(verb, change(entries), {entry.observable for entry in entries}))
     except BatchTooLargeError as error:
         if len(entries) <= 1:
             pytest.fail(f"{verb}() says of a single entry that the batch is too large")
         size = min(error.largest, len(entries) // 2)
-        said: Said = {}
+        said: dict[Subject, Outcome] = {}
         for start in range(0, len(entries), size):
             said |= _batch(verb, change, entries[start : start + size])
         return said
@@ -229,15 +238,23 @@ def unit_of_work(adapter: EntryAdapter[Any]) -> Iterator[None]:
 
 def rejected_by(verb: str, said: Any, given: Container[Any]) -> Said:
     """Return the words on what was not written, by value; an outcome that no core takes fails."""
-    try:
-        outcomes = expect_outcomes(verb, said, given)
-    except TypeError as error:
-        pytest.fail(str(error))
+    return words_on(_checked(verb, said, given))
+
+
+def words_on(outcomes: Outcomes) -> Said:
+    """Return the words on what was not written, by value."""
     return {
         subject.value: outcome.words
         for subject, outcome in outcomes.items()
         if not isinstance(outcome, Written)
     }
+
+
+def _checked(verb: str, said: Any, given: Container[Any]) -> Outcomes:
+    try:
+        return expect_outcomes(verb, said, given)
+    except TypeError as error:
+        pytest.fail(str(error))
 
 
 def single_changes(adapter: AnyAdapter) -> EntryAdapter[Any]:

@@ -52,6 +52,16 @@ def test_a_firewall_that_stages_changes_passes_without_a_skip(pytester) -> None:
     assert counts.keys() == {"passed"}
 
 
+def test_a_batch_that_is_too_large_is_split_as_the_core_splits_it(pytester) -> None:
+    small = FIREWALL.replace(
+        "    def add(self, entries):\n",
+        "    def add(self, entries):\n"
+        "        if len(entries) > 2:\n            raise BatchTooLargeError(2)\n",
+    ).replace("    Batch,\n", "    Batch,\n    BatchTooLargeError,\n")
+    counts, _output = outcome(pytester, small)
+    assert counts.keys() == {"passed"}
+
+
 def test_without_an_adapter_the_suite_says_what_to_define(pytester) -> None:
     plugin = """
     from connector.testing.adapter_suite import AdapterSuite

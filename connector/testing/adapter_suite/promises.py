@@ -21,6 +21,7 @@ from connector.adapter.mistakes import mistakes
 from connector.decisions.mapping import Facts, compile_mapping, read_mapping
 from connector.testing.adapter_steps import (
     AnyAdapter,
+    adding,
     expect_held,
     handles_at,
     held,
@@ -147,15 +148,12 @@ class Promises(SuiteFixtures):
     ) -> None:
         if not isinstance(adapter, EntryAdapter):
             return  # nothing is removed by its handle
-        given: dict[Observable, str] = {}
         with unit_of_work(adapter):
-            for start in range(0, len(sample_entries), adapter.batch.entries):
-                said = adapter.add(sample_entries[start : start + adapter.batch.entries])
-                given |= {
-                    one: outcome.handle
-                    for one, outcome in said.items()
-                    if isinstance(outcome, Written) and isinstance(one, Observable)
-                }
+            given = {
+                one: outcome.handle
+                for one, outcome in adding(adapter, sample_entries).items()
+                if isinstance(outcome, Written) and isinstance(one, Observable)
+            }
         found = held(adapter)
         for one, handle in given.items():
             seen = found[one.type.value, one.value].handle

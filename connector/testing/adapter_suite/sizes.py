@@ -18,6 +18,7 @@ from connector.adapter import (
 )
 from connector.testing.adapter_steps import (
     AnyAdapter,
+    adding,
     differences,
     expect_held,
     held,
@@ -90,7 +91,7 @@ class Sizes(SuiteFixtures):
             said = adapter.publish(iter(sample_entries))
         else:
             with unit_of_work(single_changes(adapter)):
-                said = adapter.add(sample_entries)
+                said = adding(adapter, sample_entries)
         full = {subject for subject, outcome in said.items() if isinstance(outcome, Full)}
         if not full:
             instead = shown(next(iter(said.values()), "nothing"))
