@@ -15,8 +15,10 @@ from connector.adapter import (
     FieldSpec,
     Full,
     Held,
+    Http,
     HttpSettings,
     Later,
+    Login,
     Observable,
     ObservableType,
     Outcome,
@@ -52,6 +54,25 @@ class PalisadeSettings(HttpSettings):
         return frozenset({("palisade list", self.url, self.list)})
 
 
+class PalisadeLogin(Login):
+    """Sessions of the firewall, of which it keeps few."""
+
+    def __init__(self, settings: PalisadeSettings) -> None:
+        self._settings = settings
+
+    def open(self, http: Http) -> str:
+        """Log in."""
+        said = {"user": self._settings.user, "password": self._settings.password.reveal()}
+        url = f"{self._settings.url}/api/login"
+        answer = http.request("POST", url, body=json.dumps(said).encode())
+        return _read(answer, lambda told: str(told["token"]))
+
+    def close(self, http: Http, token: str) -> None:
+        """Log out; a session that is left open ends by itself."""
+        with suppress(UnavailableError, RefusedError):
+            http.request("POST", f"{self._settings.url}/api/logout", headers=self.headers(token))
+
+
 class PalisadeAdapter(StagedAdapter[PalisadeSettings]):
     """Keeps one of the firewall's lists, beside the items that administrators add.
 
@@ -66,8 +87,7 @@ class PalisadeAdapter(StagedAdapter[PalisadeSettings]):
 
     def __init__(self, settings: PalisadeSettings, context: OutputContext) -> None:
         super().__init__(settings, context)
-        self._token = ""
-        self._stages = False
+        self._session = context.logged_in(PalisadeLogin(settings))
 
     def stamp(self) -> str:
         """Return the firewall's count of changes that were published, by anyone."""
@@ -87,9 +107,9 @@ class PalisadeAdapter(StagedAdapter[PalisadeSettings]):
 
     def begin(self) -> None:
         """Open a session of our own, and take the lock."""
-        self._end_session()
+        self._session.close()
+        self._session.stage()
         self._ask("lock", bool)
-        self._stages = True
 
     def add(self, entries: Sequence[Entry]) -> Outcomes:
         """Stage entries; one that is there gets a new comment."""
@@ -114,12 +134,8 @@ class PalisadeAdapter(StagedAdapter[PalisadeSettings]):
 
     def abandon(self) -> None:
         """End the session, and with it the lock and what was staged."""
-        self._stages = False
-        self._end_session()
-
-    def close(self) -> None:
-        """Log out."""
-        self._end_session()
+        self._session.close()
+        self._session.staged()
 
     def _stage(
         self, verb: str, named: Sequence[Observable], items: Sequence[Mapping[str, Any]]
@@ -132,34 +148,9 @@ class PalisadeAdapter(StagedAdapter[PalisadeSettings]):
     def _ask(
         self, path: str, read: Callable[[Any], T], said: Any = None, *, repeatable: bool = False
     ) -> T:
-        """Return what is read from the answer to a call; log in where no session is open."""
-        if fresh := not self._token:
-            login = {"user": self.settings.user, "password": self.settings.password.reveal()}
-            self._token = _read(self._post("login", login), lambda told: str(told["token"]))
-            self.http.keep_secret(self._token)
-        response = self._post(path, said, repeatable=repeatable)
-        if response.status_code != 401:
-            return _read(response, read)
-        self._token = ""
-        if fresh or self._stages:  # in another session nothing is staged
-            raise UnavailableError(f"{path}: the session ended, and what was staged is lost")
-        return self._ask(path, read, said, repeatable=repeatable)
-
-    def _post(self, path: str, said: Any, *, repeatable: bool = False) -> Response:
-        return self.http.request(
-            "POST",
-            f"{self.settings.url}/api/{path}",
-            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
-            body=json.dumps(said).encode(),
-            accept_statuses=frozenset({401}) if self._token else frozenset(),
-            repeatable=repeatable,
-        )
-
-    def _end_session(self) -> None:
-        if self._token:
-            with suppress(UnavailableError, RefusedError):  # it ends by itself
-                self._post("logout", {})
-        self._token = ""
+        """Return what is read from the answer to a call."""
+        url, body = f"{self.settings.url}/api/{path}", json.dumps(said).encode()
+        return _read(self._session.request("POST", url, body=body, repeatable=repeatable), read)
 
 
 def _read(response: Response, read: Callable[[Any], T]) -> T:
