@@ -149,6 +149,7 @@ class Registry:
         types: frozenset[ObservableType] = frozenset(ObservableType),
         pause: Callable[[float], None] = time.sleep,
         state: MutableMapping[str, str] | None = None,
+        mapped: Sequence[str] = (),
     ) -> Adapter[Any]:
         """Return an adapter for one output, with its own HTTP client if its options need one.
 
@@ -159,7 +160,7 @@ class Registry:
         http = self._http(settings, pause, kind.rate)
         context = OutputContext(
             output_name, publish_folder, types, http=http, tls=_tls(settings), state=state,
-            sleep=pause,
+            sleep=pause, mapped=mapped,
         )  # fmt: skip
         return kind(settings, context)
 

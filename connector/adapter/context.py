@@ -1,7 +1,7 @@
 """What the core hands to an adapter beside its options."""
 
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -42,14 +42,15 @@ class OutputContext:
     """Where an output is kept, and the means that the core lends its adapter.
 
     `types` are the types of observable that the output writes; all where the file names none.
+    `mapped` are the fields that its mapping fills, in the file's order.
     `state` holds a few texts that are kept with the ledger. `session` is a place for what one
     connection needs, shared by the outputs of which `shares` names the same device. `version` is
     the number of the whole list that is being published: it only grows, as a zone's serial must.
     """
 
     __slots__ = (
-        "_http", "_sessions", "_sleep", "_tls", "log", "output", "publish_folder", "session",
-        "state", "types", "version",
+        "_http", "_sessions", "_sleep", "_tls", "log", "mapped", "output", "publish_folder",
+        "session", "state", "types", "version",
     )  # fmt: skip
 
     def __init__(
@@ -62,8 +63,10 @@ class OutputContext:
         tls: Callable[[], SSLContext] | None = None,
         state: MutableMapping[str, str] | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        mapped: Sequence[str] = (),
     ) -> None:
         self.output = output
+        self.mapped = tuple(mapped)
         self.state: MutableMapping[str, str] = {} if state is None else state
         self.session: MutableMapping[str, Any] = {}
         self.version = 0

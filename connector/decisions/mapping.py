@@ -68,11 +68,12 @@ _Reader = Callable[[Facts], FieldValue | None]
 
 
 class Mapper:
-    """Fills the fields of entries; `needs` has the inputs that it reads."""
+    """Fills the fields of entries; `needs` has the inputs that it reads, `names` the fields."""
 
-    __slots__ = ("_constant", "_fields", "needs")
+    __slots__ = ("_constant", "_fields", "names", "needs")
 
     def __init__(self, specs: Mapping[str, FieldSpec], longest: Mapping[str, int]) -> None:
+        self.names = tuple(specs)
         self.needs = frozenset(one for spec in specs.values() for one in _inputs(spec))
         self._constant = {
             name: spec.default

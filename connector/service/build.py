@@ -103,7 +103,7 @@ def _target(
     folder, types = loaded.config.publish_folder, loaded.config.types_of(name)
     adapter = registry.make_adapter(
         config.adapter, loaded.outputs[name], name, folder, types, stop.pause,
-        KeptTexts(store.database, name),
+        KeptTexts(store.database, name), loaded.mappers[name].names,
     )  # fmt: skip
     mapper = loaded.mappers[name]
     types = frozenset(config.types or ())

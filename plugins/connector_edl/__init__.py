@@ -1,6 +1,7 @@
 """External dynamic list (EDL): a text file that a firewall or a proxy polls."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import ClassVar, Final
 
@@ -28,6 +29,7 @@ from connector_edl.dialect import Empty, Lines, NotWritableError, comment
 from connector_edl.dialects import Format
 from connector_edl.found import entry_on
 from connector_edl.settings import EdlSettings
+from connector_edl.tables import csv_head, csv_row
 
 __all__ = ["EdlAdapter", "EdlSettings", "Empty", "Format"]
 
@@ -59,6 +61,12 @@ class EdlAdapter(ListAdapter[EdlSettings]):
     fields: ClassVar[Mapping[str, FieldSpec]] = {
         "severity": Text(),
         "confidence": Text(),
+        "name": Text(),
+        "indicator": Text(),
+        "producer": Text(),
+        "marking": Text(),
+        "valid_from": Text(),
+        "valid_until": Text(),
         "comment": Text(),
         "source": Text(),
         "reference": Text(),
@@ -78,7 +86,12 @@ class EdlAdapter(ListAdapter[EdlSettings]):
             kind: write for kind, write in self._dialect.writers.items() if kind in self._types
         }
         self._complete, self._arrange = self._dialect.complete, settings.arranged(self._types)
-        self._form = settings.form
+        self._form, self._head = settings.form, self._dialect.head
+        if self._dialect.tabular:
+            columns = self.context.mapped
+            self._head = csv_head(columns)
+            self._complete = partial(csv_row, columns=columns)
+            self._form = " ".join([self._form, *columns])
 
     def accepts(self, observable: Observable) -> bool:
         """Return whether this file accepts the observable's type, and has a line for its like."""
@@ -133,7 +146,7 @@ class EdlAdapter(ListAdapter[EdlSettings]):
         entries, arranged = self._arranged(entries)
         stream, filled = iter(entries), False
         with failures_typed(self._published.path), Draft(self._published) as draft:
-            draft.write(self._dialect.head.encode(), record.first_line(self._form).encode())
+            draft.write(self._head.encode(), record.first_line(self._form).encode())
             while batch := list(islice(stream, _PAGE)):
                 lines, records = self._rendered(batch, refused, arranged)
                 filled = filled or bool(lines)
@@ -201,7 +214,7 @@ class EdlAdapter(ListAdapter[EdlSettings]):
         text = self._published.path.read_bytes().decode("utf-8", "replace")
         lines = dict.fromkeys(text.split("\n"))
         shown: set[tuple[ObservableType, str]] = set()
-        ours = {*self._filler(), *self._dialect.head.split("\n")}
+        ours = {*self._filler(), *self._head.split("\n")}
         for entry, written in self._recorded():
             if written <= lines.keys():
                 ours |= written

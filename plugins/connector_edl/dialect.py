@@ -43,7 +43,8 @@ class Dialect:
     have room for a comment. In those of `folded` two values may share a line. `arranged` says all
     lines at once where one depends on others: an empty one is covered by another. `value_on` finds
     the value on a line that someone else wrote. `lacks` tells which values of its types no file has
-    a line for. Beside a file with a `checksum` stands its MD5.
+    a line for. Beside a file with a `checksum` stands its MD5. A `tabular` one has a column
+    for each mapped field.
     """
 
     families: tuple[Family, ...]
@@ -54,6 +55,7 @@ class Dialect:
     arranged: Mapping[Family, Arranged] | None = None
     head: str = ""
     checksum: bool = False
+    tabular: bool = False
     empty: Empty = Empty.SERVE_EMPTY
     remarks: bool = True
     value_on: Callable[[str], str | None] = str.strip
@@ -119,10 +121,14 @@ def one_line(value: str) -> str:
     return value
 
 
+def in_one_line(text: str) -> str:
+    """Return a text without line breaks and control characters; it may be empty."""
+    return " ".join(_LINE_BREAKING.sub(" ", text).split())
+
+
 def in_ascii(text: str) -> str:
     """Return a text on one line, in ASCII and of at most 200 characters; it may be empty."""
-    words = " ".join(_LINE_BREAKING.sub(" ", text).split())[:200].rstrip()
-    return words.encode("ascii", "replace").decode("ascii")
+    return in_one_line(text)[:200].rstrip().encode("ascii", "replace").decode("ascii")
 
 
 def comment(text: str) -> str:

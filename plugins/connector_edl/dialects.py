@@ -12,6 +12,7 @@ from connector_edl.gateways import EXIM, SPAMASSASSIN
 from connector_edl.proxies import NGINX, SQUID
 from connector_edl.resolvers import DNSMASQ, HOSTS, UNBOUND
 from connector_edl.sensors import SURICATA_DATASET, SURICATA_IPREP, ZEEK
+from connector_edl.tables import CSV, JSONL
 
 
 class Format(StrEnum):
@@ -33,6 +34,8 @@ class Format(StrEnum):
     SNORT = "snort"
     SPAMASSASSIN = "spamassassin"
     EXIM = "exim"
+    CSV = "csv"
+    JSONL = "jsonl"
 
 
 DIALECTS: Final[Mapping[Format, Dialect]] = {
@@ -52,4 +55,6 @@ DIALECTS: Final[Mapping[Format, Dialect]] = {
     Format.SNORT: SNORT,
     Format.SPAMASSASSIN: SPAMASSASSIN,
     Format.EXIM: EXIM,
+    Format.CSV: CSV,
+    Format.JSONL: JSONL,
 }

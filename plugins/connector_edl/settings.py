@@ -32,7 +32,8 @@ class EdlSettings(Settings):
         description="plain: one value a line; panos: Palo Alto Networks; fortigate: Fortinet; "
         "checkpoint: a custom feed of Check Point; fmc: Cisco Secure Firewall, with .md5; "
         "hosts, dnsmasq, unbound: for resolvers; squid, nginx: for proxies; suricata-dataset, "
-        "suricata-iprep, zeek, snort: for sensors; spamassassin, exim: for mail gateways.",
+        "suricata-iprep, zeek, snort: for sensors; spamassassin, exim: for mail gateways; "
+        "csv (a column for each mapped field), jsonl: for programs.",
     )
     types: frozenset[ObservableType] | None = Field(
         None,
@@ -41,8 +42,8 @@ class EdlSettings(Settings):
         "addresses (ipv4-addr, ipv6-addr) or one other type. When left out, a plain file has the "
         "types of the output's `types` or of its list's selection; of several families it has the "
         "first, which is addresses where they are selected. Every other format that offers more "
-        "than one family requires it; lines of zeek and checkpoint name their types, so a file "
-        "has them all.",
+        "than one family requires it; lines of zeek, checkpoint, csv and jsonl name "
+        "their types, so a file has them all.",
     )
     comments: bool = Field(
         False,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from connector_edl import EdlAdapter, EdlSettings
 from connector_edl.dialects import DIALECTS, Format
@@ -28,16 +29,16 @@ def name_of(chosen: tuple[Format, Family]) -> str:
     return f"{form}-{min(family)}"
 
 
-def edl(folder: Path, **options: object) -> EdlAdapter:
+def edl(folder: Path, *, mapped: Iterable[str] = (), **options: object) -> EdlAdapter:
     settings = EdlSettings.model_validate({"file": "list.txt", **options})
-    return EdlAdapter(settings, OutputContext("edge", folder))
+    return EdlAdapter(settings, OutputContext("edge", folder, mapped=tuple(mapped)))
 
 
 def entries(kind: ObservableType, *values: str, **fields: str | int) -> list[Entry]:
     return [Entry(Observable(kind, value), fields) for value in values]
 
 
-def published(folder: Path, listed: Iterable[Entry], **options: object) -> tuple[Path, dict]:
+def published(folder: Path, listed: Iterable[Entry], **options: Any) -> tuple[Path, dict]:
     """Publish a list; return its file, and what was refused of it, in words."""
     adapter = edl(folder, **options)
     refused = words_on(adapter.publish(iter(listed)))

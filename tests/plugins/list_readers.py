@@ -7,6 +7,8 @@ Mail::SpamAssassin::Conf, the lookup types of Exim.
 """
 
 import base64
+import csv
+import json
 import re
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address, ip_network, summarize_address_range
@@ -229,3 +231,30 @@ def checkpoint(line: str) -> Iterator[Read]:
         yield from _network(value)
     else:
         yield Read(_CHECKPOINT[kind], value)
+
+
+def _typed(kind: str, value: str) -> Iterator[Read]:
+    named = {"ipv4-addr": "address", "ipv6-addr": "address", "domain-name": "domain"}
+    named |= {"email-addr": "email", "autonomous-system": "system"}
+    if kind == "domain-name" and value.startswith("*."):
+        yield Read("below", value[2:])
+    elif "-sha" in kind or "-md5" in kind:
+        yield Read("digest", value)
+    elif named.get(kind) == "address":
+        yield from _network(value)
+    else:
+        yield Read(named.get(kind, kind), value)
+
+
+def csv_row(line: str) -> Iterator[Read]:
+    """Columns by RFC 4180; a spreadsheet calculates what begins with one of these signs."""
+    (row,) = csv.reader([line])
+    if row[:2] == ["type", "value"]:
+        return
+    yield from _other(line) if row[1][:1] in {*"=+-@"} else _typed(row[0], row[1])
+
+
+def json_line(line: str) -> Iterator[Read]:
+    """An object with type and value."""
+    told = json.loads(line)
+    yield from _typed(told["type"], told["value"])

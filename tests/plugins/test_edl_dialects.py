@@ -37,12 +37,16 @@ GOLDEN = Path(__file__).parent.parent / "golden" / "edl"
 T = ObservableType
 
 
-# The suites of test_edl.py show the others.
-NEWER = [one for one in FORMATS if one[0] not in {Format.PANOS, Format.FORTIGATE}]
+# The suites of test_edl.py show the others; of each format the family with most to get wrong.
+NEWER = {
+    form: (form, family)
+    for form, family in FORMATS
+    if form not in {Format.PANOS, Format.FORTIGATE} and (DOMAIN in family or len(family) < 3)
+}
 
 
 class TestEveryFormat(EdlSuite):
-    @pytest.fixture(params=NEWER, ids=name_of)
+    @pytest.fixture(params=NEWER.values(), ids=name_of)
     def adapter(self, folder: Path, request: pytest.FixtureRequest) -> EdlAdapter:
         form, family = request.param
         return edl(folder, format=form, types=family, widen=True)
@@ -94,6 +98,22 @@ GOLDEN_CASES: dict[str, tuple[dict[str, object], list[Entry]]] = {
             *entries(T.EMAIL_SUBJECT, "Your invoice"),
         ],
     ),
+    "csv": (
+        {"format": "csv", "mapped": ["source", "comment", "confidence"]},
+        [
+            *entries(V4, "192.0.2.7", comment='say "x", y', confidence=85, source="ais"),
+            *entries(DOMAIN, "*.bad.example", comment="=cmd()", source="金融"),
+            *entries(T.MUTEX, 'Global\\a,"b"'),
+        ],
+    ),
+    "jsonl": (
+        {"format": "jsonl"},
+        [
+            *entries(V4, "192.0.2.7", comment="two\nlines", confidence=85),
+            *entries(T.MUTEX, 'Global\\a,"b"', source="金融"),
+        ],
+    ),
+    "empty-csv": ({"format": "csv", "mapped": ["source"]}, []),
     "fmc-addresses": ({"format": "fmc", "types": ADDRESSES}, PLACES),
     "fmc-domains": ({"format": "fmc", "types": ["domain-name"]}, SITES),
     "fmc-domains-widened": (
@@ -160,6 +180,8 @@ MORE = "can only be written so that it means more"
     ("options", "kind", "value", "words"),
     [
         ({"format": "squid"}, DOMAIN, "*.worse.example", MORE),
+        ({"format": "csv"}, T.MUTEX, "=cmd()", "read as a formula"),
+        ({"format": "jsonl"}, T.MUTEX, "a\u2028b", "line break"),
         ({"format": "fmc"}, DOMAIN, "bad.example", MORE),
         ({"format": "fmc"}, URL, "http://bad.example:8080/a", "names a port"),
         ({"format": "fmc"}, URL, "http://[2001:db8::7]/a", "IPv6"),
@@ -184,7 +206,7 @@ MORE = "can only be written so that it means more"
 def test_what_a_format_cannot_say_exactly_is_refused_in_words(
     options: dict[str, object], kind: ObservableType, value: str, words: str, tmp_path: Path
 ) -> None:
-    several = options["format"] not in {"zeek", "unbound", "dnsmasq", "checkpoint"}
+    several = options["format"] not in {"zeek", "unbound", "dnsmasq", "checkpoint", "csv", "jsonl"}
     if several:
         options = {**options, "types": ADDRESSES if kind is V4 else [kind]}
     path, refused = published(tmp_path, entries(kind, value), **options)

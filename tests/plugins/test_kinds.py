@@ -189,6 +189,8 @@ DEVICES: list[tuple[str, frozenset[ObservableType], Reader]] = [
 ADDRESSES = frozenset({T.IPV4_ADDR, T.IPV6_ADDR})
 ZEEK, CHECKPOINT = (DIALECTS[form].families[0] for form in (Format.ZEEK, Format.CHECKPOINT))
 PROGRAMS: list[tuple[str, frozenset[ObservableType], Reader]] = [
+    ("csv", frozenset(T), programs.csv_row),
+    ("jsonl", frozenset(T), programs.json_line),
     ("checkpoint", CHECKPOINT, programs.checkpoint),
     ("fmc", ADDRESSES, programs.snort),
     ("fmc", frozenset({T.DOMAIN_NAME}), programs.fmc_domain),
