@@ -10,6 +10,7 @@ from connector.adapter.fields import misfits
 from connector.config.default_lists import DEFAULT, DEFAULT_LISTS
 from connector.config.model import Config, ListConfig, OutputConfig
 from connector.config.problems import Path, Problem
+from connector.config.rollouts import check_rollouts, no_such
 from connector.config.sections import Sections
 from connector.config.warninglist_files import warning_about
 from connector.decisions.allowlist.builtin import MEANINGS
@@ -31,6 +32,7 @@ class Parts:
 
     feeds: tuple[str, ...]
     lists: tuple[str, ...]
+    outputs: tuple[str, ...]
     sound_lists: Mapping[str, ListConfig]
     sound_outputs: Mapping[str, OutputConfig]
     options: Mapping[str, Settings]
@@ -43,6 +45,7 @@ def check_together(sections: Sections, registry: Registry, parts: Parts) -> None
         _check_sources(sections, parts, name)
     for name, output in parts.sound_outputs.items():
         _check_output(sections, registry, parts, name, output)
+    check_rollouts(sections, parts.sound_outputs, parts.outputs)
     _check_targets(sections, parts)
     for path, text in _texts(sections.file.value, ()):
         if _PASSWORD.match(text):
@@ -53,7 +56,7 @@ def _check_feeds(sections: Sections, parts: Parts, path: Path) -> None:
     named = sections.file.at(path) if sections.file.known(path) == path else None
     for number, feed in enumerate(named if isinstance(named, list) else ()):
         if isinstance(feed, str) and feed not in parts.feeds:
-            sections.note((*path, number), _no_such("feed", feed, parts.feeds))
+            sections.note((*path, number), no_such("feed", feed, parts.feeds))
 
 
 def _check_sources(sections: Sections, parts: Parts, name: str) -> None:
@@ -121,10 +124,6 @@ def _warning(file: str, sections: Sections, path: Path, text: str) -> str:
     return Problem(sections.file.position(path), path, text).render(file)
 
 
-def _no_such(what: str, name: str, names: tuple[str, ...]) -> str:
-    return f"{name} is not a {what} of this file ({nearest(name, names) or 'there are none'})"
-
-
 def _check_output(
     sections: Sections, registry: Registry, parts: Parts, name: str, output: OutputConfig
 ) -> None:
@@ -135,7 +134,7 @@ def _check_output(
         text = f"should be at least {least}, as `every` is, is {found}"
         sections.note((*path, "verify_every"), text)
     if output.list not in parts.lists:
-        sections.note((*path, "list"), _no_such("list", output.list, parts.lists))
+        sections.note((*path, "list"), no_such("list", output.list, parts.lists))
     listed = parts.sound_lists.get(output.list)
     if listed is not None:
         _check_list(sections, path, output, listed)

@@ -225,6 +225,7 @@ class _Loading:
         parts = checks.Parts(
             feeds=tuple(self._named("feeds")),
             lists=tuple(self._named("lists")),
+            outputs=tuple(self._named("outputs")),
             sound_lists=lists,
             sound_outputs=outputs,
             options=output_options,

@@ -10,6 +10,7 @@ from connector.config.alarm import AlarmConfig
 from connector.config.context import ContextConfig, LeastConfidence, OpinionsConfig
 from connector.config.deadlines import DeadlinesConfig
 from connector.config.default_lists import DEFAULT
+from connector.config.pace import LimitsConfig, RolloutConfig
 from connector.config.service import (
     LogConfig,
     OrganisationConfig,
@@ -277,47 +278,6 @@ class ListConfig(Settings):
     )
 
 
-class LimitsConfig(Settings):
-    """How much may change without a person's word; what exceeds it is held, all else goes on."""
-
-    max_entries: int | None = Field(
-        None, ge=1, description="Maximum number of entries of this output."
-    )
-    max_remove_ratio: float = Field(
-        0.3,
-        ge=0,
-        le=1,
-        description="Largest share of the entries that one cycle may remove, and that may be lost "
-        "within `window`, what was added taken into account.",
-    )
-    max_add_ratio: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="Largest share that one cycle may add to a list that is not empty.",
-    )
-    max_evict_ratio: float = Field(
-        0.2,
-        ge=0,
-        le=1,
-        description="Largest share of the entries that one cycle may displace because others rank "
-        "higher on a full list.",
-    )
-    max_add: int | None = Field(
-        None, ge=0, description="Maximum number of entries that one cycle may add."
-    )
-    max_remove: int | None = Field(
-        None, ge=0, description="Maximum number that one cycle may remove."
-    )
-    window: Interval = Field(
-        timedelta(hours=24),
-        description="Time over which losses are added up, so that many small ones count too.",
-    )
-    small: int = Field(
-        20, ge=1, description="Fewer changes than this break no ratio, however short the list."
-    )
-
-
 class OutputConfig(Settings):
     """Where a list is enforced: through which adapter, with which mapping and limits."""
 
@@ -343,6 +303,11 @@ class OutputConfig(Settings):
     )
     deadlines: DeadlinesConfig = Field(
         default_factory=DeadlinesConfig, description="How long each call of the adapter may take."
+    )
+    rollout: RolloutConfig | None = Field(
+        None,
+        description="Output that gets what is new first; what leaves the list leaves everywhere at "
+        "once.",
     )
     mapping: dict[str, FieldSpec | None] = Field(
         default_factory=dict,

@@ -44,6 +44,8 @@ class LedgerState(IntEnum):
 OURS: Final = frozenset({LedgerState.INTENDED, LedgerState.WRITTEN, LedgerState.REMOVING})
 BELOW: Final = frozenset({LedgerState.OVER_CAPACITY, LedgerState.OVER_SHARE})
 """Ranked below what the target can hold."""
+STANDING: Final = frozenset({LedgerState.WRITTEN, LedgerState.FOREIGN})
+"""At the target, by our hand or by others'."""
 GONE: Final = 0
 _OTHERS: Final = frozenset({LedgerState.FOREIGN, LedgerState.CONTRARY})
 

@@ -1,6 +1,6 @@
 """Which entries a full target gets: the best, within each feed's share."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -22,6 +22,10 @@ class Room:
         best = (number for number, first in riders.items() if first in self.best)
         beyond = (number for number, first in riders.items() if first in self.beyond_share)
         return Room(self.best.union(best), self.beyond_share.union(beyond))
+
+    def also(self, early: Collection[int]) -> "Room":
+        """Return the room with what takes none of it yet."""
+        return Room(self.best.union(early), self.beyond_share) if early else self
 
     @classmethod
     def pooled(

@@ -16,6 +16,7 @@ from connector.indicators.observables.lookup import candidates, meanings
 from connector.instants import NEVER, to_datetime
 from connector.model import Context, Reason, Subject
 from connector.reports.mentioned import Mentions, find_mentions
+from connector.reports.rollouts import rollout_words
 from connector.reports.status import Json, gap_json, moment
 from connector.service.decider import Decider
 from connector.store import queries as questions
@@ -251,6 +252,9 @@ def _outcome_json(
         end = end_of(transaction, rowed.number, number) if rowed else None
         if reason is Reason.WRITTEN and end is not None and end <= decider.now():
             reason, detail = Reason.PENDING, f"{_ENDED} at {moment(end)}"
+        if reason is Reason.PENDING and found is None:
+            rollout = decider.loaded.config.outputs[output].rollout
+            detail = rollout_words(transaction, rollout, number, decider.now()) or detail
         if hold is None and found is not None and found.mark == LedgerState.OVER_SHARE:
             detail = _beyond_share(listing.policy.defaults[decision.source])
         since = found.since if found else since

@@ -57,6 +57,7 @@ def show_status(console: Console, answer: Json) -> None:
     console.print(outputs)
     _tell(console, ((output["name"], _reasons(output["reasons"])) for output in answer["outputs"]))
     _tell(console, ((output["name"], _gone_after(output)) for output in answer["outputs"]))
+    _tell(console, ((output["name"], _rollout(output)) for output in answer["outputs"]))
     _tell(console, ((output["name"], _drift(output)) for output in answer["outputs"]))
     _tell(console, ((output["name"], _full(output)) for output in answer["outputs"]))
     _tell(console, ((output["name"], _problem(output)) for output in answer["outputs"]), "yellow")
@@ -81,6 +82,14 @@ def left_words(one: Json) -> str:
         f"{told}{why} (remove: connector withdraw {one['output']}; give up: connector outputs "
         f"forget {one['output']} --why WHY)"
     )
+
+
+def _rollout(output: Json) -> str | None:
+    rollout = output["rollout"]
+    if rollout is None or not rollout["waiting"]:
+        return None
+    due = f"the next is due at {rollout['next']}" if rollout["next"] else "none stands there yet"
+    return f"pending: rollout: {rollout['waiting']:,} wait for output {rollout['after']}; {due}"
 
 
 def _drift(output: Json) -> str | None:

@@ -91,6 +91,7 @@ class StatusCollector(Collector):
             left.add_metric([name, standing], count)
         yield left
         yield _held(facts["outputs"])
+        yield _rolling(facts["outputs"])
         yield _removals(facts["outputs"])
         yield _additions(facts["outputs"])
         yield _buckets("output", "entries", facts["outputs"])
@@ -168,6 +169,17 @@ def _held(outputs: list[dict[str, Any]]) -> Metric:
                 counts[key] = counts.get(key, 0) + hold[change]
         for (state, change), count in counts.items():
             family.add_metric([output["name"], state, change], count)
+    return family
+
+
+def _rolling(outputs: list[dict[str, Any]]) -> Metric:
+    family = GaugeMetricFamily(
+        "connector_output_rollout_waiting", "Additions that wait for another output.",
+        labels=["output"],
+    )  # fmt: skip
+    for output in outputs:
+        if output["rollout"]:
+            family.add_metric([output["name"]], output["rollout"]["waiting"])
     return family
 
 

@@ -52,6 +52,7 @@ def plan_json(service: Service, proposal: Proposal) -> Json:
             "remove": removed,
             "unchanged": plan.unchanged,
             "drifted": plan.drifted,
+            "in_rollout": len(rolling.waiting) if (rolling := proposal.in_rollout) else 0,
             "broken_limits": sentences_of(held),
             "held": held,
         }
@@ -94,6 +95,8 @@ def show_plans(console: Console, plans: Sequence[Json]) -> None:
             print_line(
                 console, f"  drifted: {plan['drifted']:,} entries on the target are not ours"
             )
+        if plan["in_rollout"]:
+            print_line(console, f"  rollout: {plan['in_rollout']:,} wait for another output")
         for sign, verb in (("+", "add"), ("~", "update"), ("-", "remove")):
             _show_values(console, sign, plan[verb])
         show_held(console, plan)

@@ -6,7 +6,8 @@ from datetime import UTC
 from typing import Any, Final, NamedTuple
 
 from connector.config.model import FeedConfig, OutputConfig
-from connector.instants import NEVER, SECOND, to_datetime
+from connector.config.pace import RolloutConfig
+from connector.instants import NEVER, SECOND, span, to_datetime
 from connector.model import Reason
 from connector.reports.look import Look
 from connector.service.readiness import waiting_for
@@ -19,6 +20,7 @@ from connector.store.outputs.ends import ended
 from connector.store.outputs.holds import HoldState, KeptHold, live_holds
 from connector.store.outputs.places import PlacedLedger, Standing, left_behind
 from connector.store.outputs.pools import FullPool, full_pools
+from connector.store.outputs.rollouts import RolloutCount, rollout_counts
 from connector.store.outputs.timings import BOUNDS, Histogram, times_of
 from connector.store.queries import UNKNOWN, FeedRow, OutputRow, PurgeRow
 from connector.store.tallies import ENFORCE_TALLY, REMOVAL_TALLY
@@ -56,6 +58,7 @@ class _Facts(NamedTuple):
     times: Mapping[str, dict[int, dict[Reason, Histogram]]]
     there: Mapping[str, int]
     drifts: Mapping[int, DriftRow]
+    rollouts: Mapping[int, RolloutCount]
     full: Mapping[int, list[FullPool]]
     held: Mapping[str, list[KeptHold]]
     left: list[PlacedLedger]
@@ -108,6 +111,7 @@ def _facts(look: Look) -> _Facts:
                 for name, row in outputs.items()
             },
             drifts=drifts(transaction),
+            rollouts=rollout_counts(transaction),
             full=full_pools(transaction),
             left=left_behind(transaction, tuple(config.outputs)),
             there={
@@ -186,12 +190,28 @@ def _whole_output_json(look: Look, name: str, facts: _Facts, now: int) -> Json:
         ),
         "waits_for": _waits_for(look.feeds_of(name), facts.feeds, row),
         "written": facts.there.get(name, 0),
+        "rollout": _rollout_json(
+            look.config.outputs[name].rollout, facts.rollouts.get(row.number) if row else None
+        ),
         "drift": _drift_json(facts.drifts.get(row.number) if row else None),
         "full": [
             {"pool": one.pool, "held": one.held, "at": moment(one.at)}
             for one in (facts.full.get(row.number, ()) if row else ())
         ],
         **{key: _times_json(times.get(kind, {})) for kind, key in _TIMES.items()},
+    }
+
+
+def _rollout_json(rollout: RolloutConfig | None, found: RolloutCount | None) -> Json | None:
+    """Return for which output this one waits, how many additions do, and when the next is due."""
+    if rollout is None:
+        return None
+    stood = found.first if found else None
+    return {
+        "after": rollout.after,
+        "wait_seconds": int(rollout.wait.total_seconds()),
+        "waiting": found.waiting if found else 0,
+        "next": None if stood is None else moment(stood + span(rollout.wait)),
     }
 
 

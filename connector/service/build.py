@@ -28,7 +28,7 @@ from connector.sync.apply import Applier
 from connector.sync.calls import Calls
 from connector.sync.device import Device
 from connector.sync.listing import Listing
-from connector.sync.output import Output
+from connector.sync.output import Output, Rollout
 from connector.sync.targets.kinds import target_of
 from connector.sync.targets.target import Target
 
@@ -129,6 +129,7 @@ def _output(
         span(config.verify_every),
         limits.max_entries,
         _device(config.adapter, target.adapter, devices),
+        Rollout(config.rollout.after, span(config.rollout.wait)) if config.rollout else None,
     )  # fmt: skip
 
 

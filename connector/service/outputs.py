@@ -151,13 +151,16 @@ class Outputs(Mapping[str, Output]):
             self._well.add(name)
         self._tell_drift(name, proposal)
         self.store.database.checkpoint_after(applied.added + applied.updated + applied.removed)
+        number, rolling = proposal.state.number, output.rollout is not None
+        waiting = {"waiting": self.store.rollouts.waiting(number)} if rolling else {}
+        adds, removals = self.store.holds.waiting(number)
         log.info(
             "output.applied", output=name, plan=proposal.plan.id, scope=proposal.scope.name,
             added=applied.added, updated=applied.updated, removed=applied.removed,
             rejected=applied.rejected, kept=proposal.plan.unchanged,
-            held=self.store.holds.waiting(proposal.state.number),
+            held=adds + removals, **waiting,
         )  # fmt: skip
-        if not (proposal.aside.stops or proposal.aside.withheld or applied.later):
+        if not (proposal.aside.stops or adds or any(waiting.values()) or applied.later):
             self.cleaning.clean(name)  # all that is wanted is at the new place
         return applied
 

@@ -319,6 +319,8 @@ CREATE TABLE outputs (
     verified_at BIGINT,
     unread SMALLINT NOT NULL DEFAULT 0,
     stamp TEXT,
+    -- When the output was first in step with its list.
+    began BIGINT,
     inactive SMALLINT NOT NULL DEFAULT 0,
     -- How many entries the target takes at once, where it ever refused more.
     largest_batch INTEGER,
@@ -438,6 +440,17 @@ CREATE TABLE held_changes (
     PRIMARY KEY (output, hold, verb, observable)
 ) WITHOUT ROWID;
 CREATE INDEX held_changes_by_observable ON held_changes (output, observable);
+
+-- Additions that wait until they have stood (since when, if at all) at another output for a while.
+CREATE TABLE rollouts (
+    output SMALLINT NOT NULL,
+    observable INTEGER NOT NULL,
+    upstream SMALLINT NOT NULL,
+    stood BIGINT,
+    PRIMARY KEY (output, observable)
+) WITHOUT ROWID;
+CREATE INDEX rollouts_by_time ON rollouts (output, stood);
+CREATE INDEX rollouts_by_upstream ON rollouts (upstream, observable);
 
 -- How much of what limits count was written, by hour.
 CREATE TABLE counted_changes (

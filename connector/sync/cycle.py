@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 from connector.decisions.decide import CODES
 from connector.decisions.holds import Standing
@@ -26,7 +26,8 @@ from connector.sync.holding import allowlisted, emptied_feeds, with_all_that_wai
 from connector.sync.listing import Listing
 from connector.sync.output import Output
 from connector.sync.proposal import EVERYTHING, Proposal, Scope
-from connector.sync.targets.target import merged
+from connector.sync.rolling import Turn, all_early, drop_turns, keep_turns, turn_of, wait_for_turn
+from connector.sync.targets.target import Target, merged
 
 _number: Final = attrgetter("observable")
 _FEW: Final = 100  # more unexplained removals are trusted only if the state is sound
@@ -74,25 +75,25 @@ def propose(
     surprised = heeds_stamp and not scope.verifies and stamp != state.stamp
     scope = EVERYTHING if surprised else scope
     present = target.snapshot(store) if scope.verifies else None
+    turn = turn_of(output, store, now)
     with store.database.read() as transaction:
         target.expect_decided(listing, store, transaction)
         seq = store.wanted.list_seq(transaction, state.list)
         bounds = output.bounds(store, transaction, state, probing=scope.verifies)
-        room = output.room(store, transaction, state, bounds)
+        needed = target.folds or bounds.least is not None
+        early = all_early(turn, state, store, transaction, needed=needed)
+        room = output.room(store, transaction, state, bounds, early)
         if room is not None:
             scope = replace(scope, everything=True)  # the lowest rank that fits may have changed
         after = None if scope.everything else state.seq
-        asked: Sequence[int] = ()
-        if not scope.everything:
-            asked = store.holds.asked(transaction, state.number, now, removals=looks_at_held)
-        due = target.due(store, transaction, state, after, now)
-        if due and after is not None:
-            asked = sorted({*asked, *due})
-        waiting: Collection[int] = ()
+        asked, due, turned = _asked(
+            target, store, transaction, state, after, now, turn, removals=looks_at_held
+        )
+        waits = early
         if target.folds:  # what is not written carries no row
-            waiting = store.holds.additions(transaction, state.number, now)
+            waits = store.holds.additions(transaction, state.number, now).union(early)
         fold = target.fold(
-            store, transaction, state, after=after, room=room, asked=asked, waiting=waiting
+            store, transaction, state, after=after, room=room, asked=asked, waiting=waits
         )
         if fold is not None:
             asked = () if after is None else sorted({*asked, *fold.rows})
@@ -119,6 +120,9 @@ def propose(
             before=ledger.owned(transaction, state.number),
             renews=target.ours_alone and state.setup != output.setup and scope.verifies,
             due=due,
+        )
+        plan, in_rollout = wait_for_turn(
+            plan, turn, state, store, transaction, after=after, due=turned
         )
         # What changed options or a person asked for is our doing.
         asked_for = present is None or state.setup != output.setup or standing.replaces
@@ -150,7 +154,31 @@ def propose(
         fold,
         now,
         looked,
+        in_rollout,
     )
+
+
+def _asked(
+    target: Target[Any],
+    store: Store,
+    transaction: Transaction,
+    state: OutputState,
+    after: int | None,
+    now: int,
+    turn: Turn | None,
+    *,
+    removals: bool,
+) -> tuple[Sequence[int], Collection[int], Sequence[int]]:
+    """Return what a cycle looks at beside what changed, and of that what ends and whose turn it is.
+
+    A cycle of everything looks at that anyway.
+    """
+    due = target.due(store, transaction, state, after, now)
+    if after is None:
+        return (), due, ()
+    held = store.holds.asked(transaction, state.number, now, removals=removals)
+    turned = store.rollouts.due(transaction, state.number, turn.until) if turn else []
+    return sorted({*held, *due, *turned}), due, turned
 
 
 def _divided(
@@ -250,10 +278,8 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
         read = replace(state, setup=output.setup, stamp=proposal.stamp) if verified else state
         store.outputs.finish(read, state.seq, verified=verified, now=now())
         return applied
-    if (fold := proposal.fold) is not None and (fold.whole or plan.add):
-        adding = plan.add.numbers
-        rows = fold.rows if fold.whole else {number: fold.rows[number] for number in adding}
-        store.folds.keep(state.number, rows, whole=fold.whole)
+    _keep_rows(proposal, store)
+    keep_turns(proposal, store)
     if not plan.empty:
         proposal = with_all_that_waits(proposal, output, store)
         since = now() - span(output.limits.window)
@@ -262,7 +288,12 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
         whole = proposal.scope.everything or bool(again)
         # Before writing: what may have been written stays ours after a crash.
         store.ledger.intend(
-            state, plan, now(), whole=whole, judged_anew=again, kept=proposal.aside.kept
+            state,
+            plan,
+            now(),
+            whole=whole,
+            judged_anew=again,
+            kept={*proposal.aside.kept, *proposal.aside.withheld},
         )
         store.ledger.keep_handles(state, proposal.handles)  # also of what came back
         for batch in output.target.write(proposal, applier):
@@ -282,9 +313,18 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
         not_yet = replace(state, verified_at=at, stamp=stamp)
         store.outputs.finish(not_yet, state.seq, verified=False, now=now())
         return applied
+    drop_turns(proposal, store)
     done = replace(state, seq=proposal.seq, setup=output.setup, stamp=stamp)
     if roomy and not anew:  # what was over capacity is offered in the next cycle
         done, verified = replace(done, verified_at=None), False
     if verified or not plan.empty or done != replace(state, setup=output.setup):
         store.outputs.finish(done, proposal.seq, verified=verified, now=now())
     return applied
+
+
+def _keep_rows(proposal: Proposal, store: Store) -> None:
+    """Keep which entries are one row, before they are written."""
+    fold, adding = proposal.fold, proposal.plan.add.numbers
+    if fold is not None and (fold.whole or adding):
+        rows = fold.rows if fold.whole else {number: fold.rows[number] for number in adding}
+        store.folds.keep(proposal.state.number, rows, whole=fold.whole)

@@ -10,6 +10,7 @@ from connector.instants import to_datetime
 from connector.model import Observable
 from connector.store.outputs.held_changes import all_waiting
 from connector.store.outputs.outputs import OutputState
+from connector.store.outputs.rollouts import all_in_rollout
 from connector.store.store import Store
 from connector.sync.listing import Listing
 from connector.sync.output import Output
@@ -46,14 +47,18 @@ def allowlisted(kept: Collection[int], listing: Listing, store: Store, now: int)
 
 
 def with_all_that_waits(proposal: Proposal, output: Output, store: Store) -> Proposal:
-    """Return the proposal with all that is held, where one write concerns more than its entry.
+    """Return the proposal with all that waits, where one write concerns more than its entry.
 
     So it is where a whole list is written at once, and where entries are one row.
     """
-    if not proposal.looked.live or not (output.target.ours_alone or output.target.folds):
+    if not (proposal.looked.live or proposal.in_rollout) or not (
+        output.target.ours_alone or output.target.folds
+    ):
         return proposal
     with store.database.read() as transaction:
         add, remove = all_waiting(transaction, proposal.state.number)
+        if proposal.in_rollout is not None:
+            add |= all_in_rollout(transaction, proposal.state.number)
     aside, going = proposal.aside, proposal.plan
     whole = aside._replace(
         withheld=add.difference(going.add.numbers).union(aside.withheld),

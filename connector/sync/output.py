@@ -1,6 +1,6 @@
 """An output as configured."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,14 @@ from connector.sync.targets.target import Target
 
 
 @dataclass(frozen=True, slots=True)
+class Rollout:
+    """What is new reaches an output once it has stood at another one for `wait` microseconds."""
+
+    after: str
+    wait: int
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """An output as configured: its list, target, limits and capacity.
 
@@ -34,6 +42,7 @@ class Output:
     verify_every: int
     max_entries: int | None = None
     device: Device | None = None
+    rollout: Rollout | None = None
 
     @property
     def adapter(self) -> Adapter[Any]:
@@ -52,9 +61,13 @@ class Output:
         return Bounds.of(self.adapter, self.max_entries, full, probing=probing)
 
     def room(
-        self, store: Store, transaction: Transaction, state: OutputState, bounds: Bounds
-    ) -> Room | None:
-        """Return the entries that the target can hold, or None if all fit and always did."""
+        self, store: Store, transaction: Transaction, state: OutputState, bounds: Bounds,
+        early: Collection[int] = (),
+    ) -> Room | None:  # fmt: skip
+        """Return the entries that the target can hold, or None if all fit and always did.
+
+        What is too `early` here takes nobody's room, and is not over capacity either.
+        """
         least = bounds.least
         if least is None:
             return None
@@ -63,15 +76,18 @@ class Output:
         ):
             return None
         ranks = store.wanted.ranks(transaction, state.list)
-        fitting: Iterator[Rank] = (row for row in ranks if self.target.fits(row[1]))
+        fitting: Iterator[Rank] = (
+            row for row in ranks if row[0] not in early and self.target.fits(row[1])
+        )
         riders: dict[int, int] = {}
         if self.target.folds:
             fitting = first_of_rows(self.adapter, fitting, riders)
         shares = self.listing.policy.shares
         if (whole := bounds.whole) is not None and len(bounds.pools) == 1:
             pairs = ((number, source) for number, _subject, source in fitting)
-            return Room.of(pairs, whole, shares).with_riders(riders)
+            return Room.of(pairs, whole, shares).with_riders(riders).also(early)
         pooled = (
             (number, source, pool_of(self.adapter, subject)) for number, subject, source in fitting
         )
-        return Room.pooled(pooled, bounds.pools, bounds.total, shares).with_riders(riders)
+        room = Room.pooled(pooled, bounds.pools, bounds.total, shares)
+        return room.with_riders(riders).also(early)

@@ -33,6 +33,15 @@ CHANGED: Final = Scope(everything=False, verifies=False)
 EVERYTHING: Final = Scope(everything=True, verifies=True)
 
 
+@dataclass(frozen=True, slots=True)
+class InRollout:
+    """Additions of a plan that wait for another output, and those that did and no longer do."""
+
+    upstream: int
+    waiting: frozenset[int]
+    gone: frozenset[int]
+
+
 @dataclass(frozen=True)
 class Proposal:
     """A plan, and what applying it needs to know of the moment it was made.
@@ -42,6 +51,7 @@ class Proposal:
     `seq` is how far the list had come; `room` is who fits where not all do. `stamp` is what the
     target said of itself before it was read; `surprised` says that it was read because of that;
     `drift` is what others did to it; `fold` has the entries that are one row there.
+    `in_rollout` has what waits for another output.
     """
 
     whole: Plan
@@ -58,6 +68,7 @@ class Proposal:
     fold: Fold | None = None
     now: int = 0
     looked: LookedAt = field(default_factory=LookedAt)
+    in_rollout: InRollout | None = None
 
     @property
     def knows_the_target(self) -> bool:

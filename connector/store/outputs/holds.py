@@ -177,11 +177,12 @@ class Holds:
             rows = [row for row in self._live(transaction, output) if row[2] == HoldKind.REPLACE]
         return any(row[1] == HoldState.ACCEPTED or _is_over(row, now) for row in rows)
 
-    def waiting(self, output: int) -> int:
-        """Return how many changes are in the holds of an output."""
-        sql = "SELECT sum(adds + removals) FROM holds WHERE output = ? AND state IN (?, ?, ?)"
+    def waiting(self, output: int) -> tuple[int, int]:
+        """Return how many additions and how many removals are in the holds of an output."""
+        sql = "SELECT sum(adds), sum(removals) FROM holds WHERE output = ? AND state IN (?, ?, ?)"
         with self._db.read() as transaction:
-            return int(transaction.one(sql, (output, *_LIVE)) or 0)
+            [(adds, removals)] = transaction.rows(sql, (output, *_LIVE))
+        return int(adds or 0), int(removals or 0)
 
     def accept(self, output: int, hold: str, by: str, why: str) -> None:
         """Let a hold be applied, because a person said so."""

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from connector.decisions.plan import OURS, LedgerState
+from connector.decisions.plan import OURS, STANDING, LedgerState
 from connector.instants import NEVER
 from connector.store.database import numbers, parts
+from connector.store.outputs.rollouts import note_standing
 from connector.store.tallies import OUTPUT_TALLY, add_to_tallies
 from connector.store.transaction import Transaction
 
@@ -57,6 +58,7 @@ def confirm_at_once(
         confirmed += transaction.run(sql, values)
     changes = {int(LedgerState.WRITTEN): confirmed, intended: -confirmed}
     add_to_tallies(transaction, OUTPUT_TALLY, output, changes)
+    note_standing(transaction, output, [number for number, _digest in taken], now)
     return confirmed == len(taken)
 
 
@@ -96,6 +98,8 @@ def _set_part(
     values = [(output, row[0], int(row[1]), row[2], now, *(row[3:] or unknown)) for row in rows]
     transaction.many(sql, values)
     add_to_tallies(transaction, OUTPUT_TALLY, output, changes)
+    came = [row[0] for row in rows if row[1] in STANDING and before.get(row[0]) not in STANDING]
+    note_standing(transaction, output, came, now)
 
 
 def _all_new(transaction: Transaction, output: int, observables: Sequence[int]) -> bool:

@@ -111,8 +111,10 @@ class OutputStates:
         """Record that the output is in step with its list up to a sequence number."""
         at = now if verified else output.verified_at
         with self._db.write() as transaction:
-            sql = "UPDATE outputs SET seq = ?, list = ? WHERE number = ?"
-            transaction.run(sql, (seq, output.list, output.number))
+            sql = (
+                "UPDATE outputs SET seq = ?, list = ?, began = coalesce(began, ?) WHERE number = ?"
+            )
+            transaction.run(sql, (seq, output.list, now, output.number))
             sql = "UPDATE outputs SET verified_at = ?, stamp = ? WHERE number = ?"
             transaction.run(sql, (at, output.stamp, output.number))
             if verified:

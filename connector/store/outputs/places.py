@@ -25,7 +25,7 @@ _PART: Final = 1000
 _COLUMNS: Final = "number, name, standing, since, error, adapter, options, types, folder, places"
 _OF_AN_OUTPUT: Final = (
     "ledger", "ends", "former_entries", "folds", "full_pools", "holds", "held_changes",
-    "counted_changes", "drifts",
+    "counted_changes", "rollouts", "drifts",
 )  # fmt: skip
 _OF_A_PLACE: Final = ("former_entries", "counted_changes", "full_pools")
 _TALLIES: Final = (OUTPUT_TALLY, REMOVAL_TALLY, ENFORCE_TALLY)

@@ -1,0 +1,39 @@
+"""Staged roll-out in words: why an entry has not come to an output yet, and when it will."""
+
+from typing import Final
+
+from connector.config.pace import RolloutConfig
+from connector.decisions.plan import STANDING, LedgerState
+from connector.instants import span
+from connector.model import Reason
+from connector.reports.status import moment
+from connector.store import queries as questions
+from connector.store.transaction import Transaction
+
+_KEPT_OFF: Final = {
+    LedgerState.REJECTED: Reason.REJECTED,
+    LedgerState.CONTRARY: Reason.REJECTED,
+    LedgerState.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
+    LedgerState.OVER_CAPACITY: Reason.OVER_CAPACITY,
+    LedgerState.OVER_SHARE: Reason.OVER_CAPACITY,
+}
+
+
+def rollout_words(
+    transaction: Transaction, rollout: RolloutConfig | None, number: int, now: int
+) -> str:
+    """Return since when an entry has stood at the other output, and until when it waits here."""
+    if rollout is None:
+        return ""
+    row = questions.output_rows(transaction).get(rollout.after)
+    found = questions.entry_of(transaction, row.number, number) if row else None
+    if found is None or found.mark not in STANDING | _KEPT_OFF.keys():
+        return f"rollout: waits until it stands at output {rollout.after}"
+    if found.mark not in STANDING:
+        words = f"rollout: waits for output {rollout.after}, where it is "
+        return words + ": ".join(filter(None, (_KEPT_OFF[LedgerState(found.mark)], found.why)))
+    due = found.since + span(rollout.wait)
+    if due <= now:
+        return ""
+    told = f"rollout: at output {rollout.after} since {moment(found.since)}"
+    return f"{told}, and here from {moment(due)} on"

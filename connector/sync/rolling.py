@@ -1,0 +1,79 @@
+"""Staged roll-out: what is new reaches an output once it has stood at another one for a while."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from connector.decisions.plan import AGAIN, Plan
+from connector.store.outputs.outputs import OutputState
+from connector.store.store import Store
+from connector.store.transaction import Transaction
+from connector.sync.output import Output
+from connector.sync.proposal import InRollout, Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The output that gets what is new first; what has stood there since `until` is due here."""
+
+    upstream: int
+    until: int
+
+
+def turn_of(output: Output, store: Store, now: int) -> Turn | None:
+    """Return for which output this one waits; None where it waits for none."""
+    if output.rollout is None:
+        return None
+    first = store.outputs.open(output.rollout.after, output.listing.number)
+    return Turn(first.number, now - output.rollout.wait)
+
+
+def all_early(
+    turn: Turn | None, state: OutputState, store: Store, transaction: Transaction, *, needed: bool
+) -> Collection[int]:
+    """Return all that the list wants and whose turn has not come, where a cycle needs to know."""
+    if turn is None or not needed:
+        return frozenset()
+    return store.rollouts.all_early(transaction, state, turn.upstream, turn.until)
+
+
+def wait_for_turn(
+    plan: Plan,
+    turn: Turn | None,
+    state: OutputState,
+    store: Store,
+    transaction: Transaction,
+    *,
+    after: int | None,
+    due: Iterable[int],
+) -> tuple[Plan, InRollout | None]:
+    """Return the plan without the additions whose turn has not come, and these.
+
+    What the list wanted when the output was new belongs to its first fill, which breaks no limit,
+    also where its turn comes later.
+    """
+    if turn is None:
+        return plan, None
+    rollouts, add = store.rollouts, plan.add
+    pairs = zip(add.numbers, add.causes, strict=True)
+    new = [number for number, cause in pairs if cause != AGAIN]
+    waiting = frozenset(rollouts.early(transaction, turn.upstream, new, turn.until))
+    add = add.without(waiting)
+    released = [number for number in new if number not in waiting] if plan.before else []
+    if first := rollouts.first_fill(transaction, state, released):
+        add = add.because(first, AGAIN)
+    known = frozenset(due).union(rollouts.known(transaction, state, after))
+    return replace(plan, add=add), InRollout(turn.upstream, waiting, known - waiting)
+
+
+def keep_turns(proposal: Proposal, store: Store) -> None:
+    """Keep what waits, before the rest is written."""
+    if (rolling := proposal.in_rollout) is not None:
+        store.rollouts.keep(proposal.state.number, rolling.upstream, rolling.waiting)
+
+
+def drop_turns(proposal: Proposal, store: Store) -> None:
+    """Forget what has waited, once all that was due is written."""
+    if (rolling := proposal.in_rollout) is not None:
+        store.rollouts.drop(proposal.state.number, rolling.gone)
+    elif proposal.scope.everything:
+        store.rollouts.clear(proposal.state.number)
