@@ -16,6 +16,7 @@ from connector.store.store import Store
 from connector.store.transaction import Transaction
 from connector.sync.apply import Line, WrittenLine
 from connector.sync.entries import Describer
+from connector.sync.expiry import Expiry
 from connector.sync.folding import Fold
 from connector.sync.listing import Listing
 from connector.sync.proposal import Proposal
@@ -44,8 +45,8 @@ class EntryTarget(Target[A]):
 
     @property
     def bare(self) -> bool:
-        """Whether each entry is its observable and nothing more."""
-        return self.mapper is None and not self._changes
+        """Whether each entry is its observable and nothing more, and no end is told to a target."""
+        return self.mapper is None and not self._changes and Expiry.of(self.adapter) is None
 
     def wanted(
         self, listing: Listing, store: Store, transaction: Transaction,
