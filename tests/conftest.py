@@ -7,13 +7,15 @@ it (`real_server("suricata")`) are skipped with that reason.
 import os
 import socket
 import subprocess
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from connector.config import machine_hosts
+from connector.log import log
 
 # What decides whether a change is good draws the same examples each time, on any machine.
 # `make fuzz` looks for new ones, which then become tests with a name.
@@ -62,6 +64,15 @@ def pytest_make_collect_report(
 
 def _reason(report: pytest.TestReport) -> str:
     return report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+
+
+@pytest.fixture(autouse=True)
+def _log_of_its_own() -> Iterator[None]:
+    """Forget how a test that ran a command here has set the log up: its streams are closed then."""
+    yield
+    log._set_up = None
+    if structlog := sys.modules.get("structlog"):
+        structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -134,7 +134,8 @@ def propose(
         plan = plan.without(target.put_by_others(new, state, store, fold))
     divide = partial(
         set_aside, limits=output.limits, now=now, window=window, standing=standing,
-        emptied=emptied_feeds(plan, standing, state, store), capacity=bounds.whole, jumped=jumped,
+        emptied=emptied_feeds(plan, standing, listing, state, store), capacity=bounds.whole,
+        jumped=jumped,
     )  # fmt: skip
     plan, aside = _divided(plan, divide, standing, listing, store, now)
     handles = present.handles if present is not None else {}

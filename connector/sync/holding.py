@@ -18,10 +18,19 @@ from connector.sync.proposal import Proposal
 
 
 def emptied_feeds(
-    plan: Plan, standing: Standing, state: OutputState, store: Store
+    plan: Plan, standing: Standing, listing: Listing, state: OutputState, store: Store
 ) -> dict[int, str]:
-    """Return the feeds of which the list wants nothing any more, though nobody took it back."""
-    if not (doubtful := doubtful_feeds(plan, standing)):
+    """Return the feeds of which the list wants nothing any more, though nobody took it back.
+
+    A feed that the file no longer names is none of them: a person took it out.
+    """
+    defaults = listing.policy.defaults
+    doubtful = {
+        feed
+        for feed in doubtful_feeds(plan, standing)
+        if feed not in defaults or defaults[feed].configured
+    }
+    if not doubtful:
         return {}
     with store.database.read() as transaction:
         gone = [

@@ -12,7 +12,7 @@ from connector.daemon.workers import Workers
 from connector.errors import UndecidedError
 from connector.reports.formatting import show_status
 
-ONE, TWO = "192.0.2.1", "192.0.2.2"
+ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 
 
 def two_feeds(site: Site, **more: Any) -> None:
@@ -77,12 +77,12 @@ def test_a_new_feed_holds_up_nothing_that_is_in_step(site: Site) -> None:
     site.once()
     third = {"type": "bundle", "path": "third/", "unmarked_tlp": "clear"}
     site.edit(lambda config: config["feeds"].update(third=third))
-    write_bundle(site.folder / "second" / "two.json", [])
+    write_bundle(site.folder / "second" / "two.json", [indicator("c", THREE)])
     service = site.open()
     service.feeds.poll("second")
     service.lists.refresh("perimeter")
     service.outputs.sync("file")
-    assert published(site) == [ONE]
+    assert published(site) == [ONE, THREE]
 
 
 def test_the_daemon_publishes_once_the_slowest_first_poll_has_ended(site: Site) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -133,10 +133,11 @@ class PausingRegistry(Registry):
         self, name: str, settings: Settings, output_name: str, publish_folder: Path,
         types: frozenset[ObservableType] = frozenset(ObservableType),
         pause: Callable[[float], None] = time.sleep,
+        state: MutableMapping[str, str] | None = None, mapped: Sequence[str] = (),
     ) -> Adapter[Any]:  # fmt: skip
         del pause
         return super().make_adapter(
-            name, settings, output_name, publish_folder, types, self._hours.pause
+            name, settings, output_name, publish_folder, types, self._hours.pause, state, mapped
         )
 
 
