@@ -7,8 +7,7 @@ from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from inspect import isabstract
 from pathlib import Path
-from ssl import SSLContext
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from connector.adapter import (
     Adapter,
@@ -27,6 +26,9 @@ from connector.feed import Feed
 from connector.http.pace import Paces
 from connector.model import ObservableType, RuleLanguage
 from connector.settings import HttpSettings, Settings, TlsSettings, read_rate
+
+if TYPE_CHECKING:
+    from ssl import SSLContext  # its import takes as long as ten of our modules
 
 ADAPTERS: Final = "connector.outputs"
 FEEDS: Final = "connector.feeds"
@@ -288,11 +290,11 @@ def _writes(kind: type[Adapter[Any]]) -> str:
     return "whole list" if issubclass(kind, ListAdapter) else "batches"
 
 
-def _tls(settings: Settings) -> Callable[[], SSLContext] | None:
+def _tls(settings: Settings) -> "Callable[[], SSLContext] | None":
     if not isinstance(settings, TlsSettings):
         return None
 
-    def context() -> SSLContext:
+    def context() -> "SSLContext":
         from connector.http.tls import client_context  # noqa: PLC0415 - only what speaks TLS needs it
 
         return client_context(settings.auth, settings.ca)

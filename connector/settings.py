@@ -1,7 +1,7 @@
 """The base of every options class, and the value types of options."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -67,14 +67,25 @@ class Settings(BaseModel):
         them, even with different adapters. An output whose place changes in the file has moved:
         what it wrote at the old one is removed.
         """
-        return None
+        return frozenset(self.places_by_option.values()) or None
+
+    @property
+    def places_by_option(self) -> Mapping[str, tuple[object, ...]]:
+        """The place that each option names, of those that may be left out and name one each."""
+        return {}
 
     def narrowed(self, places: Collection[tuple[object, ...]]) -> Self | None:
         """Return the options for some of their places alone; None where they cannot be parted.
 
         The others of an output that moved may be kept by now, by itself or by another one.
         """
-        return self if frozenset(places) == self.places else None
+        if frozenset(places) == self.places:
+            return self
+        named = self.places_by_option
+        others = [option for option, place in named.items() if place not in places]
+        if len(others) == len(named):
+            return None
+        return self.model_copy(update=dict.fromkeys(others))
 
     @property
     def credentials_are_for(self) -> object | None:

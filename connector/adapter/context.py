@@ -5,14 +5,16 @@ from collections.abc import Callable, MutableMapping, Sequence
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
-from ssl import SSLContext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connector.adapter.http import Http
 from connector.adapter.login import Login, Session
 from connector.errors import ConfigError, UnavailableError
 from connector.log import log
 from connector.model import ObservableType
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 __all__ = ["OutputContext", "import_extra"]
 
@@ -60,7 +62,7 @@ class OutputContext:
         types: frozenset[ObservableType] = frozenset(ObservableType),
         *,
         http: Http | None = None,
-        tls: Callable[[], SSLContext] | None = None,
+        tls: "Callable[[], SSLContext] | None" = None,
         state: MutableMapping[str, str] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         mapped: Sequence[str] = (),
@@ -104,7 +106,7 @@ class OutputContext:
         return self._http
 
     @property
-    def tls(self) -> SSLContext:
+    def tls(self) -> "SSLContext":
         """A new context for TLS without HTTP, made from options that are a `TlsSettings`.
 
         It verifies the server, by the private authority if one is configured, and sends our

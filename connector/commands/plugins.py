@@ -79,7 +79,7 @@ def plugins_test(
         verdict = _at_emulator(name)
     else:
         with _interrupted_by_sigterm():
-            verdict = _at_target(name, config, output, rows, yes or as_json)
+            verdict = _at_target(name, config, output, rows, yes)
     if as_json:
         print_json(_verdict_json(name, verdict))
     else:

@@ -4,7 +4,7 @@ The administrator names the maps in haproxy.cfg, once; docs/outputs/haproxy.md h
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from hashlib import blake2b
 from typing import Any, ClassVar, Final, Self
@@ -68,16 +68,9 @@ class HaproxySettings(Settings):
         return {option: path for option, path in found.items() if path is not None}
 
     @property
-    def places(self) -> frozenset[tuple[object, ...]]:
+    def places_by_option(self) -> Mapping[str, tuple[object, ...]]:
         """Each of the maps."""
-        return frozenset(("haproxy map", path) for path in self.maps.values())
-
-    def narrowed(self, places: Collection[tuple[object, ...]]) -> Self | None:
-        """Return the options with those maps alone."""
-        others = [name for name, path in self.maps.items() if ("haproxy map", path) not in places]
-        if len(others) == len(self.maps):
-            return None
-        return self.model_copy(update=dict.fromkeys(others))
+        return {option: ("haproxy map", path) for option, path in self.maps.items()}
 
     @model_validator(mode="after")
     def _check_maps(self) -> Self:

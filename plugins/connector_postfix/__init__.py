@@ -8,7 +8,7 @@ The administrator names them in main.cf, once:
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from types import MappingProxyType
@@ -84,22 +84,14 @@ class PostfixSettings(Settings):
     )
 
     @property
-    def places(self) -> frozenset[tuple[object, ...]]:
+    def places_by_option(self) -> Mapping[str, tuple[object, ...]]:
         """Each of the maps."""
-        stems = (self.senders, self.domains, self.clients)
-        return frozenset(self._place(stem) for stem in stems if stem)
-
-    def _place(self, stem: str) -> tuple[object, ...]:
-        return ("postfix map", self.folder, stem.lower())
-
-    def narrowed(self, places: Collection[tuple[object, ...]]) -> Self | None:
-        """Return the options with those maps alone."""
         named = {"senders": self.senders, "domains": self.domains, "clients": self.clients}
-        left = {
-            option: stem if stem and self._place(stem) in places else None
+        return {
+            option: ("postfix map", self.folder, stem.lower())
             for option, stem in named.items()
+            if stem
         }
-        return self.model_copy(update=left) if any(left.values()) else None
 
     @model_validator(mode="after")
     def _check_maps(self) -> Self:

@@ -4,7 +4,7 @@ The administrator names the files in squid.conf, once; docs/outputs/squid.md has
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from typing import Final, Literal, Self
 
@@ -69,16 +69,9 @@ class SquidSettings(Settings):
         return {option: path for option, path in found.items() if path is not None}
 
     @property
-    def places(self) -> frozenset[tuple[object, ...]]:
+    def places_by_option(self) -> Mapping[str, tuple[object, ...]]:
         """Each of the files."""
-        return frozenset(("squid list", path) for path in self.files.values())
-
-    def narrowed(self, places: Collection[tuple[object, ...]]) -> Self | None:
-        """Return the options with those files alone."""
-        others = [name for name, path in self.files.items() if ("squid list", path) not in places]
-        if len(others) == len(self.files):
-            return None
-        return self.model_copy(update=dict.fromkeys(others))
+        return {option: ("squid list", path) for option, path in self.files.items()}
 
     @model_validator(mode="after")
     def _check_files(self) -> Self:

@@ -143,6 +143,14 @@ def test_nothing_is_written_without_a_yes(target: Path) -> None:
     assert values(target / "target.db") == ["203.0.113.99"]
 
 
+def test_a_script_that_reads_json_has_to_say_yes_as_well(target: Path) -> None:
+    ran = connector(target, *AT, "--json")
+    assert ran.returncode == 1
+    assert values(target / "target.db") == ["203.0.113.99"]
+    verdict = json.loads(connector(target, *AT, "--json", "--yes").stdout)
+    assert verdict["kept"]
+
+
 def test_an_interrupted_run_cleans_up_after_itself(target: Path) -> None:
     source = target / f"connector_{NAME}.py"
     text = source.read_text("utf-8")
