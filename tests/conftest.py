@@ -25,6 +25,11 @@ settings.load_profile("decide")
 
 _ASKED_BY = "CONNECTOR_REQUIRE_REAL_SERVERS"
 
+# pytest, and what prints for a terminal, say more or less where these are set. What a test started
+# here prints, and compares, is the same on every machine.
+for _variable in ("CI", "BUILD_NUMBER", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "PY_COLORS"):
+    os.environ.pop(_variable, None)
+
 
 def reason_to_do_without(server: str) -> str:
     """Return why CI could not make a server; empty where it could."""
