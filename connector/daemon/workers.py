@@ -125,7 +125,7 @@ class Worker:
             self._pause(error)
         except (UnavailableError, ConfigError) as error:
             if isinstance(error, UnavailableError) and error.retry_after_seconds:
-                self._rests_until = self.monotonic() + error.retry_after_seconds
+                self._rest(error.retry_after_seconds)
             if self._failures.tells():
                 log.warning(
                     "worker.failed", worker=self.name, why=str(error), times=self._failures.count
@@ -134,12 +134,19 @@ class Worker:
     def _pause(self, error: RefusedError) -> None:
         """Ask again only after a while: credentials may be mended at the other side, too."""
         again = _REFUSED_AGAIN_SECONDS * self.jitter(1.0, 1.2)
-        self._rests_until = self.monotonic() + again
+        self._rest(again)
         if not self.paused:
             log.error(
                 "worker.paused", worker=self.name, why=str(error), again_in_seconds=round(again)
             )
         self.paused = True
+
+    def _rest(self, seconds: float) -> None:
+        """Do nothing for a while, also not what was asked for during the run that found this."""
+        self._rests_until = self.monotonic() + seconds
+        self._asked.clear()
+        if self._ending.is_set():
+            self._asked.set()
 
     def _recover(self) -> None:
         if self.paused or self._failures.count:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connector.daemon.workers import Worker
+from connector.daemon.crew import Crew
+from connector.daemon.workers import CrewWorker, Worker
 from connector.errors import ConnectorError, RefusedError, UnavailableError
 
 
@@ -111,3 +112,22 @@ def logged(
         worker.end()
         worker.join()
     return lines
+
+
+@pytest.mark.parametrize(
+    "error", [RefusedError("401"), UnavailableError("429", retry_after_seconds=60)]
+)
+def test_what_was_asked_for_during_a_run_that_is_refused_waits_too(error: ConnectorError) -> None:
+    runs: list[int] = []
+
+    def run() -> None:
+        runs.append(1)
+        worker.ask()  # a list was decided meanwhile
+        raise error
+
+    crew = Crew(1)
+    worker = CrewWorker("output edge", run, pytest.fail, monotonic=lambda: 0.0, crew=crew)
+    worker.ask()
+    crew.join()
+    assert runs == [1]
+    assert not worker.asked
