@@ -55,7 +55,9 @@ class Adapter(ABC, Generic[S]):
 
         Such as a URL without its scheme, where the target drops it: a text, a number, or a tuple
         of them. The best ranked entry of a row is written, and the row goes with the last; `read`,
-        `holds` and `remove` may name it by any of its observables.
+        `holds` and `remove` may name it by any of its observables. A row that stops more than the
+        observable should be a value (a text such as `203.0.113.0/24`, or an `Observable`): it is
+        not written where the allowlist protects something of it.
         """
         return observable
 

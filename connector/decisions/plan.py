@@ -39,11 +39,19 @@ class LedgerState(IntEnum):
     FOREIGN = 7
     OVER_SHARE = 8
     CONTRARY = 9
+    PROTECTED = 10
 
 
 OURS: Final = frozenset({LedgerState.INTENDED, LedgerState.WRITTEN, LedgerState.REMOVING})
 BELOW: Final = frozenset({LedgerState.OVER_CAPACITY, LedgerState.OVER_SHARE})
 """Ranked below what the target can hold."""
+UNFIT_REASONS: Final[Mapping[int, Reason]] = {
+    LedgerState.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
+    LedgerState.OVER_CAPACITY: Reason.OVER_CAPACITY,
+    LedgerState.OVER_SHARE: Reason.OVER_CAPACITY,
+    LedgerState.PROTECTED: Reason.ALLOWLISTED,
+}
+"""Why a wanted entry is not at the target, by the mark that says so."""
 STANDING: Final = frozenset({LedgerState.WRITTEN, LedgerState.FOREIGN})
 """At the target, by our hand or by others'."""
 GONE: Final = 0
@@ -314,10 +322,7 @@ def _opposed(draft: _Draft, want: Wanted, had: LedgerEntry | None, words: str) -
 
 def _unfit(draft: _Draft, want: Wanted, had: LedgerEntry | None) -> None:
     if had is not None and had.mark in OURS:
-        reason = Reason.UNSUPPORTED_TYPE
-        if want.unfit in BELOW:
-            reason = Reason.OVER_CAPACITY
-        draft.take_out(had, reason)
+        draft.take_out(had, UNFIT_REASONS[want.unfit])
     elif had is None or had.mark != want.unfit:
         draft.marks.append((want.observable, want.unfit))
 

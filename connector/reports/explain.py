@@ -1,11 +1,12 @@
 """The whole chain for one value: claims, decisions, outputs, as the documented JSON."""
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from connector.decisions.context import NO_CONTEXT, OPINIONS
 from connector.decisions.decide import ClaimKind, ends, reason_of
 from connector.decisions.holds import reason_name
-from connector.decisions.plan import LedgerState
+from connector.decisions.plan import UNFIT_REASONS, LedgerState
 from connector.decisions.reach import exceeds, reach_of, words_of_reach
 from connector.decisions.selection import FeedDefaults
 from connector.indicators.confidence import words_of
@@ -27,14 +28,12 @@ from connector.store.queries import ClaimFound, OutputRow
 from connector.store.transaction import Transaction
 from connector.sync.listing import Listing
 
-_MARK_REASONS: Final = {
+_MARK_REASONS: Final[Mapping[int, Reason]] = {
     LedgerState.WRITTEN: Reason.WRITTEN,
     LedgerState.FOREIGN: Reason.WRITTEN,
     LedgerState.REJECTED: Reason.REJECTED,
     LedgerState.CONTRARY: Reason.REJECTED,
-    LedgerState.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
-    LedgerState.OVER_CAPACITY: Reason.OVER_CAPACITY,
-    LedgerState.OVER_SHARE: Reason.OVER_CAPACITY,
+    **UNFIT_REASONS,
 }
 _REASONS_WITHOUT_OBSERVABLE: Final = {
     ClaimKind.UNREADABLE: Reason.UNREADABLE,
@@ -325,7 +324,7 @@ def _at_target(
         detail = _FOREIGN if found.mark == LedgerState.FOREIGN else found.why
         if found.mark == LedgerState.CONTRARY:
             detail = f"{_CONTRARY}: {detail}"
-        return _MARK_REASONS[LedgerState(found.mark)], detail
+        return _MARK_REASONS[found.mark], detail
     if found is not None and found.mark == LedgerState.INTENDED and found.why:
         return Reason.PENDING, found.why
     return Reason.PENDING, output.error if output is not None and output.error else ""

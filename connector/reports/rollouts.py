@@ -1,21 +1,20 @@
 """Staged roll-out in words: why an entry has not come to an output yet, and when it will."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from connector.config.pace import RolloutConfig
-from connector.decisions.plan import STANDING, LedgerState
+from connector.decisions.plan import STANDING, UNFIT_REASONS, LedgerState
 from connector.instants import span
 from connector.model import Reason
 from connector.reports.status import moment
 from connector.store import queries as questions
 from connector.store.transaction import Transaction
 
-_KEPT_OFF: Final = {
+_KEPT_OFF: Final[Mapping[int, Reason]] = {
     LedgerState.REJECTED: Reason.REJECTED,
     LedgerState.CONTRARY: Reason.REJECTED,
-    LedgerState.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
-    LedgerState.OVER_CAPACITY: Reason.OVER_CAPACITY,
-    LedgerState.OVER_SHARE: Reason.OVER_CAPACITY,
+    **UNFIT_REASONS,
 }
 
 
@@ -31,7 +30,7 @@ def rollout_words(
         return f"rollout: waits until it stands at output {rollout.after}"
     if found.mark not in STANDING:
         words = f"rollout: waits for output {rollout.after}, where it is "
-        return words + ": ".join(filter(None, (_KEPT_OFF[LedgerState(found.mark)], found.why)))
+        return words + ": ".join(filter(None, (_KEPT_OFF[found.mark], found.why)))
     due = found.since + span(rollout.wait)
     if due <= now:
         return ""

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from connector.decisions.decide import ClaimRow
-from connector.decisions.plan import LedgerState
+from connector.decisions.plan import UNFIT_REASONS, LedgerState
 from connector.indicators.identity import UNREADABLE_KEYS
 from connector.model import Reason, Subject
 from connector.store.feeds.claims import CLAIM_COLUMNS
@@ -24,9 +24,7 @@ _BUCKET_OF: Final[Mapping[int, Reason]] = {
     LedgerState.FOREIGN: Reason.WRITTEN,  # it is there, added by others, and stays theirs
     LedgerState.REJECTED: Reason.REJECTED,
     LedgerState.CONTRARY: Reason.REJECTED,  # the target has the opposite, by others' hand
-    LedgerState.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
-    LedgerState.OVER_CAPACITY: Reason.OVER_CAPACITY,
-    LedgerState.OVER_SHARE: Reason.OVER_CAPACITY,
+    **UNFIT_REASONS,
 }
 
 

@@ -27,6 +27,7 @@ from connector.store.outputs.ledger import Ledger
 from connector.store.outputs.outputs import OutputStates
 from connector.store.outputs.places import Places
 from connector.store.outputs.pools import Pools
+from connector.store.outputs.protections import Protections
 from connector.store.outputs.rollouts import Rollouts
 from connector.store.soundness import Soundness
 from connector.store.transaction import Transaction
@@ -51,6 +52,7 @@ class Store:
         self.former = FormerEntries(self.database)
         self.holds = Holds(self.database)
         self.pools = Pools(self.database)
+        self.protections = Protections(self.database)
         self.rollouts = Rollouts(self.database)
         self.counted = CountedChanges(self.database)
         self.audit = Audit(self.database)

@@ -370,6 +370,8 @@ CREATE TABLE ledger (
     source SMALLINT NOT NULL,
     PRIMARY KEY (output, observable)
 ) WITHOUT ROWID;
+-- What is kept off because its row would stop what the allowlist protects (state 10), until `ends`.
+CREATE INDEX ledger_by_protection ON ledger (output, ends) WHERE state = 10;
 
 -- What we removed lately from targets that hold others' entries as well.
 CREATE TABLE former_entries (

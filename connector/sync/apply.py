@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from connector.adapter import Full, Later, Outcome, Refused, Written
 from connector.adapter.turns import share
 from connector.decisions.holds import Acceptance
-from connector.decisions.plan import LedgerState
+from connector.decisions.plan import UNFIT_REASONS, LedgerState
 from connector.errors import StoppedError, UnavailableError
 from connector.instants import NEVER, Clock
 from connector.model import Entry, Reason, Rule, Subject
@@ -192,6 +192,11 @@ class Applier:
         gone, wanted = batch.numbers, self.store.wanted
         with self.store.database.read() as transaction:
             reasons = wanted.reasons_among(transaction, state.list, gone)
+            reasons |= {
+                number: UNFIT_REASONS[batch.unfit[number]]
+                for number in gone
+                if number in batch.unfit
+            }
             lines = [
                 _Told(
                     number, found.type.value, found.shown, "",

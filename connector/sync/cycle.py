@@ -59,7 +59,8 @@ def propose(
     """Return the plan from what the target holds to what the list wants; write nothing.
 
     What breaks a limit is set aside; `jumped` says that the clock ran away since the last cycle.
-    `looks_at_held` asks for all that waits to be removed: the allowlist may have changed for it.
+    `looks_at_held` asks for all that waits to be removed, and where entries are one row for all
+    that is there: the allowlist may have changed for it.
     Where the target has forgotten or others changed it since our last cycle, as its stamp tells,
     the scope becomes everything; without `heeds_stamp` the target is not asked for it.
 
@@ -68,6 +69,9 @@ def propose(
     if many removals are unexplained and the state is damaged.
     """
     listing, target, ledger = output.listing, output.target, store.ledger
+    target.heed(listing, now)
+    if looks_at_held and target.folds:  # also what stands may be protected by now
+        scope = replace(scope, everything=True)
     state = store.outputs.open(output.name, listing.number)
     if state.setup != output.setup:  # under other options the target may take more at once
         state = replace(state, largest_batch=None)
@@ -137,7 +141,7 @@ def propose(
         emptied=emptied_feeds(plan, standing, listing, state, store), capacity=bounds.whole,
         jumped=jumped,
     )  # fmt: skip
-    plan, aside = _divided(plan, divide, standing, listing, store, now)
+    plan, aside = _divided(plan, divide, standing, output, store, now)
     handles = present.handles if present is not None else {}
     mended = NO_DRIFT if aside.stops else drift
     return Proposal(
@@ -186,13 +190,13 @@ def _divided(
     plan: Plan,
     divide: Callable[[Plan], SetAside],
     standing: Standing,
-    listing: Listing,
+    output: Output,
     store: Store,
     now: int,
 ) -> tuple[Plan, SetAside]:
     """Return a plan with what of it goes on; what the allowlist wants gone never waits."""
     aside = divide(plan)
-    if freed := allowlisted(aside.kept, listing, store, now):
+    if freed := allowlisted(aside.kept, output.target, output.listing, store, now):
         plan = replace(plan, remove=plan.remove.because(freed, CODES[Reason.ALLOWLISTED]))
         aside = divide(plan)
     if plan.unasked(standing.held_remove) > _FEW:
@@ -305,6 +309,7 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
             crowding.note(batch)
     elif state.inactive:
         output.target.activate(state, applier)
+    output.target.keep_protections(state, store, whole=proposal.scope.everything)
     stamp = state.stamp
     if proposal.knows_the_target:
         stamp = proposal.stamp if plan.empty else output.target.stamp()

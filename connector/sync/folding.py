@@ -4,7 +4,7 @@ Plans, limits and ledgers know each entry by itself. Only where a target is read
 of one row are put together: the best ranked carries the row, and the row goes with the last.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -24,8 +24,12 @@ Rank = tuple[int, Subject, int]  # number, observable, the one feed it comes fro
 
 def row_of(adapter: Adapter[Any], observable: Observable) -> int:
     """Return 63 bits that name the row which an observable is, the same on every run."""
-    key = msgspec.json.encode(adapter.held_as(observable))
-    return int.from_bytes(blake2b(key, digest_size=8).digest(), "big") >> 1
+    return row_named(adapter.held_as(observable))
+
+
+def row_named(key: Hashable) -> int:
+    """Return 63 bits that name the row of a key."""
+    return int.from_bytes(blake2b(msgspec.json.encode(key), digest_size=8).digest(), "big") >> 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 from connector.decisions.holds import Standing
 from connector.decisions.plan import Plan
@@ -15,6 +16,7 @@ from connector.store.store import Store
 from connector.sync.listing import Listing
 from connector.sync.output import Output
 from connector.sync.proposal import Proposal
+from connector.sync.targets.target import Target
 
 
 def emptied_feeds(
@@ -42,8 +44,13 @@ def emptied_feeds(
     return {feed: names.get(feed, str(feed)) for feed in gone}
 
 
-def allowlisted(kept: Collection[int], listing: Listing, store: Store, now: int) -> set[int]:
-    """Return what must go at once, of what would wait, for a reason of its claims."""
+def allowlisted(
+    kept: Collection[int], target: Target[Any], listing: Listing, store: Store, now: int
+) -> set[int]:
+    """Return what must go at once, of what would wait, for a reason of its claims.
+
+    It is protected itself, or its row at the target would stop what is.
+    """
     if not kept:
         return set()
     allowlist, moment, purpose = listing.allowlist(), to_datetime(now), listing.policy.purpose
@@ -51,7 +58,8 @@ def allowlisted(kept: Collection[int], listing: Listing, store: Store, now: int)
         return {
             number
             for number, one in store.wanted.observables_of(transaction, sorted(kept))
-            if isinstance(one, Observable) and allowlist.protects(one, moment, purpose) is not None
+            if isinstance(one, Observable)
+            and (allowlist.protects(one, moment, purpose) or target.protection(one)) is not None
         }
 
 

@@ -39,6 +39,7 @@ class Hand:
     name: str = "perimeter"
     feed: int = 0
     rules: frozenset[RuleLanguage] = frozenset()
+    allowlist: Allowlist = NOTHING_PROTECTED
 
     def __post_init__(self) -> None:
         self.feed = self.store.objects.feed_number("ais")
@@ -66,7 +67,7 @@ class Hand:
         )  # fmt: skip
         number = self.store.lists.open(name or self.name).number
         judge = Judge(policy, self.store, lambda: self.now)
-        return Listing(number, policy, judge, lambda: NOTHING_PROTECTED)
+        return Listing(number, policy, judge, lambda: self.allowlist)
 
     def refresh(self, *, everything: bool = False, name: str = "") -> RefreshResult:
         lists = self.store.lists

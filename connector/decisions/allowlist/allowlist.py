@@ -6,8 +6,9 @@ many share. Public suffixes protect themselves only: `gov` is one, `agency.gov` 
 kept off blocklists only may stand on watchlists: seeing it stops nobody.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple, Protocol, Self
 
 from connector.decisions.allowlist.builtin import BuiltinGroup, BuiltinRule, builtin_rules
@@ -15,6 +16,7 @@ from connector.decisions.allowlist.contents import Contents
 from connector.decisions.allowlist.index import AllowIndex
 from connector.decisions.allowlist.protection import Protection, Scope, lasting, live
 from connector.decisions.allowlist.public_suffixes import PublicSuffixes
+from connector.decisions.allowlist.rows import meant_by
 from connector.decisions.allowlist.site import ExceptionRule, SiteRule, parse_site_lines
 from connector.decisions.allowlist.values import AllowValue, read_allow_value, read_host
 from connector.model import Observable, Purpose
@@ -46,9 +48,13 @@ class Allowlist:
     """
 
     def __init__(
-        self, indexes: Mapping[Purpose, AllowIndex], warninglists: Warninglists | None
+        self,
+        indexes: Mapping[Purpose, AllowIndex],
+        warninglists: Warninglists | None,
+        values: Sequence[AllowValue] = (),
     ) -> None:
         self._indexes = indexes
+        self._values = values
         self.warninglists = warninglists
 
     @classmethod
@@ -87,6 +93,7 @@ class Allowlist:
         return cls(
             {each: AllowIndex(_contents(rules, each), suffixes, shortest) for each in purposes},
             warninglists,
+            [rule.value for rule in rules],
         )
 
     def protects(
@@ -100,6 +107,13 @@ class Allowlist:
         if self.warninglists is None or (found is not None and found.until is None):
             return found
         return lasting(found, self.warninglists.protects(observable, purpose))
+
+    def named(self) -> Iterator[Observable]:
+        """Yield the observables that it names one by one, those of warninglists excepted.
+
+        Not each of them is protected from every list: `protects` says so.
+        """
+        return chain.from_iterable(map(meant_by, self._values))
 
 
 class _Rule(NamedTuple):

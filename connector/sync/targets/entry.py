@@ -6,12 +6,16 @@ from typing import Final, TypeGuard
 
 from connector.adapter import Adapter
 from connector.adapter.turns import share_or_stop
+from connector.decisions.allowlist.allowlist import Protection
 from connector.decisions.mapping import Mapper, digest
 from connector.decisions.plan import EntryRefs, Wanted
 from connector.decisions.room import Room
 from connector.indicators.identity import id_of_key
+from connector.instants import NEVER, to_instant
 from connector.model import Entry, Observable, ObservableType, RuleRef, Subject
 from connector.store.lists.wanted import BareRow, WantedRow
+from connector.store.outputs.outputs import OutputState
+from connector.store.outputs.protections import ProtectedRow
 from connector.store.store import Store
 from connector.store.transaction import Transaction
 from connector.sync.apply import Line, WrittenLine
@@ -20,6 +24,7 @@ from connector.sync.expiry import Expiry
 from connector.sync.folding import Fold
 from connector.sync.listing import Listing
 from connector.sync.proposal import Proposal
+from connector.sync.row_guard import RowGuard
 from connector.sync.targets.target import WANTED_PART, A, Target, entry_of, in_parts, merged
 
 _BARE: Final = digest({})
@@ -38,10 +43,42 @@ class EntryTarget(Target[A]):
         self._changes = type(adapter).as_held is not Adapter.as_held
 
     def fits(self, subject: Subject) -> TypeGuard[Observable]:
-        """Return whether the target can hold this observable, and the file wants it there."""
+        """Return whether the target can hold this observable, and it is to be there.
+
+        It is not where the file leaves its type out, or its row would stop what is protected.
+        """
+        return self._can_hold(subject) and self.protection(subject) is None
+
+    def _can_hold(self, subject: Subject) -> TypeGuard[Observable]:
         if isinstance(subject, RuleRef) or (self.types and subject.type not in self.types):
             return False
         return self.adapter.accepts(subject)
+
+    def protection(self, subject: Subject) -> Protection | None:
+        """Return who protects the row that an observable would be at the target."""
+        if self._guard is None or not self._can_hold(subject):
+            return None
+        return self._guard.protection(subject)
+
+    def keep_protections(self, state: OutputState, store: Store, *, whole: bool) -> None:
+        """Keep who protects the rows of entries, until when and in words.
+
+        Of those that are new, or, with `whole`, of all: the allowlist may have changed.
+        """
+        if self._guard is None:
+            return
+        with store.database.read() as transaction:
+            asked = store.protections.entries(transaction, state.number, untold=not whole)
+            found = list(store.wanted.observables_of(transaction, asked))
+        store.protections.keep(state.number, self._protected(found, self._guard))
+
+    def _protected(
+        self, found: Iterable[tuple[int, Subject]], guard: RowGuard
+    ) -> Iterator[ProtectedRow]:
+        for number, one in found:
+            if isinstance(one, Observable) and (by := self.protection(one)) is not None:
+                until = NEVER if by.until is None else to_instant(by.until)
+                yield ProtectedRow(number, until, guard.words(one, by))
 
     @property
     def bare(self) -> bool:

@@ -133,10 +133,14 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         self, store: Store, transaction: Transaction, state: OutputState, after: int | None,
         now: int,
     ) -> frozenset[int]:  # fmt: skip
-        """Return the written entries that the target would end too early, or too late."""
+        """Return the written entries that the target would end too early, or too late.
+
+        And those that a protection of their row kept off until now.
+        """
+        due = super().due(store, transaction, state, after, now)
         if Expiry.of(self.adapter) is None:
-            return frozenset()
-        return frozenset(store.ends.due(transaction, state, after, now))
+            return due
+        return due.union(store.ends.due(transaction, state, after, now))
 
     def note_ends(self, batch: Batch, state: OutputState, store: Store, now: int) -> None:
         """Keep when the target ends what it took."""

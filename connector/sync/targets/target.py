@@ -10,12 +10,14 @@ from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
 from connector.adapter import Adapter, Held, Outcomes, Written
 from connector.adapter.turns import share_or_stop
+from connector.decisions.allowlist.allowlist import Protection
 from connector.decisions.mapping import digest
 from connector.decisions.plan import EntryRefs, LedgerState, Plan, Wanted
 from connector.decisions.room import Room
 from connector.decisions.snapshot import TargetSnapshot
 from connector.errors import UndecidedError
 from connector.indicators.identity import id_of_key
+from connector.instants import to_datetime
 from connector.model import Entry, Observable, RuleLanguage, Subject
 from connector.store.lists.wanted import BareRow, WantedRow
 from connector.store.outputs.outputs import OutputState
@@ -35,6 +37,7 @@ from connector.sync.folding import Fold, fold_of, row_of
 from connector.sync.listing import Listing
 from connector.sync.outcomes import expect_asked, expect_mapping
 from connector.sync.proposal import Proposal
+from connector.sync.row_guard import RowGuard
 
 A = TypeVar("A", bound=Adapter[Any])
 T = TypeVar("T")
@@ -64,6 +67,7 @@ class Target(ABC, Generic[A]):
         self.output = output
         self.adapter = adapter
         self.calls = Calls().of(output)
+        self._guard: RowGuard | None = None
 
     @property
     def languages(self) -> frozenset[RuleLanguage]:
@@ -80,6 +84,28 @@ class Target(ABC, Generic[A]):
     def folds(self) -> bool:
         """Whether several entries may be one row at the target."""
         return type(self.adapter).held_as is not Adapter.held_as
+
+    def heed(self, listing: Listing, now: int) -> None:
+        """Have no row there that would stop what the allowlist protects at this instant.
+
+        Only where entries are rows can a row be more than an entry that the list may have.
+        """
+        if not self.folds:
+            return
+        allowlist = listing.allowlist()
+        if self._guard is None or self._guard.allowlist is not allowlist:
+            self._guard = RowGuard(self.adapter, allowlist, listing.policy.purpose)
+        self._guard.moment = to_datetime(now)
+
+    def protection(self, _subject: Subject) -> Protection | None:
+        """Return who protects the row that something would be at the target."""
+        return None
+
+    def keep_protections(self, _state: OutputState, _store: Store, *, whole: bool) -> None:
+        """Keep who protects the rows of entries, until when and in words.
+
+        Of those that are new, or, with `whole`, of all: the allowlist may have changed.
+        """
 
     @abstractmethod
     def fits(self, subject: Subject) -> bool:
@@ -134,11 +160,16 @@ class Target(ABC, Generic[A]):
         return {}
 
     def due(
-        self, _store: Store, _transaction: Transaction, _state: OutputState, _after: int | None,
-        _now: int,
+        self, store: Store, transaction: Transaction, state: OutputState, _after: int | None,
+        now: int,
     ) -> frozenset[int]:  # fmt: skip
-        """Return the written entries that the target would end too early, or too late."""
-        return frozenset()
+        """Return the written entries that the target would end too early, or too late.
+
+        And those that a protection of their row kept off until now.
+        """
+        if not self.folds:
+            return frozenset()
+        return frozenset(store.protections.ended(transaction, state.number, now))
 
     def note_ends(self, _batch: Batch, _state: OutputState, _store: Store, _now: int) -> None:
         """Keep when the target ends what it took."""
@@ -153,7 +184,8 @@ class Target(ABC, Generic[A]):
     def unfit(self, row: WantedRow | BareRow, room: Room | None) -> int:
         """Return the mark that says why the target cannot have a wanted row; 0 where it can."""
         if not self.fits(row.observable):
-            return LedgerState.UNSUPPORTED
+            protected = self.protection(row.observable) is not None
+            return LedgerState.PROTECTED if protected else LedgerState.UNSUPPORTED
         if room is None or row.number in room.best:
             return 0
         beyond = row.number in room.beyond_share
