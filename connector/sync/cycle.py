@@ -8,9 +8,8 @@ from typing import Any, Final
 
 from connector.decisions.decide import CODES
 from connector.decisions.holds import Standing
-from connector.decisions.plan import LedgerEntry, LedgerState, Plan, diff
+from connector.decisions.plan import LedgerEntry, Plan, diff
 from connector.decisions.set_aside import SetAside, set_aside
-from connector.decisions.snapshot import TargetSnapshot
 from connector.instants import span
 from connector.model import Reason
 from connector.store.lists.entry_rows import RefreshResult
@@ -26,6 +25,7 @@ from connector.sync.holding import allowlisted, emptied_feeds, with_all_that_wai
 from connector.sync.listing import Listing
 from connector.sync.output import Output
 from connector.sync.proposal import EVERYTHING, Proposal, Scope
+from connector.sync.returned import FormerOurs
 from connector.sync.rolling import Turn, all_early, drop_turns, keep_turns, turn_of, wait_for_turn
 from connector.sync.targets.target import Target, merged
 
@@ -101,13 +101,14 @@ def propose(
         )
         if fold is not None:
             asked = () if after is None else sorted({*asked, *fold.rows})
-            if present is not None:
-                fold.spread(present)
+        former = FormerOurs.of(target, store, transaction, state, present, now)
+        if fold is not None and present is not None:
+            fold.spread(present, former.rows)
         looked = store.holds.look(transaction, state, after, asked, now)
         standing = looked.standing()
         if after is not None and standing.replaces is False:
             after = seq  # nothing may be written until the target is read again
-        returned = _returned(output, store, transaction, state, present, now)
+        returned = former.returned(fold, store, transaction, state, present)
         window = store.counted.window(transaction, state.number, now - span(output.limits.window))
         plan = diff(
             output.name,
@@ -219,34 +220,6 @@ def _written(
     if not asked:
         return late
     return merged(late, ledger.among(transaction, state.number, asked), _number)
-
-
-def _returned(
-    output: Output,
-    store: Store,
-    transaction: Transaction,
-    state: OutputState,
-    present: TargetSnapshot | None,
-    now: int,
-) -> list[LedgerEntry]:
-    """Return what we removed lately and is there again, as an older copy of the target has it.
-
-    Somebody may also have put it there by hand. Where it looks as we wrote it, it is ours; where a
-    target shows no fields, only if it has lost entries of ours as well.
-    """
-    if present is None or present.ours_alone:
-        return []
-    back = [
-        LedgerEntry(number, LedgerState.REMOVING, digest)
-        for number, digest in store.former.since(transaction, state.number, now)
-        if present.agrees(number, digest)
-    ]
-    if all(present.shows(one.observable) for one in back):
-        return back
-    had = store.ledger.written(transaction, state.number)
-    if any(one.mark == LedgerState.WRITTEN and one.observable not in present for one in had):
-        return back
-    return [one for one in back if present.shows(one.observable)]
 
 
 def _drift(

@@ -74,9 +74,12 @@ class Fold:
         """Return whether the row of an entry is there because of something of ours."""
         return self.rows.get(number) in self.ours
 
-    def spread(self, present: TargetSnapshot) -> None:
-        """Say of each entry whether its row is there, where a snapshot says so of rows."""
-        present.spread(self.rows)
+    def spread(self, present: TargetSnapshot, former: Mapping[int, int]) -> None:
+        """Say of each entry whether its row is there, where a snapshot says so of rows.
+
+        `former` are the rows of entries that were ours.
+        """
+        present.spread({**former, **self.rows})
         present.ours = frozenset(number for number, row in self.rows.items() if row in self.ours)
 
     def steps(self, plan: Plan, withheld: Collection[int], *, always: bool = False) -> Steps:

@@ -10,6 +10,7 @@ from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.store.transaction import Transaction
 from connector.sync.apply import Applier, RemovedBatch
+from connector.sync.returned import rows_of
 from connector.sync.targets.target import Target, in_parts
 
 _NO_LIST: Final = -1
@@ -33,6 +34,9 @@ def remove_all(
     state = OutputState(number, _NO_LIST, 0, b"", None, None)
     with store.database.read() as transaction:
         ours = entries_of_ours(store, transaction, number, only)
+        if target.folds:
+            known = [one.observable for one in ours]
+            present.spread(rows_of(target.adapter, store, transaction, known))
         plan = diff(output, "everything", (), ours, why_not={}, present=present, before=len(ours))
     if plan.drifted:
         words = f"others put {plan.drifted:,} entries there since, so it was left as it is"
