@@ -1,12 +1,12 @@
 """The whole chain for one value: claims, decisions, outputs, as the documented JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from connector.decisions.context import NO_CONTEXT, OPINIONS
 from connector.decisions.decide import ClaimKind, ends, reason_of
 from connector.decisions.holds import reason_name
-from connector.decisions.plan import UNFIT_REASONS, LedgerState
+from connector.decisions.plan import OURS, UNFIT_REASONS, LedgerState
 from connector.decisions.reach import exceeds, reach_of, words_of_reach
 from connector.decisions.selection import FeedDefaults
 from connector.indicators.confidence import words_of
@@ -18,12 +18,13 @@ from connector.instants import NEVER, to_datetime
 from connector.model import Context, Reason, Subject
 from connector.reports.mentioned import Mentions, find_mentions
 from connector.reports.rollouts import rollout_words
-from connector.reports.status import Json, gap_json, moment
+from connector.reports.status import Json, gap_json, moment, place_json
 from connector.service.decider import Decider
 from connector.store import queries as questions
 from connector.store.feeds.gaps import Gaps
 from connector.store.outputs.ends import end_of
 from connector.store.outputs.holds import HoldState, KeptHold, hold_on
+from connector.store.outputs.places import PlacedLedger, left_behind
 from connector.store.queries import ClaimFound, OutputRow
 from connector.store.transaction import Transaction
 from connector.sync.listing import Listing
@@ -66,8 +67,12 @@ def explain_value(decider: Decider, asked: str) -> Json:
             keys = [key_of(candidate) for candidate in candidates(asked)]
             found = questions.find_observables(transaction, keys) if keys else {}
             mentions, unread = find_mentions(decider.store, transaction, asked), []
+        left = left_behind(transaction, tuple(decider.loaded.config.outputs))
         answers = [
-            _observable_json(decider, transaction, number, observable)
+            {
+                **_observable_json(decider, transaction, number, observable),
+                "left_behind": _left_json(decider, transaction, number, left),
+            }
             for number, observable in sorted(found.items())
         ]
     return {
@@ -118,6 +123,18 @@ def _observable_json(
             for output in decider.loaded.config.outputs
         ],
     }
+
+
+def _left_json(
+    decider: Decider, transaction: Transaction, number: int, left: Sequence[PlacedLedger]
+) -> list[Json]:
+    """Return the places where an observable of ours may still be, and that no output keeps."""
+    found = ((one, questions.entry_of(transaction, one.number, number)) for one in left)
+    return [
+        {**place_json(one, decider.loaded.config.outputs), "since": moment(entry.since)}
+        for one, entry in found
+        if entry is not None and entry.mark in OURS
+    ]
 
 
 def _claim_json(decider: Decider, claim: ClaimFound, observable: Subject | None) -> Json:

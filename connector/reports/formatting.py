@@ -75,11 +75,21 @@ def left_words(one: Json) -> str:
         f"{one['entries']:,} entries left behind at {', '.join(one['places'])} "
         f"since {one['since'] or 'the file dropped it'} ({one['left']})"
     )
+    return told + _what_becomes_of(one)
+
+
+def _still_left(one: Json) -> str:
+    """Return where a value may still be that an output left there."""
+    told = f"may still stand at {', '.join(one['places'])}, written {one['since']} ({one['left']})"
+    return told + _what_becomes_of(one)
+
+
+def _what_becomes_of(one: Json) -> str:
     if one["left"] == "moved" and not one["error"]:
-        return f"{told}; they are removed once the new place has all of its list"
+        return "; what is left is removed once the new place has all of its list"
     why = f": {one['error']}" if one["error"] else ""
     return (
-        f"{told}{why} (remove: connector withdraw {one['output']}; give up: connector outputs "
+        f"{why} (remove: connector withdraw {one['output']}; give up: connector outputs "
         f"forget {one['output']} --why WHY)"
     )
 
@@ -225,6 +235,8 @@ def show_explanation(console: Console, answer: Json) -> None:
                 print_line(console, f"    {words}")
         for output in observable["outputs"]:
             print_line(console, f"  {output['name']} ({output['list']}): {_outcome(output)}")
+        for place in observable["left_behind"]:
+            print_line(console, f"  {place['output']}: {_still_left(place)}")
     for claim in answer["unread"]:
         print_line(console, f"  {claim['reason']}: no observable in {_claim(claim)}")
     if (searched := answer["searched"])["unread"] < searched["of"]:

@@ -12,7 +12,8 @@ from stix_samples import indicator, revoked
 from connector.commands.impact import impact, show_moves
 from connector.errors import UnavailableError
 from connector.model import Observable, ObservableType
-from connector.reports.formatting import show_status
+from connector.reports.explain import explain_value
+from connector.reports.formatting import show_explanation, show_status
 from connector.reports.status import healthy
 from connector.service.farewell import LeftPlaces, open_left_places
 from connector.sync.proposal import EVERYTHING
@@ -163,6 +164,31 @@ def test_a_place_reached_by_another_name_is_not_cleaned(edged: Site) -> None:
     assert edged.at("edge") == [ONE, TWO, THREE]
     [one] = edged.status()["left_behind"]
     assert "the new place by another name" in one["error"]
+
+
+def test_explain_names_the_places_where_a_value_may_still_stand(edged: Site) -> None:
+    configure(edged, file=published("list.txt"))
+    edged.close()
+    edged.once()
+    edged.write("one.json", [revoked(one) for one in FEW])
+    edged.once()
+    answers = {one: explain_value(edged.service.decider, one) for one in (ONE, THREE)}
+    assert [observable["left_behind"] for observable in answers[THREE]["observables"]] == [[]]
+    [observable] = answers[ONE]["observables"]
+    [place] = observable["left_behind"]
+    assert (place["output"], place["places"], place["left"]) == (
+        "edge", ["firewall edge"], "dropped",
+    )  # fmt: skip
+    console = Console(width=300, file=StringIO())
+    show_explanation(console, answers[ONE])
+    assert (
+        "edge: may still stand at firewall edge, written 2026-03-01T12:00:00Z (dropped) "
+        "(remove: connector withdraw edge; give up: connector outputs forget edge --why WHY)"
+    ) in console.file.getvalue()
+    with open_left_places_of(edged) as places:
+        places.withdraw("edge", "ada", "")
+    [observable] = explain_value(edged.service.decider, ONE)["observables"]
+    assert observable["left_behind"] == []
 
 
 def test_two_outputs_that_swap_their_places_take_over_what_stands_there(site: Site) -> None:

@@ -47,7 +47,9 @@ class EntryTarget(Target[A]):
 
         It is not where the file leaves its type out, or its row would stop what is protected.
         """
-        return self._can_hold(subject) and self.protection(subject) is None
+        if not self._can_hold(subject):
+            return False
+        return self._guard is None or self._guard.protection(subject) is None
 
     def _can_hold(self, subject: Subject) -> TypeGuard[Observable]:
         if isinstance(subject, RuleRef) or (self.types and subject.type not in self.types):
