@@ -11,7 +11,7 @@ from benchmarks.rows import Row, hand_over
 from benchmarks.scale import fill, timed
 from benchmarks.stage import service_in
 from connector.service.service import Service
-from connector.sync.proposal import EVERYTHING
+from connector.sync.view import EVERYTHING
 
 NFTABLES = "  kernel: {{list: all, adapter: nftables, options: {{netns: {netns}}}}}"
 

@@ -17,8 +17,8 @@ from benchmarks.stage import EDL, service_in
 from connector.ingest.versions import read_version
 from connector.server.listserver import ListServer
 from connector.service.service import Service
-from connector.sync.proposal import CHANGED, EVERYTHING
 from connector.sync.targets.published import PublishedList
+from connector.sync.view import CHANGED, EVERYTHING
 from connector.testing.samples.ais_like import indicators
 
 CHANGES = 1000

@@ -21,9 +21,9 @@ from connector.store.outputs.places import Standing
 from connector.store.store import Store
 from connector.sync.cycle import propose
 from connector.sync.output import Output
-from connector.sync.proposal import Scope
+from connector.sync.view import Scope
 
-_AS_RECORDED = Scope(everything=True, verifies=False)
+_AS_RECORDED = Scope(everything=True, verifies=False, heeds_stamp=False)
 
 
 def impact(loaded: Loaded, registry: Registry) -> Json:
@@ -60,7 +60,7 @@ def impact(loaded: Loaded, registry: Registry) -> Json:
 
 def _plan(service: Service, output: Output) -> Json:
     """Return the plan of an output, with where it is, what it moves from and what it takes over."""
-    proposal = propose(output, service.store, _AS_RECORDED, service.now(), heeds_stamp=False)
+    proposal = propose(output, service.store, _AS_RECORDED, service.now())
     keeper, cleaning = service.outputs.places, service.outputs.cleaning
     heirs = [words for event, words in keeper.settler.told if event == "took_over"]
     return {

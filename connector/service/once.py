@@ -9,7 +9,8 @@ from connector.ingest.results import Intake
 from connector.service.service import Service
 from connector.store.outputs.holds import HoldState, KeptHold, live_holds
 from connector.sync.apply import ApplyResult
-from connector.sync.proposal import EVERYTHING, Proposal
+from connector.sync.proposal import Proposal
+from connector.sync.view import EVERYTHING
 
 Progress = Callable[[str, int, int | None], None]
 

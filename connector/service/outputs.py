@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from connector.decisions.allowlist.allowlist import Allowlist
@@ -30,7 +30,8 @@ from connector.sync.calls import Call
 from connector.sync.cycle import apply, propose
 from connector.sync.device import alone_at
 from connector.sync.output import Output
-from connector.sync.proposal import CHANGED, EVERYTHING, Proposal, Scope
+from connector.sync.proposal import Proposal
+from connector.sync.view import CHANGED, EVERYTHING, Scope
 
 _PLANS: Final = 5
 _WAIT_SECONDS: Final = 120.0
@@ -119,10 +120,9 @@ class Outputs(Mapping[str, Output]):
         heeds = self.now() >= self._calls.setdefault(name, FalseCalls()).rests_until
         scope = scope or self.scope_of(name)
         allowlist = self.outputs[name].listing.allowlist()
-        return propose(
-            self.outputs[name], self.store, scope, self.now(), jumped=jumped, heeds_stamp=heeds,
-            looks_at_held=self._allowed.get(name) is not allowlist,
-        )  # fmt: skip
+        held = self._allowed.get(name) is not allowlist
+        scope = replace(scope, held=held, heeds_stamp=heeds)
+        return propose(self.outputs[name], self.store, scope, self.now(), jumped=jumped)
 
     def sync(self, name: str, scope: Scope | None = None) -> ApplyResult:
         """Bring one output in step with its list; what breaks a limit waits for a person.

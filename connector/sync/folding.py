@@ -15,9 +15,8 @@ from connector.adapter import Adapter
 from connector.decisions.plan import OURS, EntryRefs, LedgerState, Plan
 from connector.decisions.snapshot import TargetSnapshot
 from connector.model import Observable, Subject
-from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
-from connector.store.transaction import Transaction
+from connector.sync.view import View
 
 Rank = tuple[int, Subject, int]  # number, observable, the one feed it comes from or 0
 
@@ -110,10 +109,7 @@ class Fold:
 def fold_of(
     adapter: Adapter[Any],
     fits: Callable[[int, Subject], bool],
-    store: Store,
-    transaction: Transaction,
-    state: OutputState,
-    *,
+    view: View,
     asked: Collection[int] | None,
     waiting: Collection[int],
 ) -> Fold:
@@ -121,37 +117,40 @@ def fold_of(
 
     What is `waiting` for a person carries no row.
     """
+    wanted, transaction, number = view.store.wanted, view.transaction, view.output
+    near = None if asked is None else _near(adapter, view, asked)
     rows: dict[int, int] = {}
     members: dict[int, list[int]] = {}
-    near = None if asked is None else _near(adapter, store, transaction, state.number, asked)
-    ranked = (
-        ((number, one) for number, one, _source in store.wanted.ranks(transaction, state.list))
+    for known, one in _ranked(view, near):
+        if isinstance(one, Observable) and fits(known, one):
+            rows[known] = row_of(adapter, one)
+            if known not in waiting:
+                members.setdefault(rows[known], []).append(known)
+    ledger = view.store.ledger
+    records = (
+        ledger.written(transaction, number)
         if near is None
-        else store.wanted.ranks_among(transaction, state.list, near)
+        else ledger.among(transaction, number, near)
     )
-    for number, one in ranked:
-        if isinstance(one, Observable) and fits(number, one):
-            rows[number] = row_of(adapter, one)
-            if number not in waiting:
-                members.setdefault(rows[number], []).append(number)
-    ledger = (
-        store.ledger.written(transaction, state.number)
-        if near is None
-        else store.ledger.among(transaction, state.number, near)
-    )
-    marks = {one.observable: one.mark for one in ledger if one.mark in OURS}
+    marks = {one.observable: one.mark for one in records if one.mark in OURS}
     left = sorted(marks.keys() - rows.keys())
-    for number, one in store.wanted.observables_of(transaction, left):
+    for known, one in wanted.observables_of(transaction, left):
         if isinstance(one, Observable):
-            rows[number] = row_of(adapter, one)
+            rows[known] = row_of(adapter, one)
     return Fold(
         rows, members,
-        ours=frozenset(rows[number] for number in marks if number in rows),
-        written=frozenset(
-            number for number, mark in marks.items() if mark == LedgerState.WRITTEN
-        ),
+        ours=frozenset(rows[known] for known in marks if known in rows),
+        written=frozenset(known for known, mark in marks.items() if mark == LedgerState.WRITTEN),
         whole=near is None,
     )  # fmt: skip
+
+
+def _ranked(view: View, near: Sequence[int] | None) -> Iterable[tuple[int, Subject]]:
+    """Return what the list wants, of these or of all, best first."""
+    wanted, transaction, listed = view.store.wanted, view.transaction, view.state.list
+    if near is not None:
+        return wanted.ranks_among(transaction, listed, near)
+    return ((known, one) for known, one, _source in wanted.ranks(transaction, listed))
 
 
 def handles_of(
@@ -185,14 +184,8 @@ def first_of_rows(
     return iter(firsts)
 
 
-def _near(
-    adapter: Adapter[Any],
-    store: Store,
-    transaction: Transaction,
-    output: int,
-    asked: Collection[int],
-) -> list[int]:
+def _near(adapter: Adapter[Any], view: View, asked: Collection[int]) -> list[int]:
     """Return what was asked for, and what was ever meant to be one with it, sorted."""
-    found = store.wanted.observables_of(transaction, sorted(asked))
+    found = view.store.wanted.observables_of(view.transaction, sorted(asked))
     rows = {row_of(adapter, one) for _number, one in found if isinstance(one, Observable)}
-    return sorted({*asked, *store.folds.members(transaction, output, rows)})
+    return sorted({*asked, *view.store.folds.members(view.transaction, view.output, rows)})

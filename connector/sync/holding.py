@@ -2,21 +2,50 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
+from connector.decisions.decide import CODES
 from connector.decisions.holds import Standing
 from connector.decisions.plan import Plan
-from connector.decisions.set_aside import doubtful_feeds
+from connector.decisions.set_aside import SetAside, doubtful_feeds, set_aside
 from connector.instants import to_datetime
-from connector.model import Observable
+from connector.model import Observable, Reason
 from connector.store.outputs.held_changes import all_waiting
 from connector.store.outputs.outputs import OutputState
 from connector.store.outputs.rollouts import all_in_rollout
 from connector.store.store import Store
 from connector.sync.listing import Listing
 from connector.sync.output import Output
+from connector.sync.planning import Draft
 from connector.sync.proposal import Proposal
 from connector.sync.targets.target import Target
+
+_FEW: Final = 100  # more unexplained removals are trusted only if the state is sound
+
+
+def within_limits(
+    plan: Plan, drafted: Draft, output: Output, *, jumped: bool
+) -> tuple[Plan, SetAside]:
+    """Return a plan with what of it goes on; what the allowlist wants gone never waits.
+
+    Raises StoreError if many removals are unexplained and the state is damaged.
+    """
+    view, standing = drafted.view, drafted.looked.standing()
+    listing, store = view.listing, view.store
+    divide = partial(
+        set_aside, limits=output.limits, now=view.now, window=drafted.window, standing=standing,
+        emptied=emptied_feeds(plan, standing, listing, view.state, store), capacity=view.capacity,
+        jumped=jumped,
+    )  # fmt: skip
+    aside = divide(plan)
+    if freed := allowlisted(aside.kept, output.target, listing, store, view.now):
+        plan = replace(plan, remove=plan.remove.because(freed, CODES[Reason.ALLOWLISTED]))
+        aside = divide(plan)
+    if plan.unasked(standing.held_remove) > _FEW:
+        with store.database.read() as transaction:
+            store.soundness.expect_sound(transaction)
+    return plan, aside
 
 
 def emptied_feeds(

@@ -1,6 +1,6 @@
 """An output as configured."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,14 +8,12 @@ from connector.adapter import Adapter
 from connector.decisions.limits import Limits
 from connector.decisions.plan import BELOW
 from connector.decisions.room import Room
-from connector.store.outputs.outputs import OutputState
-from connector.store.store import Store
-from connector.store.transaction import Transaction
-from connector.sync.crowding import Bounds, pool_of
+from connector.sync.crowding import Bounds, Crowding, pool_of
 from connector.sync.device import Device
 from connector.sync.folding import Rank, first_of_rows
 from connector.sync.listing import Listing
 from connector.sync.targets.target import Target
+from connector.sync.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,44 +48,52 @@ class Output:
         adapter: Adapter[Any] = self.target.adapter
         return adapter
 
-    def bounds(
-        self, store: Store, transaction: Transaction, state: OutputState, *, probing: bool
-    ) -> Bounds:
+    def crowding(self) -> Crowding:
+        """Return what the target has said of its room so far: nothing."""
+        return Crowding(self.adapter, self.target.folds, self.target.ours_alone)
+
+    def bounds(self, view: View, *, probing: bool) -> Bounds:
         """Return how many entries the target can hold: by its adapter, by the file, by its word.
 
         Its word holds until the settings change; `probing` offers it somewhat more.
         """
-        full = store.pools.full(transaction, state.number) if state.setup == self.setup else {}
+        known = view.state.setup == self.setup
+        full = view.store.pools.full(view.transaction, view.output) if known else {}
         return Bounds.of(self.adapter, self.max_entries, full, probing=probing)
 
-    def room(
-        self, store: Store, transaction: Transaction, state: OutputState, bounds: Bounds,
-        early: Collection[int] = (),
-    ) -> Room | None:  # fmt: skip
+    def room(self, view: View, bounds: Bounds) -> Room | None:
         """Return the entries that the target can hold, or None if all fit and always did.
 
-        What is too `early` here takes nobody's room, and is not over capacity either.
+        What is too early here takes nobody's room, and is not over capacity either.
         """
-        least = bounds.least
-        if least is None:
+        if not self._is_short(view, bounds.least):
             return None
-        if store.wanted.count(transaction, state.list) <= least and not any(
-            store.ledger.marked(transaction, state.number, mark) for mark in BELOW
-        ):
-            return None
-        ranks = store.wanted.ranks(transaction, state.list)
+        ranks = view.store.wanted.ranks(view.transaction, view.state.list)
         fitting: Iterator[Rank] = (
-            row for row in ranks if row[0] not in early and self.target.fits(row[1])
+            row for row in ranks if row[0] not in view.early and self.target.fits(row[1])
         )
         riders: dict[int, int] = {}
         if self.target.folds:
             fitting = first_of_rows(self.adapter, fitting, riders)
+        return self._shared_out(fitting, bounds).with_riders(riders).also(view.early)
+
+    def _is_short(self, view: View, least: int | None) -> bool:
+        """Return whether not all that the list wants fits, or did not when we last looked."""
+        if least is None:
+            return False
+        ledger, transaction = view.store.ledger, view.transaction
+        return view.store.wanted.count(transaction, view.state.list) > least or any(
+            ledger.marked(transaction, view.output, mark) for mark in BELOW
+        )
+
+    def _shared_out(self, fitting: Iterator[Rank], bounds: Bounds) -> Room:
+        """Return who gets the room, in all or in each pool."""
         shares = self.listing.policy.shares
         if (whole := bounds.whole) is not None and len(bounds.pools) == 1:
-            pairs = ((number, source) for number, _subject, source in fitting)
-            return Room.of(pairs, whole, shares).with_riders(riders).also(early)
+            return Room.of(
+                ((number, source) for number, _subject, source in fitting), whole, shares
+            )
         pooled = (
             (number, source, pool_of(self.adapter, subject)) for number, subject, source in fitting
         )
-        room = Room.pooled(pooled, bounds.pools, bounds.total, shares)
-        return room.with_riders(riders).also(early)
+        return Room.pooled(pooled, bounds.pools, bounds.total, shares)

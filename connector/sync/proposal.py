@@ -1,9 +1,8 @@
-"""What a cycle looks at, and what it proposes."""
+"""What a cycle proposes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
 
 from connector.decisions.holds import Acceptance
 from connector.decisions.plan import Plan
@@ -14,23 +13,7 @@ from connector.store.outputs.outputs import OutputState
 from connector.sync.drift import NO_DRIFT, Drift
 from connector.sync.folding import Fold
 from connector.sync.listing import Listing
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What a cycle covers: what changed, or everything; and whether it reads the target."""
-
-    everything: bool
-    verifies: bool
-
-    @property
-    def name(self) -> str:
-        """The scope's name in plans and JSON."""
-        return "everything" if self.everything else "changed"
-
-
-CHANGED: Final = Scope(everything=False, verifies=False)
-EVERYTHING: Final = Scope(everything=True, verifies=True)
+from connector.sync.view import Scope
 
 
 @dataclass(frozen=True, slots=True)

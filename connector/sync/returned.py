@@ -12,11 +12,11 @@ from connector.adapter import Adapter
 from connector.decisions.plan import LedgerEntry, LedgerState
 from connector.decisions.snapshot import TargetSnapshot
 from connector.model import Observable
-from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.store.transaction import Transaction
 from connector.sync.folding import Fold, row_of
 from connector.sync.targets.target import Target
+from connector.sync.view import View
 
 _OTHERS: Final = frozenset({LedgerState.FOREIGN, LedgerState.CONTRARY})
 
@@ -32,36 +32,22 @@ class FormerOurs:
     rows: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls,
-        target: Target[Any],
-        store: Store,
-        transaction: Transaction,
-        state: OutputState,
-        present: TargetSnapshot | None,
-        now: int,
-    ) -> "FormerOurs":
+    def of(cls, target: Target[Any], view: View) -> "FormerOurs":
         """Return what was ours until lately."""
-        if present is None or present.ours_alone:
+        if view.present is None or view.present.ours_alone:
             return cls()
-        digests = dict(store.former.since(transaction, state.number, now))
+        digests = dict(view.store.former.since(view.transaction, view.output, view.now))
         if not target.folds:
             return cls(digests)
-        return cls(digests, rows_of(target.adapter, store, transaction, digests))
+        return cls(digests, rows_of(target.adapter, view.store, view.transaction, digests))
 
-    def returned(
-        self,
-        fold: Fold | None,
-        store: Store,
-        transaction: Transaction,
-        state: OutputState,
-        present: TargetSnapshot | None,
-    ) -> list[LedgerEntry]:
+    def returned(self, fold: Fold | None, view: View) -> list[LedgerEntry]:
         """Return what is there again, sorted by number, as entries of ours that are to be removed.
 
         Of a row that something else of ours is, nothing came back. One that is wanted under
         another name by now is ours again, too.
         """
+        present = view.present
         if present is None:
             return []
         back = [
@@ -70,27 +56,21 @@ class FormerOurs:
             if present.agrees(number, digest)
         ]
         if not all(present.shows(one.observable) for one in back):
-            had = store.ledger.written(transaction, state.number)
+            had = view.store.ledger.written(view.transaction, view.output)
             if not any(_lost(one, present) for one in had):
                 back = [one for one in back if present.shows(one.observable)]
         if fold is None or not back:
             return back
-        return self._by_rows(back, fold, store, transaction, state, present)
+        return self._by_rows(back, fold, view, present)
 
     def _by_rows(
-        self,
-        back: Sequence[LedgerEntry],
-        fold: Fold,
-        store: Store,
-        transaction: Transaction,
-        state: OutputState,
-        present: TargetSnapshot,
+        self, back: Sequence[LedgerEntry], fold: Fold, view: View, present: TargetSnapshot
     ) -> list[LedgerEntry]:
         """Return what came back by rows that nobody wants; those that are wanted become ours."""
         rows = self.rows
         came = {rows[one.observable] for one in back} - fold.ours
         mates = {mate: row for row in came for mate in fold.members.get(row, ())}
-        known = store.ledger.among(transaction, state.number, sorted(mates))
+        known = view.store.ledger.among(view.transaction, view.output, sorted(mates))
         others = {mates[one.observable] for one in known if one.mark in _OTHERS}
         present.ours = {*present.ours, *(mate for mate, row in mates.items() if row not in others)}
         alone = came - set(mates.values())

@@ -1,22 +1,13 @@
 """Staged roll-out: what is new reaches an output once it has stood at another one for a while."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 
 from connector.decisions.plan import AGAIN, Plan
-from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
-from connector.store.transaction import Transaction
 from connector.sync.output import Output
 from connector.sync.proposal import InRollout, Proposal
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """The output that gets what is new first; what has stood there since `until` is due here."""
-
-    upstream: int
-    until: int
+from connector.sync.view import Turn, View
 
 
 def turn_of(output: Output, store: Store, now: int) -> Turn | None:
@@ -27,41 +18,31 @@ def turn_of(output: Output, store: Store, now: int) -> Turn | None:
     return Turn(first.number, now - output.rollout.wait)
 
 
-def all_early(
-    turn: Turn | None, state: OutputState, store: Store, transaction: Transaction, *, needed: bool
-) -> Collection[int]:
+def all_early(view: View, *, needed: bool) -> Collection[int]:
     """Return all that the list wants and whose turn has not come, where a cycle needs to know."""
-    if turn is None or not needed:
+    if view.turn is None or not needed:
         return frozenset()
-    return store.rollouts.all_early(transaction, state, turn.upstream, turn.until)
+    upstream, until = view.turn.upstream, view.turn.until
+    return view.store.rollouts.all_early(view.transaction, view.state, upstream, until)
 
 
-def wait_for_turn(
-    plan: Plan,
-    turn: Turn | None,
-    state: OutputState,
-    store: Store,
-    transaction: Transaction,
-    *,
-    after: int | None,
-    due: Iterable[int],
-) -> tuple[Plan, InRollout | None]:
+def wait_for_turn(plan: Plan, view: View) -> tuple[Plan, InRollout | None]:
     """Return the plan without the additions whose turn has not come, and these.
 
     What the list wanted when the output was new belongs to its first fill, which breaks no limit,
     also where its turn comes later.
     """
+    turn, rollouts, add = view.turn, view.store.rollouts, plan.add
     if turn is None:
         return plan, None
-    rollouts, add = store.rollouts, plan.add
     pairs = zip(add.numbers, add.causes, strict=True)
     new = [number for number, cause in pairs if cause != AGAIN]
-    waiting = frozenset(rollouts.early(transaction, turn.upstream, new, turn.until))
+    waiting = frozenset(rollouts.early(view.transaction, turn.upstream, new, turn.until))
     add = add.without(waiting)
     released = [number for number in new if number not in waiting] if plan.before else []
-    if first := rollouts.first_fill(transaction, state, released):
+    if first := rollouts.first_fill(view.transaction, view.state, released):
         add = add.because(first, AGAIN)
-    known = frozenset(due).union(rollouts.known(transaction, state, after))
+    known = frozenset(view.turned).union(rollouts.known(view.transaction, view.state, view.after))
     return replace(plan, add=add), InRollout(turn.upstream, waiting, known - waiting)
 
 

@@ -20,8 +20,8 @@ from scenario_site import Clock, Site
 
 from connector.service.service import Service
 from connector.store.sqlite import SqliteDatabase
-from connector.sync.proposal import EVERYTHING
 from connector.sync.targets import target
+from connector.sync.view import EVERYTHING
 
 AT_ONCE = 10_000
 

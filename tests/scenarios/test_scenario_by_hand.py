@@ -18,7 +18,7 @@ from connector.adapter import Entry
 from connector.feeds.bundle import BundleFeed
 from connector.model import Observable, ObservableType
 from connector.reports.explain import explain_value
-from connector.sync.proposal import CHANGED
+from connector.sync.view import CHANGED
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 NAMED = [indicator(value, value) for value in (ONE, TWO, THREE)]

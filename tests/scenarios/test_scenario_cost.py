@@ -10,7 +10,7 @@ from scenario_site import Site
 
 from connector.service.service import Service
 from connector.store.sqlite import SqliteDatabase
-from connector.sync.proposal import CHANGED
+from connector.sync.view import CHANGED
 from connector.testing.samples.ais_like import indicators
 
 STEP = 10

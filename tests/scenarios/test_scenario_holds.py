@@ -14,7 +14,7 @@ from connector.errors import UnavailableError
 from connector.model import Observable, ObservableType
 from connector.reports.held import held_plans, show_held
 from connector.reports.look import look_of
-from connector.sync.proposal import CHANGED
+from connector.sync.view import CHANGED
 
 MANY = [indicator(n, address(n)) for n in range(1, 101)]
 

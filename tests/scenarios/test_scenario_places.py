@@ -16,7 +16,7 @@ from connector.reports.explain import explain_value
 from connector.reports.formatting import show_explanation, show_status
 from connector.reports.status import healthy
 from connector.service.farewell import LeftPlaces, open_left_places
-from connector.sync.proposal import EVERYTHING
+from connector.sync.view import EVERYTHING
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 FEW = [indicator("a", ONE), indicator("b", TWO), indicator("c", THREE)]

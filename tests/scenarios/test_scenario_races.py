@@ -14,7 +14,7 @@ from connector.daemon.workers import Workers
 from connector.errors import StoppedError, UnavailableError, UndecidedError
 from connector.reports.formatting import show_status
 from connector.store.lists import lists
-from connector.sync.proposal import EVERYTHING
+from connector.sync.view import EVERYTHING
 from connector.testing.taxii.server import TaxiiServer
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"

@@ -10,7 +10,7 @@ from stix_samples import address, indicator, revoked
 from connector.commands.impact import impact
 from connector.errors import ConfigError, UnavailableError
 from connector.reports.explain import explain_value
-from connector.sync.proposal import CHANGED
+from connector.sync.view import CHANGED
 
 FEW = [indicator(n, address(n)) for n in range(1, 41)]
 ROLLOUT = {"after": "edge", "wait": "30m"}

@@ -17,7 +17,7 @@ from connector.errors import ConfigError
 from connector.reports.explain import explain_value
 from connector.reports.plans import plan_json
 from connector.store.transaction import Transaction
-from connector.sync.proposal import EVERYTHING
+from connector.sync.view import EVERYTHING
 
 FEED = "rules.json"
 

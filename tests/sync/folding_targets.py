@@ -35,8 +35,9 @@ from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult
 from connector.sync.cycle import apply, propose
 from connector.sync.output import Output
-from connector.sync.proposal import CHANGED, Proposal, Scope
+from connector.sync.proposal import Proposal
 from connector.sync.targets.kinds import target_of
+from connector.sync.view import CHANGED, Scope
 
 
 class Options(Settings):

@@ -29,8 +29,8 @@ from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult
 from connector.sync.cycle import apply, propose
 from connector.sync.output import Output
-from connector.sync.proposal import CHANGED, EVERYTHING, Scope
 from connector.sync.targets.kinds import target_of
+from connector.sync.view import CHANGED, EVERYTHING, Scope
 
 MANY = 20
 

@@ -13,7 +13,7 @@ from connector.decisions.limits import Limits
 from connector.decisions.plan import LedgerState
 from connector.errors import UnavailableError
 from connector.store.store import Store
-from connector.sync.proposal import CHANGED, EVERYTHING, Scope
+from connector.sync.view import CHANGED, EVERYTHING, Scope
 
 PLAIN, TLS, OTHER = "http://bad.example/a", "https://bad.example/a", "https://bad.example/b"
 ROW = "bad.example/a"

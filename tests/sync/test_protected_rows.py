@@ -11,8 +11,8 @@ from connector.decisions.plan import LedgerState
 from connector.model import Observable, Reason
 from connector.store import queries
 from connector.store.store import Store
-from connector.sync.proposal import CHANGED, EVERYTHING, Scope
 from connector.sync.row_guard import RowGuard
+from connector.sync.view import CHANGED, EVERYTHING, Scope
 
 BAD, WORSE, FAR, GOOD = "203.0.113.9", "203.0.113.10", "192.0.2.9", "203.0.113.8"
 ROW, FAR_ROW = "203.0.113.0/24", "192.0.2.0/24"

@@ -9,7 +9,7 @@ from connector.adapter import Held
 from connector.decisions.plan import LedgerState
 from connector.store.store import Store
 from connector.sync.apply import Applier
-from connector.sync.proposal import EVERYTHING
+from connector.sync.view import EVERYTHING
 from connector.sync.withdrawal import remove_all
 
 PLAIN, TLS, FTP = "http://bad.example/a", "https://bad.example/a", "ftp://bad.example/a"

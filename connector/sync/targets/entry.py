@@ -1,6 +1,6 @@
 """Targets that get entries, with the fields that a mapping fills, or bare."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Final, TypeGuard
 
@@ -9,7 +9,6 @@ from connector.adapter.turns import share_or_stop
 from connector.decisions.allowlist.allowlist import Protection
 from connector.decisions.mapping import Mapper, digest
 from connector.decisions.plan import EntryRefs, Wanted
-from connector.decisions.room import Room
 from connector.indicators.identity import id_of_key
 from connector.instants import NEVER, to_instant
 from connector.model import Entry, Observable, ObservableType, RuleRef, Subject
@@ -26,6 +25,7 @@ from connector.sync.listing import Listing
 from connector.sync.proposal import Proposal
 from connector.sync.row_guard import RowGuard
 from connector.sync.targets.target import WANTED_PART, A, Target, entry_of, in_parts, merged
+from connector.sync.view import View
 
 _BARE: Final = digest({})
 
@@ -87,24 +87,20 @@ class EntryTarget(Target[A]):
         """Whether each entry is its observable and nothing more, and no end is told to a target."""
         return self.mapper is None and not self._changes and Expiry.of(self.adapter) is None
 
-    def wanted(
-        self, listing: Listing, store: Store, transaction: Transaction,
-        after: int | None, room: Room | None, held: Sequence[int] = (), fold: Fold | None = None,
-    ) -> Iterator[Wanted]:  # fmt: skip
+    def wanted(self, view: View, fold: Fold | None = None) -> Iterator[Wanted]:
         """Yield what the target should hold, with its digest or the mark that says why not."""
         if not self.bare or fold is not None:
-            yield from super().wanted(listing, store, transaction, after, room, held, fold)
+            yield from super().wanted(view, fold)
             return
-        rows: Iterable[WantedRow | BareRow] = store.wanted.bare_rows(
-            transaction, listing.number, after
-        )
-        if held:
-            asked = store.wanted.rows_among(transaction, listing.number, held)
+        wanted, transaction, listed = view.store.wanted, view.transaction, view.listing.number
+        rows: Iterable[WantedRow | BareRow] = wanted.bare_rows(transaction, listed, view.after)
+        if view.asked:
+            asked = wanted.rows_among(transaction, listed, view.asked)
             rows = merged(rows, asked, attrgetter("number"))
         for part in in_parts(rows, WANTED_PART):
             share_or_stop()
             for row in part:
-                mark = self.unfit(row, room)
+                mark = self.unfit(row, view.room)
                 yield Wanted(row.number, 0 if mark else _BARE, mark, row.ends, row.source)
 
     def written(

@@ -14,7 +14,6 @@ from connector.model import Entry, Observable, Subject
 from connector.settings import Settings
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
-from connector.store.transaction import Transaction
 from connector.sync.apply import Applier, Batch, RemovedBatch, WrittenBatch, WrittenLine
 from connector.sync.crowding import pool_of, ranks_pools
 from connector.sync.expiry import Expiry
@@ -24,6 +23,7 @@ from connector.sync.proposal import Proposal
 from connector.sync.targets.entry import EntryTarget
 from connector.sync.targets.folded import Action, FoldedWrite
 from connector.sync.targets.target import Seen, entry_of, held, in_parts, refs_in_parts
+from connector.sync.view import View
 
 _ASKED_AT_ONCE: Final = 100_000
 _GONE: Final = Written()
@@ -129,18 +129,16 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
             ordered.put(number, digests[number])
         return ordered
 
-    def due(
-        self, store: Store, transaction: Transaction, state: OutputState, after: int | None,
-        now: int,
-    ) -> frozenset[int]:  # fmt: skip
+    def due(self, view: View) -> frozenset[int]:
         """Return the written entries that the target would end too early, or too late.
 
         And those that a protection of their row kept off until now.
         """
-        due = super().due(store, transaction, state, after, now)
+        due = super().due(view)
         if Expiry.of(self.adapter) is None:
             return due
-        return due.union(store.ends.due(transaction, state, after, now))
+        ends = view.store.ends.due(view.transaction, view.state, view.after, view.now)
+        return due.union(ends)
 
     def note_ends(self, batch: Batch, state: OutputState, store: Store, now: int) -> None:
         """Keep when the target ends what it took."""

@@ -38,6 +38,7 @@ from connector.sync.listing import Listing
 from connector.sync.outcomes import expect_asked, expect_mapping
 from connector.sync.proposal import Proposal
 from connector.sync.row_guard import RowGuard
+from connector.sync.view import View
 
 A = TypeVar("A", bound=Adapter[Any])
 T = TypeVar("T")
@@ -159,17 +160,14 @@ class Target(ABC, Generic[A]):
         """
         return {}
 
-    def due(
-        self, store: Store, transaction: Transaction, state: OutputState, _after: int | None,
-        now: int,
-    ) -> frozenset[int]:  # fmt: skip
+    def due(self, view: View) -> frozenset[int]:
         """Return the written entries that the target would end too early, or too late.
 
         And those that a protection of their row kept off until now.
         """
         if not self.folds:
             return frozenset()
-        return frozenset(store.protections.ended(transaction, state.number, now))
+        return frozenset(view.store.protections.ended(view.transaction, view.output, view.now))
 
     def note_ends(self, _batch: Batch, _state: OutputState, _store: Store, _now: int) -> None:
         """Keep when the target ends what it took."""
@@ -191,26 +189,19 @@ class Target(ABC, Generic[A]):
         beyond = row.number in room.beyond_share
         return LedgerState.OVER_SHARE if beyond else LedgerState.OVER_CAPACITY
 
-    def wanted(
-        self, listing: Listing, store: Store, transaction: Transaction,
-        after: int | None, room: Room | None, held: Sequence[int] = (), fold: Fold | None = None,
-    ) -> Iterator[Wanted]:  # fmt: skip
+    def wanted(self, view: View, fold: Fold | None = None) -> Iterator[Wanted]:
         """Yield what the target should hold, with its digest or the mark that says why not.
 
-        `held` are observables that are asked for beside what changed; of those that are one row,
-        `fold` knows which gives it its fields.
+        Of those that are one row, `fold` knows which gives it its fields.
         """
+        listing, store, transaction = view.listing, view.store, view.transaction
         if fold is not None:
             shared = store.wanted.rows_among(transaction, listing.number, fold.shared)
             for row, line in self.lines(listing, store, transaction, shared):
                 fold.digests[fold.rows[row.number]] = self.digest(line)
-        rows = store.wanted.rows(transaction, listing.number, after)
-        if held:
-            asked = store.wanted.rows_among(transaction, listing.number, held)
-            rows = merged(rows, asked, attrgetter("number"))
-        for part in in_parts(rows, WANTED_PART):
+        for part in in_parts(self._rows(view), WANTED_PART):
             share_or_stop()
-            marks = {row.number: self.unfit(row, room) for row in part}
+            marks = {row.number: self.unfit(row, view.room) for row in part}
             fitting = (row for row in part if not marks[row.number])
             digests = {
                 row.number: self.digest(line)
@@ -223,21 +214,28 @@ class Target(ABC, Generic[A]):
                     digest = fold.digest(number, digest)
                 yield Wanted(number, digest, marks[number], ends, row.source)
 
-    def fold(
-        self, store: Store, transaction: Transaction, state: OutputState, *,
-        after: int | None, room: Room | None, asked: Sequence[int], waiting: Collection[int],
-    ) -> Fold | None:  # fmt: skip
-        """Return which entries of those in scope are one row; None where each is its own."""
+    def _rows(self, view: View) -> Iterable[WantedRow]:
+        """Return what the list wants, of what a cycle looks at."""
+        wanted, transaction, listed = view.store.wanted, view.transaction, view.listing.number
+        rows = wanted.rows(transaction, listed, view.after)
+        if not view.asked:
+            return rows
+        asked = wanted.rows_among(transaction, listed, view.asked)
+        return merged(rows, asked, attrgetter("number"))
+
+    def fold(self, view: View, waiting: Collection[int]) -> Fold | None:
+        """Return which entries of those looked at are one row; None where each is its own."""
         if not self.folds:
             return None
-        looked = None
-        if after is not None:
-            looked = {*store.wanted.changed(transaction, state.list, after), *asked}
+        looked, room = None, view.room
+        if view.after is not None:
+            changed = view.store.wanted.changed(view.transaction, view.state.list, view.after)
+            looked = {*changed, *view.asked}
 
         def fits(number: int, subject: Subject) -> bool:
             return self.fits(subject) and (room is None or number in room.best)
 
-        return fold_of(self.adapter, fits, store, transaction, state, asked=looked, waiting=waiting)
+        return fold_of(self.adapter, fits, view, looked, waiting)
 
     def snapshot(self, store: Store) -> TargetSnapshot:
         """Return what the target holds; raise UnavailableError when its answer is not complete."""
