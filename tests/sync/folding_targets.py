@@ -192,7 +192,7 @@ class Fence:
     def propose(self, scope: Scope = CHANGED) -> Proposal:
         self.hand.refresh()
         moved = self.allowed is not self.hand.allowlist
-        return propose(self.output, self.store, scope, self.hand.now, looks_at_held=moved)
+        return propose(self.output, self.store, replace(scope, held=moved), self.hand.now)
 
     def sync(self, scope: Scope = CHANGED) -> ApplyResult:
         applier = Applier(self.store, lambda: self.hand.now, sleep=lambda _seconds: None)
