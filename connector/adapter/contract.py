@@ -90,6 +90,14 @@ class Adapter(ABC, Generic[S]):
         """
         return ""
 
+    def known_as(self) -> Collection[str]:
+        """Return what the target itself calls all that this keeps, by whatever way it is reached.
+
+        Such as its serial number with the list's name. Asked before a place that an output left is
+        emptied: what has one of these names is the new place by another way. Nothing by default.
+        """
+        return ()
+
     def stamp(self) -> str | None:
         """Return a text that changes when the target forgets, or others change what it holds.
 

@@ -29,6 +29,7 @@ _VERBS: Final = {
     "held_as": ("observable",),
     "pools": (),
     "shares": (),
+    "known_as": (),
     "pool_of": ("observable",),
     "takes": ("language",),
     "close": (),

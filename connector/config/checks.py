@@ -3,6 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from os.path import realpath
+from pathlib import PurePath
 from typing import Any, Final
 
 from connector.adapter import Adapter, RuleAdapter
@@ -231,8 +234,19 @@ def named_places(options: Settings, output: str) -> frozenset[tuple[object, ...]
 
 
 def named_place(place: tuple[object, ...], output: str) -> tuple[object, ...]:
-    """Return a place with the output's name where the target knows its entries by that."""
-    return tuple(output if isinstance(part, OwnName) else part for part in place)
+    """Return a place with the output's name where the target knows its entries by that.
+
+    A path is the one that others lead to.
+    """
+    return tuple(map(partial(_named, output), place))
+
+
+def _named(output: str, part: object) -> object:
+    if isinstance(part, OwnName):
+        return output
+    if isinstance(part, PurePath) and part.is_absolute():
+        return type(part)(realpath(part))
+    return part
 
 
 def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:

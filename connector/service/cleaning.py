@@ -100,7 +100,9 @@ class Cleaner:
         self, ledger: PlacedLedger, left: Target[Any], now_at: Output
     ) -> None:
         """Raise UnreachablePlaceError where the old place seems to be the new one."""
-        if left.ours_alone:
+        if not set(left.adapter.known_as()).isdisjoint(now_at.adapter.known_as()):
+            same = True
+        elif left.ours_alone:
             stamp = left.adapter.stamp()
             same = stamp is not None and stamp == now_at.adapter.stamp()
         else:

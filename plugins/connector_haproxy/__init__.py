@@ -4,12 +4,13 @@ The administrator names the maps in haproxy.cfg, once; docs/outputs/haproxy.md h
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
-from pydantic import model_validator
+from pydantic import PrivateAttr, model_validator
 
 from connector.adapter import (
     ADDRESSES,
@@ -67,10 +68,31 @@ class HaproxySettings(Settings):
         found = {"addresses": self.addresses, "names": self.names, "names_below": self.names_below}
         return {option: path for option, path in found.items() if path is not None}
 
+    # Of a place that was left: maps whose files are kept by now for another HAProxy.
+    _without_file: frozenset[Path] = PrivateAttr(default=frozenset())
+
     @property
     def places_by_option(self) -> Mapping[str, tuple[object, ...]]:
-        """Each of the maps."""
-        return {option: ("haproxy map", path) for option, path in self.maps.items()}
+        """Each of the maps, in the HAProxy at that socket."""
+        return {option: ("haproxy map", self.socket, path) for option, path in self.maps.items()}
+
+    @property
+    def places(self) -> frozenset[tuple[object, ...]]:
+        """The maps, and the files that HAProxy starts with: another one may read the same."""
+        files = (_on_disk(path) for path in self.maps.values() if self.has_file(path))
+        return frozenset((*self.places_by_option.values(), *files))
+
+    def narrowed(self, places: Collection[tuple[object, ...]]) -> Self | None:
+        """Return the options for some of the maps, each with or without its file."""
+        options = super().narrowed(places)
+        if options is not None and options is not self:
+            kept = (path for path in options.maps.values() if _on_disk(path) not in places)
+            options._without_file = frozenset(kept)
+        return options
+
+    def has_file(self, path: Path) -> bool:
+        """Return whether the file of a map is of this place as well."""
+        return path not in self._without_file
 
     @model_validator(mode="after")
     def _check_maps(self) -> Self:
@@ -81,6 +103,10 @@ class HaproxySettings(Settings):
         if wrong := [path for path in self.maps.values() if re.search(r"[\s;\\\"'#]", str(path))]:
             raise ValueError(f"{wrong[0]}: a map's path should have no spaces, quotes, `;` or `#`")
         return self
+
+
+def _on_disk(path: Path) -> tuple[object, ...]:
+    return ("haproxy map file", path)
 
 
 class HaproxyAdapter(ListAdapter[HaproxySettings]):
@@ -109,6 +135,11 @@ class HaproxyAdapter(ListAdapter[HaproxySettings]):
         """Return the entry with its reason as the map has it."""
         return Entry(entry.observable, {"reason": _reason(entry)})
 
+    def known_as(self) -> Collection[str]:
+        """Return the maps by the process that has them."""
+        started = self._runtime.started()
+        return [f"{started} {file.path}" for file in self._files.values()]
+
     def stamp(self) -> str:
         """Return what tells this start of HAProxy, its maps and their files from any others."""
         told = [self._runtime.started()]
@@ -124,14 +155,17 @@ class HaproxyAdapter(ListAdapter[HaproxySettings]):
         """Yield what maps and files have; the field `where` shows what is in one of them alone."""
         for option, file in self._files.items():
             running = _pairs(line.partition(" ")[2] for line in self._runtime.lines(str(file.path)))
-            yield from _compared(option, running, _pairs(file.lines()))
+            kept = self.settings.has_file(file.path)
+            yield from _compared(option, running, _pairs(file.lines()) if kept else running)
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
         """Write the files that HAProxy starts with, each in one step."""
         refused: dict[Subject, Outcome] = {}
         with ExitStack() as opened:
             drafts = {
-                option: opened.enter_context(file.draft()) for option, file in self._files.items()
+                option: opened.enter_context(file.draft())
+                for option, file in self._files.items()
+                if self.settings.has_file(file.path)
             }
             for entry in entries:
                 one = entry.observable
@@ -146,7 +180,8 @@ class HaproxyAdapter(ListAdapter[HaproxySettings]):
     def activate(self) -> None:
         """Give the running HAProxy the same maps, each in one step."""
         for file in self._files.values():
-            self._runtime.replace(str(file.path), file.lines())
+            lines = file.lines() if self.settings.has_file(file.path) else ()
+            self._runtime.replace(str(file.path), lines)
 
 
 def _map_of(one: Observable) -> str:

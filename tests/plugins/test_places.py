@@ -77,6 +77,17 @@ def test_two_outputs_at_different_places_are_taken(adapter: str, tmp_path: Path)
     check(tmp_path, adapter, *APART[adapter])
 
 
+def test_a_place_that_a_link_leads_to_is_the_same(tmp_path: Path) -> None:
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "also").symlink_to("maps")
+    with pytest.raises(ConfigError) as caught:
+        check(
+            tmp_path, "postfix", {"folder": "maps", "senders": "from"},
+            {"folder": "also", "senders": "from"},
+        )  # fmt: skip
+    assert "point to the same place" in caught.value.problems[0]
+
+
 SEVERAL = {
     "postfix": {"folder": "maps", "senders": "from", "clients": "hosts"},
     "haproxy": {"socket": "s", "addresses": "a.map", "names": "n.map"},
@@ -89,7 +100,7 @@ def test_options_of_several_places_can_be_narrowed_to_some(adapter: str) -> None
     model = Registry.installed().adapter(adapter).settings_type
     options = model.model_validate(SEVERAL[adapter])
     assert options.places
-    for place in options.places:
+    for place in options.places_by_option.values():
         narrowed = options.narrowed({place})
         assert narrowed is not None
         assert narrowed.places == {place}

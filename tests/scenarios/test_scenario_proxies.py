@@ -1,6 +1,8 @@
 """Proxies on this machine, from a feed to the request: denied, allowed again, restarted."""
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from connector_haproxy import HaproxyAdapter
@@ -219,3 +221,39 @@ def test_a_list_that_others_put_in_the_place_of_ours_is_left_to_them_and_said(
     proxy.domains.write_text(".by-hand.example\n", encoding="utf-8")
     assert "was not written by this output" in guarded.once().failures["output edge"]
     assert proxy.domains.read_text(encoding="utf-8") == ".by-hand.example\n"
+
+
+def move(web: Site, socket: Path) -> None:
+    """Have the output reach HAProxy by another socket."""
+    web.edit(lambda config: config["outputs"]["edge"]["options"].update(socket=str(socket)))
+    web.open()
+
+
+@pytest.mark.real_server
+def test_a_haproxy_that_an_output_left_denies_nothing_while_another_reads_the_same_files(
+    web: Site, host: HaproxyHost
+) -> None:
+    web.once()
+    before = host.map.read_text()
+    with haproxy(RULES.replace("%s", str(host.folder))) as second:
+        move(web, second.socket)
+        web.once()
+        assert denied(second) == (True, True)
+        assert denied(host) == (False, False)
+        assert host.map.read_text() == before
+        assert web.status()["left_behind"] == []
+        assert web.idle()
+
+
+@pytest.mark.real_server
+def test_a_haproxy_by_another_of_its_sockets_is_not_taken_for_one_that_was_left(
+    web: Site, host: HaproxyHost
+) -> None:
+    web.once()
+    other = host.folder / "other.socket"
+    os.link(host.socket, other)
+    move(web, other)
+    web.once()
+    assert denied(host) == (True, True)
+    [left] = web.status()["left_behind"]
+    assert "the new place by another name" in left["error"]
