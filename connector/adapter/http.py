@@ -1,11 +1,11 @@
 """What adapters and feeds ask over HTTP with."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 from connector.errors import ConnectorError
 
-__all__ = ["Http", "Response"]
+__all__ = ["Http", "RequestOptions", "Response"]
 
 
 class Response(Protocol):
@@ -30,25 +30,25 @@ class Response(Protocol):
         ...
 
 
+class RequestOptions(TypedDict, total=False):
+    """What a request may have besides its method and URL.
+
+    `repeatable` says that it changes nothing, as a read by POST: it is then tried again after a
+    failure, as GET is.
+    """
+
+    params: Mapping[str, str] | None
+    headers: Mapping[str, str] | None
+    body: bytes | None
+    accept_statuses: frozenset[int]
+    repeatable: bool
+
+
 class Http(Protocol):
     """The one HTTP client: it takes care of TLS, proxy, credentials, timeouts and redaction."""
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        accept_statuses: frozenset[int] = frozenset(),
-        repeatable: bool = False,
-    ) -> Response:
-        """Return the response if its status is 2xx or in `accept_statuses`, else raise.
-
-        `repeatable` says that this changes nothing, as a read by POST: it is then tried again
-        after a failure, as GET is.
-        """
+    def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> Response:
+        """Return the response if its status is 2xx or in `accept_statuses`, else raise."""
         ...
 
     def close(self) -> None:

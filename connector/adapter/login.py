@@ -3,9 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, MutableMapping
 from threading import Lock
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
-from connector.adapter.http import Http, Response
+from connector.adapter.http import Http, RequestOptions, Response
 from connector.adapter.turns import aside
 from connector.errors import UnavailableError
 
@@ -62,28 +62,18 @@ class Session:
         """End the unit of work, after its commit or to abandon it."""
         self._stages, self._staged_in = False, None
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        accept_statuses: frozenset[int] = frozenset(),
-        repeatable: bool = False,
-    ) -> Response:
+    def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> Response:
         """Return the response as `Http.request` does, asked in the session."""
+        headers, ours = options.get("headers") or {}, self._login.statuses
+        accepted = options.get("accept_statuses", frozenset())
+        options["accept_statuses"] = accepted | ours
 
         def send(token: str) -> Response:
-            return self._http.request(
-                method, url, params=params, body=body, repeatable=repeatable,
-                headers={**(headers or {}), **self._login.headers(token)},
-                accept_statuses=accept_statuses | self._login.statuses,
-            )  # fmt: skip
+            options["headers"] = {**headers, **self._login.headers(token)}
+            return self._http.request(method, url, **options)
 
         answer = self.ask(send)
-        if answer.status_code in self._login.statuses - accept_statuses:
+        if answer.status_code in ours - accepted:
             raise answer.error()
         return answer
 

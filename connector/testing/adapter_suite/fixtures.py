@@ -2,12 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from itertools import islice
-from typing import ClassVar, Final
+from typing import ClassVar, Final, ParamSpec
 
 import pytest
 
-from connector.adapter import Entry, FieldValue, Observable, ObservableType, UnavailableError
+from connector.adapter import (
+    Entry,
+    FieldValue,
+    ListAdapter,
+    Observable,
+    ObservableType,
+    UnavailableError,
+)
 from connector.errors import ConnectorError, RefusedError
 from connector.testing.adapter_steps import AnyAdapter, other_field, sample_field
 from connector.testing.http_target import Fault, HttpTarget
@@ -39,6 +47,7 @@ _MEANT: Final = {
     "wrong_credentials": "to have our credentials refused",
     "troubles": "to have a single call go wrong",
 }
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +197,33 @@ class SuiteFixtures:
         passing = [http_trouble(http_target, fault) for fault in _IN_PASSING]
         return [*passing, http_trouble(http_target, Fault.DENIED, RefusedError)]
 
-    def skip_unless_told(self, name: str, given: object) -> None:
-        """Skip, saying what to define, unless it is known how something is done at this target."""
-        if given is None and name not in self.impossible:
-            pytest.skip(f"override the fixture `{name}` {_MEANT[name]}, or name it in `impossible`")
+
+def needs(name: str, *, of_lists: bool = True) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Have a test ask how something is done at the target, by the fixture of that name.
+
+    It is skipped, with what to define, where the class says neither that nor that it is impossible.
+    Without `of_lists` it passes where whole lists are published: there it is never asked.
+    """
+
+    def asking(test: Callable[P, None]) -> Callable[P, None]:
+        @wraps(test)
+        def asked(*args: P.args, **kwargs: P.kwargs) -> None:
+            __tracebackhide__ = True
+            suite = args[0]
+            if not of_lists and isinstance(kwargs["adapter"], ListAdapter):
+                return
+            if kwargs[name] is not None:
+                test(*args, **kwargs)
+            elif isinstance(suite, SuiteFixtures) and name not in suite.impossible:
+                _skip_untold(name)
+
+        return asked
+
+    return asking
+
+
+def _skip_untold(name: str) -> None:
+    pytest.skip(f"override the fixture `{name}` {_MEANT[name]}, or name it in `impossible`")
 
 
 def http_trouble(

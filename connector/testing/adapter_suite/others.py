@@ -20,7 +20,7 @@ from connector.testing.adapter_steps import (
     shown_keys,
     write,
 )
-from connector.testing.adapter_suite.fixtures import PutForeign, SuiteFixtures
+from connector.testing.adapter_suite.fixtures import PutForeign, SuiteFixtures, needs
 
 _TRIES: Final = 3
 T = TypeVar("T")
@@ -29,24 +29,30 @@ T = TypeVar("T")
 class Others(SuiteFixtures):
     """Tests that `AdapterSuite` inherits; it has their fixtures."""
 
-    def test_what_others_own_survives_and_a_published_list_is_ours_alone(
+    def test_a_published_list_is_ours_alone(
         self,
         adapter: AnyAdapter,
         foreign: PutForeign | None,
         sample_entries: Sequence[Entry],
         more_entries: Sequence[Entry],
     ) -> None:
+        if not isinstance(adapter, ListAdapter):
+            return  # others may have entries there
+        write(adapter, more_entries[1:])
+        if foreign is not None:
+            foreign(Entry(more_entries[0].observable))
+        write(adapter, sample_entries)
+        expect_held(adapter, sample_entries, "publishing should replace the whole list")
+
+    @needs("foreign", of_lists=False)
+    def test_what_others_own_survives(
+        self,
+        adapter: AnyAdapter,
+        foreign: PutForeign,
+        sample_entries: Sequence[Entry],
+        more_entries: Sequence[Entry],
+    ) -> None:
         theirs = Entry(more_entries[0].observable)
-        if isinstance(adapter, ListAdapter):
-            write(adapter, more_entries[1:])
-            if foreign is not None:
-                foreign(theirs)
-            write(adapter, sample_entries)
-            expect_held(adapter, sample_entries, "publishing should replace the whole list")
-            return
-        self.skip_unless_told("foreign", foreign)
-        if foreign is None:
-            return  # cannot happen there
         still_there = foreign(theirs) or (lambda: key(theirs) in held(adapter))
         for verb, change in (("adding", write), ("removing", remove)):
             change(adapter, sample_entries)
@@ -74,18 +80,14 @@ class Others(SuiteFixtures):
             if adapter.stamp() == stamp:
                 pytest.fail("stamp() did not change when someone else added an entry")
 
+    @needs("foreign", of_lists=False)
     def test_an_entry_that_others_put_there_before_us_is_left_to_them(
         self,
         adapter: AnyAdapter,
-        foreign: PutForeign | None,
+        foreign: PutForeign,
         sample_entries: Sequence[Entry],
         more_entries: Sequence[Entry],
     ) -> None:
-        if isinstance(adapter, ListAdapter):
-            return  # has only our entries
-        self.skip_unless_told("foreign", foreign)
-        if foreign is None:
-            return  # cannot happen there
         theirs = Entry(more_entries[0].observable)
         write(adapter, sample_entries)
         still_there = foreign(theirs) or (lambda: key(theirs) in held(adapter))
@@ -99,12 +101,10 @@ class Others(SuiteFixtures):
                 "was taken for ours, and removed"
             )
 
+    @needs("foreign")
     def test_a_second_row_of_an_entry_that_others_added_does_no_harm(
-        self, adapter: AnyAdapter, foreign: PutForeign | None, sample_entries: Sequence[Entry]
+        self, adapter: AnyAdapter, foreign: PutForeign, sample_entries: Sequence[Entry]
     ) -> None:
-        self.skip_unless_told("foreign", foreign)
-        if foreign is None:
-            return  # cannot happen there
         twice, *rest = sample_entries
         write(adapter, sample_entries)
         foreign(Entry(twice.observable))
@@ -119,18 +119,14 @@ class Others(SuiteFixtures):
         if lost := {key(entry) for entry in rest} - there.keys():
             pytest.fail(f"removing {shown(twice.value)}, there twice, removed {shown_keys(lost)}")
 
+    @needs("contrary", of_lists=False)
     def test_the_opposite_of_an_entry_is_contrary_and_never_held(
         self,
         adapter: AnyAdapter,
-        contrary: Callable[[Entry], None] | None,
+        contrary: Callable[[Entry], None],
         sample_entries: Sequence[Entry],
         more_entries: Sequence[Entry],
     ) -> None:
-        if isinstance(adapter, ListAdapter):
-            return  # has only our entries
-        self.skip_unless_told("contrary", contrary)
-        if contrary is None:
-            return  # cannot happen there
         write(adapter, sample_entries)
         theirs = more_entries[0]
         contrary(theirs)
@@ -144,15 +140,13 @@ class Others(SuiteFixtures):
         if key(theirs) not in held(adapter):
             pytest.fail(f"removing our entries removed the opposite of {shown(theirs.value)}")
 
+    @needs("refuse")
     def test_what_the_target_refuses_is_named_as_it_was_given(
         self,
         adapter: AnyAdapter,
-        refuse: Callable[[Entry], None] | None,
+        refuse: Callable[[Entry], None],
         sample_entries: Sequence[Entry],
     ) -> None:
-        self.skip_unless_told("refuse", refuse)
-        if refuse is None:
-            return  # cannot happen there
         others = of_others(adapter)
         refused, *rest = sample_entries
         refuse(refused)
@@ -160,16 +154,14 @@ class Others(SuiteFixtures):
             pytest.fail(f"the target refuses {shown(refused.value)}, and no outcome says so")
         expect_held(adapter, [*others, *rest], "one that is refused should not keep others away")
 
+    @needs("neighbour")
     def test_two_outputs_at_one_target_leave_each_other_alone(
         self,
         adapter: AnyAdapter,
-        neighbour: AnyAdapter | None,
+        neighbour: AnyAdapter,
         sample_entries: Sequence[Entry],
         more_entries: Sequence[Entry],
     ) -> None:
-        self.skip_unless_told("neighbour", neighbour)
-        if neighbour is None:
-            return  # cannot happen there
         try:
             for _ in range(2):
                 write(adapter, sample_entries)
@@ -183,15 +175,13 @@ class Others(SuiteFixtures):
         finally:
             neighbour.close()
 
+    @needs("restart_target")
     def test_after_a_restart_of_the_target_everything_is_there_again(
         self,
         adapter: AnyAdapter,
-        restart_target: Callable[[], None] | None,
+        restart_target: Callable[[], None],
         sample_entries: Sequence[Entry],
     ) -> None:
-        self.skip_unless_told("restart_target", restart_target)
-        if restart_target is None:
-            return  # cannot happen there
         write(adapter, sample_entries)
         before, stamp = held(adapter), adapter.stamp()
         restart_target()

@@ -28,7 +28,7 @@ from connector.testing.adapter_steps import (
     unit_of_work,
     write,
 )
-from connector.testing.adapter_suite.fixtures import SuiteFixtures, accepted
+from connector.testing.adapter_suite.fixtures import SuiteFixtures, accepted, needs
 
 
 class Sizes(SuiteFixtures):
@@ -75,15 +75,13 @@ class Sizes(SuiteFixtures):
                 + "\n".join([f"{len(problems)} differ:", *problems[:5]])
             )
 
+    @needs("fill")
     def test_a_full_target_says_which_entries_it_has_no_room_for(
         self,
         adapter: AnyAdapter,
-        fill: Callable[[int], None] | None,
+        fill: Callable[[int], None],
         sample_entries: Sequence[Entry],
     ) -> None:
-        self.skip_unless_told("fill", fill)
-        if fill is None:
-            return  # cannot happen there
         fill(1)
         others = of_others(adapter)
         said: Mapping[Any, Any]

@@ -25,7 +25,7 @@ from connector.testing.adapter_steps import (
     take_away,
     write,
 )
-from connector.testing.adapter_suite.fixtures import Happened, SuiteFixtures, Trouble
+from connector.testing.adapter_suite.fixtures import Happened, SuiteFixtures, Trouble, needs
 from connector.testing.http_target import Fault, HttpTarget
 
 Uses = Mapping[str, Callable[[], object]]
@@ -37,15 +37,13 @@ _WAIT: Final = 60
 class Troubles(SuiteFixtures):
     """Tests that `AdapterSuite` inherits; it has their fixtures."""
 
+    @needs("break_target")
     def test_an_unreachable_target_is_never_read_as_empty(
         self,
         adapter: AnyAdapter,
-        break_target: Callable[[], None] | None,
+        break_target: Callable[[], None],
         sample_entries: Sequence[Entry],
     ) -> None:
-        self.skip_unless_told("break_target", break_target)
-        if break_target is None:
-            return  # cannot happen there
         write(adapter, sample_entries)
         break_target()
         try:
@@ -54,17 +52,13 @@ class Troubles(SuiteFixtures):
             return
         pytest.fail(f"read() returned {len(found)} entries from an unreachable target")
 
+    @needs("break_target", of_lists=False)
     def test_an_unreachable_target_is_never_said_to_hold_nothing(
         self,
         adapter: AnyAdapter,
-        break_target: Callable[[], None] | None,
+        break_target: Callable[[], None],
         sample_entries: Sequence[Entry],
     ) -> None:
-        if isinstance(adapter, ListAdapter):
-            return  # never asked
-        self.skip_unless_told("break_target", break_target)
-        if break_target is None:
-            return  # cannot happen there
         write(adapter, sample_entries)
         break_target()
         try:
@@ -73,15 +67,13 @@ class Troubles(SuiteFixtures):
             return
         pytest.fail(f"holds() reported {len(absent)} entries as absent from an unreachable target")
 
+    @needs("break_target")
     def test_an_unreachable_target_is_never_written_in_silence(
         self,
         adapter: AnyAdapter,
-        break_target: Callable[[], None] | None,
+        break_target: Callable[[], None],
         sample_entries: Sequence[Entry],
     ) -> None:
-        self.skip_unless_told("break_target", break_target)
-        if break_target is None:
-            return  # cannot happen there
         break_target()
         try:
             write(adapter, sample_entries)
@@ -89,15 +81,13 @@ class Troubles(SuiteFixtures):
             return
         pytest.fail("writing to an unreachable target should raise UnavailableError")
 
+    @needs("troubles")
     def test_a_failure_while_reading_is_told_and_never_half_a_list(
         self,
         adapter: AnyAdapter,
-        troubles: Sequence[Trouble] | None,
+        troubles: Sequence[Trouble],
         sample_entries: Sequence[Entry],
     ) -> None:
-        self.skip_unless_told("troubles", troubles)
-        if troubles is None:
-            return  # cannot happen there
         write(adapter, sample_entries)
         whole = held(adapter)
         for meeting in _meetings(troubles, "read"):
@@ -109,18 +99,14 @@ class Troubles(SuiteFixtures):
             if held(adapter) != whole:
                 pytest.fail(f"{meeting}: the next read() is not whole")
 
+    @needs("troubles", of_lists=False)
     def test_a_failure_while_looking_entries_up_is_told(
         self,
         adapter: AnyAdapter,
-        troubles: Sequence[Trouble] | None,
+        troubles: Sequence[Trouble],
         sample_entries: Sequence[Entry],
         more_entries: Sequence[Entry],
     ) -> None:
-        if isinstance(adapter, ListAdapter):
-            return  # never asked
-        self.skip_unless_told("troubles", troubles)
-        if troubles is None:
-            return  # cannot happen there
         sample_entries, more_entries = sample_entries[:_FEW], more_entries[:_FEW]
         write(adapter, sample_entries)
         asked = [*sample_entries, *more_entries]
@@ -135,19 +121,17 @@ class Troubles(SuiteFixtures):
                 pytest.fail(f"{meeting}: the next holds() is not whole")
 
     @pytest.mark.parametrize("step", ["begin", "add", "commit", "publish", "activate"])
+    @needs("troubles")
     def test_a_failure_while_writing_is_told_and_writing_again_mends_it(
         self,
         adapter: AnyAdapter,
-        troubles: Sequence[Trouble] | None,
+        troubles: Sequence[Trouble],
         step: str,
         sample_entries: Sequence[Entry],
         more_entries: Sequence[Entry],
     ) -> None:
         if step not in _steps(adapter):
             return  # its base has no such step
-        self.skip_unless_told("troubles", troubles)
-        if troubles is None:
-            return  # cannot happen there
         sample_entries, more_entries = sample_entries[:_FEW], more_entries[:_FEW]
         write(adapter, sample_entries)
         both = [*of_others(adapter), *more_entries]
@@ -162,18 +146,14 @@ class Troubles(SuiteFixtures):
             expect_held(adapter, both, f"{meeting}: writing again should mend it")
             remove(adapter, more_entries, kept=sample_entries)
 
+    @needs("troubles", of_lists=False)
     def test_a_failure_while_removing_is_told_and_removing_again_mends_it(
         self,
         adapter: AnyAdapter,
-        troubles: Sequence[Trouble] | None,
+        troubles: Sequence[Trouble],
         sample_entries: Sequence[Entry],
         more_entries: Sequence[Entry],
     ) -> None:
-        if isinstance(adapter, ListAdapter):
-            return  # publishes the rest
-        self.skip_unless_told("troubles", troubles)
-        if troubles is None:
-            return  # cannot happen there
         sample_entries, more_entries = sample_entries[:_FEW], more_entries[:_FEW]
         write(adapter, sample_entries)
         rest = of_others(adapter)
@@ -207,15 +187,13 @@ class Troubles(SuiteFixtures):
             else:
                 pytest.fail("429 should be told by UnavailableError")
 
+    @needs("wrong_credentials")
     def test_wrong_credentials_are_refused_and_not_tried_for_ever(
         self,
         adapter: AnyAdapter,
-        wrong_credentials: Callable[[], None] | None,
+        wrong_credentials: Callable[[], None],
         sample_entries: Sequence[Entry],
     ) -> None:
-        self.skip_unless_told("wrong_credentials", wrong_credentials)
-        if wrong_credentials is None:
-            return  # cannot happen there
         write(adapter, sample_entries)
         wrong_credentials()
         for verb, use in (("read", lambda: held(adapter)), ("write", lambda: write(adapter, []))):
@@ -229,17 +207,15 @@ class Troubles(SuiteFixtures):
                 pytest.fail(f"{verb}() with wrong credentials should raise RefusedError: {error!r}")
             pytest.fail(f"{verb}() with wrong credentials should raise RefusedError")
 
+    @needs("break_target")
     def test_closing_after_a_failure_is_no_error(
         self,
         adapter: AnyAdapter,
         fresh: Callable[[], AnyAdapter],
-        break_target: Callable[[], None] | None,
+        break_target: Callable[[], None],
         sample_entries: Sequence[Entry],
     ) -> None:
         fresh().close()  # never used
-        self.skip_unless_told("break_target", break_target)
-        if break_target is None:
-            return  # cannot happen there
         write(adapter, sample_entries)
         break_target()
         for use in (lambda: list(adapter.read()), lambda: write(adapter, sample_entries)):
