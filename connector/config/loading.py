@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from connector.adapter import Adapter
 from connector.adapter.fields import longest
-from connector.config import checks
+from connector.config import checks, serving
 from connector.config.kept_lists import ChosenLists, read_lists
 from connector.config.model import AllowlistConfig, Config, FeedConfig, ListConfig, OutputConfig
 from connector.config.problems import Path as Place
@@ -51,7 +51,8 @@ class Loaded:
     `site_rules`, `exceptions`, `own_hosts` and `warninglists` are what the allowlist adds to its
     built-in floor.
     `fingerprint` changes with the file or a site file: decisions must then be made again.
-    `files` names every file that was read, including secrets: a change to any means a reload.
+    `files` names every file that was read, including secrets: a change to any means a reload; the
+    list server takes up its own certificate and key.
     `warnings` are sentences for the log; `notes` name the protection that the file switches off.
     """
 
@@ -126,11 +127,15 @@ def load(
         problems.refuse()
     loading = _Loading(sections, registry, file.value, tries=tries)
     config, feeds, outputs = loading.config()
+    if config is not None and tries:
+        loading.doubts += serving.try_tls(sections, config.server)
     site = SiteFiles(path.parent, sections)
     site.read(config.allowlist if config else loading.allowlist)
     problems.refuse()
     if config is None:
         raise TypeError("a configuration without problems has a value")
+    made = [*feeds.values(), *outputs.values()]
+    renewed = serving.renewed(config.server, [config.state, *made])
     return Loaded(
         path=path,
         config=config,
@@ -141,7 +146,7 @@ def load(
         ),
         site_rules=tuple(site.rules),
         exceptions=tuple(site.exceptions),
-        own_hosts=own_hosts(config, [*feeds.values(), *outputs.values()]),
+        own_hosts=own_hosts(config, made),
         warninglists=site.warninglists,
         fingerprint=sha256(
             b"".join(sha256(part).digest() for part in (raw, *site.raw))
@@ -151,8 +156,8 @@ def load(
                 path.absolute(),
                 *config.allowlist.files,
                 *site.copies,
-                *secrets.files,
-                *_authorities([*feeds.values(), *outputs.values()]),
+                *(secrets.files - renewed),
+                *_authorities(made),
             }
         ),
         warnings=(

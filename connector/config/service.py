@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import AfterValidator, StringConstraints, ValidationInfo, model_validator
 
 from connector.config.values import Listen, Name, Network, Text, listen_parts
-from connector.settings import Field, Secret, Settings
+from connector.settings import Field, FilePath, Secret, Settings
 
 SQLITE: Final = "sqlite:///"
 _DATABASE_FORM: Final = "should be sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE"
@@ -74,19 +74,47 @@ class ServiceConfig(Settings):
 
 
 class ClientConfig(Settings):
-    """A client that may fetch lists, identified by token or by address."""
+    """A client that may fetch lists, identified by token, by address or by certificate."""
 
     name: Name = Field(description="Name of the client, for log and metrics.")
     token: Secret | None = Field(None, description="Token that the client sends.")
     address: Network | None = Field(
         None, description="Address or network that the client connects from."
     )
+    certificate: Text | None = Field(
+        None,
+        description="Name in the client's certificate: an alternative name or the common name of "
+        "one that `server.tls.client_ca` signed.",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> "ClientConfig":
-        if (self.token is None) == (self.address is None):
-            raise ValueError("should have either a token or an address")
+        ways = (self.token, self.address, self.certificate)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("should have one of token, address and certificate")
         return self
+
+
+class ServerTlsConfig(Settings):
+    """The certificate of the list server; renewed files are taken up without a reload."""
+
+    certificate: Secret = Field(description="Certificate chain in PEM form, ours first.")
+    key: Secret | None = Field(
+        None, description="Private key in PEM form; by default with the certificate."
+    )
+    key_password: Secret | None = Field(None, description="Passphrase of `key`.")
+    client_ca: FilePath | None = Field(
+        None,
+        description="PEM file of the authority whose certificates clients may show instead of a "
+        "token.",
+    )
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """The files that may be renewed."""
+        secrets = (self.certificate, self.key)
+        named = [secret.file for secret in secrets if secret is not None]
+        return frozenset(path for path in (*named, self.client_ca) if path is not None)
 
 
 class ServerConfig(Settings):
@@ -95,6 +123,9 @@ class ServerConfig(Settings):
     listen: Listen = Field("127.0.0.1:8099", description="Host and port to listen on.")
     clients: tuple[ClientConfig, ...] = Field(
         (), description="Who may fetch lists; required to listen beyond this machine."
+    )
+    tls: ServerTlsConfig | None = Field(
+        None, description="Serve by HTTPS (TLS 1.2 or later) only; plain HTTP by default."
     )
     max_connections: int = Field(
         1000, ge=1, le=20_000,
@@ -117,7 +148,17 @@ class ServerConfig(Settings):
         if not self.clients and not self.loopback_only:
             raise ValueError(
                 f"listens beyond this machine at {self.listen}, so it needs clients: give each "
-                "a name and a token or address"
+                "a name and a token, address or certificate"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _known_authority(self) -> "ServerConfig":
+        by_certificate = any(client.certificate for client in self.clients)
+        if by_certificate and (self.tls is None or self.tls.client_ca is None):
+            raise ValueError(
+                "has clients with a certificate, so it needs tls.client_ca: the authority that "
+                "signed them"
             )
         return self
 

@@ -135,7 +135,7 @@ class Daemon:
         bounds = ConnectionBounds(at.max_connections, at.max_connections_per_address)
         server = ListServer(
             at.listen, at.clients, config.publish_folder, self._health, registry, bounds,
-            KeptFiles(workers.service.loaded.published_files, at.abandoned),
+            KeptFiles(workers.service.loaded.published_files, at.abandoned), at.tls,
         )  # fmt: skip
         server.start()
         return server
@@ -159,6 +159,7 @@ class Daemon:
             ticks += 1
             if ticks % int(_FILES_EVERY_SECONDS / _TICK_SECONDS) == 0:
                 self._expect_in_place(store)
+                self._renew()
                 fresh = _stamps(loaded)
                 if fresh != stamps:
                     stamps = fresh
@@ -166,6 +167,10 @@ class Daemon:
             if self._asked.take_reload() and (following := self._following(workers, store)):
                 return following
         return None
+
+    def _renew(self) -> None:
+        if self.server is not None:
+            self.server.renew()
 
     def _expect_in_place(self, store: Store) -> None:
         try:

@@ -46,7 +46,7 @@ def verifying_context(ca: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(ca) if ca else _public_authorities())
     except (ssl.SSLError, ValueError) as error:
         raise ConfigError(
-            [f"ca: {ca} should be a PEM file of certificates: {_said(error)}"]
+            [f"ca: {ca} should be a PEM file of certificates: {said(error)}"]
         ) from error
     except OSError as error:
         raise ConfigError([f"ca: {ca} cannot be read: {error.strerror}"]) from error
@@ -67,7 +67,7 @@ def _load_certificate(context: ssl.SSLContext, certificate: SecretValue, auth: A
         return auth.client_key_password.reveal() if auth.client_key_password else ""
 
     try:
-        with _pem_file(certificate) as chain, _pem_file(auth.client_key) as key:
+        with pem_file(certificate) as chain, pem_file(auth.client_key) as key:
             context.load_cert_chain(chain or "", key, passphrase)
     except (ssl.SSLError, ValueError) as error:
         raise ConfigError([_certificate_problem(error, bool(asked), auth)]) from error
@@ -86,12 +86,12 @@ def _certificate_problem(error: Exception, asked: bool, auth: Auth) -> str:
         return "auth.client_key: does not belong to auth.client_cert"
     return (
         "auth.client_cert: this and auth.client_key should be a certificate chain and its key, "
-        f"both in PEM form: {_said(error)}"
+        f"both in PEM form: {said(error)}"
     )
 
 
 @contextmanager
-def _pem_file(secret: SecretValue | None) -> Iterator[str | None]:
+def pem_file(secret: SecretValue | None) -> Iterator[str | None]:
     """Give OpenSSL, which reads only files, a file in memory: secrets never reach a disk."""
     if secret is None:
         yield None
@@ -114,35 +114,36 @@ def explain(error: ssl.SSLError, where: str) -> UnavailableError | RefusedError:
     reason = error.reason or ""
     if any(alert in reason for alert in _OUR_CERTIFICATE):
         return RefusedError(
-            f"{where}: the server rejected our client certificate ({_said(error)}): check "
+            f"{where}: the server rejected our client certificate ({said(error)}): check "
             "auth.client_cert and auth.client_key, their expiry, and that the server accepts them"
         )
     if "HANDSHAKE_FAILURE" in reason:
         return UnavailableError(
-            f"{where}: the TLS handshake failed ({_said(error)}): the server may require a client "
+            f"{where}: the TLS handshake failed ({said(error)}): the server may require a client "
             "certificate: set auth.client_cert and auth.client_key"
         )
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return UnavailableError(f"{where}: the server closed the connection{HUNG_UP_HINT}")
     if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"):
         return UnavailableError(
-            f"{where}: does not speak TLS ({_said(error)}): check the port, and https or http"
+            f"{where}: does not speak TLS ({said(error)}): check the port, and https or http"
         )
-    return UnavailableError(f"{where}: TLS failed: {_said(error)}")
+    return UnavailableError(f"{where}: TLS failed: {said(error)}")
 
 
 def _distrust(error: ssl.SSLCertVerificationError) -> str:
-    said = f"the server's certificate is not trusted ({error.verify_message})"
+    words = f"the server's certificate is not trusted ({error.verify_message})"
     if error.verify_code == _EXPIRED:
-        return f"{said}: the server must renew it; check this machine's clock too"
+        return f"{words}: the server must renew it; check this machine's clock too"
     if error.verify_code in _OTHER_NAME:
-        return f"{said}: it is for another name: check the url"
+        return f"{words}: it is for another name: check the url"
     return (
-        f"{said}: set ca to the PEM file of the authority that signed it; if a proxy on the path "
+        f"{words}: set ca to the PEM file of the authority that signed it; if a proxy on the path "
         "inspects TLS, exempt this host there"
     )
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
+    """Return OpenSSL's reason for an error in words."""
     reason = getattr(error, "reason", None)
     return reason.lower().replace("_", " ") if isinstance(reason, str) else str(error)

@@ -7,7 +7,9 @@ from functools import partial
 from typing import Final
 
 from connector.server.connections import Closed, Connections, site_of
+from connector.server.knock import Knock
 from connector.server.protocol import ClientConnection
+from connector.server.renewal import Renewal
 
 _AT_ONCE: Final = 64  # per turn of the loop, so that others are served in between
 _QUEUE: Final = 1024  # the backlog of the socket
@@ -30,10 +32,12 @@ class Acceptor:
         listening: socket.socket,
         connections: Connections,
         make: Callable[[str], ClientConnection],
+        tls: Renewal | None = None,
     ) -> None:
         self._listening = listening
         self._connections = connections
         self._make = make
+        self._tls = tls
         self._loop = asyncio.get_running_loop()
         self._joining: set[asyncio.Task[object]] = set()
         self._resting: asyncio.TimerHandle | None = None
@@ -75,6 +79,10 @@ class Acceptor:
     def _join(self, accepted: socket.socket, address: str) -> None:
         if not self._connections.has_room_for(address):
             accepted.close()
+            return
+        if self._tls is not None:
+            make, context = self._make, self._tls.context
+            Knock(accepted, address, self._connections, make, context).wait()
             return
         connection = self._make(address)
         self._connections.add(connection)

@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 RETRY_AFTER_SECONDS: Final = 30
 JSON: Final = "application/json"
+CERTIFIED: Final = "certified"
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
@@ -20,6 +21,12 @@ def address_of(scope: Scope) -> str:
     """Return the address that the connection comes from."""
     client = scope.get("client")
     return str(client[0]) if client else ""
+
+
+def certified(scope: Scope) -> str | None:
+    """Return the client that the connection's certificate is for, if it is for one."""
+    found: str | None = scope.get("state", {}).get(CERTIFIED)
+    return found
 
 
 def not_found() -> Response:

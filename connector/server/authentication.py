@@ -1,4 +1,4 @@
-"""Identifies clients by token or by address."""
+"""Identifies clients by certificate, by token or by address."""
 
 import base64
 import binascii
@@ -25,6 +25,8 @@ class Client(Protocol):
     def token(self) -> SecretValue | None: ...
     @property
     def address(self) -> IPv4Network | IPv6Network | None: ...
+    @property
+    def certificate(self) -> str | None: ...
 
 
 class Authenticator:
@@ -34,12 +36,20 @@ class Authenticator:
         self._key = secrets.token_bytes(32)
         self._tokens: dict[bytes, str] = {}
         self._networks: list[tuple[IPv4Network | IPv6Network, str]] = []
+        self._certificates: dict[str, str] = {}
         for client in clients:
             if client.token is not None:
                 self._tokens[self._digest(client.token.reveal().encode())] = client.name
             if client.address is not None:
                 self._networks.append((client.address, client.name))
-        self.knows_clients = bool(self._tokens or self._networks)
+            if client.certificate is not None:
+                self._certificates[client.certificate.casefold()] = client.name
+        self.knows_clients = bool(self._tokens or self._networks or self._certificates)
+
+    def by_certificate(self, names: Iterable[str]) -> str | None:
+        """Return the client that a certificate with these names is for, or None."""
+        found = (self._certificates.get(name.casefold()) for name in names)
+        return next((client for client in found if client is not None), None)
 
     def name_of(self, headers: Headers, address: str) -> str | None:
         """Return the client's name, or None if it is unknown."""

@@ -53,6 +53,8 @@ class Closed(StrEnum):
     STALLED = "stalled"
     TOO_LARGE = "too_large"
     NOT_HTTP = "not_http"
+    NOT_TLS = "not_tls"
+    HANDSHAKE = "handshake"
     OUT_OF_FILES = "out_of_files"
 
 
@@ -67,6 +69,9 @@ _WHAT: Final = {
     Closed.STALLED: "responses were not read",
     Closed.TOO_LARGE: "requests had too many bytes or headers, or too many were sent at once",
     Closed.NOT_HTTP: "requests were not HTTP",
+    Closed.NOT_TLS: "requests were plain HTTP, or anything but TLS; server.tls serves HTTPS only",
+    Closed.HANDSHAKE: "TLS handshakes failed: no version in common, or a certificate that is not "
+    "trusted, of the client by server.tls.client_ca or ours by the client",
     Closed.OUT_OF_FILES: "no more connections can be accepted now: raise LimitNOFILE",
 }
 
@@ -149,14 +154,15 @@ class Connections(Collector):
             if not near:
                 del self._from[connection.address]
 
-    def note(self, why: Closed) -> None:
+    def note(self, why: Closed, said: str = "") -> None:
         """Count a closed or refused connection, and log it from time to time."""
         self._closed[why] += 1
         if why in _WANTS_ROOM:
             self._full_until = self.now() + _FULL_SECONDS
         if why in _WHAT and (untold := self._seldom.untold(why)) is not None:
+            what = f"{_WHAT[why]} ({said})" if said else _WHAT[why]
             log.warning(
-                "server.closed", why=why.value, what=_WHAT[why], connections=len(self._all),
+                "server.closed", why=why.value, what=what, connections=len(self._all),
                 most=self.most, untold=untold,
             )  # fmt: skip
 
@@ -174,6 +180,12 @@ class Connections(Collector):
                 self.note(why)
                 self.remove(connection)
                 connection.drop()
+
+    def drop_all(self) -> None:
+        """Close all that are left."""
+        for connection in list(self._all):
+            self.remove(connection)
+            connection.drop()
 
     @property
     def is_full(self) -> bool:

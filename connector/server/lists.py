@@ -58,7 +58,9 @@ class Lists:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         headers = answers.headers_of(scope)
-        client = self._authenticator.name_of(headers, answers.address_of(scope))
+        client = answers.certified(scope) or self._authenticator.name_of(
+            headers, answers.address_of(scope)
+        )
         if client is None:
             self._log.note_refusal()
             await answers.who_are_you()(scope, receive, send)
@@ -73,6 +75,7 @@ class Lists:
         url: bytes,
         sent: Sequence[tuple[bytes, bytes]],
         source: tuple[str, int] | None,
+        certified: str | None,
     ) -> list[tuple[bytes, bytes]] | None:
         """Return the headers of a 304 that can be given at once; None where it takes more to know.
 
@@ -82,7 +85,7 @@ class Lists:
         if not _PLAIN.fullmatch(url) or headers.keys().isdisjoint(_CONDITIONS):
             return None
         name = url[len(PREFIX) :].decode("ascii")
-        client = self._authenticator.name_of(headers, source[0] if source else "")
+        client = certified or self._authenticator.name_of(headers, source[0] if source else "")
         if client is None or method not in _METHODS or self._kept.abandons(name):
             return None
         cached = self._cache.kept(name)

@@ -5,7 +5,8 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Event, Thread
@@ -19,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from connector.errors import ConfigError, UnavailableError
+from connector.http.serving import ServerTls
 from connector.server import answers
 from connector.server.acceptor import Acceptor
 from connector.server.authentication import Authenticator, Client
@@ -27,7 +29,8 @@ from connector.server.fetches import Fetch, FetchLog
 from connector.server.file_cache import FileCache
 from connector.server.lists import KeptFiles, Lists
 from connector.server.monitoring import Monitoring, Status
-from connector.server.protocol import ClientConnection, Unchanged
+from connector.server.protocol import ClientConnection
+from connector.server.renewal import Renewal
 from connector.server.seldom import SeldomFilter
 
 _SECONDS_TO_START: Final = 10.0
@@ -49,6 +52,7 @@ class ListServer:
         registry: CollectorRegistry,
         bounds: ConnectionBounds | None = None,
         kept: KeptFiles | None = None,
+        tls: ServerTls | None = None,
     ) -> None:
         self._host, self._port = _host_and_port(listen)
         if not clients and not _is_loopback(self._host):
@@ -59,9 +63,12 @@ class ListServer:
         self._authenticator = Authenticator(clients)
         self._folder, self._status, self._registry = publish_folder, status, registry
         self._kept = kept or KeptFiles()
+        self._tls = None if tls is None else Renewal(tls)
         self._log = FetchLog()
         self._connections = Connections(bounds or ConnectionBounds())
         self._seldom = SeldomFilter()
+        collectors = (self._log, self._connections, self._tls)
+        self._collectors = [one for one in collectors if one is not None]
         self._server: _Server | None = None
         self._thread: Thread | None = None
 
@@ -69,7 +76,17 @@ class ListServer:
     def url(self) -> str:
         """The URL, such as `http://127.0.0.1:8099`; the port is known once it runs."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
+
+    @property
+    def certificate(self) -> Renewal | None:
+        """The certificate in force; None without TLS."""
+        return self._tls
+
+    def renew(self) -> None:
+        """Take up a renewed certificate for new connections; called every few seconds."""
+        if self._tls is not None:
+            self._tls.look()
 
     def fetches(self) -> tuple[Fetch, ...]:
         """Return the last fetch of each client and list."""
@@ -83,16 +100,18 @@ class ListServer:
         listening = self._bound()
         self._port = listening.getsockname()[1]
         lists = Lists(FileCache(self._folder), self._authenticator, self._log, self._kept)
+        config, known = _config(self._app(lists)), self._authenticator.by_certificate
         self._server = server = _Server(
-            _config(self._app(lists)), self._connections, lists.unchanged
-        )
+            config, self._connections, self._tls,
+            partial(ClientConnection, unchanged=lists.unchanged, by_certificate=known),
+        )  # fmt: skip
         self._thread = Thread(
             target=server.run, args=([listening],), name="list-server", daemon=True
         )
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(self._seldom)
-        self._registry.register(self._log)
-        self._registry.register(self._connections)
+        for collector in self._collectors:
+            self._registry.register(collector)
         self._thread.start()
         if not server.ready.wait(_SECONDS_TO_START):
             self.stop()
@@ -105,8 +124,8 @@ class ListServer:
             return
         self._server.should_exit = True
         self._thread.join(2 * _SECONDS_TO_FINISH)
-        self._registry.unregister(self._connections)
-        self._registry.unregister(self._log)
+        for collector in self._collectors:
+            self._registry.unregister(collector)
         for name in _LOGGERS:
             logging.getLogger(name).removeFilter(self._seldom)
         self._server = self._thread = None
@@ -127,7 +146,7 @@ class ListServer:
 
     def _app(self, lists: Lists) -> Starlette:
         monitoring = Monitoring(
-            self._status, self._registry, self._authenticator, self._connections
+            self._status, self._registry, self._authenticator, self._connections, self._tls
         )
         app = Starlette(
             routes=[
@@ -149,10 +168,15 @@ class _Server(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, connections: Connections, unchanged: Unchanged
+        self,
+        config: uvicorn.Config,
+        connections: Connections,
+        tls: Renewal | None,
+        connection: Callable[..., ClientConnection],
     ) -> None:
         super().__init__(config)
-        self._unchanged = unchanged
+        self._connection = connection
+        self._tls = tls
         self.ready = Event()
         self._connections = connections
         self._acceptors: list[Acceptor] = []
@@ -161,7 +185,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self.servers = []
         self._acceptors = [
-            Acceptor(listening, self._connections, self._connection) for listening in sockets or []
+            Acceptor(listening, self._connections, self._made, self._tls)
+            for listening in sockets or []
         ]
         for acceptor in self._acceptors:
             acceptor.open()
@@ -169,10 +194,8 @@ class _Server(uvicorn.Server):
         self.started = True
         self.ready.set()
 
-    def _connection(self, address: str) -> ClientConnection:
-        return ClientConnection(
-            self.config, self.server_state, self._connections, address, self._unchanged
-        )
+    def _made(self, address: str) -> ClientConnection:
+        return self._connection(self.config, self.server_state, self._connections, address)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._watching is not None:
@@ -180,8 +203,7 @@ class _Server(uvicorn.Server):
         for acceptor in self._acceptors:
             await acceptor.close()
         await super().shutdown(sockets=sockets)
-        for connection in list(self.server_state.connections):  # those of stalled readers
-            connection.transport.abort()
+        self._connections.drop_all()  # those of stalled readers, and who has not asked yet
         await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
         await asyncio.sleep(0)  # so that the loop notifies the closed connections
 

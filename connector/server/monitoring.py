@@ -11,6 +11,7 @@ from connector.errors import ConnectorError
 from connector.server import answers
 from connector.server.authentication import Authenticator, is_loopback
 from connector.server.connections import Connections
+from connector.server.renewal import Renewal
 
 Status = Callable[[], Mapping[str, object]]
 
@@ -28,11 +29,13 @@ class Monitoring:
         registry: CollectorRegistry,
         authenticator: Authenticator,
         connections: Connections,
+        certificate: Renewal | None = None,
     ) -> None:
         self._status = status
         self._registry = registry
         self._authenticator = authenticator
         self._connections = connections
+        self._certificate = certificate
 
     async def health(self, request: Request) -> Response:
         """Answer 200 while healthy and 503 otherwise, with the facts as JSON."""
@@ -42,7 +45,8 @@ class Monitoring:
             facts = await asyncio.to_thread(self._status)
         except ConnectorError as error:
             return answers.as_json({"healthy": False, "problem": str(error)}, 503)
-        told = {**facts, "server": self._connections.facts()}
+        certificate = self._certificate.facts() if self._certificate else None
+        told = {**facts, "server": {**self._connections.facts(), "certificate": certificate}}
         return answers.as_json(told, 200 if facts.get("healthy") else 503)
 
     async def metrics(self, request: Request) -> Response:
@@ -54,5 +58,5 @@ class Monitoring:
 
     def _lets_in(self, request: Request) -> bool:
         headers, address = answers.headers_of(request.scope), answers.address_of(request.scope)
-        near = is_loopback(headers, address)
-        return near or self._authenticator.name_of(headers, address) is not None
+        near = answers.certified(request.scope) or is_loopback(headers, address)
+        return bool(near) or self._authenticator.name_of(headers, address) is not None

@@ -9,13 +9,18 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from connector.http.serving import names_in
+from connector.server import answers
 from connector.server.connections import Closed, Connections
 
 # Says with which headers a request can be answered 304 at once; None where it takes a task.
 Unchanged = Callable[
-    [str, bytes, Sequence[tuple[bytes, bytes]], tuple[str, int] | None],
+    [str, bytes, Sequence[tuple[bytes, bytes]], tuple[str, int] | None, str | None],
     list[tuple[bytes, bytes]] | None,
 ]
+
+# Says which client a certificate with these names is for.
+ByCertificate = Callable[[Sequence[str]], str | None]
 
 
 class _Answered:
@@ -56,9 +61,12 @@ class ClientConnection(HttpToolsProtocol):
         connections: Connections,
         address: str,
         unchanged: Unchanged = lambda *_request: None,
+        by_certificate: ByCertificate = lambda _names: None,
     ) -> None:
         super().__init__(config, state, {})
         self._unchanged = unchanged
+        self._by_certificate = by_certificate
+        self._certified: str | None = None  # the client that its certificate is for
         self.address = address
         self._standing = connections
         # When we began to expect a request; None while one is answered.
@@ -73,6 +81,12 @@ class ClientConnection(HttpToolsProtocol):
         super().connection_made(transport)
         if self._dropped:
             transport.abort()
+            return
+        self._standing.add(self)
+        self._expects_since = self._standing.now()
+        if shown := transport.get_extra_info("peercert"):
+            self._certified = self._by_certificate(names_in(shown))
+            self.app_state[answers.CERTIFIED] = self._certified
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave, making room for others."""
@@ -125,7 +139,7 @@ class ClientConnection(HttpToolsProtocol):
     def _answered_at_once(self) -> bool:
         """Answer that nothing has changed, where that is known; return whether it was."""
         method, version = self.parser.get_method().decode("ascii"), self.parser.get_http_version()
-        headers = self._unchanged(method, self.url, self.headers, self.client)
+        headers = self._unchanged(method, self.url, self.headers, self.client, self._certified)
         if headers is None:
             return False
         lasts = version != "1.0" and self.parser.should_keep_alive()

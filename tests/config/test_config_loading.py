@@ -322,7 +322,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
         (
             with_section("server: {listen: 0.0.0.0:8099}"),
             "server: listens beyond this machine at 0.0.0.0:8099, so it needs clients: give each "
-            "a name and a token or address",
+            "a name and a token, address or certificate",
         ),
         (
             with_section("server: {listen: 'localhost:99999'}"),

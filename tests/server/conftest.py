@@ -9,6 +9,7 @@ import pytest
 from list_asker import Asker, KnownClient
 from prometheus_client import CollectorRegistry
 
+from connector.http.serving import ServerTls
 from connector.server import ConnectionBounds, KeptFiles, ListServer
 from connector.settings import SecretValue
 
@@ -27,9 +28,10 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             registry: CollectorRegistry | None = None,
             bounds: ConnectionBounds | None = None,
             kept: KeptFiles | None = None,
+            tls: ServerTls | None = None,
         ) -> Asker:
             registry = registry or CollectorRegistry()
-            server = ListServer("127.0.0.1:0", clients, folder, status, registry, bounds, kept)
+            server = ListServer("127.0.0.1:0", clients, folder, status, registry, bounds, kept, tls)
             server.start()
             stack.callback(server.stop)
             return Asker(server)

@@ -13,6 +13,7 @@ class KnownClient:
     name: str
     token: SecretValue | None = None
     address: IPv4Network | IPv6Network | None = None
+    certificate: str | None = None
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Asker:
 
     def __init__(self, server: ListServer) -> None:
         self.server = server
-        self.host, _, port = server.url.removeprefix("http://").rpartition(":")
+        self.host, _, port = server.url.partition("://")[2].rpartition(":")
         self.port = int(port)
 
     def __call__(
