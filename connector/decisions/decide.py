@@ -7,76 +7,20 @@ microseconds since 1970 (UTC).
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from enum import IntEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from connector.decisions.allowlist.allowlist import Allowlist
 from connector.decisions.policy import ListPolicy
 from connector.decisions.reach import exceeds, reach_of
+from connector.decisions.records import CODES, ClaimKind, ClaimRow, ObjectState
 from connector.decisions.selection import FeedDefaults
 from connector.decisions.verdict import Verdict, VerdictKey
 from connector.decisions.witnesses import witnesses
 from connector.instants import NEVER, SECOND, to_datetime, to_instant
 from connector.model import Purpose, Reason, RuleLanguage, RuleRef, Subject, SubjectType, Tlp
 
-REASONS: Final[tuple[Reason, ...]] = tuple(Reason)
-CODES: Final[Mapping[Reason, int]] = {reason: code for code, reason in enumerate(REASONS, 1)}
-# Stored bytes from here on encode the allowlist group that protects an observable.
-ALLOWLISTED_FROM: Final = 32
 _RANK_SECONDS: Final = 40
-
-
-def reason_of(code: int) -> Reason:
-    """Return the reason that a stored byte encodes."""
-    return Reason.ALLOWLISTED if code >= ALLOWLISTED_FROM else REASONS[code - 1]
-
-
-class ClaimKind(IntEnum):
-    """What a claim can do: block and watch, only watch, or nothing (with the reason).
-
-    A rule can do whatever its engine does; only outputs that take rules have it.
-    """
-
-    ENFORCEABLE = 0
-    WATCH_ONLY = 1
-    UNREADABLE = 2
-    UNSUPPORTED = 3
-    NOT_ENFORCEABLE = 4
-    RULE = 5
-
-
-class ObjectState(IntEnum):
-    """The status of an object with its producer and its feed."""
-
-    CURRENT = 0
-    REVOKED = 1
-    WITHDRAWN = 2
-    UNREADABLE = 3
-    DISPUTED = 4
-    DISPOSED = 5
-
-
-class ClaimRow(NamedTuple):
-    """A claim with its indicator's facts; `received` is when its latest version arrived."""
-
-    number: int
-    kind: int
-    feed: int
-    state: int
-    modified: int
-    valid_from: int | None
-    valid_until: int | None
-    confidence: int | None
-    attributes: int
-    context: int = 0
-    sighted: int | None = None
-    received: int = NEVER
-
-    @property
-    def dated(self) -> int:
-        """When it was said: `modified`, but not later than we received it."""
-        return min(self.modified, self.received)
 
 
 class Merged(NamedTuple):

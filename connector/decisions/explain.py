@@ -5,21 +5,18 @@ from typing import Final
 
 from connector.decisions.allowlist.allowlist import Allowlist
 from connector.decisions.decide import (
-    ClaimKind,
-    ClaimRow,
-    ObjectState,
     Verdicts,
     confidence_of,
     decide,
     ends,
     never_opens,
     of_other_type,
-    reason_of,
     standing,
     verdict_key,
 )
 from connector.decisions.policy import ListPolicy
 from connector.decisions.reach import reach_of, words_of_reach
+from connector.decisions.records import ClaimKind, ClaimRow, ObjectState, reason_of
 from connector.model import Reason, Subject, SubjectType
 
 _OFF_SCALE: Final = "the given confidence is not on the feed's scale"

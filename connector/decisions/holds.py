@@ -2,12 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from enum import StrEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from connector.decisions.decide import reason_of
 from connector.decisions.plan import EntryRefs
+from connector.decisions.records import HoldKind, reason_of
 
 _NOBODY: Final[frozenset[int]] = frozenset()
 
@@ -15,15 +14,6 @@ _NOBODY: Final[frozenset[int]] = frozenset()
 def reason_name(cause: int) -> str:
     """Return the name of a removal's reason; nothing for an addition, or a removal begun before."""
     return reason_of(cause).value if cause > 0 else ""
-
-
-class HoldKind(StrEnum):
-    """Which limit set the changes aside."""
-
-    REMOVE = "remove"
-    ADD = "add"
-    EVICT = "evict"
-    REPLACE = "replace"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,10 @@ the store, so a plan of a million entries takes only a few megabytes.
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from connector.decisions.decide import CODES
+from connector.decisions.records import CODES, GONE, OURS, UNFIT_REASONS, LedgerState
 from connector.decisions.snapshot import TargetSnapshot
 from connector.instants import NEVER
 from connector.model import Reason
@@ -27,34 +26,6 @@ _ASKED_FOR: Final = frozenset(
 )  # fmt: skip
 
 
-class LedgerState(IntEnum):
-    """The ledger's state of an entry at one output."""
-
-    INTENDED = 1
-    WRITTEN = 2
-    REMOVING = 3
-    REJECTED = 4
-    UNSUPPORTED = 5
-    OVER_CAPACITY = 6
-    FOREIGN = 7
-    OVER_SHARE = 8
-    CONTRARY = 9
-    PROTECTED = 10
-
-
-OURS: Final = frozenset({LedgerState.INTENDED, LedgerState.WRITTEN, LedgerState.REMOVING})
-BELOW: Final = frozenset({LedgerState.OVER_CAPACITY, LedgerState.OVER_SHARE})
-"""Ranked below what the target can hold."""
-UNFIT_REASONS: Final[Mapping[int, Reason]] = {
-    LedgerState.UNSUPPORTED: Reason.UNSUPPORTED_TYPE,
-    LedgerState.OVER_CAPACITY: Reason.OVER_CAPACITY,
-    LedgerState.OVER_SHARE: Reason.OVER_CAPACITY,
-    LedgerState.PROTECTED: Reason.ALLOWLISTED,
-}
-"""Why a wanted entry is not at the target, by the mark that says so."""
-STANDING: Final = frozenset({LedgerState.WRITTEN, LedgerState.FOREIGN})
-"""At the target, by our hand or by others'."""
-GONE: Final = 0
 _OTHERS: Final = frozenset({LedgerState.FOREIGN, LedgerState.CONTRARY})
 
 

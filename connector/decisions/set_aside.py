@@ -11,10 +11,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from connector.decisions.decide import CODES, reason_of
-from connector.decisions.holds import Hold, HoldKind, Standing
+from connector.decisions.holds import Hold, Standing
 from connector.decisions.limits import Bounds, Limits, Window
 from connector.decisions.plan import AGAIN, EntryRefs, Plan
+from connector.decisions.records import CODES, HoldKind, reason_of
 from connector.model import Reason
 
 _NOBODY: Final[frozenset[int]] = frozenset()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from connector.decisions.decide import ObjectState
+from connector.decisions.records import ObjectState
 from connector.decisions.selection import IndicatorAttributes, MarkedPart
 from connector.indicators.context import CONTEXT_TYPES, read_context
 from connector.indicators.identity import key_of_id, key_of_unreadable

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from connector.decisions.context import NO_CONTEXT, OPINIONS
-from connector.decisions.decide import ClaimKind, ends, reason_of
+from connector.decisions.decide import ends
 from connector.decisions.holds import reason_name
-from connector.decisions.plan import OURS, UNFIT_REASONS, LedgerState
 from connector.decisions.reach import exceeds, reach_of, words_of_reach
+from connector.decisions.records import OURS, UNFIT_REASONS, ClaimKind, LedgerState, reason_of
 from connector.decisions.selection import FeedDefaults
 from connector.indicators.confidence import words_of
 from connector.indicators.identity import id_of_key, key_of_id
@@ -20,12 +20,15 @@ from connector.reports.mentioned import Mentions, find_mentions
 from connector.reports.rollouts import rollout_words
 from connector.reports.status import Json, gap_json, moment, place_json
 from connector.service.decider import Decider
+from connector.store import evidence
 from connector.store import queries as questions
+from connector.store.evidence import ClaimFound
 from connector.store.feeds.gaps import Gaps
 from connector.store.outputs.ends import end_of
-from connector.store.outputs.holds import HoldState, KeptHold, hold_on
+from connector.store.outputs.holds import hold_on
+from connector.store.outputs.kept_holds import HoldState, KeptHold
 from connector.store.outputs.places import PlacedLedger, left_behind
-from connector.store.queries import ClaimFound, OutputRow
+from connector.store.queries import OutputRow
 from connector.store.transaction import Transaction
 from connector.sync.listing import Listing
 
@@ -59,13 +62,13 @@ def explain_value(decider: Decider, asked: str) -> Json:
     with database.read() as transaction:
         if "--" in asked and asked.partition("--")[0].replace("-", "").isalpha():
             key = key_of_id(asked)
-            found = questions.observables_of_object(transaction, key)
-            bare = questions.bare_claims_of(transaction, key)
-            unread = questions.unreadable_named(transaction, asked)
+            found = evidence.observables_of_object(transaction, key)
+            bare = evidence.bare_claims_of(transaction, key)
+            unread = evidence.unreadable_named(transaction, asked)
             mentions = Mentions(bare)
         else:
             keys = [key_of(candidate) for candidate in candidates(asked)]
-            found = questions.find_observables(transaction, keys) if keys else {}
+            found = evidence.find_observables(transaction, keys) if keys else {}
             mentions, unread = find_mentions(decider.store, transaction, asked), []
         left = left_behind(transaction, tuple(decider.loaded.config.outputs))
         answers = [
@@ -103,7 +106,7 @@ def _protections(decider: Decider, asked: str) -> list[Json]:
 def _observable_json(
     decider: Decider, transaction: Transaction, number: int, observable: Subject
 ) -> Json:
-    claims = questions.claims_on(transaction, number)
+    claims = evidence.claims_on(transaction, number)
     standings = {
         name: _standings(observable, claims, listing, decider)
         for name, listing in decider.listings.items()
@@ -129,7 +132,7 @@ def _left_json(
     decider: Decider, transaction: Transaction, number: int, left: Sequence[PlacedLedger]
 ) -> list[Json]:
     """Return the places where an observable of ours may still be, and that no output keeps."""
-    found = ((one, questions.entry_of(transaction, one.number, number)) for one in left)
+    found = ((one, evidence.entry_of(transaction, one.number, number)) for one in left)
     return [
         {**place_json(one, decider.loaded.config.outputs), "since": moment(entry.since)}
         for one, entry in found
@@ -256,9 +259,9 @@ def _outcome_json(
     rows = [claim.row for claim in claims]
     (decision,) = listing.decide([(observable, rows)], decider.now())
     rowed = questions.output_rows(transaction).get(output)
-    found = questions.entry_of(transaction, rowed.number, number) if rowed else None
+    found = evidence.entry_of(transaction, rowed.number, number) if rowed else None
     hold = _held(transaction, rowed.number, number) if rowed else None
-    since = questions.listed_since(transaction, listing.number, number)
+    since = evidence.listed_since(transaction, listing.number, number)
     if decision.carrier is None:
         reason = reason_of(max(decision.codes, default=1))
         detail = decision.detail or _first_detail(observable, claims, listing, decider)
@@ -330,7 +333,7 @@ def _first_detail(
 
 
 def _at_target(
-    found: questions.EntryFound | None, output: OutputRow | None, hold: _Held | None
+    found: evidence.EntryFound | None, output: OutputRow | None, hold: _Held | None
 ) -> tuple[Reason, str]:
     there = found is not None and found.mark in (LedgerState.WRITTEN, LedgerState.FOREIGN)
     if hold is not None and not there:

@@ -16,7 +16,7 @@ from connector.reports.status import Json, defang, moment
 from connector.store import queries as questions
 from connector.store.lists.wanted import WantedEntries
 from connector.store.outputs.held_changes import ADD, REMOVE, HeldChange, changes_of
-from connector.store.outputs.holds import KeptHold, live_holds
+from connector.store.outputs.kept_holds import KeptHold, live_holds
 from connector.store.queries import OutputRow
 from connector.store.transaction import Transaction
 

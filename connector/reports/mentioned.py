@@ -3,9 +3,9 @@
 from typing import Final, NamedTuple
 
 from connector.indicators.observables.mentions import Mention
-from connector.store import queries as questions
+from connector.store import evidence
 from connector.store.database import parts
-from connector.store.queries import ClaimFound
+from connector.store.evidence import ClaimFound
 from connector.store.store import Store
 from connector.store.transaction import Transaction
 
@@ -30,11 +30,11 @@ class Mentions(NamedTuple):
 
 def find_mentions(store: Store, transaction: Transaction, asked: str) -> Mentions:
     """Return the claims that mention a value although no observable could be read from them."""
-    total = questions.unread_count(transaction)
+    total = evidence.unread_count(transaction)
     if not total:
         return Mentions([])
     mention, found, searched, size = Mention(asked), list[ClaimFound](), 0, 0
-    for part in parts(questions.newest_unread(transaction, MOST_SEARCHED), _AT_ONCE):
+    for part in parts(evidence.newest_unread(transaction, MOST_SEARCHED), _AT_ONCE):
         originals = store.originals_of_claims(transaction, [claim.row.number for claim in part])
         searched += len(part)
         size += sum(map(len, originals.values()))

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from connector.config.pace import RolloutConfig
-from connector.decisions.plan import STANDING, UNFIT_REASONS, LedgerState
+from connector.decisions.records import STANDING, UNFIT_REASONS, LedgerState
 from connector.instants import span
 from connector.model import Reason
 from connector.reports.status import moment
+from connector.store import evidence
 from connector.store import queries as questions
 from connector.store.transaction import Transaction
 
@@ -25,7 +26,7 @@ def rollout_words(
     if rollout is None:
         return ""
     row = questions.output_rows(transaction).get(rollout.after)
-    found = questions.entry_of(transaction, row.number, number) if row else None
+    found = evidence.entry_of(transaction, row.number, number) if row else None
     if found is None or found.mark not in STANDING | _KEPT_OFF.keys():
         return f"rollout: waits until it stands at output {rollout.after}"
     if found.mark not in STANDING:

@@ -17,7 +17,7 @@ from connector.store.feeds.gaps import GapRow, Gaps
 from connector.store.feeds.notes import notes_of
 from connector.store.outputs.drifts import DriftRow, drifts
 from connector.store.outputs.ends import ended
-from connector.store.outputs.holds import HoldState, KeptHold, live_holds
+from connector.store.outputs.kept_holds import HoldState, KeptHold, live_holds
 from connector.store.outputs.places import PlacedLedger, Standing, left_behind
 from connector.store.outputs.pools import FullPool, full_pools
 from connector.store.outputs.rollouts import RolloutCount, rollout_counts

@@ -7,7 +7,8 @@ from typing import Final
 from connector.decisions.holds import Acceptance, Hold, reason_name
 from connector.instants import Clock
 from connector.log import log
-from connector.store.outputs.holds import HoldState, HoldStateError, KeptHold, Settled
+from connector.store.outputs.holds import HoldStateError, Settled
+from connector.store.outputs.kept_holds import HoldState, KeptHold
 from connector.store.store import Store
 from connector.sync.proposal import Proposal
 

@@ -7,7 +7,7 @@ from functools import partial
 from connector.errors import ConnectorError, StoreError
 from connector.ingest.results import Intake
 from connector.service.service import Service
-from connector.store.outputs.holds import HoldState, KeptHold, live_holds
+from connector.store.outputs.kept_holds import HoldState, KeptHold, live_holds
 from connector.sync.apply import ApplyResult
 from connector.sync.proposal import Proposal
 from connector.sync.view import EVERYTHING

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from connector.decisions.allowlist.allowlist import Allowlist
-from connector.decisions.holds import HoldKind
+from connector.decisions.records import HoldKind
 from connector.errors import (
     ConnectorError,
     RefusedError,
@@ -23,7 +23,7 @@ from connector.service.lists import Lists
 from connector.service.places import PlaceKeeper
 from connector.service.readiness import waiting_for
 from connector.store import queries as questions
-from connector.store.outputs.holds import HoldState
+from connector.store.outputs.kept_holds import HoldState
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult, ListMovedError
 from connector.sync.calls import Call

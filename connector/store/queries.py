@@ -2,23 +2,17 @@
 
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from itertools import groupby
-from typing import Any, Final
+from typing import Final, NamedTuple
 
-from connector.decisions.decide import ClaimRow
-from connector.decisions.plan import UNFIT_REASONS, LedgerState
-from connector.indicators.identity import UNREADABLE_KEYS
-from connector.model import Reason, Subject
-from connector.store.feeds.claims import CLAIM_COLUMNS
-from connector.store.interning import subject
+from connector.decisions.records import UNFIT_REASONS, LedgerState
+from connector.model import Reason
 from connector.store.lists.reason_blocks import BLOCK
 from connector.store.lists.suppressions import by_protector
 from connector.store.tallies import LIST_TALLY, OUTPUT_TALLY, reasons_of, tallies
 from connector.store.transaction import Transaction
 
-_PART: Final = 1000
 _BUCKET_OF: Final[Mapping[int, Reason]] = {
     LedgerState.WRITTEN: Reason.WRITTEN,
     LedgerState.FOREIGN: Reason.WRITTEN,  # it is there, added by others, and stays theirs
@@ -32,8 +26,7 @@ UNKNOWN: Final = -1
 """The number of a feed or list that the state does not know yet: nothing is kept under it."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeedRow:
+class FeedRow(NamedTuple):
     """How a feed's latest polls went; instants in microseconds since 1970."""
 
     name: str
@@ -44,8 +37,7 @@ class FeedRow:
     objects: int
 
 
-@dataclass(frozen=True, slots=True)
-class PurgeRow:
+class PurgeRow(NamedTuple):
     """How many objects have a marking that no longer lets us hold them, waiting since when."""
 
     marking: str
@@ -53,8 +45,7 @@ class PurgeRow:
     since: int
 
 
-@dataclass(frozen=True, slots=True)
-class OutputRow:
+class OutputRow(NamedTuple):
     """How an output's latest cycles went; `unread` until its target was read after a start."""
 
     number: int
@@ -64,24 +55,6 @@ class OutputRow:
     error: str | None
     paused: str | None
     unread: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimFound:
-    """A claim with what its object is called and why it is as it is."""
-
-    row: ClaimRow
-    object: bytes
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class EntryFound:
-    """What an output's ledger holds of an entry."""
-
-    mark: int
-    since: int
-    why: str
 
 
 def feed_numbers(transaction: Transaction) -> dict[str, int]:
@@ -270,77 +243,3 @@ def _held_additions(transaction: Transaction, output: OutputRow) -> dict[int, in
         "WHERE c.output = ? AND c.verb = 1 GROUP BY 1"
     )
     return dict(map(tuple, transaction.rows(sql, (output.list, output.number))))
-
-
-def find_observables(transaction: Transaction, keys: Sequence[bytes]) -> dict[int, Subject]:
-    """Return the observables that the store knows of these keys."""
-    marks = ",".join("?" * len(keys))
-    sql = f"SELECT number, type, value FROM observables WHERE key IN ({marks})"  # noqa: S608 - only marks
-    return {
-        number: subject(code, value) for number, code, value in transaction.rows(sql, list(keys))
-    }
-
-
-def observables_of_object(transaction: Transaction, key: bytes) -> dict[int, Subject]:
-    """Return the observables that an object claims, and its rule."""
-    sql = (
-        "SELECT b.number, b.type, b.value FROM objects o JOIN claims c ON c.object = o.number "
-        "JOIN observables b ON b.number = c.observable WHERE o.key = ?"
-    )
-    return {number: subject(code, value) for number, code, value in transaction.rows(sql, (key,))}
-
-
-def claims_on(transaction: Transaction, observable: int) -> list[ClaimFound]:
-    """Return every claim on an observable."""
-    return _claims(transaction, "c.observable = ?", (observable,))
-
-
-def bare_claims_of(transaction: Transaction, key: bytes) -> list[ClaimFound]:
-    """Return an object's claims that have no observable."""
-    return _claims(transaction, "c.observable = 0 AND o.key = ?", (key,))
-
-
-def unreadable_named(transaction: Transaction, name: str) -> list[ClaimFound]:
-    """Return the claims of unreadable objects that call themselves so: their keys are no ids."""
-    where = "o.key >= ? AND o.key < ? AND substr(c.why, 1, ?) = ?"
-    words = f"{name}: "
-    return _claims(transaction, where, (*UNREADABLE_KEYS, len(words), words))
-
-
-def unread_count(transaction: Transaction) -> int:
-    """Return how many claims have no observable: unreadable, unsupported or about none."""
-    sql = "SELECT count(*) FROM claims WHERE observable = 0"
-    return int(transaction.one(sql) or 0)
-
-
-def newest_unread(transaction: Transaction, most: int) -> list[ClaimFound]:
-    """Return the newest of the claims that have no observable, the newest first."""
-    where = (
-        "c.number IN (SELECT number FROM claims WHERE observable = 0 ORDER BY number DESC LIMIT ?)"
-    )
-    return _claims(transaction, where, (most,))[::-1]
-
-
-def _claims(transaction: Transaction, where: str, values: Sequence[Any]) -> list[ClaimFound]:
-    sql = (
-        f"SELECT o.key, c.why, {CLAIM_COLUMNS} FROM claims c JOIN objects o "  # noqa: S608 - fixed conditions
-        f"ON o.number = c.object WHERE {where} ORDER BY c.number"
-    )
-    return [
-        ClaimFound(ClaimRow._make(row[2:]), bytes(row[0]), row[1] or "")
-        for row in transaction.rows(sql, values)
-    ]
-
-
-def entry_of(transaction: Transaction, output: int, observable: int) -> EntryFound | None:
-    """Return what an output's ledger says of an observable."""
-    sql = "SELECT state, since, why FROM ledger WHERE output = ? AND observable = ?"
-    rows = transaction.rows(sql, (output, observable))
-    return EntryFound(rows[0][0], rows[0][1], rows[0][2] or "") if rows else None
-
-
-def listed_since(transaction: Transaction, number: int, observable: int) -> int | None:
-    """Return since when an observable is, or is not, on a list."""
-    sql = "SELECT since FROM entries WHERE list = ? AND observable = ?"
-    found = transaction.one(sql, (number, observable))
-    return None if found is None else int(found)

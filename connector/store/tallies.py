@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from connector.decisions.decide import reason_of
+from connector.decisions.records import reason_of
 from connector.model import Reason
 from connector.store.transaction import Transaction
 

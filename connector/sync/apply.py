@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from connector.adapter import Full, Later, Outcome, Refused, Written
 from connector.adapter.turns import share
 from connector.decisions.holds import Acceptance
-from connector.decisions.plan import UNFIT_REASONS, LedgerState
+from connector.decisions.records import UNFIT_REASONS, LedgerState
 from connector.errors import StoppedError, UnavailableError
 from connector.instants import NEVER, Clock
 from connector.model import Entry, Reason, Rule, Subject

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connector.adapter import Adapter, Full
-from connector.decisions.plan import LedgerState
+from connector.decisions.records import LedgerState
 from connector.model import Observable, Subject
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store

@@ -7,8 +7,8 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from connector.decisions.decide import ClaimRow
 from connector.decisions.mapping import Facts, Input, Mapper
+from connector.decisions.records import ClaimRow
 from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.identity import id_of_key
 from connector.indicators.markings.sharing import Part

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from connector.adapter import Adapter
-from connector.decisions.plan import OURS, EntryRefs, LedgerState, Plan
+from connector.decisions.plan import EntryRefs, Plan
+from connector.decisions.records import OURS, LedgerState
 from connector.decisions.snapshot import TargetSnapshot
 from connector.model import Observable, Subject
 from connector.store.store import Store

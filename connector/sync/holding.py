@@ -5,9 +5,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from connector.decisions.decide import CODES
 from connector.decisions.holds import Standing
 from connector.decisions.plan import Plan
+from connector.decisions.records import CODES
 from connector.decisions.set_aside import SetAside, doubtful_feeds, set_aside
 from connector.instants import to_datetime
 from connector.model import Observable, Reason

@@ -6,8 +6,9 @@ from hashlib import blake2b
 from typing import Final
 
 from connector.decisions.context import NO_CONTEXT
-from connector.decisions.decide import ClaimRow, needs_verdict, verdict_key
+from connector.decisions.decide import needs_verdict, verdict_key
 from connector.decisions.policy import ListPolicy
+from connector.decisions.records import ClaimRow
 from connector.decisions.selection import FeedDefaults, IndicatorAttributes
 from connector.decisions.verdict import Background, Verdict, VerdictKey, sharing_of, verdict_on
 from connector.indicators.markings.sharing import Part, Sharing

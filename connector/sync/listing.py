@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connector.decisions.allowlist.allowlist import Allowlist
-from connector.decisions.decide import ClaimRow, Decision, decide
+from connector.decisions.decide import Decision, decide
 from connector.decisions.explain import explain, explain_all
 from connector.decisions.policy import ListPolicy
+from connector.decisions.records import ClaimRow
 from connector.model import Reason, Subject
 from connector.sync.judge import Judge
 

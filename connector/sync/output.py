@@ -6,7 +6,7 @@ from typing import Any
 
 from connector.adapter import Adapter
 from connector.decisions.limits import Limits
-from connector.decisions.plan import BELOW
+from connector.decisions.records import BELOW
 from connector.decisions.room import Room
 from connector.sync.crowding import Bounds, Crowding, pool_of
 from connector.sync.device import Device

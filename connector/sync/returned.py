@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connector.adapter import Adapter
-from connector.decisions.plan import LedgerEntry, LedgerState
+from connector.decisions.plan import LedgerEntry
+from connector.decisions.records import LedgerState
 from connector.decisions.snapshot import TargetSnapshot
 from connector.model import Observable
 from connector.store.store import Store

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from connector.decisions.plan import OURS, LedgerEntry, Plan, diff
+from connector.decisions.plan import LedgerEntry, Plan, diff
+from connector.decisions.records import OURS
 from connector.errors import UnavailableError
 from connector.model import Subject
 from connector.store.outputs.outputs import OutputState

@@ -9,15 +9,9 @@ from typing import Any
 
 from connector.decisions import explain
 from connector.decisions.allowlist.allowlist import Allowlist, BuiltinGroup, ExceptionRule
-from connector.decisions.decide import (
-    ClaimRow,
-    Decision,
-    Verdicts,
-    decide,
-    needs_verdict,
-    verdict_key,
-)
+from connector.decisions.decide import Decision, Verdicts, decide, needs_verdict, verdict_key
 from connector.decisions.policy import ListPolicy
+from connector.decisions.records import ClaimRow
 from connector.decisions.selection import FeedDefaults, IndicatorAttributes, Select
 from connector.decisions.verdict import Background, verdict_on
 from connector.indicators.markings.acs_policy import Organisation

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.decisions.decide import CODES
-from connector.decisions.holds import Hold, HoldKind, Standing
+from connector.decisions.holds import Hold, Standing
 from connector.decisions.limits import Limits, Window
 from connector.decisions.plan import AGAIN, EntryRefs, Plan
+from connector.decisions.records import CODES, HoldKind
 from connector.decisions.set_aside import set_aside
 from connector.instants import NEVER
 from connector.model import Reason

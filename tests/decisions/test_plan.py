@@ -8,18 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.decisions.decide import CODES
-from connector.decisions.plan import (
-    AGAIN,
-    GONE,
-    OURS,
-    EntryRefs,
-    LedgerEntry,
-    LedgerState,
-    Plan,
-    Wanted,
-    diff,
-)
+from connector.decisions.plan import AGAIN, EntryRefs, LedgerEntry, Plan, Wanted, diff
+from connector.decisions.records import CODES, GONE, OURS, LedgerState
 from connector.decisions.snapshot import TargetSnapshot
 from connector.model import Reason
 

@@ -5,18 +5,8 @@ from typing import Any
 import pytest
 from policy_case import ADDRESS, MARKINGS, NOW, Listed, claim, listed, marked, protecting
 
-from connector.decisions.decide import (
-    CODES,
-    REASONS,
-    ClaimKind,
-    ClaimRow,
-    Decision,
-    Merged,
-    ObjectState,
-    confidence_of,
-    ends,
-    reason_of,
-)
+from connector.decisions.decide import Decision, Merged, confidence_of, ends
+from connector.decisions.records import CODES, REASONS, ClaimKind, ClaimRow, ObjectState, reason_of
 from connector.decisions.selection import Choice, FeedDefaults, IndicatorAttributes, Select
 from connector.instants import NEVER
 from connector.model import (

@@ -15,7 +15,7 @@ from policy_case import (
     protecting,
 )
 
-from connector.decisions.decide import ClaimKind, ClaimRow, ObjectState, reason_of
+from connector.decisions.records import ClaimKind, ClaimRow, ObjectState, reason_of
 from connector.decisions.selection import Choice, FeedDefaults, IndicatorAttributes, Select
 from connector.instants import NEVER
 from connector.model import ObservableType, Purpose, Reason, Tlp

@@ -3,7 +3,7 @@
 import pytest
 from policy_case import NOW, claim, listed
 
-from connector.decisions.decide import ClaimKind, reason_of
+from connector.decisions.records import ClaimKind, reason_of
 from connector.decisions.selection import FeedDefaults, Select
 from connector.model import Observable, ObservableType, Purpose, Reason
 

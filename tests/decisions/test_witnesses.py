@@ -4,7 +4,7 @@ import pytest
 from policy_case import ADDRESS, NOTHING_PROTECTED, Listed, claim, listed, protecting
 
 from connector.decisions.allowlist.allowlist import Allowlist
-from connector.decisions.decide import reason_of
+from connector.decisions.records import reason_of
 from connector.decisions.selection import FeedDefaults, IndicatorAttributes, Select
 from connector.decisions.witnesses import witnesses
 from connector.model import Reason

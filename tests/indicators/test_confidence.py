@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from policy_case import ADDRESS, NOW, claim, listed
 
-from connector.decisions.decide import ObjectState, confidence_of, reason_of
+from connector.decisions.decide import confidence_of
+from connector.decisions.records import ObjectState, reason_of
 from connector.decisions.selection import FeedDefaults, Select
 from connector.indicators.confidence import Scale, code_of, readings, words_of
 from connector.model import Reason

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
-from connector.decisions.decide import CODES, ClaimKind, ClaimRow, reason_of
-from connector.decisions.plan import OURS, LedgerState
+from connector.decisions.records import CODES, OURS, ClaimKind, ClaimRow, LedgerState, reason_of
 from connector.model import Reason, Rule, Subject
 from connector.service.service import Service
 from connector.store import queries as questions

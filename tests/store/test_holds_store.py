@@ -5,19 +5,14 @@ from collections.abc import Callable, Collection
 
 import pytest
 
-from connector.decisions.decide import CODES
-from connector.decisions.holds import Hold, HoldKind, Standing
+from connector.decisions.holds import Hold, Standing
 from connector.decisions.limits import Window
 from connector.decisions.plan import EntryRefs
+from connector.decisions.records import CODES, HoldKind
 from connector.model import Reason
 from connector.store.outputs.held_changes import ADD, REMOVE, HeldChange, LookedAt, changes_of
-from connector.store.outputs.holds import (
-    Holds,
-    HoldState,
-    HoldStateError,
-    hold_on,
-    live_holds,
-)
+from connector.store.outputs.holds import Holds, HoldStateError, hold_on
+from connector.store.outputs.kept_holds import HoldState, live_holds
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 

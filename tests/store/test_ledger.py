@@ -18,7 +18,8 @@ from store_samples import at, indicator, indicator_id
 from connector.adapter import OutputContext, UnavailableError
 from connector.decisions.limits import Limits
 from connector.decisions.mapping import compile_mapping, read_mapping
-from connector.decisions.plan import OURS, EntryRefs, LedgerState
+from connector.decisions.plan import EntryRefs
+from connector.decisions.records import OURS, LedgerState
 from connector.indicators.identity import key_of_id
 from connector.model import Observable, ObservableType, Reason
 from connector.store.outputs.outputs import OutputState

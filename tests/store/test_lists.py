@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from list_hand import DAY, START, Hand
 from store_samples import STRANGER, at, indicator
 
-from connector.decisions.decide import CODES, Decision
+from connector.decisions.decide import Decision
+from connector.decisions.records import CODES
 from connector.instants import NEVER
 from connector.model import Purpose, Reason, RuleLanguage
 from connector.store.lists.lists import CHUNK

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from store_samples import PRODUCER, STRANGER, at, dump, indicator, indicator_id, pattern_of
 
-from connector.decisions.decide import ClaimKind, ObjectState
+from connector.decisions.records import ClaimKind, ObjectState
 from connector.indicators.identity import key_of_id
 from connector.indicators.markings.acs import AcsMarking
 from connector.indicators.markings.definition import Definition, KnownMarking

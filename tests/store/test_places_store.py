@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from connector.decisions.plan import LedgerState
+from connector.decisions.records import LedgerState
 from connector.store.outputs.places import (
     PlacedLedger,
     Placing,

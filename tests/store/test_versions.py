@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from connector.decisions.decide import ObjectState
+from connector.decisions.records import ObjectState
 from connector.decisions.selection import IndicatorAttributes
 from connector.store.feeds.versions import UNDATED, HeldVersion, News, ObjectVersion, news
 

@@ -28,7 +28,7 @@ from connector.adapter import (
 from connector.decisions.allowlist.allowlist import Allowlist, BuiltinGroup, ExceptionRule
 from connector.decisions.limits import Limits
 from connector.decisions.mapping import compile_mapping, read_mapping
-from connector.decisions.plan import LedgerState
+from connector.decisions.records import LedgerState
 from connector.instants import to_datetime
 from connector.service.holds import HoldKeeper
 from connector.store.store import Store

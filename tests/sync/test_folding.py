@@ -10,7 +10,7 @@ from folding_targets import Fence, FoldingList, FoldingTable
 
 from connector.adapter import Later, Refused
 from connector.decisions.limits import Limits
-from connector.decisions.plan import LedgerState
+from connector.decisions.records import LedgerState
 from connector.errors import UnavailableError
 from connector.store.store import Store
 from connector.sync.view import CHANGED, EVERYTHING, Scope

@@ -7,7 +7,8 @@ import pytest
 from policy_case import MARKINGS, NOW, claim, listed
 from store_samples import indicator
 
-from connector.decisions.decide import ClaimKind, ClaimRow, ObjectState, verdict_key
+from connector.decisions.decide import verdict_key
+from connector.decisions.records import ClaimKind, ClaimRow, ObjectState
 from connector.decisions.verdict import Verdict
 from connector.indicators.markings.acs import ACS_EXTENSION
 from connector.indicators.markings.definition import Definition, KnownMarking, read_marking

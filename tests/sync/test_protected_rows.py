@@ -7,7 +7,7 @@ from folding_targets import Fence, FoldingList, FoldingTable, NetworkList, Netwo
 
 from connector.decisions.allowlist.allowlist import Protection
 from connector.decisions.limits import Limits
-from connector.decisions.plan import LedgerState
+from connector.decisions.records import LedgerState
 from connector.model import Observable, Reason
 from connector.store import queries
 from connector.store.store import Store

@@ -21,7 +21,7 @@ from connector.adapter import (
     UnavailableError,
 )
 from connector.decisions.limits import Limits
-from connector.decisions.plan import LedgerState
+from connector.decisions.records import LedgerState
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult
 from connector.sync.cycle import apply, propose

@@ -6,7 +6,7 @@ import pytest
 from folding_targets import Fence, FoldingTable
 
 from connector.adapter import Held
-from connector.decisions.plan import LedgerState
+from connector.decisions.records import LedgerState
 from connector.store.store import Store
 from connector.sync.apply import Applier
 from connector.sync.view import EVERYTHING

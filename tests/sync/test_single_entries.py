@@ -22,7 +22,7 @@ from connector.adapter import (
     StagedAdapter,
 )
 from connector.decisions.limits import Limits
-from connector.decisions.plan import LedgerState
+from connector.decisions.records import LedgerState
 from connector.errors import UnavailableError
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult

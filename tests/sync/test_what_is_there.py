@@ -20,7 +20,7 @@ from connector.adapter import (
     Written,
 )
 from connector.decisions.limits import Limits
-from connector.decisions.plan import LedgerState
+from connector.decisions.records import LedgerState
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult
 from connector.sync.cycle import apply, propose

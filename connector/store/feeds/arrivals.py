@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from connector.decisions.decide import ObjectState
+from connector.decisions.records import ObjectState
 from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.context import NOTHING_TOLD, Told
 from connector.model import Claim

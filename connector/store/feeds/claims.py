@@ -6,7 +6,7 @@ Every change touches its observables with a rising number; lists consider what w
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from connector.decisions.decide import ClaimKind
+from connector.decisions.records import ClaimKind
 from connector.indicators.observables.keys import key_of
 from connector.model import Claim, Reason, RuleRef, Subject
 from connector.store.database import Database, blob, marks, numbers, parts

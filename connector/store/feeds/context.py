@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from connector.decisions.decide import ObjectState
+from connector.decisions.records import ObjectState
 from connector.indicators.attribution import DEEPEST, Step, context_of
 from connector.indicators.context import ContextNode, Link, Told
 from connector.indicators.identity import INDICATOR_KEYS, is_indicator, speaks_alone

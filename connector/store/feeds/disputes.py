@@ -7,7 +7,7 @@ the object itself, before an older version of it, or while it is withdrawn.
 from collections.abc import Mapping
 from typing import Final
 
-from connector.decisions.decide import ObjectState
+from connector.decisions.records import ObjectState
 from connector.store.transaction import Transaction
 
 # The state of an object `o` that is not withdrawn.

@@ -1,12 +1,11 @@
 """Periods whose objects a feed no longer serves, kept until a person acknowledges them."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from connector.store.database import Database
 
 
-@dataclass(frozen=True, slots=True)
-class GapRow:
+class GapRow(NamedTuple):
     """A period that we did not receive; instants in microseconds since 1970."""
 
     feed: str

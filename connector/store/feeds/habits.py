@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Final
 
 from connector.decisions.character import Lately
-from connector.decisions.decide import ObjectState
+from connector.decisions.records import ObjectState
 from connector.model import Claim
 from connector.store.database import Database, marks, parts
 from connector.store.feeds.arrivals import Arrivals

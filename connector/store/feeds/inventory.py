@@ -8,7 +8,7 @@ An object that two passes in a row did not find is withdrawn.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connector.decisions.decide import ObjectState
+from connector.decisions.records import ObjectState
 from connector.indicators.identity import key_of_id
 from connector.store.database import Database, marks, parts
 from connector.store.feeds.runs import Runs

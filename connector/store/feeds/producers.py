@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from connector.decisions.decide import ObjectState
+from connector.decisions.records import ObjectState
 from connector.indicators.context import ContextNode
 from connector.indicators.identity import key_of_id
 from connector.indicators.markings.sharing import CONSENTS_TO_NOTHING, is_proprietary

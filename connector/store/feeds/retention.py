@@ -9,7 +9,7 @@ else claims is removed once no target holds it.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from connector.decisions.decide import ObjectState
+from connector.decisions.records import ObjectState
 from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.context import NOTHING_TOLD
 from connector.indicators.markings.definition import markings_in

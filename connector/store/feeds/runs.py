@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from connector.decisions.decide import ObjectState
+from connector.decisions.records import ObjectState
 from connector.indicators.identity import id_of_key, is_marking
 from connector.store.database import Database, numbers, parts
 from connector.store.feeds.claims import ClaimRows

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from connector.decisions.decide import ObjectState
+from connector.decisions.records import ObjectState
 from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.context import Told
 from connector.indicators.markings.definition import Definition

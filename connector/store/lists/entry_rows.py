@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from connector.decisions.decide import CODES, Decision
+from connector.decisions.decide import Decision
+from connector.decisions.records import CODES
 from connector.instants import NEVER
 from connector.model import Reason, Tlp
 from connector.store.change_times import Learned

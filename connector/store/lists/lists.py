@@ -7,7 +7,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
-from connector.decisions.decide import CODES, ClaimKind, ClaimRow, Decision
+from connector.decisions.decide import Decision
+from connector.decisions.records import CODES, ClaimKind, ClaimRow
 from connector.model import Reason, Subject
 from connector.store.change_times import Learned
 from connector.store.database import Database, numbers

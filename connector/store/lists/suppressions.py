@@ -5,12 +5,15 @@ allowlist, so that the tallies of a list count them like any other reason.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from connector.decisions.decide import ALLOWLISTED_FROM, CODES, Decision
+from connector.decisions.records import ALLOWLISTED_FROM, CODES
 from connector.model import Reason
 from connector.store.database import Database
 from connector.store.transaction import Transaction
+
+if TYPE_CHECKING:  # a look reads counts alone
+    from connector.decisions.decide import Decision
 
 # Of groups that no byte is left for only the sum is known.
 OTHERS: Final = "others"
@@ -26,7 +29,7 @@ class Protectors:
         self._held: dict[str, int] = {}
         self._writer: Transaction | None = None
 
-    def codes(self, transaction: Transaction, decision: Decision) -> bytes:
+    def codes(self, transaction: Transaction, decision: "Decision") -> bytes:
         """Return the reason bytes of a decision, with what protects its observable in them."""
         if not decision.protector:
             return decision.codes

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from connector.decisions.decide import CODES, ClaimRow, Merged, ObjectState, reason_of
+from connector.decisions.decide import Merged
+from connector.decisions.records import CODES, ClaimRow, ObjectState, reason_of
 from connector.errors import UndecidedError
 from connector.indicators.observables.keys import key_of
 from connector.instants import NEVER

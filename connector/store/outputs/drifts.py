@@ -1,13 +1,12 @@
 """What others did to the target of each output, as far as it was found and mended."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from connector.store.database import Database
 from connector.store.transaction import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class DriftRow:
+class DriftRow(NamedTuple):
     """The latest drift of an output, and since the state began how many entries drifted."""
 
     at: int

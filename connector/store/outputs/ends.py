@@ -1,13 +1,15 @@
 """When entries end at targets that end them by themselves, and when they have to be renewed."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from connector.decisions.plan import LedgerState
+from connector.decisions.records import LedgerState
 from connector.instants import NEVER
 from connector.store.database import Database, numbers, parts
-from connector.store.outputs.outputs import OutputState
 from connector.store.transaction import Transaction
+
+if TYPE_CHECKING:  # a look reads counts alone
+    from connector.store.outputs.outputs import OutputState
 
 _UNTIL: Final = f"coalesce(e.until, {NEVER})"
 
@@ -51,7 +53,7 @@ class Ends:
                 transaction.run(sql, (output,))
 
     def due(
-        self, transaction: Transaction, output: OutputState, after: int | None, now: int
+        self, transaction: Transaction, output: "OutputState", after: int | None, now: int
     ) -> set[int]:
         """Return the written entries whose end at the target has to be moved.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
-from connector.decisions.plan import LedgerState
+from connector.decisions.records import LedgerState
 from connector.instants import span
 from connector.store.database import Database, numbers, parts
 from connector.store.transaction import Transaction

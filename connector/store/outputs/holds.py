@@ -12,33 +12,21 @@ A hold is frozen: later cycles only take out of it what no longer applies. One t
 an instant is void from then on. Everything else is refused with a HoldStateError.
 """  # noqa: E501 - a table
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from connector.decisions.holds import Acceptance, Hold, HoldKind
+from connector.decisions.holds import Acceptance, Hold
+from connector.decisions.records import HoldKind
 from connector.errors import ConnectorError
 from connector.store.database import Database
 from connector.store.outputs import held_changes as changes
 from connector.store.outputs.held_changes import HeldChange, LookedAt
+from connector.store.outputs.kept_holds import LIVE, HoldState, KeptHold, read_holds
 from connector.store.outputs.outputs import OutputState
 from connector.store.transaction import Transaction
 
-
-class HoldState(StrEnum):
-    """Where a hold stands."""
-
-    HELD = "held"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    DONE = "done"
-    VOID = "void"
-
-
-_LIVE: Final = (HoldState.HELD, HoldState.REFUSED, HoldState.ACCEPTED)
 _NEXT: Final[Mapping[HoldState | None, frozenset[HoldState]]] = {
     None: frozenset({HoldState.HELD}),
     HoldState.HELD: frozenset(HoldState) - {HoldState.DONE},
@@ -56,24 +44,6 @@ class HoldStateError(ConnectorError):
         now = "is not known" if state is None else f"is {state}"
         super().__init__(f"hold {hold} {now}, so it cannot become {asked}")
         self.state = state
-
-
-@dataclass(frozen=True, slots=True)
-class KeptHold:
-    """A hold as the store has it, with how much of it is left."""
-
-    id: str
-    output: str
-    number: int
-    kind: HoldKind
-    state: HoldState
-    since: int
-    sentences: tuple[str, ...]
-    add: int
-    remove: int
-    by: str | None = None
-    why: str | None = None
-    until: int | None = None
 
 
 class Settled(NamedTuple):
@@ -144,7 +114,7 @@ class Holds:
             "SELECT id, state, kind, until, by_whom, why, removals FROM holds "
             "WHERE output = ? AND state IN (?, ?, ?)"
         )
-        return transaction.rows(sql, (output, *_LIVE))
+        return transaction.rows(sql, (output, *LIVE))
 
     def settle(
         self,
@@ -181,7 +151,7 @@ class Holds:
         """Return how many additions and how many removals are in the holds of an output."""
         sql = "SELECT sum(adds), sum(removals) FROM holds WHERE output = ? AND state IN (?, ?, ?)"
         with self._db.read() as transaction:
-            [(adds, removals)] = transaction.rows(sql, (output, *_LIVE))
+            [(adds, removals)] = transaction.rows(sql, (output, *LIVE))
         return int(adds or 0), int(removals or 0)
 
     def accept(self, output: int, hold: str, by: str, why: str) -> None:
@@ -203,12 +173,7 @@ class Holds:
     def find(self, hold: str) -> KeptHold | None:
         """Return a hold by its id; None where there is none."""
         with self._db.read() as transaction:
-            return next(iter(_read(transaction, "h.id = ?", (hold,))), None)
-
-
-def live_holds(transaction: Transaction) -> list[KeptHold]:
-    """Return the holds that wait, were refused or are being applied, the oldest first."""
-    return _read(transaction, "h.state IN (?, ?, ?)", _LIVE)
+            return next(iter(read_holds(transaction, "h.id = ?", (hold,))), None)
 
 
 def hold_on(
@@ -220,14 +185,14 @@ def hold_on(
         "WHERE output = ? AND observable = ?"
     )
     for hold, *change in transaction.rows(sql, (output, observable)):
-        for kept in _read(transaction, "h.output = ? AND h.id = ?", (output, hold)):
+        for kept in read_holds(transaction, "h.output = ? AND h.id = ?", (output, hold)):
             return kept, HeldChange._make(change)
     return None
 
 
 def _put(transaction: Transaction, output: int, hold: Hold, now: int) -> bool:
     """Keep a new hold; return whether it is one."""
-    if _state(transaction, output, hold.id) in _LIVE:
+    if _state(transaction, output, hold.id) in LIVE:
         return False
     sql = (
         "INSERT INTO holds (id, output, kind, state, since, sentences, adds, removals) "
@@ -256,7 +221,7 @@ def _end_empty(
         "AND (kind = ? OR adds + removals = 0)"
     )
     ended = []
-    for hold, state, kind in transaction.rows(sql, (output, *_LIVE, HoldKind.REPLACE)):
+    for hold, state, kind in transaction.rows(sql, (output, *LIVE, HoldKind.REPLACE)):
         if kind == HoldKind.REPLACE:
             if hold not in over and replaces is not False:
                 continue
@@ -268,21 +233,6 @@ def _end_empty(
         _move(transaction, output, hold, end)
         ended.append((hold, end))
     return ended
-
-
-def _read(transaction: Transaction, where: str, values: Iterable[object]) -> list[KeptHold]:
-    sql = (
-        "SELECT h.id, o.name, h.output, h.kind, h.state, h.since, h.sentences, "  # noqa: S608 - our own condition
-        "h.adds, h.removals, h.by_whom, h.why, h.until "
-        f"FROM holds h JOIN outputs o ON o.number = h.output WHERE {where} ORDER BY h.since, h.id"
-    )
-    return [
-        KeptHold(
-            row[0], row[1], row[2], HoldKind(row[3]), HoldState(row[4]), row[5],
-            tuple(msgspec.json.decode(row[6])), *row[7:],
-        )
-        for row in transaction.rows(sql, list(values))
-    ]  # fmt: skip
 
 
 def _state(transaction: Transaction, output: int, hold: str) -> HoldState | None:

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from connector.decisions.decide import reason_of
-from connector.decisions.plan import GONE, OURS, EntryRefs, LedgerEntry, LedgerState, Plan
+from connector.decisions.plan import EntryRefs, LedgerEntry, Plan
+from connector.decisions.records import GONE, OURS, LedgerState, reason_of
 from connector.model import Reason, Subject
 from connector.store.database import Database, numbers, parts
 from connector.store.interning import subject

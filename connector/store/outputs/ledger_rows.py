@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from connector.decisions.plan import OURS, STANDING, LedgerState
+from connector.decisions.records import OURS, STANDING, LedgerState
 from connector.instants import NEVER
 from connector.store.database import numbers, parts
 from connector.store.outputs.rollouts import note_standing

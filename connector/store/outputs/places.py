@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from connector.decisions.plan import OURS, LedgerState
+from connector.decisions.records import OURS, LedgerState
 from connector.settings import PUBLISHED_FILE
 from connector.store.database import Database, numbers, parts
 from connector.store.tallies import ENFORCE_TALLY, OUTPUT_TALLY, REMOVAL_TALLY

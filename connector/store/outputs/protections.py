@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from connector.decisions.plan import LedgerState
+from connector.decisions.records import LedgerState
 from connector.store.database import Database
 from connector.store.outputs.ledger_rows import keep_words
 from connector.store.transaction import Transaction

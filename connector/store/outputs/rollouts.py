@@ -5,12 +5,14 @@ output sets as it confirms an entry: so a cycle finds what has become due, and n
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from connector.decisions.plan import OURS, STANDING
+from connector.decisions.records import OURS, STANDING
 from connector.store.database import Database, numbers, parts
-from connector.store.outputs.outputs import OutputState
 from connector.store.transaction import Transaction
+
+if TYPE_CHECKING:  # a look reads counts alone
+    from connector.store.outputs.outputs import OutputState
 
 _PART: Final = 1000
 _OURS: Final = numbers(sorted(OURS))
@@ -35,7 +37,9 @@ class Rollouts:
         sql = "SELECT observable FROM rollouts WHERE output = ? AND stood <= ? ORDER BY observable"
         return [number for (number,) in transaction.rows(sql, (output, until))]
 
-    def known(self, transaction: Transaction, output: OutputState, after: int | None) -> list[int]:
+    def known(
+        self, transaction: Transaction, output: "OutputState", after: int | None
+    ) -> list[int]:
         """Return what waited, of all or of what changed on the list after a sequence number."""
         if after is None:
             sql = "SELECT observable FROM rollouts WHERE output = ?"
@@ -61,7 +65,7 @@ class Rollouts:
         return found
 
     def all_early(
-        self, transaction: Transaction, output: OutputState, upstream: int, until: int
+        self, transaction: Transaction, output: "OutputState", upstream: int, until: int
     ) -> set[int]:
         """Return all that a list wants, is not at the target, and has not stood elsewhere since."""
         sql = (
@@ -111,7 +115,7 @@ class Rollouts:
             return int(transaction.one(sql, (output,)) or 0)
 
     def first_fill(
-        self, transaction: Transaction, output: OutputState, added: Sequence[int]
+        self, transaction: Transaction, output: "OutputState", added: Sequence[int]
     ) -> set[int]:
         """Return those of these that the list wanted when the output was first in step with it."""
         found: set[int] = set()

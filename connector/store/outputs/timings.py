@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
-from connector.decisions.decide import reason_of
+from connector.decisions.records import reason_of
 from connector.instants import SECOND
 from connector.model import Reason
 from connector.store.tallies import add_to_tallies, tallies

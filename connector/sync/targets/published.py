@@ -9,7 +9,8 @@ from typing import Final, TypeGuard
 from connector.adapter import ListAdapter, Outcome, Outcomes, RuleAdapter
 from connector.adapter.turns import share
 from connector.decisions.mapping import digest_of_rule
-from connector.decisions.plan import LedgerState, Plan
+from connector.decisions.plan import Plan
+from connector.decisions.records import LedgerState
 from connector.indicators.observables.keys import key_of
 from connector.model import Entry, Observable, Rule, RuleLanguage, RuleRef, Subject
 from connector.settings import Settings

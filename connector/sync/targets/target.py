@@ -12,7 +12,8 @@ from connector.adapter import Adapter, Held, Outcomes, Written
 from connector.adapter.turns import share_or_stop
 from connector.decisions.allowlist.allowlist import Protection
 from connector.decisions.mapping import digest
-from connector.decisions.plan import EntryRefs, LedgerState, Plan, Wanted
+from connector.decisions.plan import EntryRefs, Plan, Wanted
+from connector.decisions.records import LedgerState
 from connector.decisions.room import Room
 from connector.decisions.snapshot import TargetSnapshot
 from connector.errors import UndecidedError
