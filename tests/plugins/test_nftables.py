@@ -1,6 +1,7 @@
 """Named sets in the running kernel: what is listed is dropped, and only that, and only ours."""
 
 import re
+import shlex
 import sys
 import textwrap
 import time
@@ -18,6 +19,7 @@ from connector_nftables.netlink import Kernel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from outcome_words import words_on
+from output_pages import unit_command
 
 from connector.adapter import (
     Entry,
@@ -199,6 +201,27 @@ def test_a_flushed_ruleset_is_read_as_empty_and_made_anew(hosts):
     assert values(adapter) == set()
     adapter.add([entry("192.0.2.2")])
     assert not hosts.passes(ATTACKER, LAN)
+
+
+@pytest.mark.real_server
+def test_a_machine_that_starts_has_what_the_unit_kept_before_anything_else(hosts, tmp_path):
+    def unit(verb: str) -> None:
+        file = f"FILE={tmp_path / 'boot.nft'}"
+        words = shlex.split(unit_command("nftables.md", verb))
+        nft_hosts.run("ip", "netns", "exec", hosts.firewall, "env", file, *words)
+
+    adapter = adapter_in(hosts.firewall)
+    unit("ExecStart")
+    adapter.add([entry("192.0.2.2"), entry("192.0.2.128/25"), entry("[2001:db8::2]:53/udp")])
+    listed = values(adapter)
+    assert unit_command("nftables.md", "ExecStop") == unit_command("nftables.md", "ExecReload")
+    unit("ExecStop")
+    nft_hosts.nft(hosts.firewall, "flush ruleset")
+    for _ in ("start", "start again"):
+        unit("ExecStart")
+        assert not hosts.passes(ATTACKER, LAN)
+        assert values(adapter) == listed
+        assert not any(held.fields for held in adapter.read())
 
 
 @pytest.mark.real_server

@@ -1,0 +1,20 @@
+"""What the pages of outputs have an administrator write, taken from the pages."""
+
+import re
+from pathlib import Path
+
+PAGES = Path(__file__).parents[2] / "docs" / "outputs"
+
+
+def shell_loops(page: str) -> str:
+    """Return the loops that a page has the administrator type, as one script."""
+    text = (PAGES / page).read_text(encoding="utf-8")
+    loops = re.findall(r"^# (for .*\n(?:> .*\n)+)", text, re.MULTILINE)
+    return "".join(re.sub(r"^> ", "", loop, flags=re.MULTILINE) for loop in loops)
+
+
+def unit_command(page: str, verb: str) -> str:
+    """Return what the first unit of a page runs, by the word for it, such as `ExecStart`."""
+    text = (PAGES / page).read_text(encoding="utf-8")
+    (command, *_others) = re.findall(rf"^{verb}=(.*)$", text, re.MULTILINE)
+    return command
