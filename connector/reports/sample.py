@@ -12,7 +12,7 @@ from connector.decisions.mapping import Mapper, compile_mapping, overlay, read_m
 from connector.errors import ConnectorError
 from connector.feed import Settings
 from connector.instants import Clock, system_clock
-from connector.model import Entry, FieldValue, Observable, Reason
+from connector.model import Entry, FieldValue, Observable, ObservableType, Reason
 from connector.registry import Registry, nearest
 from connector.reports.explain import explain_value
 from connector.reports.status import Json
@@ -106,6 +106,7 @@ def _only(loaded: Loaded, registry: Registry, output: str, feed: str, sample: Pa
 def _answer(service: Service, registry: Registry, name: str, feed: str, ids: list[str]) -> Json:
     service.feeds.poll(feed)
     output = service.outputs[name]
+    output.target.heed(output.listing, service.now())
     listed = output.listing.policy.name
     service.lists.refresh(listed)
     kind = registry.adapter(service.loaded.config.outputs[name].adapter)
@@ -122,7 +123,7 @@ def _answer(service: Service, registry: Registry, name: str, feed: str, ids: lis
             key = seen["type"], seen["value"]
             said = _reason(seen, listed, name, one)
             if said["reason"] == _GOES and key not in entries:
-                said = {"reason": str(Reason.UNSUPPORTED_TYPE), "detail": said["detail"]}
+                said = _unfit(output, *key)
             named = {"type": seen["type"], "value": seen["value"], "indicator": one}
             found.append(named | said | _filled(entries.get(key), uncut.get(key), specs))
     return {
@@ -133,6 +134,14 @@ def _answer(service: Service, registry: Registry, name: str, feed: str, ids: lis
         "observables": found,
         "unread": unread,
     }
+
+
+def _unfit(output: Output, kind: str, value: str) -> Json:
+    """Return why a target does not get what its list wants."""
+    known = kind in ObservableType.__members__.values()
+    if known and (words := output.target.why_protected(Observable(ObservableType(kind), value))):
+        return {"reason": str(Reason.ALLOWLISTED), "detail": words}
+    return {"reason": str(Reason.UNSUPPORTED_TYPE), "detail": ""}
 
 
 def _filled(fields: Fields | None, uncut: Fields | None, mapped: Collection[str]) -> Json:

@@ -11,6 +11,7 @@ from stix_samples import indicator
 from connector.adapter import Entry, EntryAdapter, Held, Observable, ObservableType, Outcomes
 from connector.feeds.bundle import BundleFeed
 from connector.reports.explain import explain_value
+from connector.reports.sample import try_mapping
 
 BAD, GOOD, FAR = "203.0.113.9", "203.0.113.8", "192.0.2.9"
 ROW, FAR_ROW = "203.0.113.0/24", "192.0.2.0/24"
@@ -102,6 +103,16 @@ def test_what_another_file_protects_is_gone_after_a_restart(networks: Site) -> N
     networks.open()
     networks.once()
     assert networks.at() == [FAR_ROW]
+
+
+def test_a_sample_is_told_the_same(networks: Site) -> None:
+    networks.edit(lambda config: config["allowlist"].update(exceptions=[excepted(GOOD)]))
+    sample = networks.bundles / "one.json"
+    tried = try_mapping(networks.load(), networks.registry, "edge", sample, now=networks.clock)
+    assert {one["value"]: one["reason"] for one in tried["observables"]} == {
+        BAD: "allowlisted",
+        FAR: "pending",
+    }
 
 
 def test_a_file_of_few_prefixes_or_widened_names_covers_nothing_that_is_protected(

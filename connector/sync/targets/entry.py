@@ -23,7 +23,6 @@ from connector.sync.expiry import Expiry
 from connector.sync.folding import Fold
 from connector.sync.listing import Listing
 from connector.sync.proposal import Proposal
-from connector.sync.row_guard import RowGuard
 from connector.sync.targets.target import WANTED_PART, A, Target, entry_of, in_parts, merged
 from connector.sync.view import View
 
@@ -62,6 +61,14 @@ class EntryTarget(Target[A]):
             return None
         return self._guard.protection(subject)
 
+    def why_protected(self, subject: Subject) -> str:
+        """Return the same in words for people; nothing where nobody does."""
+        if self._guard is None or not self._can_hold(subject):
+            return ""
+        if (by := self._guard.protection(subject)) is None:
+            return ""
+        return self._guard.words(subject, by)
+
     def keep_protections(self, state: OutputState, store: Store, *, whole: bool) -> None:
         """Keep who protects the rows of entries, until when and in words.
 
@@ -72,15 +79,13 @@ class EntryTarget(Target[A]):
         with store.database.read() as transaction:
             asked = store.protections.entries(transaction, state.number, untold=not whole)
             found = list(store.wanted.observables_of(transaction, asked))
-        store.protections.keep(state.number, self._protected(found, self._guard))
+        store.protections.keep(state.number, self._protected(found))
 
-    def _protected(
-        self, found: Iterable[tuple[int, Subject]], guard: RowGuard
-    ) -> Iterator[ProtectedRow]:
+    def _protected(self, found: Iterable[tuple[int, Subject]]) -> Iterator[ProtectedRow]:
         for number, one in found:
-            if isinstance(one, Observable) and (by := self.protection(one)) is not None:
+            if (by := self.protection(one)) is not None:
                 until = NEVER if by.until is None else to_instant(by.until)
-                yield ProtectedRow(number, until, guard.words(one, by))
+                yield ProtectedRow(number, until, self.why_protected(one))
 
     @property
     def bare(self) -> bool:

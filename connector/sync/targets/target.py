@@ -103,6 +103,10 @@ class Target(ABC, Generic[A]):
         """Return who protects the row that something would be at the target."""
         return None
 
+    def why_protected(self, _subject: Subject) -> str:
+        """Return the same in words for people; nothing where nobody does."""
+        return ""
+
     def keep_protections(self, _state: OutputState, _store: Store, *, whole: bool) -> None:
         """Keep who protects the rows of entries, until when and in words.
 
