@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from connector.adapter import Adapter, Entry, EntryAdapter, FieldValue, Observable, ObservableType
+from connector.decisions.allowlist.rows import value_of_row
 from connector.testing.adapter_steps import AnyAdapter, remove, write
 
 Pair = tuple[Entry, Entry]
@@ -25,6 +26,15 @@ _TWINS: Final = (
     (_T.USER_AGENT, "Twin/1.0", "twin/1.0"),
     (_T.MUTEX, "Global\\Twin", "Global\\twin"),
     (_T.FILE_NAME, "twin.exe", "Twin.exe"),
+)
+# Of a row that these share, nobody knows what it stops unless its key says so.
+_NEIGHBOURS: Final = (
+    (_T.IPV4_ADDR, "203.0.113.77", "203.0.113.78"),
+    (_T.IPV6_ADDR, "2001:db8::77", "2001:db8::78"),
+    (_T.ENDPOINT, "203.0.113.77:53/tcp", "203.0.113.78:53/tcp"),
+    (_T.DOMAIN_NAME, "one.twin.bad.example", "two.twin.bad.example"),
+    (_T.URL, "http://twin.bad.example/a", "http://twin.bad.example/b"),
+    (_T.EMAIL_ADDR, "one@bad.example", "two@bad.example"),
 )
 
 
@@ -74,10 +84,24 @@ class FoldedEntries:
                 pytest.fail(f"held_as() should return a text, a number or a tuple of them: {error}")
             if key != adapter.held_as(entry.observable):
                 pytest.fail("held_as() should say the same of an observable each time")
+        for one, other in _pairs(adapter, _NEIGHBOURS):
+            key = adapter.held_as(one)
+            if key == adapter.held_as(other) and value_of_row(one, key) is None:
+                pytest.fail(
+                    f"held_as() gives {one.value} and {other.value} the key {key!r}, which is no "
+                    "value: return what the row stops, such as 203.0.113.0/24 or bad.example, so "
+                    "that the allowlist can be asked for it"
+                )
 
 
 def _twins(adapter: AnyAdapter) -> Iterator[tuple[Observable, Observable]]:
-    for kind, *values in _TWINS:
+    return _pairs(adapter, _TWINS)
+
+
+def _pairs(
+    adapter: AnyAdapter, pairs: Sequence[tuple[ObservableType, str, str]]
+) -> Iterator[tuple[Observable, Observable]]:
+    for kind, *values in pairs:
         one, other = (Observable(kind, value) for value in values)
         if kind in adapter.supports and adapter.accepts(one) and adapter.accepts(other):
             yield one, other

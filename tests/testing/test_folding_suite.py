@@ -64,6 +64,18 @@ TWO_ROWS = PLUGIN.replace(
 OBJECT = PLUGIN.replace(
     'return observable.value.partition("://")[2]\n\n    def row', "return object()\n\n    def row"
 )
+HASHED = (
+    PLUGIN.replace("ObservableType.URL", "ObservableType.IPV4_ADDR")
+    .replace(
+        'return observable.value.partition("://")[2]\n\n    def row',
+        'return ("edge", observable.value.rpartition(".")[0])\n\n    def row',
+    )
+    .replace('return value.partition("://")[2]', 'return value.rpartition(".")[0]')
+)
+NETWORKS = HASHED.replace(
+    'return ("edge", observable.value.rpartition(".")[0])',
+    'return observable.value.rpartition(".")[0] + ".0/24"',
+)
 
 
 def run(pytester: pytest.Pytester, plugin: str) -> tuple[int, str]:
@@ -76,11 +88,17 @@ def test_an_adapter_that_folds_as_it_says_passes(pytester: pytest.Pytester) -> N
     assert run(pytester, PLUGIN)[0] == 0
 
 
+def test_one_that_tells_what_its_rows_stop_passes(pytester: pytest.Pytester) -> None:
+    ret, told = run(pytester, NETWORKS)
+    assert ret == 0, told
+
+
 @pytest.mark.parametrize(
     ("plugin", "words"),
     [
         (BY_ITS_NAME, "read() shows 1 rows that are 'http://twin.bad.example/a' by held_as(), "),
         (TWO_ROWS, "read() shows 2 rows that are 'https://twin.bad.example/a' by held_as(), "),
+        (HASHED, "the key ('edge', '203.0.113'), which is no value: return what the row stops"),
         (OBJECT, "held_as() should return a text, a number or a tuple of them"),
     ],
 )
