@@ -9,7 +9,7 @@ from connector.decisions.allowlist.allowlist import Protection
 from connector.decisions.limits import Limits
 from connector.decisions.records import LedgerState
 from connector.model import Observable, Reason
-from connector.store import queries
+from connector.store import evidence, queries
 from connector.store.store import Store
 from connector.sync.row_guard import RowGuard
 from connector.sync.view import CHANGED, EVERYTHING, Scope
@@ -137,7 +137,7 @@ def test_status_counts_it_as_allowlisted_and_the_ledger_says_why(fence: Fence) -
             Reason.WRITTEN: 1,
         }
         known = fence.store.wanted.numbers_of(transaction, [fence.observable(BAD)])
-        found = queries.entry_of(transaction, row.number, *known.values())
+        found = evidence.entry_of(transaction, row.number, *known.values())
     assert found is not None
     assert found.why == (
         "the target keeps it as 203.0.113.0/24, which would stop more: exception protects "
