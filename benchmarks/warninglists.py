@@ -53,8 +53,9 @@ def _all() -> Callable[[], tuple[int, object]]:
 
 
 def _default() -> Callable[[], tuple[int, object]]:
+    from connector.config.chosen_lists import choose  # noqa: PLC0415
     from connector.config.default_lists import DEFAULT as WORD  # noqa: PLC0415
-    from connector.config.kept_lists import choose, read_lists  # noqa: PLC0415
+    from connector.config.kept_lists import read_lists  # noqa: PLC0415
     from connector.config.warninglist_files import installed_lists  # noqa: PLC0415
     from connector.decisions.allowlist.allowlist import Allowlist  # noqa: PLC0415
     from connector.model import Observable, ObservableType  # noqa: PLC0415

@@ -16,7 +16,7 @@ from connector.config.problems import Path, Problem
 from connector.config.rollouts import check_rollouts, no_such
 from connector.config.sections import Sections
 from connector.config.warninglist_files import warning_about
-from connector.decisions.allowlist.builtin import MEANINGS
+from connector.decisions.allowlist.groups import MEANINGS
 from connector.errors import ConfigError
 from connector.model import Audience, ObservableType
 from connector.registry import Registry, nearest

@@ -8,26 +8,33 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from connector.adapter import Adapter
 from connector.adapter.fields import longest
 from connector.config import checks, serving
-from connector.config.kept_lists import ChosenLists, read_lists
+from connector.config.chosen_lists import ChosenLists
 from connector.config.model import AllowlistConfig, Config, FeedConfig, ListConfig, OutputConfig
 from connector.config.problems import Path as Place
 from connector.config.problems import Problems
 from connector.config.secrets import SecretReader
 from connector.config.sections import Sections
-from connector.config.sitefiles import SiteFiles, own_hosts
+from connector.config.sitefiles import SiteFiles
 from connector.config.yamlfile import MAX_BYTES, read_yaml
-from connector.decisions.allowlist.allowlist import Allowlist, ExceptionRule, SiteRule, Warninglists
 from connector.decisions.mapping import Mapper, compile_mapping, overlay, read_mapping
 from connector.errors import ConfigError, ConnectorError
 from connector.feed import Feed
 from connector.model import ObservableType, Purpose
 from connector.registry import Registry
 from connector.settings import PUBLISHED_FILE, HttpSettings, Settings
+
+if TYPE_CHECKING:  # who looks at the state alone makes no allowlist
+    from connector.decisions.allowlist.allowlist import (
+        Allowlist,
+        ExceptionRule,
+        SiteRule,
+        Warninglists,
+    )
 
 P = TypeVar("P", bound=Settings)
 
@@ -48,8 +55,7 @@ class Loaded:
     `config` is the file itself. `feeds` and `outputs` hold the validated options of each feed and
     output by name, for `Registry.make_feed` and `Registry.make_adapter`; `mappers` fill the fields
     of each output's entries, from the adapter's own mapping with the file's on top.
-    `site_rules`, `exceptions`, `own_hosts` and `warninglists` are what the allowlist adds to its
-    built-in floor.
+    `site_rules`, `exceptions` and `warninglists` are what the allowlist adds to its built-in floor.
     `fingerprint` changes with the file or a site file: decisions must then be made again.
     `files` names every file that was read, including secrets: a change to any means a reload; the
     list server takes up its own certificate and key.
@@ -61,9 +67,8 @@ class Loaded:
     feeds: Mapping[str, Settings]
     outputs: Mapping[str, Settings]
     mappers: Mapping[str, Mapper]
-    site_rules: tuple[SiteRule, ...]
-    exceptions: tuple[ExceptionRule, ...]
-    own_hosts: frozenset[str]
+    site_rules: "tuple[SiteRule, ...]"
+    exceptions: "tuple[ExceptionRule, ...]"
     warninglists: ChosenLists
     fingerprint: str
     files: frozenset[Path]
@@ -81,18 +86,28 @@ class Loaded:
             str(place[1]) for owned in known for place in owned if place[0] == PUBLISHED_FILE
         )
 
+    @property
+    def own_hosts(self) -> frozenset[str]:
+        """The hosts that the file names: blocking them would cut us off."""
+        from connector.config.named_hosts import own_hosts  # noqa: PLC0415 - as above
+
+        return own_hosts(self.config, [*self.feeds.values(), *self.outputs.values()])
+
     def make_allowlist(
         self,
-        exceptions: Iterable[ExceptionRule] = (),
-        warninglists: Warninglists | None = None,
+        exceptions: "Iterable[ExceptionRule]" = (),
+        warninglists: "Warninglists | None" = None,
         hosts: Iterable[str] | None = None,
-    ) -> Allowlist:
+    ) -> "Allowlist":
         """Return the index of everything that must never be stopped.
 
         `hosts` replaces the hosts named in the file with our own, resolved; `exceptions` are
         added to those of the file; `warninglists` reuses an existing index when only exceptions
         have changed.
         """
+        from connector.config.kept_lists import read_lists  # noqa: PLC0415 - as above
+        from connector.decisions.allowlist.allowlist import Allowlist  # noqa: PLC0415 - as above
+
         return Allowlist.build(
             without=self.config.allowlist.builtin.except_,
             site=self.site_rules,
@@ -146,7 +161,6 @@ def load(
         ),
         site_rules=tuple(site.rules),
         exceptions=tuple(site.exceptions),
-        own_hosts=own_hosts(config, made),
         warninglists=site.warninglists,
         fingerprint=sha256(
             b"".join(sha256(part).digest() for part in (raw, *site.raw))

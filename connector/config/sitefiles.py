@@ -1,29 +1,20 @@
-"""What a site adds to the allowlist: its files, its exceptions, and the hosts it depends on."""
+"""What a site adds to the allowlist: its files and its exceptions."""
 
 import stat
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final
 
+from connector.config.chosen_lists import ChosenLists, choose
 from connector.config.default_lists import DEFAULT
-from connector.config.kept_lists import ChosenLists, choose
-from connector.config.machine_hosts import is_host
-from connector.config.model import AllowlistConfig, Config
+from connector.config.model import AllowlistConfig, ExceptionConfig
 from connector.config.sections import Sections
 from connector.config.warninglist_files import installed_lists, newer_copies, no_such_list
-from connector.decisions.allowlist.allowlist import (
-    ExceptionRule,
-    SiteRule,
-    parse_site_lines,
-)
-from connector.decisions.allowlist.site import end_of_day
-from connector.settings import Settings
+
+if TYPE_CHECKING:  # most files have neither, and a look needs nothing else of an allowlist
+    from connector.decisions.allowlist.site import ExceptionRule, SiteRule
 
 MAX_BYTES: Final = 64 << 20
 _MOST_PROBLEMS: Final = 20
-# Options of any adapter that name a host without a scheme.
-_FOR_HOSTS: Final = frozenset({"host", "hosts", "server", "servers"})
 
 
 class SiteFiles:
@@ -49,16 +40,8 @@ class SiteFiles:
             except (OSError, ValueError) as error:
                 reason = error.strerror or error if isinstance(error, OSError) else error
                 self._sections.note(place, f"{name}: {reason}")
-        for exception in allowlist.exceptions:
-            self.exceptions.append(
-                ExceptionRule(
-                    value=exception.value,
-                    why=exception.why,
-                    ticket=exception.ticket or "",
-                    until=end_of_day(exception.until) if exception.until else None,
-                )
-            )
-
+        if allowlist.exceptions:
+            self.exceptions.extend(map(_rule_of, allowlist.exceptions))
         self._choose_lists(allowlist)
 
     def _choose_lists(self, allowlist: AllowlistConfig) -> None:
@@ -82,6 +65,8 @@ class SiteFiles:
         self.warninglists = choose(named, allowlist.builtin.except_, files)
 
     def _read_file(self, path: Path, name: str) -> None:
+        from connector.decisions.allowlist.site import parse_site_lines  # noqa: PLC0415 - as above
+
         if not stat.S_ISREG(path.stat().st_mode):
             raise ValueError("is not a regular file")
         with path.open("rb") as opened:
@@ -102,32 +87,12 @@ class SiteFiles:
             self._sections.note_elsewhere([f"{name}: and {left} more lines"])
 
 
-def own_hosts(config: Config, options: Iterable[Settings]) -> frozenset[str]:
-    """Return the hosts that a file names: blocking them would cut us off.
+def _rule_of(exception: ExceptionConfig) -> "ExceptionRule":
+    from connector.decisions.allowlist.site import ExceptionRule, end_of_day  # noqa: PLC0415 - as above
 
-    They come from URLs, options for hosts, the database, and the clients that fetch lists.
-    """
-    hosts = {_host(text) for each in options for text in _texts(each.model_dump(), "")}
-    hosts.add(_host(config.state.url))
-    clients = [client.address for client in config.server.clients if client.address is not None]
-    hosts |= {str(network) for network in clients if network.prefixlen}
-    return frozenset(host for host in hosts if host)
-
-
-def _texts(value: Any, key: str) -> Iterator[str]:
-    if isinstance(value, str):
-        yield f"//{value}" if key in _FOR_HOSTS and "://" not in value else value
-    elif isinstance(value, dict):
-        for name, below in value.items():
-            yield from _texts(below, str(name))
-    elif isinstance(value, list | tuple | set | frozenset):
-        for below in value:
-            yield from _texts(below, key)
-
-
-def _host(text: str) -> str | None:
-    try:
-        host = urlsplit(text).hostname if "//" in text else None
-    except ValueError:
-        return None
-    return host if host and is_host(host) else None
+    return ExceptionRule(
+        value=exception.value,
+        why=exception.why,
+        ticket=exception.ticket or "",
+        until=end_of_day(exception.until) if exception.until else None,
+    )

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from connector.decisions.allowlist.warninglists import ListKind, Warninglist
+from connector.decisions.allowlist.warninglist import ListKind, Warninglist
 from connector.errors import ConfigError
 from connector.outside import BYTE_ORDER_MARK
 

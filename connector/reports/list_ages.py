@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
-from connector.config.kept_lists import ChosenLists, ListAge, ages
+from connector.config.chosen_lists import ChosenLists, ListAge, ages
 
 _SHOWN_OLDEST: Final = 3
 

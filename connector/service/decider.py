@@ -7,12 +7,8 @@ from typing import Any, cast
 from connector.adapter import RuleAdapter
 from connector.config.loading import Loaded
 from connector.config.model import FeedConfig, ListConfig
-from connector.decisions.allowlist.allowlist import (
-    Allowlist,
-    BuiltinGroup,
-    ExceptionRule,
-    Warninglists,
-)
+from connector.decisions.allowlist.allowlist import Allowlist, ExceptionRule, Warninglists
+from connector.decisions.allowlist.groups import BuiltinGroup
 from connector.decisions.mapping import Input
 from connector.decisions.policy import ListPolicy
 from connector.decisions.selection import Choice, FeedDefaults, IndicatorAttributes, Select

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connector.decisions import explain
-from connector.decisions.allowlist.allowlist import Allowlist, BuiltinGroup, ExceptionRule
+from connector.decisions.allowlist.allowlist import Allowlist, ExceptionRule
+from connector.decisions.allowlist.groups import BuiltinGroup
 from connector.decisions.decide import Decision, Verdicts, decide, needs_verdict, verdict_key
 from connector.decisions.policy import ListPolicy
 from connector.decisions.records import ClaimRow

@@ -9,13 +9,13 @@ from publicsuffixlist import PublicSuffixList
 
 from connector.decisions.allowlist.allowlist import (
     Allowlist,
-    BuiltinGroup,
     ExceptionRule,
     Protection,
     Scope,
     SiteRule,
     parse_site_lines,
 )
+from connector.decisions.allowlist.groups import BuiltinGroup
 from connector.decisions.allowlist.networks import Ranges
 from connector.decisions.allowlist.public_suffixes import PublicSuffixes
 from connector.decisions.allowlist.site import end_of_day

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connector.decisions.allowlist.allowlist import Allowlist, BuiltinGroup, ExceptionRule
+from connector.decisions.allowlist.allowlist import Allowlist, ExceptionRule
+from connector.decisions.allowlist.groups import BuiltinGroup
 from connector.decisions.allowlist.rows import value_of_row
 from connector.model import Observable
 from connector.model import ObservableType as T

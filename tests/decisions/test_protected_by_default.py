@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from connector.config.chosen_lists import choose
 from connector.config.default_lists import DEFAULT_LISTS, SHARED_LISTS
-from connector.config.kept_lists import choose, read_lists
+from connector.config.kept_lists import read_lists
 from connector.config.warninglist_files import installed_lists, version_of, warning_about
-from connector.decisions.allowlist.allowlist import Allowlist, BuiltinGroup
-from connector.decisions.allowlist.builtin import MEANINGS, builtin_rules
+from connector.decisions.allowlist.allowlist import Allowlist
+from connector.decisions.allowlist.builtin import builtin_rules
+from connector.decisions.allowlist.groups import MEANINGS, BuiltinGroup
 from connector.decisions.allowlist.kept_hosts import kept_hosts, parse_kept_hosts
 from connector.decisions.allowlist.values import read_allow_value
 from connector.indicators.observables.lookup import meanings

@@ -18,7 +18,8 @@ from connector.config.warninglist_files import (
     read_warninglists,
     warning_about,
 )
-from connector.decisions.allowlist.allowlist import Allowlist, BuiltinGroup, ExceptionRule
+from connector.decisions.allowlist.allowlist import Allowlist, ExceptionRule
+from connector.decisions.allowlist.groups import BuiltinGroup
 from connector.decisions.allowlist.networks import read_ipv4_networks, read_network
 from connector.decisions.allowlist.texts import (
     MANY,
@@ -29,12 +30,8 @@ from connector.decisions.allowlist.texts import (
     parents_of,
 )
 from connector.decisions.allowlist.values import read_names, read_pattern
-from connector.decisions.allowlist.warninglists import (
-    ListKind,
-    Warninglist,
-    WarninglistIndex,
-    types_of,
-)
+from connector.decisions.allowlist.warninglist import ListKind, Warninglist
+from connector.decisions.allowlist.warninglists import WarninglistIndex, types_of
 from connector.errors import ConfigError
 from connector.model import Observable, ObservableType
 

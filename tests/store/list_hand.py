@@ -5,7 +5,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from connector.decisions.allowlist.allowlist import Allowlist, BuiltinGroup
+from connector.decisions.allowlist.allowlist import Allowlist
+from connector.decisions.allowlist.groups import BuiltinGroup
 from connector.decisions.policy import ListPolicy
 from connector.decisions.selection import FeedDefaults, Select
 from connector.indicators.markings.acs_policy import Organisation

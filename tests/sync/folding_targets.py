@@ -25,7 +25,8 @@ from connector.adapter import (
     Settings,
     Text,
 )
-from connector.decisions.allowlist.allowlist import Allowlist, BuiltinGroup, ExceptionRule
+from connector.decisions.allowlist.allowlist import Allowlist, ExceptionRule
+from connector.decisions.allowlist.groups import BuiltinGroup
 from connector.decisions.limits import Limits
 from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.decisions.records import LedgerState

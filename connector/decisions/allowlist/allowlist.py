@@ -11,8 +11,9 @@ from datetime import datetime
 from itertools import chain
 from typing import NamedTuple, Protocol, Self
 
-from connector.decisions.allowlist.builtin import BuiltinGroup, BuiltinRule, builtin_rules
+from connector.decisions.allowlist.builtin import BuiltinRule, builtin_rules
 from connector.decisions.allowlist.contents import Contents
+from connector.decisions.allowlist.groups import BuiltinGroup
 from connector.decisions.allowlist.index import AllowIndex
 from connector.decisions.allowlist.protection import Protection, Scope, lasting, live
 from connector.decisions.allowlist.public_suffixes import PublicSuffixes
@@ -23,7 +24,6 @@ from connector.model import Observable, Purpose
 
 __all__ = [
     "Allowlist",
-    "BuiltinGroup",
     "ExceptionRule",
     "Protection",
     "Scope",

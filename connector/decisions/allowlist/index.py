@@ -5,8 +5,8 @@ from dataclasses import replace
 from itertools import chain
 from typing import Final
 
-from connector.decisions.allowlist.builtin import BuiltinGroup
 from connector.decisions.allowlist.contents import Contents
+from connector.decisions.allowlist.groups import BuiltinGroup
 from connector.decisions.allowlist.names import Found, NameIndex
 from connector.decisions.allowlist.networks import (
     Network,

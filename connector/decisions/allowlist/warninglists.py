@@ -14,8 +14,6 @@ A list protects the types of observable that its MISP attributes stand for; with
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from connector.decisions.allowlist.contents import Contents
@@ -30,39 +28,14 @@ from connector.decisions.allowlist.values import (
     read_pattern,
     read_words,
 )
+from connector.decisions.allowlist.warninglist import ListKind, Warninglist
 from connector.model import Observable, ObservableType
 
-__all__ = ["ListKind", "Warninglist", "WarninglistIndex"]
+__all__ = ["WarninglistIndex"]
 
 _GROUP: Final = "warninglist:"
 _T = ObservableType
 _Types = frozenset[ObservableType]
-
-
-class ListKind(StrEnum):
-    """How the entries of a list are to be compared."""
-
-    STRING = "string"
-    HOSTNAME = "hostname"
-    CIDR = "cidr"
-    SUBSTRING = "substring"
-    REGEX = "regex"
-
-
-@dataclass(frozen=True, slots=True)
-class Warninglist:
-    """One list; its entries are taken once, so that a million need not be held twice.
-
-    Where several lists hold an entry, the one with the lowest number is named. `group` is what its
-    protection is told as; `warninglist:` and its name when left out.
-    """
-
-    number: int
-    name: str
-    kind: ListKind
-    attributes: frozenset[str] | None
-    entries: Iterable[str]
-    group: str = ""
 
 
 _ADDRESSES: Final = frozenset({_T.IPV4_ADDR, _T.IPV6_ADDR, _T.ENDPOINT})
