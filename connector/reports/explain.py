@@ -271,9 +271,11 @@ def _outcome_json(
         end = end_of(transaction, rowed.number, number) if rowed else None
         if reason is Reason.WRITTEN and end is not None and end <= decider.now():
             reason, detail = Reason.PENDING, f"{_ENDED} at {moment(end)}"
-        if reason is Reason.PENDING and found is None:
+        if reason is Reason.PENDING and found is None and rowed is not None:
             rollout = decider.loaded.config.outputs[output].rollout
-            detail = rollout_words(transaction, rollout, number, decider.now()) or detail
+            detail = (
+                rollout_words(transaction, rowed.number, rollout, number, decider.now()) or detail
+            )
         if hold is None and found is not None and found.mark == LedgerState.OVER_SHARE:
             detail = _beyond_share(listing.policy.defaults[decision.source])
         since = found.since if found else since

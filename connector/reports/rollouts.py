@@ -10,6 +10,7 @@ from connector.model import Reason
 from connector.reports.status import moment
 from connector.store import evidence
 from connector.store import queries as questions
+from connector.store.outputs.rollouts import stood_since
 from connector.store.transaction import Transaction
 
 _KEPT_OFF: Final[Mapping[int, Reason]] = {
@@ -20,7 +21,7 @@ _KEPT_OFF: Final[Mapping[int, Reason]] = {
 
 
 def rollout_words(
-    transaction: Transaction, rollout: RolloutConfig | None, number: int, now: int
+    transaction: Transaction, output: int, rollout: RolloutConfig | None, number: int, now: int
 ) -> str:
     """Return since when an entry has stood at the other output, and until when it waits here."""
     if rollout is None:
@@ -32,8 +33,9 @@ def rollout_words(
     if found.mark not in STANDING:
         words = f"rollout: waits for output {rollout.after}, where it is "
         return words + ": ".join(filter(None, (_KEPT_OFF[found.mark], found.why)))
-    due = found.since + span(rollout.wait)
+    stood = stood_since(transaction, output, number) or found.since
+    due = stood + span(rollout.wait)
     if due <= now:
         return ""
-    told = f"rollout: at output {rollout.after} since {moment(found.since)}"
+    told = f"rollout: at output {rollout.after} since {moment(stood)}"
     return f"{told}, and here from {moment(due)} on"

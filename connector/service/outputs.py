@@ -37,7 +37,7 @@ _PLANS: Final = 5
 _WAIT_SECONDS: Final = 120.0
 _LOOK_SECONDS: Final = 0.2
 _FIRST_REST: Final = 60 * SECOND
-_RAN_AWAY_SECONDS: Final = 600
+_RAN_AWAY: Final = 600 * SECOND
 
 
 @dataclass(slots=True)
@@ -76,7 +76,8 @@ class Outputs(Mapping[str, Output]):
     monotonic: Callable[[], float] = time.monotonic
     records_later: bool = False
     _well: set[str] = field(default_factory=set)
-    _cycles: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _cycles: dict[str, tuple[int, float]] = field(default_factory=dict)  # that went well
+    _looks: dict[str, tuple[int, float]] = field(default_factory=dict)  # all cycles
     _calls: dict[str, FalseCalls] = field(default_factory=dict)
     _allowed: dict[str, Allowlist] = field(default_factory=dict)  # as each output last had it
 
@@ -107,7 +108,7 @@ class Outputs(Mapping[str, Output]):
         """What keeps the holds of all outputs."""
         return HoldKeeper(self.store, self.now)
 
-    def propose(self, name: str, scope: Scope | None = None, *, jumped: bool = False) -> Proposal:
+    def propose(self, name: str, scope: Scope | None = None, *, ahead: int = 0) -> Proposal:
         """Return what one output would write, without writing to its target.
 
         Raises UndecidedError while its list is being decided, or was never read.
@@ -122,7 +123,7 @@ class Outputs(Mapping[str, Output]):
         allowlist = self.outputs[name].listing.allowlist()
         held = self._allowed.get(name) is not allowlist
         scope = replace(scope, held=held, heeds_stamp=heeds)
-        return propose(self.outputs[name], self.store, scope, self.now(), jumped=jumped)
+        return propose(self.outputs[name], self.store, scope, self.now(), ahead=ahead)
 
     def sync(self, name: str, scope: Scope | None = None) -> ApplyResult:
         """Bring one output in step with its list; what breaks a limit waits for a person.
@@ -133,6 +134,7 @@ class Outputs(Mapping[str, Output]):
         output, outputs = self.outputs[name], self.store.outputs
         began, allowlist = (self.now(), self.monotonic()), output.listing.allowlist()
         state = outputs.open(name, output.listing.number)
+        self._follow_clock(output, state.number)
         try:
             with isolate_bugs(output=name), alone_at(output.device, self.applier.stopped):
                 proposal, applied = self._in_step(output, scope)
@@ -177,7 +179,7 @@ class Outputs(Mapping[str, Output]):
     def _in_step(self, output: Output, scope: Scope | None) -> tuple[Proposal, ApplyResult]:
         """Plan, set aside and apply; again from the plan when the list moved under it."""
         for _ in range(_PLANS):
-            proposal = self.propose(output.name, scope, jumped=self._clock_jumped(output.name))
+            proposal = self.propose(output.name, scope, ahead=self._ahead(output.name))
             self.holds.keep(proposal)
             try:
                 applied = apply(proposal, output, self.applier)
@@ -193,13 +195,23 @@ class Outputs(Mapping[str, Output]):
             f"list {listed} changed while it was being published; the next cycle tries again"
         )
 
-    def _clock_jumped(self, name: str) -> bool:
-        """Return whether the clock was set forward since the output's last cycle here."""
-        if name not in self._cycles:
-            return False
-        then, before = self._cycles[name]
-        passed = self.monotonic() - before
-        return (self.now() - then) / SECOND > passed + _RAN_AWAY_SECONDS
+    def _ahead(self, name: str) -> int:
+        """Return by how much the clock was set forward since the output's last cycle here."""
+        return self._ahead_since(self._cycles.get(name))
+
+    def _ahead_since(self, moment: tuple[int, float] | None) -> int:
+        if moment is None:
+            return 0
+        then, before = moment
+        ahead = self.now() - then - int((self.monotonic() - before) * SECOND)
+        return ahead if ahead > _RAN_AWAY else 0
+
+    def _follow_clock(self, output: Output, number: int) -> None:
+        """Have what waits for another output follow a clock that was set, once each time."""
+        if output.rollout is not None:
+            ahead = self._ahead_since(self._looks.get(output.name))
+            self.store.rollouts.follow_clock(number, ahead, self.now())
+        self._looks[output.name] = self.now(), self.monotonic()
 
     def accept(self, hold_id: str, by: str, why: str = "") -> Answer:
         """Accept what is left of a hold, and apply it."""

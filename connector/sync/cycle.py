@@ -29,23 +29,22 @@ def refresh(
     return store.refresh(listing.number, decided, everything=everything, now=now, progress=progress)
 
 
-def propose(
-    output: Output, store: Store, scope: Scope, now: int, *, jumped: bool = False
-) -> Proposal:
+def propose(output: Output, store: Store, scope: Scope, now: int, *, ahead: int = 0) -> Proposal:
     """Return the plan from what the target holds to what the list wants; write nothing.
 
-    What breaks a limit is set aside; `jumped` says that the clock ran away since the last cycle.
+    What breaks a limit is set aside; `ahead` is by how much the clock ran away since the last
+    cycle: time that did not pass ends nothing, and makes nothing due.
 
     Raises UndecidedError while the list is being decided, as half a list would pass the limits
     piece by piece, and if a feed has just changed an entry that others may still claim; StoreError
     if many removals are unexplained and the state is damaged.
     """
-    met = contact(output, store, scope, now)
+    met = contact(output, store, scope, now, ahead)
     with store.database.read() as transaction:
-        view = look(output, store, transaction, met, now)
+        view = look(output, store, transaction, met)
         drafted = draft(output, view)
     plan = drafted.without_others(output.target)
-    plan, aside = within_limits(plan, drafted, output, jumped=jumped)
+    plan, aside = within_limits(plan, drafted, output, jumped=ahead > 0)
     return drafted.proposal(plan, aside, met)
 
 

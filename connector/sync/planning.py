@@ -31,9 +31,12 @@ _number: Final = attrgetter("observable")
 class Contact:
     """What the target said before the plan: its stamp, and what it holds if it was read.
 
-    `surprised` says that it was read because of its stamp.
+    `surprised` says that it was read because of its stamp. That was `now`, by a clock that ran
+    `ahead` by so much since the last cycle.
     """
 
+    now: int
+    ahead: int
     state: OutputState
     scope: Scope
     stamp: str | None
@@ -81,7 +84,7 @@ class Draft:
         )  # fmt: skip
 
 
-def contact(output: Output, store: Store, scope: Scope, now: int) -> Contact:
+def contact(output: Output, store: Store, scope: Scope, now: int, ahead: int) -> Contact:
     """Ask the target what it says of itself, and read it where the scope or that says so."""
     target, state = output.target, store.outputs.open(output.name, output.listing.number)
     target.heed(output.listing, now)
@@ -93,10 +96,10 @@ def contact(output: Output, store: Store, scope: Scope, now: int) -> Contact:
     surprised = scope.heeds_stamp and not scope.verifies and stamp != state.stamp
     scope = EVERYTHING if surprised else scope
     present = target.snapshot(store) if scope.verifies else None
-    return Contact(state, scope, stamp, present, surprised)
+    return Contact(now, ahead, state, scope, stamp, present, surprised)
 
 
-def look(output: Output, store: Store, transaction: Transaction, met: Contact, now: int) -> View:
+def look(output: Output, store: Store, transaction: Transaction, met: Contact) -> View:
     """Return what a cycle looks at: everything where not all may fit.
 
     Raises UndecidedError while the list is being decided.
@@ -104,10 +107,10 @@ def look(output: Output, store: Store, transaction: Transaction, met: Contact, n
     target, state, scope = output.target, met.state, met.scope
     target.expect_decided(output.listing, store, transaction)
     view = View(
-        output.listing, state, store, transaction, scope, now,
+        output.listing, state, store, transaction, scope, met.now,
         seq=store.wanted.list_seq(transaction, state.list),
         present=met.present,
-        turn=turn_of(output, store, now),
+        turn=turn_of(output, store, met.now, met.ahead),
     )  # fmt: skip
     bounds = output.bounds(view, probing=scope.verifies)
     view = replace(view, early=all_early(view, needed=target.folds or bounds.least is not None))

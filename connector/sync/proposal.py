@@ -10,6 +10,7 @@ from connector.decisions.room import Room
 from connector.decisions.set_aside import SetAside
 from connector.store.outputs.held_changes import LookedAt
 from connector.store.outputs.outputs import OutputState
+from connector.store.outputs.rollouts import Turn
 from connector.sync.drift import NO_DRIFT, Drift
 from connector.sync.folding import Fold
 from connector.sync.listing import Listing
@@ -20,7 +21,7 @@ from connector.sync.view import Scope
 class InRollout:
     """Additions of a plan that wait for another output, and those that did and no longer do."""
 
-    upstream: int
+    turn: Turn
     waiting: frozenset[int]
     gone: frozenset[int]
 

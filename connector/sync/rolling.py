@@ -4,26 +4,29 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from connector.decisions.plan import AGAIN, Plan
+from connector.store.outputs.rollouts import Turn
 from connector.store.store import Store
 from connector.sync.output import Output
 from connector.sync.proposal import InRollout, Proposal
-from connector.sync.view import Turn, View
+from connector.sync.view import View
 
 
-def turn_of(output: Output, store: Store, now: int) -> Turn | None:
-    """Return for which output this one waits; None where it waits for none."""
+def turn_of(output: Output, store: Store, now: int, ahead: int) -> Turn | None:
+    """Return for which output this one waits; None where it waits for none.
+
+    `ahead` is by how much the clock ran away since the last cycle.
+    """
     if output.rollout is None:
         return None
     first = store.outputs.open(output.rollout.after, output.listing.number)
-    return Turn(first.number, now - output.rollout.wait)
+    return Turn(first.number, now - output.rollout.wait, ahead)
 
 
 def all_early(view: View, *, needed: bool) -> Collection[int]:
     """Return all that the list wants and whose turn has not come, where a cycle needs to know."""
     if view.turn is None or not needed:
         return frozenset()
-    upstream, until = view.turn.upstream, view.turn.until
-    return view.store.rollouts.all_early(view.transaction, view.state, upstream, until)
+    return view.store.rollouts.all_early(view.transaction, view.state, view.turn)
 
 
 def wait_for_turn(plan: Plan, view: View) -> tuple[Plan, InRollout | None]:
@@ -37,19 +40,19 @@ def wait_for_turn(plan: Plan, view: View) -> tuple[Plan, InRollout | None]:
         return plan, None
     pairs = zip(add.numbers, add.causes, strict=True)
     new = [number for number, cause in pairs if cause != AGAIN]
-    waiting = frozenset(rollouts.early(view.transaction, turn.upstream, new, turn.until))
+    waiting = frozenset(rollouts.early(view.transaction, view.output, turn, new))
     add = add.without(waiting)
     released = [number for number in new if number not in waiting] if plan.before else []
     if first := rollouts.first_fill(view.transaction, view.state, released):
         add = add.because(first, AGAIN)
     known = frozenset(view.turned).union(rollouts.known(view.transaction, view.state, view.after))
-    return replace(plan, add=add), InRollout(turn.upstream, waiting, known - waiting)
+    return replace(plan, add=add), InRollout(turn, waiting, known - waiting)
 
 
 def keep_turns(proposal: Proposal, store: Store) -> None:
     """Keep what waits, before the rest is written."""
     if (rolling := proposal.in_rollout) is not None:
-        store.rollouts.keep(proposal.state.number, rolling.upstream, rolling.waiting)
+        store.rollouts.keep(proposal.state.number, rolling.turn, rolling.waiting, proposal.now)
 
 
 def drop_turns(proposal: Proposal, store: Store) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from connector.decisions.room import Room
 from connector.decisions.snapshot import TargetSnapshot
 from connector.store.outputs.outputs import OutputState
+from connector.store.outputs.rollouts import Turn
 from connector.store.store import Store
 from connector.store.transaction import Transaction
 from connector.sync.listing import Listing
@@ -35,14 +36,6 @@ class Scope:
 
 CHANGED: Final = Scope(everything=False, verifies=False)
 EVERYTHING: Final = Scope(everything=True, verifies=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """The output that gets what is new first; what has stood there since `until` is due here."""
-
-    upstream: int
-    until: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,10 @@ from stix_samples import address, indicator, revoked
 
 from connector.commands.impact import impact
 from connector.errors import ConfigError, UnavailableError
+from connector.instants import SECOND
 from connector.reports.explain import explain_value
-from connector.sync.view import CHANGED
+from connector.reports.status import moment
+from connector.sync.view import CHANGED, EVERYTHING
 
 FEW = [indicator(n, address(n)) for n in range(1, 41)]
 ROLLOUT = {"after": "edge", "wait": "30m"}
@@ -132,6 +134,76 @@ def test_the_wait_begins_when_the_first_output_has_it_and_again_when_it_lost_it(
     staged.consistent()
 
 
+def test_a_clock_that_is_set_forward_makes_nothing_due_early(staged: Site) -> None:
+    add(staged, 100)
+    staged.change()
+    staged.clock.advance(minutes=10)
+    staged.change()
+    stopped = staged.service.outputs.monotonic()
+    staged.service.outputs.monotonic = lambda: stopped
+    add(staged, 100, 101)  # came as the clock was set: it does not wait here yet
+    staged.clock.advance(days=3)
+    set_to = staged.clock()
+    staged.service.outputs.monotonic = lambda: stopped + (staged.clock() - set_to) / SECOND
+    staged.change()
+    assert counts(staged) == (42, 40, 40)
+    _told, detail = reason(staged, address(100), "core")
+    assert detail.startswith("rollout: at output edge since ")
+    assert detail.endswith(f"and here from {moment(staged.clock() + 20 * 60 * SECOND)} on")
+    staged.service.outputs.sync("core", EVERYTHING)  # nor does a full pass forget what it waited
+    assert counts(staged) == (42, 40, 40)
+    staged.clock.advance(minutes=20)
+    staged.change()
+    assert counts(staged) == (42, 41, 41), "of its 30 minutes 10 had passed before"
+    staged.clock.advance(minutes=10)
+    staged.change()
+    assert counts(staged) == (42, 42, 42)
+    staged.consistent()
+
+
+def test_a_clock_that_is_set_back_lets_nothing_wait_for_ever(staged: Site) -> None:
+    add(staged, 100)
+    staged.change()
+    staged.clock.advance(days=-400)
+    staged.change()
+    assert counts(staged) == (41, 40, 40)
+    staged.clock.advance(minutes=30)
+    staged.change()
+    assert counts(staged) == (41, 41, 41)
+
+
+def test_what_stood_before_the_clock_was_set_and_waits_nowhere_yet_is_not_due_early(
+    staged: Site,
+) -> None:
+    add(staged, 100)
+    staged.service.feeds.poll("files")
+    staged.service.lists.refresh("perimeter")
+    staged.service.outputs.sync("edge")
+    stopped = staged.service.outputs.monotonic()
+    staged.service.outputs.monotonic = lambda: stopped
+    staged.clock.advance(days=3)
+    staged.change()
+    assert counts(staged) == (41, 40, 40)
+
+
+def test_an_entry_that_changes_at_the_first_output_does_not_wait_anew(staged: Site) -> None:
+    mapping = {"comment": {"template": "{indicator.name}"}}
+    staged.edit(
+        lambda config: [config["outputs"][one].update(mapping=mapping) for one in ("edge", "core")]
+    )
+    staged.open()
+    staged.once()
+    add(staged, 100)
+    staged.change()
+    staged.clock.advance(minutes=20)
+    staged.write("new.json", [{**indicator(100, address(100), days=1), "name": "second"}])
+    staged.change()
+    staged.clock.advance(minutes=10)
+    staged.change()
+    fields = {one.value: found for one, found in staged.rack["core"].entries().items()}
+    assert fields[address(100)]["comment"] == "second"
+
+
 def test_what_the_first_output_rejects_waits_and_says_so(staged: Site) -> None:
     staged.rack["edge"].refuses = {address(100): "not an address of ours"}
     add(staged, 100)
@@ -155,6 +227,10 @@ def test_a_first_fill_that_comes_in_parts_breaks_no_limit(site: Site) -> None:
     with site.service.store.database.write() as transaction:  # the first part an hour before
         number = site.service.store.outputs.open("edge", 1).number
         sql = "UPDATE ledger SET since = since - 3600000000 WHERE output = ? AND observable <= 10"
+        transaction.run(sql, (number,))
+        sql = (
+            "UPDATE rollouts SET stood = stood - 3600000000 WHERE upstream = ? AND observable <= 10"
+        )
         transaction.run(sql, (number,))
     site.once()
     assert counts(site) == (40, 10, 10)

@@ -1,7 +1,8 @@
 """Additions that wait for their turn: until they have stood at another output for a while.
 
 What waits is kept with the instant from which it has stood there, which the ledger of that other
-output sets as it confirms an entry: so a cycle finds what has become due, and no more.
+output sets as it confirms an entry: so a cycle finds what has become due, and no more. That instant
+follows a clock that is set; what does not wait yet goes by the ledger's.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -17,6 +18,11 @@ if TYPE_CHECKING:  # a look reads counts alone
 _PART: Final = 1000
 _OURS: Final = numbers(sorted(OURS))
 _STANDING: Final = numbers(sorted(STANDING))
+# What waits at an output, of what is in the ledger `u` of another one, and since when it is there.
+_WAITING: Final = (
+    "LEFT JOIN rollouts r ON r.output = ? AND r.observable = u.observable AND r.upstream = u.output"
+)
+_STOOD: Final = "coalesce(r.stood, u.since + ?)"
 
 
 class RolloutCount(NamedTuple):
@@ -24,6 +30,17 @@ class RolloutCount(NamedTuple):
 
     waiting: int
     first: int | None
+
+
+class Turn(NamedTuple):
+    """The output that gets what is new first; what has stood there since `until` is due here.
+
+    `ahead` is by how much the clock was set forward, of which what did not wait yet knows nothing.
+    """
+
+    upstream: int
+    until: int
+    ahead: int = 0
 
 
 class Rollouts:
@@ -52,46 +69,69 @@ class Rollouts:
         return [number for (number,) in rows]
 
     def early(
-        self, transaction: Transaction, upstream: int, added: Sequence[int], until: int
+        self, transaction: Transaction, output: int, turn: Turn, added: Sequence[int]
     ) -> set[int]:
-        """Return those of these observables that have not stood at an output since an instant."""
+        """Return those of these observables whose turn at an output has not come."""
         found = set(added)
         for part in parts(added, _PART):
             sql = (
-                f"SELECT observable FROM ledger WHERE output = ? AND state IN ({_STANDING}) "  # noqa: S608 - only numbers
-                f"AND since <= ? AND observable IN ({numbers(part)})"
+                f"SELECT u.observable FROM ledger u {_WAITING} "  # noqa: S608 - only numbers
+                f"WHERE u.output = ? AND u.state IN ({_STANDING}) AND {_STOOD} <= ? "
+                f"AND u.observable IN ({numbers(part)})"
             )
-            found.difference_update(row[0] for row in transaction.rows(sql, (upstream, until)))
+            values = (output, turn.upstream, turn.ahead, turn.until)
+            found.difference_update(row[0] for row in transaction.rows(sql, values))
         return found
 
-    def all_early(
-        self, transaction: Transaction, output: "OutputState", upstream: int, until: int
-    ) -> set[int]:
-        """Return all that a list wants, is not at the target, and has not stood elsewhere since."""
+    def all_early(self, transaction: Transaction, output: "OutputState", turn: Turn) -> set[int]:
+        """Return all that a list wants, is not at the target, and whose turn has not come."""
         sql = (
             "SELECT e.observable FROM entries e "  # noqa: S608 - only numbers
             "LEFT JOIN ledger l ON l.output = ? AND l.observable = e.observable "
             f"AND l.state IN ({_OURS}) LEFT JOIN ledger u ON u.output = ? "
-            f"AND u.observable = e.observable AND u.state IN ({_STANDING}) AND u.since <= ? "
-            "WHERE e.list = ? AND e.wanted = 1 AND l.observable IS NULL AND u.observable IS NULL"
+            f"AND u.observable = e.observable AND u.state IN ({_STANDING}) {_WAITING} "
+            "WHERE e.list = ? AND e.wanted = 1 AND l.observable IS NULL "
+            f"AND (u.observable IS NULL OR {_STOOD} > ?)"
         )
-        values = (output.number, upstream, until, output.list)
+        values = (
+            output.number, turn.upstream, output.number, output.list, turn.ahead, turn.until,
+        )  # fmt: skip
         return {number for (number,) in transaction.stream(sql, values)}
 
-    def keep(self, output: int, upstream: int, waiting: Iterable[int]) -> None:
+    def keep(self, output: int, turn: Turn, waiting: Iterable[int], now: int) -> None:
         """Keep additions until they are due; must be done before what else is due is written."""
         # Since when each has stood is read in the transaction that keeps it: it may just be
         # confirmed, and whoever confirms it later finds it here.
         sql = (
             "INSERT INTO rollouts (output, observable, upstream, stood) VALUES (?, ?, ?, "  # noqa: S608 - only numbers
-            f"(SELECT since FROM ledger WHERE output = ? AND observable = ? "
-            f"AND state IN ({_STANDING}))) ON CONFLICT (output, observable) DO UPDATE SET "
-            "upstream = excluded.upstream, stood = excluded.stood"
+            "(SELECT CASE WHEN since + ? > ? THEN ? ELSE since + ? END FROM ledger "
+            f"WHERE output = ? AND observable = ? AND state IN ({_STANDING}))) "
+            "ON CONFLICT (output, observable) DO UPDATE SET upstream = excluded.upstream, "
+            "stood = CASE WHEN rollouts.upstream = excluded.upstream AND rollouts.stood "
+            "IS NOT NULL AND excluded.stood IS NOT NULL THEN rollouts.stood ELSE excluded.stood END"
         )
-        rows = [(output, number, upstream, upstream, number) for number in waiting]
+        upstream, shift = turn.upstream, (turn.ahead, now, now, turn.ahead)
+        rows = [(output, number, upstream, *shift, upstream, number) for number in waiting]
         if rows:
             with self._db.write() as transaction:
                 transaction.many(sql, rows)
+
+    def follow_clock(self, output: int, ahead: int, now: int) -> None:
+        """Have nothing become due because a clock was set forward by so much, or late if back.
+
+        What would have stood at the other output from later than now on has stood from now on.
+        """
+        if ahead == 0:
+            with self._db.read() as transaction:
+                sql = "SELECT 1 FROM rollouts WHERE output = ? AND stood > ? LIMIT 1"
+                if transaction.one(sql, (output, now)) is None:
+                    return
+        with self._db.write() as transaction:
+            sql = (
+                "UPDATE rollouts SET stood = CASE WHEN stood + ? > ? THEN ? ELSE stood + ? END "
+                "WHERE output = ? AND stood IS NOT NULL"
+            )
+            transaction.run(sql, (ahead, now, now, ahead, output))
 
     def drop(self, output: int, gone: Collection[int]) -> None:
         """Forget additions that have been made, or are not wanted any more."""
@@ -132,17 +172,31 @@ class Rollouts:
 def note_standing(
     transaction: Transaction, upstream: int, standing: Sequence[int], now: int
 ) -> None:
-    """Note at all that waits for an output since when these entries have stood there."""
+    """Note at all that waits for an output since when these entries have stood there.
+
+    Those that stood there before are left alone.
+    """
     sql = "SELECT 1 FROM rollouts WHERE upstream = ? LIMIT 1"
     if standing and transaction.one(sql, (upstream,)) is not None:
-        sql = "UPDATE rollouts SET stood = ? WHERE upstream = ? AND observable = ?"
-        transaction.many(sql, [(now, upstream, number) for number in standing])
+        sql = (
+            "UPDATE rollouts SET stood = ? WHERE upstream = ? AND observable = ? AND EXISTS "
+            "(SELECT 1 FROM ledger l WHERE l.output = rollouts.upstream "
+            "AND l.observable = rollouts.observable AND l.since = ?)"
+        )
+        transaction.many(sql, [(now, upstream, number, now) for number in standing])
 
 
 def all_in_rollout(transaction: Transaction, output: int) -> set[int]:
     """Return all additions of an output that wait for another output."""
     rows = transaction.rows("SELECT observable FROM rollouts WHERE output = ?", (output,))
     return {number for (number,) in rows}
+
+
+def stood_since(transaction: Transaction, output: int, observable: int) -> int | None:
+    """Return since when what waits at an output has stood elsewhere; None where it does not."""
+    sql = "SELECT stood FROM rollouts WHERE output = ? AND observable = ?"
+    found: int | None = transaction.one(sql, (output, observable))
+    return found
 
 
 def rollout_counts(transaction: Transaction) -> dict[int, RolloutCount]:
