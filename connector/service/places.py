@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
 
-from connector.adapter import Adapter, RuleAdapter
+from connector.adapter import Adapter, EntryAdapter, RuleAdapter
 from connector.config.loading import Loaded
 from connector.errors import ConfigError
 from connector.instants import Clock
@@ -88,7 +88,10 @@ class Settler:
         among = None if left == old else self._among(transaction, ledger, left.places)
         entries = ledger.entries if among is None else len(among)
         if entries:
-            places.leave(transaction, ledger, left, among, self.now())
+            kept = (old.places - left.places) & new.places
+            stays = self._also_at(transaction, ledger, kept) if kept else ()
+            number = places.leave(transaction, ledger, left, among, self.now())
+            places.share(transaction, number, ledger.number, stays)
             words = {"old": left.words, "new": new.words}
             self.told.append(("moved", {"output": ledger.name, "entries": entries, **words}))
         places.begin(transaction, ledger.number)
@@ -103,6 +106,22 @@ class Settler:
             words = {"output": ledger.name, "entries": ledger.entries, "adapter": new.adapter}
             self.told.append(("may_have_moved", words))
         return frozenset()
+
+    def _also_at(
+        self, transaction: Transaction, ledger: PlacedLedger, kept: frozenset[Place]
+    ) -> Sequence[int] | None:
+        """Return which entries of a ledger are at its places that are kept as well; None for all.
+
+        Where the target is ours alone a place may be a copy of another, such as a file for the
+        start; elsewhere each entry is at one of them.
+        """
+        assert ledger.placing is not None  # noqa: S101 - the caller compared it
+        if issubclass(self.registry.adapter(ledger.placing.adapter), EntryAdapter):
+            return ()
+        try:
+            return self._accepted(transaction, ledger, kept)
+        except UnreachablePlaceError:
+            return None
 
     def _find_heirs(
         self, transaction: Transaction, ledger: PlacedLedger, wanted: Mapping[str, Placing]
@@ -148,11 +167,16 @@ class Settler:
         self, transaction: Transaction, ledger: PlacedLedger, places: frozenset[Place]
     ) -> Sequence[int]:
         """Return which entries of a ledger are at these of its places."""
-        lender = self.loaded.outputs.get(ledger.name)
         try:
-            adapter = remake(ledger, self.loaded, self.registry, lender, places=places)
+            return self._accepted(transaction, ledger, places)
         except UnreachablePlaceError:
             return ()  # they stay with those that cannot be told from them
+
+    def _accepted(
+        self, transaction: Transaction, ledger: PlacedLedger, places: frozenset[Place]
+    ) -> Sequence[int]:
+        lender = self.loaded.outputs.get(ledger.name)
+        adapter = remake(ledger, self.loaded, self.registry, lender, places=places)
         ours = entries_of_ours(self.store, transaction, ledger.number, accepts(adapter))
         adapter.close()
         return [one.observable for one in ours]

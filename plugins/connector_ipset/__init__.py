@@ -3,11 +3,13 @@
 The administrator's rules name the sets, once; docs/outputs/ipset.md has the lines.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
+
+from pydantic import PrivateAttr
 
 from connector.adapter import (
     ADDRESSES,
@@ -56,10 +58,40 @@ class IpsetSettings(Settings):
     )
     ipset: Path = Field(Path("ipset"), description="The ipset command.")
 
+    # Of a place that was left: what of it no output keeps any more.
+    _only: frozenset[tuple[object, ...]] = PrivateAttr(default=frozenset())
+
     @property
     def places(self) -> frozenset[tuple[object, ...]]:
         """The sets, and the file."""
-        return frozenset({("ipset", self.netns, self.set), ("ipset file", self.file)})
+        return self._only or frozenset({self._sets, self._on_disk})
+
+    @property
+    def _sets(self) -> tuple[object, ...]:
+        return ("ipset", self.netns, self.set)
+
+    @property
+    def _on_disk(self) -> tuple[object, ...]:
+        return ("ipset file", self.file)
+
+    @property
+    def has_sets(self) -> bool:
+        """Whether the sets of the kernel are of this place."""
+        return self._sets in self.places
+
+    @property
+    def has_file(self) -> bool:
+        """Whether the file is of this place."""
+        return self._on_disk in self.places
+
+    def narrowed(self, places: Collection[tuple[object, ...]]) -> Self | None:
+        """Return the options for the sets alone, or for the file alone."""
+        only = self.places.intersection(places)
+        if only == self.places:
+            return self
+        options = self.model_copy()
+        options._only = only
+        return options if only else None
 
 
 class IpsetAdapter(ListAdapter[IpsetSettings]):
@@ -93,10 +125,17 @@ class IpsetAdapter(ListAdapter[IpsetSettings]):
         kind, _element = place(observable)
         return kind.name(self.settings.set)
 
+    def known_as(self) -> Collection[str]:
+        """Return the sets as the kernel describes them, each with its seed."""
+        if not self.settings.has_sets:
+            return ()
+        there = (self._ipset.about(kind.name(self.settings.set)) for kind in KINDS)
+        return [about.text for about in there if about.exists]
+
     def stamp(self) -> str:
         """Return what tells our sets and their file from any others: each set has a seed."""
-        told = [self._file.stamp()]
-        for kind in KINDS:
+        told = [self._file.stamp()] if self.settings.has_file else []
+        for kind in KINDS if self.settings.has_sets else ():
             name = kind.name(self.settings.set)
             about = self._ipset.about(name)
             told.append(about.text)
@@ -108,12 +147,15 @@ class IpsetAdapter(ListAdapter[IpsetSettings]):
         """Yield what the sets and the file have; `where` shows what one of them alone has."""
         on_disk = self._on_disk()
         for kind in KINDS:
-            running = self._running(kind)
-            yield from _compared(kind, running, on_disk[kind])
+            running = self._running(kind) if self.settings.has_sets else on_disk[kind]
+            there = on_disk[kind] if self.settings.has_file else running
+            yield from _compared(kind, running, there)
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
         """Write the file that a machine starts with, in one step."""
         refused: dict[Subject, Outcome] = {}
+        if not self.settings.has_file:
+            return refused
         with self._file.draft() as draft:
             for kind in KINDS:
                 name = kind.name(self.settings.set)
@@ -135,7 +177,7 @@ class IpsetAdapter(ListAdapter[IpsetSettings]):
     def activate(self) -> None:
         """Give the kernel what the file has: single elements, or a new set in place of the old."""
         wanted = self._on_disk()
-        for kind in KINDS:
+        for kind in KINDS if self.settings.has_sets else ():
             name = kind.name(self.settings.set)
             if self._ipset.about(name).is_like(kind):
                 self._change(kind, name, wanted[kind])
@@ -175,7 +217,7 @@ class IpsetAdapter(ListAdapter[IpsetSettings]):
     def _on_disk(self) -> dict[SetKind, set[str]]:
         by_name = {kind.name(self.settings.set): kind for kind in KINDS}
         found: dict[SetKind, set[str]] = {kind: set() for kind in KINDS}
-        for line in self._file.lines():
+        for line in self._file.lines() if self.settings.has_file else ():
             verb, _, rest = line.partition(" ")
             name, _, element = rest.partition(" ")
             if verb == "add" and name in by_name:

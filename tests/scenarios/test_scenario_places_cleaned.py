@@ -1,10 +1,12 @@
 """Each adapter cleans the place that its output moved from, also after a crash at any instant."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import nft_hosts
 import pytest
+from connector_ipset import IpsetAdapter
 from connector_nftables import NftablesAdapter
 from connector_postfix import PostfixAdapter
 from connector_postfix.mapfile import MapFile
@@ -12,7 +14,7 @@ from connector_splunk_kvstore import SplunkKvstoreAdapter
 from connector_splunk_kvstore.emulator.server import SplunkEmulator
 from dying_process import Nursery, Points, cycle
 from scenario_site import BLOCK_ALL, QuickRegistry, Site
-from stix_samples import indicator
+from stix_samples import indicator, revoked
 from test_scenario_kill import CHANGES, copies
 from test_scenario_places import left, open_left_places_of
 
@@ -56,6 +58,40 @@ def test_a_set_of_the_kernel_that_was_left_is_emptied(site: Site) -> None:
         assert "203.0.113.9" in held("blocklist"), "it is not ours"
         assert left(site) == []
         assert site.output()["state"] == "ok"
+
+
+@pytest.mark.real_server
+@pytest.mark.parametrize("changed", [{"set": "bad"}, {"file": "new.save"}])
+def test_of_sets_and_their_file_only_what_was_left_is_emptied(
+    site: Site, changed: dict[str, str]
+) -> None:
+    nft_hosts.require_nftables()
+    if shutil.which("ipset") is None:
+        pytest.skip("no ipset: install the package ipset")
+    site.registry = QuickRegistry({"ipset": IpsetAdapter}, {"bundle": BundleFeed})
+    with nft_hosts.namespace() as netns:
+
+        def held(name: str) -> str:
+            return nft_hosts.run("ip", "netns", "exec", netns, "ipset", "list", f"{name}_v4")
+
+        before = {"netns": netns, "set": "connector", "file": "ipset.save"}
+        after = {**before, **changed}
+        keep(site, "ipset", edge=before)
+        site.write("one.json", FEW)
+        site.once()
+        site.write("two.json", [revoked(FEW[1])])  # which the place that is kept still has, as ours
+        keep(site, "ipset", edge=after)
+        assert not site.once().held
+        assert ONE in held(after["set"])
+        assert TWO not in held(after["set"])
+        assert ONE in (site.folder / after["file"]).read_text()
+        if after["set"] != before["set"]:
+            assert ONE not in held(before["set"])
+        else:
+            assert ONE not in (site.folder / before["file"]).read_text()
+        assert left(site) == []
+        assert site.output()["state"] == "ok"
+        assert site.idle()
 
 
 def addresses(folder: Path, stem: str) -> list[str]:

@@ -234,13 +234,15 @@ def test_a_haproxy_that_an_output_left_denies_nothing_while_another_reads_the_sa
     web: Site, host: HaproxyHost
 ) -> None:
     web.once()
-    before = host.map.read_text()
+    web.write("one.json", FEW[:2])
+    web.write("two.json", [revoked(FEW[2])])  # which is in the file, as ours
     with haproxy(RULES.replace("%s", str(host.folder))) as second:
         move(web, second.socket)
-        web.once()
+        assert not web.once().held
         assert denied(second) == (True, True)
         assert denied(host) == (False, False)
-        assert host.map.read_text() == before
+        assert CLIENT in host.map.read_text()
+        assert web.output()["written"] == 2
         assert web.status()["left_behind"] == []
         assert web.idle()
 

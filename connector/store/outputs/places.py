@@ -168,6 +168,26 @@ class Places:
             _move_texts(transaction, ledger.name, texts_of(number))
         return number
 
+    def share(
+        self, transaction: Transaction, left: int, number: int, observables: Sequence[int] | None
+    ) -> None:
+        """Have an output know those of the entries that it left that are also where it still is.
+
+        None has it know all of them.
+        """
+        chosen = [""] if observables is None else [
+            f" AND observable IN ({numbers(part)})" for part in parts(observables, _PART)
+        ]  # fmt: skip
+        columns = "observable, state, digest, since, why, handle, ends, source"
+        for which in chosen:
+            sql = (
+                f"INSERT INTO ledger (output, {columns}) SELECT ?, {columns} FROM ledger "  # noqa: S608 - only numbers
+                f"WHERE output = ?{which} AND observable NOT IN "
+                "(SELECT l.observable FROM ledger l WHERE l.output = ?)"
+            )
+            transaction.run(sql, (number, left, number))
+        _count(transaction, number)
+
     def begin(self, transaction: Transaction, number: int) -> None:
         """Let an output begin at a new place: what it had at the old one says nothing of it."""
         sql = f"DELETE FROM ledger WHERE output = ? AND state NOT IN ({numbers(OURS)})"  # noqa: S608 - only numbers
