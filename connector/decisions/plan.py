@@ -208,19 +208,21 @@ def diff(
     before: int = 0,
     renews: bool = False,
     due: Collection[int] = (),
+    forgotten: Collection[int] = (),
 ) -> Plan:
     """Return the plan from the ledger (and the target, if it was read) to what is wanted.
 
     `wanted` and `written` are sorted by number; `why_not` says why an entry is no longer wanted.
     Only entries that the ledger calls ours are removed. What is `due` is written again though it
     did not change.
+    What is `forgotten` waits to be removed, and the target lost it: it is added again until then.
     """
     draft = _Draft()
     met = 0
     for number, want, had in _pairs(wanted, written):
         met += present is not None and number in present and _expected(want, had)
         if want is None:
-            _unwanted(draft, number, had, why_not, present)
+            _unwanted(draft, number, had, why_not, present, forgotten)
         elif want.unfit:
             _unfit(draft, want, had)
         elif present is not None and number in present.contrary:
@@ -267,10 +269,14 @@ def _unwanted(
     had: LedgerEntry | None,
     why_not: Mapping[int, Reason],
     present: TargetSnapshot | None,
+    forgotten: Collection[int],
 ) -> None:
     assert had is not None  # noqa: S101 - a pair has at least one side
     if had.mark not in OURS:
         draft.marks.append((number, GONE))
+    elif number in forgotten:
+        draft.add.put(number, had.digest, AGAIN, had.ends, had.source)
+        draft.take_out(had, why_not.get(number, Reason.DESELECTED))
     elif present is not None and number not in present and _is_gone(had, present):
         draft.marks.append((number, GONE))  # someone removed it before us, or we never wrote it
     else:

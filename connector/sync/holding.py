@@ -40,7 +40,8 @@ def within_limits(
     )  # fmt: skip
     aside = divide(plan)
     if freed := allowlisted(aside.kept, output.target, listing, store, view.now):
-        plan = replace(plan, remove=plan.remove.because(freed, CODES[Reason.ALLOWLISTED]))
+        remove = plan.remove.because(freed, CODES[Reason.ALLOWLISTED])
+        plan = replace(plan, add=plan.add.without(freed), remove=remove)
         aside = divide(plan)
     if plan.unasked(standing.held_remove) > _FEW:
         with store.database.read() as transaction:

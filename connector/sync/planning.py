@@ -1,12 +1,13 @@
 """From what a cycle looks at to a plan, before any limit."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Final
 
 from connector.decisions.limits import Window
 from connector.decisions.plan import LedgerEntry, Plan, diff
+from connector.decisions.records import LedgerState
 from connector.decisions.set_aside import SetAside
 from connector.decisions.snapshot import TargetSnapshot
 from connector.instants import span
@@ -144,8 +145,8 @@ def draft(output: Output, view: View) -> Draft:
     if fold is not None and view.present is not None:
         fold.spread(view.present, former.rows)
     looked = store.holds.look(transaction, state, view.after, view.asked, view.now)
-    replaces = looked.standing().replaces
-    if view.after is not None and replaces is False:
+    standing = looked.standing()
+    if view.after is not None and standing.replaces is False:
         view = replace(view, after=view.seq)  # nothing is written until the target is read again
     returned, moved = former.returned(fold, view), state.setup != output.setup
     plan = diff(
@@ -158,10 +159,11 @@ def draft(output: Output, view: View) -> Draft:
         before=store.ledger.owned(transaction, state.number),
         renews=target.ours_alone and moved and view.scope.verifies,
         due=view.due,
+        forgotten=_forgotten(view, standing.held_remove) if target.restores else (),
     )
     plan, in_rollout = wait_for_turn(plan, view)
     # What changed options or a person asked for is our doing.
-    asked_for = view.present is None or moved or replaces
+    asked_for = view.present is None or moved or standing.replaces
     drift = NO_DRIFT if asked_for else _drift(plan, view, returned)
     since = view.now - span(output.limits.window)
     window = store.counted.window(transaction, state.number, since)
@@ -178,6 +180,27 @@ def _folded(view: View, output: Output) -> tuple[View, Fold | None]:
         return view, None
     asked = () if view.after is None else sorted({*view.asked, *fold.rows})
     return replace(view, asked=asked), fold
+
+
+def _forgotten(view: View, held: Collection[int]) -> Collection[int]:
+    """Return what waits to be removed and is gone because the target forgot it.
+
+    It did if it has lost entries that nobody removes as well, or has none of ours at all; otherwise
+    somebody took away just that.
+    """
+    present, store, transaction = view.present, view.store, view.transaction
+    if present is None or not held:
+        return ()
+    ours = [
+        one.observable
+        for one in store.ledger.written(transaction, view.output)
+        if one.mark == LedgerState.WRITTEN
+    ]
+    gone = [number for number in ours if number not in present]
+    ended = store.ends.passed(transaction, view.output, gone, view.now)
+    lost = {number for number in gone if number in held and number not in ended}
+    wanted = store.wanted.among(transaction, view.state.list, gone).difference(held, ended)
+    return lost if wanted or len(gone) == len(ours) else ()
 
 
 def _why_not(view: View, returned: Iterable[LedgerEntry]) -> dict[int, Reason]:

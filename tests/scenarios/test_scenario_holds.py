@@ -55,6 +55,12 @@ def lose(site: Site, count: int) -> None:
     site.write("many.json", MANY[count:])
 
 
+def empty(site: Site) -> None:
+    """Have the firewall forget everything, as by a restart."""
+    for one in site.rack["edge"].entries():
+        site.rack["edge"].take_by_hand(one)
+
+
 def holds(site: Site, output: str = "edge") -> list[dict[str, Any]]:
     return site.output(output)["held"]
 
@@ -348,6 +354,70 @@ def test_what_the_target_lost_leaves_the_hold(pair: Site) -> None:
     pair.change()
     pair.rack["edge"].take_by_hand(Observable(ObservableType.IPV6_ADDR, address(1)))
     pair.once()
+    assert [told["remove"] for told in holds(pair)] == [59]
+    pair.consistent()
+
+
+@pytest.mark.parametrize("lost", [60, 100])
+def test_what_is_held_is_there_again_after_a_restart_that_forgot_everything(
+    pair: Site, lost: int
+) -> None:
+    """Also where a feed is wiped: what had to stay until a person says otherwise stays."""
+    if lost == 100:
+        pair.write("many.json", [])
+        theirs(pair)
+    else:
+        lose(pair, lost)
+    pair.change()
+    waiting = [told["remove"] for told in holds(pair)]
+    was = pair.at()
+    assert len(was) == 103
+    empty(pair)
+    (pair.folder / "published" / "list.txt").unlink()
+    pair.once()
+    assert pair.at() == was
+    assert len(pair.lines("list.txt")) == 103
+    for output in ("edge", "file"):
+        assert [told["remove"] for told in holds(pair, output)] == waiting
+        assert pair.output(output)["drift"]["missing"] == 103
+    pair.consistent(settled=False)
+    assert pair.idle()
+    for output in ("edge", "file"):
+        [hold] = holds(pair, output)
+        assert pair.service.outputs.accept(hold["id"], "anna").done
+    assert len(pair.at()) == len(pair.lines("list.txt")) == 103 - sum(waiting)
+    pair.consistent()
+
+
+def test_what_is_held_and_forgotten_gets_its_fields_back_with_its_feed(pair: Site) -> None:
+    mapping = {"comment": {"template": "{indicator.name}"}}
+    pair.edit(lambda config: config["outputs"]["edge"].update(mapping=mapping))
+    pair.open()
+    pair.once()
+    before = dict(pair.rack["edge"].entries())
+    lose(pair, 60)
+    pair.change()
+    empty(pair)
+    pair.once()
+    assert len(pair.at()) == 103
+    lose(pair, 0)
+    pair.change()
+    assert pair.rack["edge"].entries() == before
+    assert not holds(pair)
+    pair.consistent()
+
+
+def test_what_is_held_forgotten_and_allowed_by_now_stays_away(pair: Site) -> None:
+    lose(pair, 60)
+    pair.change()
+    empty(pair)
+    pair.service.store.exceptions.add(
+        address(7), why="our own portal", ticket="", owner="me", until=None, now=pair.clock()
+    )
+    pair.service.lists.take_up_exceptions()
+    pair.once()
+    assert len(pair.at()) == 102
+    assert address(7) not in pair.at()
     assert [told["remove"] for told in holds(pair)] == [59]
     pair.consistent()
 

@@ -32,6 +32,8 @@ _BARE: Final = digest({})
 class EntryTarget(Target[A]):
     """A target that gets entries, with the fields that a mapping fills."""
 
+    restores = True
+
     def __init__(
         self, output: str, adapter: A, mapper: Mapper | None, types: frozenset[ObservableType]
     ) -> None:
@@ -111,7 +113,29 @@ class EntryTarget(Target[A]):
     def written(
         self, refs: EntryRefs, proposal: Proposal, store: Store, *, renewed: bool = False
     ) -> list[WrittenLine]:
-        """Return the lines that a part of a plan names."""
+        """Return the lines that a part of a plan names.
+
+        What the target forgot before a person let it go is written without fields: its claims may
+        be gone.
+        """
+        lines = self._wanted_lines(refs, proposal, store, renewed=renewed)
+        if not proposal.aside.kept or len(lines) == len(refs):
+            return lines
+        left = set(refs.numbers).difference(one.number for one in lines)
+        ends = dict(zip(refs.numbers, refs.ends, strict=True))
+        with store.database.read() as transaction:
+            asked = sorted(left.intersection(proposal.aside.kept))
+            found = list(store.wanted.observables_of(transaction, asked))
+        for number, one in found:
+            if self.fits(one):
+                entry, end = Entry(one), ends[number]
+                until = end if end > proposal.now else NEVER
+                lines.append(WrittenLine(number, self.digest(entry), one, entry, "", until))
+        return lines
+
+    def _wanted_lines(
+        self, refs: EntryRefs, proposal: Proposal, store: Store, *, renewed: bool
+    ) -> list[WrittenLine]:
         if not self.bare:
             return super().written(refs, proposal, store, renewed=renewed)
         digests = dict(refs)

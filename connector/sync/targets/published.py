@@ -163,6 +163,7 @@ class PublishedList(EntryTarget[ListAdapter[Settings]]):
         output, numbers = proposal.state.number, sorted(gone)
         ledger = store.ledger.among(transaction, output, numbers)
         written = {one.observable for one in ledger if one.mark == LedgerState.WRITTEN}
+        written.update(proposal.plan.add.numbers)  # the target forgot it
         found = {one: number for number, one in store.wanted.observables_of(transaction, numbers)}
         asked = {one: number for one, number in found.items() if isinstance(one, Observable)}
         there = {

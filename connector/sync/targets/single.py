@@ -126,7 +126,9 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
             ranked = store.wanted.ranks_among(transaction, proposal.state.list, refs.numbers)
         digests, ordered = dict(refs), EntryRefs()
         for number, _subject in ranked:
-            ordered.put(number, digests[number])
+            ordered.put(number, digests.pop(number))
+        for number, digest in digests.items():  # nothing wants it: it only waits to be removed
+            ordered.put(number, digest)
         return ordered
 
     def due(self, view: View) -> frozenset[int]:

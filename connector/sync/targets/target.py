@@ -64,6 +64,8 @@ class Target(ABC, Generic[A]):
     """What an output's target can hold, what it holds, and how a plan is written to it."""
 
     ours_alone: ClassVar[bool]
+    restores: ClassVar[bool] = False
+    """Whether what nothing wants any more can be written again."""
 
     def __init__(self, output: str, adapter: A) -> None:
         self.output = output
