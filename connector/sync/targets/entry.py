@@ -48,26 +48,24 @@ class EntryTarget(Target[A]):
 
         It is not where the file leaves its type out, or its row would stop what is protected.
         """
-        if not self._can_hold(subject):
-            return False
-        return self._guard is None or self._guard.protection(subject) is None
-
-    def _can_hold(self, subject: Subject) -> TypeGuard[Observable]:
         if isinstance(subject, RuleRef) or (self.types and subject.type not in self.types):
             return False
-        return self.adapter.accepts(subject)
+        if self._guard is None:  # as at nearly all targets, and each entry is asked for
+            return self.adapter.accepts(subject)
+        return self.adapter.accepts(subject) and self._guard.protection(subject) is None
 
     def protection(self, subject: Subject) -> Protection | None:
         """Return who protects the row that an observable would be at the target."""
-        if self._guard is None or not self._can_hold(subject):
+        if self._guard is None or isinstance(subject, RuleRef):
+            return None
+        if (self.types and subject.type not in self.types) or not self.adapter.accepts(subject):
             return None
         return self._guard.protection(subject)
 
     def why_protected(self, subject: Subject) -> str:
         """Return the same in words for people; nothing where nobody does."""
-        if self._guard is None or not self._can_hold(subject):
-            return ""
-        if (by := self._guard.protection(subject)) is None:
+        by = self.protection(subject)
+        if self._guard is None or by is None or isinstance(subject, RuleRef):
             return ""
         return self._guard.words(subject, by)
 
