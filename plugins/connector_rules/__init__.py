@@ -177,11 +177,20 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
     def _found(self) -> Iterator[Rule]:
         """Yield the rules of a file that someone else changed: ours, and one for all the rest."""
         text = self._published.path.read_bytes().decode("utf-8", "replace")
+        text = text.replace(self._head, "", 1)
+        ours: list[tuple[int, int]] = []
+        end = 0
         for newest in self._published.records()[:1]:
             for rule, _names in record.rules(newest):
-                if self._block(rule) in text:
+                block = self._block(rule)
+                start = text.find(block, end)  # in the order in which they were written
+                start = text.find(block) if start < 0 else start
+                if start >= 0:
+                    end = start + len(block)
+                    ours.append((start, end))
                     yield rule
-        yield Rule(f"text of others in {self.settings.file}", self.settings.language, "")
+        if _without(text, ours).strip():
+            yield Rule(f"text of others in {self.settings.file}", self.settings.language, "")
 
 
 class _Judged(NamedTuple):
@@ -189,6 +198,15 @@ class _Judged(NamedTuple):
 
     names: dict[_Digest, frozenset[str]]
     keys: dict[str, str]
+
+
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Return a text without these parts of it."""
+    rest, at = [], 0
+    for start, end in sorted(spans):
+        rest.append(text[at:start])
+        at = max(at, end)
+    return "".join([*rest, text[at:]])
 
 
 def _digest(rule: Rule) -> _Digest:

@@ -186,6 +186,68 @@ def test_a_postfix_map_restored_from_an_older_copy_has_what_is_wanted_now(
     assert drift(site)["missing"] == 1
 
 
+def rule(name: str) -> dict[str, object]:
+    text = f"rule {name} {{ condition: filesize > 7 }}"
+    return indicator(name, pattern=text, pattern_type="yara")
+
+
+@pytest.fixture
+def rules(site: Site) -> Path:
+    """A published file of three rules."""
+    options = {"file": "detect.yar", "language": "yara"}
+    edge = {"list": "hunt", "adapter": "rules", "options": options}
+    site.configure(lists={"hunt": {"purpose": "watch"}}, outputs={"edge": edge})
+    site.write("one.json", [*map(rule, ("one", "two", "three"))])
+    site.once()
+    site.change()
+    assert site.output()["drift"] is None
+    return site.folder / "published" / "detect.yar"
+
+
+def without_a_rule(path: Path) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    at = next(at for at, line in enumerate(lines) if line.startswith("rule two"))
+    path.write_text("".join([*lines[: at - 1], *lines[at + 1 :]]))
+
+
+@pytest.mark.parametrize(
+    ("harm", "counts"),
+    [
+        (Path.unlink, (3, 0, 0)),
+        (lambda path: path.write_text(""), (3, 0, 0)),
+        (without_a_rule, (1, 0, 0)),
+        (lambda path: path.write_text(path.read_text().replace("7", "8", 1)), (1, 0, 1)),
+        (lambda path: path.write_text(path.read_text() + "rule more { condition: true }\n"),
+         (0, 0, 1)),
+    ],
+    ids=["deleted", "emptied", "without one", "altered", "foreign"],
+)  # fmt: skip
+def test_what_others_did_to_a_file_of_rules_is_mended_in_the_next_cycle(
+    site: Site, rules: Path, harm: Callable[[Path], None], counts: tuple[int, int, int]
+) -> None:
+    before = rules.read_bytes()
+    harm(rules)
+    site.change()
+    assert rules.read_bytes() == before
+    assert tuple(drift(site).values()) == counts
+    assert site.output()["reasons"]["written"] == 3
+    assert site.idle()
+
+
+def test_a_file_of_rules_restored_from_an_older_copy_has_what_is_wanted_now(
+    site: Site, rules: Path
+) -> None:
+    older = rules.read_bytes()
+    site.write("one.json", [rule("one"), rule("four")])
+    site.change()
+    newer = rules.read_bytes()
+    for _ in range(2):
+        rules.write_bytes(older)
+        site.change()
+        assert rules.read_bytes() == newer
+        assert drift(site) == {"missing": 1, "altered": 0, "foreign": 1}, "all the rest is one text"
+
+
 @pytest.mark.real_server
 @pytest.mark.parametrize(
     ("harm", "counts"),
