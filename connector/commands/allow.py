@@ -21,7 +21,7 @@ from connector.indicators.observables.refang import refanged
 from connector.instants import system_clock, to_datetime
 from connector.registry import Registry
 from connector.reports.list_ages import age_words, list_ages
-from connector.reports.status import Json, defang, moment
+from connector.reports.values import Json, defang, moment
 from connector.service.service import Service
 from connector.service.state import open_store
 from connector.store.lists.exceptions import ExceptionRow

@@ -15,7 +15,8 @@ from connector.ingest import alarms
 from connector.ingest.configured_feed import ConfiguredFeed
 from connector.ingest.retention import confirm
 from connector.reports.formatting import lost
-from connector.reports.status import Json, gap_json, moment
+from connector.reports.status import gap_json
+from connector.reports.values import Json, moment
 from connector.service.service import Service
 
 _NOTHING_OPEN: Final = "no open gap or alarm"

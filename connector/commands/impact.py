@@ -12,7 +12,8 @@ from connector.errors import StoreError
 from connector.registry import Registry
 from connector.reports.formatting import print_line
 from connector.reports.plans import plan_json
-from connector.reports.status import Json, place_json
+from connector.reports.status import place_json
+from connector.reports.values import Json
 from connector.service.build import build
 from connector.service.location import state_file
 from connector.service.placing import placing_of

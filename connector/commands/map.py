@@ -11,7 +11,7 @@ from connector.commands.options import CONFIG, AsJson, ConfigPath
 from connector.commands.terminal import FAILED, OK, exit_with, out, print_json
 from connector.registry import Registry
 from connector.reports.sample import try_mapping
-from connector.reports.status import defang
+from connector.reports.values import defang
 
 map = typer.Typer(help="Show what an output's mapping makes of a sample.")
 

@@ -14,7 +14,7 @@ from connector.errors import ConfigError
 from connector.reports.held import held_plans, show_held
 from connector.reports.plans import plan_json, show_plans
 from connector.reports.progress import progress
-from connector.reports.status import Json
+from connector.reports.values import Json
 from connector.service.once import propose_all
 from connector.service.service import Service
 from connector.service.state import AlreadyRunningError

@@ -1,6 +1,7 @@
 """The service itself: its records, its list server, its log, and who we are."""
 
 import os
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -9,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import AfterValidator, StringConstraints, ValidationInfo, model_validator
 
 from connector.config.values import Listen, Name, Network, Text, listen_parts
-from connector.settings import Field, FilePath, Secret, Settings
+from connector.settings import Duration, Field, FilePath, Secret, Settings
 
 SQLITE: Final = "sqlite:///"
 _DATABASE_FORM: Final = "should be sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE"
@@ -87,6 +88,10 @@ class ClientConfig(Settings):
         "one that `server.tls.client_ca` signed.",
     )
 
+    silent_after: Duration | None = Field(
+        None, description="As `server.silent_after`, for this client alone."
+    )
+
     @model_validator(mode="after")
     def _one_way(self) -> "ClientConfig":
         ways = (self.token, self.address, self.certificate)
@@ -127,6 +132,11 @@ class ServerConfig(Settings):
     tls: ServerTlsConfig | None = Field(
         None, description="Serve by HTTPS (TLS 1.2 or later) only; plain HTTP by default."
     )
+    silent_after: Duration = Field(
+        timedelta(days=1),
+        description="How long a client may fetch nothing, or not a file that it fetched before, "
+        "until `status`, the log and a metric tell.",
+    )
     max_connections: int = Field(
         1000, ge=1, le=20_000,
         description="Concurrent connections; never more than a quarter of the files that the "
@@ -161,6 +171,10 @@ class ServerConfig(Settings):
                 "signed them"
             )
         return self
+
+    def silence_of(self, client: ClientConfig) -> timedelta:
+        """Return how long a client may fetch nothing."""
+        return client.silent_after or self.silent_after
 
     @property
     def host(self) -> str:

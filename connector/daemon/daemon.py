@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -13,6 +14,7 @@ from schedule import CancelJob
 
 from connector.config.loading import Loaded, load
 from connector.daemon.asked import Asked
+from connector.daemon.listeners import Listeners
 from connector.daemon.workers import Workers
 from connector.errors import ConfigError, StoreError, UnavailableError
 from connector.instants import Clock, system_clock
@@ -57,6 +59,7 @@ class Daemon:
         self._workers: Workers | None = None
         self._hosts = OwnHosts()
         self._calls = Calls()
+        self._since = now()
         self.server: ListServer | None = None
         self.started = threading.Event()
 
@@ -89,13 +92,15 @@ class Daemon:
                 continue
             proven = workers.service.loaded
             log.info("service.started", config=str(self._path), lists=server.url)
+            listeners = self._listeners(workers, store)
             workers.start()
             self.started.set()
             try:
-                following = self._watch(workers, store)
+                following = self._watch(workers, store, server, listeners)
             finally:
                 workers.stop()
                 server.stop()
+                self._look_after_server(server, listeners)
         if following is not None:  # stopped before it began
             following.service.close()
         log.info("service.ended")
@@ -140,6 +145,11 @@ class Daemon:
         server.start()
         return server
 
+    def _listeners(self, workers: Workers, store: Store) -> Listeners:
+        loaded = workers.service.loaded
+        config, files = loaded.config.server, loaded.published_files
+        return Listeners(store.fetches, config, files, self._now, self._since)
+
     def _status(self) -> dict[str, Any]:
         workers = self._workers
         return {} if workers is None else status(look_of(workers.service))
@@ -148,7 +158,9 @@ class Daemon:
         facts = self._status()
         return {"healthy": bool(facts) and healthy(facts), **facts}
 
-    def _watch(self, workers: Workers, store: Store) -> Workers | None:
+    def _watch(
+        self, workers: Workers, store: Store, server: ListServer, listeners: Listeners
+    ) -> Workers | None:
         """Run the schedule until the end (None) or until there is a new valid configuration."""
         loaded = workers.service.loaded
         stamps = _stamps(loaded)
@@ -159,7 +171,7 @@ class Daemon:
             ticks += 1
             if ticks % int(_FILES_EVERY_SECONDS / _TICK_SECONDS) == 0:
                 self._expect_in_place(store)
-                self._renew()
+                self._look_after_server(server, listeners)
                 fresh = _stamps(loaded)
                 if fresh != stamps:
                     stamps = fresh
@@ -168,9 +180,11 @@ class Daemon:
                 return following
         return None
 
-    def _renew(self) -> None:
-        if self.server is not None:
-            self.server.renew()
+    def _look_after_server(self, server: ListServer, listeners: Listeners) -> None:
+        """Take up a renewed certificate, and keep who fetched what."""
+        server.renew()
+        with suppress(UnavailableError):  # the next look writes it
+            listeners.keep(server.fetches(), server.certificate)
 
     def _expect_in_place(self, store: Store) -> None:
         try:

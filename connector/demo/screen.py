@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from connector.model import Reason
-from connector.reports.status import Json
+from connector.reports.values import Json
 
 _ACTORS: Final = {
     "producer": "magenta", "connector": "bold cyan", "feed": "cyan", "list": "blue",

@@ -18,7 +18,7 @@ from connector.errors import ConfigError, UnavailableError
 from connector.instants import utc_now
 from connector.registry import Registry
 from connector.reports.explain import explain_value
-from connector.reports.status import Json
+from connector.reports.values import Json
 from connector.service.build import build
 from connector.service.state import open_store
 from connector.testing.samples import feed as sample_feed

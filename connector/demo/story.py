@@ -11,7 +11,7 @@ from connector.demo.screen import Screen
 from connector.demo.stage import POLL, Stage
 from connector.errors import ConnectorError
 from connector.instants import utc_now
-from connector.reports.status import Json, defang
+from connector.reports.values import Json, defang
 from connector.testing.samples.feed import MARKED_FOR_REVOCATION, NEVER_STOPPED, SHORT_LIVED
 
 SHORT_LIFE: Final = timedelta(seconds=8)

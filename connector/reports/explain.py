@@ -18,7 +18,8 @@ from connector.instants import NEVER, to_datetime
 from connector.model import Context, Reason, Subject
 from connector.reports.mentioned import Mentions, find_mentions
 from connector.reports.rollouts import rollout_words
-from connector.reports.status import Json, gap_json, moment, place_json
+from connector.reports.status import gap_json, place_json
+from connector.reports.values import Json, moment
 from connector.service.decider import Decider
 from connector.store import evidence
 from connector.store import queries as questions

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from connector.model import ObservableType
 from connector.registry import PluginInfo
-from connector.reports.status import Json, defang
+from connector.reports.listeners import show_listeners
+from connector.reports.values import Json, defang
 from connector.store.feeds.alarms import FULL
 
 _PURGES_SHOWN: Final = 3
@@ -67,6 +68,7 @@ def show_status(console: Console, answer: Json) -> None:
         "yellow",
     )
     _tell(console, ((one["output"], left_words(one)) for one in answer["left_behind"]), "yellow")
+    show_listeners(console, answer)
 
 
 def left_words(one: Json) -> str:

@@ -12,7 +12,7 @@ from connector.decisions.plan import EntryRefs
 from connector.model import Subject
 from connector.reports.formatting import print_line
 from connector.reports.look import Look
-from connector.reports.status import Json, defang, moment
+from connector.reports.values import Json, defang, moment
 from connector.store import queries as questions
 from connector.store.lists.wanted import WantedEntries
 from connector.store.outputs.held_changes import ADD, REMOVE, HeldChange, changes_of

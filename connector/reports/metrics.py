@@ -90,6 +90,7 @@ class StatusCollector(Collector):
         for (name, standing), count in _left(facts["left_behind"]).items():
             left.add_metric([name, standing], count)
         yield left
+        yield _silent(facts["clients"])
         yield _held(facts["outputs"])
         yield _rolling(facts["outputs"])
         yield _removals(facts["outputs"])
@@ -117,6 +118,20 @@ class CallCollector(Collector):
         for labels, (counts, total) in sorted(self._times().items()):
             family.add_metric(list(labels), list(zip(bounds, counts, strict=True)), total)
         yield family
+
+
+def _silent(clients: list[dict[str, Any]]) -> Metric:
+    silent = GaugeMetricFamily(
+        "connector_client_silent",
+        "Whether a client has not fetched a file for too long; without a file if it never did.",
+        labels=["client", "file"],
+    )
+    for client in clients:
+        for one in client["lists"]:
+            silent.add_metric([client["name"], one["file"]], float(one["silent"]))
+        if not client["lists"]:
+            silent.add_metric([client["name"], ""], float(client["state"] == "silent"))
+    return silent
 
 
 def _left(places: list[dict[str, Any]]) -> Counter[tuple[str, str]]:

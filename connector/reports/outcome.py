@@ -5,7 +5,7 @@ from dataclasses import asdict
 from rich.console import Console
 
 from connector.reports.formatting import print_line
-from connector.reports.status import Json
+from connector.reports.values import Json
 from connector.service.once import RunResult
 
 

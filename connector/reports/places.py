@@ -5,7 +5,8 @@ from rich.text import Text
 
 from connector.reports.formatting import columns, left_words
 from connector.reports.look import Look
-from connector.reports.status import Json, place_json
+from connector.reports.status import place_json
+from connector.reports.values import Json
 from connector.store.outputs.places import Standing, placed_ledgers
 
 

@@ -10,7 +10,7 @@ from connector.decisions.records import reason_of
 from connector.model import Reason
 from connector.reports.formatting import print_line
 from connector.reports.held import HeldReader, sentences_of, show_held
-from connector.reports.status import Json, defang
+from connector.reports.values import Json, defang
 from connector.service.service import Service
 from connector.store import queries as questions
 from connector.store.outputs.kept_holds import HoldState, live_holds

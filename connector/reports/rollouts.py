@@ -7,7 +7,7 @@ from connector.config.pace import RolloutConfig
 from connector.decisions.records import STANDING, UNFIT_REASONS, LedgerState
 from connector.instants import span
 from connector.model import Reason
-from connector.reports.status import moment
+from connector.reports.values import moment
 from connector.store import evidence
 from connector.store import queries as questions
 from connector.store.outputs.rollouts import stood_since

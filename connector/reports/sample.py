@@ -15,7 +15,7 @@ from connector.instants import Clock, system_clock
 from connector.model import Entry, FieldValue, Observable, ObservableType, Reason
 from connector.registry import Registry, nearest
 from connector.reports.explain import explain_value
-from connector.reports.status import Json
+from connector.reports.values import Json
 from connector.service.build import build
 from connector.service.service import Service
 from connector.store.store import Store

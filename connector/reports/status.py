@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from datetime import UTC
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from connector.config.model import FeedConfig, OutputConfig
 from connector.config.pace import RolloutConfig
-from connector.instants import NEVER, SECOND, span, to_datetime
+from connector.instants import SECOND, span
 from connector.model import Reason
+from connector.reports.listeners import listeners_json
 from connector.reports.look import Look
+from connector.reports.values import Json, moment
 from connector.service.readiness import waiting_for
 from connector.store import queries as questions
 from connector.store.feeds.alarms import FULL, Alarm, Alarms
@@ -27,20 +28,6 @@ from connector.store.tallies import ENFORCE_TALLY, REMOVAL_TALLY
 
 _STALE_AFTER: Final = 3
 _TIMES: Final = {REMOVAL_TALLY: "removal_seconds", ENFORCE_TALLY: "enforce_seconds"}
-
-Json = dict[str, Any]
-
-
-def moment(microseconds: int | None) -> str | None:
-    """Return an instant as ISO 8601 in UTC with whole seconds; None stays None."""
-    if microseconds is None or microseconds >= NEVER:
-        return None
-    return to_datetime(microseconds).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def defang(value: str) -> str:
-    """Return a value in a form that cannot become a link: `bad[.]example`."""
-    return value.replace("://", "[://]").replace(".", "[.]").replace("@", "[@]")
 
 
 class _Facts(NamedTuple):
@@ -151,6 +138,7 @@ def status(look: Look) -> Json:
         "lists": [_list_json(look, name, facts) for name in facts.reasons],
         "outputs": [_whole_output_json(look, name, facts, now) for name in look.config.outputs],
         "left_behind": [place_json(ledger, look.config.outputs) for ledger in facts.left],
+        **listeners_json(look),
     }
 
 

@@ -30,7 +30,7 @@ from connector.server.file_cache import FileCache
 from connector.server.lists import KeptFiles, Lists
 from connector.server.monitoring import Monitoring, Status
 from connector.server.protocol import ClientConnection
-from connector.server.renewal import Renewal
+from connector.server.renewal import CertificateCollector, Renewal
 from connector.server.seldom import SeldomFilter
 
 _SECONDS_TO_START: Final = 10.0
@@ -67,8 +67,7 @@ class ListServer:
         self._log = FetchLog()
         self._connections = Connections(bounds or ConnectionBounds())
         self._seldom = SeldomFilter()
-        collectors = (self._log, self._connections, self._tls)
-        self._collectors = [one for one in collectors if one is not None]
+        self._collectors = (self._log, self._connections, CertificateCollector(self._tls))
         self._server: _Server | None = None
         self._thread: Thread | None = None
 

@@ -16,7 +16,7 @@ from connector.log import log
 _Stamp = tuple[int, int, int]
 
 
-class Renewal(Collector):
+class Renewal:
     """Holds the context for new connections; those that are open keep theirs."""
 
     def __init__(self, tls: ServerTls) -> None:
@@ -61,19 +61,6 @@ class Renewal(Collector):
         ends = to_datetime(self.ends).strftime("%Y-%m-%dT%H:%M:%SZ")
         return {"ends_at": ends, "problem": self.problem}
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield the metrics for the registry."""
-        yield GaugeMetricFamily(
-            "connector_server_certificate_end_timestamp_seconds",
-            "When the certificate in force ends.",
-            value=self.ends / SECOND,
-        )
-        yield GaugeMetricFamily(
-            "connector_server_certificate_refused",
-            "Whether a renewed certificate cannot be used, and the one before is in force.",
-            value=float(self.problem is not None),
-        )
-
     def _stamps(self) -> list[_Stamp]:
         return [_stamp(path) for path in self._files]
 
@@ -84,3 +71,25 @@ def _stamp(path: Path) -> _Stamp:
     except OSError:
         return (0, 0, 0)
     return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+class CertificateCollector(Collector):
+    """The certificate in force as metrics; without TLS they have no value."""
+
+    def __init__(self, certificate: Renewal | None) -> None:
+        self._certificate = certificate
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics for the registry."""
+        ends = GaugeMetricFamily(
+            "connector_server_certificate_end_timestamp_seconds",
+            "When the certificate in force ends.",
+        )
+        refused = GaugeMetricFamily(
+            "connector_server_certificate_refused",
+            "Whether a renewed certificate cannot be used, and the one before is in force.",
+        )
+        if self._certificate is not None:
+            ends.add_metric([], self._certificate.ends / SECOND)
+            refused.add_metric([], float(self._certificate.problem is not None))
+        yield from (ends, refused)

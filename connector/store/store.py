@@ -20,6 +20,7 @@ from connector.store.outputs.audit import Audit
 from connector.store.outputs.counted import CountedChanges
 from connector.store.outputs.drifts import Drifts
 from connector.store.outputs.ends import Ends
+from connector.store.outputs.fetches import Fetches
 from connector.store.outputs.folds import Folds
 from connector.store.outputs.former import FormerEntries
 from connector.store.outputs.holds import Holds
@@ -57,6 +58,7 @@ class Store:
         self.counted = CountedChanges(self.database)
         self.audit = Audit(self.database)
         self.drifts = Drifts(self.database)
+        self.fetches = Fetches(self.database)
         self.exceptions = Exceptions(self.database)
         self.markings = KeptMarkings(self.database)
         self.producers = Producers(self.database)

@@ -347,6 +347,24 @@ CREATE TABLE quiet_cycles (
     at BIGINT NOT NULL
 ) WITHOUT ROWID;
 
+-- When clients of the list server last fetched a file, or were first named by ours (without a file,
+-- until the first fetch); told is 1 from when one has been silent for too long until it is back.
+CREATE TABLE fetches (
+    client TEXT NOT NULL,
+    file TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    status SMALLINT NOT NULL,
+    etag TEXT NOT NULL,
+    told SMALLINT NOT NULL,
+    PRIMARY KEY (client, file)
+);
+
+-- The certificate that the list server shows; problem says why a renewed one is not in force.
+CREATE TABLE served_certificates (
+    ends BIGINT NOT NULL,
+    problem TEXT
+);
+
 CREATE TABLE drifts (
     output SMALLINT NOT NULL PRIMARY KEY,
     at BIGINT NOT NULL,

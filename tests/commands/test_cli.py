@@ -15,10 +15,17 @@ from uuid import UUID, uuid5
 import pytest
 import structlog
 from damage import hide_rows
+from prometheus_client import CollectorRegistry, generate_latest
 
 from connector import __version__
 from connector.commands import app as cli
+from connector.config import load
+from connector.instants import SECOND, system_clock
 from connector.model import ObservableType, Reason
+from connector.registry import Registry
+from connector.reports.metrics import StatusCollector
+from connector.service.state import open_store
+from connector.store.outputs.fetches import FetchRow, ServedCertificate
 
 PROGRAM = Path(sys.executable).with_name("connector")
 IDS = UUID("5b0c1a52-3f0c-4e8e-9a1a-64d2b1c9e0aa")
@@ -872,3 +879,40 @@ def test_forgetting_a_place_asks_for_a_reason(site: Site) -> None:
     assert (ran.code, ran.json["forgotten"]) == (0, 1)
     assert site.published == ["192.0.2.1"]
     assert site.run("outputs", "list", "--json").json == {"outputs": []}
+
+
+CLIENTS = """\
+server:
+  clients:
+    - {name: fw-01, address: 192.0.2.1}
+    - {name: fw-02, address: 192.0.2.2}
+"""
+
+
+def test_status_shows_who_fetched_what_and_what_is_wrong_with_the_certificate(site: Site) -> None:
+    site.config.write_text(CONFIG + CLIENTS, encoding="utf-8")
+    site.bring("192.0.2.1")
+    site.run("run", "--once")
+    store = open_store(load(site.config, Registry.installed()))
+    now = system_clock()
+    store.fetches.put([FetchRow("fw-01", "edge.txt", now - 90 * SECOND, 304, "ab", told=True)])
+    store.fetches.show(ServedCertificate(now + 9 * 86_400 * SECOND, "server.tls.key: is wrong"))
+    store.close()
+    answer = site.run("status", "--json").json
+    first, second = answer["clients"]
+    assert (first["state"], second) == ("silent", {"name": "fw-02", "state": "never", "lists": []})
+    assert (first["lists"][0]["status"], first["lists"][0]["age_seconds"] >= 90) == (304, True)
+    ran = site.run("status")
+    assert ran.code == 0  # one of many firewalls is always away
+    assert re.search(r"fw-01 +edge\.txt +silent +20.*\n *fw-02 +- +never +never", ran.out)
+    assert "the certificate of the list server ends at 20" in ran.out
+    assert "the renewed certificate is not in force: server.tls.key: is wrong" in ran.out
+    shown = "".join(generate_metrics(answer))
+    assert 'connector_client_silent{client="fw-01",file="edge.txt"} 1.0' in shown
+    assert 'connector_client_silent{client="fw-02",file=""} 0.0' in shown
+
+
+def generate_metrics(answer: Any) -> Iterator[str]:
+    registry = CollectorRegistry()
+    registry.register(StatusCollector(lambda: answer))
+    yield generate_latest(registry).decode()

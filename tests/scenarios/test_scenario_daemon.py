@@ -1,5 +1,6 @@
 """The daemon: outputs side by side, reload, signals, one instance, and what it serves."""
 
+import json
 import re
 import signal
 import socket
@@ -722,6 +723,11 @@ def test_the_daemon_serves_lists_health_and_metrics_and_obeys_signals(installed:
 
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+    status = [*CONNECTOR, "status", "-c", str(installed), "--json"]
+    (client,) = json.loads(subprocess.run(status, capture_output=True, check=False).stdout)[
+        "clients"
+    ]
+    assert (client["name"], client["lists"][0]["file"]) == ("loopback", "list.txt")
     assert any("service.ended" in line for line in logged)
     assert not any("Traceback" in line for line in logged)
 
