@@ -58,8 +58,7 @@ _MIB: Final = 1 << 20
 MOST_VALUES: Final = 4_000_000  # in one document: some 300 MB
 
 
-@dataclass(frozen=True, slots=True)
-class Collection:
+class Collection(msgspec.Struct, frozen=True):
     """One stream of objects with a cursor of its own.
 
     `key` identifies it for ever (a TAXII collection's URL, a bundle's path). With `whole`, each run
@@ -86,16 +85,14 @@ class Page:
     last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True):
     """A span of time whose objects we have not read, and the source no longer serves."""
 
     after: datetime
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(msgspec.Struct, frozen=True):
     """A collection as people see it, even one that is not selected or that we may not read.
 
     `root` is what it belongs to, such as a TAXII API root; `names` are those that the file may use.

@@ -91,6 +91,7 @@ class Registry:
         """
         self._adapters = {name: _Found(given=kind) for name, kind in adapters.items()}
         self._feeds = {name: _Found(given=kind) for name, kind in feeds.items()}
+        self._sound: dict[str, type[Adapter[Any]]] = {}
         self._paces = paces or Paces()
 
     @classmethod
@@ -112,6 +113,11 @@ class Registry:
 
     def adapter(self, name: str) -> type[Adapter[Any]]:
         """Return the adapter with this name; raise ConfigError if it is unknown or broken."""
+        if name not in self._sound:
+            self._sound[name] = self._checked(name)
+        return self._sound[name]
+
+    def _checked(self, name: str) -> type[Adapter[Any]]:
         kind: type[Any] = _load("adapter", name, self._adapters)
         if not issubclass(kind, ListAdapter | EntryAdapter | RuleAdapter):
             reason = "is not a ListAdapter, EntryAdapter or RuleAdapter"

@@ -229,7 +229,8 @@ Secret = Annotated[
 ]
 
 
-class OAuth2(Settings):
+# These are prepared on first use: not everything speaks HTTP.
+class OAuth2(Settings, defer_build=True):
     """A token of OAuth 2.0 for a client's own credentials (RFC 6749 section 4.4)."""
 
     token_url: str = Field(
@@ -249,7 +250,7 @@ class OAuth2(Settings):
     )
 
 
-class Auth(Settings):
+class Auth(Settings, defer_build=True):
     """How we authenticate to a server; a client certificate combines with any other method."""
 
     username: str | None = Field(None, description="User name for HTTP basic authentication.")
@@ -271,7 +272,7 @@ class Auth(Settings):
     client_key_password: Secret | None = Field(None, description="Passphrase of `client_key`.")
 
 
-class TlsSettings(Settings):
+class TlsSettings(Settings, defer_build=True):
     """Options of an adapter that speaks TLS; `context.tls` is made from them."""
 
     auth: Auth = Field(default_factory=Auth, description="Credentials; none by default.")

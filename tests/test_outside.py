@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from connector.commands.logs import set_up_logs
-from connector.commands.terminal import HarmlessConsole, print_json
+from connector.commands.terminal import HarmlessConsole, err, out, print_json
 from connector.outside import harmless, one_line
 
 HOSTILE = "a\x1b]0;owned\x07b\x1b[31mc\x9b2Jd\u202ee\x7ff\x08"
@@ -41,6 +41,13 @@ def test_nothing_that_is_printed_acts_on_the_terminal(terminal: bool) -> None:
         console.print(shown, markup=False)
         assert all(c.isprintable() or c == "\n" for c in seen.getvalue())
         assert "\\x1b]0;owned" in seen.getvalue()
+
+
+@pytest.mark.parametrize("console", [out, err])
+def test_a_value_is_never_shown_as_a_picture(console: HarmlessConsole) -> None:
+    with console.capture() as seen:
+        console.print("https://bad.example/:key:", markup=False)
+    assert seen.get() == "https://bad.example/:key:\n"
 
 
 def test_our_own_colours_are_kept() -> None:

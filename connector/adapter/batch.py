@@ -1,12 +1,11 @@
 """How much a target takes at once."""
 
-from dataclasses import dataclass
+import msgspec
 
 __all__ = ["Batch"]
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """The most that one call of `add` or `remove` gets: so many entries, and so many bytes.
 
     Bytes are counted by the adapter's `weigh`. `commit_every` bounds the entries of a unit of work

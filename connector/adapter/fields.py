@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from connector.decisions.fields import FieldSpec as Filling
 from connector.decisions.fields import Input
 from connector.model import FieldValue
@@ -21,8 +23,7 @@ _INSTANTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True):
     """Free text on one line; what a mapping fills is cut to `max_length` characters."""
 
     max_length: int = 255
@@ -41,8 +42,7 @@ class Text:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(msgspec.Struct, frozen=True):
     """A number, within bounds where they are given."""
 
     least: float | None = None
@@ -92,8 +92,7 @@ class Choice:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(msgspec.Struct, frozen=True):
     """True or false."""
 
     @property
@@ -110,8 +109,7 @@ class Flag:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class Instant:
+class Instant(msgspec.Struct, frozen=True):
     """A time: RFC 3339 text in UTC, or seconds since 1970, as the mapping's input gives it."""
 
     @property

@@ -1,30 +1,28 @@
 """What became of an entry at the target, where there is more to say than "written"."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from connector.model import Subject
 
 __all__ = ["ALL_WRITTEN", "Full", "Later", "Outcome", "Outcomes", "Refused", "Written"]
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """The target took it, and gave it a name of its own."""
 
     handle: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """The target does not take it; the words are its own, for `connector explain`."""
 
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Full:
+class Full(msgspec.Struct, frozen=True):
     """The target has no room for it in this pool."""
 
     pool: str = ""
@@ -35,8 +33,7 @@ class Full:
         return f"the target is full ({self.pool})" if self.pool else "the target is full"
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+class Later(msgspec.Struct, frozen=True):
     """The target could not say, or not yet: the next cycle tries again."""
 
     words: str

@@ -86,6 +86,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Run a command; turn each error of ours into a sentence and an exit code."""
+    # Pydantic would read what each installed package offers, in search of plugins of its own.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
     try:
         app()
     except ConfigError as error:

@@ -34,8 +34,9 @@ class HarmlessConsole(Console):
                 yield Segment(harmless(segment.text, keeps="\n"), segment.style)
 
 
-out = HarmlessConsole(highlight=False, soft_wrap=True)
-err = HarmlessConsole(stderr=True, highlight=False, soft_wrap=True)
+# A value such as `https://bad.example/:key:` is shown as it is, without a picture in it.
+out = HarmlessConsole(highlight=False, soft_wrap=True, emoji=False)
+err = HarmlessConsole(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def print_json(answer: Any) -> None:

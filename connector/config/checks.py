@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from os.path import realpath
 from pathlib import PurePath
 from typing import Any, Final
+
+import msgspec
 
 from connector.adapter import Adapter, RuleAdapter
 from connector.adapter.fields import misfits
@@ -29,8 +30,7 @@ _PASSWORD: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]*:[^/?#@\s]+@", re.
 _WIDTH: Final = {audience: width for width, audience in enumerate(Audience)}
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """The names in a file, and those of its parts that are valid by themselves."""
 
     feeds: tuple[str, ...]

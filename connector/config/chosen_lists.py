@@ -1,7 +1,7 @@
 """The warninglists of a configuration: those on every list, and those on blocklists only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
 
@@ -12,8 +12,7 @@ from connector.config.warninglist_files import ListFile, dated, version_of
 from connector.decisions.allowlist.groups import BuiltinGroup
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenLists:
+class ChosenLists(msgspec.Struct, frozen=True):
     """The warninglists to read: for every list, and for blocklists only with our shared ranges."""
 
     everywhere: tuple[ListFile, ...] = ()

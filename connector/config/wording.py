@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from inspect import isclass
 from typing import Any, Final, get_args
 
+import msgspec
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
@@ -22,8 +22,7 @@ _QUOTED: Final = re.compile(r"'((?:[^'\\]|\\.)*)'")
 _LONGEST: Final = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """What should be there (`wish`), and what is (`found`, empty if that adds nothing)."""
 
     wish: str

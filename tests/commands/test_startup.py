@@ -44,6 +44,15 @@ HEAVY = {
 }  # fmt: skip
 
 
+# `status` reads counts and names: it decides, plans and protects nothing.
+DECIDING = {
+    "connector.decisions.allowlist.values", "connector.decisions.decide",
+    "connector.decisions.plan", "connector.store.feeds.claims", "connector.store.outputs.holds",
+    "connector.store.outputs.outputs", "rich._emoji_codes",
+}  # fmt: skip
+MOST_OF_OUR_OWN = {"status": 110, "explain 192.0.2.1": 192}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "config.yaml").write_text(CONFIG)
@@ -70,8 +79,15 @@ def test_a_state_that_is_up_to_date_is_read_without_what_makes_or_changes_it(
     (folder / "config.yaml").write_text(files_alone)
     imported(folder, "run", "--once")
     (folder / "config.yaml").write_text(CONFIG)
-    assert imported(folder, "status") & LOOKING == set()
+    assert imported(folder, "status") & (LOOKING | DECIDING) == set()
     assert imported(folder, "explain", "192.0.2.1") & LOOKING == set()
+
+
+@pytest.mark.parametrize("words", MOST_OF_OUR_OWN)
+def test_a_look_imports_few_of_our_own_modules(folder: Path, words: str) -> None:
+    (folder / "config.yaml").write_text(CONFIG.replace("  ais: ", "  # ais: "))
+    own = {name for name in imported(folder, *words.split()) if name.startswith("connector.")}
+    assert len(own) <= MOST_OF_OUR_OWN[words], "each costs as much as reading a page"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
