@@ -28,15 +28,14 @@ class FetchLog(Collector):
     def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
         self._clock = clock
         self._lock = Lock()
-        self._last: dict[tuple[str, str], Fetch] = {}
+        self._last: dict[tuple[str, str], tuple[datetime, int, str]] = {}
         self._counts: dict[tuple[str, str, int], int] = {}
         self._refused = 0
 
     def note(self, client: str, name: str, status: int, etag: str) -> None:
         """Record a response after which the client has this version."""
-        fetch = Fetch(client, name, self._clock(), status, etag)
         with self._lock:
-            self._last[client, name] = fetch
+            self._last[client, name] = self._clock(), status, etag
             self._counts[client, name, status] = self._counts.get((client, name, status), 0) + 1
 
     def note_refusal(self) -> None:
@@ -47,7 +46,10 @@ class FetchLog(Collector):
     def fetches(self) -> tuple[Fetch, ...]:
         """Return the last fetch of each client and list."""
         with self._lock:
-            return tuple(self._last.values())
+            return tuple(
+                Fetch(client, name, at, status, etag)
+                for (client, name), (at, status, etag) in self._last.items()
+            )
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics for the registry."""
@@ -66,8 +68,8 @@ class FetchLog(Collector):
             "When a client last fetched a list.",
             labels=("client", "list"),
         )
-        for (client, name), fetch in last.items():
-            when.add_metric((client, name), fetch.at.timestamp())
+        for (client, name), (at, _status, _etag) in last.items():
+            when.add_metric((client, name), at.timestamp())
         yield when
         yield CounterMetricFamily(
             "connector_list_refusals", "Requests without valid credentials.", value=refused

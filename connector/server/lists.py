@@ -15,6 +15,7 @@ from connector.server import answers
 from connector.server.authentication import Authenticator, Headers
 from connector.server.fetches import FetchLog
 from connector.server.file_cache import AbsentError, CachedFile, FileCache, HeldBackError
+from connector.server.repeated import Repeated, Unchanged
 
 PREFIX: Final = "/lists/"
 _METHODS: Final = frozenset({"GET", "HEAD"})
@@ -54,6 +55,7 @@ class Lists:
         self._authenticator = authenticator
         self._log = log
         self._kept = kept
+        self.repeated = Repeated(cache, log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -76,8 +78,8 @@ class Lists:
         sent: Sequence[tuple[bytes, bytes]],
         source: tuple[str, int] | None,
         certified: str | None,
-    ) -> list[tuple[bytes, bytes]] | None:
-        """Return the headers of a 304 that can be given at once; None where it takes more to know.
+    ) -> Unchanged | None:
+        """Return the 304 that can be given at once; None where it takes more to know.
 
         Nearly all requests are such, and a task for each costs more than the answer.
         """
@@ -93,7 +95,8 @@ class Lists:
         if cached is None or tag is None:
             return None
         self._log.note(client, name, 304, tag)
-        return _validators(cached, tag)
+        dated = _is_dated(cached)
+        return Unchanged(client, name, cached, tag, _validators(cached, tag), lasting=dated)
 
     async def _served(
         self, client: str, headers: Headers, scope: Scope, receive: Receive, send: Send

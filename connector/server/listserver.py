@@ -102,7 +102,8 @@ class ListServer:
         config, known = _config(self._app(lists)), self._authenticator.by_certificate
         self._server = server = _Server(
             config, self._connections, self._tls,
-            partial(ClientConnection, unchanged=lists.unchanged, by_certificate=known),
+            partial(ClientConnection, unchanged=lists.unchanged, by_certificate=known,
+                    repeated=lists.repeated),
         )  # fmt: skip
         self._thread = Thread(
             target=server.run, args=([listening],), name="list-server", daemon=True

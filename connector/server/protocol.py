@@ -12,11 +12,12 @@ from uvicorn.server import ServerState
 from connector.http.serving import names_in
 from connector.server import answers
 from connector.server.connections import Closed, Connections
+from connector.server.repeated import Repeated, Unchanged, written
 
-# Says with which headers a request can be answered 304 at once; None where it takes a task.
-Unchanged = Callable[
+# Says whether a request can be answered 304 at once; None where it takes a task.
+AtOnce = Callable[
     [str, bytes, Sequence[tuple[bytes, bytes]], tuple[str, int] | None, str | None],
-    list[tuple[bytes, bytes]] | None,
+    Unchanged | None,
 ]
 
 # Says which client a certificate with these names is for.
@@ -33,7 +34,6 @@ class _Answered:
 
 _ANSWERED: Final[Any] = _Answered()
 
-_NOT_MODIFIED: Final = b"HTTP/1.1 304 Not Modified\r\n"
 _LARGEST_REQUEST: Final = 32 * 1024
 _MOST_HEADERS: Final = 100
 _MOST_WAITING: Final = 8  # requests sent before the response to an earlier one
@@ -60,11 +60,16 @@ class ClientConnection(HttpToolsProtocol):
         state: ServerState,
         connections: Connections,
         address: str,
-        unchanged: Unchanged = lambda *_request: None,
+        unchanged: AtOnce = lambda *_request: None,
+        repeated: Repeated | None = None,
         by_certificate: ByCertificate = lambda _names: None,
     ) -> None:
         super().__init__(config, state, {})
         self._unchanged = unchanged
+        self._repeated = repeated
+        self._between = True  # the parser has read no part of a request that is not complete
+        self._answers = 0  # how many of the bytes that just arrived were answered at once
+        self._last: Unchanged | None = None
         self._by_certificate = by_certificate
         self._certified: str | None = None  # the client that its certificate is for
         self.address = address
@@ -100,6 +105,20 @@ class ClientConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on; refuse data that is not HTTP or too large."""
+        if self._between and self._repeated is not None and self._is_free:
+            fresh = data, self.client[0] if self.client else "", self._certified
+            answer = self._repeated.answer(fresh, self.server_state.default_headers)
+            if answer is not None:
+                self._answer(answer)
+                return
+            self._read(data)
+            if self._answers == 1 and self._between and self._last is not None:
+                self._repeated.learn(fresh, self._last)
+            return
+        self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        self._answers, self._last = 0, None
         self._unset_keepalive_if_required()
         if not self._begun and self._expects_since is not None:
             self._begun, self._expects_since = True, self._standing.now()
@@ -139,25 +158,33 @@ class ClientConnection(HttpToolsProtocol):
     def _answered_at_once(self) -> bool:
         """Answer that nothing has changed, where that is known; return whether it was."""
         method, version = self.parser.get_method().decode("ascii"), self.parser.get_http_version()
-        headers = self._unchanged(method, self.url, self.headers, self.client, self._certified)
-        if headers is None:
+        found = self._unchanged(method, self.url, self.headers, self.client, self._certified)
+        if found is None:
             return False
         lasts = version != "1.0" and self.parser.should_keep_alive()
-        lines = [_NOT_MODIFIED]
-        for name, value in (*self.server_state.default_headers, *headers):
-            lines += (name, b": ", value, b"\r\n")
-        lines.append(b"\r\n" if lasts else b"connection: close\r\n\r\n")
-        self.transport.write(b"".join(lines))
-        self.server_state.total_requests += 1
+        self._answers += 1
+        self._last = found if lasts and not self.parser.should_upgrade() else None
+        self._answer(written(self.server_state.default_headers, found.headers, lasts=lasts))
         if not lasts:
             self.transport.close()
+        return True
+
+    def _answer(self, answer: bytes) -> None:
+        """Answer a request at once, and expect the next."""
+        self.transport.write(answer)
+        self.server_state.total_requests += 1
         self._standing.progressed(self)
         self._expect_request()
-        return True
+
+    def on_message_begin(self) -> None:
+        """Note that a request has begun."""
+        self._between = False
+        super().on_message_begin()
 
     def on_message_complete(self) -> None:
         """Stop waiting for the client."""
         super().on_message_complete()
+        self._between = True
         self._received = 0
         if self.cycle is not None and not self.cycle.response_complete:
             self._expects_since = None
