@@ -3,6 +3,7 @@
 import select
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from benchmarks.scale import answered
 from benchmarks.siege import beside
 
 CLIENTS = 100
+LIST = b"192.0.2.7\n" * 10_000
+REQUEST = "GET /lists/list.txt HTTP/1.1\r\nHost: h\r\nIf-None-Match: {etag}\r\n\r\n"
 NGINX = """
 daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error;
 events {{ worker_connections 500; }}
@@ -29,12 +32,20 @@ http {{
 """
 
 
-def asked(port: int, etag: str, seconds: float) -> tuple[float, float]:
+def connected(port: int, context: ssl.SSLContext | None) -> socket.socket:
+    """Connect a client, over TLS with a context."""
+    client = socket.create_connection(("127.0.0.1", port))
+    return client if context is None else context.wrap_socket(client, server_hostname="h")
+
+
+def asked(
+    port: int, etag: str, seconds: float, context: ssl.SSLContext | None = None
+) -> tuple[float, float]:
     """Let all clients ask again and again; return answers a second, and the 99th percentile."""
-    request = (f"GET /lists/list.txt HTTP/1.1\r\nHost: h\r\nIf-None-Match: {etag}\r\n\r\n").encode()
+    request = REQUEST.format(etag=etag).encode()
     poll, clients, sent = select.epoll(), {}, {}
     for _ in range(CLIENTS):
-        client = socket.create_connection(("127.0.0.1", port))
+        client = connected(port, context)
         poll.register(client.fileno(), select.EPOLLIN)
         clients[client.fileno()] = client
     taken: list[float] = []
@@ -58,7 +69,7 @@ def asked(port: int, etag: str, seconds: float) -> tuple[float, float]:
 
 def at_once(port: int, etag: str, rounds: int) -> float:
     """Let all clients ask once at the same moment, so often; return the 99th percentile."""
-    request = (f"GET /lists/list.txt HTTP/1.1\r\nHost: h\r\nIf-None-Match: {etag}\r\n\r\n").encode()
+    request = REQUEST.format(etag=etag).encode()
     clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(CLIENTS)]
     poll = select.epoll()
     for client in clients:
@@ -79,6 +90,28 @@ def at_once(port: int, etag: str, rounds: int) -> float:
     for client in clients:
         client.close()
     return sorted(taken)[len(taken) * 99 // 100]
+
+
+def over_tls(folder: str, etag: str, seconds: float) -> tuple[float, float]:
+    """Return the same over TLS, of a server with a certificate of its own."""
+    pair = Path(folder, "pair.pem")
+    command = (
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+        "-nodes", "-days", "2", "-subj", "/CN=h", "-keyout", pair, "-out", f"{pair}.crt",
+    )  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True)
+    with pair.open("ab") as file:
+        file.write(Path(f"{pair}.crt").read_bytes())
+    context = ssl.create_default_context(cafile=f"{pair}.crt")
+    context.check_hostname = False
+    with tempfile.TemporaryDirectory() as published:
+        Path(published, "list.txt").write_bytes(LIST)
+        with beside("serve", published, str(pair)) as url:
+            port = urlsplit(url).port or 0
+            with connected(port, context) as first:  # who asks first has it read
+                first.sendall(REQUEST.format(etag=etag).encode())
+                first.recv(4096)
+            return asked(port, etag, seconds, context)
 
 
 @contextmanager
@@ -104,7 +137,7 @@ def main(seconds: float) -> None:
     """Hand over how fast we answer, and how fast nginx does."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        Path(folder, "list.txt").write_bytes(b"192.0.2.7\n" * 10_000)
+        Path(folder, "list.txt").write_bytes(LIST)
         with beside("serve", folder) as url, nginx(folder) as other:
             port = urlsplit(url).port or 0
             _taken, _status, etag = answered(url, "/lists/list.txt", {})
@@ -115,8 +148,13 @@ def main(seconds: float) -> None:
                 _taken, _status, tag = answered(f"http://127.0.0.1:{other}", "/lists/list.txt", {})
                 fast, _late = asked(other, tag, seconds)
                 against = f", 1/{fast / rate:.1f} of nginx ({fast:,.0f}/s)"
+        safely, later = over_tls(folder, etag, seconds)
     hand_over(
         [
+            Row(
+                f"304 over TLS for {CLIENTS} clients that ask without a pause",
+                f"{safely:,.0f}/s, 99 % within {later * 1e3:.1f} ms", "",
+            ),
             Row(
                 f"304 for {CLIENTS} clients that ask without a pause",
                 f"{rate:,.0f}/s, 99 % within {late * 1e3:.1f} ms{against}", "1/4 of nginx",

@@ -14,7 +14,9 @@ from prometheus_client import CollectorRegistry
 
 from benchmarks.rows import Row, hand_over
 from benchmarks.scale import answered
+from connector.config.service import ServerTlsConfig
 from connector.server import ListServer, raise_file_limit
+from connector.settings import SecretValue
 
 _ASKED = 300
 _ADDRESSES = 200
@@ -25,11 +27,14 @@ _KINDS = (
 )
 
 
-def serve(folder: str) -> None:
-    """Serve a folder in this process until its input ends."""
+def serve(folder: str, certificate: str = "") -> None:
+    """Serve a folder in this process until its input ends; over TLS with a certificate and key."""
     raise_file_limit()
     status = {"healthy": True}
-    server = ListServer("127.0.0.1:0", (), Path(folder), lambda: status, CollectorRegistry())
+    tls = ServerTlsConfig(certificate=SecretValue("", Path(certificate))) if certificate else None
+    server = ListServer(
+        "127.0.0.1:0", (), Path(folder), lambda: status, CollectorRegistry(), tls=tls
+    )
     server.start()
     sys.stdout.write(server.url + "\n")
     sys.stdout.flush()
@@ -102,7 +107,7 @@ def _asked(url: str, etag: str) -> tuple[list[float], int]:
 
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
-        serve(sys.argv[2])
+        serve(*sys.argv[2:])
     elif sys.argv[1] == "besiege":
         besiege(int(sys.argv[2]), int(sys.argv[3]))
     else:

@@ -104,7 +104,7 @@ class ClientConnection(HttpToolsProtocol):
         self._received = 0
 
     def data_received(self, data: bytes) -> None:
-        """Read on; refuse data that is not HTTP or too large."""
+        """Answer a request that is known by its bytes; read any other."""
         if self._between and self._repeated is not None and self._is_free:
             fresh = data, self.client[0] if self.client else "", self._certified
             answer = self._repeated.answer(fresh, self.server_state.default_headers)
@@ -118,6 +118,7 @@ class ClientConnection(HttpToolsProtocol):
         self._read(data)
 
     def _read(self, data: bytes) -> None:
+        """Have bytes read, which answers what can be answered at once."""
         self._answers, self._last = 0, None
         self._unset_keepalive_if_required()
         if not self._begun and self._expects_since is not None:

@@ -108,3 +108,41 @@ def test_what_changed_was_abandoned_or_is_gone_is_seen_at_once(serve, tmp_path: 
     assert ask("/lists/list.txt", If_None_Match="*").status == 503
     path.unlink()
     assert ask("/lists/list.txt", If_None_Match="*").status == 404
+
+
+def answers_to(ask: Asker, *parts: str) -> list[str]:
+    """Send a part, read one answer, send the next; return the statuses of all until the close."""
+    found = b""
+    with socket.create_connection((ask.host, ask.port), 60) as connection:
+        for number, part in enumerate(parts, 1):
+            connection.sendall(part.encode())
+            while number < len(parts) and found.count(b"HTTP/1.1 ") < number:
+                found += connection.recv(65536)
+        while more := connection.recv(65536):
+            found += more
+    return re.findall(r"HTTP/1\.1 (\d+)", found.decode())
+
+
+def test_a_request_that_comes_again_is_read_anew_where_bytes_stand_before_it(serve) -> None:
+    ask = serve()
+    known, last = request("*"), request("*", Connection="close")
+    for _ in range(3):
+        assert sent(ask, known)[0].startswith("HTTP/1.1 304")
+    begun = "GET /lists/missing.txt HTTP/1.1\r\nX: "
+    assert answers_to(ask, known + begun, known, last) == ["304", "404", "304"]
+    body = request("*", **{"Content-Length": str(len(known))})
+    assert answers_to(ask, body, known + last) == ["304", "304"]
+    twice = request("*", **{"Content-Length": "0"})
+    assert answers_to(ask, twice, known, twice, known + known + last) == ["304"] * 6
+
+
+def test_what_one_client_asks_again_is_no_answer_for_another(
+    serve, by_address: KnownClient, tmp_path: Path
+) -> None:
+    ask = serve(by_address)
+    headers = {"If_None_Match": "*"}
+    for _ in range(3):
+        assert ask("/lists/list.txt", source="127.0.0.2", **headers).status in (200, 304)
+    assert ask("/lists/list.txt", source="127.0.0.3", **headers).status == 401
+    (tmp_path / "list.txt").unlink()
+    assert ask("/lists/list.txt", source="127.0.0.2", **headers).status == 404
