@@ -1,36 +1,28 @@
 """What an adapter keeps for itself outlives its process, and is no more than a few texts."""
 
-from pathlib import Path
-
 import pytest
 
 from connector.store.outputs.texts import KeptTexts
 from connector.store.store import Store
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    """The address of a store on disk."""
-    return f"sqlite:///{tmp_path}/state.db"
-
-
-def test_texts_are_kept_by_output_and_name(url: str) -> None:
-    store = Store(url)
+def test_texts_are_kept_by_output_and_name(database_url: str) -> None:
+    store = Store(database_url)
     store.database.migrate()
     texts, others = KeptTexts(store.database, "edge"), KeptTexts(store.database, "other")
     texts["serial"], others["serial"], texts["old"] = "7", "9", "gone"
     texts["serial"] = "8"
     del texts["old"]
     store.close()
-    again = Store(url)
+    again = Store(database_url)
     assert dict(KeptTexts(again.database, "edge")) == {"serial": "8"}
     assert dict(KeptTexts(again.database, "other")) == {"serial": "9"}
     assert KeptTexts(again.database, "edge").get("old") is None
     again.close()
 
 
-def test_a_text_can_be_set_while_a_list_is_read(url: str) -> None:
-    store = Store(url)
+def test_a_text_can_be_set_while_a_list_is_read(database_url: str) -> None:
+    store = Store(database_url)
     store.database.migrate()
     texts = KeptTexts(store.database, "edge")
     with store.database.read() as transaction:
@@ -40,8 +32,8 @@ def test_a_text_can_be_set_while_a_list_is_read(url: str) -> None:
     store.close()
 
 
-def test_they_are_small_and_few(url: str) -> None:
-    store = Store(url)
+def test_they_are_small_and_few(database_url: str) -> None:
+    store = Store(database_url)
     store.database.migrate()
     texts = KeptTexts(store.database, "edge")
     with pytest.raises(ValueError, match="log should be a text of at most 4,096 characters"):

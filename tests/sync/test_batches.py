@@ -1,6 +1,6 @@
 """How much a target gets at once: by entries, by bytes, by what it refused, and in one unit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,15 +130,6 @@ class Site:
 
     def marks(self) -> list[int]:
         return [mark for (mark,) in self.hand.rows("SELECT state FROM ledger")]
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    """A migrated, empty store in memory."""
-    opened = Store("sqlite://")
-    opened.database.migrate()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

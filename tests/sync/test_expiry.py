@@ -1,6 +1,6 @@
 """Targets that end entries by themselves: each has its end, and is renewed before it runs out."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -127,15 +127,6 @@ class Site:
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    """A migrated, empty store in memory."""
-    opened = Store("sqlite://")
-    opened.database.migrate()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def site(store: Store) -> Site:
     """Two addresses for six hours, of which the first is on the list for a day only."""
     site = Site(store, Bounded)
@@ -156,6 +147,7 @@ def test_an_entry_has_the_end_of_the_list_at_a_target_without_a_bound(store: Sto
     assert site.propose(EVERYTHING).plan.empty
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("scope", [CHANGED, EVERYTHING])
 def test_an_end_that_moves_on_the_list_moves_at_the_target(store: Store, scope: Scope) -> None:
     site = Site(store, Cache)
@@ -195,6 +187,7 @@ def test_only_what_is_due_is_written_again(site: Site) -> None:
     assert site.sync() == ApplyResult()
 
 
+@pytest.mark.both_databases
 def test_what_ran_out_while_the_target_was_away_is_not_written_and_comes_back(site: Site) -> None:
     site.cache.fault = UnavailableError("away")
     for _ in range(8):
@@ -211,6 +204,7 @@ def test_what_ran_out_while_the_target_was_away_is_not_written_and_comes_back(si
     assert site.ended() == 0
 
 
+@pytest.mark.both_databases
 def test_what_the_target_ended_by_itself_is_no_drift(site: Site) -> None:
     site.hand.now += 8 * HOUR
     proposal = site.propose(EVERYTHING)
@@ -225,6 +219,7 @@ def test_a_renewal_in_a_full_pass_is_no_drift_either(site: Site) -> None:
     assert not any(site.propose(EVERYTHING).drift)
 
 
+@pytest.mark.both_databases
 def test_what_is_gone_has_no_end_any_more(site: Site) -> None:
     site.say(2, modified=2, revoked=True)
     site.sync()
@@ -242,6 +237,7 @@ def test_an_adapter_that_learns_of_ends_gives_them_in_the_next_full_pass(store: 
     assert site.cache.alive() == {ONE: 24}
 
 
+@pytest.mark.both_databases
 def test_a_row_of_several_entries_has_the_last_of_their_ends(store: Store) -> None:
     site = Site(store, Folding)
     for number, scheme, hour in ((1, "http", 2), (2, "https", 4)):

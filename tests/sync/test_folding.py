@@ -1,7 +1,6 @@
 """Entries that are one row at a target are written once, and the row goes with the last."""
 
 import random
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -25,15 +24,6 @@ def settled(fence: Fence, scope: Scope = EVERYTHING) -> bool:
     """Whether nothing is left to write."""
     plan = fence.propose(scope).plan
     return not (plan.add or plan.update or plan.remove or plan.drifted)
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    """A migrated, empty store in memory."""
-    opened = Store("sqlite://")
-    opened.database.migrate()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(params=[FoldingTable, FoldingList])

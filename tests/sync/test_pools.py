@@ -1,6 +1,6 @@
 """A target has room by pool: as its adapter says, or as it said itself when it was full."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,15 +150,6 @@ class Site:
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    """A migrated, empty store in memory."""
-    opened = Store("sqlite://")
-    opened.database.migrate()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def site(store: Store) -> Site:
     """Four addresses and three names, later ones ranked higher."""
     site = Site(store)
@@ -186,6 +177,7 @@ def test_what_the_file_allows_bounds_all_pools_together(site: Site) -> None:
     assert site.there() == ["198.51.100.3", "198.51.100.4", "n3.example"]
 
 
+@pytest.mark.both_databases
 def test_a_target_that_turns_out_to_be_full_has_the_best_and_that_is_learnt(site: Site) -> None:
     site.tables.room[ADDRESSES] = 2
     site.sync(EVERYTHING)
@@ -211,6 +203,7 @@ def test_a_better_one_displaces_another_at_a_target_that_is_full(site: Site) -> 
     assert site.full() == {ADDRESSES: 2}
 
 
+@pytest.mark.both_databases
 def test_a_full_pass_offers_more_and_finds_that_there_is_room_again(site: Site) -> None:
     site.tables.room[ADDRESSES] = 2
     site.sync(EVERYTHING)
@@ -226,6 +219,7 @@ def test_a_full_pass_offers_more_and_finds_that_there_is_room_again(site: Site) 
     assert not site.verified(), "the next cycle looks at everything that was over capacity"
 
 
+@pytest.mark.both_databases
 def test_what_was_learnt_is_forgotten_when_the_settings_change(site: Site) -> None:
     site.tables.room[ADDRESSES] = 2
     site.sync(EVERYTHING)

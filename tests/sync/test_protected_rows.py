@@ -1,7 +1,5 @@
 """A target's row that would stop what the allowlist protects is not written, whoever wants it."""
 
-from collections.abc import Iterator
-
 import pytest
 from folding_targets import Fence, FoldingList, FoldingTable, NetworkList, NetworkTable
 
@@ -18,15 +16,6 @@ BAD, WORSE, FAR, GOOD = "203.0.113.9", "203.0.113.10", "192.0.2.9", "203.0.113.8
 ROW, FAR_ROW = "203.0.113.0/24", "192.0.2.0/24"
 WRITTEN, PROTECTED = LedgerState.WRITTEN, LedgerState.PROTECTED
 both_scopes = pytest.mark.parametrize("scope", [CHANGED, EVERYTHING])
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    """A migrated, empty store in memory."""
-    opened = Store("sqlite://")
-    opened.database.migrate()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(params=[NetworkTable, NetworkList])
@@ -79,6 +68,7 @@ def test_a_row_comes_back_when_nobody_protects_it_any_more(fence: Fence, scope: 
     assert fence.marks() == {BAD: WRITTEN, WORSE: WRITTEN, FAR: WRITTEN}
 
 
+@pytest.mark.both_databases
 def test_a_row_comes_back_when_the_protection_ends_by_its_time(fence: Fence) -> None:
     fence.protect(GOOD, until=fence.hand.now + 10)
     fence.sync()
@@ -145,6 +135,7 @@ def test_status_counts_it_as_allowlisted_and_the_ledger_says_why(fence: Fence) -
     )
 
 
+@pytest.mark.both_databases
 def test_the_words_follow_who_protects_it_now(fence: Fence) -> None:
     fence.protect(GOOD)
     fence.sync()

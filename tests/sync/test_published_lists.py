@@ -1,6 +1,6 @@
 """Targets of whole lists: what they say of entries is held against what they were given."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -84,15 +84,6 @@ class Desk:
 
     def marks(self) -> list[int]:
         return [mark for (mark,) in self.hand.rows("SELECT state FROM ledger ORDER BY observable")]
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    """A migrated, empty store in memory."""
-    opened = Store("sqlite://")
-    opened.database.migrate()
-    yield opened
-    opened.close()
 
 
 @pytest.mark.parametrize("value", ["198.51.100.1/32", "198.51.100.77"])

@@ -1,7 +1,5 @@
 """Rows that an older copy of a target brings back are removed again; those of others are not."""
 
-from collections.abc import Iterator
-
 import pytest
 from folding_targets import Fence, FoldingTable
 
@@ -16,15 +14,6 @@ PLAIN, TLS, FTP = "http://bad.example/a", "https://bad.example/a", "ftp://bad.ex
 OTHER = "https://bad.example/b"
 ROW, OTHER_ROW = "bad.example/a", "bad.example/b"
 WRITTEN, FOREIGN = LedgerState.WRITTEN, LedgerState.FOREIGN
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    """A migrated, empty store in memory."""
-    opened = Store("sqlite://")
-    opened.database.migrate()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -66,6 +55,7 @@ def test_a_row_that_an_older_copy_brings_back_is_removed_again(fence: Fence, whi
     assert fence.propose(EVERYTHING).plan.empty
 
 
+@pytest.mark.both_databases
 def test_it_is_removed_under_the_name_that_the_target_gives_it_now(fence: Fence) -> None:
     handles: list[str] = []
     remove = FoldingTable.remove
@@ -111,6 +101,7 @@ def test_a_row_that_something_else_of_ours_is_did_not_come_back(store: Store) ->
     assert list(fence.table.rows) == [ROW]
 
 
+@pytest.mark.both_databases
 def test_a_row_that_came_back_is_ours_for_another_that_wants_it_now(fence: Fence) -> None:
     fence.table.rows = dict(fence.older)
     fence.say(4, FTP, 90)
@@ -132,6 +123,7 @@ def test_a_row_known_to_be_of_others_is_not_taken_for_ours(fence: Fence) -> None
     assert ROW in fence.table.rows
 
 
+@pytest.mark.both_databases
 def test_a_place_that_is_given_up_is_cleaned_by_the_row(fence: Fence) -> None:
     fence.say(5, FTP)
     fence.say(6, TLS)

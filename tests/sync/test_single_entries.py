@@ -1,6 +1,6 @@
 """Targets of single entries: staged ones count from their commit; a rejection names an entry."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -103,15 +103,6 @@ class Edge:
 
     def marks(self) -> set[int]:
         return {mark for (mark,) in self.hand.rows("SELECT state FROM ledger")}
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    """A migrated, empty store in memory."""
-    opened = Store("sqlite://")
-    opened.database.migrate()
-    yield opened
-    opened.close()
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
