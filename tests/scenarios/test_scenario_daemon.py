@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from stix_samples import indicator, write_bundle
 from structlog.testing import capture_logs
 
 from connector.adapter import RefusedError
+from connector.daemon import daemon as daemons
 from connector.daemon.daemon import Daemon
 from connector.daemon.workers import Workers
 from connector.errors import StoreError
@@ -69,7 +71,8 @@ def daemon(site: Site) -> Iterator[Daemon]:
     """The daemon in a thread of this process."""
     site.close()
     port = free_port()
-    site.edit(lambda config: config.update(server={"listen": f"127.0.0.1:{port}"}))
+    listen = {"listen": f"127.0.0.1:{port}"}
+    site.edit(lambda config: config.update(server=config.get("server", {}) | listen))
     running = Daemon(site.config_path, site.registry, site.clock)
     thread = threading.Thread(target=running.run, args=[site.load()])
     thread.start()
@@ -101,6 +104,37 @@ def test_an_output_that_hangs_delays_no_other(site: Site) -> None:
     site.change()
     assert site.at("edge") == site.at("core") == [ONE, TWO, THREE]
     site.consistent()
+
+
+def test_a_renewed_certificate_is_taken_up_without_a_reload(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemons, "_FILES_EVERY_SECONDS", 0.5)
+    pair = site.folder / "pair.pem"
+
+    def renew() -> None:
+        fresh, command = pair.with_suffix(".new"), ("openssl", "req", "-x509", "-newkey", "ec")
+        options = ("-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=lists")
+        files = ("-keyout", str(fresh), "-out", str(fresh.with_suffix(".crt")))
+        subprocess.run([*command, *options, *files], check=True, capture_output=True)
+        fresh.write_bytes(fresh.read_bytes() + fresh.with_suffix(".crt").read_bytes())
+        fresh.rename(pair)
+
+    renew()
+    site.configure(server={"tls": {"certificate": {"file": "pair.pem"}}}, **two_firewalls())
+    with capture_logs() as lines, daemon(site) as running:
+        at = ("127.0.0.1", int(running.server.url.rpartition(":")[2]))
+        assert running.server.url.startswith("https://")
+        first = ssl.get_server_certificate(at)
+        renew()
+        until(lambda: ssl.get_server_certificate(at) != first)
+        pair.write_text("half a file")
+        until(lambda: any(line["event"] == "server.certificate_refused" for line in lines))
+        assert ssl.get_server_certificate(at) != first
+    events = [line["event"] for line in lines]
+    assert (events.count("service.started"), "config.refused" in events) == (1, False)
+    renew()
+    assert "should be a certificate chain" in site.status()["server"]["certificate"]["problem"]
 
 
 def test_an_output_that_hangs_delays_no_poll_and_no_answer(site: Site) -> None:
