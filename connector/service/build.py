@@ -1,6 +1,7 @@
 """Builds the service that a valid configuration describes."""
 
 import time
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
 from typing import Any
@@ -9,7 +10,6 @@ from connector import collect_seldom
 from connector.adapter import Adapter
 from connector.adapter.stopping import Stop
 from connector.config.loading import Loaded
-from connector.config.model import OutputConfig
 from connector.decisions.limits import Limits
 from connector.ingest.configured_feed import ConfiguredFeed
 from connector.instants import SECOND, Clock, span, system_clock
@@ -62,15 +62,12 @@ def build(
     if polls:  # now: later several threads would, and a fault would meet the first that asks
         for configured in feeds.values():
             configured.open()
-    targets = {
-        name: _target(name, output, loaded, registry, store, stop, calls)
-        for name, output in config.outputs.items()
-    }
+    maker = _OutputMaker(loaded, registry, store, stop, calls)
+    targets = {name: maker.target(name) for name in config.outputs}
     languages = {name: target.languages for name, target in targets.items()}
     decider = make_decider(loaded, store, now, languages, hosts)
-    devices: dict[tuple[str, str], Device] = {}
     outputs = {
-        name: _output(name, output, decider.listings[output.list], loaded, targets[name], devices)
+        name: maker.output(name, decider.listings[output.list], targets[name])
         for name, output in config.outputs.items()
     }
     applier = applier or Applier(store, now, stop.pause)
@@ -91,55 +88,53 @@ def build(
     )  # fmt: skip
 
 
-def _target(
-    name: str,
-    config: OutputConfig,
-    loaded: Loaded,
-    registry: Registry,
-    store: Store,
-    stop: Stop,
-    calls: Calls,
-) -> Target[Any]:
-    folder, types = loaded.config.publish_folder, loaded.config.types_of(name)
-    adapter = registry.make_adapter(
-        config.adapter, loaded.outputs[name], name, folder, types, stop.pause,
-        KeptTexts(store.database, name), loaded.mappers[name].names,
-    )  # fmt: skip
-    mapper = loaded.mappers[name]
-    types = frozenset(config.types or ())
-    target = target_of(name, adapter, None if mapper.blank else mapper, types)
-    target.calls = calls.of(name, config.deadlines.seconds)
-    return target
+@dataclass(frozen=True, slots=True)
+class _OutputMaker:
+    """Makes the outputs of a configuration; those at one device share it."""
 
+    loaded: Loaded
+    registry: Registry
+    store: Store
+    stop: Stop
+    calls: Calls
+    devices: dict[tuple[str, str], Device] = field(default_factory=dict)
 
-def _output(
-    name: str, config: OutputConfig, listing: Listing, loaded: Loaded, target: Target[Any],
-    devices: dict[tuple[str, str], Device],
-) -> Output:  # fmt: skip
-    options = loaded.outputs[name]
-    said = config.model_dump_json() + options.model_dump_json()
-    limits = config.limits
-    return Output(
-        name, listing, target,
-        Limits(
-            limits.max_remove_ratio, limits.max_add_ratio, limits.max_evict_ratio, limits.max_add,
-            limits.max_remove, limits.window, limits.small,
-        ),
-        blake2b(said.encode(), digest_size=16).digest(),
-        span(config.verify_every),
-        limits.max_entries,
-        _device(config.adapter, target.adapter, devices),
-        Rollout(config.rollout.after, span(config.rollout.wait)) if config.rollout else None,
-    )  # fmt: skip
+    def target(self, name: str) -> Target[Any]:
+        """Return the target of an output, with its adapter."""
+        loaded, config = self.loaded, self.loaded.config.outputs[name]
+        folder, mapper = loaded.config.publish_folder, loaded.mappers[name]
+        adapter = self.registry.make_adapter(
+            config.adapter, loaded.outputs[name], name, folder, loaded.config.types_of(name),
+            self.stop.pause, KeptTexts(self.store.database, name), mapper.names,
+        )  # fmt: skip
+        types = frozenset(config.types or ())
+        target = target_of(name, adapter, None if mapper.blank else mapper, types)
+        target.calls = self.calls.of(name, config.deadlines.seconds)
+        return target
 
+    def output(self, name: str, listing: Listing, target: Target[Any]) -> Output:
+        """Return an output as configured."""
+        config, options = self.loaded.config.outputs[name], self.loaded.outputs[name]
+        said = config.model_dump_json() + options.model_dump_json()
+        limits = config.limits
+        return Output(
+            name, listing, target,
+            Limits(
+                limits.max_remove_ratio, limits.max_add_ratio, limits.max_evict_ratio,
+                limits.max_add, limits.max_remove, limits.window, limits.small,
+            ),
+            blake2b(said.encode(), digest_size=16).digest(),
+            span(config.verify_every),
+            limits.max_entries,
+            self._device(config.adapter, target.adapter),
+            Rollout(config.rollout.after, span(config.rollout.wait)) if config.rollout else None,
+        )  # fmt: skip
 
-def _device(
-    kind: str, adapter: Adapter[Any], devices: dict[tuple[str, str], Device]
-) -> Device | None:
-    """Return what an output shares with others of its kind at the same device."""
-    name = adapter.shares()
-    if not name:
-        return None
-    device = devices.setdefault((kind, name), Device())
-    adapter.context.session = device.session
-    return device
+    def _device(self, kind: str, adapter: Adapter[Any]) -> Device | None:
+        """Return what an output shares with others of its kind at the same device."""
+        name = adapter.shares()
+        if not name:
+            return None
+        device = self.devices.setdefault((kind, name), Device())
+        adapter.context.session = device.session
+        return device

@@ -15,6 +15,7 @@ from connector.errors import StoppedError, UnavailableError
 from connector.instants import NEVER, Clock
 from connector.model import Entry, Reason, Rule, Subject
 from connector.store.outputs.audit import AuditRow
+from connector.store.outputs.ledger import Confirmation
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
 from connector.sync.proposal import Proposal
@@ -173,10 +174,8 @@ class Applier:
             for one in batch.lines
         ]  # fmt: skip
         audited = _audited(output, "write", proposal.plan.id, proposal.accepted, lines)
-        self.store.ledger.confirm(
-            proposal.state, taken, marked, words, self.now(), handles=handles, fresh=fresh,
-            audited=audited,
-        )  # fmt: skip
+        confirmed = Confirmation(taken, marked, words, handles, fresh, audited)
+        self.store.ledger.confirm(proposal.state, confirmed, self.now())
         return ApplyResult(
             added=len(taken) if fresh else 0,
             updated=0 if fresh else len(taken),

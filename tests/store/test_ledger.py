@@ -22,6 +22,7 @@ from connector.decisions.plan import EntryRefs
 from connector.decisions.records import OURS, LedgerState
 from connector.indicators.identity import key_of_id
 from connector.model import Observable, ObservableType, Reason
+from connector.store.outputs.ledger import Confirmation
 from connector.store.outputs.outputs import OutputState
 from connector.store.queries import output_rows
 from connector.store.store import Store
@@ -474,7 +475,7 @@ def test_what_was_intended_otherwise_is_confirmed_row_by_row_and_counted_once(st
     plan.add.put(rows[2][0], 7)
     ledger.intend(state, plan, edge.hand.now, whole=False)
     edge.assert_counted()
-    ledger.confirm(state, rows, [], {}, edge.hand.now)
+    ledger.confirm(state, Confirmation(rows), edge.hand.now)
     assert set(edge.marks().values()) == {LedgerState.WRITTEN}
     assert edge.hand.rows("SELECT observable, digest FROM ledger ORDER BY observable") == rows
     edge.assert_counted()

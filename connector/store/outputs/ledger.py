@@ -6,7 +6,7 @@ after a crash. Only what this ledger calls ours is ever removed.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from connector.decisions.plan import EntryRefs, LedgerEntry, Plan
 from connector.decisions.records import GONE, OURS, LedgerState, reason_of
@@ -38,6 +38,22 @@ from connector.store.transaction import Transaction
 _PART: Final = 1000
 _OURS: Final = ",".join(str(int(mark)) for mark in sorted(OURS))
 _COLUMNS: Final = "l.observable, l.state, l.digest, l.ends, l.source"
+
+
+class Confirmation(NamedTuple):
+    """What a target said of entries that it was given: number and digest of those that it took.
+
+    `marked` are those that it did not take, with their marks; `words` are its own on them, and
+    `handles` its own names. `fresh` says that what it took was not there: what came onto the list
+    since the output was last in step has its time counted. `audited` tells of the same.
+    """
+
+    taken: Sequence[tuple[int, int]]
+    marked: Sequence[tuple[int, int, int]] = ()
+    words: Mapping[int, str] = MappingProxyType({})
+    handles: Mapping[int, str] = MappingProxyType({})
+    fresh: bool = False
+    audited: Sequence[AuditRow] = ()
 
 
 class Ledger:
@@ -214,36 +230,24 @@ class Ledger:
             set_rows(transaction, output.number, marked, now)
             keep_words(transaction, output.number, plan.words)
 
-    def confirm(
-        self,
-        output: OutputState,
-        taken: Sequence[tuple[int, int]],
-        marked: Sequence[tuple[int, int, int]],
-        words: Mapping[int, str],
-        now: int,
-        *,
-        handles: Mapping[int, str] = MappingProxyType({}),
-        fresh: bool = False,
-        audited: Sequence[AuditRow] = (),
-    ) -> None:
+    def confirm(self, output: OutputState, said: Confirmation, now: int) -> None:
         """Record what the target took, how it left the rest, and its words on that.
 
         What has words and no new mark is there as it was before: it stays ours, or the target
-        would keep it for ever. `fresh` says that what it took was not there: what came onto the
-        list since the output was last in step has its time counted. `audited` tells of the same.
+        would keep it for ever.
         """
         with self._db.write() as transaction:
-            if fresh and output.seq:  # a first fill says how long a list was there, nothing else
-                took_up = [number for number, _digest in taken]
+            if said.fresh and output.seq:  # a first fill only says how long a list was there
+                took_up = [number for number, _digest in said.taken]
                 late = f"wanted = 1 AND seq > {int(output.seq)}"
                 self._count_times(transaction, ENFORCE_TALLY, output, took_up, late, now)
-            if not confirm_at_once(transaction, output.number, taken, now):
-                took = ((number, LedgerState.WRITTEN, digest) for number, digest in taken)
+            if not confirm_at_once(transaction, output.number, said.taken, now):
+                took = ((number, LedgerState.WRITTEN, digest) for number, digest in said.taken)
                 set_rows(transaction, output.number, took, now)
-            set_rows(transaction, output.number, marked, now)
-            keep_words(transaction, output.number, words)
-            keep_names(transaction, output.number, handles)
-            for row in audited:
+            set_rows(transaction, output.number, said.marked, now)
+            keep_words(transaction, output.number, said.words)
+            keep_names(transaction, output.number, said.handles)
+            for row in said.audited:
                 row.append(transaction, now)
 
     def keep_handles(self, output: OutputState, handles: Mapping[int, str]) -> None:
