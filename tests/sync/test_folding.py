@@ -187,6 +187,11 @@ def test_a_removal_that_waits_for_a_person_keeps_the_row(
     assert fence.comments() == {ROW: TLS} or kind is FoldingList
     assert set(fence.comments()) == {ROW}
     assert fence.marks() == {PLAIN: WRITTEN, TLS: WRITTEN}
+    fence.table.rows.clear()  # the target forgot everything
+    fence.sync(EVERYTHING)
+    assert set(fence.table.rows) == {ROW}
+    assert fence.marks() == {PLAIN: WRITTEN, TLS: WRITTEN}
+    assert fence.propose(EVERYTHING).plan.empty
 
 
 @pytest.mark.parametrize("kind", [FoldingTable, FoldingList])
