@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from inspect import isabstract
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from connector.adapter import (
     Adapter,
@@ -34,8 +35,7 @@ ADAPTERS: Final = "connector.outputs"
 FEEDS: Final = "connector.feeds"
 
 
-@dataclass(frozen=True, slots=True)
-class PluginInfo:
+class PluginInfo(msgspec.Struct, frozen=True):
     """An installed adapter or feed; `error` says why a broken one cannot be used."""
 
     name: str
@@ -47,12 +47,11 @@ class PluginInfo:
     takes_rules: frozenset[RuleLanguage] = frozenset()
     capacity: int | None = None
     rate: str | None = None
-    fields: Mapping[str, FieldSpec] = field(default_factory=dict)
+    fields: Mapping[str, FieldSpec] = msgspec.field(default_factory=dict)
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(msgspec.Struct, frozen=True):
     """The sources of a class: entry points, or the class itself."""
 
     points: tuple[EntryPoint, ...] = ()

@@ -84,8 +84,8 @@ def installed_names(folder: Path) -> tuple[str, ...]:
 
 def installed_lists() -> dict[str, ListFile]:
     """Return the installed lists by name."""
-    folder = installed_folder()
-    return {name: ListFile(name, folder / name / _FILE) for name in installed_names(folder)}
+    found = sorted(installed_folder().glob(f"*/{_FILE}"))
+    return {path.parent.name: ListFile(path.parent.name, path) for path in found}
 
 
 def newer_copies(
