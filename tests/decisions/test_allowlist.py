@@ -446,6 +446,7 @@ def test_the_hosts_this_service_talks_to_are_protected(host, kind, value, protec
         ("198.51.100.0/24", "url", "http://198.51.100.7/x", True),
         ("198.51.100.7", "ipv4-addr", "198.51.100.7", True),
         ("::ffff:198.51.100.7", "ipv4-addr", "198.51.100.7", True),
+        ("::ffff:c633:6407", "ipv4-addr", "198.51.100.7", True),
         ("2001:db8::/48", "ipv6-addr", "2001:db8::/32", True),
         ("2001:db8::/48", "ipv6-addr", "2001:db8:1::", False),
         ("www.agency.gov", "domain-name", "www.agency.gov", True),

@@ -8,6 +8,7 @@ kept off blocklists only may stand on watchlists: seeing it stops nobody.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import chain
 from typing import NamedTuple, Protocol, Self
 
@@ -81,7 +82,7 @@ class Allowlist:
                 f"not a built-in group: {', '.join(sorted(unknown))}; "
                 f"should be among {', '.join(BuiltinGroup)}"
             )
-        rules = [*map(_of_builtin, builtin_rules(without))]
+        rules = [*_builtin(frozenset(without))]
         if BuiltinGroup.OWN_HOSTS not in without:
             rules += map(_own_host, own_hosts)
         rules += [*map(_of_site, site), *map(_of_exception, exceptions)]
@@ -133,6 +134,12 @@ def _contents(rules: Sequence[_Rule], purpose: Purpose) -> Contents:
             contents.owners[number] = rule.protection
             contents.add(rule.value, rule.scope, number)
     return contents
+
+
+@cache
+def _builtin(without: frozenset[str]) -> tuple[_Rule, ...]:
+    """Return the built-in groups but some; read once, as each new exception asks again."""
+    return tuple(map(_of_builtin, builtin_rules(without)))
 
 
 def _of_builtin(rule: BuiltinRule) -> _Rule:

@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 _IPV4: Final = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+")
+_DIGITS: Final = re.compile(r"[0-9]{1,3}")
 _OCTET: Final = "(?:0|[1-9][0-9]{0,2})"  # a leading zero may mean eight's digits
 _IPV4_LINE: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}(?:/[0-9]+)?"
 _IPV4_NETWORK: Final = re.compile(_IPV4_LINE)
@@ -80,7 +81,10 @@ def read_network(text: str) -> Network | None:
 
 
 def _read_network(text: str) -> Network | None:
+    address, slash, length = text.partition("/")
     try:
+        if ":" in address and "%" not in address and (not slash or _DIGITS.fullmatch(length)):
+            return _ipv6_network(int(IPv6Address(address)), int(length or 128))
         network = ip_network(text, strict=False)
     except ValueError:
         return None
@@ -88,6 +92,14 @@ def _read_network(text: str) -> Network | None:
         return None
     first, size = int(network.network_address), network.num_addresses
     return Network(network.version, first, first + size - 1)
+
+
+def _ipv6_network(number: int, bits: int) -> Network | None:
+    if not 0 < bits <= 128:
+        return None
+    size = 1 << 128 - bits
+    first = number & -size
+    return Network(6, first, first + size - 1)
 
 
 def read_ipv4_networks(texts: list[str]) -> list[tuple[int, int]] | None:

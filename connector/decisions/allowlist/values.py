@@ -15,7 +15,7 @@ from typing import Final
 
 import idna
 
-from connector.decisions.allowlist.networks import read_network
+from connector.decisions.allowlist.networks import Network, read_network
 from connector.decisions.allowlist.url_paths import split_url, url_steps
 from connector.model import ObservableType
 
@@ -136,7 +136,7 @@ def _text(kind: str, text: str) -> AllowValue:
 
 def _network(text: str) -> AllowValue:
     found = read_network(text)
-    if found is not None and found.version == 4 and text in (found.text, found.prefix):
+    if found is not None and not _is_mapped(found) and text in (found.text, found.prefix):
         return AllowValue(Kind.NETWORK, found.prefix)
     if "%" in text:
         raise ValueError("has a zone, which only has a meaning on one machine: remove it")
@@ -156,6 +156,11 @@ def _network(text: str) -> AllowValue:
     if mapped is not None and network.prefixlen > 96:
         return AllowValue(Kind.NETWORK, f"{mapped}/{network.prefixlen - 96}")
     return AllowValue(Kind.NETWORK, str(network))
+
+
+def _is_mapped(network: Network) -> bool:
+    """Return whether it is IPv4 as IPv6 writes it, or all of that: ::ffff:0:0/96."""
+    return network.version == 6 and network.first >> 32 == 0xFFFF
 
 
 def read_as_numbers(text: str) -> tuple[int, int] | None:
