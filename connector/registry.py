@@ -1,7 +1,7 @@
 """Finds adapters and feeds by entry point, ours and third-party ones alike, and makes them."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from inspect import isabstract
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 ADAPTERS: Final = "connector.outputs"
 FEEDS: Final = "connector.feeds"
+SUITES: Final = "connector.suites"  # what proves them; `connector plugins test` reads it
+_READ: Final = (ADAPTERS, FEEDS, SUITES)
+_OURS: Final = "threat-feed-connector"
+_BELONGS: Final = f"adapters belong into {ADAPTERS}, feeds into {FEEDS}"
 
 
 class PluginInfo(msgspec.Struct, frozen=True):
@@ -61,10 +65,7 @@ class _Found(msgspec.Struct, frozen=True):
     def origin(self) -> str:
         if self.given is not None:
             return self.given.__module__
-        return " and ".join(
-            f"{point.dist.name} {point.dist.version}" if point.dist else point.value
-            for point in self.points
-        )
+        return " and ".join(_owner(point) for point in self.points)
 
     def load(self) -> type[Any]:
         if self.given is not None:
@@ -92,6 +93,7 @@ class Registry:
         self._feeds = {name: _Found(given=kind) for name, kind in feeds.items()}
         self._sound: dict[str, type[Adapter[Any]]] = {}
         self._paces = paces or Paces()
+        self._useless: tuple[PluginInfo, ...] = ()
 
     @classmethod
     def installed(cls, distribution: str | None = None) -> "Registry":
@@ -100,6 +102,14 @@ class Registry:
         points = entry_points()  # reads a file of each distribution, so only once
         registry._adapters = _discover(points.select(group=ADAPTERS), distribution)
         registry._feeds = _discover(points.select(group=FEEDS), distribution)
+        if distribution is None:
+            groups = sorted(filter(_means_ours, points.groups))
+            strays = (point for group in groups for point in points.select(group=group))
+            registry._useless = (
+                *map(_stray, dict.fromkeys(strays)),  # one may be found twice on the path
+                *_shadowed(points.select(group=ADAPTERS)),
+                *_shadowed(points.select(group=FEEDS)),
+            )
         return registry
 
     def adapter_names(self) -> tuple[str, ...]:
@@ -117,9 +127,12 @@ class Registry:
         return self._sound[name]
 
     def _checked(self, name: str) -> type[Adapter[Any]]:
+        self._expect_placed("adapter", name, ADAPTERS, self._adapters)
         kind: type[Any] = _load("adapter", name, self._adapters)
         if not issubclass(kind, ListAdapter | EntryAdapter | RuleAdapter):
             reason = "is not a ListAdapter, EntryAdapter or RuleAdapter"
+            if issubclass(kind, Feed):
+                reason += f": it is a Feed, and its entry point belongs into {FEEDS}"
             raise ConfigError([_broken("adapter", name, reason)])
         naming = "takes_rules" if issubclass(kind, RuleAdapter) else "supports"
         named = getattr(kind, naming, None)
@@ -134,18 +147,30 @@ class Registry:
 
     def feed(self, name: str) -> type[Feed[Any]]:
         """Return the feed type with this name; raise ConfigError if it is unknown or broken."""
+        self._expect_placed("feed type", name, FEEDS, self._feeds)
         kind = _load("feed type", name, self._feeds)
         if not issubclass(kind, Feed):
-            raise ConfigError([_broken("feed type", name, "is not a Feed")])
+            reason = "is not a Feed"
+            if issubclass(kind, Adapter):
+                reason += f": it is an adapter, and its entry point belongs into {ADAPTERS}"
+            raise ConfigError([_broken("feed type", name, reason)])
         return kind
 
     def adapters(self) -> tuple[PluginInfo, ...]:
         """Return the description of every adapter, with the error of each broken one."""
-        return tuple(self._adapter_info(name) for name in self.adapter_names())
+        found = (self._adapter_info(name) for name in self.adapter_names())
+        return (*found, *(info for info in self._useless if info.group == ADAPTERS))
 
     def feeds(self) -> tuple[PluginInfo, ...]:
         """Return the description of every feed type, with the error of each broken one."""
-        return tuple(self._feed_info(name) for name in self.feed_names())
+        found = (self._feed_info(name) for name in self.feed_names())
+        return (*found, *(info for info in self._useless if info.group == FEEDS))
+
+    def _expect_placed(self, what: str, name: str, group: str, found: Mapping[str, _Found]) -> None:
+        """Raise ConfigError where something of this name is installed, and nobody looks there."""
+        for info in self._useless:
+            if (info.name, info.group) == (name, group) and name not in found:
+                raise ConfigError([f"{name} is not an installed {what}: {info.error}"])
 
     def make_adapter(
         self,
@@ -229,6 +254,42 @@ def _discover(points: Iterable[EntryPoint], distribution: str | None) -> dict[st
     return {name: _Found(each) for name, each in found.items() if each}
 
 
+def _means_ours(group: str) -> bool:
+    """Return whether an entry-point group, which nobody reads, seems to mean one of ours."""
+    if group in _READ:
+        return False
+    return group.startswith("connector.") or bool(get_close_matches(group, _READ, cutoff=0.8))
+
+
+def _stray(point: EntryPoint) -> PluginInfo:
+    """Return what is offered in a group that nobody reads."""
+    owner, meant = _owner(point), FEEDS if "feed" in point.group else ADAPTERS
+    words = f"{owner} offers it in the entry-point group {point.group}, which nobody reads"
+    return PluginInfo(point.name, meant, owner, error=f"{words}: {_BELONGS}")
+
+
+def _shadowed(points: Iterable[EntryPoint]) -> Iterator[PluginInfo]:
+    """Yield what takes the name of something built in, which stays in use."""
+    offered: dict[str, list[EntryPoint]] = {}
+    for point in points:
+        offered.setdefault(point.name, []).append(point)
+    for name, found in sorted(offered.items()):
+        if len(found) > 1 and any(map(_is_ours, found)):
+            for point in found:
+                if not _is_ours(point):
+                    owner = _owner(point)
+                    words = f"{owner} offers {name}, which is built in and stays in use: rename it"
+                    yield PluginInfo(name, point.group, owner, error=words)
+
+
+def _is_ours(point: EntryPoint) -> bool:
+    return point.dist is not None and point.dist.name == _OURS
+
+
+def _owner(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+
+
 def _offered_by(points: Sequence[EntryPoint], distribution: str | None) -> tuple[EntryPoint, ...]:
     """Return the points of any distribution, or of one; one found twice on the path counts once.
 
@@ -241,7 +302,8 @@ def _offered_by(points: Sequence[EntryPoint], distribution: str | None) -> tuple
         owner = point.dist.name if point.dist else ""
         if distribution in {None, owner}:
             kept.setdefault((owner, point.value), point)
-    return tuple(kept.values())
+    ours = [point for (owner, _value), point in kept.items() if owner == _OURS]
+    return tuple(ours or kept.values())  # nobody else's takes the place of what is built in
 
 
 def _load(what: str, name: str, found: Mapping[str, _Found]) -> type[Any]:

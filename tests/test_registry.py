@@ -60,11 +60,11 @@ class Good(ListAdapter[Options]):
 '''
 
 
-def install(folder: Path, name: str, points: str) -> None:
+def install(folder: Path, name: str, points: str, group: str = "connector.outputs") -> None:
     info = folder / f"{name.replace('-', '_')}-1.5.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(METADATA.format(name=name))
-    (info / "entry_points.txt").write_text(f"[connector.outputs]\n{points}\n")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{points}\n")
 
 
 @pytest.fixture
@@ -127,6 +127,46 @@ def test_a_name_offered_by_two_distributions_is_refused(site):
         ConfigError, match=r"offered more than once, by connector-(one|two) 1\.5 and"
     ):
         Registry.installed().adapter("same")
+
+
+def test_what_is_built_in_stays_in_use_where_another_takes_its_name(site):
+    install(site, "connector-bold", "edl = connector_test_good:Good")
+    installed = Registry.installed()
+    assert installed.adapter("edl").__module__ == "connector_edl"
+    errors = [info.error for info in installed.adapters() if info.name == "edl"]
+    assert errors == [
+        None, "connector-bold 1.5 offers edl, which is built in and stays in use: rename it",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("group", ["connector.output", "connector.adapters", "connectors.outputs"])
+def test_a_wrong_entry_point_group_is_told(site, group):
+    install(site, "connector-lost", "lost = connector_test_good:Good", group)
+    installed = Registry.installed()
+    (info,) = (info for info in installed.adapters() if info.name == "lost")
+    words = (
+        f"connector-lost 1.5 offers it in the entry-point group {group}, which nobody reads: "
+        "adapters belong into connector.outputs, feeds into connector.feeds"
+    )
+    assert info.error == words
+    with pytest.raises(ConfigError) as caught:
+        installed.adapter("lost")
+    assert str(caught.value) == f"lost is not an installed adapter: {words}"
+
+
+@pytest.mark.parametrize("group", ["pytest11_plugins", "connector.suites"])
+def test_a_group_of_others_or_of_suites_is_not_told(site, group):
+    install(site, "elsewhere", "lost = connector_test_good:Good", group)
+    assert not [info for info in Registry.installed().adapters() if info.name == "lost"]
+
+
+def test_an_adapter_among_the_feeds_and_a_feed_among_the_adapters_are_told(site):
+    install(site, "connector-swapped", "good = connector_test_good:Good", "connector.feeds")
+    install(site, "connector-swaps", "pages = connector.feeds.bundle:BundleFeed")
+    with pytest.raises(ConfigError, match=r"adapter, and its entry point belongs into .*outputs"):
+        Registry.installed().feed("good")
+    with pytest.raises(ConfigError, match=r"Feed, and its entry point belongs into .*feeds"):
+        Registry.installed().adapter("pages")
 
 
 def test_an_unknown_name_is_answered_with_the_names_that_would_do():

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -14,10 +14,9 @@ from connector.commands.options import AsJson, ListGroup
 from connector.commands.scaffold import Kind, make_plugin
 from connector.commands.terminal import FAILED, OK, err, exit_with, out, print_json
 from connector.errors import ConnectorError
-from connector.registry import Registry
+from connector.registry import SUITES, Registry
 from connector.reports import formatting as screens
 
-SUITES: Final = "connector.suites"
 plugins = typer.Typer(cls=ListGroup, help="Show, make and test adapters and feeds.")
 
 
