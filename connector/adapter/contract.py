@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from connector.adapter.batch import Batch
 from connector.adapter.context import OutputContext
 from connector.adapter.fields import FieldSpec
-from connector.adapter.held import Held
+from connector.adapter.held import Held, observable_of
 from connector.adapter.http import Http
 from connector.adapter.outcomes import Outcomes
 from connector.model import Entry, Observable, ObservableType, Rule, RuleLanguage
@@ -177,7 +177,14 @@ class EntryAdapter(Adapter[S]):
         those already there belong to others. An adapter of a large target asks for these only.
         """
         asked = {self.held_as(observable) for observable in observables}
-        return [held for held in self.read() if self.held_as(held.observable) in asked]
+
+        def is_asked(there: Observable) -> bool:
+            if self.held_as(there) in asked:
+                return True
+            meant = observable_of(there.type, there.value)  # others may have spelled it otherwise
+            return meant is not None and meant != there and self.held_as(meant) in asked
+
+        return [held for held in self.read() if is_asked(held.observable)]
 
 
 class StagedAdapter(EntryAdapter[S]):

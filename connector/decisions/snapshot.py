@@ -1,5 +1,6 @@
 """What a target was seen to hold, by the numbers that its entries have in the store."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 
@@ -9,12 +10,14 @@ class TargetSnapshot:
     `ours_alone` is true where the whole target is ours, as a published list is; `unknown` counts
     entries there that the store has never heard of. `contrary` has the target's words on entries
     of which it has the opposite, `handles` its own names for those that have one. `ours` are
-    entries that are there because they are one with others of ours.
+    entries that are there because they are one with others of ours. `odd` counts the values, by
+    type, that are not in canonical form.
     """
 
     def __init__(self, *, ours_alone: bool) -> None:
         self.ours_alone = ours_alone
         self.unknown = 0
+        self.odd: Counter[str] = Counter()
         self.contrary: dict[int, str] = {}
         self.handles: dict[int, str] = {}
         self.ours: Collection[int] = ()

@@ -61,6 +61,11 @@ def show_status(console: Console, answer: Json) -> None:
     _tell(console, ((output["name"], _rollout(output)) for output in answer["outputs"]))
     _tell(console, ((output["name"], _drift(output)) for output in answer["outputs"]))
     _tell(console, ((output["name"], _full(output)) for output in answer["outputs"]))
+    _tell(
+        console,
+        ((o["name"], _remark(one)) for o in answer["outputs"] for one in o["remarks"]),
+        "yellow",
+    )
     _tell(console, ((output["name"], _problem(output)) for output in answer["outputs"]), "yellow")
     _tell(
         console,
@@ -119,6 +124,13 @@ def _full(output: Json) -> str | None:
         f"{one['held']:,}{f' ({pool})' if (pool := one['pool']) else ''}" for one in output["full"]
     )
     return f"the target was full with {told} entries of ours" if told else None
+
+
+def _remark(one: Json) -> str:
+    told = f"{one['count']:,} of type {one['type']}"
+    if one["remark"] == "never_read_back":
+        return f"{told} written three times or more, and never there when the target was read back"
+    return f"{told} at the target are not in canonical form, as it was read at {one['at']}"
 
 
 def lost(feed: str, gap: Json) -> str:

@@ -16,7 +16,7 @@ from connector.store import queries as questions
 from connector.store.feeds.alarms import FULL, Alarm, Alarms
 from connector.store.feeds.gaps import GapRow, Gaps
 from connector.store.feeds.notes import notes_of
-from connector.store.outputs.drifts import DriftRow, drifts
+from connector.store.outputs.drifts import DriftRow, OddValues, drifts, never_read_back, odd_values
 from connector.store.outputs.ends import ended
 from connector.store.outputs.kept_holds import HoldState, KeptHold, live_holds
 from connector.store.outputs.places import PlacedLedger, Standing, left_behind
@@ -47,6 +47,7 @@ class _Facts(NamedTuple):
     drifts: Mapping[int, DriftRow]
     rollouts: Mapping[int, RolloutCount]
     full: Mapping[int, list[FullPool]]
+    remarks: Mapping[str, Mapping[int, list[OddValues]]]
     held: Mapping[str, list[KeptHold]]
     left: list[PlacedLedger]
     beyond: Mapping[str, int]
@@ -100,6 +101,10 @@ def _facts(look: Look) -> _Facts:
             drifts=drifts(transaction),
             rollouts=rollout_counts(transaction),
             full=full_pools(transaction),
+            remarks={
+                "not_canonical": odd_values(transaction),
+                "never_read_back": never_read_back(transaction),
+            },
             left=left_behind(transaction, tuple(config.outputs)),
             there={
                 name: questions.entries_there(transaction, row) - over[name]
@@ -185,6 +190,11 @@ def _whole_output_json(look: Look, name: str, facts: _Facts, now: int) -> Json:
         "full": [
             {"pool": one.pool, "held": one.held, "at": moment(one.at)}
             for one in (facts.full.get(row.number, ()) if row else ())
+        ],
+        "remarks": [
+            {"remark": remark, "type": one.type, "count": one.entries, "at": moment(one.at)}
+            for remark, found in facts.remarks.items()
+            for one in (found.get(row.number, ()) if row else ())
         ],
         **{key: _times_json(times.get(kind, {})) for kind, key in _TIMES.items()},
     }

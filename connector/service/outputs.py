@@ -23,6 +23,7 @@ from connector.service.lists import Lists
 from connector.service.places import PlaceKeeper
 from connector.service.readiness import waiting_for
 from connector.store import queries as questions
+from connector.store.outputs.drifts import TOLD_FROM, never_read_back
 from connector.store.outputs.kept_holds import HoldState
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult, ListMovedError
@@ -152,6 +153,7 @@ class Outputs(Mapping[str, Output]):
             outputs.note_attempt(state.number, self.now(), None, None)
             self._well.add(name)
         self._tell_drift(name, proposal)
+        self._tell_noticed(name, proposal)
         self.store.database.checkpoint_after(applied.added + applied.updated + applied.removed)
         number, rolling = proposal.state.number, output.rollout is not None
         waiting = {"waiting": self.store.rollouts.waiting(number)} if rolling else {}
@@ -174,6 +176,31 @@ class Outputs(Mapping[str, Output]):
         log.warning(
             "output.drifted", output=name, **drift._asdict(),
             what="others changed the target since our last cycle; it is mended",
+        )  # fmt: skip
+
+    def _tell_noticed(self, name: str, proposal: Proposal) -> None:
+        """Warn once of what nobody expects at a target, by type and count."""
+        noticed, number = proposal.noticed, proposal.state.number
+        if noticed is None:
+            return
+        if self.store.surprises.keep_odd(number, noticed.odd, self.now()):
+            log.warning(
+                "output.odd_values", output=name, count=sum(noticed.odd.values()),
+                types=dict(noticed.odd),
+                what="the target gives values that are not in canonical form: they are read as "
+                "what they mean, or count as others'",
+            )  # fmt: skip
+        news = [
+            one for one in noticed.lost.values() if (one.times, one.at) == (TOLD_FROM, proposal.now)
+        ]
+        if not news:
+            return
+        with self.store.database.read() as transaction:
+            told = never_read_back(transaction).get(number, ())
+        log.warning(
+            "output.never_read_back", output=name, count=len(news),
+            types={one.type: one.count for one in told},
+            what="the target took these entries, and never had them when it was read back",
         )  # fmt: skip
 
     def _in_step(self, output: Output, scope: Scope | None) -> tuple[Proposal, ApplyResult]:

@@ -18,7 +18,7 @@ from connector.store.lists.lists import ListStore
 from connector.store.lists.wanted import WantedEntries
 from connector.store.outputs.audit import Audit
 from connector.store.outputs.counted import CountedChanges
-from connector.store.outputs.drifts import Drifts
+from connector.store.outputs.drifts import Drifts, Surprises
 from connector.store.outputs.ends import Ends
 from connector.store.outputs.fetches import Fetches
 from connector.store.outputs.folds import Folds
@@ -59,6 +59,7 @@ class Store:
         self.audit = Audit(self.database)
         self.drifts = Drifts(self.database)
         self.fetches = Fetches(self.database)
+        self.surprises = Surprises(self.database)
         self.exceptions = Exceptions(self.database)
         self.markings = KeptMarkings(self.database)
         self.producers = Producers(self.database)

@@ -422,6 +422,24 @@ CREATE TABLE ends (
 ) WITHOUT ROWID;
 CREATE INDEX ends_by_renewal ON ends (output, renew);
 
+-- What a target took and did not have when it was read back: how often in a row, and when last.
+CREATE TABLE lost_entries (
+    output SMALLINT NOT NULL,
+    observable INTEGER NOT NULL,
+    times INTEGER NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (output, observable)
+) WITHOUT ROWID;
+
+-- How many values of each type a target gave in no canonical form when it was last read.
+CREATE TABLE odd_values (
+    output SMALLINT NOT NULL,
+    type TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (output, type)
+);
+
 -- How many entries of ours a target held in a pool when it said that it is full.
 CREATE TABLE full_pools (
     output SMALLINT NOT NULL,

@@ -42,7 +42,7 @@ def propose(output: Output, store: Store, scope: Scope, now: int, *, ahead: int 
     met = contact(output, store, scope, now, ahead)
     with store.database.read() as transaction:
         view = look(output, store, transaction, met)
-        drafted = draft(output, view)
+        drafted = draft(output, view, met)
     plan = drafted.without_others(output.target)
     plan, aside = within_limits(plan, drafted, output, jumped=ahead > 0)
     return drafted.proposal(plan, aside, met)

@@ -22,6 +22,7 @@ from connector.sync.output import Output
 from connector.sync.proposal import InRollout, Proposal
 from connector.sync.returned import FormerOurs
 from connector.sync.rolling import all_early, turn_of, wait_for_turn
+from connector.sync.surprises import Noticed, lost_of, rested
 from connector.sync.targets.target import Target, merged
 from connector.sync.view import EVERYTHING, Scope, View
 
@@ -51,7 +52,8 @@ class Draft:
 
     `looked` are the changes of earlier holds, `fold` has the entries that are one row at the
     target, `in_rollout` what waits for another output; `drift` is what others did there, and
-    `window` what was written lately of what limits count.
+    `window` what was written lately of what limits count; `noticed` is what nobody expects there,
+    if it was read.
     """
 
     view: View
@@ -61,6 +63,7 @@ class Draft:
     in_rollout: InRollout | None
     drift: Drift
     window: Window
+    noticed: Noticed | None
 
     def without_others(self, target: Target[Any]) -> Plan:
         """Return the plan without what others put at a target that was not read for it."""
@@ -82,6 +85,7 @@ class Draft:
             now=view.now,
             looked=self.looked,
             in_rollout=self.in_rollout,
+            noticed=self.noticed,
         )  # fmt: skip
 
 
@@ -137,7 +141,7 @@ def _with_asked(view: View, output: Output) -> View:
     return replace(view, asked=sorted({*held, *due, *turned}), due=due, turned=turned)
 
 
-def draft(output: Output, view: View) -> Draft:
+def draft(output: Output, view: View, met: Contact) -> Draft:
     """Return the plan from the ledger, and the target if it was read, to what the list wants."""
     target, store, transaction, state = output.target, view.store, view.transaction, view.state
     view, fold = _folded(view, output)
@@ -164,10 +168,17 @@ def draft(output: Output, view: View) -> Draft:
     plan, in_rollout = wait_for_turn(plan, view)
     # What changed options or a person asked for is our doing.
     asked_for = view.present is None or moved or standing.replaces
-    drift = NO_DRIFT if asked_for else _drift(plan, view, returned)
+    confirmed = {} if asked_for else _confirmed(plan, view)
+    drift = NO_DRIFT if asked_for else drift_of(plan, confirmed, frozenset(map(_number, returned)))
+    # A stamp that changed tells of a target that started anew: what it forgot is no entry's fault.
+    missing = () if met.surprised else [one for one in plan.add.numbers if one in confirmed]
+    lost = lost_of(plan, view, missing)
+    noticed = None if view.present is None else Noticed(view.present.odd, lost)
+    if not (target.ours_alone or target.folds):
+        plan = rested(plan, lost, view, output.verify_every)
     since = view.now - span(output.limits.window)
     window = store.counted.window(transaction, state.number, since)
-    return Draft(view, plan, looked, fold, in_rollout, drift, window)
+    return Draft(view, plan, looked, fold, in_rollout, drift, window, noticed)
 
 
 def _folded(view: View, output: Output) -> tuple[View, Fold | None]:
@@ -224,8 +235,8 @@ def _written(view: View) -> Iterable[LedgerEntry]:
     return merged(late, ledger.among(transaction, state.number, view.asked), _number)
 
 
-def _drift(plan: Plan, view: View, returned: Iterable[LedgerEntry]) -> Drift:
-    """Return what others did to the target, which the plan mends."""
+def _confirmed(plan: Plan, view: View) -> dict[int, int]:
+    """Return what the target had confirmed of what the plan writes, and would have to have."""
     store, transaction = view.store, view.transaction
     rewritten = [*plan.add.numbers, *plan.update.numbers]
     confirmed = store.ledger.confirmed_among(transaction, view.output, rewritten)
@@ -234,4 +245,4 @@ def _drift(plan: Plan, view: View, returned: Iterable[LedgerEntry]) -> Drift:
     for number in plan.update.numbers:
         if number in view.due:
             confirmed.pop(number, None)
-    return drift_of(plan, confirmed, frozenset(map(_number, returned)))
+    return confirmed

@@ -21,6 +21,8 @@ def prepare(proposal: Proposal, output: Output, applier: Applier) -> None:
     if stops or proposal.plan.empty:
         store.ledger.keep_handles(state, proposal.handles)
     if not stops:
+        if proposal.noticed is not None:
+            store.surprises.keep_lost(state.number, proposal.noticed.lost)
         _keep_rows(proposal, store)
         keep_turns(proposal, store)
 

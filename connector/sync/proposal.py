@@ -14,6 +14,7 @@ from connector.store.outputs.rollouts import Turn
 from connector.sync.drift import NO_DRIFT, Drift
 from connector.sync.folding import Fold
 from connector.sync.listing import Listing
+from connector.sync.surprises import Noticed
 from connector.sync.view import Scope
 
 
@@ -35,7 +36,8 @@ class Proposal:
     `seq` is how far the list had come; `room` is who fits where not all do. `stamp` is what the
     target said of itself before it was read; `surprised` says that it was read because of that;
     `drift` is what others did to it; `fold` has the entries that are one row there.
-    `in_rollout` has what waits for another output.
+    `in_rollout` has what waits for another output; `noticed` what nobody expects at the target, if
+    it was read.
     """
 
     whole: Plan
@@ -53,6 +55,7 @@ class Proposal:
     now: int = 0
     looked: LookedAt = field(default_factory=LookedAt)
     in_rollout: InRollout | None = None
+    noticed: Noticed | None = None
 
     @property
     def knows_the_target(self) -> bool:

@@ -25,9 +25,11 @@ _PART: Final = 1000
 _COLUMNS: Final = "number, name, standing, since, error, adapter, options, types, folder, places"
 _OF_AN_OUTPUT: Final = (
     "ledger", "ends", "former_entries", "folds", "full_pools", "holds", "held_changes",
-    "counted_changes", "rollouts", "drifts",
+    "counted_changes", "rollouts", "drifts", "lost_entries", "odd_values",
 )  # fmt: skip
-_OF_A_PLACE: Final = ("former_entries", "counted_changes", "full_pools")
+_OF_A_PLACE: Final = (
+    "former_entries", "counted_changes", "full_pools", "lost_entries", "odd_values",
+)  # fmt: skip
 _TALLIES: Final = (OUTPUT_TALLY, REMOVAL_TALLY, ENFORCE_TALLY)
 
 

@@ -1,5 +1,6 @@
 """Targets that take single changes, and that others may write to as well."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -20,6 +21,7 @@ from connector.sync.expiry import Expiry
 from connector.sync.folding import Fold, handles_of, row_of
 from connector.sync.outcomes import expect_outcomes
 from connector.sync.proposal import Proposal
+from connector.sync.spelling import meant_by
 from connector.sync.targets.entry import EntryTarget
 from connector.sync.targets.folded import Action, FoldedWrite
 from connector.sync.targets.target import Seen, entry_of, held, in_parts, refs_in_parts
@@ -66,8 +68,9 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         """Yield what was found by the numbers of what it is, of what was asked for."""
         if not self.folds:
             for seen in found:
-                if isinstance(seen.subject, Observable) and seen.subject in asked:
-                    yield asked[seen.subject], seen
+                for one in {seen.subject, *meant_by([seen.subject], Counter()).values()}:
+                    if isinstance(one, Observable) and one in asked:
+                        yield asked[one], seen
             return
         rows: dict[int, list[int]] = {}
         for one, number in asked.items():

@@ -39,6 +39,7 @@ from connector.sync.listing import Listing
 from connector.sync.outcomes import expect_asked, expect_mapping
 from connector.sync.proposal import Proposal
 from connector.sync.row_guard import RowGuard
+from connector.sync.spelling import numbers_of
 from connector.sync.view import View
 
 A = TypeVar("A", bound=Adapter[Any])
@@ -254,8 +255,9 @@ class Target(ABC, Generic[A]):
             return present
         for part in in_parts(self.read(), _READ_PART):
             share_or_stop()
-            with store.database.read() as transaction:
-                known = store.wanted.numbers_of(transaction, [seen.subject for seen in part])
+            known = numbers_of(
+                [seen.subject for seen in part], store, present.odd, alone=self.ours_alone
+            )
             for subject, held, handle, contrary in part:
                 if (number := known.get(subject)) is None:
                     present.unknown += 1
