@@ -16,7 +16,10 @@ def numbers_of(
     On a list that is ours `alone` those are to be written anew: whoever polls it reads them too.
     """
     with store.database.read() as transaction:
-        known = store.wanted.numbers_of(transaction, list(filter(_has_key, subjects)))
+        try:
+            known = store.wanted.numbers_of(transaction, subjects)
+        except ValueError:  # one is no value of its type at all
+            known = store.wanted.numbers_of(transaction, list(filter(_has_key, subjects)))
         if len(known) == len(subjects):
             return known
         meant = meant_by((one for one in subjects if one not in known), odd)
