@@ -1,5 +1,6 @@
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -170,7 +171,8 @@ def example(tmp_path, ours, secrets_of_the_example) -> Loaded:
     """The example, as an operator would have it: with its secrets and files beside it."""
     (tmp_path / "config.yaml").write_bytes(EXAMPLE.read_bytes())
     (tmp_path / "allow.txt").write_text("203.0.113.0/24 # ours\n")
-    environ = {name: "s3cret" for name in ("ISAC_TOKEN", "SPLUNK_TOKEN", "FW01_TOKEN")}
+    named = re.findall(r"env: (\w+)", EXAMPLE.read_text(encoding="utf-8"))
+    environ = dict.fromkeys(named, "s3cret")
     return load(tmp_path / "config.yaml", ours, environ)
 
 

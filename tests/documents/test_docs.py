@@ -21,7 +21,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 PAGE_NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ROOT_COMMAND: Any = typer.main.get_command(cli.app)
-SECRETS = {"ISAC_TOKEN": "sample", "FW01_TOKEN": "sample", "SPLUNK_TOKEN": "sample"}
+SECRETS = dict.fromkeys(
+    ("ISAC_TOKEN", "FW01_TOKEN", "SPLUNK_TOKEN", "ELASTIC_API_KEY", "OPENSEARCH_PASSWORD"), "sample"
+)
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=PAGE_NAMES)
 
