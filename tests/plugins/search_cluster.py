@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from edl_programs import free_port
 from urllib3 import HTTPConnectionPool
@@ -112,6 +113,14 @@ class Noida(Cluster):
     def __exit__(self, *problem: object) -> None:
         super().__exit__(*problem)
         self._pool.close()
+
+
+def one_authority(folder: Path) -> Path:
+    """Return a file with one authority, as reading all of the system's takes longer than a test."""
+    end = "-----END CERTIFICATE-----\n"
+    first = Path(certifi.where()).read_text(encoding="utf-8").partition(end)[0]
+    (folder / "ca.pem").write_text(first + end, encoding="utf-8")
+    return folder / "ca.pem"
 
 
 @contextmanager

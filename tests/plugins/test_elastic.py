@@ -10,7 +10,7 @@ import pytest
 from connector_elastic import ElasticAdapter, ElasticSettings
 from connector_elastic.documents import INDEX_MAPPING, document_of, key_of
 from pydantic import ValidationError
-from search_cluster import API_KEY, PASSWORD, USER, Noida, noida
+from search_cluster import API_KEY, PASSWORD, USER, Noida, noida, one_authority
 
 from connector.adapter import (
     Auth,
@@ -59,8 +59,8 @@ def make(target: Noida, index: str, tmp_path: Path) -> Iterator[Callable[..., El
     made = []
 
     def adapter(output: str = "edge", **options: Any) -> ElasticAdapter:
-        options = {"url": target.url, "index": index, "api_key": SecretValue(API_KEY)} | options
-        settings = ElasticSettings(**options)
+        defaults = {"url": target.url, "index": index, "api_key": SecretValue(API_KEY)}
+        settings = ElasticSettings(ca=one_authority(tmp_path), **(defaults | options))
         made.append(ElasticAdapter(settings, output_context(settings, tmp_path, output)))
         return made[-1]
 

@@ -13,7 +13,7 @@ from connector_elastic import OpensearchAdapter, OpensearchSettings
 from connector_elastic.documents import INDEX_MAPPING, document_of, held_in, key_of
 from opensearch_cluster import OpenSearch
 from output_pages import PAGES
-from search_cluster import PASSWORD, USER
+from search_cluster import PASSWORD, USER, one_authority
 
 from connector.adapter import (
     Auth,
@@ -50,7 +50,8 @@ def make(target: OpenSearch, tmp_path: Path) -> Iterator[Callable[..., Opensearc
 
     def adapter(output: str = "edge", **options: Any) -> OpensearchAdapter:
         auth = Auth(username=USER, password=SecretValue(PASSWORD))
-        settings = OpensearchSettings(**({"url": target.url, "auth": auth} | options))
+        defaults = {"url": target.url, "auth": auth, "ca": one_authority(tmp_path)}
+        settings = OpensearchSettings(**(defaults | options))
         made.append(OpensearchAdapter(settings, output_context(settings, tmp_path, output)))
         return made[-1]
 
