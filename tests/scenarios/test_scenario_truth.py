@@ -109,6 +109,33 @@ def test_what_others_did_is_told_once_as_drift_and_never_as_a_change_of_a_feed(
     assert "others changed the target: " in console.file.getvalue()
 
 
+def test_values_and_losses_that_nobody_expects_are_told_once_and_stay_in_status(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.configure()
+    site.write("one.json", FEW)
+    site.once()
+    edge = site.rack["edge"]
+    edge.put_by_hand(Observable(ObservableType.IPV4_ADDR, "198[.]51.100.9"), {})
+    for _ in range(3):
+        edge.take_by_hand(Observable(ObservableType.IPV4_ADDR, ONE))
+        site.clock.advance(hours=6)
+        site.once()
+    site.clock.advance(hours=6)
+    site.once()
+    assert [(one["remark"], one["type"], one["count"]) for one in site.output()["remarks"]] == [
+        ("not_canonical", "ipv4-addr", 1),
+        ("never_read_back", "ipv4-addr", 1),
+    ]
+    said = capsys.readouterr().out
+    assert said.count("output.odd_values") == said.count("output.never_read_back") == 1
+    console = Console(width=200, file=StringIO())
+    show_status(console, site.status())
+    assert "edge: 1 of type ipv4-addr at the target are not in canonical" in console.file.getvalue()
+    assert "1 of type ipv4-addr written three times or more, and never" in console.file.getvalue()
+    assert site.at() == [TWO, THREE, "198[.]51.100.9"]
+
+
 def test_an_entry_altered_at_a_firewall_is_drift_and_a_changed_mapping_is_not(site: Site) -> None:
     site.configure()
     site.write("one.json", FEW)
