@@ -87,6 +87,7 @@ class Table:
     def stamp(self) -> str:
         """Return a text that any committed change of the table changes."""
         if not self._on_server:
+            self._has_file()
             return " ".join(map(_file_stamp, (self._path, f"{self._path}-wal")))
         with self._connected() as connection:
             found = connection.execute(_COUNTERS, {"name": self._table.name}).first()
@@ -94,7 +95,7 @@ class Table:
 
     def rows(self, values: Sequence[str] | None = None) -> Iterator[Mapping[str, Any]]:
         """Yield our rows, or those of certain values; none where there is no table yet."""
-        if not self._on_server and not os.path.exists(self._path):
+        if not self._on_server and not self._has_file():
             return
         kept = self._table.c
         asked = select(*(column for column in kept if column.name != "owner")).where(
@@ -149,6 +150,19 @@ class Table:
     @property
     def _path(self) -> str:
         return self._url.database or ""
+
+    def _has_file(self) -> bool:
+        """Return whether there is a file; raise UnavailableError where its folder is away.
+
+        A folder that is not mounted says nothing of what its file has.
+        """
+        folder = os.path.dirname(self._path)
+        if not os.path.isdir(folder):
+            raise UnavailableError(
+                f"{self._shown}: there is no folder {folder}; mount or create it, or correct the "
+                "option url"
+            )
+        return os.path.exists(self._path)
 
     def _plain(self, row: RowMapping) -> dict[str, Any]:
         """Return a row with whole numbers as such."""

@@ -248,6 +248,22 @@ def test_a_file_that_another_program_has_locked_fails_the_output_alone(tmp_path)
     adapter.close()
 
 
+def test_a_folder_that_is_away_is_not_an_empty_table(tmp_path):
+    folder, away = tmp_path / "mounted", tmp_path / "away"
+    folder.mkdir()
+    adapter = adapter_on(f"sqlite:///{folder}/intel.db", tmp_path)
+    assert list(adapter.read()) == []
+    adapter.add([BAD])
+    adapter.close()
+    folder.rename(away)
+    for call in (adapter.stamp, lambda: list(adapter.read()), lambda: adapter.holds([])):
+        with pytest.raises(UnavailableError, match=r"there is no folder \S+mounted; mount"):
+            call()
+    away.rename(folder)
+    assert [held.value for held in adapter.read()] == ["bad.example"]
+    adapter.close()
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [
