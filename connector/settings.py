@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -31,6 +31,7 @@ __all__ = [
     "Secret",
     "SecretValue",
     "Settings",
+    "url_with_password",
 ]
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -190,6 +191,15 @@ class SecretValue:
 
     def __hash__(self) -> int:
         return hash(self._text)
+
+
+def url_with_password(url: str, password: SecretValue | None) -> str:
+    """Return a URL with its user's password: for the one place that connects, never for a log."""
+    if password is None:
+        return url
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}:{quote(password.reveal(), safe='')}@{host}").geturl()
 
 
 def _secret(value: object, info: ValidationInfo) -> SecretValue:

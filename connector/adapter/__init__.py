@@ -51,6 +51,7 @@ from connector.settings import (
     SecretValue,
     Settings,
     TlsSettings,
+    url_with_password,
 )
 
 __all__ = [
@@ -116,4 +117,5 @@ __all__ = [
     "import_extra",
     "misreading",
     "observable_of",
+    "url_with_password",
 ]

@@ -5,12 +5,12 @@ from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, StringConstraints, ValidationInfo, model_validator
 
 from connector.config.values import Listen, Name, Network, Text, listen_parts
-from connector.settings import Duration, Field, FilePath, Secret, Settings
+from connector.settings import Duration, Field, FilePath, Secret, Settings, url_with_password
 
 SQLITE: Final = "sqlite:///"
 _DATABASE_FORM: Final = "should be sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE"
@@ -50,12 +50,7 @@ class StateConfig(Settings):
     @property
     def connection_url(self) -> str:
         """The URL with its password: for the one place that connects, never for a log."""
-        if self.password is None:
-            return self.url
-        parts = urlsplit(self.url)
-        user, _, host = parts.netloc.rpartition("@")
-        secret = quote(self.password.reveal(), safe="")
-        return parts._replace(netloc=f"{user}:{secret}@{host}").geturl()
+        return url_with_password(self.url, self.password)
 
 
 class ServiceConfig(Settings):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import field_validator, model_validator
 
@@ -25,6 +25,7 @@ from connector.adapter import (
     Secret,
     Settings,
     Text,
+    url_with_password,
 )
 
 from .table import Table, UnfitRowError
@@ -71,12 +72,7 @@ class SqlSettings(Settings):
     @property
     def connection_url(self) -> str:
         """The URL with its password: for the one place that connects, never for a log."""
-        if self.password is None:
-            return self.url
-        parts = urlsplit(self.url)
-        user, _, host = parts.netloc.rpartition("@")
-        secret = quote(self.password.reveal(), safe="")
-        return parts._replace(netloc=f"{user}:{secret}@{host}").geturl()
+        return url_with_password(self.url, self.password)
 
     @field_validator("url")
     @classmethod
