@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from connector.server.connections import Closed, Connections, site_of
+from connector.server.connections import Closed, Connections, Standing, site_of
 from connector.server.knock import Knock
 from connector.server.protocol import ClientConnection
 from connector.server.renewal import Renewal
@@ -31,7 +31,7 @@ class Acceptor:
         self,
         listening: socket.socket,
         connections: Connections,
-        make: Callable[[str], ClientConnection],
+        make: Callable[[str, Standing | None], ClientConnection],
         tls: Renewal | None = None,
     ) -> None:
         self._listening = listening
@@ -84,7 +84,7 @@ class Acceptor:
             make, context = self._make, self._tls.context
             Knock(accepted, address, self._connections, make, context).wait()
             return
-        connection = self._make(address)
+        connection = self._make(address, None)
         self._connections.add(connection)
         joining = self._loop.create_task(
             self._loop.connect_accepted_socket(lambda: connection, accepted)

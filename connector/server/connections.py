@@ -134,8 +134,10 @@ class Connections(Collector):
         oldest.drop()
         return True
 
-    def add(self, connection: Standing) -> None:
-        """Count a connection."""
+    def add(self, connection: Standing, instead_of: Standing | None = None) -> None:
+        """Count a connection, in the place of what it has come of."""
+        if instead_of is not None:
+            self.remove(instead_of)
         self._all[connection] = None
         self._from.setdefault(connection.address, OrderedDict())[connection] = None
 

@@ -31,7 +31,7 @@ class Knock:
         accepted: socket.socket,
         address: str,
         connections: Connections,
-        make: Callable[[str], asyncio.Protocol],
+        make: Callable[[str, "Knock"], asyncio.Protocol],
         context: ssl.SSLContext,
     ) -> None:
         self.address = address
@@ -77,7 +77,7 @@ class Knock:
         patience = self._connections.bounds.request
         self._shaking = self._loop.create_task(
             self._loop.connect_accepted_socket(
-                lambda: self._make(self.address),
+                lambda: self._make(self.address, self),
                 self._accepted,
                 ssl=self._context,
                 ssl_handshake_timeout=patience,
@@ -87,7 +87,7 @@ class Knock:
         self._shaking.add_done_callback(self._shaken)
 
     def _shaken(self, shaking: "asyncio.Task[object]") -> None:
-        """Leave the place to the connection that has come of it, if one has."""
+        """Leave; a connection that has come of it took its place."""
         self._connections.remove(self)
         if shaking.cancelled():
             self._accepted.close()

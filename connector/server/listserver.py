@@ -24,7 +24,7 @@ from connector.http.serving import ServerTls
 from connector.server import answers
 from connector.server.acceptor import Acceptor
 from connector.server.authentication import Authenticator, Client
-from connector.server.connections import ConnectionBounds, Connections
+from connector.server.connections import ConnectionBounds, Connections, Standing
 from connector.server.fetches import Fetch, FetchLog
 from connector.server.file_cache import FileCache
 from connector.server.lists import KeptFiles, Lists
@@ -194,8 +194,8 @@ class _Server(uvicorn.Server):
         self.started = True
         self.ready.set()
 
-    def _made(self, address: str) -> ClientConnection:
-        return self._connection(self.config, self.server_state, self._connections, address)
+    def _made(self, address: str, knock: Standing | None) -> ClientConnection:
+        return self._connection(self.config, self.server_state, self._connections, address, knock)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._watching is not None:

@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 
 from connector.http.serving import names_in
 from connector.server import answers
-from connector.server.connections import Closed, Connections
+from connector.server.connections import Closed, Connections, Standing
 from connector.server.repeated import Repeated, Unchanged, written
 
 # Says whether a request can be answered 304 at once; None where it takes a task.
@@ -60,6 +60,7 @@ class ClientConnection(HttpToolsProtocol):
         state: ServerState,
         connections: Connections,
         address: str,
+        knock: Standing | None = None,
         unchanged: AtOnce = lambda *_request: None,
         repeated: Repeated | None = None,
         by_certificate: ByCertificate = lambda _names: None,
@@ -74,6 +75,7 @@ class ClientConnection(HttpToolsProtocol):
         self._certified: str | None = None  # the client that its certificate is for
         self.address = address
         self._standing = connections
+        self._knock = knock  # what it has come of, where it is over TLS
         # When we began to expect a request; None while one is answered.
         self._expects_since: float | None = connections.now()
         self._dropped = False  # dropped before there was anything to close
@@ -87,7 +89,8 @@ class ClientConnection(HttpToolsProtocol):
         if self._dropped:
             transport.abort()
             return
-        self._standing.add(self)
+        self._standing.add(self, self._knock)
+        self._knock = None
         self._expects_since = self._standing.now()
         if shown := transport.get_extra_info("peercert"):
             self._certified = self._by_certificate(names_in(shown))

@@ -18,6 +18,7 @@ from connector.errors import ConfigError
 from connector.http.serving import ends_at, served
 from connector.instants import SECOND, system_clock
 from connector.server import ConnectionBounds
+from connector.server.connections import Connections, Standing
 from connector.settings import SecretValue
 
 DAY = 86_400 * SECOND
@@ -245,6 +246,20 @@ def asked(connection: http.client.HTTPSConnection) -> bytes:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     connection.request("GET", "/lists/list.txt", headers=headers)
     return connection.getresponse().read()
+
+
+def test_a_connection_counts_once_while_its_handshake_ends(
+    connect: Callable[[], http.client.HTTPSConnection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted, add = [], Connections.add
+
+    def added(connections: Connections, *what: Standing) -> None:
+        add(connections, *what)
+        counted.append(len(connections))
+
+    monkeypatch.setattr(Connections, "add", added)
+    assert asked(connect()) == LIST
+    assert counted == [1, 1]  # as a socket, then as a connection
 
 
 def test_a_renewed_certificate_is_for_new_connections_and_open_ones_go_on(
