@@ -1,6 +1,7 @@
 """The output contract: everything that an adapter imports."""
 
 from connector.adapter.batch import Batch
+from connector.adapter.command import NEEDS_NET_ADMIN, Command, Ran
 from connector.adapter.context import OutputContext, import_extra
 from connector.adapter.contract import (
     Adapter,
@@ -57,12 +58,14 @@ from connector.settings import (
 __all__ = [
     "ADDRESSES",
     "ALL_WRITTEN",
+    "NEEDS_NET_ADMIN",
     "Adapter",
     "Auth",
     "Batch",
     "BatchTooLargeError",
     "CallRate",
     "Choice",
+    "Command",
     "ConfigError",
     "Draft",
     "Duration",
@@ -91,6 +94,7 @@ __all__ = [
     "OwnName",
     "Published",
     "PublishedName",
+    "Ran",
     "Refused",
     "RefusedError",
     "Response",

@@ -107,7 +107,7 @@ class IpsetAdapter(ListAdapter[IpsetSettings]):
     def __init__(self, settings: IpsetSettings, context: OutputContext) -> None:
         super().__init__(settings, context)
         self._file = TextFile(settings.file)
-        self._ipset = Ipset(str(settings.ipset), settings.netns)
+        self._ipset = Ipset(settings.ipset, settings.netns)
 
     def accepts(self, observable: Observable) -> bool:
         """Return whether a set can have this observable."""

@@ -1,13 +1,12 @@
 """Runs the ipset command, and explains its failures."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from connector.adapter import RefusedError, UnavailableError
+from connector.adapter import NEEDS_NET_ADMIN, Command, RefusedError, UnavailableError
 
 from .sets import LARGEST, SetKind
 
@@ -15,15 +14,9 @@ __all__ = ["NOMATCH", "About", "Ipset"]
 
 NOMATCH: Final = "nomatch"
 
-_SECONDS: Final = 300
-_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENTRIES: Final = re.compile(r"^Number of entries: (\d+)$", re.MULTILINE)
 _COUNTED: Final = re.compile(r"^(?:References|Size in memory): .*\n", re.MULTILINE)
 _NO_SET: Final = "The set with the given name does not exist"
-_NEEDS_RIGHTS: Final = (
-    "permission denied: the service needs CAP_NET_ADMIN in the network namespace (with systemd: "
-    "AmbientCapabilities=CAP_NET_ADMIN), and CAP_SYS_ADMIN for another one (option netns)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +48,10 @@ class About:
 
 
 class Ipset:
-    """The ipset command, in one network namespace."""
+    """The sets of one network namespace, by the ipset command."""
 
-    def __init__(self, program: str, netns: str | None) -> None:
-        self._program = program
-        self._netns = netns
+    def __init__(self, program: Path, netns: str | None) -> None:
+        self._command = Command(program, package="ipset", option="ipset", netns=netns)
 
     def about(self, name: str) -> About:
         """Return the header of a set, without what changes as rules come and go."""
@@ -82,48 +74,21 @@ class Ipset:
         if script := "".join(f"{command}\n" for command in commands):
             self._run("restore", "-exist", script=script)
 
-    def _run(self, *words: str, script: str | None = None, absent: str | None = None) -> str:
-        command = [self._found(self._program), *words]
-        if self._netns:
-            command = [self._found("ip"), "netns", "exec", self._netns, *command]
-        try:
-            done = subprocess.run(  # noqa: S603 - the command is an option, and no shell runs it
-                command,
-                input=(script or "").encode("ascii"),
-                capture_output=True,
-                timeout=_SECONDS,
-                check=False,
-                env={"LC_ALL": "C", "PATH": _PATH},
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise UnavailableError(f"{command[0]}: {error}") from error
-        complaint = done.stderr.decode("utf-8", "replace")
-        if done.returncode == 0:
-            return done.stdout.decode("ascii", "replace")
-        if absent is not None and _NO_SET in complaint:
+    def _run(self, *words: str, script: str = "", absent: str | None = None) -> str:
+        ran = self._command.run(*words, text=script)
+        if ran.succeeded:
+            return ran.output
+        if absent is not None and _NO_SET in ran.complaint:
             return absent
-        raise self._failure(complaint)
+        raise _failure(ran.words)
 
-    def _found(self, command: str) -> str:
-        if (path := shutil.which(command, path=_PATH)) is None:
-            raise RefusedError(
-                f"{command}: no such command; install the package ipset (and iproute2 for netns), "
-                "or set the option ipset"
-            )
-        return path
 
-    def _failure(self, complaint: str) -> Exception:
-        words = (complaint.strip().splitlines() or ["failed without a message"])[0][:200]
-        if "Operation not permitted" in words:
-            return RefusedError(f"ipset: {_NEEDS_RIGHTS}")
-        if self._netns and "network namespace" in words:
-            return UnavailableError(
-                f"ipset: no network namespace {self._netns}; create it with `ip netns add`, or "
-                "correct the option netns"
-            )
-        if "their type does not match" in words:
-            return UnavailableError(
-                "ipset: a set of our name has another type; rename it, or name another one in the "
-                "option set"
-            )
-        return UnavailableError(f"ipset: {words.partition(': ')[2] or words}")
+def _failure(words: str) -> Exception:
+    if "Operation not permitted" in words:
+        return RefusedError(f"ipset: {NEEDS_NET_ADMIN}")
+    if "their type does not match" in words:
+        return UnavailableError(
+            "ipset: a set of our name has another type; rename it, or name another one in the "
+            "option set"
+        )
+    return UnavailableError(f"ipset: {words.partition(': ')[2] or words}")

@@ -10,7 +10,9 @@ from typing import Literal, TypeVar
 
 from connector.adapter import (
     ALL_WRITTEN,
+    NEEDS_NET_ADMIN,
     Batch,
+    Command,
     Entry,
     EntryAdapter,
     Field,
@@ -20,6 +22,7 @@ from connector.adapter import (
     ObservableType,
     Outcome,
     Outcomes,
+    OutputContext,
     Refused,
     RefusedError,
     Settings,
@@ -27,7 +30,7 @@ from connector.adapter import (
     UnavailableError,
 )
 
-from .command import NEEDS_RIGHTS, run_transaction
+from .command import run_transaction
 from .frame import Frame, Names, Wish, survey
 from .kinds import V4, V6, SetKind, place
 from .netlink import Kernel, namespace_number
@@ -85,6 +88,10 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
         {ObservableType.IPV4_ADDR, ObservableType.IPV6_ADDR, ObservableType.ENDPOINT}
     )
     batch = Batch(entries=20_000)
+
+    def __init__(self, settings: NftablesSettings, context: OutputContext) -> None:
+        super().__init__(settings, context)
+        self._nft = Command(settings.nft, package="nftables", option="nft", netns=settings.netns)
 
     @property
     def _names(self) -> Names:
@@ -197,7 +204,7 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
             with Kernel(self.settings.family, self.settings.netns) as kernel:
                 yield kernel
         except PermissionError:
-            raise RefusedError(f"nftables: {NEEDS_RIGHTS}") from None
+            raise RefusedError(f"nftables: {NEEDS_NET_ADMIN}") from None
         except OSError as error:
             if error.errno == errno.ENOENT and error.filename:
                 raise UnavailableError(
@@ -209,7 +216,7 @@ class NftablesAdapter(EntryAdapter[NftablesSettings]):
     def _run(self, commands: Sequence[str], placed: _Placed) -> None:
         count = sum(map(len, placed.values()))
         script = "\n".join(commands) + "\n"
-        run_transaction(self.settings.nft, self.settings.netns, script, count)
+        run_transaction(self._nft, script, count)
 
 
 def _entries(kind: SetKind, keys: AbstractSet[bytes], enforced: bool) -> Iterator[Held]:

@@ -1,17 +1,13 @@
 """Squid's own program: it tests a list or the whole configuration, and has the proxy take it up."""
 
 import re
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from connector.adapter import RefusedError, UnavailableError
+from connector.adapter import Command, Ran, UnavailableError
 
-_SECONDS: Final = 120
-_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _COMPLAINT: Final = re.compile(
     r"^(?:[\d/]+ [\d:]+(?: kid\d+)?\| )?((?:FATAL|ERROR): .*)$", re.MULTILINE
 )
@@ -22,7 +18,7 @@ class Squid:
     """The command that runs Squid's program."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._command = command
+        self._command = Command(command, package="squid", option="squid")
 
     def test_lists(self, kinds: Mapping[Path, str]) -> None:
         """Raise UnavailableError unless Squid takes each of these files, by its kind of list."""
@@ -47,31 +43,13 @@ class Squid:
         self._run("-k", "reconfigure")
 
     def _run(self, *options: str) -> str:
-        program, *rest = self._command
-        if (found := shutil.which(program, path=_PATH)) is None:
-            raise RefusedError(
-                f"{program}: no such command; install Squid, or set the option squid"
-            )
-        try:
-            done = subprocess.run(  # noqa: S603 - the command is an option, and no shell runs it
-                [found, *rest, *options],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=_SECONDS,
-                check=False,
-                env={"LC_ALL": "C", "PATH": _PATH},
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise UnavailableError(f"{found}: {error}") from error
-        said = done.stdout.decode("utf-8", "replace")
-        if done.returncode != 0:
-            raise UnavailableError(f"squid {' '.join(options[:2])}: {_complaint(said)}")
-        return said
+        ran = self._command.run(*options)
+        if not ran.succeeded:
+            raise UnavailableError(f"squid {' '.join(options[:2])}: {_complaint(ran)}")
+        return ran.output + ran.complaint
 
 
-def _complaint(said: str) -> str:
+def _complaint(ran: Ran) -> str:
     """Return what Squid complains about; the last complaint is the one that ended it."""
-    found = _COMPLAINT.findall(said)
-    words = found[-1] if found else (said.strip().splitlines() or ["failed without a message"])[-1]
-    return words[:200]
+    found = _COMPLAINT.findall("\n".join(ran.lines))
+    return found[-1] if found else (ran.lines or [ran.words])[-1]
