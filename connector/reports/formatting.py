@@ -9,6 +9,7 @@ from rich.text import Text
 
 from connector.model import ObservableType
 from connector.registry import PluginInfo
+from connector.reports.freshness import failure_words
 from connector.reports.listeners import show_listeners
 from connector.reports.values import Json, defang
 from connector.store.feeds.alarms import FULL
@@ -27,6 +28,7 @@ def show_status(console: Console, answer: Json) -> None:
         feeds.add_row(feed["name"], _state(feed["state"]), _age(feed), f"{feed['objects']:,}")
     console.print(feeds)
     _tell(console, ((feed["name"], feed["error"]) for feed in answer["feeds"]), "yellow")
+    _tell(console, ((feed["name"], failure_words(feed)) for feed in answer["feeds"]))
     _tell(
         console,
         ((f["name"], lost(f["name"], g)) for f in answer["feeds"] for g in f["gaps"]),
@@ -67,6 +69,7 @@ def show_status(console: Console, answer: Json) -> None:
         "yellow",
     )
     _tell(console, ((output["name"], _problem(output)) for output in answer["outputs"]), "yellow")
+    _tell(console, ((output["name"], failure_words(output)) for output in answer["outputs"]))
     _tell(
         console,
         ((o["name"], hold_words(h)) for o in answer["outputs"] for h in o["held"]),

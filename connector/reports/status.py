@@ -6,8 +6,9 @@ from typing import Final, NamedTuple
 
 from connector.config.model import FeedConfig, OutputConfig
 from connector.config.pace import RolloutConfig
-from connector.instants import SECOND, span
+from connector.instants import span
 from connector.model import Reason
+from connector.reports.freshness import freshness_json, state_of
 from connector.reports.listeners import listeners_json
 from connector.reports.look import Look
 from connector.reports.values import Json, moment
@@ -26,7 +27,6 @@ from connector.store.outputs.timings import BOUNDS, Histogram, times_of
 from connector.store.queries import UNKNOWN, FeedRow, OutputRow, PurgeRow
 from connector.store.tallies import ENFORCE_TALLY, REMOVAL_TALLY
 
-_STALE_AFTER: Final = 3
 _TIMES: Final = {REMOVAL_TALLY: "removal_seconds", ENFORCE_TALLY: "enforce_seconds"}
 
 
@@ -266,23 +266,17 @@ def _feed_json(
     now: int,
     alarms: list[Alarm],
 ) -> Json:
-    every = config.every.total_seconds()
-    last = row.last_success if row else None
-    age = None if last is None else max(0, (now - last) // SECOND)
-    state = _state(row is not None and row.error is not None, age, every)
     own = [alarm for alarm in alarms if alarm.feed == name]
     return {
         "name": name,
         "type": config.type,
-        "state": "paused" if row is not None and row.paused else _told(state, own),
-        "last_success": moment(last),
-        "age_seconds": age,
+        "state": _told(state_of(row, config.every, now), own),
+        **freshness_json(row, now),
         "objects": row.objects if row else 0,
         "gaps": [gap_json(gap) for gap in gaps if gap.feed == name],
         "alarms": [
             {"name": one.name, "words": one.words, "since": moment(one.since)} for one in own
         ],
-        "error": row.error if row else None,
         "notes": notes,
     }
 
@@ -321,14 +315,6 @@ def _times_json(found: dict[Reason, Histogram]) -> Json:
     }
 
 
-def _state(failing: bool, age: int | None, every: float) -> str:
-    if failing:
-        return "failing"
-    if age is None:
-        return "never"
-    return "stale" if age > _STALE_AFTER * every + 60 else "ok"
-
-
 def _output_json(
     config: OutputConfig,
     name: str,
@@ -339,12 +325,8 @@ def _output_json(
     now: int,
 ) -> Json:
     waiting = [hold.id for hold in holds if hold.state is HoldState.HELD]
-    last = row.last_success if row else None
-    age = None if last is None else max(0, (now - last) // SECOND)
-    state = _state(row is not None and row.error is not None, age, config.every.total_seconds())
-    if row is not None and row.paused:
-        state = "paused"
-    elif waiting and state == "ok":
+    state = state_of(row, config.every, now)
+    if waiting and state == "ok":
         state = "held"
     elif row is not None and state == "ok" and row.unread:
         state = "unverified"  # the ledger says what was there before the start
@@ -354,11 +336,9 @@ def _output_json(
         "list": config.list,
         "adapter": config.adapter,
         "state": state,
-        "last_success": moment(last),
-        "age_seconds": age,
+        **freshness_json(row, now),
         "held_plan": waiting[-1] if waiting else None,
         "held": [_hold_json(hold) for hold in holds],
-        "error": row.error if row else None,
         "reasons": _counts(counts),
     }
 

@@ -147,7 +147,8 @@ class Outputs(Mapping[str, Output]):
             outputs.note_attempt(state.number, self.now(), str(error), paused)
             raise
         self._cycles[name], self._allowed[name] = began, allowlist
-        if self.records_later and name in self._well and proposal.plan.empty:
+        well = name in self._well and not state.failing
+        if self.records_later and well and proposal.plan.empty:
             outputs.note_quiet(state.number, self.now())
         else:
             outputs.note_attempt(state.number, self.now(), None, None)

@@ -19,5 +19,5 @@ def waiting_for(
         return tuple(chosen)
     if in_step:
         return ()
-    tried = {row.name for row in known if row.last_attempt is not None}
+    tried = {row.name for row in known if (row.last_success, row.last_failure) != (None, None)}
     return tuple(name for name in chosen if name not in tried)

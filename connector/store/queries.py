@@ -27,11 +27,15 @@ UNKNOWN: Final = -1
 
 
 class FeedRow(NamedTuple):
-    """How a feed's latest polls went; instants in microseconds since 1970."""
+    """How a feed's latest polls went; instants in microseconds since 1970.
+
+    `last_recovery` is when a poll first went well after one that failed.
+    """
 
     name: str
-    last_attempt: int | None
     last_success: int | None
+    last_failure: int | None
+    last_recovery: int | None
     error: str | None
     paused: str | None
     objects: int
@@ -52,6 +56,8 @@ class OutputRow(NamedTuple):
     list: int
     seq: int
     last_success: int | None
+    last_failure: int | None
+    last_recovery: int | None
     error: str | None
     paused: str | None
     unread: int
@@ -74,7 +80,9 @@ def list_numbers(transaction: Transaction) -> dict[str, int]:
 
 def feed_rows(transaction: Transaction) -> dict[str, FeedRow]:
     """Return every feed by name."""
-    sql = "SELECT name, last_attempt, last_success, error, paused, objects FROM feeds"
+    sql = (
+        "SELECT name, last_success, last_failure, last_recovery, error, paused, objects FROM feeds"
+    )
     return {row[0]: FeedRow(*row) for row in transaction.rows(sql)}
 
 
@@ -98,7 +106,7 @@ def output_rows(transaction: Transaction) -> dict[str, OutputRow]:
     sql = (
         "SELECT o.name, o.number, o.list, o.seq, "
         "CASE WHEN q.at > o.last_success THEN q.at ELSE o.last_success END, "
-        "o.error, o.paused, o.unread FROM outputs o "
+        "o.last_failure, o.last_recovery, o.error, o.paused, o.unread FROM outputs o "
         "LEFT JOIN quiet_cycles q ON q.output = o.number WHERE o.standing <> 'moved' "
         "ORDER BY CASE o.standing WHEN 'kept' THEN 1 ELSE 0 END, o.number"
     )

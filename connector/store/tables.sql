@@ -8,8 +8,10 @@
 CREATE TABLE feeds (
     number SMALLINT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
-    last_attempt BIGINT,
     last_success BIGINT,
+    last_failure BIGINT,
+    -- The first success after a failure.
+    last_recovery BIGINT,
     error TEXT,
     paused TEXT,
     objects BIGINT NOT NULL DEFAULT 0,
@@ -326,8 +328,9 @@ CREATE TABLE outputs (
     largest_batch INTEGER,
     -- The number of the latest whole list; it only grows, also after a lost state.
     version BIGINT NOT NULL DEFAULT 0,
-    last_attempt BIGINT,
     last_success BIGINT,
+    last_failure BIGINT,
+    last_recovery BIGINT,
     error TEXT,
     paused TEXT
 );

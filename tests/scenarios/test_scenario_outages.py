@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 from scenario_site import BLOCK_ALL, Site, one_firewall
 from stix_samples import indicator, revoked
 
-from connector.errors import RefusedError, UnavailableError
+from connector.errors import RefusedError, StoreError, UnavailableError
+from connector.reports.formatting import show_status
 from connector.reports.status import healthy
 from connector.testing.taxii.faults import (
     Body,
@@ -246,6 +249,60 @@ def test_a_target_that_is_down_waits_while_the_other_goes_on(
     assert site.at("edge") == [ONE, TWO]
     assert site.output("edge")["state"] == "ok"
     site.consistent()
+
+
+def test_status_says_when_a_feed_and_an_output_last_failed_and_when_that_was_over(
+    site: Site, taxii: TaxiiServer, taxii_feed: Section
+) -> None:
+    site.configure(feeds={"ais": taxii_feed()}, **one_firewall())
+    taxii.add_objects([indicator("a", ONE)])
+    edge, parts = site.rack["edge"], lambda: (site.feed("ais"), site.output())
+    site.once()
+    assert {part[key] for part in parts() for key in ("last_failure", "last_recovery")} == {None}
+    assert "last failed" not in shown(site)
+    site.clock.advance(minutes=1)
+    taxii.faults, edge.fault = [Status(code=500)], UnavailableError("no route to host")
+    assert len(site.once().failures) == 2
+    failed = site.feed("ais")["last_failure"]
+    assert [(part["last_failure"], part["last_recovery"]) for part in parts()] == 2 * [
+        (failed, None)
+    ]
+    assert shown(site).count(f"last failed at {failed}, not recovered since") == 2
+    site.clock.advance(minutes=1)
+    site.open()  # the next to run is another process
+    taxii.faults, edge.fault = [], None
+    assert not site.once().failures
+    over = site.feed("ais")["last_success"]
+    for _ in range(2):
+        assert [(part["last_failure"], part["last_recovery"]) for part in parts()] == 2 * [
+            (failed, over)
+        ]
+        assert shown(site).count(f"last failed at {failed}, recovered at {over}") == 2
+        site.clock.advance(minutes=1)
+        site.once()  # goes well again: that is no recovery
+
+
+def shown(site: Site) -> str:
+    out = Console(file=StringIO(), width=200)
+    show_status(out, site.status())
+    return out.file.getvalue()  # type: ignore[attr-defined] - a StringIO
+
+
+def test_an_output_is_well_again_after_its_list_could_not_be_decided_with_nothing_to_do(
+    site: Site,
+) -> None:
+    """As where the database broke off: what the daemon records later must not leave it failing."""
+    site.configure()
+    site.write("one.json", [indicator("a", ONE)])
+    site.service.outputs.records_later = True
+    site.change()
+    outputs, listed = site.service.store.outputs, site.service.lists["perimeter"].number
+    outputs.note_damage(listed, site.clock(), StoreError("the connection broke off"))
+    assert site.output()["state"] == "failing"
+    site.clock.advance(minutes=1)
+    site.change()
+    assert site.output()["state"] == "ok"
+    assert site.output()["last_recovery"] == site.output()["last_success"]
 
 
 def test_a_target_that_breaks_off_in_the_middle_of_a_batch_is_completed_later(site: Site) -> None:

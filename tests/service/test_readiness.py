@@ -5,10 +5,10 @@ import pytest
 from connector.service.readiness import waiting_for
 from connector.store.queries import FeedRow
 
-NEW = FeedRow("new", None, None, None, None, 0)
-FAILED = FeedRow("failed", 10, None, "no answer", None, 0)
-PARTLY = FeedRow("partly", 10, None, "no answer", None, 5)
-READ = FeedRow("read", 10, 10, None, None, 0)
+NEW = FeedRow("new", None, None, None, None, None, 0)
+FAILED = FeedRow("failed", None, 10, None, "no answer", None, 0)
+PARTLY = FeedRow("partly", None, 10, None, "no answer", None, 5)
+READ = FeedRow("read", 10, None, None, None, None, 0)
 ROWS = {row.name: row for row in (NEW, FAILED, PARTLY, READ)}
 
 

@@ -20,6 +20,7 @@ from connector.decisions.limits import Limits
 from connector.decisions.mapping import compile_mapping, read_mapping
 from connector.decisions.plan import EntryRefs
 from connector.decisions.records import OURS, LedgerState
+from connector.errors import StoreError
 from connector.indicators.identity import key_of_id
 from connector.model import Observable, ObservableType, Reason
 from connector.store.outputs.ledger import Confirmation
@@ -410,10 +411,25 @@ def test_attempts_are_noted_and_a_pause_lasts_until_it_is_resumed(edge: Edge) ->
     outputs.note_attempt(number, 10, None, None)
     outputs.note_attempt(number, 20, "401", "401")
     assert outputs.open("edge", listed).paused == "401"
-    sql = "SELECT last_attempt, last_success, error FROM outputs"
-    assert edge.hand.rows(sql) == [(20, 10, "401")]
+    sql = "SELECT last_success, last_failure, last_recovery, error FROM outputs"
+    assert edge.hand.rows(sql) == [(10, 20, None, "401")]
     outputs.resume(["edge", "unknown"])
-    assert outputs.open("edge", listed).paused is None
+    resumed = outputs.open("edge", listed)
+    assert (resumed.paused, resumed.failing) == (None, True), "no cycle went well yet"
+    outputs.note_attempt(number, 30, None, None)
+    outputs.note_attempt(number, 40, None, None)
+    assert edge.hand.rows(sql) == [(40, 20, 30, None)], "the first that went well recovered it"
+    assert not outputs.open("edge", listed).failing
+
+
+def test_a_damaged_list_is_a_failure_of_its_outputs_and_keeps_their_pause(edge: Edge) -> None:
+    outputs, listed = edge.store.outputs, edge.hand.number
+    number = outputs.open("edge", listed).number
+    outputs.note_attempt(number, 10, "401", "401")
+    outputs.note_damage(listed, 20, StoreError("the state is damaged"))
+    outputs.note_damage(listed, 30, ValueError("no error of the state"))
+    sql = "SELECT last_failure, error, paused FROM outputs"
+    assert edge.hand.rows(sql) == [(20, "the state is damaged", "401")]
 
 
 def test_the_audit_tells_who_did_what_and_why(edge: Edge) -> None:

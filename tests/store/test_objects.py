@@ -471,8 +471,11 @@ def test_attempts_are_noted_and_success_is_kept_apart(store: Store) -> None:
     feed = FeedHand(store)
     store.objects.note_attempt(feed.number, 10, None)
     store.objects.note_attempt(feed.number, 20, "no answer")
-    found = rows(store, "SELECT last_attempt, last_success, error FROM feeds")
-    assert found == [(20, 10, "no answer")]
+    sql = "SELECT last_success, last_failure, last_recovery, error FROM feeds"
+    assert rows(store, sql) == [(10, 20, None, "no answer")]
+    for moment in (30, 40):
+        store.objects.note_attempt(feed.number, moment, None)
+    assert rows(store, sql) == [(40, 20, 30, None)], "the first that went well recovered it"
     assert store.feeds() == {feed.number: found_name(store)}
 
 

@@ -14,6 +14,7 @@ import msgspec
 from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.identity import id_of_key
 from connector.indicators.markings.definition import Definition, markings_in
+from connector.store.attempts import note_failure, note_success
 from connector.store.change_times import note_changes
 from connector.store.database import Database, blob, marks, numbers, parts
 from connector.store.feeds.alarms import Alarms
@@ -334,12 +335,11 @@ class ObjectStore:
     ) -> None:
         """Record how a poll ended."""
         with self._db.write() as transaction:
-            sql = "UPDATE feeds SET last_attempt = ?, error = ?, paused = ? WHERE number = ?"
-            transaction.run(sql, (now, error, paused, feed))
-            note_changes(transaction, self._claims.next_change(transaction) - 1, now)
             if error is None:
-                sql = "UPDATE feeds SET last_success = ? WHERE number = ?"
-                transaction.run(sql, (now, feed))
+                note_success(transaction, "feeds", feed, now)
+            else:
+                note_failure(transaction, "feeds", feed, now, (error, paused))
+            note_changes(transaction, self._claims.next_change(transaction) - 1, now)
 
 
 def _marking_refs(attributes: IndicatorAttributes) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Final
 
 from connector.errors import ConnectorError, StoreError
 from connector.instants import SECOND
+from connector.store.attempts import note_failure, note_success
 from connector.store.database import Database
 from connector.store.transaction import Transaction
 
@@ -21,7 +22,8 @@ class OutputState:
     `setup` is the digest of what the file said when the target was last verified; `verified_at`
     is None where everything has to be looked at again. `stamp` is what the target said of itself
     at the end of our last cycle, as `Adapter.stamp` has it. `inactive` says that what was published
-    has yet to be taken up; `largest_batch` is what the target takes at once, where it said so.
+    has yet to be taken up; `largest_batch` is what the target takes at once, where it said so;
+    `failing` that the latest cycle failed.
     """
 
     number: int
@@ -33,6 +35,7 @@ class OutputState:
     stamp: str | None = None
     inactive: bool = False
     largest_batch: int | None = None
+    failing: bool = False
 
 
 class OutputStates:
@@ -58,13 +61,13 @@ class OutputStates:
     def _find(self, transaction: Transaction, name: str, list_number: int) -> OutputState | None:
         sql = (
             "SELECT number, list, seq, setup, verified_at, paused, stamp, inactive, "  # noqa: S608 - our own condition
-            f"largest_batch FROM outputs WHERE name = ? {_KEPT}"
+            f"largest_batch, error IS NOT NULL FROM outputs WHERE name = ? {_KEPT}"
         )
         for row in transaction.rows(sql, (name,)):
             verified_at = row[4] if row[1] == list_number else None  # it carries another list now
             return OutputState(
                 row[0], list_number, row[2], bytes(row[3]), verified_at, row[5], row[6],
-                bool(row[7]), row[8],
+                bool(row[7]), row[8], bool(row[9]),
             )  # fmt: skip
         return None
 
@@ -126,18 +129,21 @@ class OutputStates:
         if not isinstance(error, StoreError):
             return
         with suppress(ConnectorError), self._db.write() as transaction:
-            sql = f"UPDATE outputs SET last_attempt = ?, error = ? WHERE list = ? {_KEPT}"  # noqa: S608 - our own condition
+            sql = (
+                "UPDATE outputs SET last_failure = ?, error = ? "  # noqa: S608 - our own condition
+                f"WHERE list = ? {_KEPT}"
+            )
             transaction.run(sql, (now, str(error), list_number))
 
     def note_attempt(self, output: int, now: int, error: str | None, paused: str | None) -> None:
         """Record how a cycle ended."""
         with self._quietly:
             went_well = self._quiet.pop(output, None)
-        if error is None and paused is None:
-            went_well = now
         with self._db.write() as transaction:
-            sql = "UPDATE outputs SET last_attempt = ?, error = ?, paused = ? WHERE number = ?"
-            transaction.run(sql, (now, error, paused, output))
+            if error is None:
+                note_success(transaction, "outputs", output, now)
+                return
+            note_failure(transaction, "outputs", output, now, (error, paused))
             if went_well is not None:
                 sql = "UPDATE outputs SET last_success = ? WHERE number = ?"
                 transaction.run(sql, (went_well, output))
