@@ -35,12 +35,17 @@ class RefusedError(ConnectorError):
     """Credentials, rights or licence: that feed or output pauses for 15 minutes."""
 
 
+class RequestTooLargeError(UnavailableError):
+    """The server takes only smaller requests; a batch of writes is then split."""
+
+
 class BatchTooLargeError(ConnectorError):
     """The target takes only smaller batches; the core splits and continues with `largest`."""
 
-    def __init__(self, largest: int) -> None:
-        super().__init__(f"the target takes at most {largest} entries at once")
+    def __init__(self, largest: int, words: str = "") -> None:
+        super().__init__(words or f"the target takes at most {largest} entries at once")
         self.largest = max(1, largest)
+        self.words = words
 
 
 class StoreError(ConnectorError):

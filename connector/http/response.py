@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from connector.errors import ConnectorError, RefusedError, UnavailableError
+from connector.errors import ConnectorError, RefusedError, RequestTooLargeError, UnavailableError
 from connector.instants import utc_now
 from connector.outside import defanged, one_line
 
@@ -108,6 +108,8 @@ class HttpResponse:
             return BusyError(message, wait)
         if self.status_code in RETRIED:
             return TransientError(message, wait)
+        if self.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return RequestTooLargeError(message, wait)
         return UnavailableError(message, wait)
 
     @property

@@ -8,7 +8,6 @@ from typing import Any, Final, TypeVar
 import pytest
 
 from connector.adapter import (
-    BatchTooLargeError,
     Choice,
     Entry,
     EntryAdapter,
@@ -27,6 +26,7 @@ from connector.adapter import (
     Written,
 )
 from connector.errors import ConnectorError
+from connector.sync.halving import Halving, as_batch
 from connector.sync.outcomes import expect_outcomes
 
 AnyAdapter = ListAdapter[Any] | EntryAdapter[Any]
@@ -208,16 +208,13 @@ def _batch(
     verb: str, change: Callable[[Sequence[E]], Outcomes], entries: Sequence[E]
 ) -> dict[Subject, Outcome]:
     """Hand a batch to the adapter, in smaller ones where it is too large, as the core does."""
-    try:
-        return dict(_checked(verb, change(entries), {entry.observable for entry in entries}))
-    except BatchTooLargeError as error:
-        if len(entries) <= 1:
-            pytest.fail(f"{verb}() says of a single entry that the batch is too large")
-        size = min(error.largest, len(entries) // 2)
-        said: dict[Subject, Outcome] = {}
-        for start in range(0, len(entries), size):
-            said |= _batch(verb, change, entries[start : start + size])
-        return said
+
+    def send(part: Sequence[E]) -> Outcomes:
+        with as_batch(len(part)):
+            said = change(part)
+        return _checked(verb, said, {entry.observable for entry in part})
+
+    return Halving(send).send(entries)
 
 
 @contextmanager

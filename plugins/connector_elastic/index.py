@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from connector.adapter import (
-    BatchTooLargeError,
     Http,
     Later,
     Outcome,
@@ -19,7 +18,7 @@ T = TypeVar("T")
 PAGE: Final = 2000
 _MOST_HITS: Final = 10_000  # index.max_result_window, as shipped
 # Statuses whose words are in an error of the API; the core's client raises for all others.
-_TOLD: Final = frozenset({400, 401, 403, 404, 409, 413})
+_TOLD: Final = frozenset({400, 401, 403, 404, 409})
 _NO_INDEX: Final = "index_not_found_exception"
 _EXISTS: Final = "resource_already_exists_exception"
 _BLOCKED: Final = "cluster_block_exception"  # a full disk, or an index that is read-only
@@ -97,8 +96,6 @@ class Index:
         answer = self._ask(
             "POST", f"{self.name}/_bulk", _lines(changes), params={"refresh": "true"}
         )
-        if answer.status_code == 413:
-            raise BatchTooLargeError(max(1, len(changes) // 2))
         return self._read(answer, lambda said: _results(answer, said, len(changes)))
 
     def prepare(self) -> None:
@@ -157,7 +154,7 @@ class Index:
             method, f"{self._url}/{path}", headers=headers, body=body, params=params,
             accept_statuses=_TOLD, repeatable=repeatable,
         )  # fmt: skip
-        if answer.status_code < 300 or answer.status_code == 413:
+        if answer.status_code < 300:
             return answer
         kind, words = _error(answer)
         if tolerated and kind == tolerated:

@@ -14,7 +14,6 @@ from search_cluster import API_KEY, PASSWORD, USER, Noida, noida, one_authority
 
 from connector.adapter import (
     Auth,
-    BatchTooLargeError,
     ConfigError,
     Entry,
     Held,
@@ -26,6 +25,7 @@ from connector.adapter import (
     SecretValue,
     UnavailableError,
 )
+from connector.testing.adapter_steps import add
 from connector.testing.adapter_suite import AdapterSuite
 from connector.testing.context import output_context
 
@@ -294,9 +294,11 @@ def test_a_missing_right_is_named(adapter, target):
 def test_a_batch_that_is_too_large_is_halved(adapter, target):
     adapter.add([Entry(ADDRESS)])
     target.largest_body = 600
-    with pytest.raises(BatchTooLargeError) as raised:
-        adapter.add([Entry(Observable(T.IPV4_ADDR, f"203.0.113.{n}")) for n in range(4)])
-    assert raised.value.largest == 2
+    assert add(adapter, [Entry(Observable(T.IPV4_ADDR, f"203.0.113.{n}")) for n in range(4)]) == {}
+    assert len(values(adapter)) == 5
+    target.largest_body = 60
+    said = add(adapter, [Entry(NAME)])
+    assert "too large for the target by itself" in said[NAME.value]
 
 
 def test_a_user_name_with_its_password_serves_as_well_as_a_key(make):

@@ -378,16 +378,28 @@ def test_a_target_that_takes_smaller_batches_gets_smaller_batches(site: Site) ->
     site.consistent()
 
 
-def test_a_target_that_takes_not_even_one_entry_at_once_is_said_to_be_so(site: Site) -> None:
+def test_an_entry_that_is_too_large_by_itself_is_rejected_and_no_other(site: Site) -> None:
     site.configure()
     known = [indicator(n, f"192.0.2.{n}") for n in range(1, 4)]
     site.write("one.json", known)
     site.once()
     site.rack["edge"].largest_batch = 0
-    for change in ([*known, indicator("a", "192.0.2.9")], known[:1]):
-        site.write("one.json", change)
-        outcome = site.once()
-        assert "not accept even a single entry" in outcome.failures["output edge"]
+    site.write("one.json", [*known, indicator("a", "192.0.2.9")])
+    assert site.once().failures == {}
+    assert site.output()["reasons"] == {"rejected": 1, "written": 3}
+    site.rack["edge"].largest_batch = 10
+    site.write("one.json", known[:1])
+    site.change()
+    assert site.at() == [ONE]
+    site.consistent()
+
+
+def test_a_target_that_takes_not_even_one_entry_at_once_is_said_to_be_so(site: Site) -> None:
+    site.configure()
+    site.rack["edge"].largest_batch = 0
+    site.write("one.json", [indicator(n, f"192.0.2.{n}") for n in range(1, 25)])
+    outcome = site.once()
+    assert "does not take even a single entry" in outcome.failures["output edge"]
 
 
 def by_confidence(count: int) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ from connector.adapter import (
 )
 from connector.decisions.limits import Limits
 from connector.decisions.records import LedgerState
+from connector.http.response import HttpResponse
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult
 from connector.sync.cycle import apply, propose
@@ -51,6 +52,7 @@ class Table(EntryAdapter[Options]):
         self.rows: set[Observable] = set()
         self.requests: list[int] = []
         self.takes = 1000
+        self.fits, self.huge = 1000, ""
 
     def read(self) -> list[Held]:
         return [Held(row) for row in self.rows]
@@ -59,6 +61,8 @@ class Table(EntryAdapter[Options]):
         self.requests.append(len(entries))
         if len(entries) > self.takes:
             raise BatchTooLargeError(len(entries) - 1)
+        if len(entries) > self.fits or self.huge in {entry.value for entry in entries}:
+            raise HttpResponse("edge/rows", 413, {}, b"body over 1 MB").error()
         self.rows.update(entry.observable for entry in entries)
         return ALL_WRITTEN
 
@@ -164,6 +168,40 @@ def test_what_was_too_large_is_not_tried_again(site: Site) -> None:
     site.hand.give(*(indicator(n, modified=2, revoked=True) for n in range(1, 11)))
     site.sync(CHANGED)
     assert site.table.requests == [2, 2, 2, 2, 2]
+
+
+def test_a_request_that_is_too_large_says_so_of_its_batch_and_is_not_repeated(site: Site) -> None:
+    site.table.fits = 3
+    assert site.sync().added == MANY
+    assert site.table.requests == [8, 4, 2, 2, 4, 2, 2, 8, 4, 2, 2, 4, 2, 2, 4, 2, 2]
+    site.table.requests.clear()
+    site.hand.give(*(indicator(n, modified=2, revoked=True) for n in range(1, 5)))
+    site.sync(CHANGED)
+    assert site.table.requests == [2, 2], "what fits is kept"
+
+
+def test_an_entry_that_is_too_large_by_itself_is_refused_with_words_and_makes_no_batch_smaller(
+    site: Site,
+) -> None:
+    site.table.huge = "198.51.100.3"
+    done = site.sync()
+    assert (done.added, done.rejected) == (MANY - 1, 1)
+    told = site.hand.rows("SELECT why FROM ledger WHERE why IS NOT NULL")
+    assert told == [
+        ("too large for the target by itself: edge/rows: answered 413 Request Entity Too Large: "
+         "body over 1 MB",)
+    ]  # fmt: skip
+    site.table.requests.clear()
+    site.hand.give(*(indicator(n, modified=2, revoked=True) for n in range(5, 14)))
+    site.sync(CHANGED)
+    assert site.table.requests == [8, 1], "the others fit as before"
+
+
+def test_a_target_that_takes_no_entry_at_all_is_soon_left_alone(site: Site) -> None:
+    site.table.fits, site.table.batch = 0, Batch(entries=100)
+    with pytest.raises(UnavailableError, match="does not take even a single entry"):
+        site.sync()
+    assert LedgerState.REJECTED not in site.marks()
 
 
 def test_a_change_of_the_settings_has_large_batches_tried_again(site: Site) -> None:

@@ -10,7 +10,6 @@ from msgspec.structs import replace as named
 
 from connector.adapter import EntryAdapter, Full, Held, Outcome, Outcomes, Written
 from connector.decisions.plan import EntryRefs, Plan
-from connector.errors import BatchTooLargeError, UnavailableError
 from connector.model import Entry, Observable, Subject
 from connector.settings import Settings
 from connector.store.outputs.outputs import OutputState
@@ -19,6 +18,7 @@ from connector.sync.apply import Applier, Batch, RemovedBatch, WrittenBatch, Wri
 from connector.sync.crowding import pool_of, ranks_pools
 from connector.sync.expiry import Expiry
 from connector.sync.folding import Fold, handles_of, row_of
+from connector.sync.halving import Halving, as_batch
 from connector.sync.outcomes import expect_outcomes
 from connector.sync.proposal import Proposal
 from connector.sync.spelling import meant_by
@@ -289,24 +289,24 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         state: OutputState,
         applier: Applier,
     ) -> Outcomes:
-        given = frozenset(entry.observable for entry in entries)
-        said: dict[Subject, Outcome] = {}
+        def send(part: Sequence[E]) -> Outcomes:
+            given = frozenset(entry.observable for entry in part)
+            said: dict[Subject, Outcome] = {}
 
-        def once() -> None:
-            with self.calls(verb):
-                outcomes = write(entries)
-            said.update(expect_outcomes(verb, outcomes, given))
+            def once() -> None:
+                with self.calls(verb), as_batch(len(part)):
+                    outcomes = write(part)
+                said.update(expect_outcomes(verb, outcomes, given))
+
+            self._patiently(once, applier)
+            return said
 
         if not entries:
-            return said
-        try:
-            self._patiently(once, applier)
-        except BatchTooLargeError as error:
-            size = _smaller(entries, error)
-            applier.store.outputs.note_batch(state.number, size)
-            for at in range(0, len(entries), size):
-                part = entries[at : at + size]
-                said |= self._write_part(verb, write, part, state, applier)
+            return {}
+        halving = Halving(send)
+        said = halving.send(entries)
+        if halving.largest < len(entries) and not halving.lone:
+            applier.store.outputs.note_batch(state.number, halving.largest)
         return said
 
     def _patiently(self, write: Callable[[], None], applier: Applier) -> None:
@@ -328,10 +328,3 @@ def _actions(
 
 def _alone(write: Callable[P, Batch], *args: P.args, **kwargs: P.kwargs) -> Iterable[Batch]:
     return (write(*args, **kwargs),)
-
-
-def _smaller(entries: Sequence[E], error: BatchTooLargeError) -> int:
-    """Return how many entries to try after so many were too large."""
-    if len(entries) <= 1:
-        raise UnavailableError("the target does not accept even a single entry") from error
-    return min(error.largest, len(entries) // 2)
