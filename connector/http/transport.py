@@ -1,7 +1,8 @@
 """Connections with our TLS context, through a proxy or not."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any, Final
 
 import requests
@@ -16,11 +17,14 @@ USER_AGENT: Final = f"threat-feed-connector/{__version__}"
 
 
 class _Transport(HTTPAdapter):
-    """Connections with our TLS context, to which requests would add the public authorities."""
+    """Connections with our TLS context, to which requests would add the public authorities.
+
+    `context` is asked for with the first connection over TLS: it takes long to make.
+    """
 
     def __init__(
         self,
-        context: ssl.SSLContext,
+        context: Callable[[], ssl.SSLContext],
         proxy_context: ssl.SSLContext | None,
         pools_by_scheme: Mapping[str, Any],
     ) -> None:
@@ -30,16 +34,23 @@ class _Transport(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        kwargs["ssl_context"] = self._context
         if self._proxy_context is not None:
             kwargs["proxy_ssl_context"] = self._proxy_context
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = self._pools
         return manager
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host["scheme"] == "https" or self._proxy_context is not None:
+            pool["ssl_context"] = self._context()
+        return host, pool
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         conn.cert_reqs = "CERT_REQUIRED"
@@ -53,7 +64,9 @@ def session_of(settings: HttpSettings, pools_by_scheme: Mapping[str, Any]) -> re
     session.auth = credentials(settings.auth)
     if settings.proxy:
         session.proxies = {"http": settings.proxy, "https": settings.proxy}
-    context = client_context(settings.auth, settings.ca)
+    context = cache(partial(client_context, settings.auth, settings.ca))
+    if settings.ca is not None or settings.auth.client_cert is not None:
+        context()  # what is wrong with a file is told now
     # The proxy does not get our certificate. Loading all authorities is slow, so only on demand.
     secured = settings.proxy is not None and settings.proxy.lower().startswith("https:")
     proxy_context = verifying_context(settings.ca) if secured else None

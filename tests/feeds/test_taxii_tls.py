@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -110,8 +111,28 @@ def test_a_private_authority_replaces_the_public_ones(
     feed = make_feed(url=guarded.url, auth=auth, ca=certificates.folder / "ca.pem")
     feed.collections()
     manager = feed._client.session.get_adapter("https://").poolmanager
-    context = manager.connection_pool_kw["ssl_context"]
+    [pool] = map(manager.pools.get, manager.pools.keys())
+    context = pool.conn_kw["ssl_context"]
     assert [dict(ca["subject"][0])["commonName"] for ca in context.get_ca_certs()] == ["ca"]
+
+
+def test_public_authorities_are_read_with_the_first_connection_over_tls(
+    make_feed: MakeFeed,
+    certificates: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To read them takes longer than all else of a start, and many feeds and targets need none."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.folder / "server.pem", certificates.folder / "server.key")
+    public = tmp_path / "public.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(public))
+    with TaxiiServer(tls=context) as server:
+        feed = make_feed(url=server.url)
+        public.write_bytes((certificates.folder / "ca.pem").read_bytes())
+        assert len(feed.collections()) == 1
+        public.unlink()
+        assert len(feed.collections()) == 1
 
 
 def test_a_server_without_tls_is_named(server: TaxiiServer, make_feed: MakeFeed) -> None:
