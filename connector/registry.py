@@ -194,7 +194,10 @@ class Registry:
             output_name, publish_folder, types, http=http, tls=_tls(settings), state=state,
             sleep=pause, mapped=mapped,
         )  # fmt: skip
-        return kind(settings, context)
+        made = kind(settings, context)
+        made.context = context  # an __init__ of its own may not have called ours
+        made.settings = getattr(made, "settings", settings)
+        return made
 
     def make_feed(
         self, name: str, settings: Settings, pause: Callable[[float], None] = time.sleep
@@ -237,6 +240,14 @@ class Registry:
             return PluginInfo(name, FEEDS, origin, summary=_summary(self.feed(name)))
         except ConfigError as error:
             return PluginInfo(name, FEEDS, origin, error=str(error))
+
+
+def release(adapter: Adapter[Any]) -> None:
+    """Have an adapter close, and end the sessions and connections that it was lent."""
+    try:
+        adapter.close()
+    finally:
+        adapter.context.close()
 
 
 def nearest(word: str, words: tuple[str, ...], most: int = 8) -> str:

@@ -28,8 +28,8 @@ from connector.adapter import (
     Text,
 )
 from connector.config.model import FeedConfig
-from connector.errors import ConfigError
-from connector.registry import Registry, nearest
+from connector.errors import ConfigError, UnavailableError
+from connector.registry import Registry, nearest, release
 
 BROKEN = {
     "connector_test_raises": "raise RuntimeError('no vendor library')\n",
@@ -340,6 +340,32 @@ def test_makes_an_adapter_that_knows_its_place(tmp_path):
     assert (made.context.output, made.context.publish_folder) == ("edge", tmp_path)
     with pytest.raises(RuntimeError, match="needs options derived from HttpSettings"):
         _ = made.http
+
+
+class ForgetfulAdapter(TextAdapter):
+    """Has an `__init__` that does not call ours, and fails as it closes."""
+
+    def __init__(self, settings, context):
+        self.opened_at = settings.file
+
+    def close(self):
+        raise UnavailableError("no answer")
+
+
+def test_an_adapter_whose_init_does_not_call_ours_is_closed_with_all_it_was_lent(tmp_path):
+    ended = []
+
+    class Session:
+        def close(self):
+            ended.append("session")
+
+    settings = TextSettings(file=tmp_path / "a.txt")
+    made = Registry({"text": ForgetfulAdapter}, {}).make_adapter("text", settings, "edge", tmp_path)
+    assert made.settings == settings
+    made.context._sessions.append(Session())
+    with pytest.raises(UnavailableError):
+        release(made)
+    assert ended == ["session"]
 
 
 def test_an_adapter_or_feed_whose_options_speak_http_gets_a_client(tmp_path):

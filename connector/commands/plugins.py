@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +13,6 @@ import typer
 from connector.commands.options import AsJson, ListGroup
 from connector.commands.scaffold import Kind, make_plugin
 from connector.commands.terminal import FAILED, OK, err, exit_with, out, print_json
-from connector.errors import ConnectorError
 from connector.registry import SUITES, Registry
 from connector.reports import formatting as screens
 
@@ -108,24 +107,22 @@ def _at_target(name: str, config: Path, output: str, rows: int, yes: bool) -> An
         source_of,
     )
 
-    target = RealTarget(config, output, rows)
-    if target.adapter_name != name:
-        _say_no(f"the adapter of {output} is {target.adapter_name}, not {name}")
-    target.expect_free()
-    values = target.values
-    err.print(
-        f"Writes up to {len(values):,} entries to the target of {output} ({name}), such as "
-        f"{example_values(values)}, and removes them again. What others put there stays.",
-        markup=False,
-    )
-    if not yes and not typer.confirm("Go on?", err=True):
-        _say_no("nothing was written")
-    try:
-        return run_promises(source_of(config, output, rows))
-    finally:
-        target.clean()
-        with suppress(ConnectorError):
-            target.adapter.close()
+    with closing(RealTarget(config, output, rows)) as target:
+        if target.adapter_name != name:
+            _say_no(f"the adapter of {output} is {target.adapter_name}, not {name}")
+        target.expect_free()
+        values = target.values
+        err.print(
+            f"Writes up to {len(values):,} entries to the target of {output} ({name}), such as "
+            f"{example_values(values)}, and removes them again. What others put there stays.",
+            markup=False,
+        )
+        if not yes and not typer.confirm("Go on?", err=True):
+            _say_no("nothing was written")
+        try:
+            return run_promises(source_of(config, output, rows))
+        finally:
+            target.clean()
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from connector.decisions.mapping import Mapper, compile_mapping, overlay, read_m
 from connector.errors import ConfigError, ConnectorError
 from connector.feed import Feed
 from connector.model import ObservableType, Purpose
-from connector.registry import Registry
+from connector.registry import Registry, release
 from connector.settings import PUBLISHED_FILE, HttpSettings, Settings
 
 if TYPE_CHECKING:  # who looks at the state alone makes no allowlist
@@ -346,7 +346,9 @@ class _Loading:
             made = make()
             if isinstance(made, Adapter):
                 self.doubts += [_placed(path, options, doubt) for doubt in made.doubts()]
-            made.close()
+                release(made)
+            else:
+                made.close()
         except ConfigError as error:
             for problem in error.problems:
                 self._sections.note(*_placed(path, options, problem))

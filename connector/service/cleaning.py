@@ -9,7 +9,7 @@ from connector.config.loading import Loaded
 from connector.errors import ConnectorError, StoreError, UnavailableError
 from connector.instants import SECOND, Clock
 from connector.log import log
-from connector.registry import Registry
+from connector.registry import Registry, release
 from connector.service.isolation import isolate_bugs
 from connector.service.places import PlaceKeeper, accepts
 from connector.service.placing import UnreachablePlaceError, remake
@@ -61,7 +61,7 @@ class Cleaner:
             with alone_at(_shared(adapter, now_at), self.applier.stopped):
                 removed = remove_all(ledger.name, ledger.number, target, self.applier, only)
         finally:
-            adapter.close()
+            release(adapter)
         self._expect_empty(ledger)
         return removed
 
@@ -191,7 +191,7 @@ class AutomaticCleaning:
             adapter, _whole = self.cleaner.reach(ledger, self._lender(ledger))
         except UnreachablePlaceError as error:
             return str(error)
-        adapter.close()
+        release(adapter)
         return None
 
     def _lender(self, ledger: PlacedLedger) -> Settings:

@@ -19,7 +19,7 @@ from connector.indicators.markings.applied import Viewer
 from connector.indicators.markings.tlp import audience_limit
 from connector.instants import Clock, span
 from connector.model import Audience, ObservableType, RuleLanguage, Tlp
-from connector.registry import Registry
+from connector.registry import Registry, release
 from connector.service.allowlist import AllowlistInForce
 from connector.service.own_hosts import OwnHosts
 from connector.store.store import Store
@@ -95,7 +95,7 @@ def _languages(loaded: Loaded, registry: Registry, output: str) -> frozenset[Rul
     try:
         return frozenset(each for each in RuleLanguage if adapter.takes(each))
     finally:
-        adapter.close()
+        release(adapter)
 
 
 def _rules(

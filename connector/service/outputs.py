@@ -16,6 +16,7 @@ from connector.errors import (
 )
 from connector.instants import SECOND, Clock
 from connector.log import log
+from connector.registry import release
 from connector.service.cleaning import AutomaticCleaning
 from connector.service.holds import Answer, HoldKeeper
 from connector.service.isolation import isolate_bugs
@@ -293,12 +294,11 @@ class Outputs(Mapping[str, Output]):
         for name, output in self.outputs.items():
             if output.target.calls.left:
                 continue
-            for close in (output.adapter.close, output.adapter.context.close):
-                try:
-                    with isolate_bugs(output=name):
-                        close()
-                except (ConnectorError, StoppedError) as error:
-                    log.warning("output.unclosed", output=name, why=str(error))
+            try:
+                with isolate_bugs(output=name):
+                    release(output.adapter)
+            except (ConnectorError, StoppedError) as error:
+                log.warning("output.unclosed", output=name, why=str(error))
 
 
 def _words(output: str, hold_id: str, applied: ApplyResult) -> str:

@@ -15,7 +15,7 @@ from connector.errors import ConfigError
 from connector.instants import Clock
 from connector.log import log
 from connector.model import RuleRef, Subject
-from connector.registry import Registry
+from connector.registry import Registry, release
 from connector.service.placing import (
     UnreachablePlaceError,
     placing_of,
@@ -177,8 +177,10 @@ class Settler:
     ) -> Sequence[int]:
         lender = self.loaded.outputs.get(ledger.name)
         adapter = remake(ledger, self.loaded, self.registry, lender, places=places)
-        ours = entries_of_ours(self.store, transaction, ledger.number, accepts(adapter))
-        adapter.close()
+        try:
+            ours = entries_of_ours(self.store, transaction, ledger.number, accepts(adapter))
+        finally:
+            release(adapter)
         return [one.observable for one in ours]
 
     def _tell(self, left: Sequence[PlacedLedger]) -> None:

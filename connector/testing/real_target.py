@@ -1,6 +1,7 @@
 """The promises of an adapter at the target of a configured output, and nothing left behind."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +11,7 @@ import pytest
 from connector.adapter import Entry, ListAdapter, Observable, RuleAdapter
 from connector.config.loading import load
 from connector.errors import ConnectorError
-from connector.registry import Registry, nearest
+from connector.registry import Registry, nearest, release
 from connector.testing.adapter_steps import AnyAdapter, held, holding, key, remove, shown
 from connector.testing.adapter_suite import HarmlessSuite
 from connector.testing.adapter_suite.fixtures import accepted
@@ -37,19 +38,28 @@ class RealTarget:
             raise TargetInUseError(f"{output} is not an output of {config} ({others})")
         self.output, self.rows, self._registry = output, rows, registry
         self.adapter_name = self._loaded.config.outputs[output].adapter
+        self._opened = ExitStack()
         self.adapter = self.open()
+        self._opened.callback(self.adapter.close)
 
     def open(self) -> AnyAdapter:
-        """Return an adapter of the output, as the service makes it."""
+        """Return an adapter of the output, as the service makes it; what it is lent ends here."""
         config = self._loaded.config
         made: Any = self._registry.make_adapter(
             self.adapter_name, self._loaded.outputs[self.output], self.output,
             config.publish_folder, config.types_of(self.output),
         )  # fmt: skip
+        self._opened.callback(made.context.close)
         if isinstance(made, RuleAdapter):
+            release(made)
             raise TargetInUseError(f"{self.adapter_name} takes rules: its own tests try them")
         adapter: AnyAdapter = made
         return adapter
+
+    def close(self) -> None:
+        """Close the adapter, and end what each one was lent, whatever happens to another."""
+        with suppress(ConnectorError):
+            self._opened.close()
 
     @property
     def values(self) -> list[Observable]:
@@ -102,6 +112,11 @@ class RealTarget:
         target = self
 
         class TestPromises(HarmlessSuite):
+            @pytest.fixture(scope="class", autouse=True)
+            def _closed(self) -> Iterator[None]:
+                yield
+                target.close()
+
             @pytest.fixture
             def adapter(self) -> Iterator[AnyAdapter]:
                 yield target.adapter

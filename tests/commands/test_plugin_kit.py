@@ -176,13 +176,21 @@ def test_what_is_there_already_is_never_taken_for_ours(target: Path) -> None:
     assert values(target / "target.db") == ["203.0.113.99", "bad.example"]
 
 
-def test_a_list_in_use_is_never_replaced(tmp_path: Path) -> None:
+def test_a_list_in_use_is_never_replaced_and_its_adapter_is_closed(tmp_path: Path) -> None:
     folder = made(tmp_path, "list")
+    source = folder / f"connector_{NAME}.py"
+    source.write_text(
+        source.read_text("utf-8").replace(
+            "    def read(self)",
+            '    def close(self):\n        print("closed")\n\n    def read(self)',
+        )
+    )
     (folder / "config.yaml").write_text(CONFIG % "file: list.txt")
     (folder / "list.txt").write_text("203.0.113.99\n")
     ran = connector(folder, *AT, "--yes")
     assert ran.returncode == 1
     assert "give the output a place of its own" in ran.stderr
+    assert "closed" in ran.stdout
     assert (folder / "list.txt").read_text() == "203.0.113.99\n"
     (folder / "list.txt").write_text("")
     assert connector(folder, *AT, "--yes").returncode == 0
