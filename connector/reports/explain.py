@@ -339,10 +339,10 @@ def _at_target(
     found: evidence.EntryFound | None, output: OutputRow | None, hold: _Held | None
 ) -> tuple[Reason, str]:
     there = found is not None and found.mark in (LedgerState.WRITTEN, LedgerState.FOREIGN)
-    if hold is not None and not there:
-        return Reason.HELD, _waiting(hold)
-    if hold is not None:  # others displace it
+    if hold is not None and there:  # others displace it
         return Reason.WRITTEN, _still_there(hold)
+    if hold is not None and hold.hold.state is not HoldState.ACCEPTED:
+        return Reason.HELD, _waiting(hold)
     if found is not None and found.mark in _MARK_REASONS:
         detail = _FOREIGN if found.mark == LedgerState.FOREIGN else found.why
         if found.mark == LedgerState.CONTRARY:
@@ -350,4 +350,5 @@ def _at_target(
         return _MARK_REASONS[found.mark], detail
     if found is not None and found.mark == LedgerState.INTENDED and found.why:
         return Reason.PENDING, found.why
-    return Reason.PENDING, output.error if output is not None and output.error else ""
+    why = (_waiting(hold) if hold else "", output.error if output else "")
+    return Reason.PENDING, "; ".join(filter(None, why))

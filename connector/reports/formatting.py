@@ -164,14 +164,13 @@ def _problem(output: Json) -> str:
 
 def hold_words(hold: Json) -> str:
     """Return what waits since when and why, and what a person can do or has done about it."""
-    what = [
-        f"{hold[verb]:,} to {verb}" for verb in ("add", "remove") if hold[verb]
-    ] or ["the whole list"]  # fmt: skip
-    told = f"held since {hold['since']}: {' and '.join(what)}: {'; '.join(hold['broken_limits'])}"
+    what = [f"{hold[verb]:,} to {verb}" for verb in ("add", "remove") if hold[verb]]
+    what = what or ["the whole list" if hold["kind"] == "replace" else "nothing that is left"]
+    told = f"since {hold['since']}: {' and '.join(what)}: {'; '.join(hold['broken_limits'])}"
     if hold["state"] == "held":
-        return f"{told} (accept: connector apply {hold['id']})"
+        return f"held {told} (accept: connector apply {hold['id']})"
     until = f" until {hold['until']}" if hold["until"] else ""
-    return f"{told} ({hold['id']} was {hold['state']} by {hold['by']}{until}: {hold['why']})"
+    return f"{hold['state']}, in hold {hold['id']} {told} (by {hold['by']}{until}: {hold['why']})"
 
 
 def _state(state: str) -> Text:

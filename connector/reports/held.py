@@ -117,9 +117,10 @@ def sentences_of(held: Sequence[Json]) -> list[str]:
 def show_held(console: Console, plan: Json) -> None:
     """Print the holds of one output: by feed and reason, with a few examples of each."""
     for hold in plan["held"]:
+        held = "held" if hold["state"] == "held" else f"{hold['state']}, held"
         since = f" since {hold['since']}" if hold["since"] else ""
         console.print(
-            f"  hold {hold['id']} ({hold['state']}{since}): {len(hold['add']):,} to add, "
+            f"  hold {hold['id']} ({held}{since}): {len(hold['add']):,} to add, "
             f"{len(hold['remove']):,} to remove",
             markup=False, style="yellow",
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -173,15 +174,14 @@ def _caps(feeds: list[dict[str, Any]]) -> Iterator[Metric]:
 
 def _held(outputs: list[dict[str, Any]]) -> Metric:
     family = GaugeMetricFamily(
-        "connector_output_held", "Changes that wait for a person, or that one refused.",
+        "connector_output_held", "Changes in holds, by what a person has said of them.",
         labels=["output", "state", "change"],
     )  # fmt: skip
     for output in outputs:
-        counts = dict.fromkeys((("held", "add"), ("held", "remove")), 0)
+        counts = dict.fromkeys(product(("held", "refused", "accepted"), ("add", "remove")), 0)
         for hold in output["held"]:
             for change in ("add", "remove"):
-                key = (hold["state"], change)
-                counts[key] = counts.get(key, 0) + hold[change]
+                counts[hold["state"], change] += hold[change]
         for (state, change), count in counts.items():
             family.add_metric([output["name"], state, change], count)
     return family

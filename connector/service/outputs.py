@@ -159,14 +159,15 @@ class Outputs(Mapping[str, Output]):
         self.store.database.checkpoint_after(applied.added + applied.updated + applied.removed)
         number, rolling = proposal.state.number, output.rollout is not None
         waiting = {"waiting": self.store.rollouts.waiting(number)} if rolling else {}
-        adds, removals = self.store.holds.waiting(number)
+        held = self.store.holds.waiting(number)
         log.info(
             "output.applied", output=name, plan=proposal.plan.id, scope=proposal.scope.name,
             added=applied.added, updated=applied.updated, removed=applied.removed,
             rejected=applied.rejected, kept=proposal.plan.unchanged,
-            held=adds + removals, **waiting,
+            **{state.value: sum(count) for state, count in held.items()}, **waiting,
         )  # fmt: skip
-        if not (proposal.aside.stops or adds or any(waiting.values()) or applied.later):
+        absent = any(count.add for count in held.values()) or any(waiting.values())
+        if not (proposal.aside.stops or absent or applied.later):
             self.cleaning.clean(name)  # all that is wanted is at the new place
         return applied
 

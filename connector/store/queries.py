@@ -10,6 +10,7 @@ from connector.decisions.records import UNFIT_REASONS, LedgerState
 from connector.model import Reason
 from connector.store.lists.reason_blocks import BLOCK
 from connector.store.lists.suppressions import by_protector
+from connector.store.outputs.kept_holds import HoldState
 from connector.store.tallies import LIST_TALLY, OUTPUT_TALLY, reasons_of, tallies
 from connector.store.transaction import Transaction
 
@@ -243,11 +244,16 @@ def _marks_of_wanted(transaction: Transaction, output: OutputRow) -> dict[int, i
 
 
 def _held_additions(transaction: Transaction, output: OutputRow) -> dict[int, int]:
-    """Return how many wanted entries wait to be added, by their mark so far (0 for none)."""
+    """Return how many wanted entries are kept off by a hold, by their mark so far (0 for none).
+
+    Those of a hold that was accepted are not: the next cycle writes them.
+    """
     sql = (
         "SELECT coalesce(l.state, 0), count(*) FROM held_changes c "
+        "JOIN holds h ON h.output = c.output AND h.id = c.hold AND h.state <> ? "
         "JOIN entries e ON e.list = ? AND e.observable = c.observable AND e.wanted = 1 "
         "LEFT JOIN ledger l ON l.output = c.output AND l.observable = c.observable "
         "WHERE c.output = ? AND c.verb = 1 GROUP BY 1"
     )
-    return dict(map(tuple, transaction.rows(sql, (output.list, output.number))))
+    values = (HoldState.ACCEPTED, output.list, output.number)
+    return dict(map(tuple, transaction.rows(sql, values)))

@@ -254,7 +254,8 @@ def recount(transaction: Transaction, output: questions.OutputRow) -> dict[Reaso
     sql = (
         "SELECT l.state, c.verb, count(*) FROM entries e LEFT JOIN ledger l ON l.output = ? "
         "AND l.observable = e.observable LEFT JOIN held_changes c ON c.output = ? "
-        "AND c.observable = e.observable AND c.verb = 1 "
+        "AND c.observable = e.observable AND c.verb = 1 AND c.hold IN "
+        "(SELECT id FROM holds h WHERE h.output = c.output AND h.state <> 'accepted') "
         "WHERE e.list = ? AND e.wanted = 1 GROUP BY l.state, c.verb"
     )
     counts: dict[Reason | None, int] = {}

@@ -1,6 +1,6 @@
 """Holds from the other side: what others, clocks and restarts do while something waits."""
 
-import json
+import re
 from typing import Any
 
 import msgspec
@@ -9,9 +9,11 @@ import zstandard
 from rich.console import Console
 from scenario_site import BLOCK_ALL, Site, forget_state
 from stix_samples import address, indicator, revoked, write_bundle
+from structlog.testing import capture_logs
 
 from connector.errors import UnavailableError
 from connector.model import Observable, ObservableType
+from connector.reports.explain import explain_value
 from connector.reports.held import held_plans, show_held
 from connector.reports.look import look_of
 from connector.sync.view import CHANGED
@@ -422,14 +424,98 @@ def test_what_is_held_forgotten_and_allowed_by_now_stays_away(pair: Site) -> Non
     pair.consistent()
 
 
-def test_the_same_number_waits_everywhere(pair: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_number_is_held_refused_and_accepted_everywhere(pair: Site) -> None:
+    """Sixty removals were refused; of 120 additions that were accepted 20 are there; 150 wait."""
+    edge = pair.rack["edge"]
+    pair.edit(lambda config: config["outputs"]["edge"]["options"].update(batch_size=20))
+    outputs = pair.open().outputs
     lose(pair, 60)
     pair.change()
-    assert (
-        'connector_output_held{change="remove",output="edge",state="held"} 60.0' in pair.metrics()
-    )
-    assert [told["remove"] for told in holds(pair)] == [60]
-    capsys.readouterr()
+    outputs.refuse(holds(pair)[0]["id"], "ada", "the feed is ill", None)
+    theirs(pair, *range(501, 624))
     pair.change()
-    said = [line for line in capsys.readouterr().out.splitlines() if "output.applied" in line]
-    assert all("held=60" in line for line in said), json.dumps(said)
+    batches: list[str] = []
+
+    def says_no(point: str) -> None:
+        batches.append(point)
+        if batches.count("adding") > 1:
+            raise UnavailableError("connection reset")
+
+    edge.hook = says_no
+    with pytest.raises(UnavailableError):
+        outputs.accept(holds(pair)[1]["id"], "ben", "seen")
+    pair.service.feeds.poll("bundles")
+    theirs(pair, *range(501, 774))
+    with pytest.raises(UnavailableError):
+        pair.change()  # the hold is made before anything is written
+    assert len(pair.at()) == 123
+
+    changes = {"held": (150, 0), "refused": (0, 60), "accepted": (100, 0)}
+    assert numbers_in_status(pair) == changes
+    assert numbers_of_plan_held(pair) == changes
+    assert numbers_of_metrics(pair) == changes
+    assert numbers_of_explain(pair) == changes
+    reasons = {"written": 63, "withdrawn": 60, "held": 150, "pending": 100}
+    assert pair.output()["reasons"] == reasons
+    pair.consistent(settled=False)
+    edge.hook = lambda _point: None
+    with capture_logs() as logged:
+        outputs.sync("edge")
+    [said] = [line for line in logged if line["event"] == "output.applied"]
+    assert (said["added"], said["held"], said["refused"], said["accepted"]) == (100, 150, 60, 0)
+    assert numbers_in_status(pair) == {**changes, "accepted": (0, 0)}
+    assert numbers_of_metrics(pair) == numbers_in_status(pair)
+
+
+Numbers = dict[str, tuple[int, int]]
+
+
+def summed(held: list[tuple[str, int, int]]) -> Numbers:
+    return {
+        state: (
+            sum(add for at, add, _remove in held if at == state),
+            sum(remove for at, _add, remove in held if at == state),
+        )
+        for state in ("held", "refused", "accepted")
+    }
+
+
+def numbers_in_status(site: Site) -> Numbers:
+    """What `status` counts, and `healthz`, which has the same facts."""
+    return summed([(hold["state"], hold["add"], hold["remove"]) for hold in holds(site)])
+
+
+def numbers_of_plan_held(site: Site) -> Numbers:
+    [plan] = held_plans(look_of(site.service), ["edge"])
+    return summed([(hold["state"], len(hold["add"]), len(hold["remove"])) for hold in plan["held"]])
+
+
+def numbers_of_metrics(site: Site) -> Numbers:
+    found = re.findall(
+        r'connector_output_held{change="(\w+)",output="edge",state="(\w+)"} (\d+)', site.metrics()
+    )
+    counts = {(state, change): int(count) for change, state, count in found}
+    return {
+        state: (counts[state, "add"], counts[state, "remove"])
+        for state in ("held", "refused", "accepted")
+    }
+
+
+def numbers_of_explain(site: Site) -> Numbers:
+    """What is said of every single entry: why it is not there yet, or still there."""
+    told = []
+    for number in (*range(1, 101), *range(501, 774)):
+        [observable] = explain_value(site.service.decider, address(number))["observables"]
+        [outcome] = [one for one in observable["outputs"] if one["name"] == "edge"]
+        detail, reason = outcome["detail"], outcome["reason"]
+        if reason == "held":
+            assert "accept it: connector apply" in detail
+            told.append(("held", 1, 0))
+        elif reason == "pending":
+            assert "accepted by ben: seen; connection reset" in detail
+            told.append(("accepted", 1, 0))
+        elif "refused by ada: the feed is ill" in detail:
+            told.append(("refused", 0, 1))
+        else:
+            assert (reason, detail) == ("written", "")
+    return summed(told)

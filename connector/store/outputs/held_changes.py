@@ -115,17 +115,17 @@ def drop_changes(
         _count_off(transaction, output, hold, verb, transaction.many(sql, rows))
 
 
-def drop_removals(transaction: Transaction, output: int, removed: Sequence[int]) -> None:
-    """Take the removal of entries that are gone out of whatever hold it is in."""
+def drop_done(transaction: Transaction, output: int, verb: int, done: Sequence[int]) -> None:
+    """Take the addition of entries that are there, or the removal of those gone, out of holds."""
     asked = "SELECT 1 FROM held_changes WHERE output = ? LIMIT 1"
     if transaction.one(asked, (output,)) is None:
         return
-    for part in parts(removed, _PART):
+    for part in parts(done, _PART):
         sql = (
             "SELECT hold, verb, observable FROM held_changes "  # noqa: S608 - only numbers
-            f"WHERE output = ? AND verb = {REMOVE} AND observable IN ({numbers(part)})"
+            f"WHERE output = ? AND verb = ? AND observable IN ({numbers(part)})"
         )
-        drop_changes(transaction, output, transaction.rows(sql, (output,)))
+        drop_changes(transaction, output, transaction.rows(sql, (output, verb)))
 
 
 def _count_off(transaction: Transaction, output: int, hold: str, verb: int, count: int) -> None:

@@ -46,6 +46,13 @@ class HoldStateError(ConnectorError):
         self.state = state
 
 
+class HeldCount(NamedTuple):
+    """How many changes of holds are left."""
+
+    add: int
+    remove: int
+
+
 class Settled(NamedTuple):
     """The ids of holds that are news, and those that ended, each with how."""
 
@@ -147,12 +154,18 @@ class Holds:
             rows = [row for row in self._live(transaction, output) if row[2] == HoldKind.REPLACE]
         return any(row[1] == HoldState.ACCEPTED or _is_over(row, now) for row in rows)
 
-    def waiting(self, output: int) -> tuple[int, int]:
-        """Return how many additions and how many removals are in the holds of an output."""
-        sql = "SELECT sum(adds), sum(removals) FROM holds WHERE output = ? AND state IN (?, ?, ?)"
+    def waiting(self, output: int) -> dict[HoldState, HeldCount]:
+        """Return how much is left of the holds of an output that wait, by where they stand."""
+        sql = (
+            "SELECT state, sum(adds), sum(removals) FROM holds WHERE output = ? "
+            "AND state IN (?, ?, ?) GROUP BY state"
+        )
         with self._db.read() as transaction:
-            [(adds, removals)] = transaction.rows(sql, (output, *LIVE))
-        return int(adds or 0), int(removals or 0)
+            found = {
+                HoldState(state): HeldCount(int(adds), int(removals))
+                for state, adds, removals in transaction.rows(sql, (output, *LIVE))
+            }
+        return {state: found.get(state, HeldCount(0, 0)) for state in LIVE}
 
     def accept(self, output: int, hold: str, by: str, why: str) -> None:
         """Let a hold be applied, because a person said so."""

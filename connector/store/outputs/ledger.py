@@ -14,7 +14,7 @@ from connector.model import Reason, Subject
 from connector.store.database import Database, numbers, parts
 from connector.store.interning import subject
 from connector.store.outputs.audit import AuditRow
-from connector.store.outputs.held_changes import drop_removals
+from connector.store.outputs.held_changes import ADD, REMOVE, drop_done
 from connector.store.outputs.ledger_rows import (
     SET_WITH_ENDS,
     confirm_at_once,
@@ -244,6 +244,7 @@ class Ledger:
             if not confirm_at_once(transaction, output.number, said.taken, now):
                 took = ((number, LedgerState.WRITTEN, digest) for number, digest in said.taken)
                 set_rows(transaction, output.number, took, now)
+            drop_done(transaction, output.number, ADD, [number for number, _digest in said.taken])
             set_rows(transaction, output.number, said.marked, now)
             keep_words(transaction, output.number, said.words)
             keep_names(transaction, output.number, said.handles)
@@ -286,7 +287,7 @@ class Ledger:
             ours = list(marks_of(transaction, output.number, removed))
             self._count_times(transaction, REMOVAL_TALLY, output, ours, "wanted = 0", now)
             delete_rows(transaction, output.number, removed)
-            drop_removals(transaction, output.number, removed)
+            drop_done(transaction, output.number, REMOVE, removed)
             marked = [(number, unfit[number], 0) for number in removed if number in unfit]
             set_rows(transaction, output.number, marked, now)
             keep_words(transaction, output.number, kept)
