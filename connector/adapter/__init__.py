@@ -15,6 +15,7 @@ from connector.adapter.held import Held, observable_of
 from connector.adapter.http import Http, Response
 from connector.adapter.login import Login, Session
 from connector.adapter.outcomes import ALL_WRITTEN, Full, Later, Outcome, Outcomes, Refused, Written
+from connector.adapter.redis_server import RedisFullError, RedisKind, RedisServer, RedisUrl
 from connector.adapter.text_file import TextDraft, TextFile
 from connector.errors import (
     BatchTooLargeError,
@@ -95,6 +96,10 @@ __all__ = [
     "Published",
     "PublishedName",
     "Ran",
+    "RedisFullError",
+    "RedisKind",
+    "RedisServer",
+    "RedisUrl",
     "Refused",
     "RefusedError",
     "Response",

@@ -144,7 +144,7 @@ class EntryAdapter(Adapter[S]):
     """
 
     batch: ClassVar[Batch] = Batch()
-    expires: ClassVar[bool] = False
+    expires: bool = False
     ttl_bound: ClassVar[timedelta | None] = None
 
     @abstractmethod

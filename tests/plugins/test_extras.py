@@ -45,6 +45,13 @@ def run(folder: Path, hidden: str, *words: str) -> subprocess.CompletedProcess[s
             "install it with: pip install 'threat-feed-connector[postfix]'",
         ),
         (
+            "redis",
+            "  cache: {list: mail, adapter: redis, options: {url: redis://127.0.0.1}}\n",
+            8,
+            "outputs.cache.options: needs the Python package redis; "
+            "install it with: pip install 'threat-feed-connector[redis]'",
+        ),
+        (
             "yara",
             f"  rules: {RULES % ', compile: true'}",
             8,
@@ -74,7 +81,7 @@ def test_a_state_on_a_server_says_how_to_install_its_driver(tmp_path: Path) -> N
     assert "pip install 'threat-feed-connector[postgresql]'" in said
 
 
-@pytest.mark.parametrize("hidden", ["lmdb", "yara"])
+@pytest.mark.parametrize("hidden", ["lmdb", "redis", "yara"])
 def test_all_else_works_without_it(tmp_path: Path, hidden: str) -> None:
     edl = "  edge: {list: mail, adapter: edl, options: {file: mail.txt}}\n"
     (tmp_path / "config.yaml").write_text(f"{CONFIG}{edl}  rules: {RULES % ''}")
