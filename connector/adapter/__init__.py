@@ -1,7 +1,12 @@
-"""The output contract: everything that an adapter imports."""
+"""The output contract: everything that an adapter imports.
+
+What few adapters need is imported when it is first asked for: a look at the state needs none of it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from connector.adapter.batch import Batch
-from connector.adapter.command import NEEDS_NET_ADMIN, Command, Ran
 from connector.adapter.context import OutputContext, import_extra
 from connector.adapter.contract import (
     Adapter,
@@ -15,7 +20,6 @@ from connector.adapter.held import Held, observable_of
 from connector.adapter.http import Http, Response
 from connector.adapter.login import Login, Session
 from connector.adapter.outcomes import ALL_WRITTEN, Full, Later, Outcome, Outcomes, Refused, Written
-from connector.adapter.redis_server import RedisFullError, RedisKind, RedisServer, RedisUrl
 from connector.adapter.text_file import TextDraft, TextFile
 from connector.errors import (
     BatchTooLargeError,
@@ -55,6 +59,10 @@ from connector.settings import (
     TlsSettings,
     url_with_password,
 )
+
+if TYPE_CHECKING:
+    from connector.adapter.command import NEEDS_NET_ADMIN, Command, Ran
+    from connector.adapter.redis_server import RedisFullError, RedisKind, RedisServer, RedisUrl
 
 __all__ = [
     "ADDRESSES",
@@ -128,3 +136,19 @@ __all__ = [
     "observable_of",
     "url_with_password",
 ]
+
+_WHEN_ASKED = {
+    "NEEDS_NET_ADMIN": "command",
+    "Command": "command",
+    "Ran": "command",
+    "RedisFullError": "redis_server",
+    "RedisKind": "redis_server",
+    "RedisServer": "redis_server",
+    "RedisUrl": "redis_server",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHEN_ASKED:
+        raise AttributeError(name)
+    return getattr(import_module(f"connector.adapter.{_WHEN_ASKED[name]}"), name)
