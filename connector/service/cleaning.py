@@ -1,6 +1,7 @@
 """Cleans places that outputs have left: by itself where they moved, else by a person's word."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -56,7 +57,7 @@ class Cleaner:
             target = target_of(ledger.name, adapter)
             if now_at is not None:
                 target.calls = now_at.target.calls
-                self._expect_another_place(ledger, target, now_at)
+            self._expect_another_place(ledger, target, now_at)
             only = None if whole else accepts(adapter)
             with alone_at(_shared(adapter, now_at), self.applier.stopped):
                 removed = remove_all(ledger.name, ledger.number, target, self.applier, only)
@@ -97,28 +98,66 @@ class Cleaner:
         return rest
 
     def _expect_another_place(
-        self, ledger: PlacedLedger, left: Target[Any], now_at: Output
+        self, ledger: PlacedLedger, left: Target[Any], now_at: Output | None
     ) -> None:
-        """Raise UnreachablePlaceError where the old place seems to be the new one."""
-        if not set(left.adapter.known_as()).isdisjoint(now_at.adapter.known_as()):
-            same = True
-        elif left.ours_alone:
-            stamp = left.adapter.stamp()
-            same = stamp is not None and stamp == now_at.adapter.stamp()
-        else:
-            with self.store.database.read() as transaction:
-                number = next(
-                    one.number
-                    for one in placed_ledgers(transaction)
-                    if (one.name, one.standing) == (now_at.name, Standing.KEPT)
+        """Raise UnreachablePlaceError where the old place seems to be one that an output keeps."""
+        names = frozenset(left.adapter.known_as())
+        stamp = left.adapter.stamp() if left.ours_alone else None
+        for other in self._keepers_beside(ledger):
+            with self._asked(other, now_at) if names or stamp else nullcontext() as adapter:
+                same = self._are_one(ledger, other, (names, stamp), adapter)
+            if same:
+                raise UnreachablePlaceError(
+                    f"it seems to be the place of output {other.name} by another name: that would "
+                    "lose what it keeps there"
                 )
-                found, added = self.store.places.found_there(transaction, number, ledger.number)
-                same = found > added
-        if same:
-            raise UnreachablePlaceError(
-                "it seems to be the new place by another name: what was written there stood at the "
-                "new place before"
-            )
+
+    def _keepers_beside(self, ledger: PlacedLedger) -> list[PlacedLedger]:
+        """Return what outputs in force keep by the same adapter."""
+        with self.store.database.read() as transaction:
+            ledgers = placed_ledgers(transaction)
+        return [
+            one
+            for one in ledgers
+            if one.standing is Standing.KEPT and one.number != ledger.number
+            if one.placing and ledger.placing and one.placing.adapter == ledger.placing.adapter
+        ]
+
+    @contextmanager
+    def _asked(self, other: PlacedLedger, now_at: Output | None) -> Iterator[Adapter[Any]]:
+        """Yield an adapter that tells how another output's target is known."""
+        if now_at is not None and other.name == now_at.name:
+            yield now_at.adapter
+            return
+        texts = KeptTexts(self.store.database, other.name)
+        try:
+            lender = self.lender(other)
+            adapter = remake(other, self.loaded, self.registry, lender, texts=texts)
+            try:
+                yield adapter
+            finally:
+                adapter.close()
+        except ConnectorError as error:
+            words = f"output {other.name} does not say whether it keeps this place, too: {error}"
+            raise UnreachablePlaceError(words) from error
+
+    def _are_one(
+        self, ledger: PlacedLedger, other: PlacedLedger,
+        left: tuple[frozenset[str], str | None], adapter: Adapter[Any] | None,
+    ) -> bool:  # fmt: skip
+        """Return whether a place that was left is that of an output, as far as it shows.
+
+        By what their targets are known as, and where nothing is said by what was found there.
+        """
+        names, stamp = left
+        known = frozenset(adapter.known_as()) if adapter else frozenset()
+        if names and known:
+            return not names.isdisjoint(known)
+        if adapter is not None and stamp is not None:
+            return adapter.stamp() == stamp
+        with self.store.database.read() as transaction:
+            found, added = self.store.places.found_there(transaction, other.number, ledger.number)
+        return found > added
 
     def _expect_empty(self, ledger: PlacedLedger) -> None:
         """Forget a ledger of which nothing is left; raise UnavailableError where something is."""

@@ -2,15 +2,17 @@
 
 from contextlib import AbstractContextManager
 from io import StringIO
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from connector_edl import EdlAdapter
 from rich.console import Console
-from scenario_site import BLOCK_ALL, Site
+from scenario_site import BLOCK_ALL, QuickRegistry, Site
 from stix_samples import indicator, revoked
 
 from connector.commands.impact import impact, show_moves
 from connector.errors import UnavailableError
+from connector.feeds.bundle import BundleFeed
 from connector.model import Observable, ObservableType
 from connector.reports.explain import explain_value
 from connector.reports.formatting import show_explanation, show_status
@@ -163,7 +165,75 @@ def test_a_place_reached_by_another_name_is_not_cleaned(edged: Site) -> None:
     edged.once()
     assert edged.at("edge") == [ONE, TWO, THREE]
     [one] = edged.status()["left_behind"]
-    assert "the new place by another name" in one["error"]
+    assert "the place of output edge by another name" in one["error"]
+
+
+def test_what_another_output_keeps_by_another_name_is_not_withdrawn(edged: Site) -> None:
+    """The firewall of the dropped output is that of a new one: by what it found there."""
+    edged.rack._firewalls["alias"] = edged.rack["edge"]
+    reload(edged, core=firewall("alias"), other=firewall("other"))
+    edged.once()
+    with open_left_places_of(edged) as places:
+        answer = places.withdraw("edge", "ada", "replaced")
+    assert (answer.done, answer.count, answer.left) == (False, 0, 2)
+    assert "the place of output core by another name" in answer.words
+    assert edged.at("edge") == [ONE, TWO, THREE]
+    assert edged.output("core")["reasons"] == {"written": 3}
+
+
+class NamedFirewall:
+    """Has the adapter tell the serial number of its firewall."""
+
+    serials: ClassVar[dict[str, str]] = {"edge": "7", "alias": "7", "other": "8"}
+
+    def known_as(self: Any) -> list[str]:
+        return [self.serials[self.settings.device]]
+
+
+@pytest.mark.parametrize(("there", "done"), [("alias", False), ("other", True)])
+def test_what_a_target_calls_itself_decides_whether_its_entries_are_withdrawn(
+    site: Site, there: str, done: bool
+) -> None:
+    """Also where what is found there would say otherwise, as on a copy of the firewall."""
+    made = type("NamedAdapter", (NamedFirewall, site.rack.adapter), {"__doc__": "A firewall."})
+    site.registry = QuickRegistry({"firewall": made, "edl": EdlAdapter}, {"bundle": BundleFeed})
+    configure(site, edge=firewall("edge"))
+    site.write("one.json", FEW)
+    site.once()
+    site.rack._firewalls["alias"] = site.rack["edge"]
+    for one in site.rack["edge"].entries():
+        site.rack["other"].put_by_hand(one, {})
+    reload(site, core=firewall(there))
+    site.once()
+    with open_left_places_of(site) as places:
+        answer = places.withdraw("edge", "ada", "replaced")
+    assert answer.done is done
+    assert site.at("edge") == ([] if done else [ONE, TWO, THREE])
+
+
+def test_a_firewall_that_cannot_say_what_it_is_keeps_what_a_dropped_output_left(
+    site: Site,
+) -> None:
+    class Silent(NamedFirewall):
+        def known_as(self: Any) -> list[str]:
+            if self.settings.device == "other" and self.device.fault:
+                raise self.device.fault
+            return super().known_as()
+
+    made = type("NamedAdapter", (Silent, site.rack.adapter), {"__doc__": "A firewall."})
+    site.registry = QuickRegistry({"firewall": made}, {"bundle": BundleFeed})
+    configure(site, edge=firewall("edge"), other=firewall("other"))
+    site.write("one.json", FEW)
+    site.once()
+    reload(site, other=firewall("other"))
+    site.once()
+    for fault in (UnavailableError("unplugged"), None):
+        site.rack["other"].fault = fault
+        with open_left_places_of(site) as places:
+            answer = places.withdraw("edge", "ada", "replaced")
+        assert answer.done is (fault is None)
+        assert ("other does not say whether" in answer.words) is (fault is not None)
+    assert site.at("edge") == []
 
 
 def test_explain_names_the_places_where_a_value_may_still_stand(edged: Site) -> None:
