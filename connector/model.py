@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from hashlib import blake2b
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -202,17 +203,40 @@ FieldValue = str | int | float | bool
 NO_FIELDS: Final[Mapping[str, FieldValue]] = MappingProxyType({})
 
 
+class Original(msgspec.Struct, frozen=True):
+    """A STIX object with the bytes that its feed sent, and the objects that belong to it.
+
+    `beside` has its marking definitions, and its producer's identity where that consents to be
+    named. `modified` is its version; marking definitions have none.
+    """
+
+    id: str
+    raw: bytes
+    modified: datetime | None = None
+    beside: tuple["Original", ...] = ()
+
+    @property
+    def mark(self) -> str:
+        """Its id, and a text that is another one with each other byte of it or beside it."""
+        digest = blake2b(self.raw, digest_size=8)
+        for one in self.beside:
+            digest.update(one.raw)
+        return f"{self.id} {digest.hexdigest()}"
+
+
 class Entry(msgspec.Struct, frozen=True):
     """One line of a list at a target: the observable, and the fields from the output's mapping.
 
     `expires` is when the target should end it, given to adapters whose target has ends of its own;
-    None is never. `handle` is the target's own name for an entry that is written again.
+    None is never. `handle` is the target's own name for an entry that is written again. `original`
+    is the indicator that carries it, for options that want originals.
     """
 
     observable: Observable
     fields: Mapping[str, FieldValue] = NO_FIELDS
     expires: datetime | None = None
     handle: str = ""
+    original: Original | None = None
 
     @property
     def type(self) -> ObservableType:

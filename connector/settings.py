@@ -89,6 +89,22 @@ class Settings(BaseModel):
         return self.model_copy(update=dict.fromkeys(others))
 
     @property
+    def wants_originals(self) -> bool:
+        """Whether entries of an output with these options come with their STIX objects.
+
+        Only those that may be passed on whole come then, and each has a field `original`.
+        """
+        return False
+
+    @property
+    def makes_objects(self) -> bool:
+        """Whether a feed with these options makes its STIX objects of something else.
+
+        Nobody said these, so no output passes them on as if someone had.
+        """
+        return False
+
+    @property
     def credentials_are_for(self) -> object | None:
         """Whom the secrets among these options are meant for; None if the class does not say.
 

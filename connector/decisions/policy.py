@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from connector.decisions.selection import FeedDefaults, Select
 from connector.indicators.markings.applied import Viewer
 from connector.model import Purpose, RuleLanguage
+
+PRODUCER: Final = "producer"
+ORIGINAL: Final = "original"
+"""Among what outputs show: who made an indicator, and the whole of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +18,8 @@ class ListPolicy:
     """Everything that decides about one list, but for what its feeds and the allowlist say.
 
     `viewer` is for whom markings are read; `defaults` are by the number of a feed. `shows` names
-    what the mappings of its outputs tell of context and producers: when that changes, the entries
-    do. `rules` are the languages that its outputs take.
+    what its outputs tell of context and producers, or that they pass indicators on whole: when
+    that changes, the entries do. `rules` are the languages that its outputs take.
     """
 
     name: str

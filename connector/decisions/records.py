@@ -78,6 +78,7 @@ class LedgerState(IntEnum):
     OVER_SHARE = 8
     CONTRARY = 9
     PROTECTED = 10
+    WITHHELD = 11
 
 
 OURS: Final = frozenset({LedgerState.INTENDED, LedgerState.WRITTEN, LedgerState.REMOVING})
@@ -88,6 +89,7 @@ UNFIT_REASONS: Final[Mapping[int, Reason]] = {
     LedgerState.OVER_CAPACITY: Reason.OVER_CAPACITY,
     LedgerState.OVER_SHARE: Reason.OVER_CAPACITY,
     LedgerState.PROTECTED: Reason.ALLOWLISTED,
+    LedgerState.WITHHELD: Reason.WITHHELD,
 }
 """Why a wanted entry is not at the target, by the mark that says so."""
 STANDING: Final = frozenset({LedgerState.WRITTEN, LedgerState.FOREIGN})

@@ -33,7 +33,8 @@ class FeedDefaults:
     `scale` maps its producers' confidence values to 0 to 100, or is None if they write just that.
     `widest` is the smallest reach that blocks, by type. `max_confidence` bounds the confidence that
     counts, `max_share` the share of a full list. What bears no
-    TLP marking counts as `unmarked`.
+    TLP marking counts as `unmarked`. With `makes_objects` its objects are ours, made of another
+    format.
     """
 
     name: str
@@ -46,6 +47,7 @@ class FeedDefaults:
     max_confidence: int | None = None
     max_share: float | None = None
     unmarked: Tlp = Tlp.RED
+    makes_objects: bool = False
 
     def counts(self, said: int | None) -> int | None:
         """Return the confidence that counts: given or assumed, bounded by the feed's maximum."""

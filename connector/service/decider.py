@@ -6,11 +6,11 @@ from typing import Any, cast
 
 from connector.adapter import RuleAdapter
 from connector.config.loading import Loaded
-from connector.config.model import FeedConfig, ListConfig
+from connector.config.model import ListConfig
 from connector.decisions.allowlist.allowlist import Allowlist, ExceptionRule, Warninglists
 from connector.decisions.allowlist.groups import BuiltinGroup
 from connector.decisions.mapping import Input
-from connector.decisions.policy import ListPolicy
+from connector.decisions.policy import ORIGINAL, PRODUCER, ListPolicy
 from connector.decisions.selection import Choice, FeedDefaults, IndicatorAttributes, Select
 from connector.decisions.verdict import sharing_of
 from connector.indicators.confidence import readings
@@ -62,7 +62,7 @@ def make_decider(
     `hosts` know the addresses that our own hosts had before a reload; `warninglists` are read from
     the files that the configuration names, where none are given.
     """
-    defaults = _terms(store, loaded.config.feeds)
+    defaults = _terms(store, loaded)
     allowlist = _allowlist(loaded, store, now, hosts, warninglists)
     listings = {}
     for name, listed in loaded.config.lists.items():
@@ -127,10 +127,10 @@ def _allowlist(
     return AllowlistInForce(make, rules, change, hosts if kept else None)
 
 
-def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, FeedDefaults]:
+def _terms(store: Store, loaded: Loaded) -> dict[int, FeedDefaults]:
     defaults = {}
     for number, name in store.feeds().items():
-        feed = feeds.get(name)
+        feed = loaded.config.feeds.get(name)
         if feed is None:
             defaults[number] = FeedDefaults(name, configured=False)
             continue
@@ -141,7 +141,7 @@ def _terms(store: Store, feeds: Mapping[str, FeedConfig]) -> dict[int, FeedDefau
             name, feed.default_confidence, ages, authoritative=authoritative,
             scale=readings(feed.confidence_scale), widest=feed.least_reach,
             max_confidence=feed.max_confidence, max_share=feed.max_share,
-            unmarked=feed.unmarked_tlp,
+            unmarked=feed.unmarked_tlp, makes_objects=loaded.feeds[name].makes_objects,
         )  # fmt: skip
     return defaults
 
@@ -159,10 +159,14 @@ def _organisation(loaded: Loaded) -> Organisation:
 def _shown(loaded: Loaded, listed: str) -> frozenset[str]:
     """Return what the mappings of a list's outputs show of context and producers."""
     outputs = loaded.config.outputs
-    mappers = (loaded.mappers[name] for name in outputs if outputs[name].list == listed)
-    needs = frozenset(one for mapper in mappers for one in mapper.needs)
-    kinds = (one.removeprefix("context.") for one in needs if one.startswith("context."))
-    return frozenset((*kinds, *(("producer",) if Input.PRODUCER_NAME in needs else ())))
+    names = [name for name in outputs if outputs[name].list == listed]
+    needs = frozenset(one for name in names for one in loaded.mappers[name].needs)
+    shown = {one.removeprefix("context.") for one in needs if one.startswith("context.")}
+    if Input.PRODUCER_NAME in needs:
+        shown.add(PRODUCER)
+    if any(loaded.outputs[name].wants_originals for name in names):
+        shown |= {PRODUCER, ORIGINAL}
+    return frozenset(shown)
 
 
 def _select(listed: ListConfig) -> Select:

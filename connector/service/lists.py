@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from connector.config.model import ListConfig
+from connector.decisions.policy import PRODUCER
 from connector.errors import StoppedError
 from connector.instants import Clock
 from connector.log import log
@@ -135,7 +136,7 @@ class Lists(Mapping[str, Listing]):
     def _asks_consent(self, name: str) -> bool:
         """Return whether a list leaves our organisation, or shows producers to its readers."""
         shared = self._config[name].audience is not Audience.OWN
-        return shared or "producer" in self[name].policy.shows
+        return shared or PRODUCER in self[name].policy.shows
 
     def _forget_verdicts(self, names: Iterable[str]) -> None:
         for name in names:

@@ -2,8 +2,9 @@
 
 from functools import cached_property
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from connector.decisions.records import ObjectState
 from connector.decisions.selection import IndicatorAttributes
 from connector.indicators.stix import Unreadable, read_object
 from connector.model import Context
@@ -35,6 +36,8 @@ from connector.store.transaction import Transaction
 
 if TYPE_CHECKING:
     from connector.store.feeds.objects import ObjectStore
+
+_STANDING: Final = numbers((ObjectState.CURRENT, ObjectState.DISPUTED))
 
 
 class Store:
@@ -91,6 +94,23 @@ class Store:
                     f"WHERE packed IS NOT NULL AND key IN ({marks(part)})"
                 )
                 for key, dictionary, packed in transaction.rows(sql, part):
+                    codec = load_codec(transaction, self._codecs, dictionary)
+                    found[bytes(key)] = codec.unpack(bytes(packed))
+        return found
+
+    def originals_of_feed(
+        self, transaction: Transaction, feed: int, keys: list[bytes]
+    ) -> dict[bytes, bytes]:
+        """Return the bytes as received of a feed's objects by key, of those that still stand."""
+        found: dict[bytes, bytes] = {}
+        with self._unpacking:
+            for part in parts(keys):
+                sql = (
+                    "SELECT key, dictionary, packed FROM objects "  # noqa: S608 - only marks
+                    f"WHERE packed IS NOT NULL AND feed = ? AND state IN ({_STANDING}) "
+                    f"AND key IN ({marks(part)})"
+                )
+                for key, dictionary, packed in transaction.rows(sql, (feed, *part)):
                     codec = load_codec(transaction, self._codecs, dictionary)
                     found[bytes(key)] = codec.unpack(bytes(packed))
         return found

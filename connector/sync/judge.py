@@ -2,22 +2,23 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from hashlib import blake2b
 from typing import Final
 
 from connector.decisions.context import NO_CONTEXT
 from connector.decisions.decide import needs_verdict, verdict_key
-from connector.decisions.policy import ListPolicy
+from connector.decisions.policy import ORIGINAL, PRODUCER, ListPolicy
 from connector.decisions.records import ClaimRow
 from connector.decisions.selection import FeedDefaults, IndicatorAttributes
 from connector.decisions.verdict import Background, Verdict, VerdictKey, sharing_of, verdict_on
+from connector.indicators.markings.redaction import closed_part, refused_consent
 from connector.indicators.markings.sharing import Part, Sharing
-from connector.instants import Clock
-from connector.model import UNMARKED, Context, Purpose
+from connector.instants import Clock, to_datetime
+from connector.model import UNMARKED, Audience, Context, Purpose
 from connector.store.store import Store
 
 _VERDICTS_HELD: Final = 500_000
-_PRODUCER: Final = "producer"  # among what mappings show
 
 
 def background_of(
@@ -73,6 +74,15 @@ class Judge:
         """Return what must not appear in the fields of an entry that a claim carries."""
         return self._verdict(verdict_key(claim), self._now()).hides
 
+    def refusal_of_whole(self, attributes: IndicatorAttributes, feed: int) -> str:
+        """Return why an object with these attributes must not be passed on as it is; or nothing."""
+        return self._refusal_of_whole(self._background(attributes, feed), self._now())
+
+    @property
+    def moment(self) -> datetime:
+        """As of when entries are described."""
+        return to_datetime(self._now())
+
     def words(self, context: int, feed: int, kind: str) -> tuple[str, ...]:
         """Return the context of one kind, as far as the list's audience may see it."""
         return self._words(self._context(context), feed, kind, self._now()) if context else ()
@@ -105,6 +115,22 @@ class Judge:
             return verdict
         return verdict._replace(content_digest=self._content_digest(said, feed, verdict.hides, now))
 
+    def _refusal_of_whole(self, said: Background, now: int) -> str:
+        if said.feed.makes_objects:
+            return f"feed {said.feed.name} gives no STIX: its objects are made here, nobody's words"
+        viewer, attributes = self._policy.viewer, said.attributes
+        sharing = sharing_of(said, viewer, now)
+        if words := sharing.refusal(self._policy.purpose):
+            return words
+        for part, why in sharing.hidden.items():
+            if part is not Part.PRODUCER_NAME:  # its identity can stay behind
+                return f"{part} must not be shown: {why}"
+        if words := closed_part(attributes.partly, said.markings, viewer, now):
+            return words
+        if not attributes.created_by or viewer.audience is Audience.OWN:
+            return ""
+        return refused_consent(said.producer.labels, viewer)
+
     def _background(self, attributes: IndicatorAttributes, feed: int) -> Background:
         return background_of(attributes, feed, self._policy.defaults, self._store)
 
@@ -117,9 +143,11 @@ class Judge:
         """Return bits that change when entries would show the same indicator differently."""
         shows = self._policy.shows
         told: list[str] = sorted(hides)
-        if _PRODUCER in shows:
+        if PRODUCER in shows:
             told.append(self._producer_name(said.attributes, feed, hides, now))
-        for kind in sorted(shows - {_PRODUCER}):
+        if ORIGINAL in shows:
+            told.append(self._refusal_of_whole(said, now))
+        for kind in sorted(shows - {PRODUCER, ORIGINAL}):
             told += self._words(said.context, feed, kind, now)
         if not told:
             return 0

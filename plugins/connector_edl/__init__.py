@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import ClassVar, Final
 
 from connector.adapter import (
@@ -29,6 +29,7 @@ from connector_edl.dialect import Empty, Lines, NotWritableError, comment
 from connector_edl.dialects import Format
 from connector_edl.found import entry_on
 from connector_edl.settings import EdlSettings
+from connector_edl.stix import found_in, write_bundle
 from connector_edl.tables import csv_head, csv_row
 
 __all__ = ["EdlAdapter", "EdlSettings", "Empty", "Format"]
@@ -141,6 +142,8 @@ class EdlAdapter(ListAdapter[EdlSettings]):
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
         """Replace the file and its record; the device sees either the old list or the new one."""
+        if self._dialect.objects:
+            return self._publish_bundle(entries)
         refused: dict[Subject, Outcome] = {}
         seen: set[str] | None = set() if self._dialect.folds(self._types) else None
         entries, arranged = self._arranged(entries)
@@ -155,6 +158,13 @@ class EdlAdapter(ListAdapter[EdlSettings]):
                 )
             if not filled:
                 draft.write(_joined(self._filler()), b"")
+            draft.publish(held_back=not filled and self.settings.when_empty is Empty.HOLD)
+        return refused
+
+    def _publish_bundle(self, entries: Iterable[Entry]) -> Outcomes:
+        published = self._published
+        with failures_typed(published.path), Draft(published) as draft:
+            filled, refused = write_bundle(draft, entries, self._form, published)
             draft.publish(held_back=not filled and self.settings.when_empty is Empty.HOLD)
         return refused
 
@@ -211,6 +221,11 @@ class EdlAdapter(ListAdapter[EdlSettings]):
 
     def _found(self) -> Iterator[Entry]:
         """Yield the entries of a file that someone else changed: our lines, then theirs."""
+        if self._dialect.objects:
+            newest = self._published.records()[:1]
+            recorded = chain.from_iterable(map(record.entries, newest))
+            yield from found_in(self._published.path, recorded)
+            return
         text = self._published.path.read_bytes().decode("utf-8", "replace")
         lines = dict.fromkeys(text.split("\n"))
         shown: set[tuple[ObservableType, str]] = set()

@@ -44,7 +44,7 @@ class Dialect:
     lines at once where one depends on others: an empty one is covered by another. `value_on` finds
     the value on a line that someone else wrote. `lacks` tells which values of its types no file has
     a line for. Beside a file with a `checksum` stands its MD5. A `tabular` one has a column
-    for each mapped field.
+    for each mapped field, one of `objects` the STIX objects of its entries in place of lines.
     """
 
     families: tuple[Family, ...]
@@ -56,6 +56,7 @@ class Dialect:
     head: str = ""
     checksum: bool = False
     tabular: bool = False
+    objects: bool = False
     empty: Empty = Empty.SERVE_EMPTY
     remarks: bool = True
     value_on: Callable[[str], str | None] = str.strip

@@ -12,6 +12,7 @@ from connector_edl.gateways import EXIM, SPAMASSASSIN
 from connector_edl.proxies import NGINX, SQUID
 from connector_edl.resolvers import DNSMASQ, HOSTS, UNBOUND
 from connector_edl.sensors import SURICATA_DATASET, SURICATA_IPREP, ZEEK
+from connector_edl.stix import STIX
 from connector_edl.tables import CSV, JSONL
 
 
@@ -36,6 +37,7 @@ class Format(StrEnum):
     EXIM = "exim"
     CSV = "csv"
     JSONL = "jsonl"
+    STIX = "stix"
 
 
 DIALECTS: Final[Mapping[Format, Dialect]] = {
@@ -57,4 +59,5 @@ DIALECTS: Final[Mapping[Format, Dialect]] = {
     Format.EXIM: EXIM,
     Format.CSV: CSV,
     Format.JSONL: JSONL,
+    Format.STIX: STIX,
 }

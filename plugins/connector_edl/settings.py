@@ -33,7 +33,8 @@ class EdlSettings(Settings):
         "checkpoint: a custom feed of Check Point; fmc: Cisco Secure Firewall, with .md5; "
         "hosts, dnsmasq, unbound: for resolvers; squid, nginx: for proxies; suricata-dataset, "
         "suricata-iprep, zeek, snort: for sensors; spamassassin, exim: for mail gateways; "
-        "csv (a column for each mapped field), jsonl: for programs.",
+        "csv (a column for each mapped field), jsonl: for programs; stix: a STIX 2.1 bundle of "
+        "the indicators themselves, as received, where their markings allow it.",
     )
     types: frozenset[ObservableType] | None = Field(
         None,
@@ -42,7 +43,7 @@ class EdlSettings(Settings):
         "addresses (ipv4-addr, ipv6-addr) or one other type. When left out, a plain file has the "
         "types of the output's `types` or of its list's selection; of several families it has the "
         "first, which is addresses where they are selected. Every other format that offers more "
-        "than one family requires it; lines of zeek, checkpoint, csv and jsonl name "
+        "than one family requires it; lines of zeek, checkpoint, csv, jsonl and stix name "
         "their types, so a file has them all.",
     )
     comments: bool = Field(
@@ -79,6 +80,11 @@ class EdlSettings(Settings):
     def dialect(self) -> Dialect:
         """How the format says its entries."""
         return DIALECTS[self.format]
+
+    @property
+    def wants_originals(self) -> bool:
+        """A bundle has the indicators themselves."""
+        return self.dialect.objects
 
     def family(self, offered: Family) -> Family:
         """Return the types that the file has, of those that its list may have."""
@@ -135,6 +141,10 @@ class EdlSettings(Settings):
             )
         if self.empty is Empty.COMMENT and not self.dialect.remarks:
             raise ValueError(f"empty: a file of {self.format} has no comments")
+        if self.empty is Empty.SENTINEL and self.dialect.objects:
+            raise ValueError("empty: a bundle has only what feeds sent, and no sentinel")
+        if self.collapse and self.dialect.objects:
+            raise ValueError("collapse: a bundle has indicators, not prefixes")
         if self.device is not None:
             self._check_device(self.device)
         if self.collapse and self.types is not None and not self.types <= ADDRESSES:

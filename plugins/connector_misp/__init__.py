@@ -53,6 +53,11 @@ class MispSettings(HttpSettings):
         'label `misp:to_ids="False"`, for lists that select by label.',
     )
 
+    @property
+    def makes_objects(self) -> bool:
+        """Attributes of events become indicators here."""
+        return True
+
     @model_validator(mode="after")
     def _one_place(self) -> "MispSettings":
         if (self.path is None) == (self.url is None):

@@ -18,7 +18,7 @@ ADDRESSES = ["ipv4-addr", "ipv6-addr"]
 FORMATS: list[tuple[Format, Family]] = [
     (form, family)
     for form, dialect in DIALECTS.items()
-    if form is not Format.PLAIN
+    if form is not Format.PLAIN and not dialect.objects  # those come with entries of feeds
     for family in dialect.families
 ]
 

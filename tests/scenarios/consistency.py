@@ -33,6 +33,7 @@ _ABSENT = frozenset(
         LedgerState.UNSUPPORTED,
         LedgerState.OVER_CAPACITY,
         LedgerState.OVER_SHARE,
+        LedgerState.WITHHELD,
     }
 )
 

@@ -6,11 +6,12 @@ from types import MappingProxyType
 from typing import Final
 
 from connector.indicators.markings.acs_policy import Use
-from connector.indicators.markings.applied import AppliedMarking, Viewer, roots
+from connector.indicators.markings.applied import AppliedMarking, Viewer, apply_marking, roots
+from connector.indicators.markings.definition import KnownMarking
 from connector.indicators.markings.tlp import PartMarking
 from connector.model import Audience
 
-__all__ = ["CONSENT", "Part", "redactions"]
+__all__ = ["CONSENT", "Part", "closed_part", "redactions", "refused_consent"]
 
 CONSENT: Final = "ais-consent-"
 _FEDERAL: Final = "USA.USG"
@@ -100,12 +101,40 @@ def _closed(one: AppliedMarking, viewer: Viewer) -> str:
     return "" if free else f"{one.ref} (ACS) restricts it"
 
 
+def closed_part(
+    granular: Sequence[PartMarking], known: Mapping[str, KnownMarking], viewer: Viewer, now: int
+) -> str:
+    """Return which part of an object must not be shown, whatever it is, and why; or nothing."""
+    for marked in granular:
+        if marked.marking_ref is not None:
+            why = _closed(apply_marking(marked.marking_ref, known, viewer, now), viewer)
+            if why:
+                return f"{', '.join(roots(marked))} must not be shown: {why}"
+    return ""
+
+
+def refused_consent(producer: Collection[str] | None, viewer: Viewer) -> str:
+    """Return why an object must not name its producer even by an id; nothing where it may.
+
+    That a producer says nothing of consent is no refusal; that it is unknown may hide one.
+    """
+    if producer is None:
+        return "the identity that created it is missing, and with it its consent"
+    return _refused(_consents(producer), viewer)
+
+
 def _anonymous(producer: Collection[str] | None, viewer: Viewer) -> str:
     """Return why the producer's name must not be shown: that needs its own consent."""
+    consents = _consents(producer)
+    return _refused(consents, viewer) if consents else "the producer has not consented to be named"
+
+
+def _consents(producer: Collection[str] | None) -> list[str]:
     words = [label.strip().lower() for label in producer or ()]
-    consents = [word.removeprefix(CONSENT) for word in words if word.startswith(CONSENT)]
-    if not consents:
-        return "the producer has not consented to be named"
+    return [word.removeprefix(CONSENT) for word in words if word.startswith(CONSENT)]
+
+
+def _refused(consents: Sequence[str], viewer: Viewer) -> str:
     federal = viewer.audience is Audience.OWN and _FEDERAL in viewer.organisation.codes
     named = {"everyone", "everyone-cisa-proprietary"} | ({"usg"} if federal else set())
     refused = sorted(set(consents) - named)

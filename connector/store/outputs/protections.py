@@ -1,6 +1,6 @@
 """Entries that are kept off a target because its row would stop what the allowlist protects."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from connector.decisions.records import LedgerState
@@ -33,14 +33,23 @@ class Protections:
         )
         return [number for (number,) in transaction.rows(sql, (output, now))]
 
-    def entries(self, transaction: Transaction, output: int, *, untold: bool) -> list[int]:
+    def entries(
+        self, transaction: Transaction, output: int, mark: LedgerState = LedgerState.PROTECTED, *,
+        untold: bool,
+    ) -> list[int]:  # fmt: skip
         """Return the entries that are kept off, or only those of which it is not said why."""
         which = "AND why IS NULL " if untold else ""
         sql = (
             "SELECT observable FROM ledger "  # noqa: S608 - only numbers
-            f"WHERE output = ? AND state = {_PROTECTED} {which}ORDER BY observable"
+            f"WHERE output = ? AND state = {int(mark)} {which}ORDER BY observable"
         )
         return [number for (number,) in transaction.rows(sql, (output,))]
+
+    def tell(self, output: int, words: Mapping[int, str]) -> None:
+        """Keep why entries are kept off, in words."""
+        if words:
+            with self._db.write() as transaction:
+                keep_words(transaction, output, words)
 
     def keep(self, output: int, rows: Iterable[ProtectedRow]) -> None:
         """Keep why entries are not written, and until when."""

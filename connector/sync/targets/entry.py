@@ -1,7 +1,9 @@
 """Targets that get entries, with the fields that a mapping fills, or bare."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Final, TypeGuard
 
 from connector.adapter import Adapter
@@ -9,6 +11,7 @@ from connector.adapter.turns import share_or_stop
 from connector.decisions.allowlist.allowlist import Protection
 from connector.decisions.mapping import Mapper, digest
 from connector.decisions.plan import EntryRefs, Wanted
+from connector.decisions.records import LedgerState
 from connector.indicators.identity import id_of_key
 from connector.instants import NEVER, to_instant
 from connector.model import Entry, Observable, ObservableType, RuleRef, Subject
@@ -17,11 +20,12 @@ from connector.store.outputs.outputs import OutputState
 from connector.store.outputs.protections import ProtectedRow
 from connector.store.store import Store
 from connector.store.transaction import Transaction
-from connector.sync.apply import Line, WrittenLine
+from connector.sync.apply import Line, RemovedBatch, WrittenLine
 from connector.sync.entries import Describer
 from connector.sync.expiry import Expiry
 from connector.sync.folding import Fold
 from connector.sync.listing import Listing
+from connector.sync.originals import OriginalReader
 from connector.sync.proposal import Proposal
 from connector.sync.targets.target import WANTED_PART, A, Target, entry_of, in_parts, merged
 from connector.sync.view import View
@@ -40,6 +44,8 @@ class EntryTarget(Target[A]):
         super().__init__(output, adapter)
         self.mapper = mapper
         self.types = types
+        self.whole: bool = adapter.settings.wants_originals
+        self._listing: Listing | None = None
         # Most targets hold an entry as it is, and it is asked of each entry.
         self._changes = type(adapter).as_held is not Adapter.as_held
 
@@ -69,17 +75,40 @@ class EntryTarget(Target[A]):
             return ""
         return self._guard.words(subject, by)
 
+    def heed(self, listing: Listing, now: int) -> None:
+        """Have no row there that would stop what the allowlist protects at this instant."""
+        super().heed(listing, now)
+        self._listing = listing
+
     def keep_protections(self, state: OutputState, store: Store, *, whole: bool) -> None:
-        """Keep who protects the rows of entries, until when and in words.
+        """Keep who protects the rows of entries, until when and in words; why others stay here.
 
         Of those that are new, or, with `whole`, of all: the allowlist may have changed.
         """
+        if self.whole and self._listing is not None:
+            self._keep_refusals(self._listing, state, store, untold=not whole)
         if self._guard is None:
             return
         with store.database.read() as transaction:
             asked = store.protections.entries(transaction, state.number, untold=not whole)
             found = list(store.wanted.observables_of(transaction, asked))
         store.protections.keep(state.number, self._protected(found))
+
+    def _keep_refusals(
+        self, listing: Listing, state: OutputState, store: Store, *, untold: bool
+    ) -> None:
+        """Keep in words why indicators must not be passed on."""
+        mark, words = LedgerState.WITHHELD, dict[int, str]()
+        with store.database.read() as transaction:
+            asked = store.protections.entries(transaction, state.number, mark, untold=untold)
+            if not asked:
+                return
+            rows = store.wanted.rows_among(transaction, listing.number, asked)
+            reader = OriginalReader(listing, store, transaction, words.__setitem__)
+            bare = ((row, Entry(row.observable)) for row in rows if self.fits(row.observable))
+            for _ in reader.entries(bare):
+                pass
+        store.protections.tell(state.number, words)
 
     def _protected(self, found: Iterable[tuple[int, Subject]]) -> Iterator[ProtectedRow]:
         for number, one in found:
@@ -90,7 +119,8 @@ class EntryTarget(Target[A]):
     @property
     def bare(self) -> bool:
         """Whether each entry is its observable and nothing more, and no end is told to a target."""
-        return self.mapper is None and not self._changes and Expiry.of(self.adapter) is None
+        plain = self.mapper is None and not self._changes and not self.whole
+        return plain and Expiry.of(self.adapter) is None
 
     def wanted(self, view: View, fold: Fold | None = None) -> Iterator[Wanted]:
         """Yield what the target should hold, with its digest or the mark that says why not."""
@@ -150,9 +180,29 @@ class EntryTarget(Target[A]):
     def lines(
         self, listing: Listing, store: Store, transaction: Transaction, rows: Iterable[WantedRow]
     ) -> Iterator[tuple[WantedRow, Entry]]:
-        """Yield each wanted row with its entry."""
+        """Yield each wanted row with its entry, but not those whose indicators must stay here."""
         describer = Describer(self.output, listing, self.mapper, store, transaction)
-        return describer.entries(rows)
+        entries = describer.entries(rows)
+        if not self.whole:
+            return entries
+        return OriginalReader(listing, store, transaction).entries(entries)
+
+    def removed(
+        self, numbers: Sequence[int], proposal: Proposal, store: Store,
+        kept: Mapping[int, str] = MappingProxyType({}),
+    ) -> RemovedBatch:  # fmt: skip
+        """Return that entries are gone; those still wanted do not fit, or must stay here."""
+        batch = super().removed(numbers, proposal, store, kept)
+        if not (self.whole and batch.unfit):
+            return batch
+        with store.database.read() as transaction:
+            rows = store.wanted.rows_among(transaction, proposal.state.list, list(batch.unfit))
+            fitting = [row for row in rows if not self.unfit(row, proposal.room)]
+            goes = {
+                row.number for row, _ in self.lines(proposal.listing, store, transaction, fitting)
+            }
+        stays = {row.number: int(LedgerState.WITHHELD) for row in fitting if row.number not in goes}
+        return replace(batch, unfit={**batch.unfit, **stays})
 
     def digest(self, line: Line) -> int:
         """Return the digest of an entry's fields as the target will show them."""

@@ -135,7 +135,7 @@ class PublishedList(EntryTarget[ListAdapter[Settings]]):
         self, proposal: Proposal, store: Store, transaction: Transaction
     ) -> Iterator[Entry]:
         number = proposal.state.list
-        if self.mapper is not None:
+        if self.mapper is not None or self.whole:
             rows = store.wanted.rows_sorted(transaction, number)
             fitting = (row for row in rows if self._stands(row.number, row.observable, proposal))
             for _row, entry in self.lines(proposal.listing, store, transaction, fitting):

@@ -217,10 +217,13 @@ class Target(ABC, Generic[A]):
             }
             for row in part:
                 number, ends = row.number, row.ends
+                mark = marks[number]
+                if not mark and number not in digests:  # its indicator must stay here
+                    mark = LedgerState.WITHHELD
                 digest = digests.get(number, 0)
                 if fold is not None:
                     digest = fold.digest(number, digest)
-                yield Wanted(number, digest, marks[number], ends, row.source)
+                yield Wanted(number, digest, mark, ends, row.source)
 
     def _rows(self, view: View) -> Iterable[WantedRow]:
         """Return what the list wants, of what a cycle looks at."""
