@@ -20,6 +20,7 @@ from connector.adapter import (
 )
 from connector_rules import record, sigma_rules, signatures, yara_rules
 from connector_rules.engine import Engine
+from connector_rules.found import Written, rules_in
 from connector_rules.settings import RulesSettings
 from connector_rules.signatures import Action, Allowed
 from connector_rules.texts import RuleRejectedError, plain, refuse_hostile
@@ -167,30 +168,25 @@ class RulesAdapter(RuleAdapter[RulesSettings]):
         return signatures.names_of(rule.text, dialect, self._allowed)
 
     def _block(self, rule: Rule) -> str:
+        """Return a rule as it is written."""
+        written = self._written(rule)
+        return f"{written.header}\n{written.body}"
+
+    def _written(self, rule: Rule) -> Written:
         """Return a rule as it is written, below a comment that names its origin."""
         name = f": {plain(rule.name)}" if rule.name else ""
         header = f"{self._comment} {plain(rule.indicator)} from {plain(rule.feed)}{name}"
         if rule.language is not RuleLanguage.SIGMA:
-            return f"{header}\n{rule.text.strip()}\n"
-        return f"{header}\n{sigma_rules.document_of(rule.text)}"
+            return Written(rule, header, f"{rule.text.strip()}\n")
+        return Written(rule, header, sigma_rules.document_of(rule.text))
 
     def _found(self) -> Iterator[Rule]:
         """Yield the rules of a file that someone else changed: ours, and one for all the rest."""
         text = self._published.path.read_bytes().decode("utf-8", "replace")
-        text = text.replace(self._head, "", 1)
-        ours: list[tuple[int, int]] = []
-        end = 0
-        for newest in self._published.records()[:1]:
-            for rule, _names in record.rules(newest):
-                block = self._block(rule)
-                start = text.find(block, end)  # in the order in which they were written
-                start = text.find(block) if start < 0 else start
-                if start >= 0:
-                    end = start + len(block)
-                    ours.append((start, end))
-                    yield rule
-        if _without(text, ours).strip():
-            yield Rule(f"text of others in {self.settings.file}", self.settings.language, "")
+        own = (record.rules(newest) for newest in self._published.records()[:1])
+        written = (self._written(rule) for rules in own for rule, _names in rules)
+        rest = Rule(f"text of others in {self.settings.file}", self.settings.language, "")
+        yield from rules_in(text.replace(self._head, "", 1), written, rest)
 
 
 class _Judged(NamedTuple):
@@ -198,15 +194,6 @@ class _Judged(NamedTuple):
 
     names: dict[_Digest, frozenset[str]]
     keys: dict[str, str]
-
-
-def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """Return a text without these parts of it."""
-    rest, at = [], 0
-    for start, end in sorted(spans):
-        rest.append(text[at:start])
-        at = max(at, end)
-    return "".join([*rest, text[at:]])
 
 
 def _digest(rule: Rule) -> _Digest:

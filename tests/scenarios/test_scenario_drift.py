@@ -1,5 +1,6 @@
 """What others did at each kind of target is told as drift, in numbers, and mended."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -216,11 +217,16 @@ def without_a_rule(path: Path) -> None:
         (Path.unlink, (3, 0, 0)),
         (lambda path: path.write_text(""), (3, 0, 0)),
         (without_a_rule, (1, 0, 0)),
-        (lambda path: path.write_text(path.read_text().replace("7", "8", 1)), (1, 0, 1)),
+        (lambda path: path.write_text(path.read_text().replace("7", "8", 1)), (0, 1, 0)),
+        (lambda path: path.write_text(path.read_text().replace("rule", "\nrule")), (0, 3, 0)),
+        (lambda path: path.write_text(path.read_text().replace("from files", "from me")),
+         (0, 3, 0)),
+        (lambda path: path.write_text(re.sub("rule t.*\n", "", path.read_text())), (2, 0, 0)),
         (lambda path: path.write_text(path.read_text() + "rule more { condition: true }\n"),
          (0, 0, 1)),
     ],
-    ids=["deleted", "emptied", "without one", "altered", "foreign"],
+    ids=["deleted", "emptied", "without one", "altered", "all altered", "another comment",
+         "comments alone", "foreign"],
 )  # fmt: skip
 def test_what_others_did_to_a_file_of_rules_is_mended_in_the_next_cycle(
     site: Site, rules: Path, harm: Callable[[Path], None], counts: tuple[int, int, int]

@@ -236,6 +236,25 @@ def test_rules_that_wait_to_be_removed_stay_as_they_are_while_others_come(ready:
     ready.consistent()
 
 
+def test_a_rule_altered_by_hand_while_it_waits_to_be_removed_stays_until_it_is(ready: Site) -> None:
+    ready.edit(lambda config: config["outputs"]["detect"].update(limits={"max_remove": 1}))
+    ready.close()
+    ready.write(FEED, [yara_rule("one"), suricata(1), suricata(2)])
+    ready.change()
+    path = ready.folder / "published" / "detect.yar"
+    path.write_text(path.read_text().replace("rule two { ", "rule two { meta: a = 1 "))
+    ready.change()
+    ready.write(FEED, [yara_rule("one"), yara_rule("fine"), suricata(1), suricata(2)])
+    ready.change()
+    assert names(ready) == ["fine", "one", "three", "two"]
+    ready.consistent()
+    [hold] = ready.output("detect")["held"]
+    assert (hold["add"], hold["remove"]) == (0, 2)
+    assert ready.service.outputs.accept(hold["id"], "ada").done
+    assert names(ready) == ["fine", "one"]
+    ready.consistent()
+
+
 def test_a_rule_that_would_spoil_the_file_is_rejected_and_says_why(ready: Site) -> None:
     broken = yara_rule("broken", "$nowhere")
     ready.write("more.json", [broken, yara_rule("fine")])
