@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,7 +20,7 @@ class Postgres:
     """A server of our own in a folder of its own; it listens on a Unix socket there."""
 
     def __init__(self, binaries: Path, folder: Path) -> None:
-        self._binaries, self._folder = binaries, folder
+        self._folder = folder
         self._runs_as: dict[str, object] = {}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             shutil.chown(folder, "postgres", "postgres")
@@ -53,14 +54,20 @@ class Postgres:
                 return
 
     def _run(self, sql: str) -> None:
-        with psycopg.connect(
-            host=str(self._folder), user="connector", dbname="postgres", autocommit=True
-        ) as connection:
+        with self._connected() as connection:
             connection.execute(sql)
 
-    def create(self, name: str) -> str:
-        """Make an empty database; return its URL."""
-        self._run(f"CREATE DATABASE {name}")
+    def _connected(self) -> "psycopg.Connection[tuple[Any, ...]]":
+        return psycopg.connect(
+            host=str(self._folder), user="connector", dbname="postgres", autocommit=True
+        )
+
+    def create(self, name: str, like: str = "template1") -> str:
+        """Make a database that has what another one has, which is not in use; return its URL."""
+        with self._connected() as connection:
+            # To copy the files takes a fifth of what it takes to log each page of them.
+            how = "STRATEGY file_copy" if connection.info.server_version >= 15_00_00 else ""
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {like} {how}")
         return f"postgresql+psycopg://connector@localhost/{name}?host={self._folder}"
 
     def drop(self, name: str) -> None:
