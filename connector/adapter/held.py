@@ -28,12 +28,15 @@ class Held(msgspec.Struct, frozen=True):
     `fields` are those that the target tells; empty where it tells none. `handle` is the target's
     own name for the entry, which `remove` gets back. `contrary` says in words that the target has
     the opposite, such as an exception for a name that we would block: it never counts as written.
+    `partly` says in words that a part of the target lacks it, such as one of several servers: what
+    is ours is written again, and what others put there never counts as written.
     """
 
     observable: Observable
     fields: Mapping[str, FieldValue] = NO_FIELDS
     handle: str = ""
     contrary: str = ""
+    partly: str = ""
 
     @property
     def type(self) -> ObservableType:

@@ -316,7 +316,9 @@ def _fit(
         and present is not None
         and not (present.ours_alone or want.observable in present.ours)
     ):
-        if mark != LedgerState.FOREIGN:
+        if words := present.partly.get(want.observable):
+            _opposed(draft, want, had, words)
+        elif mark != LedgerState.FOREIGN:
             draft.marks.append((want.observable, LedgerState.FOREIGN))
         return
     if mark in _OTHERS and present is None:

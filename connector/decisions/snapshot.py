@@ -2,6 +2,9 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from typing import Final
+
+_LACKED: Final = -1  # no digest: what a part of the target lacks agrees with nothing
 
 
 class TargetSnapshot:
@@ -9,9 +12,9 @@ class TargetSnapshot:
 
     `ours_alone` is true where the whole target is ours, as a published list is; `unknown` counts
     entries there that the store has never heard of. `contrary` has the target's words on entries
-    of which it has the opposite, `handles` its own names for those that have one. `ours` are
-    entries that are there because they are one with others of ours. `odd` counts the values, by
-    type, that are not in canonical form.
+    of which it has the opposite, `partly` on those that a part of it lacks; `handles` are its own
+    names for those that have one. `ours` are entries that are there because they are one with
+    others of ours. `odd` counts the values, by type, that are not in canonical form.
     """
 
     def __init__(self, *, ours_alone: bool) -> None:
@@ -19,23 +22,31 @@ class TargetSnapshot:
         self.unknown = 0
         self.odd: Counter[str] = Counter()
         self.contrary: dict[int, str] = {}
+        self.partly: dict[int, str] = {}
         self.handles: dict[int, str] = {}
         self.ours: Collection[int] = ()
-        self._rows: dict[int, tuple[int | None, str, str]] = {}
+        self._rows: dict[int, tuple[int | None, str, str, str]] = {}
         self._digests: dict[int, int | None] = {}
 
-    def put(self, number: int, digest: int | None, handle: str = "", contrary: str = "") -> None:
+    def put(
+        self, number: int, digest: int | None, handle: str = "", contrary: str = "",
+        partly: str = "",
+    ) -> None:  # fmt: skip
         """Record that the target holds an entry; the digest is None if it has no fields."""
         if contrary:
             self.contrary[number] = contrary
             return
-        self._digests[number] = digest
+        self._digests[number] = _LACKED if partly else digest
+        if partly:
+            self.partly[number] = partly
         if handle:
             self.handles[number] = handle
 
-    def put_row(self, row: int, digest: int | None, handle: str, contrary: str) -> None:
+    def put_row(
+        self, row: int, digest: int | None, handle: str, contrary: str, partly: str
+    ) -> None:
         """Record a row that several entries may be, until `spread` says which they are."""
-        self._rows[row] = digest, handle, contrary
+        self._rows[row] = digest, handle, contrary, partly
 
     def spread(self, rows: Mapping[int, int]) -> None:
         """Put each of these entries whose row is there; all other rows are unknown."""

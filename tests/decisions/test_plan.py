@@ -306,6 +306,22 @@ def test_strangers_on_a_list_of_ours_are_drift_and_elsewhere_theirs() -> None:
         assert len(present) == 3
 
 
+def test_what_a_part_of_a_target_lacks_is_written_again_if_ours_and_else_never_said_written() -> (
+    None
+):
+    present = TargetSnapshot(ours_alone=False)
+    for number, lacking in ((1, "at one of them"), (2, "at one of them"), (3, "")):
+        present.put(number, 7, partly=lacking)
+    wanted = [Wanted(number, 7) for number in (1, 2, 3)]
+    plan = diff(
+        "out", "everything", wanted, [LedgerEntry(1, LedgerState.WRITTEN, 7)],
+        why_not={}, present=present,
+    )  # fmt: skip
+    assert (list(plan.update.numbers), list(plan.add.numbers)) == ([1], [])
+    assert plan.marks == ((2, LedgerState.CONTRARY), (3, LedgerState.FOREIGN))
+    assert plan.words == {2: "at one of them"}
+
+
 @pytest.mark.parametrize(("ends", "later"), [(20, ((A, 20),)), (10, ()), (5, ())])
 def test_an_end_that_a_feed_moves_back_is_noted_and_one_it_moves_forward_is_not(
     ends: int, later: tuple[tuple[int, int], ...]

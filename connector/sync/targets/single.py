@@ -59,7 +59,7 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
             if asked:
                 there = self.calls.drawn("holds", partial(self.adapter.holds, asked))
                 for number, seen in self._meant(held("holds", there), asked):
-                    theirs[number] = seen.contrary or theirs.get(number, "")
+                    theirs[number] = seen.contrary or seen.partly or theirs.get(number, "")
         return theirs
 
     def _meant(

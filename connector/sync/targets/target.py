@@ -52,13 +52,14 @@ _CONFIRMED_AT_ONCE: Final = 10_000
 class Seen(NamedTuple):
     """What a target shows of one line: its digest where it tells more, its own name for it.
 
-    `contrary` says in words that it has the opposite.
+    `contrary` says in words that it has the opposite, `partly` that a part of it lacks the line.
     """
 
     subject: Subject
     digest: int | None
     handle: str = ""
     contrary: str = ""
+    partly: str = ""
 
 
 class Target(ABC, Generic[A]):
@@ -261,11 +262,11 @@ class Target(ABC, Generic[A]):
             known = numbers_of(
                 [seen.subject for seen in part], store, present.odd, alone=self.ours_alone
             )
-            for subject, held, handle, contrary in part:
-                if (number := known.get(subject)) is None:
+            for seen in part:
+                if (number := known.get(seen.subject)) is None:
                     present.unknown += 1
                 else:
-                    present.put(number, held, handle, contrary)
+                    present.put(number, *seen[1:])
         return present
 
     def written(
@@ -367,7 +368,7 @@ def held(verb: str, found: Iterable[Held]) -> Iterator[Seen]:
         if not isinstance(one, Held):
             raise TypeError(f"{verb}() yielded {type(one).__name__}, not Held")
         told = digest(one.fields) if one.fields else None
-        yield Seen(one.observable, told, one.handle, one.contrary)
+        yield Seen(one.observable, told, one.handle, one.contrary, one.partly)
 
 
 def entry_of(line: Line) -> Entry:
