@@ -172,7 +172,7 @@ def example(tmp_path, ours, secrets_of_the_example) -> Loaded:
     (tmp_path / "config.yaml").write_bytes(EXAMPLE.read_bytes())
     (tmp_path / "allow.txt").write_text("203.0.113.0/24 # ours\n")
     named = re.findall(r"env: (\w+)", EXAMPLE.read_text(encoding="utf-8"))
-    environ = dict.fromkeys(named, "s3cret")
+    environ = dict.fromkeys(named, "c2FtcGxl")  # a key of TSIG is base64
     return load(tmp_path / "config.yaml", ours, environ)
 
 

@@ -22,8 +22,12 @@ PAGE_NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ROOT_COMMAND: Any = typer.main.get_command(cli.app)
 SECRETS = dict.fromkeys(
-    ("ISAC_TOKEN", "FW01_TOKEN", "SPLUNK_TOKEN", "ELASTIC_API_KEY", "OPENSEARCH_PASSWORD"), "sample"
-)
+    (
+        "ISAC_TOKEN", "FW01_TOKEN", "SPLUNK_TOKEN", "ELASTIC_API_KEY", "OPENSEARCH_PASSWORD",
+        "RPZ_KEY",
+    ),
+    "c2FtcGxl",
+)  # fmt: skip
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=PAGE_NAMES)
 

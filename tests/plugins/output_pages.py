@@ -18,3 +18,10 @@ def unit_command(page: str, verb: str) -> str:
     text = (PAGES / page).read_text(encoding="utf-8")
     (command, *_others) = re.findall(rf"^{verb}=(.*)$", text, re.MULTILINE)
     return command
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Return the blocks of a page that are in this language; without one, what has none."""
+    text = (PAGES / page).read_text(encoding="utf-8")
+    found = re.findall(r"^```([a-z]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [block for named, block in found if named == language]

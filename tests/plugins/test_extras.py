@@ -26,6 +26,10 @@ lists:
 outputs:
 """
 MAIL = "  mail: {list: mail, adapter: postfix, options: {folder: maps, senders: senders}}\n"
+RPZ = (
+    "  dns: {list: mail, adapter: rpz, options: {zone: rpz.example, servers: [192.0.2.53], "
+    "key_name: connector, key_secret: {env: HOME}}}\n"
+)
 RULES = "{list: rules, adapter: rules, options: {file: a.yar, language: yara%s}}\n"
 
 
@@ -57,6 +61,13 @@ def run(folder: Path, hidden: str, *words: str) -> subprocess.CompletedProcess[s
             8,
             "outputs.rules.options.compile: needs the Python package yara; "
             "install it with: pip install 'threat-feed-connector[yara]'",
+        ),
+        (
+            "dns",
+            RPZ,
+            8,
+            "outputs.dns.options: needs the Python package dns; "
+            "install it with: pip install 'threat-feed-connector[rpz]'",
         ),
     ],
 )

@@ -1,0 +1,134 @@
+"""Entries in a response policy zone of name servers, by dynamic update (RFC 2136) with TSIG.
+
+The zone is made once by its administrator; docs/outputs/rpz.md has the lines.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from connector.adapter import (
+    ADDRESSES,
+    Batch,
+    ConfigError,
+    Entry,
+    EntryAdapter,
+    Held,
+    Observable,
+    ObservableType,
+    Outcome,
+    Outcomes,
+    OutputContext,
+    Refused,
+    RefusedError,
+    Subject,
+    UnavailableError,
+    import_extra,
+)
+
+from .names import observable_at, owner_of, why_unfit
+from .options import RpzSettings, server_of
+from .triggers import Records, held_at, said
+
+if TYPE_CHECKING:
+    from .server import Server
+
+__all__ = ["RpzAdapter", "RpzSettings"]
+
+_BESIDE: Final = 22  # bytes of a record beside its name and data; an address may double its length
+_FEW: Final = 200  # names that are looked up rather than read with the whole zone
+
+
+class RpzAdapter(EntryAdapter[RpzSettings]):
+    """Keeps triggers in a policy zone, beside the records of others; all servers alike."""
+
+    settings_type = RpzSettings
+    supports = frozenset({*ADDRESSES, ObservableType.DOMAIN_NAME})
+    batch = Batch(entries=1000, bytes=50_000)
+
+    def __init__(self, settings: RpzSettings, context: OutputContext) -> None:
+        super().__init__(settings, context)
+        import_extra("dns", "threat-feed-connector[rpz]")
+        from .server import Server  # noqa: PLC0415
+
+        key = (settings.key_name, settings.key_secret.reveal(), settings.key_algorithm)
+        try:
+            self._servers = [
+                Server(server_of(one), settings.zone, key, settings.timeout)
+                for one in settings.servers
+            ]
+        except ValueError:
+            raise ConfigError(["key_secret should be base64, as tsig-keygen prints it"]) from None
+
+    def as_held(self, entry: Entry) -> Entry:
+        """Return the entry with the action that the zone has for it."""
+        return Entry(entry.observable, {"action": said(self.settings.records)})
+
+    def weigh(self, entry: Entry | Held) -> int:
+        """Return at most how many bytes of a message an entry takes."""
+        data = sum(len(text) + 2 for _, text in self.settings.records)
+        return (3 + len(self.settings.records)) * (len(entry.value) + _BESIDE) + data
+
+    def stamp(self) -> str:
+        """Return the serials, which each change raises."""
+        return " ".join(str(server.serial()) for server in self._servers)
+
+    def read(self) -> Iterable[Held]:
+        """Yield the triggers of all servers; one that they do not agree on differs from ours."""
+        found = [server.zone_records() for server in self._servers]
+        for owner in dict.fromkeys(owner for zone in found for owner in zone):
+            if one := observable_at(owner):
+                yield held_at(one, [zone.get(owner, ()) for zone in found])
+
+    def holds(self, observables: Collection[Observable]) -> Iterable[Held]:
+        """Return those that any server has; a server that is away leaves that unknown."""
+        asked = [one for one in observables if not why_unfit(one, self.settings.zone)]
+        if len(asked) > _FEW:
+            wanted = frozenset(asked)
+            return [held for held in self.read() if held.observable in wanted]
+        owners = {owner_of(one): one for one in asked}
+        found = [server.look_up(list(owners)) for server in self._servers if owners]
+        there = {
+            owner: one for owner, one in owners.items() if any(owner in zone for zone in found)
+        }
+        return [held_at(one, [zone.get(at, ()) for zone in found]) for at, one in there.items()]
+
+    def add(self, entries: Sequence[Entry]) -> Outcomes:
+        """Write the records of each entry at all servers; a name that does not fit is refused."""
+        refused: dict[Subject, Outcome] = {}
+        fitting = []
+        for entry in entries:
+            if words := why_unfit(entry.observable, self.settings.zone):
+                refused[entry.observable] = Refused(words)
+            else:
+                fitting.append(entry)
+        return refused | self._at_all(fitting, self.settings.records)
+
+    def remove(self, held: Sequence[Held]) -> Outcomes:
+        """Delete their records at all servers."""
+        fitting = [one for one in held if not why_unfit(one.observable, self.settings.zone)]
+        return self._at_all(fitting, ())
+
+    def _at_all(self, ones: Sequence[Entry | Held], records: Records) -> dict[Subject, Outcome]:
+        """Write at each server, also where another one fails; return what one of them refuses."""
+        failed: RefusedError | UnavailableError | None = None
+        refused: dict[Subject, Outcome] = {}
+        for server in self._servers if ones else ():
+            try:
+                refused |= self._at(server, ones, records)
+            except (RefusedError, UnavailableError) as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return refused
+
+    def _at(
+        self, server: "Server", ones: Sequence[Entry | Held], records: Records
+    ) -> dict[Subject, Outcome]:
+        owners = [owner_of(one.observable) for one in ones]
+        words = server.write(owners, records, self.settings.ttl)
+        if not words:
+            return {}
+        if len(ones) == 1:
+            return {ones[0].observable: Refused(words)}
+        half = len(ones) // 2
+        return self._at(server, ones[:half], records) | self._at(server, ones[half:], records)

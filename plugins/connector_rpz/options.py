@@ -1,0 +1,115 @@
+"""The options of a response policy zone."""
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final, Literal, Self
+
+from pydantic import field_validator, model_validator
+
+from connector.adapter import Field, Secret, Settings
+
+__all__ = ["RpzSettings", "server_of"]
+
+_TARGETS: Final = {"nxdomain": ".", "nodata": "*.", "drop": "rpz-drop."}
+_NAME: Final = r"^[a-z0-9_][a-z0-9_.-]*[a-z0-9]$"
+
+
+class RpzSettings(Settings):
+    """Which zone at which servers, and what resolvers answer for what it lists."""
+
+    mode: Literal["update"] = Field(
+        "update", description="How the zone is written: `update` is RFC 2136 with TSIG."
+    )
+    zone: str = Field(
+        pattern=_NAME, max_length=200, description="Name of the policy zone; a short one."
+    )
+    servers: tuple[str, ...] = Field(
+        min_length=1,
+        max_length=16,
+        description="Primaries that are all kept alike: addresses, each with `:PORT` or `#PORT` "
+        "where it is not 53 (`192.0.2.53`, `192.0.2.53#5353`, `2001:db8::53#5353`).",
+    )
+    key_name: str = Field(pattern=_NAME, max_length=200, description="Name of the TSIG key.")
+    key_secret: Secret = Field(description="The TSIG key in base64, as `tsig-keygen` prints it.")
+    key_algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512"] = Field(
+        "hmac-sha256", description="Algorithm of the TSIG key."
+    )
+    action: Literal["nxdomain", "nodata", "drop", "sinkhole"] = Field(
+        "nxdomain",
+        description="What a client gets: no such name, no data, no answer, or a host of yours.",
+    )
+    sinkhole: tuple[str, ...] = Field(
+        (),
+        max_length=8,
+        description="For `sinkhole`: your addresses, or one name of yours.",
+    )
+    ttl: int = Field(60, ge=1, le=86_400, description="Seconds that resolvers may cache an answer.")
+    timeout: int = Field(10, ge=1, le=300, description="Seconds to wait for a server.")
+
+    @property
+    def places(self) -> frozenset[tuple[object, ...]]:
+        """The zone at each of the servers."""
+        return frozenset(("policy zone", *server_of(one), self.zone) for one in self.servers)
+
+    @property
+    def credentials_are_for(self) -> object:
+        """The servers: the key is used with no other."""
+        return frozenset(map(server_of, self.servers))
+
+    @property
+    def records(self) -> tuple[tuple[str, str], ...]:
+        """The records of each entry, by type."""
+        if self.action != "sinkhole":
+            return (("CNAME", _TARGETS[self.action]),)
+        found = [(_type(one), one) for one in self.sinkhole]
+        return tuple(sorted((kind, _canonical(kind, one)) for kind, one in found))
+
+    @field_validator("zone", "key_name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if not all(0 < len(label) < 64 for label in name.split(".")):
+            raise ValueError("should have labels of 1 to 63 characters")
+        return name
+
+    @field_validator("servers")
+    @classmethod
+    def _are_addresses(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
+        for one in servers:
+            try:
+                server_of(one)
+            except ValueError:
+                raise ValueError(f"{one} should be an address, such as 192.0.2.53#5353") from None
+        if len(set(map(server_of, servers))) < len(servers):
+            raise ValueError("should name each server once")
+        return servers
+
+    @model_validator(mode="after")
+    def _check_sinkhole(self) -> Self:
+        if (self.action == "sinkhole") != bool(self.sinkhole):
+            raise ValueError("action sinkhole and the option sinkhole go together")
+        kinds = [_type(one) for one in self.sinkhole]
+        if "CNAME" in kinds and len(kinds) > 1:
+            raise ValueError("sinkhole should be addresses, or one name alone")
+        return self
+
+
+def server_of(text: str) -> tuple[str, int]:
+    """Return the address and port of a server; ValueError where the text names none."""
+    host, _, port = text.partition("#")
+    if not port and text.count(":") == 1:
+        host, _, port = text.partition(":")
+    number = int(port or "53")
+    if not 0 < number < 65_536:
+        raise ValueError(text)
+    return str(ip_address(host)), number
+
+
+def _type(text: str) -> str:
+    try:
+        address: IPv4Address | IPv6Address = ip_address(text)
+    except ValueError:
+        return "CNAME"
+    return "A" if address.version == 4 else "AAAA"
+
+
+def _canonical(kind: str, text: str) -> str:
+    return f"{text.rstrip('.').lower()}." if kind == "CNAME" else str(ip_address(text))
