@@ -34,6 +34,7 @@ from connector.indicators.observables.kinds import (
     families_of,
     misreading,
 )
+from connector.instants import utc_now
 from connector.model import (
     Entry,
     FieldValue,
@@ -137,6 +138,7 @@ __all__ = [
     "misreading",
     "observable_of",
     "url_with_password",
+    "utc_now",
 ]
 
 _WHEN_ASKED = {

@@ -3,7 +3,6 @@
 import secrets
 import socket
 import struct
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Self
@@ -17,7 +16,7 @@ import dns.rdatatype
 import dns.rdtypes.ANY.TSIG
 import dns.tsig
 
-from connector.adapter import RefusedError, UnavailableError
+from connector.adapter import RefusedError, UnavailableError, utc_now
 
 from .wire import Answer
 
@@ -80,7 +79,7 @@ class Exchange:
         """Return a message with its signature, and what the answer's is made from."""
         key = self._key
         blank = TSIG(_CLASS, _TYPE, key.algorithm, 0, _FUDGE, b"", number, 0, b"")
-        signed, _context = sign(wire, key, blank, int(time.time()))
+        signed, _context = sign(wire, key, blank, _seconds())
         data = signed.to_wire()
         count = struct.unpack_from("!H", wire, 10)[0] + 1
         head = key.name.to_digestable() + struct.pack("!HHIH", _TYPE, _CLASS, 0, len(data))
@@ -95,7 +94,7 @@ class Exchange:
             return context
         start, owner, at, length = answer.signature
         data = dns.rdata.from_wire(_CLASS, _TYPE, answer.wire, at, length)
-        name, now = dns.name.from_text(owner), int(time.time())
+        name, now = dns.name.from_text(owner), _seconds()
         return validate(answer.wire, self._key, name, data, now, mac, start, context, multi=True)
 
     def _send(self, wire: bytes) -> None:
@@ -146,3 +145,7 @@ def failed(server: str, rcode: int) -> RefusedError | UnavailableError:
     if rcode == dns.rcode.NOERROR:
         words += " without a signature"
     return RefusedError(words) if rcode in NO_RIGHTS else UnavailableError(words)
+
+
+def _seconds() -> int:
+    return int(utc_now().timestamp())
