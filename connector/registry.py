@@ -365,6 +365,8 @@ def _summary(kind: type[Any]) -> str:
 def _writes(kind: type[Adapter[Any]]) -> str:
     if issubclass(kind, RuleAdapter):
         return "whole set of rules"
+    if hasattr(kind, "hand_over"):  # an EventAdapter, which a look need not import
+        return "events"
     return "whole list" if issubclass(kind, ListAdapter) else "batches"
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "Auth",
     "CallRate",
     "Duration",
+    "EventSettings",
     "Field",
     "FilePath",
     "HttpSettings",
@@ -334,6 +335,25 @@ class HttpSettings(TlsSettings):
         """The server in the option `url`, where there is one."""
         url = getattr(self, "url", None)
         return None if url is None else server_of(str(url))
+
+
+class EventSettings(Settings, defer_build=True):
+    """Options of every adapter that sends events; its `places` name the receiver."""
+
+    renew_every: Duration | None = Field(
+        None,
+        description="How often the event of an entry that stays is sent again, for receivers that "
+        "forget; never by default.",
+    )
+    owner_tag: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$",
+        description="Name by which events tell whose they are; the output's when left out. An "
+        "output that is renamed needs its former name here.",
+    )
+    spool_mib: int = Field(
+        256, ge=1, le=65_536, description="Most MiB of events that wait on disk for the receiver."
+    )
 
 
 def server_of(url: str) -> tuple[str, str, int | None]:

@@ -51,6 +51,7 @@ from connector.settings import (
     Auth,
     CallRate,
     Duration,
+    EventSettings,
     Field,
     FilePath,
     HttpSettings,
@@ -64,12 +65,14 @@ from connector.settings import (
 
 if TYPE_CHECKING:
     from connector.adapter.command import NEEDS_NET_ADMIN, Command, Ran
+    from connector.adapter.events import Action, Event, EventAdapter, Taken
     from connector.adapter.redis_server import RedisFullError, RedisKind, RedisServer, RedisUrl
 
 __all__ = [
     "ADDRESSES",
     "ALL_WRITTEN",
     "NEEDS_NET_ADMIN",
+    "Action",
     "Adapter",
     "Auth",
     "Batch",
@@ -82,6 +85,9 @@ __all__ = [
     "Duration",
     "Entry",
     "EntryAdapter",
+    "Event",
+    "EventAdapter",
+    "EventSettings",
     "Family",
     "Field",
     "FieldSpec",
@@ -124,6 +130,7 @@ __all__ = [
     "Settings",
     "StagedAdapter",
     "Subject",
+    "Taken",
     "Text",
     "TextDraft",
     "TextFile",
@@ -145,6 +152,10 @@ _WHEN_ASKED = {
     "NEEDS_NET_ADMIN": "command",
     "Command": "command",
     "Ran": "command",
+    "Action": "events",
+    "Event": "events",
+    "EventAdapter": "events",
+    "Taken": "events",
     "RedisFullError": "redis_server",
     "RedisKind": "redis_server",
     "RedisServer": "redis_server",

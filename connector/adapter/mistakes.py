@@ -9,7 +9,7 @@ from connector.adapter.batch import Batch
 from connector.adapter.contract import Adapter, EntryAdapter
 from connector.adapter.fields import Choice, Flag, Instant, Number, Text
 from connector.model import ObservableType, RuleLanguage
-from connector.settings import read_rate
+from connector.settings import EventSettings, read_rate
 
 __all__ = ["mistakes"]
 
@@ -25,6 +25,9 @@ _VERBS: Final = {
     "commit": (),
     "abandon": (),
     "activate": (),
+    "worded": ("event",),
+    "hand_over": ("events",),
+    "flush": (),
     "accepts": ("observable",),
     "held_as": ("observable",),
     "pools": (),
@@ -51,6 +54,8 @@ def mistakes(kind: type[Adapter[Any]]) -> Iterator[str]:
     if issubclass(kind, EntryAdapter):
         yield from _of_batch(kind)
         yield from _of_bound(kind.ttl_bound)
+    if hasattr(kind, "hand_over") and not issubclass(kind.settings_type, EventSettings):
+        yield "`settings_type` should be derived from EventSettings, as events wait on disk"
     if kind.rate is not None:
         yield from _unreadable_rate(kind.rate)
     for verb, arguments in _VERBS.items():

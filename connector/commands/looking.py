@@ -8,7 +8,7 @@ from connector.commands.terminal import begin_log, err
 from connector.config.loading import Loaded, load
 from connector.instants import system_clock
 from connector.registry import Registry
-from connector.reports.look import Look
+from connector.reports.look import Look, look_at
 from connector.service.location import look_at_database, state_file
 
 
@@ -27,7 +27,7 @@ def look(path: Path) -> Iterator[Look]:
     if not there:
         tell_absence(loaded)
     try:
-        yield Look(loaded.config, database, system_clock)
+        yield look_at(loaded, database, system_clock)
     finally:
         database.close()
 

@@ -23,6 +23,7 @@ class DeadlinesConfig(Settings):
     )
     add: Duration = Field(timedelta(minutes=30), description="Adding one batch.")
     remove: Duration = Field(timedelta(minutes=30), description="Removing one batch.")
+    flush: Duration = Field(timedelta(minutes=30), description="Sending the events that wait.")
     begin: Duration = Field(timedelta(minutes=10), description="Beginning a unit of work.")
     commit: Duration = Field(timedelta(hours=2), description="Making a unit of work live.")
     abandon: Duration = Field(timedelta(minutes=10), description="Dropping a unit of work.")

@@ -21,6 +21,7 @@ from connector.reports.rollouts import rollout_words
 from connector.reports.status import gap_json, place_json
 from connector.reports.values import Json, moment
 from connector.service.decider import Decider
+from connector.settings import EventSettings
 from connector.store import evidence
 from connector.store import queries as questions
 from connector.store.evidence import ClaimFound
@@ -47,6 +48,7 @@ _REASONS_WITHOUT_OBSERVABLE: Final = {
 }
 _ENDED: Final = "its end at the target has passed, so the next cycle writes it again:"
 _CONTRARY: Final = "someone else put the opposite on the target, and it was left untouched"
+_SENT: Final = "its event was handed over; the target cannot be read back"
 _FOREIGN: Final = "already on the target, added by someone else; left untouched"
 
 
@@ -272,6 +274,8 @@ def _outcome_json(
         end = end_of(transaction, rowed.number, number) if rowed else None
         if reason is Reason.WRITTEN and end is not None and end <= decider.now():
             reason, detail = Reason.PENDING, f"{_ENDED} at {moment(end)}"
+        if reason is Reason.WRITTEN and isinstance(decider.loaded.outputs[output], EventSettings):
+            detail = detail or _SENT
         if reason is Reason.PENDING and found is None and rowed is not None:
             rollout = decider.loaded.config.outputs[output].rollout
             detail = (

@@ -55,7 +55,7 @@ def show_status(console: Console, answer: Json) -> None:
     for output in answer["outputs"]:
         outputs.add_row(
             output["name"], output["list"], _state(output["state"]), _age(output),
-            f"{output['written']:,}",
+            f"{output['written']:,}" + ("" if output["read_back"] else " sent"),
         )  # fmt: skip
     console.print(outputs)
     _tell(console, ((output["name"], _reasons(output["reasons"])) for output in answer["outputs"]))

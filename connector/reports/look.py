@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 from connector.config.model import Config, ListConfig
 from connector.instants import Clock
+from connector.settings import EventSettings
 from connector.store.database import Database
 
 if TYPE_CHECKING:  # a look at the state alone needs no service
+    from connector.config.loading import Loaded
     from connector.service.service import Service
 
 
@@ -18,6 +20,8 @@ class Look:
     config: Config
     database: Database
     now: Clock
+    sends: frozenset[str] = frozenset()
+    """The outputs whose target only takes events, and cannot be read back."""
 
     def list_of(self, output: str) -> ListConfig:
         """Return the list that an output writes."""
@@ -31,4 +35,10 @@ class Look:
 
 def look_of(service: "Service") -> Look:
     """Return the file and the state of a service that runs."""
-    return Look(service.loaded.config, service.store.database, service.now)
+    return look_at(service.loaded, service.store.database, service.now)
+
+
+def look_at(loaded: "Loaded", database: Database, now: Clock) -> Look:
+    """Return a file that was loaded and the state."""
+    sends = (name for name, one in loaded.outputs.items() if isinstance(one, EventSettings))
+    return Look(loaded.config, database, now, frozenset(sends))

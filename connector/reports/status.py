@@ -183,6 +183,7 @@ def _whole_output_json(look: Look, name: str, facts: _Facts, now: int) -> Json:
         ),
         "waits_for": _waits_for(look.feeds_of(name), facts.feeds, row),
         "written": facts.there.get(name, 0),
+        "read_back": name not in look.sends,
         "rollout": _rollout_json(
             look.config.outputs[name].rollout, facts.rollouts.get(row.number) if row else None
         ),

@@ -15,7 +15,7 @@ from connector.service.state import AlreadyRunningError, look_at_store, open_sto
 from connector.store.outputs.places import PlacedLedger, Standing, placed_ledgers
 from connector.store.store import Store
 from connector.sync.apply import Applier
-from connector.sync.targets.target import in_parts
+from connector.sync.targets.parts import in_parts
 from connector.sync.withdrawal import entries_of_ours
 
 _AUDITED_AT_ONCE: Final = 10_000

@@ -59,5 +59,7 @@ def apply(proposal: Proposal, output: Output, applier: Applier) -> ApplyResult:
             crowding.note(batch)
     elif proposal.state.inactive and not proposal.aside.stops:
         output.target.activate(proposal.state, applier)
+    if not proposal.aside.stops:
+        output.target.flush()
     finish(proposal, output, applier, applied, crowding)
     return applied

@@ -23,7 +23,8 @@ from connector.sync.proposal import InRollout, Proposal
 from connector.sync.returned import FormerOurs
 from connector.sync.rolling import all_early, turn_of, wait_for_turn
 from connector.sync.surprises import Noticed, lost_of, rested
-from connector.sync.targets.target import Target, merged
+from connector.sync.targets.parts import merged
+from connector.sync.targets.target import Target
 from connector.sync.view import EVERYTHING, Scope, View
 
 _number: Final = attrgetter("observable")
@@ -100,7 +101,7 @@ def contact(output: Output, store: Store, scope: Scope, now: int, ahead: int) ->
     stamp = target.stamp() if scope.heeds_stamp or scope.verifies else None
     surprised = scope.heeds_stamp and not scope.verifies and stamp != state.stamp
     scope = EVERYTHING if surprised else scope
-    present = target.snapshot(store) if scope.verifies else None
+    present = target.snapshot(store) if scope.verifies and target.readable else None
     return Contact(now, ahead, state, scope, stamp, present, surprised)
 
 
@@ -157,7 +158,7 @@ def draft(output: Output, view: View, met: Contact) -> Draft:
         output.name,
         view.scope.name,
         target.wanted(view, fold),
-        merged(_written(view), returned, _number),
+        merged(_known(view, output), returned, _number),
         why_not=_why_not(view, returned),
         present=view.present,
         before=store.ledger.owned(transaction, state.number),
@@ -233,6 +234,16 @@ def _written(view: View) -> Iterable[LedgerEntry]:
     if not view.asked:
         return late
     return merged(late, ledger.among(transaction, state.number, view.asked), _number)
+
+
+def _known(view: View, output: Output) -> Iterable[LedgerEntry]:
+    """Return the ledger's records, without what a target refused that may be asked again.
+
+    One that is read back tells what it has; where it cannot be, that is at the same intervals.
+    """
+    if output.target.readable or not view.scope.verifies:
+        return _written(view)
+    return (one for one in _written(view) if one.mark != LedgerState.REJECTED)
 
 
 def _confirmed(plan: Plan, view: View) -> dict[int, int]:

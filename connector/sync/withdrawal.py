@@ -12,7 +12,8 @@ from connector.store.store import Store
 from connector.store.transaction import Transaction
 from connector.sync.apply import Applier, RemovedBatch
 from connector.sync.returned import rows_of
-from connector.sync.targets.target import Target, in_parts
+from connector.sync.targets.parts import in_parts
+from connector.sync.targets.target import Target
 
 _NO_LIST: Final = -1
 _PART: Final = 1000
@@ -31,11 +32,11 @@ def remove_all(
     entries on a list that was ours alone. No limit applies: a person asked for it.
     """
     store = applier.store
-    present = target.snapshot(store)
+    present = target.snapshot(store) if target.readable else None
     state = OutputState(number, _NO_LIST, 0, b"", None, None)
     with store.database.read() as transaction:
         ours = entries_of_ours(store, transaction, number, only)
-        if target.folds:
+        if target.folds and present is not None:
             known = [one.observable for one in ours]
             present.spread(rows_of(target.adapter, store, transaction, known))
         plan = diff(output, "everything", (), ours, why_not={}, present=present, before=len(ours))

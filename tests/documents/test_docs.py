@@ -141,13 +141,15 @@ def test_every_reason_is_explained():
 def test_the_readme_names_every_adapter_and_feed_and_options_that_they_have():
     registry = Registry.installed("threat-feed-connector")
     section = README.partition("\n## Outputs and feeds\n")[2].partition("\n## ")[0]
-    rows = dict(re.findall(r"^\| `(\w+)` \|[^|]*\| (.*?) \|$", section, re.M))
+    found = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|[^|]*\| (.*?) \|$", section, re.M)
+    rows = {name: options for names, options in found for name in re.findall(r"\w+", names)}
     kinds = {name: registry.adapter(name) for name in registry.adapter_names()}
     kinds |= {name: registry.feed(name) for name in registry.feed_names()}
     assert set(rows) == set(kinds)
-    for name, options in rows.items():
-        known = set(kinds[name].settings_type.model_fields)
-        assert set(re.findall(r"`(\w+)[`:]", options)) <= known, name
+    for names, options in found:
+        sharing = [kinds[name].settings_type for name in re.findall(r"\w+", names)]
+        known = {option for each in sharing for option in each.model_fields}
+        assert set(re.findall(r"`(\w+)[`:]", options)) <= known, names
 
 
 def test_what_is_not_there_yet_is_not_there():

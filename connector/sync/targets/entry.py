@@ -27,7 +27,8 @@ from connector.sync.folding import Fold
 from connector.sync.listing import Listing
 from connector.sync.originals import OriginalReader
 from connector.sync.proposal import Proposal
-from connector.sync.targets.target import WANTED_PART, A, Target, entry_of, in_parts, merged
+from connector.sync.targets.parts import in_parts, merged
+from connector.sync.targets.target import WANTED_PART, A, Target, entry_of
 from connector.sync.view import View
 
 _BARE: Final = digest({})

@@ -13,7 +13,7 @@ from connector.sync.expiry import Expiry
 from connector.sync.folding import Fold, handles_of
 from connector.sync.proposal import Proposal
 from connector.sync.targets.entry import EntryTarget
-from connector.sync.targets.target import in_parts, refs_in_parts
+from connector.sync.targets.parts import in_parts, refs_in_parts
 
 Action = Callable[[], Iterable[Batch]]
 Add = Callable[[EntryRefs, bool], WrittenBatch]

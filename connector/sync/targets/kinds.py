@@ -6,15 +6,24 @@
 | PublishedRules | rules | the whole set, in one step | none: the set is ours alone |
 | SingleEntries | entries | in batches, adding before removing | looked up and left alone |
 | StagedEntries | entries | the same, and nothing counts before the commit | the same |
+| SentEntries | entries | the same, as events; the ledger alone says what was sent | unknown |
 """
 
 from typing import Any
 
-from connector.adapter import Adapter, EntryAdapter, ListAdapter, RuleAdapter, StagedAdapter
+from connector.adapter import (
+    Adapter,
+    EntryAdapter,
+    EventAdapter,
+    ListAdapter,
+    RuleAdapter,
+    StagedAdapter,
+)
 from connector.decisions.mapping import Mapper
 from connector.model import ObservableType
 from connector.settings import Settings
 from connector.sync.targets.published import PublishedList, PublishedRules
+from connector.sync.targets.sent import SentEntries
 from connector.sync.targets.single import SingleEntries
 from connector.sync.targets.staged import StagedEntries
 from connector.sync.targets.target import Target
@@ -33,6 +42,8 @@ def target_of(
         return PublishedList(output, adapter, mapper, types)
     if isinstance(adapter, StagedAdapter):
         return StagedEntries(output, adapter, mapper, types)
+    if isinstance(adapter, EventAdapter):
+        return SentEntries(output, adapter, mapper, types)
     if isinstance(adapter, EntryAdapter):
         return SingleEntries(output, adapter, mapper, types)
     raise TypeError(f"{type(adapter).__name__} is no ListAdapter, EntryAdapter or RuleAdapter")

@@ -25,7 +25,8 @@ from connector.sync.outcomes import expect_mapping
 from connector.sync.proposal import Proposal
 from connector.sync.rules import RuleReader
 from connector.sync.targets.entry import EntryTarget
-from connector.sync.targets.target import Seen, Target, held, in_parts
+from connector.sync.targets.parts import in_parts
+from connector.sync.targets.target import Seen, Target, held
 
 _LISTED_PART: Final = 1000
 

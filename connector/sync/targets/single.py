@@ -24,7 +24,8 @@ from connector.sync.proposal import Proposal
 from connector.sync.spelling import meant_by
 from connector.sync.targets.entry import EntryTarget
 from connector.sync.targets.folded import Action, FoldedWrite
-from connector.sync.targets.target import Seen, entry_of, held, in_parts, refs_in_parts
+from connector.sync.targets.parts import in_parts, refs_in_parts
+from connector.sync.targets.target import Seen, entry_of, held
 from connector.sync.view import View
 
 _ASKED_AT_ONCE: Final = 100_000

@@ -2,8 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from heapq import merge
-from itertools import islice
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
@@ -40,10 +38,10 @@ from connector.sync.outcomes import expect_asked, expect_mapping
 from connector.sync.proposal import Proposal
 from connector.sync.row_guard import RowGuard
 from connector.sync.spelling import numbers_of
+from connector.sync.targets.parts import in_parts, merged, refs_in_parts
 from connector.sync.view import View
 
 A = TypeVar("A", bound=Adapter[Any])
-T = TypeVar("T")
 _READ_PART: Final = 1000
 WANTED_PART: Final = 500
 _CONFIRMED_AT_ONCE: Final = 10_000
@@ -68,6 +66,7 @@ class Target(ABC, Generic[A]):
     ours_alone: ClassVar[bool]
     restores: ClassVar[bool] = False
     """Whether what nothing wants any more can be written again."""
+    readable: ClassVar[bool] = True  # else the ledger alone knows what the target was given
 
     def __init__(self, output: str, adapter: A) -> None:
         self.output = output
@@ -183,6 +182,9 @@ class Target(ABC, Generic[A]):
 
     def activate(self, _state: OutputState, _applier: Applier) -> None:
         """Have the target take up what was published; raise where it does not, after retries."""
+
+    def flush(self) -> None:
+        """Have the target take what still waits for it on our side, at the end of each cycle."""
 
     def judged_anew(self, _plan: Plan) -> frozenset[LedgerState]:
         """Return the marks of what the target decides on with each plan, whatever it names."""
@@ -376,25 +378,3 @@ def entry_of(line: Line) -> Entry:
     if not isinstance(line, Entry):
         raise TypeError(f"{line.ref.value} is no entry")
     return line
-
-
-def refs_in_parts(refs: EntryRefs, size: int) -> Iterator[EntryRefs]:
-    """Yield the references of a plan, so many at a time."""
-    for at in range(0, len(refs), size):
-        yield refs.part(at, at + size)
-
-
-def merged(late: Iterable[T], held: Iterable[T], number: Callable[[T], int]) -> Iterator[T]:
-    """Yield what either has, sorted by number as both are, and what both have once."""
-    last = -1
-    for one in merge(late, held, key=number):
-        if number(one) != last:
-            last = number(one)
-            yield one
-
-
-def in_parts(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield values, so many at a time."""
-    iterator = iter(values)
-    while part := list(islice(iterator, size)):
-        yield part
