@@ -16,6 +16,7 @@ from connector_splunk_kvstore.emulator.collections import KvCollection
 from connector_splunk_kvstore.emulator.server import SplunkEmulator
 from scenario_site import BLOCK_ALL, QuickRegistry, Site
 from stix_samples import indicator
+from structlog.testing import capture_logs
 
 from connector.feeds.bundle import BundleFeed
 
@@ -185,6 +186,70 @@ def test_a_postfix_map_restored_from_an_older_copy_has_what_is_wanted_now(
     site.change()
     assert entries(maps) == [ONE, "192.0.2.4"]
     assert drift(site)["missing"] == 1
+
+
+@pytest.fixture
+def listed(site: Site) -> Path:
+    """A published list of three addresses with comments."""
+    mapping = {"comment": {"template": "of {feed.name}"}}
+    kinds = ["ipv4-addr", "ipv6-addr"]
+    options = {"file": "list.txt", "format": "panos", "comments": True, "types": kinds}
+    edge = {"list": "perimeter", "adapter": "edl", "options": options, "mapping": mapping}
+    site.configure(lists={"perimeter": BLOCK_ALL}, outputs={"edge": edge})
+    site.write("one.json", FEW)
+    site.once()
+    site.change()
+    assert site.output()["drift"] is None
+    return site.folder / "published" / "list.txt"
+
+
+def rewritten(path: Path, before: str, after: str) -> None:
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+
+
+@pytest.mark.parametrize(
+    ("harm", "counts"),
+    [
+        (Path.unlink, (3, 0, 0)),
+        (lambda path: path.write_text(""), (3, 0, 0)),
+        (lambda path: path.rename(path.with_name("moved.txt")), (3, 0, 0)),
+        (lambda path: rewritten(path, f"{TWO} of files", f"{TWO} of mine"), (0, 1, 0)),
+        (lambda path: rewritten(path, TWO, "192.0.2.7"), (1, 0, 1)),
+        (lambda path: rewritten(path, TWO, f"192.0.2.9\n{TWO}"), (0, 0, 1)),
+    ],
+    ids=["deleted", "emptied", "moved away", "altered", "replaced", "foreign"],
+)
+def test_what_others_did_to_a_published_list_is_mended_in_the_next_cycle_and_told_once(
+    site: Site, listed: Path, harm: Callable[[Path], None], counts: tuple[int, int, int]
+) -> None:
+    before = listed.read_bytes()
+    harm(listed)
+    with capture_logs() as logged:
+        site.change()
+        site.change()
+    assert listed.read_bytes() == before
+    assert tuple(drift(site).values()) == counts
+    [said] = [line for line in logged if line["event"] == "output.drifted"]
+    assert (said["missing"], said["altered"], said["foreign"]) == counts
+    assert f'connector_output_drifted_total{{output="edge"}} {sum(counts)}.0' in site.metrics()
+    assert (site.output()["state"], site.output()["reasons"]) == ("ok", {"written": 3})
+    assert site.idle()
+
+
+def test_a_published_list_restored_from_an_older_copy_has_what_is_wanted_now(
+    site: Site, listed: Path
+) -> None:
+    older = listed.read_bytes()
+    site.write("one.json", [indicator("a", ONE), indicator("d", "192.0.2.4")])
+    site.change()
+    newer = listed.read_bytes()
+    for _ in range(2):
+        listed.write_bytes(older)
+        site.change()
+        assert listed.read_bytes() == newer
+        assert drift(site) == {"missing": 1, "altered": 0, "foreign": 2}
 
 
 def rule(name: str) -> dict[str, object]:
