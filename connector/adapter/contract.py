@@ -176,13 +176,14 @@ class EntryAdapter(Adapter[S]):
         The core asks before it adds entries that it never wrote and has not read the target for:
         those already there belong to others. An adapter of a large target asks for these only.
         """
-        asked = {self.held_as(observable) for observable in observables}
+        named = frozenset(observables)
+        asked = {self.held_as(observable) for observable in named}
 
         def is_asked(there: Observable) -> bool:
-            if self.held_as(there) in asked:
+            if there in named:
                 return True
             meant = observable_of(there.type, there.value)  # others may have spelled it otherwise
-            return meant is not None and meant != there and self.held_as(meant) in asked
+            return meant is not None and self.held_as(meant) in asked
 
         return [held for held in self.read() if is_asked(held.observable)]
 

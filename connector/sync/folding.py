@@ -17,6 +17,7 @@ from connector.decisions.records import OURS, LedgerState
 from connector.decisions.snapshot import TargetSnapshot
 from connector.model import Observable, Subject
 from connector.store.store import Store
+from connector.sync.spelling import meanings_of
 from connector.sync.view import View
 
 Rank = tuple[int, Subject, int]  # number, observable, the one feed it comes from or 0
@@ -30,6 +31,23 @@ def row_of(adapter: Adapter[Any], observable: Observable) -> int:
 def row_named(key: Hashable) -> int:
     """Return 63 bits that name the row of a key."""
     return int.from_bytes(blake2b(msgspec.json.encode(key), digest_size=8).digest(), "big") >> 1
+
+
+def put_rows(
+    adapter: Adapter[Any],
+    read: Sequence[tuple[Subject, int | None, str, str, str]],
+    present: TargetSnapshot,
+    store: Store,
+) -> None:
+    """Put the rows that were read, by what they mean; those of a list of ours alone as they are."""
+    meant = meanings_of([subject for subject, *_seen in read], store, present.odd)
+    for subject, told, *words in read:
+        one = meant.get(subject, subject)
+        if one is None:
+            present.unknown += 1
+        elif isinstance(one, Observable) and isinstance(subject, Observable):
+            row = row_of(adapter, subject if present.ours_alone else one)
+            present.put_row(row, told, *words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """What a target gives back that nobody expects: told, never others', and never written for ever."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Interface
 from pathlib import Path
 
 import pytest
+from folding_targets import Fence, NetworkList, NetworkTable
 from list_hand import DAY, Hand
 from store_samples import indicator
 
@@ -102,12 +104,18 @@ class Edge:
 
 
 @pytest.fixture
-def edge() -> Iterator[Edge]:
-    """A list and its table, on an empty store in memory."""
+def store() -> Iterator[Store]:
+    """An empty store in memory."""
     store = Store("sqlite://")
     store.database.migrate()
-    yield Edge(store)
+    yield store
     store.close()
+
+
+@pytest.fixture
+def edge(store: Store) -> Edge:
+    """A list and its table."""
+    return Edge(store)
 
 
 def test_what_is_ours_in_a_spelling_of_the_target_is_there_and_told(edge: Edge) -> None:
@@ -124,6 +132,51 @@ def test_what_others_wrote_in_another_spelling_stays_theirs(edge: Edge) -> None:
     assert edge.odd == {"ipv4-addr": 2}
     edge.hand.give(indicator(1, modified=2, revoked=True))
     assert edge.sync().removed == 0
+
+
+class StrictTable(NetworkTable):
+    """A table of networks whose adapter can only name the row of a real address."""
+
+    def row(self, value: str) -> str:
+        return str(IPv4Interface(f"{value}/24").network)
+
+
+class StrictList(NetworkList):
+    """The same as a whole list."""
+
+    row = StrictTable.row
+
+
+@pytest.mark.parametrize("scope", [CHANGED, EVERYTHING])
+def test_of_rows_in_another_spelling_the_meaning_counts_and_the_oddness_is_told(
+    store: Store, scope: Scope
+) -> None:
+    """Also where entries are one row: it stays with those who wrote it, and stops nothing."""
+    fence = Fence(store, StrictTable)
+    fence.table.rows |= {"198[.]51.100.0/24": {"comment": "by hand"}, "nonsense": {}}
+    fence.say(1, "198.51.100.7")
+    fence.say(2, "203.0.113.7")
+    fence.sync(scope)
+    assert list(fence.table.rows) == [
+        "198[.]51.100.0/24", "nonsense", "203.0.113.0/24",
+    ]  # fmt: skip
+    assert fence.marks()["198.51.100.7"] is LedgerState.FOREIGN
+    noticed = fence.propose(EVERYTHING).noticed
+    assert noticed is not None
+    assert noticed.odd == {"ipv4-addr": 2}
+
+
+def test_a_whole_list_in_another_spelling_is_written_anew_and_told(store: Store) -> None:
+    fence = Fence(store, StrictList)
+    fence.say(1, "198.51.100.7")
+    fence.sync()
+    fence.table.rows = {"nonsense": {}, **fence.table.rows}
+    proposal = fence.propose(EVERYTHING)
+    assert proposal.noticed is not None
+    assert proposal.noticed.odd == {"ipv4-addr": 1}
+    assert proposal.plan.drifted == 1
+    fence.sync(EVERYTHING)
+    assert list(fence.table.rows) == ["198.51.100.0/24"]
 
 
 def test_an_entry_that_is_never_read_back_is_told_and_rests_longer_each_time(edge: Edge) -> None:

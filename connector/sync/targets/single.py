@@ -77,8 +77,9 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         for one, number in asked.items():
             rows.setdefault(row_of(self.adapter, one), []).append(number)
         for seen in found:
-            if isinstance(seen.subject, Observable):
-                for number in rows.get(row_of(self.adapter, seen.subject), ()):
+            meant = meant_by([seen.subject], Counter()).get(seen.subject, seen.subject)
+            if isinstance(meant, Observable):
+                for number in rows.get(row_of(self.adapter, meant), ()):
                     yield number, seen
 
     def write(self, proposal: Proposal, applier: Applier) -> Iterator[Batch]:

@@ -17,7 +17,7 @@ from connector.decisions.snapshot import TargetSnapshot
 from connector.errors import UndecidedError
 from connector.indicators.identity import id_of_key
 from connector.instants import to_datetime
-from connector.model import Entry, Observable, RuleLanguage, Subject
+from connector.model import Entry, RuleLanguage, Subject
 from connector.store.lists.wanted import BareRow, WantedRow
 from connector.store.outputs.outputs import OutputState
 from connector.store.store import Store
@@ -32,7 +32,7 @@ from connector.sync.apply import (
     WrittenLine,
 )
 from connector.sync.calls import Calls
-from connector.sync.folding import Fold, fold_of, row_of
+from connector.sync.folding import Fold, fold_of, put_rows
 from connector.sync.listing import Listing
 from connector.sync.outcomes import expect_asked, expect_mapping
 from connector.sync.proposal import Proposal
@@ -254,13 +254,11 @@ class Target(ABC, Generic[A]):
     def snapshot(self, store: Store) -> TargetSnapshot:
         """Return what the target holds; raise UnavailableError when its answer is not complete."""
         present = TargetSnapshot(ours_alone=self.ours_alone)
-        if self.folds:
-            for seen in self.read():
-                if isinstance(seen.subject, Observable):
-                    present.put_row(row_of(self.adapter, seen.subject), *seen[1:])
-            return present
         for part in in_parts(self.read(), _READ_PART):
             share_or_stop()
+            if self.folds:
+                put_rows(self.adapter, part, present, store)
+                continue
             known = numbers_of(
                 [seen.subject for seen in part], store, present.odd, alone=self.ours_alone
             )
