@@ -71,6 +71,7 @@ CATCHES_EVERYTHING = {
         "_try",
     ): "a plugin's bug hides no other problem",
     ("connector.registry", "_load"): "a plugin may fail to import in any way; others go on",
+    ("connector.service.deadline", "_work"): "a thread hands what ends it to the command",
     ("connector.demo.stage", "_run"): "a thread hands what ends it to the screen",
 }
 

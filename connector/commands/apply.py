@@ -1,5 +1,6 @@
 """`connector apply`: accepts what is left of one hold."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from connector.commands.terminal import (
     out,
     print_json,
 )
+from connector.service.deadline import in_time
 from connector.service.holds import Answer
 from connector.service.state import AlreadyRunningError
 
@@ -29,7 +31,9 @@ def apply(
     by, why = current_user(), why.strip()
     try:
         with open_service(config, alone=True) as service:
-            answer = service.outputs.accept(hold_id, by, why)
+            accept = partial(service.outputs.accept, hold_id, by, why)
+            outputs = service.outputs
+            answer = in_time(service.calls, service.stop.ask, accept, outputs.note_overdue)
     except AlreadyRunningError:
         with open_service(config) as service:
             answer = service.outputs.hand_over(hold_id, by, why)

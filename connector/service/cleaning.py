@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connector.adapter import Adapter
+from connector.config.deadlines import DeadlinesConfig
 from connector.config.loading import Loaded
 from connector.errors import ConnectorError, StoreError, UnavailableError
 from connector.instants import SECOND, Clock
@@ -26,6 +27,7 @@ from connector.store.outputs.places import (
 from connector.store.outputs.texts import KeptTexts
 from connector.store.store import Store
 from connector.sync.apply import Applier
+from connector.sync.calls import Calls, OutputCalls
 from connector.sync.device import Device, alone_at
 from connector.sync.output import Output
 from connector.sync.targets.kinds import target_of
@@ -44,6 +46,7 @@ class Cleaner:
     store: Store
     now: Clock
     applier: Applier
+    calls: Calls = field(default_factory=Calls)
 
     def clean(self, ledger: PlacedLedger, lender: Settings | None, now_at: Output | None) -> int:
         """Remove the entries of a ledger from its place; return how many were removed.
@@ -55,16 +58,21 @@ class Cleaner:
         adapter, whole = self.reach(ledger, lender)
         try:
             target = target_of(ledger.name, adapter)
-            if now_at is not None:
-                target.calls = now_at.target.calls
+            target.calls = self._calls(ledger.name) if now_at is None else now_at.target.calls
             self._expect_another_place(ledger, target, now_at)
             only = None if whole else accepts(adapter)
-            with alone_at(_shared(adapter, now_at), self.applier.stopped):
+            with alone_at(_shared(adapter, now_at), self.applier.stopped, target.calls):
                 removed = remove_all(ledger.name, ledger.number, target, self.applier, only)
         finally:
             release(adapter)
         self._expect_empty(ledger)
         return removed
+
+    def _calls(self, name: str) -> OutputCalls:
+        """Return the calls of an output that may no longer be in the file."""
+        output = self.loaded.config.outputs.get(name)
+        deadlines = DeadlinesConfig() if output is None else output.deadlines
+        return self.calls.of(name, deadlines.seconds)
 
     def reach(self, ledger: PlacedLedger, lender: Settings | None) -> tuple[Adapter[Any], bool]:
         """Return an adapter for a place that was left, and whether for all of it.
@@ -101,10 +109,12 @@ class Cleaner:
         self, ledger: PlacedLedger, left: Target[Any], now_at: Output | None
     ) -> None:
         """Raise UnreachablePlaceError where the old place seems to be one that an output keeps."""
-        names = frozenset(left.adapter.known_as())
-        stamp = left.adapter.stamp() if left.ours_alone else None
+        with left.calls("stamp"):
+            names = frozenset(left.adapter.known_as())
+            stamp = left.adapter.stamp() if left.ours_alone else None
         for other in self._keepers_beside(ledger):
-            with self._asked(other, now_at) if names or stamp else nullcontext() as adapter:
+            asked = self._asked(other, now_at) if names or stamp else nullcontext()
+            with asked as adapter, left.calls("stamp"):
                 same = self._are_one(ledger, other, (names, stamp), adapter)
             if same:
                 raise UnreachablePlaceError(
@@ -136,7 +146,7 @@ class Cleaner:
             try:
                 yield adapter
             finally:
-                adapter.close()
+                release(adapter)
         except ConnectorError as error:
             words = f"output {other.name} does not say whether it keeps this place, too: {error}"
             raise UnreachablePlaceError(words) from error

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from threading import Event
 from typing import Final
 
 from connector.config.loading import Loaded
@@ -11,6 +13,7 @@ from connector.instants import Clock, system_clock
 from connector.log import log
 from connector.registry import Registry
 from connector.service.cleaning import Cleaner
+from connector.service.deadline import in_time
 from connector.service.state import AlreadyRunningError, look_at_store, open_store
 from connector.store.outputs.places import PlacedLedger, Standing, placed_ledgers
 from connector.store.store import Store
@@ -72,10 +75,16 @@ class LeftPlaces:
         return Farewell(removed, left, "; ".join([done, *failures]))
 
     def _withdraw(self, ledger: PlacedLedger) -> int:
-        applier = replace(self.cleaner.applier, stopped=lambda: not self._stands(ledger))
+        interrupted = Event()
+
+        def stopped() -> bool:
+            return interrupted.is_set() or not self._stands(ledger)
+
+        applier = replace(self.cleaner.applier, stopped=stopped)
+        cleaner, lender = replace(self.cleaner, applier=applier), self.cleaner.lender(ledger)
         try:
-            lender = self.cleaner.lender(ledger)
-            return replace(self.cleaner, applier=applier).clean(ledger, lender, None)
+            clean = partial(cleaner.clean, ledger, lender, None)
+            return in_time(cleaner.calls, interrupted.set, clean)
         except StoppedError:
             self.store.outputs.require_verification()
             raise CameBackError("an output came back to this place meanwhile") from None

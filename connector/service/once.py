@@ -6,6 +6,7 @@ from functools import partial
 
 from connector.errors import ConnectorError, StoreError
 from connector.ingest.results import Intake
+from connector.service.deadline import in_time
 from connector.service.service import Service
 from connector.store.outputs.kept_holds import HoldState, KeptHold, live_holds
 from connector.sync.apply import ApplyResult
@@ -35,7 +36,10 @@ def run_once(service: Service, progress: Progress) -> RunResult:
     outputs.applier.progress = lambda output, done, total: progress(f"output {output}", done, total)
     for name in outputs:
         try:
-            applied[name] = outputs.sync(name, EVERYTHING)
+            applied[name] = in_time(
+                service.calls, service.stop.ask, partial(outputs.sync, name, EVERYTHING),
+                outputs.note_overdue,
+            )  # fmt: skip
         except StoreError:
             raise
         except ConnectorError as error:
@@ -79,7 +83,9 @@ def propose_all(
     proposals: dict[str, Proposal] = {}
     for name in outputs or service.outputs:
         try:
-            proposals[name] = service.outputs.propose(name, EVERYTHING)
+            proposals[name] = in_time(
+                service.calls, service.stop.ask, partial(service.outputs.propose, name, EVERYTHING)
+            )
         except StoreError:
             raise
         except ConnectorError as error:

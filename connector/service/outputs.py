@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -138,7 +139,7 @@ class Outputs(Mapping[str, Output]):
         state = outputs.open(name, output.listing.number)
         self._follow_clock(output, state.number)
         try:
-            with isolate_bugs(output=name), alone_at(output.device, self.applier.stopped):
+            with isolate_bugs(output=name), self._alone(output):
                 proposal, applied = self._in_step(output, scope)
         except UndecidedError:
             raise
@@ -170,6 +171,9 @@ class Outputs(Mapping[str, Output]):
         if not (proposal.aside.stops or absent or applied.later):
             self.cleaning.clean(name)  # all that is wanted is at the new place
         return applied
+
+    def _alone(self, output: Output) -> AbstractContextManager[None]:
+        return alone_at(output.device, self.applier.stopped, output.target.calls)
 
     def _tell_drift(self, name: str, proposal: Proposal) -> None:
         drift = proposal.drift

@@ -9,9 +9,11 @@ from stix_samples import indicator
 
 from connector.errors import StoppedError
 from connector.feeds.bundle import BundleFeed
+from connector.sync.calls import Calls
 from connector.sync.device import Device, alone_at
 
 DEADLINE = 20
+CALLS = Calls().of("edge")
 
 
 def never() -> bool:
@@ -70,16 +72,16 @@ def test_while_one_output_writes_to_a_device_no_other_does(two: Site) -> None:
 
 def test_the_end_of_the_service_ends_the_wait_for_a_device() -> None:
     device = Device()
-    with alone_at(device, never):
+    with alone_at(device, never, CALLS):
         asked = iter((False, True))
-        with pytest.raises(StoppedError), alone_at(device, lambda: next(asked)):
+        with pytest.raises(StoppedError), alone_at(device, lambda: next(asked), CALLS):
             pytest.fail("two at one device")
-    with alone_at(device, never):
+    with alone_at(device, never, CALLS):
         pass  # it was let go
 
 
 def test_a_device_is_let_go_after_a_failure() -> None:
     device = Device()
-    with pytest.raises(ValueError, match="odd"), alone_at(device, never):
+    with pytest.raises(ValueError, match="odd"), alone_at(device, never, CALLS):
         raise ValueError("odd")
     assert not device.lock.locked()

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from connector.adapter import (
     ALL_WRITTEN,
     Entry,
+    Field,
     Held,
     ListAdapter,
     ObservableType,
@@ -25,6 +26,8 @@ from connector.errors import StoppedError
 from connector.feeds.bundle import BundleFeed
 from connector.reports.metrics import CallCollector
 from connector.service.build import build
+from connector.service.farewell import open_left_places
+from connector.service.once import propose_all
 from connector.sync.calls import Calls
 
 ONE, TWO = "192.0.2.1", "192.0.2.2"
@@ -41,7 +44,9 @@ class Clock:
 
 
 class NoSettings(Settings):
-    """Nothing to choose."""
+    """Nothing to choose but whose table it is."""
+
+    table_of: str = Field("", description="Whose.")
 
 
 class Hanging:
@@ -334,3 +339,109 @@ def test_nothing_is_called_again_after_a_call_was_left_behind(clock: Clock) -> N
 def expect(error: type[Exception], act: Callable[[], object]) -> None:
     with pytest.raises(error):
         act()
+
+
+def hang_for(hanging: type[Hanging], clock: Clock, verb: str, seconds: float) -> threading.Thread:
+    """Have a verb hang, and so much time pass once it does."""
+    hanging.verb = verb
+
+    def pass_time() -> None:
+        assert hanging.reached.wait(60)
+        clock.seconds += seconds
+
+    passing = threading.Thread(target=pass_time)
+    passing.start()
+    return passing
+
+
+def site_with(site: Site, clock: Clock) -> None:
+    """Have the calls of a command take as long as the clock says."""
+    site.service.calls.monotonic = clock
+
+
+@pytest.mark.parametrize(("adapter", "verb"), [(LIST, "publish"), (STAGED, "add")])
+def test_a_single_pass_leaves_a_call_past_its_deadline_behind_and_goes_on(
+    site: Site, clock: Clock, hanging: type[Hanging], adapter: str, verb: str
+) -> None:
+    configure(site, adapter, deadlines={verb: "10m"})
+    site.write("one.json", [indicator("a", ONE)])
+    site_with(site, clock)
+    passing = hang_for(hanging, clock, verb, 601)
+    failures = site.once().failures
+    passing.join()
+    assert f"call of {verb} has not returned after 601 s" in failures["output edge"]
+    assert site.at("core") == [ONE]
+    assert (site.output()["state"], site.output()["reasons"]) == ("failing", {"pending": 1})
+
+
+def test_a_plan_does_not_wait_for_a_target_for_ever(
+    site: Site, clock: Clock, hanging: type[Hanging]
+) -> None:
+    configure(site, LIST)
+    site.write("one.json", [indicator("a", ONE)])
+    site.once()
+    site_with(site, clock)
+    passing = hang_for(hanging, clock, "stamp", 3600)
+    plans, failures = propose_all(site.service, None, lambda *_: None, polls=True)
+    passing.join()
+    assert set(plans) == {"core"}
+    assert "edge: the adapter's call of stamp has not returned after 3600 s" in failures[0]
+
+
+def test_outputs_at_a_device_that_hangs_do_not_wait_for_it(
+    site: Site, clock: Clock, hanging: type[Hanging], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ListOne, "shares", lambda _self: "device")
+    site.configure(
+        lists={"perimeter": {}},
+        outputs={
+            name: {"list": "perimeter", "adapter": LIST, "options": {"table_of": name}}
+            for name in ("edge", "core")
+        },
+    )
+    site.write("one.json", [indicator("a", ONE)])
+    site_with(site, clock)
+    passing = hang_for(hanging, clock, "publish", 3600)
+    failures = site.once().failures
+    passing.join()
+    assert "call of publish has not returned" in failures["output edge"]
+    assert "another output at the same device hangs" in failures["output core"]
+
+
+def test_a_single_pass_that_is_interrupted_ends_after_the_write_in_hand(
+    site: Site, hanging: type[Hanging], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(site, STAGED)
+    site.write("one.json", [indicator("a", ONE)])
+    hanging.verb = "add"
+
+    def interrupt() -> list[Any]:
+        if hanging.reached.is_set() and not site.service.stop.asked():
+            threading.Timer(0.1, hanging.released.set).start()
+            raise KeyboardInterrupt
+        return []
+
+    monkeypatch.setattr(site.service.calls, "look", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        site.once()
+    assert [one.value for one in hanging.table] == [ONE]
+    assert site.output()["reasons"] == {"written": 1}
+
+
+def test_what_an_output_left_is_not_waited_for_for_ever(
+    site: Site, clock: Clock, hanging: type[Hanging]
+) -> None:
+    configure(site, STAGED)
+    site.write("one.json", [indicator("a", ONE)])
+    site.once()
+    site.close()
+    site.configure(lists={"perimeter": {}}, outputs={})
+    site.once()
+    passing = hang_for(hanging, clock, "remove", 3600)
+    site.close()
+    with open_left_places(site.load(), site.registry) as places:
+        places.cleaner.calls.monotonic = clock
+        answer = places.withdraw("edge", "ada", "")
+    passing.join()
+    assert not answer.done
+    assert "call of remove has not returned after 3600 s" in answer.words
