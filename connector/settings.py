@@ -4,11 +4,13 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -31,6 +33,7 @@ __all__ = [
     "Rate",
     "Secret",
     "SecretValue",
+    "ServerUrl",
     "Settings",
     "url_with_password",
 ]
@@ -40,6 +43,7 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST: Final = 5200 * _SECONDS["w"]
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
 _CALLS: Final = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,3})([smh])")
+_ONE_WORD: Final = re.compile(r"[!-~]+")
 PUBLISHED_FILE: Final = "published file"
 SECRET_KINDS: Final = ("env", "file", "credential")
 
@@ -183,6 +187,39 @@ def _path(value: object, info: ValidationInfo) -> Path:
 FilePath = Annotated[
     Path, BeforeValidator(_path), WithJsonSchema({"type": "string", "minLength": 1})
 ]
+
+
+def _server_url(url: str) -> str:
+    """Return the address of a server that gets our credentials; raise ValueError for others."""
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ValueError(f"should look like https://server.example ({error})") from error
+    if parts.scheme not in ("https", "http") or not host or not _ONE_WORD.fullmatch(url):
+        raise ValueError("should look like https://server.example")
+    if "@" in parts.netloc:
+        raise ValueError("should have no credentials; they have options of their own")
+    if parts.query or parts.fragment:
+        raise ValueError("should have no query and no fragment")
+    if parts.scheme == "http" and not _is_here(host):
+        raise ValueError("should be https: credentials would cross the network unencrypted")
+    return url
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+ServerUrl = Annotated[
+    str,
+    AfterValidator(_server_url),
+    WithJsonSchema({"type": "string", "pattern": r"^https?://[^\s@?#]+$"}),
+]
+"""Address of a server that gets our credentials: https, or plain http on this machine alone."""
 
 
 class SecretValue:

@@ -21,12 +21,14 @@ from connector.settings import (
     HttpSettings,
     Secret,
     SecretValue,
+    ServerUrl,
     Settings,
     write_duration,
 )
 
 duration = TypeAdapter(Duration)
 file_path = TypeAdapter(FilePath)
+server_url = TypeAdapter(ServerUrl)
 secret = TypeAdapter(Secret, config=ConfigDict(arbitrary_types_allowed=True))
 
 
@@ -166,6 +168,39 @@ def test_unknown_options_are_errors_and_options_do_not_change() -> None:
 def test_options_of_http_are_bounded(bad: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         HttpSettings.model_validate(bad)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://siem.example:8089", "https://siem.example/base/", "HTTPS://SIEM.EXAMPLE", "http://localhost:9200",
+     "http://127.0.0.2:9200/", "http://[::1]:9200"],
+)  # fmt: skip
+def test_a_server_that_gets_credentials_has_https_or_is_this_machine(url: str) -> None:
+    assert server_url.validate_python(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://siem.example:8089", "should be https"),
+        ("http://192.0.2.1", "should be https"),
+        ("http://localhost.example", "should be https"),
+        ("siem.example:8089", "should look like https"),
+        ("ftp://siem.example", "should look like https"),
+        ("https://", "should look like https"),
+        ("https://siem.example:99999", "should look like https"),
+        ("https://[::1", "should look like https"),
+        ("https://siem.example/a b", "should look like https"),
+        ("https://siem.example\n", "should look like https"),
+        ("https://svc:pw@siem.example", "should have no credentials"),
+        ("https://siem.example?x=1", "should have no query"),
+        ("https://siem.example#x", "should have no query"),
+    ],
+)
+def test_an_address_that_would_give_credentials_away_is_told(url: str, words: str) -> None:
+    said = why(lambda: server_url.validate_python(url))
+    assert words in said
+    assert "pw" not in said
 
 
 def test_options_of_http_have_defaults() -> None:

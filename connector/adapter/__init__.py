@@ -16,7 +16,7 @@ from connector.adapter.contract import (
     StagedAdapter,
 )
 from connector.adapter.fields import Choice, FieldSpec, Flag, Instant, Number, Text
-from connector.adapter.held import Held, observable_of
+from connector.adapter.held import Held, held_twice, observable_of
 from connector.adapter.http import Http, Response
 from connector.adapter.login import Login, Session
 from connector.adapter.outcomes import ALL_WRITTEN, Full, Later, Outcome, Outcomes, Refused, Written
@@ -58,6 +58,7 @@ from connector.settings import (
     OwnName,
     Secret,
     SecretValue,
+    ServerUrl,
     Settings,
     TlsSettings,
     url_with_password,
@@ -126,6 +127,7 @@ __all__ = [
     "RuleRef",
     "Secret",
     "SecretValue",
+    "ServerUrl",
     "Session",
     "Settings",
     "StagedAdapter",
@@ -141,6 +143,7 @@ __all__ = [
     "failures_typed",
     "families_of",
     "file_stamp",
+    "held_twice",
     "import_extra",
     "misreading",
     "observable_of",

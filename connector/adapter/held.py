@@ -1,13 +1,17 @@
 """An entry as a target has it: what `read` and `holds` give, and what `remove` takes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 import msgspec
 
 from connector.indicators.observables.canonical import UnfitValueError, canonical
 from connector.model import NO_FIELDS, FieldValue, Observable, ObservableType
 
-__all__ = ["Held", "observable_of"]
+__all__ = ["Held", "held_twice", "observable_of"]
+
+Fields = Mapping[str, FieldValue]
+_WHERE: Final = "running and on disk differ"
 
 
 def observable_of(type: ObservableType, text: str) -> Observable | None:
@@ -33,7 +37,7 @@ class Held(msgspec.Struct, frozen=True):
     """
 
     observable: Observable
-    fields: Mapping[str, FieldValue] = NO_FIELDS
+    fields: Fields = NO_FIELDS
     handle: str = ""
     contrary: str = ""
     partly: str = ""
@@ -47,3 +51,17 @@ class Held(msgspec.Struct, frozen=True):
     def value(self) -> str:
         """The observable's value."""
         return self.observable.value
+
+
+def held_twice(
+    running: Mapping[str, Fields], on_disk: Mapping[str, Fields], meant: Callable[[str], Observable]
+) -> Iterator[Held]:
+    """Yield the entries of a target that also keeps them in a file for its next start, by key.
+
+    One on which the two do not agree gets a field `where`, so that it differs from any of ours: the
+    core writes it again, or takes it out, whichever is due.
+    """
+    for key in running.keys() | on_disk.keys():
+        here, there = running.get(key), on_disk.get(key)
+        fields = (there if here is None else here) or NO_FIELDS
+        yield Held(meant(key), fields if here == there else {**fields, "where": _WHERE})

@@ -28,6 +28,7 @@ from connector.adapter import (
     RefusedError,
     Response,
     Secret,
+    ServerUrl,
     StagedAdapter,
     Text,
     UnavailableError,
@@ -43,7 +44,7 @@ _UNANSWERED: Final = Later("the firewall said nothing about it")
 class PalisadeSettings(HttpSettings):
     """Where the firewall is, and which of its lists is ours."""
 
-    url: str = Field(pattern=r"^https?://[^/?#]+$", description="The firewall's address.")
+    url: ServerUrl = Field(description="The firewall's address.")
     user: str = Field(description="Name of the service's own account on the firewall.")
     password: Secret = Field(description="Its password.")
     list: str = Field("blocked", pattern=r"^[\w-]{1,40}$", description="The list to keep.")
@@ -51,7 +52,11 @@ class PalisadeSettings(HttpSettings):
     @property
     def places(self) -> frozenset[tuple[object, ...]]:
         """The list, whoever logs in."""
-        return frozenset({("palisade list", self.url, self.list)})
+        return frozenset({("palisade list", self.url.rstrip("/"), self.list)})
+
+    def address(self, path: str) -> str:
+        """Return the address of a call."""
+        return f"{self.url.rstrip('/')}/api/{path}"
 
 
 class PalisadeLogin(Login):
@@ -63,14 +68,15 @@ class PalisadeLogin(Login):
     def open(self, http: Http) -> str:
         """Log in."""
         said = {"user": self._settings.user, "password": self._settings.password.reveal()}
-        url = f"{self._settings.url}/api/login"
+        url = self._settings.address("login")
         answer = http.request("POST", url, body=json.dumps(said).encode())
         return _read(answer, lambda told: str(told["token"]))
 
     def close(self, http: Http, token: str) -> None:
         """Log out; a session that is left open ends by itself."""
         with suppress(UnavailableError, RefusedError):
-            http.request("POST", f"{self._settings.url}/api/logout", headers=self.headers(token))
+            url = self._settings.address("logout")
+            http.request("POST", url, headers=self.headers(token))
 
 
 class PalisadeAdapter(StagedAdapter[PalisadeSettings]):
@@ -149,7 +155,7 @@ class PalisadeAdapter(StagedAdapter[PalisadeSettings]):
         self, path: str, read: Callable[[Any], T], said: Any = None, *, repeatable: bool = False
     ) -> T:
         """Return what is read from the answer to a call."""
-        url, body = f"{self.settings.url}/api/{path}", json.dumps(said).encode()
+        url, body = self.settings.address(path), json.dumps(said).encode()
         return _read(self._session.request("POST", url, body=body, repeatable=repeatable), read)
 
 

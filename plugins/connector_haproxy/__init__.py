@@ -4,8 +4,9 @@ The administrator names the maps in haproxy.cfg, once; docs/outputs/haproxy.md h
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -31,6 +32,7 @@ from connector.adapter import (
     Subject,
     Text,
     TextFile,
+    held_twice,
     observable_of,
 )
 
@@ -156,7 +158,8 @@ class HaproxyAdapter(ListAdapter[HaproxySettings]):
         for option, file in self._files.items():
             running = _pairs(line.partition(" ")[2] for line in self._runtime.lines(str(file.path)))
             kept = self.settings.has_file(file.path)
-            yield from _compared(option, running, _pairs(file.lines()) if kept else running)
+            on_disk = _pairs(file.lines()) if kept else running
+            yield from held_twice(running, on_disk, partial(_observable, option))
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
         """Write the files that HAProxy starts with, each in one step."""
@@ -200,25 +203,13 @@ def _reason(entry: Entry) -> str:
     return " ".join(_UNSAFE.sub(" ", text).split())[:_LONGEST_REASON].rstrip() or _NO_REASON
 
 
-def _pairs(lines: Iterable[str]) -> dict[str, str]:
-    """Return values by key; of a key that is there twice, that nothing of ours reads so."""
-    found: dict[str, str] = {}
+def _pairs(lines: Iterable[str]) -> dict[str, Mapping[str, FieldValue]]:
+    """Return reasons by key; of a key that is there twice, that nothing of ours reads so."""
+    found: dict[str, Mapping[str, FieldValue]] = {}
     for line in lines:
         key, _, value = line.strip().partition(" ")
-        found[key] = "twice" if key in found else value.strip()
+        found[key] = {"reason": "twice" if key in found else value.strip()}
     return found
-
-
-def _compared(option: str, running: dict[str, str], on_disk: dict[str, str]) -> Iterator[Held]:
-    """Yield the entries of a map; one that file and map do not agree on differs from any of ours.
-
-    So the core writes it again, or takes it out, whichever is due.
-    """
-    for key in running.keys() | on_disk.keys():
-        fields: dict[str, FieldValue] = {"reason": running.get(key, on_disk.get(key, ""))}
-        if running.get(key) != on_disk.get(key):
-            fields["where"] = "map and file differ"
-        yield Held(_observable(option, key), fields)
 
 
 def _observable(option: str, key: str) -> Observable:

@@ -3,7 +3,7 @@
 The administrator's rules name the sets, once; docs/outputs/ipset.md has the lines.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
@@ -28,6 +28,7 @@ from connector.adapter import (
     Settings,
     Subject,
     TextFile,
+    held_twice,
 )
 
 from .program import Ipset
@@ -36,7 +37,7 @@ from .sets import KINDS, LARGEST, SetKind, place
 __all__ = ["IpsetAdapter", "IpsetSettings"]
 
 _SMALL: Final = 5_000  # elements of a set that is looked at as a whole in each cycle
-_NOT_BOTH: Final = {"where": "kernel and file differ"}
+_NO_FIELDS: Final[Mapping[str, FieldValue]] = {}
 
 
 class IpsetSettings(Settings):
@@ -149,7 +150,11 @@ class IpsetAdapter(ListAdapter[IpsetSettings]):
         for kind in KINDS:
             running = self._running(kind) if self.settings.has_sets else on_disk[kind]
             there = on_disk[kind] if self.settings.has_file else running
-            yield from _compared(kind, running, there)
+            yield from held_twice(
+                dict.fromkeys(running, _NO_FIELDS),
+                dict.fromkeys(there, _NO_FIELDS),
+                kind.observable,
+            )
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
         """Write the file that a machine starts with, in one step."""
@@ -223,14 +228,3 @@ class IpsetAdapter(ListAdapter[IpsetSettings]):
             if verb == "add" and name in by_name:
                 found[by_name[name]].add(element)
         return found
-
-
-def _compared(kind: SetKind, running: set[str], on_disk: set[str]) -> Iterator[Held]:
-    """Yield a set's elements; one that kernel and file do not agree on differs from any of ours.
-
-    So the core writes it again, or takes it out, whichever is due.
-    """
-    for element in running | on_disk:
-        both = element in running and element in on_disk
-        fields: dict[str, FieldValue] = {} if both else {**_NOT_BOTH}
-        yield Held(kind.observable(element), fields)

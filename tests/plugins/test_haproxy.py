@@ -141,7 +141,7 @@ def test_the_file_is_whole_before_haproxy_takes_it_up_and_after_it_did_not(host,
     write(adapter, CLIENT)
     adapter.publish(entries(CLIENT, SIX))
     assert host.status(SIX) == 200
-    assert held(adapter)[SIX]["where"] == "map and file differ"
+    assert held(adapter)[SIX]["where"] == "running and on disk differ"
     host.stop()
     with pytest.raises(UnavailableError):
         adapter.activate()

@@ -158,7 +158,7 @@ def test_a_machine_that_starts_has_the_same_sets_before_anything_else(hosts, tmp
     write(before, "192.0.2.2", "2001:db8::/112", "192.0.2.9:53/udp")
     listed = held(before)
     ipset(hosts.firewall, "destroy")
-    assert set(held(before).values()) == {"kernel and file differ"}
+    assert set(held(before).values()) == {"running and on disk differ"}
     start(hosts.firewall, tmp_path / "ipset.save")
     rules(hosts.firewall)
     assert not hosts.passes(ATTACKER, LAN)
@@ -181,7 +181,7 @@ def test_what_people_change_in_a_set_is_told_by_the_stamp_and_mended(netns, tmp_
     for change in changes:
         ipset(netns, "restore", text=change)
         assert adapter.stamp() != stamp
-        assert "kernel and file differ" in held(adapter).values()
+        assert "running and on disk differ" in held(adapter).values()
         adapter.activate()
         assert held(adapter) == {"192.0.2.2": "", "192.0.2.3": "", "198.51.100.0/24": ""}
         stamp = adapter.stamp()

@@ -602,12 +602,7 @@ class TestSettings:
         ("option", "problem"),
         [
             ({"url": "http://splunk.example:8089"}, "should be https"),
-            ({"url": "http://192.0.2.1:8089"}, "should be https"),
-            ({"url": "splunk.example:8089"}, "should look like https"),
-            ({"url": "https://svc:pw@splunk.example:8089"}, "should look like https"),
-            ({"url": "https://splunk.example:99999"}, "should look like https"),
             ({"url": "https://splunk.example:8089/en-US/app"}, "should end after the port"),
-            ({"url": "https://splunk.example:8089?x=1"}, "should end after the port"),
             ({"app": "../etc"}, "pattern"),
             ({"collection": "a/b"}, "pattern"),
             ({"owner_tag": ""}, "pattern"),
