@@ -98,6 +98,15 @@ def test_a_session_that_another_output_opened_again_is_another_one(target: Targe
         session.ask(target.answer)
 
 
+def test_a_session_that_the_adapter_closes_itself_is_no_loss(target: Target) -> None:
+    session = session_at(target)
+    session.stage()
+    session.ask(target.answer)
+    session.close()
+    assert session.ask(target.answer).status_code == 200
+    assert target.opened == 2
+
+
 def test_after_a_unit_of_work_sessions_are_opened_again_as_before(target: Target) -> None:
     session = session_at(target)
     session.stage()

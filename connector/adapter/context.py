@@ -1,7 +1,8 @@
 """What the core hands to an adapter beside its options."""
 
 import time
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -88,6 +89,17 @@ class OutputContext:
         session = Session(login, self.http, lambda: self.session)
         self._sessions.append(session)
         return session
+
+    @contextmanager
+    def unit_of_work(self) -> Iterator[None]:
+        """Have no session opened anew in the midst of what is staged in one; the core does it."""
+        for session in self._sessions:
+            session.stage()
+        try:
+            yield
+        finally:
+            for session in self._sessions:
+                session.staged()
 
     def close(self) -> None:
         """End sessions and close connections; the core does it after `Adapter.close`."""

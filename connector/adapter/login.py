@@ -55,11 +55,12 @@ class Session:
         """Begin a unit of work, whose changes are lost with the session that they are staged in.
 
         From its first call on no other session is opened: that one would commit the rest alone.
+        The core calls it, before `begin` of an adapter.
         """
         self._stages, self._staged_in = True, None
 
     def staged(self) -> None:
-        """End the unit of work, after its commit or to abandon it."""
+        """End the unit of work, after its commit or before it is abandoned."""
         self._stages, self._staged_in = False, None
 
     def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> Response:
@@ -107,7 +108,8 @@ class Session:
             raise UnavailableError("the session ended, and what was staged in it is lost")
 
     def close(self) -> None:
-        """Log out, if nobody else has the session."""
+        """Log out, if nobody else has the session; what is staged then is staged in another one."""
+        self._staged_in = None
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.leave(self._login, self._http)

@@ -224,9 +224,10 @@ def unit_of_work(adapter: EntryAdapter[Any]) -> Iterator[None]:
         yield
         return
     try:
-        adapter.begin()
-        yield
-        adapter.commit()
+        with adapter.context.unit_of_work():
+            adapter.begin()
+            yield
+            adapter.commit()
     except BaseException:
         with suppress(ConnectorError):  # as in the core: the first error says more
             adapter.abandon()

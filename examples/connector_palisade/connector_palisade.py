@@ -114,7 +114,6 @@ class PalisadeAdapter(StagedAdapter[PalisadeSettings]):
     def begin(self) -> None:
         """Open a session of our own, and take the lock."""
         self._session.close()
-        self._session.stage()
         self._ask("lock", bool)
 
     def add(self, entries: Sequence[Entry]) -> Outcomes:
@@ -141,7 +140,6 @@ class PalisadeAdapter(StagedAdapter[PalisadeSettings]):
     def abandon(self) -> None:
         """End the session, and with it the lock and what was staged."""
         self._session.close()
-        self._session.staged()
 
     def _stage(
         self, verb: str, named: Sequence[Observable], items: Sequence[Mapping[str, Any]]

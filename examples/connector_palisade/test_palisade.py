@@ -113,11 +113,12 @@ def test_nothing_is_live_before_the_task_of_its_publication_ended(adapter, targe
 
 
 def test_a_session_that_ends_loses_what_was_staged_and_says_so(adapter, target):
-    adapter.begin()
-    adapter.add([Entry(ONE)])
-    target.sessions.end()
-    with pytest.raises(UnavailableError, match="what was staged in it is lost"):
-        adapter.add([Entry(TWO)])
+    with adapter.context.unit_of_work():  # as the core does
+        adapter.begin()
+        adapter.add([Entry(ONE)])
+        target.sessions.end()
+        with pytest.raises(UnavailableError, match="what was staged in it is lost"):
+            adapter.add([Entry(TWO)])
     adapter.abandon()
     unit(adapter, ONE, TWO)
     assert target.blocks() == [ONE.value, TWO.value]
@@ -126,15 +127,16 @@ def test_a_session_that_ends_loses_what_was_staged_and_says_so(adapter, target):
 @pytest.mark.parametrize("on", ["/add", "/publish", "/tasks/"])
 def test_a_unit_is_never_finished_in_another_session(adapter, target, on):
     target.fail(Fault.SESSION_ENDS, on, after=1 if on == "/add" else 0)
-    adapter.begin()
 
-    def rest():
-        for one in (ONE, TWO):
-            adapter.add([Entry(one)])
-        adapter.commit()
+    def whole():
+        with adapter.context.unit_of_work():
+            adapter.begin()
+            for one in (ONE, TWO):
+                adapter.add([Entry(one)])
+            adapter.commit()
 
     with pytest.raises(UnavailableError, match="what was staged in it is lost"):
-        rest()
+        whole()
     adapter.abandon()
     assert set(target.blocks()) <= {ONE.value, TWO.value}
     unit(adapter, ONE, TWO)

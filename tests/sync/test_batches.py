@@ -1,8 +1,10 @@
 """How much a target gets at once: by entries, by bytes, by what it refused, and in one unit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from list_hand import DAY, Hand
@@ -234,6 +236,36 @@ def test_what_was_committed_before_a_unit_failed_is_written(store: Store) -> Non
     assert sorted(site.marks()).count(LedgerState.WRITTEN) == 8
     assert site.sync(CHANGED).added == MANY - 8
     assert len(stage.rows) == MANY
+
+
+class Sessions:
+    """The part of a session that the core uses, which notes in which state the stage is used."""
+
+    def __init__(self) -> None:
+        self.staging = False
+
+    def stage(self) -> None:
+        self.staging = True
+
+    def staged(self) -> None:
+        self.staging = False
+
+
+def test_no_session_is_opened_anew_from_the_beginning_of_a_unit_to_its_commit(store: Store) -> None:
+    stage, session, seen = Stage(Options(), OutputContext("edge", Path())), Sessions(), []
+    stage.context._sessions.append(session)  # type: ignore[arg-type] # as `logged_in` does
+    stage.fails_at = {2}
+
+    def noting(verb: str, act: Callable[..., Any], *given: object) -> Any:
+        seen.append((verb, session.staging))
+        return act(*given)
+
+    for verb in ("begin", "add", "commit", "abandon"):
+        setattr(stage, verb, partial(noting, verb, getattr(stage, verb)))
+    Site(store, stage).sync()
+    assert {verb for verb, staging in seen if staging} == {"begin", "add", "commit"}
+    assert ("abandon", False) in seen
+    assert not session.staging
 
 
 def test_a_plan_is_one_unit_unless_the_adapter_says_otherwise(store: Store) -> None:

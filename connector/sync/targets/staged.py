@@ -56,11 +56,12 @@ class StagedEntries(SingleEntries):
 
     def _do(self, unit: "_Unit") -> None:
         try:
-            with self.calls("begin"):
-                self.stage.begin()
-            unit.run()
-            with self.calls("commit"):
-                self.stage.commit()
+            with self.stage.context.unit_of_work():
+                with self.calls("begin"):
+                    self.stage.begin()
+                unit.run()
+                with self.calls("commit"):
+                    self.stage.commit()
         except BaseException:
             # The first error says more.
             with suppress(ConnectorError, StoppedError), self.calls("abandon"):
