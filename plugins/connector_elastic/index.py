@@ -11,6 +11,7 @@ from connector.adapter import (
     Refused,
     RefusedError,
     Response,
+    UnavailableError,
 )
 from connector_elastic.documents import INDEX_MAPPING, Document, lacks
 
@@ -82,12 +83,23 @@ class Index:
         """Return the documents with these keys; a data stream may have several of one."""
         found: dict[str, list[Row]] = {}
         for start in range(0, len(keys), PAGE):
-            body = {"size": _MOST_HITS, "seq_no_primary_term": True}
-            asked = {"terms": {"connector.key": list(keys[start : start + PAGE])}}
-            rows, _ = self._search(body, _page, _NONE, asked)
-            for row in rows:
+            for row in self._all_of(keys[start : start + PAGE]):
                 found.setdefault(row.key, []).append(row)
         return {key: found[key] for key in keys if key in found}
+
+    def _all_of(self, keys: Sequence[str]) -> list[Row]:
+        """Return all documents with these keys; what may be cut off is asked for in halves."""
+        body = {"size": _MOST_HITS, "seq_no_primary_term": True}
+        rows, _ = self._search(body, _page, _NONE, {"terms": {"connector.key": list(keys)}})
+        if len(rows) < _MOST_HITS:
+            return rows
+        if len(keys) == 1:
+            raise UnavailableError(
+                f"{self.name} has {_MOST_HITS:,} documents or more of one entry: delete those of "
+                f'the key "{keys[0]}"'
+            )
+        half = len(keys) // 2
+        return self._all_of(keys[:half]) + self._all_of(keys[half:])
 
     def change(self, changes: Sequence[Change]) -> list[Outcome | None]:
         """Return what became of each change, in their order; None where it was done."""

@@ -25,3 +25,10 @@ def blocks(page: str, language: str) -> list[str]:
     text = (PAGES / page).read_text(encoding="utf-8")
     found = re.findall(r"^```([a-z]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [block for named, block in found if named == language]
+
+
+def commands(page: str) -> list[str]:
+    """Return what a page has the administrator type at the shell, each with its further lines."""
+    text = (PAGES / page).read_text(encoding="utf-8")
+    found = re.findall(r"^\$ ((?:.*\\\n)*.*)$", text, re.MULTILINE)
+    return [re.sub(r"\\\n\s*", "", command) for command in found]

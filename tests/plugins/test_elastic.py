@@ -1,16 +1,21 @@
 """Indicators of Elastic Security on a real noida-db, which speaks Elasticsearch 8.15."""
 
-from collections.abc import Callable, Iterator
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
 from connector_elastic import ElasticAdapter, ElasticSettings
-from connector_elastic.documents import INDEX_MAPPING, document_of, key_of
+from connector_elastic.documents import document_of, key_of
+from output_pages import PAGES, commands
 from pydantic import ValidationError
-from search_cluster import API_KEY, PASSWORD, USER, Noida, noida, one_authority
+from search_cluster import API_KEY, PASSWORD, USER, Noida, noida
+from search_suite import ADDRESS, NAME, Kind, SearchSuite, adapter, make, values
 
 from connector.adapter import (
     Auth,
@@ -26,14 +31,13 @@ from connector.adapter import (
     UnavailableError,
 )
 from connector.testing.adapter_steps import add
-from connector.testing.adapter_suite import AdapterSuite
-from connector.testing.context import output_context
+
+__all__ = ["adapter", "make"]
 
 pytestmark = pytest.mark.real_server
 
 T = ObservableType
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
-ADDRESS, NAME = Observable(T.IPV4_ADDR, "203.0.113.7"), Observable(T.DOMAIN_NAME, "bad.example")
 _numbers = count(1)
 
 
@@ -55,72 +59,15 @@ def index() -> str:
 
 
 @pytest.fixture
-def make(target: Noida, index: str, tmp_path: Path) -> Iterator[Callable[..., ElasticAdapter]]:
-    made = []
-
-    def adapter(output: str = "edge", **options: Any) -> ElasticAdapter:
-        defaults = {"url": target.url, "index": index, "api_key": SecretValue(API_KEY)}
-        settings = ElasticSettings(ca=one_authority(tmp_path), **(defaults | options))
-        made.append(ElasticAdapter(settings, output_context(settings, tmp_path, output)))
-        return made[-1]
-
-    yield adapter
-    for one in made:
-        one.close()
-        one.context.close()
+def kind() -> Kind:
+    return ElasticAdapter, ElasticSettings, {"api_key": SecretValue(API_KEY)}
 
 
-@pytest.fixture
-def adapter(make: Callable[..., ElasticAdapter]) -> ElasticAdapter:
-    return make()
-
-
-def values(adapter: ElasticAdapter) -> list[str]:
-    return sorted(one.value for one in adapter.read())
-
-
-class TestElastic(AdapterSuite):
-    impossible: ClassVar = {
-        "contrary": "an index has no opposite of a document",
-        "fill": "an index is as large as the disk, which another test fills",
-    }
-
-    @pytest.fixture
-    def adapter(self, adapter):
-        return adapter
-
+class TestElastic(SearchSuite):
     @pytest.fixture
     def accepted_types(self):
         """One for each kind of field; the rest is the same code, and asked at the emulator."""
         return [T.AUTONOMOUS_SYSTEM, T.DOMAIN_NAME, T.IPV4_ADDR]
-
-    @pytest.fixture
-    def row_count(self):
-        """More than a page; the server here needs a millisecond for each."""
-        return 2100
-
-    @pytest.fixture
-    def http_target(self, target):
-        return target
-
-    @pytest.fixture
-    def neighbour(self, make):
-        return make("elsewhere")
-
-    @pytest.fixture
-    def refuse(self, target):
-        return lambda entry: target.refuses.update({entry.value: "an address that is none"})
-
-    @pytest.fixture
-    def foreign(self, target, index):
-        def copied(theirs):
-            """Someone copies a document of ours under an id of their own."""
-            target.ask("PUT", f"/{index}", {"mappings": INDEX_MAPPING})
-            document = document_of(theirs, "edge")
-            target.put(index, "copied", document)
-            return lambda: target.documents(index).get("copied") == document
-
-        return copied
 
 
 def test_a_document_is_what_the_stock_rules_read(adapter, target, index):
@@ -335,3 +282,21 @@ def test_one_cluster_by_two_addresses_is_one_place(adapter, make, target):
     other = make(url=target.url.replace("localhost", "127.0.0.1"))
     assert adapter.settings.places != other.settings.places
     assert adapter.known_as() == other.known_as()
+
+
+def test_documents_are_seen_and_removed_as_the_page_says(make, target):
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed: install the Debian package curl")
+    make("elastic", index="logs-ti_connector").add([Entry(ADDRESS)])
+    (command,) = commands("elastic.md")
+    asked = command.replace("https://elastic.example:9200", target.url)
+    told = subprocess.run(
+        ["sh", "-c", asked],
+        env={"PATH": os.defpath, "ELASTIC_API_KEY": API_KEY}, capture_output=True, check=True,
+    )  # fmt: skip
+    (hit,) = json.loads(told.stdout)["hits"]["hits"]
+    assert hit["_source"]["connector"]["value"] == ADDRESS.value
+    page = (PAGES / "elastic.md").read_text(encoding="utf-8")
+    (path,) = re.findall(r"`DELETE (\S+)`", page)
+    target.ask("DELETE", path)
+    assert target.documents("logs-ti_connector") == {}

@@ -5,15 +5,14 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
 from connector_elastic import OpensearchAdapter, OpensearchSettings
 from connector_elastic.documents import INDEX_MAPPING, document_of, held_in, key_of
 from opensearch_cluster import OpenSearch
 from output_pages import PAGES
-from search_cluster import PASSWORD, USER, one_authority
+from search_cluster import PASSWORD, USER
+from search_suite import ADDRESS, NAME, Kind, SearchSuite, adapter, make, values
 
 from connector.adapter import (
     Auth,
@@ -27,15 +26,14 @@ from connector.adapter import (
     SecretValue,
     UnavailableError,
 )
-from connector.testing.adapter_suite import AdapterSuite
-from connector.testing.context import output_context
 from connector.testing.samples.entries import sample_values
+
+__all__ = ["adapter", "make"]
 
 T = ObservableType
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 INDEX = "logs-ti_connector"
 PAGE = (PAGES / "elastic.md").read_text(encoding="utf-8")
-ADDRESS, NAME = Observable(T.IPV4_ADDR, "203.0.113.7"), Observable(T.DOMAIN_NAME, "bad.example")
 
 
 @pytest.fixture
@@ -45,25 +43,14 @@ def target() -> Iterator[OpenSearch]:
 
 
 @pytest.fixture
-def make(target: OpenSearch, tmp_path: Path) -> Iterator[Callable[..., OpensearchAdapter]]:
-    made = []
-
-    def adapter(output: str = "edge", **options: Any) -> OpensearchAdapter:
-        auth = Auth(username=USER, password=SecretValue(PASSWORD))
-        defaults = {"url": target.url, "auth": auth, "ca": one_authority(tmp_path)}
-        settings = OpensearchSettings(**(defaults | options))
-        made.append(OpensearchAdapter(settings, output_context(settings, tmp_path, output)))
-        return made[-1]
-
-    yield adapter
-    for one in made:
-        one.close()
-        one.context.close()
+def index() -> str:
+    return INDEX
 
 
 @pytest.fixture
-def adapter(make: Callable[..., OpensearchAdapter]) -> OpensearchAdapter:
-    return make()
+def kind() -> Kind:
+    auth = Auth(username=USER, password=SecretValue(PASSWORD))
+    return OpensearchAdapter, OpensearchSettings, {"auth": auth}
 
 
 @pytest.fixture
@@ -73,57 +60,17 @@ def stream(make: Callable[..., OpensearchAdapter], target: OpenSearch) -> Opense
     return make(data_stream=True)
 
 
-def values(adapter: OpensearchAdapter) -> list[str]:
-    return sorted(one.value for one in adapter.read())
-
-
-class TestOpensearch(AdapterSuite):
-    impossible: ClassVar = {
-        "contrary": "an index has no opposite of a document",
-        "fill": "an index is as large as the disk",
-    }
-
-    @pytest.fixture
-    def adapter(self, adapter):
-        return adapter
-
+class TestOpensearch(SearchSuite):
     @pytest.fixture
     def accepted_types(self):
         """Those that are alike to others; all types are asked below."""
         return [T.DOMAIN_NAME, T.IPV4_ADDR, T.URL]
 
-    @pytest.fixture
-    def row_count(self):
-        """More than a page and than a batch."""
-        return 2100
 
-    @pytest.fixture
-    def http_target(self, target):
-        return target
-
-    @pytest.fixture
-    def neighbour(self, make):
-        return make("elsewhere")
-
-    @pytest.fixture
-    def refuse(self, target):
-        return lambda entry: target.refuses.update({entry.value: "failed to parse field"})
-
-    @pytest.fixture
-    def foreign(self, target):
-        def copied(theirs):
-            target.ask("PUT", f"/{INDEX}", {"mappings": INDEX_MAPPING})
-            document = document_of(theirs, "edge")
-            target.put(INDEX, "copied", document)
-            return lambda: target.documents(INDEX).get("copied") == document
-
-        return copied
-
-
-@pytest.mark.parametrize("kind", list(T))
-def test_a_document_of_any_type_is_read_back_as_it_was_written(kind):
-    for value in islice(sample_values(kind), 20):
-        entry = Entry(Observable(kind, value), {"feed": "AIS"})
+@pytest.mark.parametrize("type", list(T))
+def test_a_document_of_any_type_is_read_back_as_it_was_written(type):
+    for value in islice(sample_values(type), 20):
+        entry = Entry(Observable(type, value), {"feed": "AIS"})
         document = json.loads(json.dumps(document_of(entry, "edge")))
         held = held_in(document, "edge")
         assert held == Held(entry.observable, entry.fields, key_of(entry.observable, "edge"))
@@ -205,3 +152,20 @@ def test_wrong_credentials_are_refused_though_the_answer_is_no_json(make):
     with pytest.raises(RefusedError, match="Unauthorized") as raised:
         adapter.stamp()
     assert "a wrong one" not in str(raised.value)
+
+
+def test_more_copies_of_documents_than_an_answer_has_are_asked_for_in_parts(
+    stream, target, monkeypatch
+):
+    stream.add([Entry(ADDRESS), Entry(NAME)])
+    for one in (ADDRESS, NAME):
+        for _ in range(2):
+            target.roll_over(INDEX)
+            target.put(INDEX, key_of(one, "edge"), document_of(Entry(one), "edge"))
+    monkeypatch.setattr("connector_elastic.index._MOST_HITS", 4)
+    assert stream.remove([Held(ADDRESS), Held(NAME)]) == {}
+    assert target.documents(INDEX) == {}
+    stream.add([Entry(ADDRESS)])
+    monkeypatch.setattr("connector_elastic.index._MOST_HITS", 1)
+    with pytest.raises(UnavailableError, match="1 documents or more of one entry"):
+        stream.remove([Held(ADDRESS)])

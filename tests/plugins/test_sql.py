@@ -1,6 +1,8 @@
 """Rows of a table: the same in PostgreSQL and in a SQLite file, beside those of other owners."""
 
 import os
+import re
+import shlex
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 from connector_sql import SqlAdapter, SqlSettings
+from output_pages import PAGES, commands
 from postgres_server import Postgres, postgres
 from pydantic import ValidationError
 from sqlalchemy import create_engine, text
@@ -18,6 +21,7 @@ from connector.adapter import (
     ObservableType,
     OutputContext,
     RefusedError,
+    SecretValue,
     UnavailableError,
 )
 from connector.testing.adapter_suite import AdapterSuite
@@ -278,3 +282,19 @@ def test_a_url_that_is_none_is_refused_in_the_file(url, words):
     with pytest.raises(ValidationError, match=words) as refused:
         SqlSettings(url=url)
     assert os.fspath("secret@") not in str(refused.value.errors()[0]["msg"])
+
+
+@pytest.mark.real_server
+def test_user_database_and_table_are_made_as_the_page_says(postgres, tmp_path):
+    page = (PAGES / "sql.md").read_text(encoding="utf-8")
+    made, asked = re.findall(r"^```sql\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    for command in commands("sql.md"):
+        own = command.replace("connector", "page_user").replace("intel", "page_intel")
+        program, *words = shlex.split(own)
+        postgres.administer(program, *words, said="its password\n" * 2)
+    url = postgres.url_of("page_user", "page_intel")
+    sql(url, made)
+    adapter = adapter_on(url, tmp_path, password=SecretValue("its password"))
+    assert adapter.add([BAD, WORSE]) == {}
+    assert sorted(sql(url, asked)) == [("domain-name", 1), ("ipv4-addr", 1)]
+    adapter.close()

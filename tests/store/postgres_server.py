@@ -68,7 +68,21 @@ class Postgres:
             # To copy the files takes a fifth of what it takes to log each page of them.
             how = "STRATEGY file_copy" if connection.info.server_version >= 15_00_00 else ""
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {like} {how}")
-        return f"postgresql+psycopg://connector@localhost/{name}?host={self._folder}"
+        return self.url_of("connector", name)
+
+    def administer(self, program: str, *words: str, said: str = "") -> None:
+        """Run one of PostgreSQL's own programs as an administrator, who types what is said."""
+        environment = {"PGHOST": str(self._folder), "PGUSER": "connector", "PATH": os.defpath}
+        done = subprocess.run(
+            [self._binaries / program, *words],
+            input=said, env=environment, capture_output=True, text=True, check=False,
+            start_new_session=True,  # without a terminal it reads passwords from its input
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    def url_of(self, user: str, name: str) -> str:
+        """Return a user's URL of a database."""
+        return f"postgresql+psycopg://{user}@localhost/{name}?host={self._folder}"
 
     def drop(self, name: str) -> None:
         self._run(f"DROP DATABASE {name} WITH (FORCE)")
