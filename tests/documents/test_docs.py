@@ -1,6 +1,7 @@
 """What the documentation says is so: commands, options, files, links, examples."""
 
 import ast
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -8,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import typer
 
+from connector import adapter as adapter_contract
 from connector.commands import app as cli
 from connector.config.loading import load
-from connector.model import Reason
+from connector.model import Observable, ObservableType, Reason
 from connector.registry import Registry
 
 ROOT = Path(__file__).parents[2]
@@ -195,3 +198,16 @@ def test_systemd_understands_the_unit(tmp_path):
     done = subprocess.run([verify, "verify", copy], capture_output=True, text=True, check=False)
     told = [line for line in (done.stdout + done.stderr).splitlines() if "connector" in line]
     assert told == []
+
+
+def test_what_became_a_struct_is_one_and_is_changed_as_the_page_says() -> None:
+    page = (ROOT / "docs" / "upgrading.md").read_text(encoding="utf-8")
+    (named,) = re.findall(r"^(`Entry`.*?) became\s", page, re.M | re.S)
+    kinds = [getattr(adapter_contract, name) for name in re.findall(r"`(\w+)`", named)]
+    assert len(kinds) > 5
+    assert all(issubclass(kind, msgspec.Struct) for kind in kinds)
+    entry = adapter_contract.Entry(Observable(ObservableType.IPV4_ADDR, "203.0.113.7"))
+    changed = msgspec.structs.replace(entry, fields={"note": "seen"})
+    assert msgspec.structs.asdict(changed)["fields"] == {"note": "seen"}
+    with pytest.raises(TypeError):
+        dataclasses.replace(entry, fields={})  # type: ignore[type-var]
