@@ -2,22 +2,21 @@
 
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from connector.errors import ConfigError
 from connector.http.tls import pem_file, said
-from connector.instants import to_instant
+from connector.instants import SECOND
 from connector.settings import SecretValue
 
 _BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 _END: Final = "-----END CERTIFICATE-----"
 _NAMES: Final = frozenset({"DNS", "email", "URI"})
 _CN: Final = "commonName"
-_VERSION: Final = 0xA0  # of a certificate; those of version 1 have none
-_FORMS: Final = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}  # UTCTime and GeneralizedTime
+_AT_ANY_TIME: Final = 0x200000  # OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which ssl does not name
 
 
 class ServerTls(Protocol):
@@ -49,16 +48,13 @@ def served(tls: ServerTls) -> Served:
     chain, key = _text("certificate", tls.certificate), None
     if tls.key is not None:
         key = _text("key", tls.key)
-    try:
-        ends = ends_at(chain)
-    except (ValueError, IndexError) as error:
-        told = "certificate: should be a certificate chain in PEM form, ours first"
-        raise ConfigError([told]) from error
+    client = _client_of(chain)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
     _show(context, chain, key, tls.key_password)
+    ends = _ends_at(context, client)
     if tls.client_ca is not None:
         _trust(context, tls.client_ca)
     return Served(context, ends)
@@ -112,41 +108,41 @@ def _trust(context: ssl.SSLContext, authority: Path) -> None:
         raise ConfigError([f"client_ca: {authority} cannot be read: {error.strerror}"]) from error
 
 
-class _Element(NamedTuple):
-    """One element of DER: its tag, and where what it holds begins and ends."""
+def _client_of(chain: str) -> ssl.SSLContext:
+    """Return what a client needs that trusts the first certificate of a chain, whatever the time.
 
-    tag: int
-    start: int
-    end: int
-
-
-def _element(der: bytes, at: int) -> _Element:
-    length, start = der[at + 1], at + 2
-    if length & 0x80:  # so many bytes have the length
-        size = length & 0x7F
-        length, start = int.from_bytes(der[start : start + size], "big"), start + size
-    return _Element(der[at], start, start + length)
-
-
-def ends_at(chain: str) -> int:
-    """Return when the first certificate of a PEM chain ends; raise ValueError or IndexError.
-
-    The ssl module tells this only of other sides' certificates (RFC 5280 section 4.1).
+    Raises ConfigError where there is none.
     """
-    start = chain.index(_BEGIN)
-    der = ssl.PEM_cert_to_DER_cert(chain[start : chain.index(_END, start) + len(_END)])
-    signed = _element(der, _element(der, 0).start)
-    field = _element(der, signed.start)
-    if field.tag == _VERSION:
-        field = _element(der, field.end)
-    for _ in range(3):  # from the serial number over algorithm and issuer to the validity
-        field = _element(der, field.end)
-    begins = _element(der, field.start)
-    ends = _element(der, begins.end)
-    if ends.tag not in _FORMS:
-        raise ValueError("not a time")
-    text = der[ends.start : ends.end].decode("ascii")
-    return to_instant(datetime.strptime(text, _FORMS[ends.tag]).replace(tzinfo=UTC))
+    begin, end = chain.find(_BEGIN), chain.find(_END)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    try:
+        client.load_verify_locations(cadata=chain[begin : end + len(_END)] if begin >= 0 else "")
+    except (ssl.SSLError, ValueError) as error:
+        told = "certificate: should be a certificate chain in PEM form, ours first"
+        raise ConfigError([told]) from error
+    flags = client.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN | _AT_ANY_TIME
+    client.verify_flags = ssl.VerifyFlags(flags)
+    return client
+
+
+def _ends_at(context: ssl.SSLContext, client: ssl.SSLContext) -> int:
+    """Return when the certificate that a context shows ends, as its client is told.
+
+    The ssl module says it of the other side's certificate alone: so a client asks, in memory.
+    """
+    asked, answered = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asks = client.wrap_bio(answered, asked)
+    answers = context.wrap_bio(asked, answered, server_side=True)
+    try:
+        for side in (asks, answers, asks, answers):
+            with suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    except ssl.SSLCertVerificationError as error:
+        told = f"certificate: clients would refuse it: {error.verify_message}"
+        raise ConfigError([told]) from error
+    shown = asks.getpeercert() or {}
+    return int(ssl.cert_time_to_seconds(str(shown["notAfter"]))) * SECOND
 
 
 def names_in(certificate: Mapping[str, Any]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from list_asker import Asker, KnownClient
 
 from connector.config.service import ServerTlsConfig
 from connector.errors import ConfigError
-from connector.http.serving import ends_at, served
+from connector.http.serving import served
 from connector.instants import SECOND, system_clock
 from connector.server import ConnectionBounds
 from connector.server.connections import Connections, Standing
@@ -313,9 +313,37 @@ def test_a_pair_that_cannot_be_used_is_told_by_its_option(
     assert made_of(certificate=SecretValue(whole), key=None)
 
 
-def test_the_end_of_a_certificate_is_read_as_openssl_reads_it(made: Path) -> None:
-    for name in ("server", "renewed", "ca"):
-        command = ["openssl", "x509", "-in", f"{name}.pem", "-noout", "-enddate"]
-        ran = subprocess.run(command, cwd=made, capture_output=True, text=True, check=True)
-        told = ssl.cert_time_to_seconds(ran.stdout.strip().removeprefix("notAfter="))
-        assert ends_at((made / f"{name}.pem").read_text()) == told * SECOND
+@pytest.mark.parametrize("name", ["server", "renewed"])
+def test_the_end_of_a_certificate_is_what_openssl_says(
+    made: Path, pair: SimpleNamespace, name: str
+) -> None:
+    command = ["openssl", "x509", "-in", f"{name}.pem", "-noout", "-enddate"]
+    ran = subprocess.run(command, cwd=made, capture_output=True, text=True, check=True)
+    told = ssl.cert_time_to_seconds(ran.stdout.strip().removeprefix("notAfter="))
+    assert served(of(made, pair, name)).ends == told * SECOND
+
+
+def of(made: Path, pair: SimpleNamespace, name: str) -> ServerTlsConfig:
+    """Return the options that show this certificate."""
+    certificate, key = (SecretValue("", made / f"{name}.{end}") for end in ("pem", "key"))
+    return options(pair).model_copy(update={"certificate": certificate, "key": key})
+
+
+def test_a_certificate_that_has_ended_has_its_end_and_one_that_clients_refuse_is_told(
+    made: Path, pair: SimpleNamespace
+) -> None:
+    own = ("req", "-x509", "-key", "client.key", "-subj", "/CN=x", "-out")
+    openssl(
+        made, "x509", "-req", "-in", "client.csr", "-signkey", "client.key", "-days", "-1",
+        "-out", "ended.pem",
+    )  # fmt: skip
+    (made / "ended.key").write_bytes((made / "client.key").read_bytes())
+    assert served(of(made, pair, "ended")).ends < system_clock()
+    openssl(made, *own, "client-alone.pem", "-addext", "extendedKeyUsage=clientAuth")
+    (made / "client-alone.key").write_bytes((made / "client.key").read_bytes())
+    with pytest.raises(ConfigError, match=r"clients would refuse it: .*purpose"):
+        served(of(made, pair, "client-alone"))
+    (made / "junk.pem").write_text(f"{ssl.PEM_HEADER}\nanVuaw==\n{ssl.PEM_FOOTER}\n")
+    (made / "junk.key").write_bytes((made / "client.key").read_bytes())
+    with pytest.raises(ConfigError, match="certificate: should be a certificate chain"):
+        served(of(made, pair, "junk"))
