@@ -29,6 +29,7 @@ from connector.testing.adapter_steps import (
     write,
 )
 from connector.testing.adapter_suite.fixtures import SuiteFixtures, accepted, needs
+from connector.testing.http_target import HttpTarget
 
 
 class Sizes(SuiteFixtures):
@@ -74,6 +75,29 @@ class Sizes(SuiteFixtures):
                 f"a list of {len(rows)} entries should be read back whole; {len(found)} were, and "
                 + "\n".join([f"{len(problems)} differ:", *problems[:5]])
             )
+
+    def test_a_request_that_is_too_large_is_sent_in_smaller_ones(
+        self,
+        adapter: AnyAdapter,
+        http_target: HttpTarget | None,
+        more_entries: Sequence[Entry],
+        sample_entries: Sequence[Entry],
+    ) -> None:
+        if http_target is None or not isinstance(adapter, EntryAdapter):
+            return  # no target with a bound on requests, or a list in one
+        others = of_others(adapter)
+        before = len(http_target.calls)
+        write(adapter, more_entries)
+        largest = max(len(call.body) for call in http_target.calls[before:])
+        http_target.largest_body = 2 * largest // 3
+        said = write(adapter, sample_entries)
+        http_target.largest_body = None
+        taken = [entry for entry in sample_entries if entry.value not in said]
+        expect_held(
+            adapter,
+            [*others, *more_entries, *taken],
+            "after 413 (too large) what is not named as refused should be there",
+        )
 
     @needs("fill")
     def test_a_full_target_says_which_entries_it_has_no_room_for(
