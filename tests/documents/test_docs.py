@@ -26,8 +26,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ROOT_COMMAND: Any = typer.main.get_command(cli.app)
 SECRETS = dict.fromkeys(
     (
-        "ISAC_TOKEN", "FW01_TOKEN", "SPLUNK_TOKEN", "ELASTIC_API_KEY", "OPENSEARCH_PASSWORD",
-        "RPZ_KEY",
+        "ISAC_TOKEN", "FW01_TOKEN", "SPLUNK_TOKEN", "HEC_TOKEN", "ELASTIC_API_KEY",
+        "OPENSEARCH_PASSWORD", "RPZ_KEY",
     ),
     "c2FtcGxl",
 )  # fmt: skip
