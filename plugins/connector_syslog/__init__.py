@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ssl import SSLContext
 from typing import Any, ClassVar, Final, Literal
 
@@ -110,6 +110,8 @@ class SyslogAdapter(EventAdapter[SyslogSettings]):
     def __init__(self, settings: SyslogSettings, context: OutputContext) -> None:
         super().__init__(settings, context)
         self._tls: SSLContext | None = None
+        self._moment: datetime | None = None
+        self._header = ""
 
     def worded(self, event: Event) -> str | Refused:
         """Return an event as a message (RFC 5424 section 6), without a byte order mark.
@@ -119,14 +121,19 @@ class SyslogAdapter(EventAdapter[SyslogSettings]):
         body = FORMATS[self.settings.format](event, self.tag)
         if isinstance(body, Refused):
             return body
-        priority = self.settings.facility * 8 + _INFORMATIONAL
-        host = self.settings.hostname or socket.gethostname() or "-"
-        moment = event.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        text = f"<{priority}>1 {moment} {host} connector {os.getpid()} {event.action} - {body}"
+        if self._moment != event.at:  # many events are of one moment
+            self._moment, self._header = event.at, self._header_at(event.at)
+        text = f"{self._header} {event.action.value} - {body}"
         longest = self.settings.max_bytes or _LONGEST[self.settings.transport]
         if (size := len(text.encode())) > longest:
             return Refused(f"its message has {size:,} bytes, more than max_bytes, {longest:,}")
         return text
+
+    def _header_at(self, at: datetime) -> str:
+        priority = self.settings.facility * 8 + _INFORMATIONAL
+        host = self.settings.hostname or socket.gethostname() or "-"
+        moment = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return f"<{priority}>1 {moment} {host} connector {os.getpid()}"
 
     def hand_over(self, events: Sequence[str]) -> Taken:
         """Send messages, and see that the receiver has read them as far as it says so."""

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from connector.adapter import Action, Entry, Event, FieldValue, ObservableType, Refused
@@ -54,7 +55,7 @@ def _milliseconds(moment: datetime) -> int:
 
 def _plain(text: str) -> str:
     """Return a text of a mapping on one line."""
-    return _CONTROLS.sub(" ", text)
+    return text if text.isprintable() else _CONTROLS.sub(" ", text)
 
 
 def _address_of(value: str) -> tuple[str, str, str]:
@@ -71,8 +72,18 @@ def _cef_header(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|")
 
 
-def _cef(text: object) -> str:
-    return str(text).replace("\\", "\\\\").replace("=", "\\=")
+def _cef(text: str) -> str:
+    if "=" not in text and "\\" not in text:  # as nearly all
+        return text
+    return text.replace("\\", "\\\\").replace("=", "\\=")
+
+
+@lru_cache(maxsize=64)
+def _cef_begin(action: Action, severity: int, at: datetime, output: str) -> str:
+    """Return what all messages of one moment begin with, up to the type."""
+    header = "CEF:0", _VENDOR, _PRODUCT, _VERSION, action.value, _NAMES[action], str(severity)
+    words = "|".join(map(_cef_header, header))
+    return f"{words}|rt={_milliseconds(at)} act={action.value} cs2Label=output cs2={_cef(output)}"
 
 
 _CEF_KEYS: Final[Mapping[ObservableType, str]] = {
@@ -89,7 +100,11 @@ _CEF_KEYS: Final[Mapping[ObservableType, str]] = {
 }
 
 
-def _cef_typed(entry: Entry) -> dict[str, object]:
+_CEF_STRINGS: Final = (("cs3", "feed"), ("cs4", "indicator"), ("cs5", "tlp"), ("cs6", "category"))
+_CEF_DATES: Final = (("deviceCustomDate1", "valid_from"), ("deviceCustomDate2", "valid_until"))
+
+
+def _cef_typed(entry: Entry) -> dict[str, str]:
     """Return the keys that a rule of the receiver matches; a prefix has none of its own."""
     value = entry.value
     if entry.type is T.ENDPOINT:
@@ -116,34 +131,24 @@ def cef(event: Event, output: str) -> str | Refused:
         return Refused("contains a control character, which CEF cannot carry")
     if len(entry.value) > _CEF_VALUE:
         return Refused(f"has more than the {_CEF_VALUE:,} characters that CEF can carry")
-    told: dict[str, object] = {
-        "rt": _milliseconds(event.at),
-        "act": event.action.value,
-        "cat": entry.type.value,
-        "externalId": event.key,
-        **_cef_typed(entry),
-        "cs1Label": "value",
-        "cs1": entry.value,
-        "cs2Label": "output",
-        "cs2": output,
-    }
-    for number, name in enumerate(("feed", "indicator", "tlp", "category"), 3):
+    value = _cef(entry.value)
+    parts = [
+        _cef_begin(event.action, _severity(fields), event.at, output),
+        f"cat={entry.type.value} externalId={event.key} cs1Label=value cs1={value}",
+    ]
+    parts += [f"{key}={_cef(text)}" for key, text in _cef_typed(entry).items()]
+    for number, name in _CEF_STRINGS:
         if name in fields:
-            told[f"cs{number}Label"], told[f"cs{number}"] = name, _plain(str(fields[name]))
+            parts.append(f"{number}Label={name} {number}={_cef(_plain(str(fields[name])))}")
     if "confidence" in fields:
-        told["cn1Label"], told["cn1"] = "confidence", fields["confidence"]
-    for number, name in enumerate(("valid_from", "valid_until"), 1):
+        parts.append(f"cn1Label=confidence cn1={fields['confidence']}")
+    for number, name in _CEF_DATES:
         if name in fields:
-            told[f"deviceCustomDate{number}Label"] = name
-            told[f"deviceCustomDate{number}"] = _milliseconds(_moment(fields[name]))
+            at = _milliseconds(_moment(fields[name]))
+            parts.append(f"{number}Label={name} {number}={at}")
     if "name" in fields:
-        told["msg"] = _plain(str(fields["name"]))
-    header = (
-        "CEF:0", _VENDOR, _PRODUCT, _VERSION, event.action.value, _NAMES[event.action],
-        str(_severity(fields)),
-    )  # fmt: skip
-    extension = " ".join(f"{key}={_cef(value)}" for key, value in told.items())
-    return f"{'|'.join(map(_cef_header, header))}|{extension}"
+        parts.append(f"msg={_cef(_plain(str(fields['name'])))}")
+    return " ".join(parts)
 
 
 # --- LEEF
