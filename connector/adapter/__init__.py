@@ -19,7 +19,17 @@ from connector.adapter.fields import Choice, FieldSpec, Flag, Instant, Number, T
 from connector.adapter.held import Held, held_twice, observable_of
 from connector.adapter.http import Http, Response
 from connector.adapter.login import Login, Session
-from connector.adapter.outcomes import ALL_WRITTEN, Full, Later, Outcome, Outcomes, Refused, Written
+from connector.adapter.originals import observables_in
+from connector.adapter.outcomes import (
+    ALL_WRITTEN,
+    Full,
+    Later,
+    Left,
+    Outcome,
+    Outcomes,
+    Refused,
+    Written,
+)
 from connector.adapter.text_file import TextDraft, TextFile
 from connector.errors import (
     BatchTooLargeError,
@@ -101,6 +111,7 @@ __all__ = [
     "HttpSettings",
     "Instant",
     "Later",
+    "Left",
     "ListAdapter",
     "Login",
     "Number",
@@ -147,6 +158,7 @@ __all__ = [
     "import_extra",
     "misreading",
     "observable_of",
+    "observables_in",
     "url_with_password",
     "utc_now",
 ]

@@ -7,7 +7,7 @@ import msgspec
 
 from connector.model import Subject
 
-__all__ = ["ALL_WRITTEN", "Full", "Later", "Outcome", "Outcomes", "Refused", "Written"]
+__all__ = ["ALL_WRITTEN", "Full", "Later", "Left", "Outcome", "Outcomes", "Refused", "Written"]
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -39,7 +39,16 @@ class Later(msgspec.Struct, frozen=True):
     words: str
 
 
-Outcome = Written | Refused | Full | Later
+class Left(msgspec.Struct, frozen=True):
+    """It stays at the target although we want it gone, as nobody can take it away; says `remove`.
+
+    It is ours still, and asked for again when the target is read back.
+    """
+
+    words: str
+
+
+Outcome = Written | Refused | Full | Later | Left
 
 Outcomes = Mapping[Subject, Outcome]
 """By observable, or by a rule's `ref`. What is not named was written: empty means all is well."""

@@ -287,6 +287,9 @@ def _outcome_json(
         until = moment(decision.merged.until if decision.merged else None)
     if decision.carrier is None and found is not None and found.mark == LedgerState.WRITTEN:
         detail = (detail + "; " if detail else "") + _still_there(hold)
+    if decision.carrier is None and found is not None and found.mark == LedgerState.REMOVING:
+        told = f"still on the target: {found.why}" if found.why else ""
+        detail = "; ".join(filter(None, (detail, told)))
     return {
         "name": output,
         "list": listing.policy.name,

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -72,12 +72,13 @@ class RemovedBatch:
     """Entries that are gone; `unfit` has the ledger's word on those that are still wanted.
 
     `kept` has the target's words on those that it did not let go: they stay ours, and are removed
-    in the next cycle.
+    in the next cycle, but for those that are `left` until the target is read back.
     """
 
     numbers: Sequence[int]
     unfit: Mapping[int, int]
     kept: Mapping[int, str] = field(default_factory=dict)
+    left: Collection[int] = ()
 
     def __len__(self) -> int:
         return len(self.numbers) + len(self.kept)
@@ -205,7 +206,7 @@ class Applier:
             ]  # fmt: skip
         audited = _audited(output, "remove", plan, accepted, lines)
         self.store.ledger.confirm_removed(state, gone, batch.unfit, batch.kept, self.now(), audited)
-        return ApplyResult(removed=len(gone), later=len(batch.kept))
+        return ApplyResult(removed=len(gone), later=len(batch.kept) - len(batch.left))
 
 
 def _audited(

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Mapping
 from itertools import islice
 from typing import Any, Final
 
-from connector.adapter import Full, Later, Outcomes, Refused, Written
+from connector.adapter import Full, Later, Left, Outcomes, Refused, Written
 
 _SHOWN: Final = 3
 _LONGEST: Final = 80
@@ -27,10 +27,12 @@ def expect_mapping(verb: str, said: Any) -> Outcomes:
             f"{verb}() returned {_kind(said)}, not Outcomes: return {{}} where all is well"
         )
     for value in said.values():
-        if not isinstance(value, Written | Refused | Full | Later):
+        if not isinstance(value, Written | Refused | Full | Later | Left):
             raise TypeError(
                 f"{verb}() says {_kind(value)} of an entry, not Written, Refused, Full or Later"
             )
+        if isinstance(value, Left) and verb != "remove":
+            raise TypeError(f"{verb}() says Left of an entry, which only remove() can say")
     return said
 
 

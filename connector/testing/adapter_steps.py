@@ -28,6 +28,7 @@ from connector.adapter import (
 from connector.errors import ConnectorError
 from connector.sync.halving import Halving, as_batch
 from connector.sync.outcomes import expect_outcomes
+from connector.testing.samples.originals import with_originals
 
 AnyAdapter = ListAdapter[Any] | EntryAdapter[Any]
 Key = tuple[str, str]
@@ -124,7 +125,7 @@ def of_others(adapter: AnyAdapter) -> list[Entry]:
 def write(adapter: AnyAdapter, entries: Iterable[Entry]) -> Said:
     """Publish or add entries, and return the reason for each rejected one, by value."""
     rows = {adapter.held_as(entry.observable): entry for entry in entries}  # as the core does
-    in_order = sorted(rows.values(), key=key)
+    in_order = with_originals(adapter, sorted(rows.values(), key=key))
     if isinstance(adapter, ListAdapter):
         said = publish(adapter, in_order)
         adapter.activate()

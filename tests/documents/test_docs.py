@@ -28,6 +28,7 @@ SECRETS = dict.fromkeys(
     (
         "ISAC_TOKEN", "FW01_TOKEN", "SPLUNK_TOKEN", "HEC_TOKEN", "ELASTIC_API_KEY",
         "OPENSEARCH_PASSWORD", "RPZ_KEY",
+        "AIS_PASSWORD", "MEMBERS_PASSWORD", "COUNTY_TOKEN",
     ),
     "c2FtcGxl",
 )  # fmt: skip

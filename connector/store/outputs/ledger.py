@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from connector.decisions.plan import EntryRefs, LedgerEntry, Plan
 from connector.decisions.records import GONE, OURS, LedgerState, reason_of
 from connector.model import Reason, Subject
-from connector.store.database import Database, numbers, parts
+from connector.store.database import Database, marks, numbers, parts
 from connector.store.interning import subject
 from connector.store.outputs.audit import AuditRow
 from connector.store.outputs.held_changes import ADD, REMOVE, drop_done
@@ -37,6 +37,7 @@ from connector.store.transaction import Transaction
 
 _PART: Final = 1000
 _OURS: Final = ",".join(str(int(mark)) for mark in sorted(OURS))
+_STAYING: Final = numbers((LedgerState.INTENDED, LedgerState.WRITTEN))
 _COLUMNS: Final = "l.observable, l.state, l.digest, l.ends, l.source"
 
 
@@ -268,6 +269,20 @@ class Ledger:
                 f"WHERE output = ? AND handle IS NOT NULL AND observable IN ({numbers(part)})"
             )
             found.update(map(tuple, transaction.rows(sql, (output,))))
+        return found
+
+    def also_named(
+        self, transaction: Transaction, output: int, handles: Mapping[int, str]
+    ) -> set[str]:
+        """Return those of these names that other entries of ours have, and that stay."""
+        found: set[str] = set()
+        for part in parts(sorted(set(handles.values())), _PART):
+            sql = (
+                "SELECT DISTINCT handle FROM ledger "  # noqa: S608 - only numbers and marks
+                f"WHERE output = ? AND state IN ({_STAYING}) AND handle IN ({marks(part)}) "
+                f"AND observable NOT IN ({numbers(handles)})"
+            )
+            found.update(name for (name,) in transaction.rows(sql, (output, *part)))
         return found
 
     def confirm_removed(

@@ -1,14 +1,14 @@
 """Targets that take single changes, and that others may write to as well."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 from msgspec.structs import replace as named
 
-from connector.adapter import EntryAdapter, Full, Held, Outcome, Outcomes, Written
+from connector.adapter import EntryAdapter, Full, Held, Left, Outcome, Outcomes, Written
 from connector.decisions.plan import EntryRefs, Plan
 from connector.model import Entry, Observable, Subject
 from connector.settings import Settings
@@ -213,30 +213,38 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
     def _removed(
         self, numbers: Sequence[int], proposal: Proposal, applier: Applier
     ) -> RemovedBatch:
-        kept = self._remove(numbers, proposal.state, applier)
+        kept, left = self._remove(numbers, proposal.state, applier)
         gone = [number for number in numbers if number not in kept]
-        return self.removed(gone, proposal, applier.store, kept)
+        return replace(self.removed(gone, proposal, applier.store, kept), left=left)
 
     def _remove(
         self, numbers: Sequence[int], state: OutputState, applier: Applier
-    ) -> dict[int, str]:
-        """Remove entries; return the target's words on those that it did not let go."""
+    ) -> tuple[dict[int, str], frozenset[int]]:
+        """Remove entries; return the target's words on those that it did not let go.
+
+        And those of them that it never will. Of entries with one original, the last takes it away.
+        """
         applier.check_stopped()
         store = applier.store
         with store.database.read() as transaction:
             found = dict(store.wanted.observables_of(transaction, numbers))
             handles = store.ledger.handles(transaction, state.number, numbers)
+            shared: Collection[str] = ()
+            if self.whole:
+                shared = store.ledger.also_named(transaction, state.number, handles)
         ours = [
             Held(one, handle=handles.get(number, ""))
             for number, one in found.items()
-            if isinstance(one, Observable)
+            if isinstance(one, Observable) and handles.get(number) not in shared
         ]
         said = self._write("remove", self.adapter.remove, ours, state, applier)
-        return {
-            number: outcome.words
+        kept = {
+            number: outcome
             for number, one in found.items()
             if not isinstance(outcome := said.get(one, _GONE), Written)
         }
+        left = frozenset(number for number, outcome in kept.items() if isinstance(outcome, Left))
+        return {number: outcome.words for number, outcome in kept.items()}, left
 
     def withdraw(
         self, numbers: Sequence[int], state: OutputState, applier: Applier
@@ -249,8 +257,8 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         self, numbers: Sequence[int], state: OutputState, applier: Applier
     ) -> Iterator[Action]:
         def remove(part: Sequence[int]) -> RemovedBatch:
-            kept = self._remove(part, state, applier)
-            return RemovedBatch([number for number in part if number not in kept], {}, kept)
+            kept, left = self._remove(part, state, applier)
+            return RemovedBatch([number for number in part if number not in kept], {}, kept, left)
 
         for part in in_parts(numbers, self._size(state)):
             yield partial(_alone, remove, part)
