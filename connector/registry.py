@@ -188,7 +188,7 @@ class Registry:
         `state` keeps its texts; without, they live as long as the adapter. It pauses by `pause`,
         which may end the pause with an error, as `Stop.pause` does.
         """
-        kind = self.adapter(name)
+        kind = self.adapter(name).variant(settings)
         http = self._http(settings, pause, kind.rate)
         context = OutputContext(
             output_name, publish_folder, types, http=http, tls=_tls(settings), state=state,

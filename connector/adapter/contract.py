@@ -41,6 +41,15 @@ class Adapter(ABC, Generic[S]):
         self.settings = settings
         self.context = context
 
+    @classmethod
+    def variant(cls, _settings: Settings) -> "type[Adapter[Any]]":
+        """Return the class that serves these options, where one name stands for two bases.
+
+        Such as a zone that is written as a file, or changed entry by entry. It has the same
+        options and types.
+        """
+        return cls
+
     @property
     def http(self) -> Http:
         """The client made from this output's options, which must be an `HttpSettings`."""

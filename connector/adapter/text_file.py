@@ -11,7 +11,7 @@ from connector.published import file_stamp
 
 __all__ = ["TextDraft", "TextFile"]
 
-_FIRST_LINE: Final = "# kept by threat-feed-connector; changes made here are lost\n"
+_FIRST_LINE: Final = " kept by threat-feed-connector; changes made here are lost\n"
 _MODE: Final = 0o644  # the target's own user reads it, whatever our umask
 
 
@@ -19,11 +19,12 @@ class TextFile:
     """A file of lines that a program on this machine reads, such as a map or an access list.
 
     It is replaced in one step. What others wrote is never replaced: the operator makes an empty
-    file, whose group and mode stay, or none.
+    file, whose group and mode stay, or none. A line that begins with `comment` is one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, comment: str = "#") -> None:
         self.path = path
+        self._comment = comment
 
     def stamp(self) -> str:
         """Return what tells the file from any other in its place."""
@@ -47,7 +48,7 @@ class TextFile:
                 yield from (
                     line.rstrip("\n")
                     for line in file
-                    if line.strip() and (comments or not line.startswith("#"))
+                    if line.strip() and (comments or not line.startswith(self._comment))
                 )
 
     @contextmanager
@@ -65,6 +66,7 @@ class TextFile:
                 with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
                     os.fchmod(descriptor, mode)
                     self._keep_group(descriptor, group)
+                    file.write(self._comment + _FIRST_LINE)
                     yield TextDraft(file, path, self.path)
             finally:
                 path.unlink(missing_ok=True)
@@ -84,7 +86,7 @@ class TextFile:
         """Return mode and group of the file, if it is ours; a file without lines is nobody's."""
         try:
             with self.path.open(encoding="utf-8", errors="replace") as file:
-                if file.readline(200) not in {"", _FIRST_LINE}:
+                if file.readline(200) not in {"", self._comment + _FIRST_LINE}:
                     raise RefusedError(
                         f"{self.path}: exists and was not written by this output; move it away, or "
                         "name another file in the options"
@@ -102,7 +104,6 @@ class TextDraft:
         self._file = file
         self.path = path
         self._live = live
-        file.write(_FIRST_LINE)
 
     def write(self, lines: Iterable[str]) -> None:
         """Add lines."""

@@ -4,10 +4,11 @@ The zone is made once by its administrator; docs/outputs/rpz.md has the lines.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from connector.adapter import (
     ADDRESSES,
+    Adapter,
     Batch,
     ConfigError,
     Entry,
@@ -20,6 +21,7 @@ from connector.adapter import (
     OutputContext,
     Refused,
     RefusedError,
+    Settings,
     Subject,
     UnavailableError,
     import_extra,
@@ -28,11 +30,12 @@ from connector.adapter import (
 from .names import observable_at, owner_of, why_unfit
 from .options import RpzSettings, server_of
 from .triggers import Records, held_at, said
+from .zone_file import RpzFileAdapter
 
 if TYPE_CHECKING:
     from .server import Server
 
-__all__ = ["RpzAdapter", "RpzSettings"]
+__all__ = ["RpzAdapter", "RpzFileAdapter", "RpzSettings"]
 
 _BESIDE: Final = 22  # bytes of a record beside its name and data; an address may double its length
 _FEW: Final = 200  # names that are looked up rather than read with the whole zone
@@ -50,7 +53,8 @@ class RpzAdapter(EntryAdapter[RpzSettings]):
         import_extra("dns", "threat-feed-connector[rpz]")
         from .server import Server  # noqa: PLC0415
 
-        key = (settings.key_name, settings.key_secret.reveal(), settings.key_algorithm)
+        secret = settings.key_secret.reveal() if settings.key_secret else ""
+        key = (settings.key_name or "", secret, settings.key_algorithm)
         try:
             self._servers = [
                 Server(server_of(one), settings.zone, key, settings.timeout)
@@ -58,6 +62,12 @@ class RpzAdapter(EntryAdapter[RpzSettings]):
             ]
         except ValueError:
             raise ConfigError(["key_secret should be base64, as tsig-keygen prints it"]) from None
+
+    @classmethod
+    def variant(cls, settings: Settings) -> type[Adapter[Any]]:
+        """Return the class for the mode."""
+        in_file = isinstance(settings, RpzSettings) and settings.mode == "file"
+        return RpzFileAdapter if in_file else cls
 
     def as_held(self, entry: Entry) -> Entry:
         """Return the entry with the action that the zone has for it."""

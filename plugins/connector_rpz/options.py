@@ -5,7 +5,7 @@ from typing import Final, Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from connector.adapter import Field, Secret, Settings
+from connector.adapter import Field, FilePath, Secret, Settings
 
 __all__ = ["RpzSettings", "server_of"]
 
@@ -16,20 +16,26 @@ _NAME: Final = r"^[a-z0-9_][a-z0-9_.-]*[a-z0-9]$"
 class RpzSettings(Settings):
     """Which zone at which servers, and what resolvers answer for what it lists."""
 
-    mode: Literal["update"] = Field(
-        "update", description="How the zone is written: `update` is RFC 2136 with TSIG."
+    mode: Literal["update", "file"] = Field(
+        "update",
+        description="How the zone is written: `update` is RFC 2136 with TSIG, entry by entry; "
+        "`file` is a zone file of ours alone, which resolvers on this machine load.",
     )
     zone: str = Field(
         pattern=_NAME, max_length=200, description="Name of the policy zone; a short one."
     )
     servers: tuple[str, ...] = Field(
-        min_length=1,
+        (),
         max_length=16,
-        description="Primaries that are all kept alike: addresses, each with `:PORT` or `#PORT` "
-        "where it is not 53 (`192.0.2.53`, `192.0.2.53#5353`, `2001:db8::53#5353`).",
+        description="For `update`: primaries, all kept alike: addresses, each with `:PORT` or "
+        "`#PORT` where it is not 53 (`192.0.2.53`, `192.0.2.53#5353`, `2001:db8::53#5353`).",
     )
-    key_name: str = Field(pattern=_NAME, max_length=200, description="Name of the TSIG key.")
-    key_secret: Secret = Field(description="The TSIG key in base64, as `tsig-keygen` prints it.")
+    key_name: str | None = Field(
+        None, pattern=_NAME, max_length=200, description="For `update`: name of the TSIG key."
+    )
+    key_secret: Secret | None = Field(
+        None, description="For `update`: the TSIG key in base64, as `tsig-keygen` prints it."
+    )
     key_algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512"] = Field(
         "hmac-sha256", description="Algorithm of the TSIG key."
     )
@@ -43,11 +49,27 @@ class RpzSettings(Settings):
         description="For `sinkhole`: your addresses, or one name of yours.",
     )
     ttl: int = Field(60, ge=1, le=86_400, description="Seconds that resolvers may cache an answer.")
+    file: FilePath | None = Field(
+        None, description="For `file`: the zone file; its folder must exist."
+    )
+    check: tuple[str, ...] = Field(
+        ("named-checkzone", "-i", "none", "-k", "ignore"),
+        min_length=1,
+        description="For `file`: command that tests the zone before it is put in place; the "
+        "zone's name and the file are added.",
+    )
+    reload: tuple[str, ...] = Field(
+        (),
+        description="For `file`: command that has the resolver load the zone anew, such as "
+        "[unbound-control, auth_zone_reload, rpz.example]; none where the resolver watches it.",
+    )
     timeout: int = Field(10, ge=1, le=300, description="Seconds to wait for a server.")
 
     @property
     def places(self) -> frozenset[tuple[object, ...]]:
-        """The zone at each of the servers."""
+        """The zone at each of the servers, or its file."""
+        if self.file is not None:
+            return frozenset({("zone file", self.file)})
         return frozenset(("policy zone", *server_of(one), self.zone) for one in self.servers)
 
     @property
@@ -65,8 +87,8 @@ class RpzSettings(Settings):
 
     @field_validator("zone", "key_name")
     @classmethod
-    def _is_a_name(cls, name: str) -> str:
-        if not all(0 < len(label) < 64 for label in name.split(".")):
+    def _is_a_name(cls, name: str | None) -> str | None:
+        if name is not None and not all(0 < len(label) < 64 for label in name.split(".")):
             raise ValueError("should have labels of 1 to 63 characters")
         return name
 
@@ -81,6 +103,15 @@ class RpzSettings(Settings):
         if len(set(map(server_of, servers))) < len(servers):
             raise ValueError("should name each server once")
         return servers
+
+    @model_validator(mode="after")
+    def _check_mode(self) -> Self:
+        by_update = (self.servers, self.key_name, self.key_secret)
+        if self.mode == "file" and (self.file is None or any(by_update)):
+            raise ValueError("mode file needs file, and neither servers nor a key")
+        if self.mode == "update" and (not all(by_update) or self.file is not None):
+            raise ValueError("mode update needs servers, key_name and key_secret, and no file")
+        return self
 
     @model_validator(mode="after")
     def _check_sinkhole(self) -> Self:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from connector_rpz import RpzAdapter
+from edl_programs import open_folder, open_resolver
 from named_host import SECRET, ZONE, NamedHost, named
+from rpz_resolvers import unbound
 from scenario_site import BLOCK_ALL, QuickRegistry, Site
 from stix_samples import indicator, revoked
 
@@ -110,3 +112,27 @@ def test_what_others_put_at_one_of_the_servers_is_never_ours_and_never_said_to_b
     resolvers.service.outputs.sync("edge", EVERYTHING)
     hosts[0].until("x.worse.example", "NOERROR")
     assert [hosts[0].ask(name)[0] for name in ("bad.example", "new.example")] == ["NXDOMAIN"] * 2
+
+
+@pytest.mark.real_server
+def test_a_resolver_with_the_zone_as_a_file_refuses_what_a_feed_names(site: Site) -> None:
+    site.registry = QuickRegistry({"rpz": RpzAdapter}, {"bundle": BundleFeed})
+    with open_resolver() as behind, open_folder() as folder:
+        zone = folder / "rpz.example.zone"
+        options: dict[str, Any] = {"mode": "file", "zone": ZONE, "file": str(zone), "ttl": 1}
+        output = {"list": "perimeter", "adapter": "rpz", "options": options}
+        site.configure(lists={"perimeter": BLOCK_ALL}, outputs={"edge": output})
+        site.once()
+        with unbound(zone, behind) as resolver:
+            options["reload"] = [*resolver.reload]
+            site.configure(lists={"perimeter": BLOCK_ALL}, outputs={"edge": output})
+            site.open()
+            site.write("one.json", FEW[:1])
+            assert resolver.ask("bad.example")[0] == "NOERROR"
+            site.change()
+            assert resolver.ask("bad.example")[0] == "NXDOMAIN"
+            assert (written(site), site.output()["state"]) == (1, "ok")
+            site.write("two.json", [revoked(FEW[0])])
+            site.change()
+            resolver.until("bad.example", "NOERROR")
+            assert "written" not in site.output()["reasons"]
