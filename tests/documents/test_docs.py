@@ -28,7 +28,7 @@ SECRETS = dict.fromkeys(
     (
         "ISAC_TOKEN", "FW01_TOKEN", "SPLUNK_TOKEN", "HEC_TOKEN", "ELASTIC_API_KEY",
         "OPENSEARCH_PASSWORD", "RPZ_KEY",
-        "AIS_PASSWORD", "MEMBERS_PASSWORD", "COUNTY_TOKEN",
+        "AIS_PASSWORD", "MEMBERS_PASSWORD", "COUNTY_TOKEN", "WEBHOOK_SECRET",
     ),
     "c2FtcGxl",
 )  # fmt: skip
@@ -145,15 +145,18 @@ def test_every_reason_is_explained():
 def test_the_readme_names_every_adapter_and_feed_and_options_that_they_have():
     registry = Registry.installed("threat-feed-connector")
     section = README.partition("\n## Outputs and feeds\n")[2].partition("\n## ")[0]
-    found = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|[^|]*\| (.*?) \|$", section, re.M)
-    rows = {name: options for names, options in found for name in re.findall(r"\w+", names)}
-    kinds = {name: registry.adapter(name) for name in registry.adapter_names()}
-    kinds |= {name: registry.feed(name) for name in registry.feed_names()}
-    assert set(rows) == set(kinds)
-    for names, options in found:
-        sharing = [kinds[name].settings_type for name in re.findall(r"\w+", names)]
-        known = {option for each in sharing for option in each.model_fields}
-        assert set(re.findall(r"`(\w+)[`:]", options)) <= known, names
+    outputs, feeds = section.split("\n| feed |")  # one of each may have the same name
+    for table, kinds in (
+        (outputs, {name: registry.adapter(name) for name in registry.adapter_names()}),
+        (feeds, {name: registry.feed(name) for name in registry.feed_names()}),
+    ):
+        found = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|[^|]*\| (.*?) \|$", table, re.M)
+        rows = {name: options for names, options in found for name in re.findall(r"\w+", names)}
+        assert set(rows) == set(kinds)
+        for names, options in found:
+            sharing = [kinds[name].settings_type for name in re.findall(r"\w+", names)]
+            known = {option for each in sharing for option in each.model_fields}
+            assert set(re.findall(r"`(\w+)[`:]", options)) <= known, names
 
 
 def test_what_is_not_there_yet_is_not_there():
