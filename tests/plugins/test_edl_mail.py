@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from edl_files import ADDRESSES, DOMAIN, MAILBOX, V4, V6, entries, published
 from edl_programs import open_folder, require
+from exim_host import Exim
 from test_kinds import NAMED, as_read, unread
 
 from connector.adapter import Entry, ObservableType
@@ -113,17 +114,7 @@ def test_spamassassin_parses_hostile_values_and_takes_none_for_more(folder: Path
     assert engine.blocked(*sorted(innocent)) == set()
 
 
-_NOBODYS = "9.9.9.9"
-_EXIM = """
-log_file_path = {folder}/%slog
-spool_directory = {folder}/spool
-primary_hostname = mx.agency.example
-keep_environment =
-smtputf8_advertise_hosts =
-smtp_accept_max_nonmail = 1000
-acl_smtp_connect = clients
-acl_smtp_mail = senders
-begin acl
+_ACLS = """
 clients:
   deny hosts = net-iplsearch;{clients}
   accept
@@ -134,51 +125,13 @@ senders:
 """
 
 
-class Exim:
-    """Its test of a session: the same access lists, without a port."""
-
-    def __init__(self, folder: Path, senders: Path, sites: Path, clients: Path) -> None:
-        self.command = os.environ.get("CONNECTOR_EXIM", "")
-        if not self.command:
-            pytest.skip("CONNECTOR_EXIM names no Exim; .ci/exim-root unpacks one")
-        self.config = folder / "exim.conf"
-        options = {"folder": folder, "senders": senders, "sites": sites, "clients": clients}
-        self.config.write_text(_EXIM.format(**options))
-
-    def _session(self, client: str, *lines: str) -> list[str]:
-        command = [self.command, "-C", str(self.config), "-bh", client]
-        said = "".join(f"{line}\r\n" for line in ("EHLO client.example", *lines, "QUIT"))
-        done = subprocess.run(
-            command, input=said.encode(), capture_output=True, check=False, timeout=120
-        )
-        return done.stdout.decode().splitlines()
-
-    def refuses_client(self, client: str) -> bool:
-        """Return whether a client is sent away; a broken file is neither yes nor no."""
-        answers = [line for line in self._session(client) if re.match(r"[0-9]{3}", line)]
-        assert re.match(r"220|550", answers[0]), answers
-        return answers[0].startswith("550")
-
-    def refused(self, *senders: str) -> set[str]:
-        """Return the senders that are refused."""
-        commands = [part for sender in senders for part in (f"MAIL FROM:<{sender}>", "RSET")]
-        told = [line for line in self._session(_NOBODYS, *commands) if line[3:4] == " "]
-        answers = told[2:-1:2]  # after the greeting and the answer to EHLO, without those to RSET
-        assert len(answers) == len(senders), told
-        assert {answer[:3] for answer in answers} <= {"250", "550"}, told
-        return {
-            sender
-            for sender, answer in zip(senders, answers, strict=True)
-            if answer.startswith("550")
-        }
-
-
 def exim(folder: Path, senders: list[Entry], sites: list[Entry], clients: list[Entry]) -> Exim:
     listed = files("exim", folder, senders, sites)
     options = {"format": "exim", "file": "clients", "types": ADDRESSES}
     path, _ = published(folder, clients, **options)
     path.chmod(0o644)
-    return Exim(folder, *listed, path)
+    senders_file, sites_file = listed
+    return Exim(folder, _ACLS.format(senders=senders_file, sites=sites_file, clients=path))
 
 
 def test_exim_refuses_listed_senders_and_clients_and_no_others(folder: Path) -> None:
