@@ -1,13 +1,15 @@
 """The promises of an adapter that feeds can attack: what they send is hostile input."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
-from connector.adapter import Entry, Observable, ObservableType
+from connector.adapter import Entry, FieldValue, Observable, ObservableType
 from connector.adapter.fields import longest as text_lengths
 from connector.testing.adapter_steps import (
     AnyAdapter,
+    Key,
+    Said,
     expect_held,
     held,
     key,
@@ -67,18 +69,33 @@ class HostileValues:
         self, adapter: AnyAdapter, sample_entries: Sequence[Entry]
     ) -> None:
         others = {key(entry) for entry in of_others(adapter)}
-        for name, longest in sorted(text_lengths(adapter.fields).items()):
-            for text in (hostile[:longest] for hostile in HOSTILE_TEXTS):
-                entries = [
-                    Entry(entry.observable, {**entry.fields, name: text})
-                    for entry in sample_entries
-                ]
-                rejected = write(adapter, entries)
-                taken = {key(entry) for entry in entries if entry.value not in rejected}
-                allowed = others | {key(entry) for entry in entries}
-                found = held(adapter).keys()
-                if wrong := (found - allowed) | ((others | taken) - found):
+        lengths = sorted(text_lengths(adapter.fields).items())
+        for text in HOSTILE_TEXTS if lengths else ():
+            alone = [{name: text[:longest]} for name, longest in lengths]
+            together = {name: cut for one in alone for name, cut in one.items()}
+            written = [_with(entry, together) for entry in sample_entries]
+            refused = write(adapter, written)
+            if not refused and not _astray(adapter, others, written, refused):
+                continue
+            for fields in [*alone, together]:  # one that is refused may hide what another does
+                written = [_with(entry, fields) for entry in sample_entries]
+                refused = write(adapter, written)
+                if wrong := _astray(adapter, others, written, refused):
                     pytest.fail(
-                        f"the field {name} filled with {shown(text)} added or removed entries: "
-                        f"{shown_keys(wrong)}"
+                        f"the field {', '.join(fields)} filled with {shown(text)} added or removed "
+                        f"entries: {shown_keys(wrong)}"
                     )
+
+
+def _with(entry: Entry, fields: Mapping[str, FieldValue]) -> Entry:
+    return Entry(entry.observable, {**entry.fields, **fields})
+
+
+def _astray(
+    adapter: AnyAdapter, others: set[Key], written: Sequence[Entry], refused: Said
+) -> set[Key]:
+    """Return what is at the target and should not be, and the other way round."""
+    given = {key(entry) for entry in written}
+    taken = {key(entry) for entry in written if entry.value not in refused}
+    found = held(adapter).keys()
+    return (found - others - given) | ((others | taken) - found)

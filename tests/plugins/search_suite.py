@@ -65,7 +65,7 @@ class SearchSuite(AdapterSuite):
 
     @pytest.fixture
     def row_count(self):
-        """More than a page and than a batch; a real server needs a millisecond for each."""
+        """More than a page and than a batch."""
         return 2100
 
     @pytest.fixture

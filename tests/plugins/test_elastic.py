@@ -69,6 +69,12 @@ class TestElastic(SearchSuite):
         """One for each kind of field; the rest is the same code, and asked at the emulator."""
         return [T.AUTONOMOUS_SYSTEM, T.DOMAIN_NAME, T.IPV4_ADDR]
 
+    @pytest.fixture
+    def row_count(self, monkeypatch):
+        """More than a page, as small as pages may be: the server takes a millisecond for each."""
+        monkeypatch.setattr("connector_elastic.index.PAGE", 100)
+        return 350
+
 
 def test_a_document_is_what_the_stock_rules_read(adapter, target, index):
     fields = {"confidence": "High", "feed": "AIS", "tlp": "AMBER", "valid_until": 1796083200}

@@ -1,4 +1,4 @@
-"""Nine adapters that are wrong in one way each: one promise refuses each, the one that names it."""
+"""Ten adapters that are wrong in one way each: one promise refuses each, the one that names it."""
 
 from dataclasses import dataclass
 
@@ -62,6 +62,12 @@ WRONG = {
         "                if any(ip_network(one.value).subnet_of(net) for net in nets):\n"
         "                    yield Held(one)\n\n" + ADDS,
         "test_holds_answers_for_exactly_what_it_is_asked[a prefix and what it covers]",
+    ),
+    "a line of a field's text is an entry of its own": Wrong(
+        PUTS,
+        PUTS + '        for line in str(note).splitlines()[1:]:\n'
+        '            table["domain-name", line] = ("us", "")\n',
+        "test_hostile_field_texts_add_no_entry_and_lose_none",
     ),
     "read stops at 1,000 rows": Wrong(
         TABLE,
