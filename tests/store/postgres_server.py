@@ -20,7 +20,7 @@ class Postgres:
     """A server of our own in a folder of its own; it listens on a Unix socket there."""
 
     def __init__(self, binaries: Path, folder: Path) -> None:
-        self._folder = folder
+        self._binaries, self._folder = binaries, folder
         self._runs_as: dict[str, object] = {}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             shutil.chown(folder, "postgres", "postgres")
