@@ -1,4 +1,4 @@
-"""From entries to a policy zone of a running BIND, against the same names by nsupdate."""
+"""From entries to running DNS servers: a policy zone of BIND, a blocklist of rbldnsd."""
 
 import subprocess
 import sys
@@ -17,7 +17,50 @@ PART = 1_000
 
 
 def main(size: int) -> None:
-    """Measure and hand the rows over; without a BIND there is nothing to measure."""
+    """Measure and hand the rows over; without a server there is nothing to measure."""
+    by_bind(size)
+    by_rbldnsd(size)
+
+
+def by_rbldnsd(size: int) -> None:
+    """Measure a list until it is served, against the same lines written and waited for by hand."""
+    what = f"{size:,} addresses until rbldnsd serves them, against the same by hand"
+    try:
+        from connector_dnsbl import DnsblAdapter, DnsblSettings  # noqa: PLC0415 - it needs an extra
+        from rbldnsd_host import free_port, rbldnsd  # noqa: PLC0415 - it needs pytest
+    except ImportError as error:
+        hand_over([Row(what, f"not measured: {error}", GOAL)])
+        return
+    with rbldnsd("127.0.0.1", free_port()) as host:
+        addresses = [f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(1, size + 1)]
+        entries = [Entry(Observable(ObservableType.IPV4_ADDR, one)) for one in addresses]
+        context = OutputContext("bench", host.folder)
+        DnsblAdapter(DnsblSettings(**(host.options | {"server": None})), context).publish([])
+        host.start()
+        adapter = DnsblAdapter(DnsblSettings(**host.options), context)
+        last = ".".join(reversed(addresses[-1].split(".")))
+
+        def ours() -> None:
+            context.version += 1
+            adapter.publish(entries)
+            adapter.activate()
+
+        def by_hand() -> None:
+            path = host.options["ipv4"]
+            draft = path.with_suffix(".new")
+            lines = ["$TTL 1", "$SOA 1 localhost. root.localhost. 0 600 300 86400 1", *addresses]
+            draft.write_text("\n".join([*lines, ""]))
+            draft.replace(path)
+            host.until(f"{last}.ip.bl.example", "NOERROR")
+
+        hand = timed(by_hand)
+        host.options["ipv4"].unlink()  # it is none of ours
+        took = timed(ours)
+    hand_over([Row(what, f"{took / hand:.1f} times ({took:.1f} s, {hand:.1f} s by hand)", GOAL)])
+
+
+def by_bind(size: int) -> None:
+    """Measure a zone that is written by updates, and read back by transfer."""
     what = f"{size:,} names to the policy zone of a running BIND, against nsupdate"
     try:
         from connector_rpz import RpzAdapter, RpzSettings  # noqa: PLC0415 - it needs an extra

@@ -26,15 +26,15 @@ def program(name: str) -> tuple[str, ...]:
 class Asked:
     """A server that is asked on one port."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+        self.port, self.address = port, address
 
     def answers(self) -> bool:
         """Whether it answers anything at all by now."""
         with socket(type=SOCK_DGRAM) as one:
             one.settimeout(0.2)
             try:
-                one.connect(("127.0.0.1", self.port))
+                one.connect((self.address, self.port))
                 one.send(_QUESTION)
                 return bool(one.recv(512))
             except OSError:
@@ -42,7 +42,7 @@ class Asked:
 
     def ask(self, name: str, kind: str = "A") -> tuple[str, list[str]]:
         """Return the status and the data that `dig` gets; `none` where it gets no answer."""
-        command = ["dig", "@127.0.0.1", "-p", str(self.port), "+time=1", "+tries=1"]
+        command = ["dig", f"@{self.address}", "-p", str(self.port), "+time=1", "+tries=1"]
         command += [name, kind]
         text = subprocess.run(command, check=False, capture_output=True, text=True).stdout
         status = text.partition("status: ")[2].partition(",")[0] or "none"

@@ -63,6 +63,9 @@ discard unix - - n - - discard
 """
 
 
+_OWN_RESOLVER = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+
+
 def require_postfix() -> None:
     """Skip the test where there is no Postfix with lmdb, or no right to start one."""
     if shutil.which("postfix") is None:
@@ -150,16 +153,26 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def postfix(maps: Path) -> Iterator[PostfixHost]:
-    """Run a Postfix that refers to the maps `senders` and `clients` in a folder."""
+def postfix(maps: Path, *, asks: str = "", by: str = "") -> Iterator[PostfixHost]:
+    """Run a Postfix that refers to the maps `senders` and `clients` in a folder.
+
+    With `asks` it has no maps but the restrictions `by`, and that address as its name server.
+    """
     default, exact = _free_ports(2)
     with folder() as root:
         for name in ("etc", "queue", "data"):
             (root / name).mkdir(mode=0o755)
         shutil.chown(root / "data", "postfix")
-        (root / "etc/main.cf").write_text(_MAIN.format(root=root, maps=maps))
+        main = _MAIN.format(root=root, maps=maps)
+        if asks:
+            main = "\n".join(line for line in main.splitlines() if "_access lmdb:" not in line)
+            main = main.replace("smtpd_recipient_restrictions =", by)
+            main += "\nmax_use = 1\n"  # a process keeps what a list answered as long as it lives
+        (root / "etc/main.cf").write_text(main)
+        (root / "resolv.conf").write_text(f"nameserver {asks}\n")
         (root / "etc/master.cf").write_text(_MASTER.format(default=default, exact=exact))
-        _run("postfix", "-c", str(root / "etc"), "start")
+        alone = ("unshare", "-m", "sh", "-c", _OWN_RESOLVER, str(root / "resolv.conf"))
+        _run(*(alone if asks else ()), "postfix", "-c", str(root / "etc"), "start")
         try:
             for port in (default, exact):
                 _await_greeting(port, root / "mail.log")
