@@ -137,8 +137,11 @@ class SquidAdapter(ListAdapter[SquidSettings]):
         return refused
 
     def activate(self) -> None:
-        """Have Squid read its configuration again, after a test of all of it."""
-        self._squid.take_up([file.path for file in self._files.values()])
+        """Have Squid read its configuration again, after a test of all of it.
+
+        A list without entries that no acl names denies what it should: nothing.
+        """
+        self._squid.take_up([file.path for file in self._files.values() if any(file.lines())])
 
 
 def _file_of(one: Observable) -> str:

@@ -203,6 +203,18 @@ def test_a_file_that_no_acl_names_is_no_success(host, tmp_path):
         adapter.activate()
 
 
+def test_an_empty_file_that_no_acl_names_any_more_is_given_up_without_a_word(
+    tmp_path: Path,
+) -> None:
+    """As where squid.conf has its lines out before the output is, or names another file."""
+    adapter = adapter_on(tmp_path, squid=fake(tmp_path))
+    adapter.publish(entries("bad.example"))
+    with pytest.raises(UnavailableError, match=r"no acl of squid.conf names the file"):
+        adapter.activate()
+    adapter.publish([])
+    adapter.activate()
+
+
 def fake(folder: Path) -> tuple[str, ...]:
     """A command in Squid's place that takes everything."""
     program = folder / "squid"

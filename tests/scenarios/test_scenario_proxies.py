@@ -169,6 +169,31 @@ def test_squid_denies_what_a_feed_names_until_the_feed_takes_it_back(
     assert guarded.output()["reasons"]["written"] == 2
 
 
+def test_a_squid_that_the_file_names_anew_takes_up_the_list_as_it_is_at_once(site: Site) -> None:
+    """The list stays the same, and the proxy behind the new command may never have read it."""
+    site.registry = QuickRegistry({"squid": SquidAdapter}, {"bundle": BundleFeed})
+    listed, said = site.folder / "domains.txt", site.folder / "said"
+
+    def keep(name: str) -> None:
+        program = site.folder / name
+        program.write_text(f"#!/bin/sh\necho {name} $2 >> {said}\necho '\"{listed}\"'\n")
+        program.chmod(0o755)
+        options = {"domains": str(listed), "squid": [str(program)]}
+        output = {"list": "perimeter", "adapter": "squid", "options": options}
+        site.configure(lists={"perimeter": BLOCK_ALL}, outputs={"edge": output})
+        site.close()
+
+    keep("before")
+    site.write("one.json", FEW)
+    site.once()
+    keep("after")
+    site.change()
+    site.change()
+    asked = [line for line in said.read_text().splitlines() if line.endswith("reconfigure")]
+    assert asked == ["before reconfigure", "after reconfigure"]
+    assert site.output()["drift"] is None
+
+
 @pytest.mark.real_server
 def test_a_squid_that_restarted_denies_the_same(guarded: Site, proxy: SquidHost) -> None:
     guarded.once()
