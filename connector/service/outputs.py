@@ -25,7 +25,7 @@ from connector.service.lists import Lists
 from connector.service.places import PlaceKeeper
 from connector.service.readiness import waiting_for
 from connector.store import queries as questions
-from connector.store.outputs.drifts import TOLD_FROM, never_read_back
+from connector.store.outputs.drifts import never_read_back
 from connector.store.outputs.kept_holds import HoldState
 from connector.store.store import Store
 from connector.sync.apply import Applier, ApplyResult, ListMovedError
@@ -197,15 +197,12 @@ class Outputs(Mapping[str, Output]):
                 what="the target gives values that are not in canonical form: they are read as "
                 "what they mean, or count as others'",
             )  # fmt: skip
-        news = [
-            one for one in noticed.lost.values() if (one.times, one.at) == (TOLD_FROM, proposal.now)
-        ]
-        if not news:
+        if not noticed.news:
             return
         with self.store.database.read() as transaction:
             told = never_read_back(transaction).get(number, ())
         log.warning(
-            "output.never_read_back", output=name, count=len(news),
+            "output.never_read_back", output=name, count=noticed.news,
             types={one.type: one.count for one in told},
             what="the target took these entries, and never had them when it was read back",
         )  # fmt: skip

@@ -22,7 +22,7 @@ from connector.sync.output import Output
 from connector.sync.proposal import InRollout, Proposal
 from connector.sync.returned import FormerOurs
 from connector.sync.rolling import all_early, turn_of, wait_for_turn
-from connector.sync.surprises import Noticed, lost_of, rested
+from connector.sync.surprises import Noticed, lost_of, noticed_in, rested
 from connector.sync.targets.parts import merged
 from connector.sync.targets.target import Target
 from connector.sync.view import EVERYTHING, Scope, View
@@ -174,7 +174,7 @@ def draft(output: Output, view: View, met: Contact) -> Draft:
     # A stamp that changed tells of a target that started anew: what it forgot is no entry's fault.
     missing = () if met.surprised else [one for one in plan.add.numbers if one in confirmed]
     lost = lost_of(plan, view, missing)
-    noticed = None if view.present is None else Noticed(view.present.odd, lost)
+    noticed = noticed_in(view, lost, missing)
     if not (target.ours_alone or target.folds):
         plan = rested(plan, lost, view, output.verify_every)
     since = view.now - span(output.limits.window)

@@ -21,8 +21,6 @@ def prepare(proposal: Proposal, output: Output, applier: Applier) -> None:
     if stops or proposal.plan.empty:
         store.ledger.keep_handles(state, proposal.handles)
     if not stops:
-        if proposal.noticed is not None:
-            store.surprises.keep_lost(state.number, proposal.noticed.lost)
         _keep_rows(proposal, store)
         keep_turns(proposal, store)
 
@@ -65,6 +63,8 @@ def finish(
         read = replace(state, setup=output.setup, stamp=proposal.stamp) if verified else state
         store.outputs.finish(read, state.seq, verified=verified, now=now())
         return
+    if proposal.noticed is not None:  # only now: what is planned anew is not lost once more
+        store.surprises.keep_lost(state.number, proposal.noticed.lost)
     output.target.keep_protections(state, store, whole=proposal.scope.everything)
     stamp = _stamp(proposal, output)
     roomy = crowding.settle(state, store, now(), anew=anew, probed=verified)

@@ -20,10 +20,24 @@ _DOUBLED: Final = 16  # more often makes no rest longer
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """What was noticed as a target was read: odd values by type, and all that it has lost."""
+    """What was noticed as a target was read: odd values by type, and all that it has lost.
+
+    `news` counts what was now lost so often that it is told.
+    """
 
     odd: Mapping[str, int]
     lost: Mapping[int, LostEntry]
+    news: int
+
+
+def noticed_in(
+    view: View, lost: Mapping[int, LostEntry], missing: Collection[int]
+) -> Noticed | None:
+    """Return what was noticed; None where the target was not read. `missing` as for `lost_of`."""
+    if view.present is None:
+        return None
+    news = sum(lost[number].times == TOLD_FROM for number in missing)
+    return Noticed(view.present.odd, lost, news)
 
 
 def lost_of(plan: Plan, view: View, missing: Collection[int]) -> dict[int, LostEntry]:
