@@ -50,7 +50,7 @@ class TaxiiSettings(HttpSettings):
         False,
         description="Delete from the collection what is withdrawn. Others read a collection by "
         "what was added, so what they have they keep. Without it withdrawn indicators stay there, "
-        "unless their producer revokes them.",
+        "also those that their producer revoked.",
     )
     patience: Duration = Field(
         timedelta(seconds=60),
