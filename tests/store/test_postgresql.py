@@ -1,14 +1,16 @@
 """The whole way on PostgreSQL, by the commands that people type."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from store_samples import indicator
+
+from connector.commands.app import main
 
 pytestmark = pytest.mark.real_server
 
@@ -17,7 +19,7 @@ version: 1
 state: {{url: "{url}"}}
 feeds:
   files: {{type: bundle, path: bundles/, unmarked_tlp: clear}}
-allowlist: {{builtin: {{except: [documentation]}}}}
+allowlist: {{warninglists: [], builtin: {{except: [documentation]}}}}
 lists:
   perimeter: {{purpose: block, audience: own}}
   hunting: {{purpose: watch, audience: own}}
@@ -28,14 +30,14 @@ outputs:
         limits: {{max_entries: 2}}}}
 publish_folder: published
 """
-RUN = "from connector.commands.app import main; main()"
 
 
 class Site:
     """An installation in a folder, whose state lies on a server."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, capture: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
+        self._capture = capture
         (folder / "bundles").mkdir()
         (folder / "config.yaml").write_text(CONFIG.format(url=url))
 
@@ -45,12 +47,17 @@ class Site:
         (self.folder / "bundles" / "all.json").write_text(json.dumps(body))
 
     def connector(self, *words: str, code: int = 0) -> str:
-        ran = subprocess.run(
-            [sys.executable, "-c", RUN, *words, "-c", self.folder / "config.yaml"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert ran.returncode == code, ran.stdout + ran.stderr
-        return ran.stdout
+        """Run a command in this process, as its entry point does; return what it printed."""
+        self._capture.readouterr()
+        argv = ["connector", *words, "-c", str(self.folder / "config.yaml")]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", argv)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        structlog.reset_defaults()
+        told = self._capture.readouterr()
+        assert (ended.value.code or 0) == code, told.out + told.err
+        return told.out
 
     def asked(self, *words: str, code: int = 0) -> Any:
         return json.loads(self.connector(*words, "--json", code=code))
@@ -61,9 +68,11 @@ class Site:
 
 
 @pytest.fixture
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+def site(
+    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Site]:
     server = request.getfixturevalue("postgres")
-    yield Site(tmp_path, server.create("connector_site"))
+    yield Site(tmp_path, server.create("connector_site"), capsys)
     server.drop("connector_site")
 
 
@@ -109,7 +118,7 @@ state: {{url: "{url}"}}
 feeds:
   files: {{type: bundle, path: bundles/, unmarked_tlp: clear}}
   theirs: {{type: bundle, path: theirs/}}
-allowlist: {{builtin: {{except: [documentation]}}}}
+allowlist: {{warninglists: [], builtin: {{except: [documentation]}}}}
 lists: {{perimeter: {{}}}}
 outputs:
   edge: {{list: perimeter, adapter: edl, options: {{file: edge.txt, format: plain}},
