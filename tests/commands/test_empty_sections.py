@@ -19,7 +19,11 @@ INDICATOR = "indicator--3f1b8f0e-3b34-4d0d-8a30-5f0f8a3b1c01"
 FULL: dict[str, Any] = {
     "version": 1,
     "feeds": {"bulletins": {"type": "bundle", "path": "bulletins.json"}},
-    "allowlist": {"builtin": {"except": ["documentation"]}},
+    # Without what takes each command longest to read.
+    "allowlist": {
+        "warninglists": [],
+        "builtin": {"except": ["documentation", "public_suffixes", "shared_hosting", "vital"]},
+    },
     "lists": {"perimeter": {"select": {"types": ["ipv4-addr"]}}},
     "outputs": {"edge": {"list": "perimeter", "adapter": "edl", "options": {"file": "edge.txt"}}},
 }
