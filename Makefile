@@ -23,9 +23,10 @@ help:
 demo: $(INSTALLED)
 	@$(BIN)/connector demo $(ARGS)
 
-# A file's tests share servers, so each file stays with one worker.
+# A file's tests share servers, so each file stays with one worker; tests/conftest.py orders them.
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -q $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+		-q $(ARGS)
 
 # New examples for the random tests, seed by seed, until one fails or the time is up.
 fuzz: $(INSTALLED)

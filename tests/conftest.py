@@ -71,6 +71,25 @@ def _reason(report: pytest.TestReport) -> str:
     return report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
 
 
+# The files that take longest, longest first: a worker that came to one last would end alone.
+LONGEST = (
+    "test_scenario_kill.py", "test_plugin_kit.py", "test_edl.py", "test_postfix.py",
+    "test_edl_dialects.py", "test_pattern_judges.py", "test_scenario_rules.py", "test_demo.py",
+    "test_cli.py", "test_scenario_daemon.py", "test_scenario_places_cleaned.py", "test_squid.py",
+    "test_scenario_first_load.py", "test_scenario_whole_feed.py", "test_scenario_runs.py",
+    "test_empty_sections.py", "test_scenario_histories.py", "test_rules_suricata.py",
+    "test_scenario_limits.py", "test_scenario_disk.py", "test_splunk_kvstore.py",
+    "test_scenario_proxies.py", "test_output_guide.py", "test_wrong_adapters.py",
+    "test_scenario_trust_property.py", "test_scenario_real_feeds.py", "test_edl_mail.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first; workers take files in this order."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
 @pytest.fixture(autouse=True)
 def _log_of_its_own() -> Iterator[None]:
     """Forget how a test that ran a command here has set the log up: its streams are closed then."""
