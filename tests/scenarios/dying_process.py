@@ -1,5 +1,6 @@
 """A cycle in a process of its own that kills itself at one exact point, as `kill -9` would."""
 
+import gc
 import json
 import os
 import signal
@@ -145,6 +146,7 @@ def _serve() -> None:
     """Fork a process for every job that comes in, and answer how it ended."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a cycle logs goes elsewhere
+    gc.freeze()  # a collection in a child would copy the memory that it has from here
     for line in sys.stdin:
         child = os.fork()
         if not child:

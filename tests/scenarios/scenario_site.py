@@ -33,13 +33,13 @@ from connector.service.state import open_store
 from connector.settings import Settings
 from connector.sync.apply import Applier
 
-# Reserved addresses and names stand for real ones here, so the groups that protect them are out;
-# without public suffixes a service starts in a fifth of the time.
-# The default warninglists and the groups of hosts hold no sample value, and slow each start.
+# Reserved addresses and names stand for real ones here, so the groups that protect them are out.
+# The other groups and the default warninglists hold no sample value, and slow each start.
 FREED = {
     "builtin": {
         "except": [
             "documentation", "special_purpose", "public_suffixes", "shared_hosting", "vital",
+            "empty_files", "system_files",
         ]
     },
     "warninglists": [],
