@@ -130,10 +130,12 @@ def _full(output: Json) -> str | None:
 
 
 def _remark(one: Json) -> str:
-    told = f"{one['count']:,} of type {one['type']}"
+    count, kind = one["count"], one["type"]
+    some = f"{count:,} {'entry' if count == 1 else 'entries'} of type {kind}"
     if one["remark"] == "never_read_back":
-        return f"{told} written three times or more, and never there when the target was read back"
-    return f"{told} at the target are not in canonical form, as it was read at {one['at']}"
+        return f"{some} written three times or more, and never there when the target was read back"
+    verb = "is" if count == 1 else "are"
+    return f"{some} at the target {verb} not in canonical form, as it was read at {one['at']}"
 
 
 def lost(feed: str, gap: Json) -> str:

@@ -132,8 +132,11 @@ def test_values_and_losses_that_nobody_expects_are_told_once_and_stay_in_status(
     assert said.count("output.odd_values") == said.count("output.never_read_back") == 1
     console = Console(width=200, file=StringIO())
     show_status(console, site.status())
-    assert "edge: 1 of type ipv4-addr at the target are not in canonical" in console.file.getvalue()
-    assert "1 of type ipv4-addr written three times or more, and never" in console.file.getvalue()
+    assert "edge: 1 entry of type ipv4-addr at the target is not in" in console.file.getvalue()
+    assert (
+        "1 entry of type ipv4-addr written three times or more, and never"
+        in console.file.getvalue()
+    )
     assert site.at() == [TWO, THREE, "198[.]51.100.9"]
 
 
