@@ -1,10 +1,7 @@
 """A Splunk KV store collection, for lookups, alerts and Enterprise Security."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Self
-from urllib.parse import urlsplit
-
-from pydantic import field_validator, model_validator
+from typing import Any, ClassVar
 
 from connector.adapter import (
     ALL_WRITTEN,
@@ -13,14 +10,12 @@ from connector.adapter import (
     EntryAdapter,
     Field,
     Held,
-    HttpSettings,
     Observable,
     ObservableType,
     Outcomes,
     OutputContext,
     OwnName,
     Refused,
-    ServerUrl,
 )
 from connector_splunk_kvstore.collection import OwnDocuments
 from connector_splunk_kvstore.documents import (
@@ -30,18 +25,15 @@ from connector_splunk_kvstore.documents import (
     held_in,
     key_of,
 )
+from connector_splunk_kvstore.server import SplunkServer
 from connector_splunk_kvstore.splunk import Splunk
 
 __all__ = ["SplunkKvstoreAdapter", "SplunkSettings"]
 
 
-class SplunkSettings(HttpSettings):
+class SplunkSettings(SplunkServer):
     """Where the collection is; `auth` has a token, or a user name and password."""
 
-    url: ServerUrl = Field(
-        description="Management port of the search head, as https://splunk.example:8089; plain "
-        "http is accepted for this machine only."
-    )
     app: str = Field(
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$",
         description="Folder name of the app that the collection belongs to.",
@@ -50,35 +42,12 @@ class SplunkSettings(HttpSettings):
         pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,79}$",
         description="Collection in that app; it is created with its schema when it does not exist.",
     )
-    owner_tag: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$",
-        description="Value of the field `source`, which marks our documents; the output's name "
-        "when left out. An output that is renamed needs its former name here: without it the new "
-        "file is refused. "
-        "Two installations that share a collection need different tags.",
-    )
 
     @property
     def places(self) -> frozenset[tuple[object, ...]]:
         """The documents with one tag; without the option it is the output's name."""
-        parts = urlsplit(self.url)
-        server = f"{parts.scheme}://{parts.netloc.lower()}"
         tag = self.owner_tag or OwnName("owner_tag")
-        return frozenset({("kvstore", server, self.app, self.collection, tag)})
-
-    @field_validator("url")
-    @classmethod
-    def _management_port(cls, url: str) -> str:
-        if urlsplit(url).path.strip("/"):
-            raise ValueError("should end after the port; app and collection are options")
-        return url
-
-    @model_validator(mode="after")
-    def _one_credential(self) -> Self:
-        if (self.auth.token is None) == (self.auth.username is None):
-            raise ValueError("auth should have either token, or username and password")
-        return self
+        return frozenset({("kvstore", self.server, self.app, self.collection, tag)})
 
 
 class SplunkKvstoreAdapter(EntryAdapter[SplunkSettings]):

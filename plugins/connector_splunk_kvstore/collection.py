@@ -35,9 +35,15 @@ def query_for(keys: Sequence[str], tag: str) -> str:
 
 
 class OwnDocuments:
-    """One owner's documents in a collection; documents of others are neither read nor changed."""
+    """One owner's documents in a collection; documents of others are neither read nor changed.
 
-    def __init__(self, splunk: Splunk, app: str, name: str, tag: str) -> None:
+    A collection that is the `vendors` own is neither created nor changed: it has to be there.
+    """
+
+    def __init__(
+        self, splunk: Splunk, app: str, name: str, tag: str, *, vendors: bool = False
+    ) -> None:
+        self._vendors = vendors
         self._splunk = splunk
         self._app = app
         self._name = name
@@ -193,6 +199,11 @@ class OwnDocuments:
             )
             if found is not None:
                 self._use(found)
+            elif self._vendors:
+                raise RefusedError(
+                    f"{self._splunk.where}: app {self._app} has no collection {self._name} that we "
+                    "may read: is Enterprise Security installed, and is `app` its name here?"
+                )
         return self._data is not None
 
     def _use(self, collection: schema.Collection) -> None:
@@ -207,7 +218,8 @@ class OwnDocuments:
         if not self._found():
             self._create()
         collection = self._collection
-        self._splunk.ask(self._right("write to"), lambda _: schema.complete(collection))
+        if not self._vendors:
+            self._splunk.ask(self._right("write to"), lambda _: schema.complete(collection))
         self._types = schema.declared_types(collection)
         self._limit = self._splunk.ask(self._right("read"), self._configured_limit)
 
