@@ -12,7 +12,6 @@ from connector_lines import LinesFeed  # noqa: E402 - it is not installed
 from test_lines import TestLines  # noqa: E402 - the same
 
 from connector.config.loading import load  # noqa: E402
-from connector.instants import system_clock  # noqa: E402
 from connector.registry import Registry  # noqa: E402
 from connector.reports.look import look_of  # noqa: E402
 from connector.reports.status import status  # noqa: E402
@@ -57,7 +56,7 @@ def test_is_configured_and_read_like_any_other(tmp_path):
     registry = Registry({"edl": Registry.installed().adapter("edl")}, {"lines": LinesFeed})
     loaded = load(path, registry)
     store = open_store(loaded)
-    service = build(loaded, registry, store, system_clock)
+    service = build(loaded, registry, store)
     try:
         assert not run_once(service, lambda _what, _done, _all: None).failures
         assert [feed["state"] for feed in status(look_of(service))["feeds"]] == ["ok"]

@@ -24,7 +24,7 @@ from connector.reports.look import look_of
 from connector.reports.metrics import CallCollector, StatusCollector
 from connector.reports.status import healthy, status
 from connector.server import ConnectionBounds, KeptFiles, ListServer, raise_file_limit
-from connector.service.build import build
+from connector.service.build import Runtime, build
 from connector.service.isolation import isolate_bugs
 from connector.service.location import address_of
 from connector.service.own_hosts import OwnHosts
@@ -125,7 +125,8 @@ class Daemon:
             )  # fmt: skip
         applier = self._applier(store) if self._applier else None
         expect_same_names(loaded, store)
-        service = build(loaded, self._registry, store, self._now, applier, self._hosts, self._calls)
+        runtime = Runtime(self._now, applier, self._hosts, self._calls)
+        service = build(loaded, self._registry, store, runtime)
         store.outputs.resume(service.outputs)
         store.objects.resume(service.feeds)
         return Workers(service, self._fail)

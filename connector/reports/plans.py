@@ -13,6 +13,7 @@ from connector.reports.held import HeldReader, sentences_of, show_held
 from connector.reports.values import Json, defang
 from connector.service.service import Service
 from connector.store import queries as questions
+from connector.store.outputs.held_changes import Due
 from connector.store.outputs.kept_holds import HoldState, live_holds
 from connector.store.transaction import Transaction
 from connector.sync.proposal import Proposal
@@ -72,7 +73,7 @@ def _held(service: Service, proposal: Proposal, transaction: Transaction) -> lis
     if row is None:
         return []
     reader = HeldReader(service.store.wanted, transaction, row, questions.feed_names(transaction))
-    gone = frozenset(proposal.looked.undue(aside.withheld, aside.kept))
+    gone = frozenset(proposal.looked.undue(Due(aside.withheld, aside.kept)))
     standing = [
         reader.kept(hold, gone)
         for hold in live_holds(transaction)

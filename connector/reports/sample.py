@@ -16,7 +16,7 @@ from connector.model import Entry, FieldValue, Observable, ObservableType, Reaso
 from connector.registry import Registry, nearest
 from connector.reports.explain import explain_value
 from connector.reports.values import Json
-from connector.service.build import build
+from connector.service.build import Runtime, build
 from connector.service.service import Service
 from connector.store.store import Store
 from connector.sync.output import Output
@@ -55,7 +55,7 @@ def try_mapping(
         store = Store(f"sqlite:///{folder}/state.db")
         try:
             store.database.migrate()
-            service = build(alone, registry, store, now, polls=False)
+            service = build(alone, registry, store, Runtime(now), polls=False)
             try:
                 return _answer(service, registry, output, source, ids)
             finally:

@@ -33,25 +33,36 @@ from connector.sync.targets.kinds import target_of
 from connector.sync.targets.target import Target
 
 
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a service runs with, whatever its file says.
+
+    `hosts` know the addresses that our own hosts had before a reload, and `calls` what adapters
+    were doing.
+    """
+
+    now: Clock = system_clock
+    applier: Applier | None = None
+    hosts: OwnHosts | None = None
+    calls: Calls = field(default_factory=Calls)
+
+
 def build(
     loaded: Loaded,
     registry: Registry,
     store: Store,
-    now: Clock = system_clock,
-    applier: Applier | None = None,
-    hosts: OwnHosts | None = None,
-    calls: Calls | None = None,
+    runtime: Runtime | None = None,
     *,
     polls: bool = True,
 ) -> Service:
     """Return the service that a configuration describes, on a store that is open and migrated.
 
-    `hosts` know the addresses that our own hosts had before a reload, and `calls` what adapters
-    were doing. Without `polls` a feed is made only when it is first asked, by one thread. Raises
-    ConfigError where one cannot be made.
+    Without `polls` a feed is made only when it is first asked, by one thread. Raises ConfigError
+    where one cannot be made.
     """
     collect_seldom()
-    config, stop, calls = loaded.config, Stop(), calls or Calls()
+    runtime = runtime or Runtime()
+    config, stop, now, calls = loaded.config, Stop(), runtime.now, runtime.calls
     feeds = {
         name: ConfiguredFeed(
             name, store.objects.feed_number(name), feed,
@@ -65,12 +76,12 @@ def build(
     maker = _OutputMaker(loaded, registry, store, stop, calls)
     targets = {name: maker.target(name) for name in config.outputs}
     languages = {name: target.languages for name, target in targets.items()}
-    decider = make_decider(loaded, store, now, languages, hosts)
+    decider = make_decider(loaded, store, now, languages, runtime.hosts)
     outputs = {
         name: maker.output(name, decider.listings[output.list], targets[name])
         for name, output in config.outputs.items()
     }
-    applier = applier or Applier(store, now, stop.pause)
+    applier = runtime.applier or Applier(store, now, stop.pause)
     numbers = {name: output.listing.number for name, output in outputs.items()}
     keeper = PlaceKeeper(Settler(loaded, registry, store, now, numbers))
     cleaner = Cleaner(loaded, registry, store, now, applier)

@@ -7,6 +7,7 @@ from typing import Final
 from connector.decisions.holds import Acceptance, Hold, reason_name
 from connector.instants import Clock
 from connector.log import log
+from connector.store.outputs.held_changes import Due
 from connector.store.outputs.holds import HoldStateError, Settled
 from connector.store.outputs.kept_holds import HoldState, KeptHold
 from connector.store.store import Store
@@ -36,11 +37,10 @@ class HoldKeeper:
 
         After a crash between the two, the next cycle finds the same changes set aside.
         """
-        whole, holds = proposal.whole, proposal.aside.holds
-        settled = self.store.holds.settle(
-            proposal.state.number, proposal.looked, frozenset(whole.add.numbers),
-            frozenset(whole.remove.numbers), self.now(), holds=holds, replaces=proposal.replaces,
-        )  # fmt: skip
+        whole, holds, number = proposal.whole, proposal.aside.holds, proposal.state.number
+        add, remove = frozenset(whole.add.numbers), frozenset(whole.remove.numbers)
+        due = Due(add, remove, proposal.replaces)
+        settled = self.store.holds.settle(number, proposal.looked, due, self.now(), holds)
         self._tell_ended(proposal, settled)
         for hold in holds:
             if hold.id in settled.news:
@@ -75,11 +75,9 @@ class HoldKeeper:
     def applied(self, proposal: Proposal) -> None:
         """Take out of holds what a cycle has just written."""
         aside = proposal.aside
-        replaces = aside.stops if proposal.scope.verifies else None
-        settled = self.store.holds.settle(
-            proposal.state.number, proposal.looked.as_kept, aside.withheld, aside.kept,
-            self.now(), replaces=replaces,
-        )  # fmt: skip
+        due = Due(aside.withheld, aside.kept, aside.stops if proposal.scope.verifies else None)
+        number, looked = proposal.state.number, proposal.looked.as_kept
+        settled = self.store.holds.settle(number, looked, due, self.now())
         self._tell_ended(proposal, settled)
 
     def _tell_ended(self, proposal: Proposal, settled: Settled) -> None:

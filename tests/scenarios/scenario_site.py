@@ -26,7 +26,7 @@ from connector.registry import Registry
 from connector.reports.look import look_of
 from connector.reports.metrics import StatusCollector
 from connector.reports.status import status
-from connector.service.build import build
+from connector.service.build import Runtime, build
 from connector.service.once import RunResult, run_once
 from connector.service.service import Service
 from connector.service.state import open_store
@@ -134,7 +134,7 @@ class Site:
         loaded = self.load()
         store = open_store(loaded)
         applier = Applier(store, self.clock, sleep=lambda _seconds: None)
-        self._service = build(loaded, self.registry, store, self.clock, applier)
+        self._service = build(loaded, self.registry, store, Runtime(self.clock, applier))
         return self._service
 
     @property

@@ -8,7 +8,7 @@ from stix_samples import indicator
 from connector.reports.explain import explain_value
 from connector.reports.look import look_of
 from connector.reports.status import status
-from connector.service.build import build
+from connector.service.build import Runtime, build
 from connector.service.own_hosts import OwnHosts
 from connector.service.service import Service
 from connector.service.state import open_store
@@ -36,7 +36,7 @@ def test_addresses_behind_feeds_leave_the_list_when_they_come_to_light(tmp_path:
         resolve=lambda name: answers[name], machine=lambda: frozenset({"203.0.113.53"})
     )
     store = open_store(site.load())
-    service = build(site.load(), site.registry, store, site.clock, hosts=hosts)
+    service = build(site.load(), site.registry, store, Runtime(site.clock, hosts=hosts))
     try:
         service.feeds.poll("files")
         service.lists.take_up_hosts()

@@ -25,7 +25,7 @@ from connector.daemon.workers import Workers
 from connector.errors import StoppedError
 from connector.feeds.bundle import BundleFeed
 from connector.reports.metrics import CallCollector
-from connector.service.build import build
+from connector.service.build import Runtime, build
 from connector.service.farewell import open_left_places
 from connector.service.once import propose_all
 from connector.sync.calls import Calls
@@ -168,9 +168,8 @@ def configure(site: Site, adapter: str, **options: Any) -> None:
 
 
 def started(site: Site, clock: Clock, calls: Calls | None = None) -> Workers:
-    service = build(
-        site.load(), site.registry, site.service.store, site.clock, calls=calls or Calls(clock)
-    )
+    runtime = Runtime(site.clock, calls=calls or Calls(clock))
+    service = build(site.load(), site.registry, site.service.store, runtime)
     workers = Workers(service, lambda error: pytest.fail(str(error)), clock)
     workers.start()
     return workers

@@ -10,7 +10,7 @@ from connector.decisions.limits import Window
 from connector.decisions.plan import EntryRefs
 from connector.decisions.records import CODES, HoldKind
 from connector.model import Reason
-from connector.store.outputs.held_changes import ADD, REMOVE, HeldChange, LookedAt, changes_of
+from connector.store.outputs.held_changes import ADD, REMOVE, Due, HeldChange, LookedAt, changes_of
 from connector.store.outputs.holds import Holds, HoldStateError, hold_on
 from connector.store.outputs.kept_holds import HoldState, live_holds
 from connector.store.outputs.outputs import OutputState
@@ -51,7 +51,7 @@ class Bench:
             return self.holds.look(transaction, self.output, after, asked, now)
 
     def keep(self, *holds: Hold, now: int = NOW) -> list[str]:
-        return list(self.holds.settle(self.number, LookedAt(), (), (), now, holds=holds).news)
+        return list(self.holds.settle(self.number, LookedAt(), Due((), ()), now, holds).news)
 
     def prune(
         self,
@@ -63,9 +63,7 @@ class Bench:
         after: int | None = None,
     ) -> list[tuple[str, HoldState]]:
         looked = self.look(now, after)
-        return list(
-            self.holds.settle(self.number, looked, add, remove, now, replaces=replaces).ended
-        )
+        return list(self.holds.settle(self.number, looked, Due(add, remove, replaces), now).ended)
 
     def standing(self, now: int = NOW) -> Standing:
         return self.look(now).standing()

@@ -28,6 +28,17 @@ class HeldChange(NamedTuple):
     feed: int
 
 
+class Due(NamedTuple):
+    """The observables whose addition or removal is due, or still waits.
+
+    `replaces` is whether a list of others would be replaced, or None where nobody looked.
+    """
+
+    add: Collection[int]
+    remove: Collection[int]
+    replaces: bool | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LookedAt:
     """The held changes that a cycle looks at: all, or those of observables in its scope.
@@ -79,14 +90,12 @@ class LookedAt:
             for number in found
         }
 
-    def undue(
-        self, add: Collection[int], remove: Collection[int]
-    ) -> Iterator[tuple[str, int, int]]:
+    def undue(self, due: Due) -> Iterator[tuple[str, int, int]]:
         """Yield the changes that are not due any more, and those of holds that are over."""
-        due = {ADD: add, REMOVE: remove}
+        by_verb = {ADD: due.add, REMOVE: due.remove}
         for (hold, verb), found in self.changes.items():
             over = hold in self.over
-            yield from ((hold, verb, one) for one in found if over or one not in due[verb])
+            yield from ((hold, verb, one) for one in found if over or one not in by_verb[verb])
 
 
 def put_changes(transaction: Transaction, output: int, hold: Hold) -> None:

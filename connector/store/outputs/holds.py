@@ -22,7 +22,7 @@ from connector.decisions.records import HoldKind
 from connector.errors import ConnectorError
 from connector.store.database import Database
 from connector.store.outputs import held_changes as changes
-from connector.store.outputs.held_changes import HeldChange, LookedAt
+from connector.store.outputs.held_changes import Due, HeldChange, LookedAt
 from connector.store.outputs.kept_holds import LIVE, HoldState, KeptHold, read_holds
 from connector.store.outputs.outputs import OutputState
 from connector.store.transaction import Transaction
@@ -124,27 +124,17 @@ class Holds:
         return transaction.rows(sql, (output, *LIVE))
 
     def settle(
-        self,
-        output: int,
-        looked: LookedAt,
-        add: Collection[int],
-        remove: Collection[int],
-        now: int,
-        *,
-        holds: Sequence[Hold] = (),
-        replaces: bool | None = None,
+        self, output: int, looked: LookedAt, due: Due, now: int, holds: Sequence[Hold] = ()
     ) -> Settled:
-        """Take out of holds what no longer applies, of what was looked at, and keep new ones.
+        """Take out of holds what is not due any more, of what was looked at, and keep new ones.
 
-        `add` and `remove` are the changes that are due, or that still wait; `replaces` is whether
-        a list of others would be replaced, or None where nobody looked. An accepted hold of which
-        nothing is left is done, any other is void.
+        An accepted hold of which nothing is left is done, any other is void.
         """
         if not (looked.live or holds):
             return Settled()
         with self._db.write(durable=bool(holds)) as transaction:
-            changes.drop_changes(transaction, output, looked.undue(add, remove))
-            ended = _end_empty(transaction, output, looked.over, replaces)
+            changes.drop_changes(transaction, output, looked.undue(due))
+            ended = _end_empty(transaction, output, looked.over, due.replaces)
             news = [hold.id for hold in holds if _put(transaction, output, hold, now)]
             return Settled(news, ended)
 
