@@ -42,6 +42,7 @@ _READ_AS: Final = {
 }
 _LONGEST: Final = 255
 _SERVED_WITHIN: Final = timedelta(minutes=3)
+_ASKED_EVERY: Final = timedelta(milliseconds=250)
 
 
 class DnsblAdapter(ListAdapter[DnsblSettings]):
@@ -80,14 +81,15 @@ class DnsblAdapter(ListAdapter[DnsblSettings]):
             drafts = {
                 option: opened.enter_context(file.draft()) for option, file in self._files.items()
             }
-            for option, draft in drafts.items():
-                draft.write(self._head(option))
+            listed: dict[str, list[str]] = {option: [] for option in drafts}
             for one in (entry.observable for entry in entries):
                 if words := self._why_unfit(one):
                     refused[one] = Refused(words)
                 else:
-                    drafts[_file_of(one)].write([one.value])
+                    listed[_file_of(one)].append(one.value)
             for option, draft in drafts.items():
+                draft.write(self._head(option))
+                draft.write(listed[option])
                 path = self._files[option].path
                 before = _second_of(path)
                 draft.publish()
@@ -100,7 +102,7 @@ class DnsblAdapter(ListAdapter[DnsblSettings]):
             for option, file in self._files.items():
                 told = next((line for line in file.lines() if _is_test(option, line)), "")
                 serves = partial(self._serves, option, told.rpartition(":")[2])
-                self.context.wait(serves, _SERVED_WITHIN)
+                self.context.wait(serves, _SERVED_WITHIN, _ASKED_EVERY)
 
     def _head(self, option: str) -> Iterator[str]:
         """Yield how the zone answers, and its test point, by which a version is told."""

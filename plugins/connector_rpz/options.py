@@ -7,8 +7,9 @@ from pydantic import field_validator, model_validator
 
 from connector.adapter import Field, FilePath, Secret, Settings
 
-__all__ = ["RpzSettings", "server_of"]
+__all__ = ["ANSWER", "RpzSettings", "server_of"]
 
+ANSWER: Final = "127.0.0.2"  # of the name that tells a version of a zone file
 _TARGETS: Final = {"nxdomain": ".", "nodata": "*.", "drop": "rpz-drop."}
 _NAME: Final = r"^[a-z0-9_][a-z0-9_.-]*[a-z0-9]$"
 
@@ -63,6 +64,12 @@ class RpzSettings(Settings):
         description="For `file`: command that has the resolver load the zone anew, such as "
         "[unbound-control, auth_zone_reload, rpz.example]; none where the resolver watches it.",
     )
+    resolvers: tuple[str, ...] = Field(
+        (),
+        max_length=16,
+        description="For `file`: resolvers that load it, named as `servers` are. Each is asked for "
+        "a name that this version of the zone alone has; nothing is `written` before it answers.",
+    )
     timeout: int = Field(10, ge=1, le=300, description="Seconds to wait for a server.")
 
     @property
@@ -92,7 +99,7 @@ class RpzSettings(Settings):
             raise ValueError("should have labels of 1 to 63 characters")
         return name
 
-    @field_validator("servers")
+    @field_validator("servers", "resolvers")
     @classmethod
     def _are_addresses(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
         for one in servers:
@@ -111,6 +118,8 @@ class RpzSettings(Settings):
             raise ValueError("mode file needs file, and neither servers nor a key")
         if self.mode == "update" and (not all(by_update) or self.file is not None):
             raise ValueError("mode update needs servers, key_name and key_secret, and no file")
+        if self.mode == "update" and self.resolvers:
+            raise ValueError("resolvers are asked in mode file alone")
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """Entries in a zone file that resolvers on this machine load as a response policy zone."""
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Final
 
 from connector.adapter import (
@@ -18,14 +19,16 @@ from connector.adapter import (
     Subject,
     TextFile,
     UnavailableError,
+    import_extra,
 )
 
 from .names import observable_at, owner_of, why_unfit
-from .options import RpzSettings
+from .options import ANSWER, RpzSettings, server_of
 from .triggers import Records, said
 
 __all__ = ["RpzFileAdapter"]
 
+_SERVED_WITHIN: Final = timedelta(minutes=1)
 _HALF: Final = 1 << 31  # serials are compared on a circle (RFC 1982)
 _WHOLE: Final = 1 << 32
 
@@ -41,6 +44,10 @@ class RpzFileAdapter(ListAdapter[RpzSettings]):
         assert settings.file is not None  # noqa: S101 - the options say so
         self._file = TextFile(settings.file, comment=";")
         self._check = Command(settings.check, package="bind9-utils", option="check")
+        # Below this name, each version has one of its own; resolvers know `.invalid` themselves.
+        self._mark = f".served.{settings.zone}"
+        if settings.resolvers:
+            import_extra("dns", "threat-feed-connector[rpz]")
         self._reload = Command(settings.reload, package="of your resolver", option="reload")
 
     def as_held(self, entry: Entry) -> Entry:
@@ -73,6 +80,7 @@ class RpzFileAdapter(ListAdapter[RpzSettings]):
                     f"$TTL {ttl}",
                     f"@ SOA localhost. root.localhost. {serial} 3600 600 86400 {ttl}",
                     "@ NS localhost.",
+                    f"*.v{serial}{self._mark} A {ANSWER}",
                 ]
             )
             draft.write(self._lines(entries, refused))
@@ -84,11 +92,20 @@ class RpzFileAdapter(ListAdapter[RpzSettings]):
         return refused
 
     def activate(self) -> None:
-        """Have the resolver load the zone, where the options say how."""
+        """Have the resolver load the zone, and wait until it answers by it, as the options say."""
         if self.settings.reload:
             ran = self._reload.run()
             if not ran.succeeded:
                 raise UnavailableError(f"{' '.join(self.settings.reload)}: {ran.words}")
+        if self.settings.resolvers:
+            self.context.wait(self._is_served, _SERVED_WITHIN)
+
+    def _is_served(self) -> bool:
+        """Return whether each of the resolvers answers by this version of the zone."""
+        from .served import has_mark  # noqa: PLC0415 - it needs an extra
+
+        name = f"v{self._serial()}{self._mark}"
+        return all(has_mark(server_of(one), name) for one in self.settings.resolvers)
 
     def _lines(self, entries: Iterable[Entry], refused: dict[Subject, Outcome]) -> Iterator[str]:
         records = [f" {kind} {data}" for kind, data in self.settings.records]
@@ -100,7 +117,11 @@ class RpzFileAdapter(ListAdapter[RpzSettings]):
                 yield from (owner + record for record in records)
 
     def _records(self) -> Iterator[str]:
-        return (line for line in self._file.lines() if line[0] not in "$@")
+        return (
+            line
+            for line in self._file.lines()
+            if line[0] not in "$@" and not line.partition(" ")[0].endswith(self._mark)
+        )
 
     def _serial(self) -> int:
         """Return the serial that the file has; 0 where it has none."""
