@@ -83,7 +83,9 @@ class TestDnsbl(AdapterSuite):
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[RbldnsdHost]:
-    with rbldnsd("127.53.0.1", 53) as made:
+    # Postfix asks at port 53 alone, so each process of tests has an address of its own.
+    high, low = divmod(os.getpid() % 65_000 + 257, 256)
+    with rbldnsd(f"127.{high}.{low}.53", 53) as made:
         publish(adapter_of(made, server=None))
         made.start()
         yield made
