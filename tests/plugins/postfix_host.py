@@ -47,6 +47,13 @@ _MASTER = """
 127.0.0.1:{default} inet n - n - - smtpd
 127.0.0.1:{exact} inet n - n - - smtpd
   -o parent_domain_matches_subdomains=
+127.0.0.1:{texts} inet n - n - - smtpd
+  -o smtpd_sender_restrictions=
+  -o smtpd_client_restrictions=check_client_access,cidr:{maps}/networks
+  -o cleanup_service_name=checks
+checks unix n - n - 0 cleanup
+  -o header_checks=regexp:{maps}/headers
+  -o body_checks=regexp:{maps}/bodies
 postlog unix-dgram n - n - 1 postlogd
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -76,24 +83,35 @@ def require_postfix() -> None:
         pytest.skip("this postfix has no lmdb maps: install the package postfix-lmdb")
 
 
-def asked(program: str, *words: str) -> subprocess.CompletedProcess[str]:
+def asked(program: str, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """Run a program of Postfix with a configuration of our own: it may have no other."""
     with tempfile.TemporaryDirectory(prefix="tfc-postfix-") as own:
         (Path(own) / "main.cf").write_text("compatibility_level = 3.6\n")
         command = [program, "-c", own, *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True)
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=True)
 
 
 @dataclass(frozen=True)
 class PostfixHost:
     """Where it listens, and where it looks for its maps.
 
-    At port `default` a domain stands for the names below it; at `exact` it does not.
+    At port `default` a domain stands for the names below it; at `exact` it does not. At `texts`
+    it looks at the maps `networks`, `headers` and `bodies`.
     """
 
     maps: Path
     default: int
     exact: int
+    texts: int
+    config: Path
+
+    def sent(self, message: str, sender: str = "x@good.example") -> int:
+        """Return the code of the answer to a whole message at `texts`."""
+        with smtplib.SMTP("127.0.0.1", self.texts, timeout=300) as session:
+            session.ehlo("client.example")
+            session.mail(sender)
+            session.rcpt(RECIPIENT)
+            return session.data(message.replace("\n", "\r\n"))[0]
 
     def answer(
         self, sender: str, *, client: str | None = None, port: int | None = None
@@ -158,7 +176,7 @@ def postfix(maps: Path, *, asks: str = "", by: str = "") -> Iterator[PostfixHost
 
     With `asks` it has no maps but the restrictions `by`, and that address as its name server.
     """
-    default, exact = _free_ports(2)
+    default, exact, texts = _free_ports(3)
     with folder() as root:
         for name in ("etc", "queue", "data"):
             (root / name).mkdir(mode=0o755)
@@ -170,12 +188,13 @@ def postfix(maps: Path, *, asks: str = "", by: str = "") -> Iterator[PostfixHost
             main += "\nmax_use = 1\n"  # a process keeps what a list answered as long as it lives
         (root / "etc/main.cf").write_text(main)
         (root / "resolv.conf").write_text(f"nameserver {asks}\n")
-        (root / "etc/master.cf").write_text(_MASTER.format(default=default, exact=exact))
+        ports = {"default": default, "exact": exact, "texts": texts}
+        (root / "etc/master.cf").write_text(_MASTER.format(maps=maps, **ports))
         alone = ("unshare", "-m", "sh", "-c", _OWN_RESOLVER, str(root / "resolv.conf"))
         _run(*(alone if asks else ()), "postfix", "-c", str(root / "etc"), "start")
         try:
             for port in (default, exact):
                 _await_greeting(port, root / "mail.log")
-            yield PostfixHost(maps, default, exact)
+            yield PostfixHost(maps, default, exact, texts, root / "etc")
         finally:
             _run("postfix", "-c", str(root / "etc"), "stop")
