@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from connector.errors import UnavailableError
 from connector.published import failures_typed
 
 __all__ = ["Spool", "Spooled"]
@@ -109,7 +110,7 @@ class Spool:
                 lines = file.read(min(most_bytes, self._size - self._at))
                 if not lines.endswith(b"\n"):
                     lines += file.readline()
-            yield [msgspec.json.decode(line, type=Spooled) for line in lines.splitlines()]
+            yield [_read(line, self.folder) for line in lines.splitlines()]
 
     def note_taken(self, count: int) -> None:
         """Note that the receiver has the first of the events that wait, so many."""
@@ -192,9 +193,17 @@ def _events(path: Path) -> Iterator[tuple[int, Spooled]]:
                 if not line.endswith(b"\n"):
                     return
                 end += len(line)
-                yield end, msgspec.json.decode(line, type=Spooled)
+                yield end, _read(line, path.parent)
     except FileNotFoundError:
         return
+
+
+def _read(line: bytes, folder: Path) -> Spooled:
+    try:
+        return msgspec.json.decode(line, type=Spooled)
+    except msgspec.DecodeError as error:
+        words = f"{folder}: an event that waits there is damaged: stop the service and move the "
+        raise UnavailableError(f"{words}folder away; what waits is then made anew") from error
 
 
 def _write(file: FileIO, data: bytes) -> None:
