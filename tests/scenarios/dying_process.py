@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,6 +20,7 @@ from typing import Any, Self
 
 import pytest
 from scenario_site import Clock, Site
+from stix_samples import indicator
 
 from connector.service.service import Service
 from connector.store.sqlite import SqliteDatabase
@@ -146,6 +149,7 @@ def _serve() -> None:
     """Fork a process for every job that comes in, and answer how it ended."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a cycle logs goes elsewhere
+    _warm_up()
     gc.freeze()  # a collection in a child would copy the memory that it has from here
     for line in sys.stdin:
         child = os.fork()
@@ -153,6 +157,16 @@ def _serve() -> None:
             _live_and_die(*json.loads(line))
         _pid, ended = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(ended), file=answers, flush=True)
+
+
+def _warm_up() -> None:
+    """Import, and read, what the first cycle of a process does: half of each child's time."""
+    with tempfile.TemporaryDirectory() as folder:
+        site = Site(Path(folder, "site"))
+        site.configure()
+        site.write("one.json", [indicator(1, "192.0.2.1")])
+        cycle(site, Points(), whole=False)
+    assert threading.active_count() == 1, "what is forked has one thread"
 
 
 def _live_and_die(

@@ -283,4 +283,4 @@ def test_a_haproxy_by_another_of_its_sockets_is_not_taken_for_one_that_was_left(
     web.once()
     assert denied(host) == (True, True)
     [left] = web.status()["left_behind"]
-    assert "the new place by another name" in left["error"]
+    assert "it seems to be the place of output edge by another name" in left["error"]
