@@ -19,7 +19,6 @@ from connector.adapter.fields import Choice, FieldSpec, Flag, Instant, Number, T
 from connector.adapter.held import Held, held_twice, observable_of
 from connector.adapter.http import Http, Response
 from connector.adapter.login import Login, Session
-from connector.adapter.originals import observables_in
 from connector.adapter.outcomes import (
     ALL_WRITTEN,
     Full,
@@ -77,6 +76,7 @@ from connector.settings import (
 if TYPE_CHECKING:
     from connector.adapter.command import NEEDS_NET_ADMIN, Command, Ran
     from connector.adapter.events import Action, Event, EventAdapter, Taken
+    from connector.adapter.originals import observables_in
     from connector.adapter.redis_server import RedisFullError, RedisKind, RedisServer, RedisUrl
 
 __all__ = [
@@ -175,6 +175,7 @@ _WHEN_ASKED = {
     "RedisKind": "redis_server",
     "RedisServer": "redis_server",
     "RedisUrl": "redis_server",
+    "observables_in": "originals",
 }
 
 
