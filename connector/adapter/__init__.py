@@ -16,7 +16,7 @@ from connector.adapter.contract import (
     StagedAdapter,
 )
 from connector.adapter.fields import Choice, FieldSpec, Flag, Instant, Number, Text
-from connector.adapter.held import Held, held_twice, observable_of
+from connector.adapter.held import Held, held_twice, observable_of, observables_in
 from connector.adapter.http import Http, Response
 from connector.adapter.login import Login, Session
 from connector.adapter.outcomes import (

@@ -8,7 +8,7 @@ import msgspec
 from connector.indicators.observables.canonical import UnfitValueError, canonical
 from connector.model import NO_FIELDS, FieldValue, Observable, ObservableType
 
-__all__ = ["Held", "held_twice", "observable_of"]
+__all__ = ["Held", "held_twice", "observable_of", "observables_in"]
 
 Fields = Mapping[str, FieldValue]
 _WHERE: Final = "running and on disk differ"
@@ -24,6 +24,22 @@ def observable_of(type: ObservableType, text: str) -> Observable | None:
         return canonical(type, text)
     except UnfitValueError:
         return None
+
+
+def observables_in(raw: bytes) -> tuple[Observable, ...]:
+    """Return what an indicator names; nothing where it is revoked, or is no readable indicator."""
+    # A look at the state imports the contract, and reads no pattern.
+    from connector.indicators.pattern.reader import read_pattern  # noqa: PLC0415
+    from connector.indicators.stix import Unreadable, read_object  # noqa: PLC0415
+
+    said = read_object(raw)
+    if isinstance(said, Unreadable) or said.type != "indicator" or said.revoked:
+        return ()
+    if said.pattern is None or said.pattern_type not in (None, "stix"):
+        return ()
+    version = said.pattern_version or said.spec_version or "2.0"
+    claims = read_pattern(said.pattern, version)
+    return tuple(one.observable for one in claims if isinstance(one.observable, Observable))
 
 
 class Held(msgspec.Struct, frozen=True):
