@@ -76,7 +76,6 @@ from connector.settings import (
 if TYPE_CHECKING:
     from connector.adapter.command import NEEDS_NET_ADMIN, Command, Ran
     from connector.adapter.events import Action, Event, EventAdapter, Taken
-    from connector.adapter.originals import observables_in
     from connector.adapter.redis_server import RedisFullError, RedisKind, RedisServer, RedisUrl
 
 __all__ = [
@@ -175,7 +174,6 @@ _WHEN_ASKED = {
     "RedisKind": "redis_server",
     "RedisServer": "redis_server",
     "RedisUrl": "redis_server",
-    "observables_in": "originals",
 }
 
 
