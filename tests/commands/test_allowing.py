@@ -53,8 +53,8 @@ def test_the_list_says_who_why_until_when_and_what_it_costs(site: Site) -> None:
 
 
 def test_suppressions_are_counted_by_warninglist(site: Site) -> None:
-    text = CONFIG.replace("allowlist:\n", "allowlist:\n  warninglists: [rfc5735, rfc1918]\n")
-    text = text.replace("[documentation]", "[documentation, special_purpose]")
+    text = CONFIG.replace("warninglists: []", "warninglists: [rfc5735, rfc1918]")
+    text = text.replace("[documentation, ", "[documentation, special_purpose, ")
     site.config.write_text(text.replace("max_remove_ratio: 0.3", "max_remove_ratio: 1"))
     site.bring(ONE, THREE, "10.0.0.9", "10.0.0.10", "192.168.7.7", "192.169.7.7")
     assert site.run("run", "--once").code == 0
@@ -127,7 +127,6 @@ def test_removing_what_nobody_added_says_so(site: Site) -> None:
 
 def test_an_exception_of_the_file_is_shown_and_has_to_be_taken_out_there(site: Site) -> None:
     entry = "  exceptions: [{value: 198.51.100.1, why: printed, until: 2020-01-01}]\n"
-    entry += "  warninglists: []\n"
     site.config.write_text(CONFIG.replace("allowlist:\n", f"allowlist:\n{entry}"))
     (found,) = site.run("allow", "list", "--all", "--json").json["exceptions"]
     assert (found["source"], found["state"]) == ("file", "ended")
@@ -137,7 +136,7 @@ def test_an_exception_of_the_file_is_shown_and_has_to_be_taken_out_there(site: S
 
 
 def test_a_warninglist_that_cannot_be_used_is_reported_in_the_log(site: Site) -> None:
-    text = CONFIG.replace("allowlist:\n", "allowlist:\n  warninglists: [phone_numbers]\n")
+    text = CONFIG.replace("warninglists: []", "warninglists: [phone_numbers]")
     site.config.write_text(text)
     ran = site.run("plan")
     assert "phone_numbers: is about nothing that a list of ours could hold" in ran.err

@@ -292,9 +292,10 @@ def _staged(adapter: AnyAdapter, change: Uses) -> Uses:
 def _through(adapter: AnyAdapter, uses: Uses, meeting: _Meeting) -> None:
     """Go through the steps as the core does, with trouble during one of them."""
     try:
-        for name, use in uses.items():
-            with meeting if name == meeting.verb else nullcontext():
-                use()
+        with adapter.context.unit_of_work():
+            for name, use in uses.items():
+                with meeting if name == meeting.verb else nullcontext():
+                    use()
     except BaseException:
         if isinstance(adapter, StagedAdapter):
             with suppress(ConnectorError):  # as in the core: the first error says more
