@@ -152,7 +152,7 @@ class HecAdapter(EventAdapter[HecSettings]):
             if self.settings.acknowledge:
                 self._await_acknowledgement(answer.get("ackId"))
             return Taken(len(events))
-        return self._refused(response, answer, len(events))
+        return self._refused(response, answer, events)
 
     def _ask(self, path: str, body: bytes) -> Response:
         token = self.settings.token.reveal()
@@ -174,12 +174,16 @@ class HecAdapter(EventAdapter[HecSettings]):
             raise response.error("it is no answer of a collector")
         return answer
 
-    def _refused(self, response: Response, answer: Mapping[str, Any], count: int) -> Taken:
+    def _refused(
+        self, response: Response, answer: Mapping[str, Any], events: Sequence[str]
+    ) -> Taken:
         """Return which event was refused; raise where they all are, with what to do about it."""
         code, words = answer.get("code"), str(answer.get("text", ""))
         at = answer.get("invalid-event-number")
         # What comes before it was taken, what follows was not looked at.
-        if code in _OF_ONE_EVENT and isinstance(at, int) and 0 <= at < count:
+        if code in _OF_ONE_EVENT and isinstance(at, int) and 0 <= at < len(events):
+            if at and self.settings.acknowledge:  # there is no acknowledgement of those before
+                return self.hand_over(events[:at])
             return Taken(at + 1, {at: words})
         if code in _CHANNEL:
             words = f"{words}: the token wants acknowledgements: set acknowledge: true"

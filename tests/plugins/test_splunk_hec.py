@@ -96,6 +96,17 @@ def test_one_event_that_the_collector_refuses_keeps_no_other_away(
     ]  # fmt: skip
 
 
+def test_what_comes_before_a_refused_event_is_acknowledged_as_well(
+    hec: HecEmulator, make_adapter: MakeAdapter
+) -> None:
+    hec.acknowledges = True
+    hec.refuses["192.0.2.3"] = "no"
+    entries = [address(number) for number in range(1, 6)]
+    said = make_adapter(acknowledge=True).add(entries)
+    assert [type(one) for one in said.values()] == [Written, Written, Refused, Written, Written]
+    assert hec._acks == 2
+
+
 def test_a_part_that_is_too_large_is_halved(hec: HecEmulator, make_adapter: MakeAdapter) -> None:
     hec.largest_body = 1000
     entries = [address(number) for number in range(1, 40)]
