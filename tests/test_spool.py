@@ -23,12 +23,12 @@ def test_what_waits_is_there_after_a_crash_without_what_was_cut_off(tmp_path: Pa
     first.note_taken(1)
     with (tmp_path / "spool" / "events").open("ab") as file:
         file.write(b'["d","1","fo')
+    first.close()
     second = spool(tmp_path)
     assert (len(second), waiting(second)) == (2, ["two", "three"])
     assert (second.said("a"), second.waits("a"), second.waits("b")) == ("1", False, True)
     second.append([("d", "1", "four")])
     assert waiting(second) == ["two", "three", "four"]
-    first.close()
     second.close()
 
 
@@ -54,3 +54,14 @@ def test_a_damaged_line_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "spool" / "events").write_bytes(b"no event\n")
     with pytest.raises(UnavailableError, match="move the folder away"):
         len(spool(tmp_path))
+
+
+def test_two_never_send_the_same_events(tmp_path: Path) -> None:
+    first, second = spool(tmp_path), spool(tmp_path)
+    first.append([("a", "1", "one")])
+    with pytest.raises(UnavailableError, match="another process"):
+        second.append([("b", "1", "two")])
+    first.close()
+    second.append([("b", "1", "two")])
+    assert waiting(second) == ["one", "two"]
+    second.close()

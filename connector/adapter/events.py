@@ -18,7 +18,7 @@ from connector.adapter.outcomes import Later, Outcome, Outcomes, Refused, Writte
 from connector.errors import RefusedError, UnavailableError
 from connector.instants import system_clock, to_datetime
 from connector.model import Entry, Observable, Subject
-from connector.settings import EventSettings
+from connector.settings import EventSettings, OwnName
 
 __all__ = ["Action", "Event", "EventAdapter", "Taken"]
 
@@ -74,14 +74,21 @@ class EventAdapter(EntryAdapter[S]):
 
     def __init__(self, settings: S, context: OutputContext) -> None:
         super().__init__(settings, context)
-        names = json.dumps(sorted(map(repr, settings.places or ())))
-        place = hashlib.sha256(names.encode()).hexdigest()[:12]
-        folder = context.publish_folder / _FOLDER / f"{self.tag}-{place}"
+        folder = context.publish_folder / _FOLDER / f"{self.tag}-{self._place()}"
         from connector.adapter.spool import Spool  # noqa: PLC0415 - only what sends events needs it
 
         self._spool = Spool(folder, settings.spool_mib * _MIB)
         self._away: UnavailableError | RefusedError | None = None
         self._told_full = False
+
+    def _place(self) -> str:
+        """Return a digest of the output's places, the same by whatever option it has its name."""
+        places = [
+            tuple(self.context.output if isinstance(part, OwnName) else part for part in place)
+            for place in self.settings.places or ()
+        ]
+        names = json.dumps(sorted(map(repr, places)))
+        return hashlib.sha256(names.encode()).hexdigest()[:12]
 
     @property
     def tag(self) -> str:
@@ -206,10 +213,20 @@ class EventAdapter(EntryAdapter[S]):
     def _deliver(self) -> None:
         for part in self._spool.parts(self.part_bytes):
             taken = self.hand_over([event.text for event in part])
+            self._expect_possible(taken, len(part))
             for place, words in taken.refused.items():
                 self._spool.refused[part[place].of] = words
             self._spool.note_taken(taken.count)
         self._told_full = False
+
+    def _expect_possible(self, taken: Taken, given: int) -> None:
+        """Raise TypeError where an adapter says of events what cannot be, as that loses some."""
+        if not 0 < taken.count <= given or not all(0 <= at < taken.count for at in taken.refused):
+            raise TypeError(
+                f"{type(self).__name__}.hand_over() says that of {given:,} events the receiver "
+                f"has {taken.count:,} and refused {sorted(taken.refused)}: the count is from 1 to "
+                "as many as it was given, and counts the refused ones"
+            )
 
     def _tell_full(self, lost: int) -> None:
         if lost and not self._told_full:

@@ -4,6 +4,7 @@ Two files: those that may still wait, and beside them those before, which are ke
 process that was killed between handing an event over and noting it in the ledger finds it there.
 """
 
+import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from io import FileIO
@@ -34,7 +35,8 @@ class Spooled(NamedTuple):
 class Spool:
     """The events of one output, at most so many bytes of them waiting.
 
-    Opened at first use. What a crash cut off in the middle was never said to be kept.
+    Opened at first use, and nobody else's until it is closed: two that send the same events would
+    lose some. What a crash cut off in the middle was never said to be kept.
     """
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
@@ -42,6 +44,7 @@ class Spool:
         self.refused: dict[str, str] = {}  # by entry: the receiver's words on its last event
         self._most = most_bytes
         self._file: FileIO | None = None
+        self._lock: FileIO | None = None
         self._size = self._at = 0
         self._offsets: list[int] = []  # of the events that wait, each with where it begins
         self._last: dict[str, tuple[str, int]] = {}  # by entry: what was said, and where it ends
@@ -123,12 +126,34 @@ class Spool:
         if self._file is None:
             with failures_typed(self.folder):
                 self.folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-                self._load()
-                path = self.folder / "events"
-                self._file = open(path, "ab", buffering=0, opener=_private)  # noqa: SIM115 - kept
-                self._file.truncate(self._size)
-                _sync_folder(self.folder)
+                self._keep_others_off()
+                try:
+                    self._file = self._loaded()
+                except BaseException:
+                    self.close()
+                    raise
         return self._file
+
+    def _loaded(self) -> FileIO:
+        self._load()
+        file = open(self.folder / "events", "ab", buffering=0, opener=_private)  # noqa: SIM115 - kept
+        file.truncate(self._size)
+        _sync_folder(self.folder)
+        return file
+
+    def _keep_others_off(self) -> None:
+        if self._lock is not None:
+            return
+        lock = open(self.folder / "lock", "ab", buffering=0, opener=_private)  # noqa: SIM115 - kept
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.close()
+            raise UnavailableError(
+                f"{self.folder}: another process, or a call that was left behind, still sends the "
+                "events that wait there"
+            ) from error
+        self._lock = lock
 
     def _load(self) -> None:
         """Read what is there; a last line without an end was cut off in the middle."""
@@ -180,8 +205,11 @@ class Spool:
             file.close()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the files: others may open them."""
         self._close()
+        if self._lock is not None:
+            lock, self._lock = self._lock, None
+            lock.close()
 
 
 def _events(path: Path) -> Iterator[tuple[int, Spooled]]:
