@@ -32,8 +32,34 @@ _SHORTEST_SUBJECT: Final = 12
 _SPACE: Final = "[[:space:]]+"  # a long header is folded at spaces
 _SUBJECT: Final = ("/^Subject:[[:space:]]*", "[[:space:]]*$/")
 _FROM: Final = ("/^From:(.*<|[[:space:]]*)", "(>[[:space:]]*|[[:space:]]*)$/")
-_IN_TEXT: Final = ("/", '[].,;:!?)\'"]*([[:space:]<>"]|$)/')
+# A URL begins where nothing before it can be of the same URL, in whose query it may be.
+_IN_TEXT: Final = (
+    r"/(^|[^A-Za-z0-9+.=\/?&%:_~@#!$*,;-])",
+    '[].,;:!?)\'"]*([[:space:]<>"]|$)/',
+)
+_ANY_SCHEME: Final = r"([a-z][a-z0-9+.-]*:\/\/)?"
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://")
+_HOST_ALONE: Final = re.compile(rf"(?:{_SCHEME.pattern})?[^/?#]+/")
 _UNFIT: Final = "is not plain ASCII, and Postfix compares the encoded form that was sent"
+
+
+def _literal(value: str) -> str:
+    return _SPECIAL.sub(r"\\\1", value).replace(" ", _SPACE)
+
+
+def _said_by(literal: str) -> str:
+    return _ESCAPED.sub(r"\1", literal.replace(_SPACE, " "))
+
+
+def _url_literal(url: str) -> str:
+    """Return a URL as a pattern: with any scheme if it has none, and `/` alone may be missing."""
+    scheme = "" if _SCHEME.match(url) else _ANY_SCHEME
+    return f"{scheme}{_literal(url)}{'?' if _HOST_ALONE.fullmatch(url) else ''}"
+
+
+def _url_said_by(literal: str) -> str:
+    url = literal.removeprefix(_ANY_SCHEME)
+    return _said_by(url.removesuffix("?") if url.endswith("/?") else url)
 
 
 class Form(NamedTuple):
@@ -43,20 +69,18 @@ class Form(NamedTuple):
     before: str = ""
     after: str = ""
     why_not: Callable[[str], str] = lambda _value: ""
+    literal: Callable[[str], str] = str
+    said_by: Callable[[str], str] = str
 
     def key(self, value: str) -> str:
         """Return the key of a value."""
-        if not self.before:
-            return value
-        literal = _SPECIAL.sub(r"\\\1", value).replace(" ", _SPACE)
-        return f"{self.before}{literal}{self.after}"
+        return f"{self.before}{self.literal(value)}{self.after}"
 
     def value(self, key: str) -> str | None:
         """Return the value of a key; None where it is in another form."""
         if not (key.startswith(self.before) and key.endswith(self.after)):
             return None
-        literal = key[len(self.before) : len(key) - len(self.after)]
-        return _ESCAPED.sub(r"\1", literal.replace(_SPACE, " ")) if self.before else literal
+        return self.said_by(key[len(self.before) : len(key) - len(self.after)])
 
 
 def _mailbox_why_not(value: str) -> str:
@@ -132,15 +156,16 @@ def networks(path: Path) -> TextMap:
 def header_checks(path: Path) -> TextMap:
     """Return a map of subjects, and of addresses in From."""
     forms = {
-        _T.EMAIL_SUBJECT: Form(_T.EMAIL_SUBJECT, *_SUBJECT, _subject_why_not),
-        _T.EMAIL_ADDR: Form(_T.EMAIL_ADDR, *_FROM, _mailbox_why_not),
+        _T.EMAIL_SUBJECT: Form(_T.EMAIL_SUBJECT, *_SUBJECT, _subject_why_not, _literal, _said_by),
+        _T.EMAIL_ADDR: Form(_T.EMAIL_ADDR, *_FROM, _mailbox_why_not, _literal, _said_by),
     }
     return TextMap(path, "regexp", forms)
 
 
 def body_checks(path: Path) -> TextMap:
     """Return a map of URLs in the lines of a message."""
-    return TextMap(path, "regexp", {_T.URL: Form(_T.URL, *_IN_TEXT, _url_why_not)})
+    form = Form(_T.URL, *_IN_TEXT, _url_why_not, _url_literal, _url_said_by)
+    return TextMap(path, "regexp", {_T.URL: form})
 
 
 class Tools:

@@ -178,6 +178,39 @@ def test_an_address_that_is_in_one_of_its_maps_alone_differs_from_ours(host, ada
     adapter.publish([])
 
 
+@pytest.mark.real_server
+@pytest.mark.parametrize(
+    ("url", "found", "others"),
+    [
+        ("x.com/", ["x.com", "(HTTPS://x.com/).", "at x.com/ now"],
+         ["https://www.netflix.com/", "https://netflix.com/", "joe@x.com", "www.x.com",
+          "https://safe.example/?next=https://x.com/", "x.com.example", "x.com/a", "x.community"]),
+        ("bad.example/x", ["bad.example/x", "https://bad.example/x"],
+         ["https://notbad.example/x", "not-bad.example/x", "https://safe.example/~bad.example/x"]),
+        ("http://bad.example/a", ["see http://bad.example/a.", "<http://bad.example/a>",
+                                  "('http://bad.example/a')"],
+         ["https://safe.example/?next=http://bad.example/a", "web+http://bad.example/a",
+          "https://safe.example/web/http://bad.example/a",
+          "https://safe.example/#http://bad.example/a"]),
+        ("http://bad.example/", ["http://bad.example", "http://bad.example/", "http://bad.example."],
+         ["http://bad.example.org", "http://bad.example:8080/", "http://bad.example/a",
+          "http://bad.example-a.org", "bad.example", "http://bad.example//"]),
+        ("http://bad.example/a/", ["http://bad.example/a/"], ["http://bad.example/a"]),
+        ("http://bad.example/a?", ["http://bad.example/a?"], ["http://bad.example/a"]),
+    ],
+)  # fmt: skip
+def test_a_url_is_found_where_it_stands_and_within_no_other(tmp_path, url, found, others):
+    postfix_host.require_postfix()
+    one, bodies = Observable(T.URL, url), body_checks(tmp_path / "b")
+    with bodies.draft() as draft:
+        draft.write([bodies.line(one, "REJECT")])
+        draft.publish()
+    assert list(bodies.pairs()) == [(one, "REJECT")]
+    said = "\n".join([*found, *others])
+    asked = postfix_host.asked("postmap", "-q", "-", f"regexp:{tmp_path}/b", text=said)
+    assert [line.partition("\t")[0] for line in asked.stdout.splitlines()] == found
+
+
 def test_what_no_pattern_can_say_is_rejected(tmp_path: Path) -> None:
     headers, bodies = header_checks(tmp_path / "h"), body_checks(tmp_path / "b")
     assert "shorter than 12" in headers.why_not(Observable(T.EMAIL_SUBJECT, "Invoice"))
