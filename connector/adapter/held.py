@@ -49,7 +49,8 @@ class Held(msgspec.Struct, frozen=True):
     own name for the entry, which `remove` gets back. `contrary` says in words that the target has
     the opposite, such as an exception for a name that we would block: it never counts as written.
     `partly` says in words that a part of the target lacks it, such as one of several servers: what
-    is ours is written again, and what others put there never counts as written.
+    is ours is written again, and what others put there never counts as written. With both, a part
+    has it and another its opposite: what is ours is left, and removed once nobody wants it.
     """
 
     observable: Observable

@@ -226,7 +226,7 @@ def diff(
         elif want.unfit:
             _unfit(draft, want, had)
         elif present is not None and number in present.contrary:
-            _opposed(draft, want, had, present.contrary[number])
+            _opposed(draft, want, had, present.contrary[number], there=number in present)
         else:
             _fit(draft, want, had, present, due)
     drifted = 0
@@ -290,10 +290,19 @@ def _is_gone(had: LedgerEntry, present: TargetSnapshot) -> bool:
     return had.mark == LedgerState.WRITTEN
 
 
-def _opposed(draft: _Draft, want: Wanted, had: LedgerEntry | None, words: str) -> None:
-    """Leave alone what others put there against us; whatever we wrote is no longer there."""
+def _opposed(
+    draft: _Draft, want: Wanted, had: LedgerEntry | None, words: str, *, there: bool = False
+) -> None:
+    """Leave alone what others put there against us.
+
+    Where a part of the target is still `there` with what we wrote, it stays ours until nobody
+    wants it; what we were about to write again, over theirs as well, is taken out.
+    """
     draft.words[want.observable] = words
-    if had is None or had.mark != LedgerState.CONTRARY:
+    if there and had is not None and had.mark in OURS:
+        if had.mark != LedgerState.WRITTEN:
+            draft.remove.put(had.observable, 0, AGAIN, had.ends, had.source)
+    elif had is None or had.mark != LedgerState.CONTRARY:
         draft.marks.append((want.observable, LedgerState.CONTRARY))
 
 
@@ -336,7 +345,7 @@ def _fit(
         draft.add.put(want.observable, want.digest, cause, want.ends, want.source)
     elif (
         (mark, had.digest) != (LedgerState.WRITTEN, want.digest)
-        or not (present is None or present.agrees(want.observable, want.digest))
+        or not (present is None or present.is_whole(want.observable, want.digest))
         or want.observable in due
     ):
         draft.update.put(want.observable, want.digest, 0, want.ends, want.source)

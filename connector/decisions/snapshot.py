@@ -2,9 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import Final
-
-_LACKED: Final = -1  # no digest: what a part of the target lacks agrees with nothing
 
 
 class TargetSnapshot:
@@ -12,9 +9,10 @@ class TargetSnapshot:
 
     `ours_alone` is true where the whole target is ours, as a published list is; `unknown` counts
     entries there that the store has never heard of. `contrary` has the target's words on entries
-    of which it has the opposite, `partly` on those that a part of it lacks; `handles` are its own
-    names for those that have one. `ours` are entries that are there because they are one with
-    others of ours. `odd` counts the values, by type, that are not in canonical form.
+    of which it has the opposite, `partly` on those that a part of it lacks; an entry in both is
+    there, and opposed elsewhere. `handles` are its own names for those that have one. `ours` are
+    entries that are there because they are one with others of ours. `odd` counts the values, by
+    type, that are not in canonical form.
     """
 
     def __init__(self, *, ours_alone: bool) -> None:
@@ -35,8 +33,9 @@ class TargetSnapshot:
         """Record that the target holds an entry; the digest is None if it has no fields."""
         if contrary:
             self.contrary[number] = contrary
-            return
-        self._digests[number] = _LACKED if partly else digest
+            if not partly:
+                return
+        self._digests[number] = digest
         if partly:
             self.partly[number] = partly
         if handle:
@@ -70,3 +69,7 @@ class TargetSnapshot:
         """Return whether the entry is there with these fields, as far as the target shows them."""
         held = self._digests.get(number, -1)
         return held is None or held == digest
+
+    def is_whole(self, number: int, digest: int) -> bool:
+        """Return whether the entry agrees, and no part of the target lacks it."""
+        return number not in self.partly and self.agrees(number, digest)

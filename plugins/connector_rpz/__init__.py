@@ -3,7 +3,7 @@
 The zone is made once by its administrator; docs/outputs/rpz.md has the lines.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from connector.adapter import (
@@ -14,6 +14,7 @@ from connector.adapter import (
     Entry,
     EntryAdapter,
     Held,
+    Later,
     Observable,
     ObservableType,
     Outcome,
@@ -29,7 +30,7 @@ from connector.adapter import (
 
 from .names import observable_at, owner_of, why_unfit
 from .options import RpzSettings, server_of
-from .triggers import Records, held_at, said
+from .triggers import held_at, said
 from .zone_file import RpzFileAdapter
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ __all__ = ["RpzAdapter", "RpzFileAdapter", "RpzSettings"]
 
 _BESIDE: Final = 22  # bytes of a record beside its name and data; an address may double its length
 _FEW: Final = 200  # names that are looked up rather than read with the whole zone
+Change = Callable[["Server", Sequence[str]], str]
 
 
 class RpzAdapter(EntryAdapter[RpzSettings]):
@@ -111,34 +113,50 @@ class RpzAdapter(EntryAdapter[RpzSettings]):
                 refused[entry.observable] = Refused(words)
             else:
                 fitting.append(entry)
-        return refused | self._at_all(fitting, self.settings.records)
+        return refused | self._at_all(fitting, self._write)
 
     def remove(self, held: Sequence[Held]) -> Outcomes:
         """Delete their records at all servers."""
         fitting = [one for one in held if not why_unfit(one.observable, self.settings.zone)]
-        return self._at_all(fitting, ())
+        return self._at_all(fitting, self._remove)
 
-    def _at_all(self, ones: Sequence[Entry | Held], records: Records) -> dict[Subject, Outcome]:
-        """Write at each server, also where another one fails; return what one of them refuses."""
+    def _write(self, server: "Server", owners: Sequence[str]) -> str:
+        return server.write(owners, self.settings.records, self.settings.ttl)
+
+    def _remove(self, server: "Server", owners: Sequence[str]) -> str:
+        return server.remove(owners, self.settings.records)
+
+    def _at_all(self, ones: Sequence[Entry | Held], change: Change) -> dict[Subject, Outcome]:
+        """Change each server, also where another one fails; return what is refused.
+
+        What some of them took and others refuse is tried again: it is ours where it was taken.
+        """
         failed: RefusedError | UnavailableError | None = None
-        refused: dict[Subject, Outcome] = {}
+        refused: dict[Subject, list[str]] = {}
         for server in self._servers if ones else ():
             try:
-                refused |= self._at(server, ones, records)
+                for one, words in self._at(server, ones, change):
+                    refused.setdefault(one, []).append(words)
             except (RefusedError, UnavailableError) as error:
                 failed = failed or error
         if failed is not None:
             raise failed
-        return refused
+        everywhere = len(self._servers)
+        return {
+            one: Refused(words[0]) if len(words) == everywhere else Later(words[0])
+            for one, words in refused.items()
+        }
 
     def _at(
-        self, server: "Server", ones: Sequence[Entry | Held], records: Records
-    ) -> dict[Subject, Outcome]:
-        owners = [owner_of(one.observable) for one in ones]
-        words = server.write(owners, records, self.settings.ttl)
+        self, server: "Server", ones: Sequence[Entry | Held], change: Change
+    ) -> Iterator[tuple[Subject, str]]:
+        """Yield what a server refuses, with its words; the others of a batch are changed."""
+        words = change(server, [owner_of(one.observable) for one in ones])
         if not words:
-            return {}
+            return
         if len(ones) == 1:
-            return {ones[0].observable: Refused(words)}
+            yield ones[0].observable, words
+            return
         half = len(ones) // 2
-        return self._at(server, ones[:half], records) | self._at(server, ones[half:], records)
+        yield from self._at(server, ones[:half], change)
+        yield from self._at(server, ones[half:], change)

@@ -32,7 +32,8 @@ def observable_at(owner: str) -> Observable | None:
         return _address(head.split("."))
     if last in _TRIGGERS:
         return None
-    return observable_of(ObservableType.DOMAIN_NAME, owner)
+    found = observable_of(ObservableType.DOMAIN_NAME, owner)
+    return found if found is not None and found.type is ObservableType.DOMAIN_NAME else None
 
 
 def _address(labels: list[str]) -> Observable | None:

@@ -9,7 +9,7 @@ import dns.tsig
 from connector.adapter import UnavailableError
 
 from .exchange import NO_RIGHTS, Exchange, failed, name_of, text_of
-from .triggers import Records
+from .triggers import Records, opposite_in, ours_in
 from .wire import (
     AXFR,
     EVERY,
@@ -49,17 +49,57 @@ class Server:
         """
         adds = [record(kind, text, ttl) for kind, text in records]
         with self._connected() as exchange:
-            rcode = self._send(exchange, owners, [absent()] if adds else (), adds or _DELETES)
+            rcode = self._send(exchange, owners, [absent()], adds)
             if rcode == dns.rcode.YXDOMAIN:
                 rcode = self._send(exchange, owners, (), [*_DELETES, *adds])
                 # Beside records of another type, a CNAME is ignored in silence.
                 if rcode == dns.rcode.NOERROR and not self._have(exchange, owners, records):
                     return f"{self} has other records at that name"
-            if rcode in NO_RIGHTS and self._send(exchange, ()) == dns.rcode.NOERROR:
-                return f"{self} answered {text_of(rcode)}"
+            return self._words_on(exchange, rcode)
+
+    def remove(self, owners: Sequence[str], records: Records) -> str:
+        """Delete what these names have of ours, mostly these records; return why it does not.
+
+        What lets a name pass was put there by others and stays, as do records of other types.
+        """
+        with self._connected() as exchange:
+            rcode = self._delete(exchange, owners, records)
+            if rcode == dns.rcode.NXRRSET:
+                rcode = self._delete_in_parts(exchange, self._there(exchange, owners), records)
+            return self._words_on(exchange, rcode)
+
+    def _delete(self, exchange: Exchange, owners: Sequence[str], records: Records) -> int:
+        """Delete if all of these names have exactly these records; return what the server says."""
+        return self._send(exchange, owners, [same(*one) for one in records], _DELETES)
+
+    def _delete_in_parts(self, exchange: Exchange, owners: Sequence[str], records: Records) -> int:
+        """Delete by halves, and a name that has something else by what it has."""
+        if not owners:
+            return int(dns.rcode.NOERROR)
+        if len(owners) == 1:
+            return self._delete_alone(exchange, owners[0])
+        half = len(owners) // 2
+        for part in (owners[:half], owners[half:]):
+            rcode = self._delete(exchange, part, records)
+            if rcode == dns.rcode.NXRRSET:
+                rcode = self._delete_in_parts(exchange, part, records)
             if rcode != dns.rcode.NOERROR:
-                raise failed(str(self), rcode)
-            return ""
+                return rcode
+        return int(dns.rcode.NOERROR)
+
+    def _delete_alone(self, exchange: Exchange, owner: str) -> int:
+        kept = ours_in(self._records_of(exchange, owner))
+        if not kept or opposite_in(kept):
+            return int(dns.rcode.NOERROR)
+        return self._delete(exchange, [owner], kept)
+
+    def _words_on(self, exchange: Exchange, rcode: int) -> str:
+        """Return why a server does not take an update that it could; raise where it takes none."""
+        if rcode in NO_RIGHTS and self._send(exchange, ()) == dns.rcode.NOERROR:
+            return f"{self} answered {text_of(rcode)}"
+        if rcode != dns.rcode.NOERROR:
+            raise failed(str(self), rcode)
+        return ""
 
     def _have(self, exchange: Exchange, owners: Sequence[str], records: Records) -> bool:
         """Return whether all of these names have exactly these records."""

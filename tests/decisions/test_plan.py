@@ -322,6 +322,37 @@ def test_what_a_part_of_a_target_lacks_is_written_again_if_ours_and_else_never_s
     assert plan.words == {2: "at one of them"}
 
 
+@pytest.mark.parametrize(
+    ("mark", "kept", "removed"),
+    [
+        (LedgerState.WRITTEN, (), []),
+        (LedgerState.INTENDED, (), [1]),  # it would be written over theirs
+        (LedgerState.REMOVING, (), [1]),
+        (LedgerState.FOREIGN, ((1, LedgerState.CONTRARY),), []),
+    ],
+)
+def test_what_a_part_has_and_others_oppose_elsewhere_stays_ours_until_it_is_taken_out(
+    mark: LedgerState, kept: tuple[tuple[int, int], ...], removed: list[int]
+) -> None:
+    present = TargetSnapshot(ours_alone=False)
+    present.put(1, 7, contrary="passed by hand", partly="at one of them")
+    had = [LedgerEntry(1, mark, 7)]
+    plan = diff("out", "everything", [Wanted(1, 7)], had, why_not={}, present=present)
+    assert (plan.marks, list(plan.remove.numbers), len(plan.update)) == (kept, removed, 0)
+    assert plan.words == {1: "passed by hand"}
+    if mark in OURS:
+        revoked = diff("out", "everything", [], had, why_not={}, present=present)
+        assert list(revoked.remove.numbers) == [1]
+
+
+def test_what_a_part_lacks_is_known_by_what_the_others_have() -> None:
+    present = TargetSnapshot(ours_alone=False)
+    present.put(1, 7, partly="at one of them")
+    assert present.agrees(1, 7)
+    assert not present.is_whole(1, 7)
+    assert not present.agrees(1, 8)
+
+
 @pytest.mark.parametrize(("ends", "later"), [(20, ((A, 20),)), (10, ()), (5, ())])
 def test_an_end_that_a_feed_moves_back_is_noted_and_one_it_moves_forward_is_not(
     ends: int, later: tuple[tuple[int, int], ...]
