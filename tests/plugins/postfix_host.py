@@ -86,7 +86,7 @@ def require_postfix() -> None:
 def asked(program: str, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """Run a program of Postfix with a configuration of our own: it may have no other."""
     with tempfile.TemporaryDirectory(prefix="tfc-postfix-") as own:
-        (Path(own) / "main.cf").write_text("compatibility_level = 3.6\n")
+        configure(Path(own) / "main.cf", "compatibility_level = 3.6\n")
         command = [program, "-c", own, *words]
         return subprocess.run(command, input=text, capture_output=True, text=True, check=True)
 
@@ -143,6 +143,15 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
+def configure(path: Path, text: str) -> None:
+    """Write a file of its configuration as one of yesterday.
+
+    Each program of Postfix reads a new one again and again until it is two seconds old.
+    """
+    path.write_text(text)
+    os.utime(path, (time.time() - 86_400,) * 2)
+
+
 def _run(*words: str) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
@@ -186,10 +195,10 @@ def postfix(maps: Path, *, asks: str = "", by: str = "") -> Iterator[PostfixHost
             main = "\n".join(line for line in main.splitlines() if "_access lmdb:" not in line)
             main = main.replace("smtpd_recipient_restrictions =", by)
             main += "\nmax_use = 1\n"  # a process keeps what a list answered as long as it lives
-        (root / "etc/main.cf").write_text(main)
+        configure(root / "etc/main.cf", main)
         (root / "resolv.conf").write_text(f"nameserver {asks}\n")
         ports = {"default": default, "exact": exact, "texts": texts}
-        (root / "etc/master.cf").write_text(_MASTER.format(maps=maps, **ports))
+        configure(root / "etc/master.cf", _MASTER.format(maps=maps, **ports))
         alone = ("unshare", "-m", "sh", "-c", _OWN_RESOLVER, str(root / "resolv.conf"))
         _run(*(alone if asks else ()), "postfix", "-c", str(root / "etc"), "start")
         try:

@@ -157,12 +157,12 @@ def test_a_table_that_postfix_does_not_read_is_never_published(host, adapter, mo
 def test_a_broken_configuration_is_never_loaded(host, adapter):
     main = host.config / "main.cf"
     sound = main.read_text()
-    main.write_text(f"{sound}\nno_such\n")
+    postfix_host.configure(main, f"{sound}\nno_such\n")
     try:
         with pytest.raises(UnavailableError, match="postfix check: "):
             adapter.activate()
     finally:
-        main.write_text(sound)
+        postfix_host.configure(main, sound)
     adapter.activate()
 
 
