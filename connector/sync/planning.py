@@ -101,7 +101,7 @@ def contact(output: Output, store: Store, scope: Scope, now: int, ahead: int) ->
     stamp = target.stamp() if scope.heeds_stamp or scope.verifies else None
     surprised = scope.heeds_stamp and not scope.verifies and stamp != state.stamp
     scope = EVERYTHING if surprised else scope
-    present = target.snapshot(store) if scope.verifies and target.readable else None
+    present = target.snapshot(store, state.number) if scope.verifies and target.readable else None
     return Contact(now, ahead, state, scope, stamp, present, surprised)
 
 

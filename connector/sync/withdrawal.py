@@ -32,7 +32,7 @@ def remove_all(
     entries on a list that was ours alone. No limit applies: a person asked for it.
     """
     store = applier.store
-    present = target.snapshot(store) if target.readable else None
+    present = target.snapshot(store, number) if target.readable else None
     state = OutputState(number, _NO_LIST, 0, b"", None, None)
     with store.database.read() as transaction:
         ours = entries_of_ours(store, transaction, number, only)

@@ -1,6 +1,6 @@
 """Onward to a TAXII 2.1 collection: indicators as their feeds sent them, for others to read."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -88,13 +88,10 @@ class TaxiiAdapter(EntryAdapter[TaxiiSettings]):
         return Entry(entry.observable, {"version": _version(entry.original.modified)})
 
     def read(self) -> Iterator[Held]:
-        """Yield what the indicators of the collection name, by the manifest."""
-        shown: set[Observable] = set()
+        """Yield what each indicator of the collection names, by the manifest."""
         for one in self._collection.indicators():
-            for observable in one.names:
-                if observable not in shown:
-                    shown.add(observable)
-                    yield Held(observable, {"version": _version(one.modified)}, handle=one.id)
+            for observable in frozenset(one.names):
+                yield Held(observable, {"version": _version(one.modified)}, handle=one.id)
 
     def add(self, entries: Sequence[Entry]) -> Outcomes:
         """Add the indicators; what stands beside them goes first, and without it they stay here."""
@@ -115,17 +112,7 @@ class TaxiiAdapter(EntryAdapter[TaxiiSettings]):
         refused = self._collection.add(original for _entry, original in going)
         for entry, original in going:
             said[entry.observable] = refused.get(original.id, Written(original.id))
-        self._drop_former(entry for entry, one in going if one.id not in refused)
         return said
-
-    def _drop_former(self, entries: Iterable[Entry]) -> None:
-        """Take away the indicators that carried these entries before, where nothing else does."""
-        for entry in entries:
-            former = entry.handle
-            if self.settings.delete and former and entry.original is not None:
-                alone = self._collection.names(former) <= {entry.observable}
-                if former != entry.original.id and alone:
-                    self._collection.delete(former)
 
     def remove(self, held: Sequence[Held]) -> Outcomes:
         """Delete the indicators, if we are to; else say that they are left there."""

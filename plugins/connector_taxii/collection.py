@@ -114,12 +114,6 @@ class TaxiiCollection:
         self._known = {name: self._known[name] for name in shown if name in self._known}
         yield from (self._known[name] for name in sorted(self._known))
 
-    def names(self, one: str) -> frozenset[Observable]:
-        """Return what an indicator of the collection names; nothing where it is not there."""
-        if one not in self._known:
-            self._read([one])
-        return frozenset(self._known[one].names if one in self._known else ())
-
     def _read(self, ids: Sequence[str]) -> None:
         for found in self._pages("objects", id=",".join(ids)):
             with suppress(KeyError, TypeError):

@@ -1,5 +1,6 @@
 """Targets of single entries that keep indicators: one object may carry several entries."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,8 +15,11 @@ from connector.adapter import (
     Held,
     Left,
     ObservableType,
+    Outcome,
     Outcomes,
     OutputContext,
+    Refused,
+    Subject,
     Written,
     observables_in,
 )
@@ -42,6 +46,7 @@ class Shelf(EntryAdapter[PassedOn]):
     settings_type = PassedOn
     supports = frozenset(ObservableType)
     keeps = False
+    refuses = ""
 
     def __init__(self) -> None:
         super().__init__(PassedOn(), OutputContext("shelf", Path()))
@@ -50,12 +55,23 @@ class Shelf(EntryAdapter[PassedOn]):
 
     def read(self) -> Iterator[Held]:
         for name, raw in self.objects.items():
-            yield from (Held(one, handle=name) for one in observables_in(raw))
+            fields = {"version": version(raw)}
+            yield from (Held(one, fields, handle=name) for one in observables_in(raw))
+
+    def as_held(self, entry: Entry) -> Entry:
+        assert entry.original is not None
+        return Entry(entry.observable, {"version": version(entry.original.raw)})
 
     def add(self, entries: Sequence[Entry]) -> Outcomes:
-        originals = [(entry.observable, entry.original) for entry in entries]
-        self.objects |= {one.id: one.raw for _, one in originals if one is not None}
-        return {entry: Written(one.id) for entry, one in originals if one is not None}
+        said: dict[Subject, Outcome] = {}
+        for entry in entries:
+            assert entry.original is not None
+            if entry.original.id == self.refuses:
+                said[entry.observable] = Refused("not this one")
+                continue
+            self.objects[entry.original.id] = entry.original.raw
+            said[entry.observable] = Written(entry.original.id)
+        return said
 
     def remove(self, held: Sequence[Held]) -> Outcomes:
         self.asked += [one.handle for one in held]
@@ -64,6 +80,10 @@ class Shelf(EntryAdapter[PassedOn]):
         for one in held:
             self.objects.pop(one.handle, None)
         return ALL_WRITTEN
+
+
+def version(raw: bytes) -> str:
+    return str(json.loads(raw)["modified"])
 
 
 class Passing:
@@ -121,3 +141,73 @@ def test_what_nobody_can_take_away_stays_ours_and_is_asked_for_when_the_target_i
     assert passing.say(scope=EVERYTHING).removed == 1
     assert passing.shelf.objects.keys() == {indicator_id(9)}
     assert [state for state, _why in passing.ledger()] == [LedgerState.WRITTEN]
+
+
+@pytest.mark.parametrize("modified", [1, 3])
+def test_an_object_of_others_that_names_the_same_is_never_taken_for_ours(
+    passing: Passing, modified: int
+) -> None:
+    theirs = indicator(1, hosts=(1,), modified=modified)
+    passing.say(OTHER, indicator(5, hosts=(1,)), scope=EVERYTHING)
+    passing.shelf.objects[indicator_id(1)] = theirs
+    assert passing.say(scope=EVERYTHING) == ApplyResult()
+    assert passing.shelf.asked == []
+    passing.say(indicator(5, modified=8, hosts=(1,), revoked=True))
+    assert passing.shelf.asked == [indicator_id(5)]
+    assert passing.shelf.objects == {indicator_id(1): theirs, indicator_id(9): OTHER}
+
+
+def test_ours_that_somebody_took_away_is_put_there_again_beside_that_of_others(
+    passing: Passing,
+) -> None:
+    passing.say(OTHER, indicator(5, hosts=(1,)), scope=EVERYTHING)
+    del passing.shelf.objects[indicator_id(5)]
+    passing.shelf.objects[indicator_id(1)] = indicator(1, hosts=(1,))
+    assert passing.say(scope=EVERYTHING).added == 1
+    assert {indicator_id(1), indicator_id(5)} < passing.shelf.objects.keys()
+    assert passing.shelf.asked == []
+
+
+def test_what_a_crash_left_without_a_name_is_put_there_again_and_gets_one(
+    passing: Passing, store: Store
+) -> None:
+    passing.say(OTHER, indicator(5, hosts=(1,)), scope=EVERYTHING)
+    passing.shelf.objects[indicator_id(1)] = indicator(1, hosts=(1,))
+    with store.database.write() as transaction:
+        transaction.run("UPDATE ledger SET handle = NULL, state = ?", (LedgerState.INTENDED,))
+    passing.say(scope=EVERYTHING)
+    passing.say(indicator(5, modified=8, hosts=(1,), revoked=True))
+    assert passing.shelf.asked == [indicator_id(5)]
+
+
+BEST = {"confidence": 90}
+
+
+def test_an_object_stays_when_another_carries_one_of_its_two_entries(passing: Passing) -> None:
+    passing.say(indicator(1, hosts=(1,), confidence=50), scope=EVERYTHING)
+    passing.say(scope=EVERYTHING)
+    passing.say(indicator(1, modified=2, hosts=(1, 2), confidence=50))
+    passing.say(indicator(3, modified=3, hosts=(1,), **BEST))
+    assert passing.shelf.asked == []
+    assert passing.shelf.objects.keys() == {indicator_id(1), indicator_id(3)}
+    passing.say(indicator(4, modified=4, hosts=(2,), **BEST))
+    assert passing.shelf.asked == [indicator_id(1)]
+    assert passing.shelf.objects.keys() == {indicator_id(3), indicator_id(4)}
+
+
+def test_an_object_goes_once_when_both_its_entries_get_another_at_once(passing: Passing) -> None:
+    passing.say(indicator(1, hosts=(1, 2), confidence=50), scope=EVERYTHING)
+    passing.say(indicator(3, modified=3, hosts=(1, 2), **BEST))
+    assert passing.shelf.asked == [indicator_id(1)]
+    assert passing.shelf.objects.keys() == {indicator_id(3)}
+    assert passing.say(scope=EVERYTHING) == ApplyResult()
+
+
+def test_an_object_stays_with_an_entry_whose_other_object_was_refused(passing: Passing) -> None:
+    passing.say(indicator(1, hosts=(1, 2), confidence=50), scope=EVERYTHING)
+    passing.shelf.refuses = indicator_id(4)
+    passing.say(
+        indicator(3, modified=3, hosts=(1,), **BEST), indicator(4, modified=3, hosts=(2,), **BEST)
+    )
+    assert passing.shelf.asked == []
+    assert passing.shelf.objects.keys() == {indicator_id(1), indicator_id(3)}

@@ -43,6 +43,24 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         """Yield all entries of the table."""
         return held("read", self.calls.drawn("read", self.adapter.read))
 
+    def counting(
+        self, found: Sequence[tuple[int, Seen]], store: Store, output: int
+    ) -> Iterable[tuple[int, Seen]]:
+        """Return what counts of what was read: of indicators, ours where we wrote one.
+
+        Those of others may name the same. Only what took an entry from us says which one is ours.
+        """
+        if not self.whole:
+            return found
+        with store.database.read() as transaction:
+            numbers = sorted({number for number, _seen in found})
+            ours = store.ledger.handles(transaction, output, numbers)
+        return [
+            (number, seen._replace(handle=""))
+            for number, seen in found
+            if ours.get(number, seen.handle) == seen.handle
+        ]
+
     def put_by_others(
         self, added: Sequence[int], state: OutputState, store: Store, fold: Fold | None
     ) -> dict[int, str]:
@@ -196,7 +214,7 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         applier.check_stopped()
         lines = self.written(part, proposal, applier.store, renewed=True)
         lines = self._ending(lines, proposal, applier.store)
-        if updates or proposal.fold is not None:
+        if updates or self.whole or proposal.fold is not None:
             lines = self._named(lines, proposal, applier.store)
         crowded: dict[Subject, Outcome] = {}
         if full and not updates:
@@ -207,8 +225,32 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         for subject, outcome in said.items():
             if isinstance(outcome, Full):
                 full.add(pool_of(self.adapter, subject))
+        said = {**said, **crowded}
+        if self.whole:
+            self._remove_former(lines, said, proposal.state, applier)
         # A change that is refused leaves the entry there as it was.
-        return WrittenBatch(lines, {**said, **crowded}, updates, stays=updates)
+        return WrittenBatch(lines, said, updates, stays=updates)
+
+    def _remove_former(
+        self, lines: Sequence[WrittenLine], said: Outcomes, state: OutputState, applier: Applier
+    ) -> None:
+        """Remove the indicators that carried entries until now, where they carry none of ours."""
+        had = {one.number: entry_of(one.line) for one in lines}
+        has = {number: _handle_after(one, said) for number, one in had.items()}
+        handles = {number: one.handle for number, one in had.items()}
+        left = {
+            one.handle: Held(one.observable, handle=one.handle)
+            for one in had.values()
+            if one.handle
+        }  # fmt: skip
+        for handle in left.keys() & set(has.values()):
+            del left[handle]
+        if not left:
+            return
+        with applier.store.database.read() as transaction:
+            shared = applier.store.ledger.also_named(transaction, state.number, handles)
+        former = [one for handle, one in left.items() if handle not in shared]
+        self._write("remove", self.adapter.remove, former, state, applier)
 
     def _removed(
         self, numbers: Sequence[int], proposal: Proposal, applier: Applier
@@ -334,6 +376,12 @@ def _actions(
             yield partial(_alone, add, part, updates)
     for part in refs_in_parts(plan.remove, size):
         yield partial(_alone, remove, part.numbers)
+
+
+def _handle_after(entry: Entry, said: Outcomes) -> str:
+    """Return the target's own name for an entry after it was written, or was not."""
+    outcome = said.get(entry.observable, _GONE)
+    return (outcome.handle if isinstance(outcome, Written) else "") or entry.handle
 
 
 def _alone(write: Callable[P, Batch], *args: P.args, **kwargs: P.kwargs) -> Iterable[Batch]:

@@ -251,7 +251,7 @@ class Target(ABC, Generic[A]):
 
         return fold_of(self.adapter, fits, view, looked, waiting)
 
-    def snapshot(self, store: Store) -> TargetSnapshot:
+    def snapshot(self, store: Store, output: int) -> TargetSnapshot:
         """Return what the target holds; raise UnavailableError when its answer is not complete."""
         present = TargetSnapshot(ours_alone=self.ours_alone)
         for part in in_parts(self.read(), _READ_PART):
@@ -262,12 +262,17 @@ class Target(ABC, Generic[A]):
             known = numbers_of(
                 [seen.subject for seen in part], store, present.odd, alone=self.ours_alone
             )
-            for seen in part:
-                if (number := known.get(seen.subject)) is None:
-                    present.unknown += 1
-                else:
-                    present.put(number, *seen[1:])
+            found = [(known[seen.subject], seen) for seen in part if seen.subject in known]
+            present.unknown += len(part) - len(found)
+            for number, seen in self.counting(found, store, output):
+                present.put(number, *seen[1:])
         return present
+
+    def counting(
+        self, found: Sequence[tuple[int, Seen]], _store: Store, _output: int
+    ) -> Iterable[tuple[int, Seen]]:
+        """Return what counts of what was read, by the numbers of its entries: all of it."""
+        return found
 
     def written(
         self, refs: EntryRefs, proposal: Proposal, store: Store, *, renewed: bool = False
