@@ -165,7 +165,7 @@ class TaxiiCollection:
             status = self._collection.add_objects(body, wait_for_completion=False)
             with suppress(UnavailableError):  # what is pending then is told object by object
                 self._context.wait(lambda: _is_done(status), self._settings.patience)
-        if not (status.failure_count or status.pending_count):
+        if status.status == "complete" and not (status.failure_count or status.pending_count):
             return {}
         return self._not_taken(envelope, status)
 
@@ -173,7 +173,8 @@ class TaxiiCollection:
         """Return what of an envelope is not there, by the manifest: a repeated object fails too."""
         failed = {one.get("id"): one.get("message") or "" for one in status.failures}
         pending = {one.get("id") for one in status.pendings}
-        told = len(failed) == status.failure_count and len(pending) == status.pending_count
+        counted = len(failed) == status.failure_count and len(pending) == status.pending_count
+        told = counted and status.status == "complete"
         doubted = [one for one in envelope if not told or one.id in failed or one.id in pending]
         there = set[tuple[str, datetime | None]]()
         for part in _parts(doubted):
