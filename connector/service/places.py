@@ -85,11 +85,13 @@ class Settler:
         if old is None or not (gone := self._gone(ledger, old, new)):
             return
         left = replace(old, places=old.places & gone)
-        among = None if left == old else self._among(transaction, ledger, left.places)
+        kept = (old.places - left.places) & new.places
+        among = self._among(transaction, ledger, left.places) if kept else None
         entries = ledger.entries if among is None else len(among)
         if entries:
-            kept = (old.places - left.places) & new.places
-            stays = self._also_at(transaction, ledger, kept) if kept else ()
+            stays: Sequence[int] | None = ()
+            if kept:  # what cannot be told apart may be at either
+                stays = None if among is None else self._also_at(transaction, ledger, kept)
             number = places.leave(transaction, ledger, left, among, self.now())
             places.share(transaction, number, ledger.number, stays)
             words = {"old": left.words, "new": new.words}
@@ -113,7 +115,7 @@ class Settler:
         """Return which entries of a ledger are at its places that are kept as well; None for all.
 
         Where the target is ours alone a place may be a copy of another, such as a file for the
-        start; elsewhere each entry is at one of them.
+        start; elsewhere each entry is at one of them, if it can be told at which.
         """
         assert ledger.placing is not None  # noqa: S101 - the caller compared it
         if issubclass(self.registry.adapter(ledger.placing.adapter), EntryAdapter):
@@ -149,8 +151,10 @@ class Settler:
                 places.take_texts(transaction, ledger.number, name)
                 places.forget(transaction, ledger.number)
             return None
-        among = self._among(transaction, ledger, common)
-        places.take_over(transaction, ledger.number, self._number(transaction, name), among)
+        among, number = self._among(transaction, ledger, common), self._number(transaction, name)
+        places.take_over(transaction, ledger.number, number, () if among is None else among)
+        if among is None:
+            places.share(transaction, ledger.number, number, None)
         places.narrow(transaction, ledger.number, old.places - common)
         return replace(old, places=old.places - common)
 
@@ -165,12 +169,12 @@ class Settler:
 
     def _among(
         self, transaction: Transaction, ledger: PlacedLedger, places: frozenset[Place]
-    ) -> Sequence[int]:
-        """Return which entries of a ledger are at these of its places."""
+    ) -> Sequence[int] | None:
+        """Return which entries of a ledger are at these of its places; None if nothing tells."""
         try:
             return self._accepted(transaction, ledger, places)
         except UnreachablePlaceError:
-            return ()  # they stay with those that cannot be told from them
+            return None
 
     def _accepted(
         self, transaction: Transaction, ledger: PlacedLedger, places: frozenset[Place]

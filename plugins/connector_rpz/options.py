@@ -1,5 +1,6 @@
 """The options of a response policy zone."""
 
+from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, Literal, Self
 
@@ -77,7 +78,17 @@ class RpzSettings(Settings):
         """The zone at each of the servers, or its file."""
         if self.file is not None:
             return frozenset({("zone file", self.file)})
-        return frozenset(("policy zone", *server_of(one), self.zone) for one in self.servers)
+        return frozenset(map(self._place_of, self.servers))
+
+    def narrowed(self, places: Collection[tuple[object, ...]]) -> Self | None:
+        """Return the options for some of the servers."""
+        if frozenset(places) == self.places:
+            return self
+        kept = tuple(one for one in self.servers if self._place_of(one) in places)
+        return self.model_copy(update={"servers": kept}) if kept else None
+
+    def _place_of(self, server: str) -> tuple[object, ...]:
+        return ("policy zone", *server_of(server), self.zone)
 
     @property
     def credentials_are_for(self) -> object:

@@ -1,12 +1,13 @@
 """Several servers of one policy zone that differ: what is ours at one of them stays ours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from connector_rpz import RpzAdapter, RpzSettings, server
 from connector_rpz.names import observable_at
 from connector_rpz.triggers import Records
+from rpz_memory import LISTED, Memory
 
 from connector.adapter import (
     Entry,
@@ -19,31 +20,14 @@ from connector.adapter import (
 )
 from connector.testing.context import output_context
 
-LISTED: Records = (("CNAME", "."),)
 PASSED: Records = (("CNAME", "rpz-passthru."),)
-
-
-class Memory:
-    """A server with its zone in memory, and the names that it refuses."""
-
-    def __init__(self, *_: object) -> None:
-        self.zone: dict[str, Records] = {}
-        self.refuses: set[str] = set()
-
-    def write(self, owners: Sequence[str], records: Records, _ttl: int) -> str:
-        if self.refuses.intersection(owners):
-            return "answered REFUSED"
-        self.zone.update(dict.fromkeys(owners, records))
-        return ""
-
-    def zone_records(self) -> Mapping[str, Records]:
-        return self.zone
 
 
 @pytest.fixture
 def adapter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RpzAdapter:
     """An adapter for two servers."""
     monkeypatch.setattr(server, "Server", Memory)
+    Memory.empty()
     settings = RpzSettings(
         zone="rpz.example", servers=("192.0.2.53", "192.0.2.54"), key_name="connector",
         key_secret=SecretValue("c2VjcmV0"),
@@ -60,7 +44,8 @@ def entry(value: str) -> Entry:
 def put(adapter: RpzAdapter, *zones: Mapping[str, Records]) -> Held:
     """The one entry that is read of servers with these zones."""
     for one, zone in zip(adapter._servers, zones, strict=True):
-        one.zone = dict(zone)
+        one.zone.clear()
+        one.zone.update(zone)
     (held,) = adapter.read()
     return held
 
