@@ -198,10 +198,11 @@ class EventAdapter(EntryAdapter[S]):
     def _action(self, key: str, entry: Entry, says: str) -> Action:
         if says == _GONE:
             return Action.REMOVE
-        if entry.handle == says:
+        told = self._spool.said(key)
+        if entry.handle == says and told in (None, says):
             return Action.RENEW
-        told = self._spool.said(key) not in (None, _GONE)
-        return Action.UPDATE if entry.handle or (told and self._spool.waits(key)) else Action.ADD
+        knows = told not in (None, _GONE) and key not in self._spool.refused
+        return Action.UPDATE if entry.handle or knows else Action.ADD
 
     def _outcome(self, key: str, says: str) -> Outcome:
         if self._spool.waits(key):

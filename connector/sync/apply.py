@@ -55,13 +55,14 @@ class WrittenBatch:
     """Lines that a target was given, and what it said of those that were not simply written.
 
     `updates` says that the target had them before; `stays` that it keeps what it had of those
-    that it did not take.
+    that it did not take. Those that are `known` it was told of before, and cannot be asked about.
     """
 
     lines: Sequence[WrittenLine]
     outcomes: Mapping[Subject, Outcome]
     updates: bool = False
     stays: bool = False
+    known: Collection[int] = ()
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -157,7 +158,7 @@ class Applier:
         }
         taken = [(one.number, one.digest) for one in batch.lines if one.number not in words]
         marked = [
-            (one.number, _MARKS[type(said[one.number])], one.digest)
+            (one.number, *_marked(said[one.number], one, batch.known))
             for one in batch.lines
             if one.number in words and not batch.stays
         ]
@@ -207,6 +208,17 @@ class Applier:
         audited = _audited(output, "remove", plan, accepted, lines)
         self.store.ledger.confirm_removed(state, gone, batch.unfit, batch.kept, self.now(), audited)
         return ApplyResult(removed=len(gone), later=len(batch.kept) - len(batch.left))
+
+
+def _marked(outcome: Outcome, line: WrittenLine, known: Collection[int]) -> tuple[int, int]:
+    """Return the mark and digest of a line that was not taken.
+
+    What the target knows stays ours, with a digest that no line has: another is written again.
+    """
+    mark = _MARKS[type(outcome)]
+    if line.number in known and mark != LedgerState.INTENDED:
+        return LedgerState.WRITTEN, 0
+    return mark, line.digest
 
 
 def _audited(

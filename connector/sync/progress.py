@@ -37,6 +37,7 @@ def intend(proposal: Proposal, output: Output, applier: Applier) -> Proposal:
         proposal.plan,
         now(),
         whole=proposal.scope.everything or bool(again),
+        updates=bool(again) or not output.target.readable,
         judged_anew=again,
         kept={*proposal.aside.kept, *proposal.aside.withheld},
     )

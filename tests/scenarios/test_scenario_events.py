@@ -230,6 +230,54 @@ def test_a_receiver_that_is_left_is_told_that_all_of_ours_went(
     assert sorted(receiver.received()) == ["remove 192.0.2.1", "remove 192.0.2.2"]
 
 
+RENAMED = named("one", "192.0.2.1", name="new", days=1)
+BACK = named("one", "192.0.2.1", name="one", days=2)
+
+
+@pytest.mark.parametrize("cycle_between", [False, True])
+def test_a_change_that_waits_is_pending_and_is_taken_back_where_the_feed_takes_it_back(
+    siem: Site, receiver: Receiver, *, cycle_between: bool
+) -> None:
+    siem.write("feed.json", [ONE])
+    siem.once()
+    receiver.leave()
+    siem.write("feed.json", [RENAMED])
+    fails(siem)
+    assert siem.output()["reasons"] == {"pending": 1}
+    siem.write("feed.json", [BACK])
+    if cycle_between:
+        fails(siem)
+    receiver.come()
+    siem.change()
+    assert receiver.received()[-1] == "update 192.0.2.1 one"
+    siem.change()
+    assert siem.output()["reasons"] == {"written": 1}
+    assert receiver.received() == []
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_change_that_is_refused_leaves_the_entry_ours_and_its_end_is_sent(
+    siem: Site, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, *, waits: bool
+) -> None:
+    siem.write("feed.json", [ONE])
+    siem.once()
+    siem.write("feed.json", [RENAMED])
+    if waits:
+        receiver.leave()
+        fails(siem)
+        receiver.come()
+    with monkeypatch.context() as refusing:
+        refuse = Taken(1, {0: "I do not take this"})
+        refusing.setattr(ReceiverAdapter, "hand_over", lambda _self, _events: refuse)
+        siem.change()
+    receiver.received()
+    siem.write("feed.json", [revoked(RENAMED)])
+    siem.change()
+    siem.change()
+    assert receiver.received() == ["remove 192.0.2.1"]
+    assert siem.output()["reasons"] == {"revoked": 1}
+
+
 @pytest.mark.real_server
 def test_a_real_rsyslog_reads_what_came_and_went_while_it_was_down(
     site: Site, tmp_path: Path

@@ -174,21 +174,23 @@ class Ledger:
         now: int,
         *,
         whole: bool,
+        updates: bool = False,
         judged_anew: frozenset[LedgerState] = frozenset(),
         kept: Collection[int] = (),
     ) -> None:
         """Record what is about to be written and removed, before it is.
 
         The target decides again on entries with a mark in `judged_anew`, besides those of the plan
-        and those that are `kept` though nothing wants them; then updates are intended as well,
-        since they may leave nothing behind. A `whole` plan also has entries that did not change on
-        the list, which no later change would find again.
+        and those that are `kept` though nothing wants them. `updates` are intended as well where
+        they may leave nothing behind, or nobody can ask what they left. A `whole` plan also has
+        entries that did not change on the list, which no later change would find again.
         """
         with self._db.write(durable=True) as transaction:
             if judged_anew:
                 again = self._marked(transaction, output.number, judged_anew)
                 wanted = (row for row in again if row[0] not in kept)
                 set_rows(transaction, output.number, wanted, now)
+            if updates:
                 self._intend(transaction, output.number, plan.update, now)
             else:
                 ends = zip(plan.update.numbers, plan.update.ends, strict=True)

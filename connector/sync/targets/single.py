@@ -214,7 +214,7 @@ class SingleEntries(EntryTarget[EntryAdapter[Settings]]):
         applier.check_stopped()
         lines = self.written(part, proposal, applier.store, renewed=True)
         lines = self._ending(lines, proposal, applier.store)
-        if updates or self.whole or proposal.fold is not None:
+        if updates or self.whole or proposal.fold is not None or not self.readable:
             lines = self._named(lines, proposal, applier.store)
         crowded: dict[Subject, Outcome] = {}
         if full and not updates:
