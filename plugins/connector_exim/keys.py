@@ -59,4 +59,5 @@ def observable_in(name: MapName, key: str) -> Observable | None:
     if not key.isascii():
         return None
     found = observable_of(MAPS[name][0], key)
-    return found if found is not None and found.value == key else Observable(_T.MUTEX, key)
+    ours = found is not None and found.type in MAPS[name] and found.value == key
+    return found if found is not None and ours else Observable(_T.MUTEX, key)

@@ -60,4 +60,5 @@ def observable_in(name: MapName, key: str) -> Observable:
     """Return what a key means; one that means nothing here is a text, which no list of ours has."""
     kind = _HASHES.get(len(key), _T.FILE_SHA256) if name == "hashes" else MAPS[name][0]
     found = observable_of(kind, key)
-    return found if found is not None and found.value == key else Observable(_T.MUTEX, key)
+    ours = found is not None and found.type in MAPS[name] and found.value == key
+    return found if found is not None and ours else Observable(_T.MUTEX, key)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from connector_exim import EximAdapter, EximSettings
 from connector_exim.cdb import DamagedError, records_in, written
+from connector_exim.keys import observable_in
 from edl_programs import open_folder
 from exim_host import Exim
 from hypothesis import given, settings
@@ -155,6 +156,11 @@ def test_what_a_map_cannot_say_is_rejected_alone(tmp_path: Path) -> None:
     odd = [Entry(Observable(T.EMAIL_ADDR, value)) for value in ('"a b"@x.example', "é@x.example")]
     assert words_on(adapter.publish([BAD, *odd])).keys() == {one.value for one in odd}
     assert held(adapter) == {BAD.value}
+
+
+@pytest.mark.parametrize("key", ["203.0.113.7", "2001:db8::7", "Bad.example"])
+def test_a_key_that_means_another_type_than_its_map_has_is_no_entry(key: str) -> None:
+    assert observable_in("domains", key) == Observable(T.MUTEX, key)
 
 
 @pytest.mark.parametrize("kind", ["lsearch", "cdb"])
