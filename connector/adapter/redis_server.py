@@ -6,7 +6,7 @@ anew meanwhile, as an empty rest would look like the end.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -102,6 +102,11 @@ class RedisServer:
         if (found := _RUN.search(told)) is None:
             raise UnavailableError(f"{self._shown}: INFO server names no run_id")
         return found[1].decode()
+
+    def known_as(self, keys: Iterable[str]) -> list[str]:
+        """Return what tells these keys from those of any other start or database."""
+        start, database = self.started(), self.place(self._shown)[-1]
+        return [f"{start}/{database}/{key}" for key in keys]
 
     def stamp(self, keys: Mapping[str, RedisKind]) -> str:
         """Return what changes when Redis starts anew or one of these keys changes.

@@ -95,15 +95,17 @@ class RedisAdapter(EntryAdapter[RedisSettings]):
 
     def known_as(self) -> Collection[str]:
         """Return the keys by the server that has them."""
-        database = RedisServer.place(self.settings.url)[-1]
-        return [f"{self._server.started()}/{database}/{self.settings.key}"]
+        return self._server.known_as([self.settings.key])
 
     def stamp(self) -> str:
         """Return which start of Redis this is, and what our keys have."""
         return self._server.stamp(dict.fromkeys(self._types, self._form.kind))
 
     def read(self) -> Iterable[Held]:
-        """Yield what our keys have, read in pages; what is no text is none of ours."""
+        """Yield what our keys have, read in pages; what is no text is none of ours.
+
+        Readers ask for our spelling alone: a member in another is no entry, and told as odd.
+        """
         for key, row in self._server.members(dict.fromkeys(self._types, self._form.kind)):
             if (held := self._form.held(self._types[key], row)) is not None:
                 yield held

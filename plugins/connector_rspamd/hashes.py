@@ -36,8 +36,7 @@ class MapHashes:
 
     def known_as(self) -> Collection[str]:
         """Return the hashes by the server that has them."""
-        started = self._server.started()
-        return [f"{started} {key}" for key in self._names]
+        return self._server.known_as(self._names)
 
     def stamp(self) -> str:
         """Return which start of Redis this is, and what the hashes have."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 from connector_rspamd import RspamdAdapter, RspamdSettings
+from connector_rspamd.keys import observable_in
 from outcome_words import words_on
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
@@ -116,7 +117,7 @@ def gateway(cache: RedisHost, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def redis_adapter(cache: RedisHost, folder: Path, **options: Any) -> RspamdAdapter:
     auth = {"password": SecretValue(PASSWORD)}
-    return adapter_on(folder, mode="redis", url=cache.url, auth=auth, **options)
+    return adapter_on(folder, **{"mode": "redis", "url": cache.url, "auth": auth, **options})
 
 
 class TestRspamd(AdapterSuite):
@@ -241,6 +242,11 @@ def test_what_a_map_cannot_say_is_rejected_alone(tmp_path: Path) -> None:
     assert held(adapter) == {SENDER[1]}
 
 
+@pytest.mark.parametrize("key", ["203.0.113.7", "2001:db8::7", "Bad.example"])
+def test_a_key_that_means_another_type_than_its_map_has_is_no_entry(key: str) -> None:
+    assert observable_in("domains", key) == Observable(T.MUTEX, key)
+
+
 @pytest.mark.real_server
 def test_a_hash_has_all_or_nothing_of_a_change_and_what_others_did_is_mended(
     cache: RedisHost, tmp_path: Path
@@ -260,6 +266,17 @@ def test_a_hash_has_all_or_nothing_of_a_change_and_what_others_did_is_mended(
     cache.restart()
     assert held(adapter) == set()
     adapter.close()
+
+
+@pytest.mark.real_server
+def test_another_database_has_other_hashes(cache: RedisHost, tmp_path: Path) -> None:
+    known = []
+    for database in (0, 1):
+        url = f"redis://127.0.0.1:{cache.port}/{database}"
+        adapter = redis_adapter(cache, tmp_path, url=url)
+        known.append(set(adapter.known_as()))
+        adapter.close()
+    assert known[0].isdisjoint(known[1])
 
 
 @pytest.mark.real_server
