@@ -4,9 +4,20 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from connector.adapter import Entry, FieldValue, Held, Observable, ObservableType, RedisServer
+from connector.adapter import (
+    Entry,
+    FieldValue,
+    Held,
+    Observable,
+    ObservableType,
+    RedisServer,
+    observable_of,
+    utc_now,
+)
 
 __all__ = ["FORMS", "Form"]
+
+_ODD: Final = "\0"  # no value of any type begins so
 
 
 class Form:
@@ -29,13 +40,20 @@ class Form:
     def held(self, kind: ObservableType, row: Sequence[Any]) -> Held | None:
         """Return the entry of a member and its value; None for what is no text."""
         try:
-            return Held(Observable(kind, row[0].decode()), self.fields(row))
+            one = Observable(kind, row[0].decode())
         except UnicodeDecodeError:
             return None
+        if observable_of(kind, one.value) != one:  # the core would take it for what it means
+            one = Observable(kind, f"{_ODD}{one.value}")
+        return Held(one, self.fields(row), partly=self.lack(row))
 
     def fields(self, _row: Sequence[Any]) -> Mapping[str, FieldValue]:
         """Return what a member says besides."""
         return {}
+
+    def lack(self, _row: Sequence[Any]) -> str:
+        """Return why readers do not find a member, though it is there; nothing if they do."""
+        return ""
 
 
 class _Hash(Form):
@@ -74,6 +92,10 @@ class _SortedSet(Form):
 
     def remove(self, key: str, some: Sequence[Observable]) -> tuple[str, ...]:
         return ("ZREM", key, *(one.value for one in some))
+
+    def lack(self, row: Sequence[Any]) -> str:
+        """Return that a member has ended: of ours, others have moved the end."""
+        return "its score says that it has ended" if float(row[1]) <= utc_now().timestamp() else ""
 
 
 def _as_json(fields: Mapping[str, FieldValue]) -> str:
