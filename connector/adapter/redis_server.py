@@ -28,6 +28,7 @@ _CONNECT_SECONDS: Final = 10
 _ANSWER_SECONDS: Final = 60
 _PAGE: Final = 1000
 _SMALL: Final = 2000  # members of a key that is looked at as a whole in each cycle
+_MOST_PAGES: Final = 100, 10  # of a key: so many, and of what its members fill so many times
 _RUN: Final = re.compile(rb"^run_id:(\w+)", re.MULTILINE)
 _OF_WRONG_KIND: Final = "WRONGTYPE"
 
@@ -132,15 +133,25 @@ class RedisServer:
         opened = self._dropped
         for key, kind in keys.items():
             shown: set[bytes] = set()  # Redis shows some twice while it grows
-            cursor: bytes | None = None
-            while cursor != b"0":
-                ((cursor, page),) = self.ask([(kind.page, key, cursor or b"0", "COUNT", _PAGE)])
+            for page in self._pages(key, kind):
                 if opened != self._dropped:
                     raise UnavailableError(f"{self._shown}: the connection was lost while reading")
                 for row in _rows(page, kind):
                     if row[0] not in shown:
                         shown.add(row[0])
                         yield key, row
+
+    def _pages(self, key: str, kind: RedisKind) -> Iterator[Sequence[bytes]]:
+        """Yield what a key has; raise UnavailableError where that has no end."""
+        (count,) = self.ask([(kind.size, key)])
+        few, times = _MOST_PAGES
+        cursor = b"0"
+        for _ in range(few + times * count // _PAGE):
+            ((cursor, page),) = self.ask([(kind.page, key, cursor, "COUNT", _PAGE)])
+            yield page
+            if cursor == b"0":
+                return
+        raise UnavailableError(f"{self._shown}: {kind.page} {key} does not come to an end")
 
     def do(self, commands: Sequence[Command]) -> None:
         """Do all of these commands or none; raise RedisFullError where there is no room for it."""

@@ -1,5 +1,6 @@
 """Keys of a real Redis: sets, hashes and sorted sets that its own client finds our entries in."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from connector.adapter import (
     SecretValue,
     UnavailableError,
 )
+from connector.sync.spelling import meant_by
 from connector.testing.adapter_suite import AdapterSuite
 from connector.testing.adapter_suite.fixtures import SuiteFixtures
 from connector.testing.context import output_context
@@ -171,6 +173,51 @@ def test_a_sorted_set_says_when_each_entry_ends(emptied, tmp_path):
     adapter.close()
 
 
+def test_an_entry_whose_end_others_have_moved_into_the_past_is_one_that_readers_lack(
+    emptied, tmp_path
+):
+    adapter = adapter_on(emptied, tmp_path, form="sorted_set")
+    adapter.add([BAD])
+    assert [held.partly for held in adapter.read()] == [""]
+    emptied.ask("ZADD", "connector:domain-name", "1", "bad.example")
+    for told in (adapter.read(), adapter.holds([BAD.observable])):
+        assert [held.partly for held in told] == ["its score says that it has ended"]
+    adapter.add([BAD])
+    assert [held.partly for held in adapter.holds([BAD.observable])] == [""]
+    adapter.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "spelled", "meant"),
+    [
+        (T.DOMAIN_NAME, "Bad.Example.", BAD.observable),
+        (T.DOMAIN_NAME, "203.0.113.7", WORSE.observable),
+        (T.IPV6_ADDR, "2001:DB8::7", Observable(T.IPV6_ADDR, "2001:db8::7")),
+    ],
+)
+def test_a_member_that_readers_do_not_ask_for_is_no_entry(emptied, adapter, kind, spelled, meant):
+    emptied.ask("SADD", f"connector:{kind}", spelled)
+    odd: Counter[str] = Counter()
+    (held,) = adapter.read()
+    assert meant_by([held.observable], odd) == {held.observable: None}
+    assert odd == {kind: 1}
+    adapter.add([Entry(meant)])
+    assert meant in {held.observable for held in adapter.read()}
+
+
+def test_a_key_that_never_ends_is_told_and_not_read_for_ever(emptied, adapter):
+    adapter.add([BAD])
+    server, asked = adapter._server, adapter._server.ask
+
+    def endless(commands):
+        paged = commands[0][0] == "SSCAN"
+        return [(b"7", [b"bad.example"])] if paged else asked(commands)
+
+    server.ask = endless
+    with pytest.raises(UnavailableError, match=r"SSCAN .* does not come to an end"):
+        list(adapter.read())
+
+
 def test_the_stamp_tells_a_restart_and_what_others_do_and_not_what_nobody_does(emptied, adapter):
     adapter.add([BAD, WORSE])
     stamps = [adapter.stamp()]
@@ -210,14 +257,14 @@ def test_members_that_are_no_text_are_left_alone(emptied, adapter):
 
 
 def test_a_full_redis_takes_what_fits_and_names_the_rest(emptied, adapter):
-    many = [Entry(Observable(T.URL, f"http://e.example/{n}{'x' * 4000}")) for n in range(400)]
+    many = [Entry(Observable(T.URL, f"http://e.example/{n}{'x' * 2000}")) for n in range(800)]
     used = next(line for line in emptied.ask("INFO", "memory") if line.startswith("used_memory:"))
     emptied.ask("CONFIG", "SET", "maxmemory", str(int(used.split(":")[1]) + 1_200_000))
     try:
         full = adapter.add(many)
     finally:
         emptied.ask("CONFIG", "SET", "maxmemory", "0")
-    assert 0 < len(full) < 400
+    assert 0 < len(full) < 800
     assert set(full.values()) == {Full()}
     assert values(adapter) == {entry.value for entry in many if entry.observable not in full}
 
