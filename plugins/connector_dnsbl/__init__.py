@@ -13,6 +13,7 @@ from typing import Final
 from connector.adapter import (
     ADDRESSES,
     Entry,
+    FieldValue,
     FilePath,
     Held,
     ListAdapter,
@@ -54,8 +55,13 @@ class DnsblAdapter(ListAdapter[DnsblSettings]):
     def __init__(self, settings: DnsblSettings, context: OutputContext) -> None:
         super().__init__(settings, context)
         self._files = {option: TextFile(path) for option, path in settings.files.items()}
+        self._heads = {option: _told(option, self._head(option)) for option in _TEST_POINTS}
         if settings.server is not None:
             import_extra("dns", "threat-feed-connector[dnsbl]")
+
+    def as_held(self, entry: Entry) -> Entry:
+        """Return the entry with what its file says of all that it lists."""
+        return Entry(entry.observable, {"head": self._heads[_file_of(entry.observable)]})
 
     def accepts(self, observable: Observable) -> bool:
         """Return whether there is a file for this observable."""
@@ -66,13 +72,19 @@ class DnsblAdapter(ListAdapter[DnsblSettings]):
         return " ".join(file.stamp() for file in self._files.values())
 
     def read(self) -> Iterable[Held]:
-        """Yield the entries of the files; a line that is none is told as a text."""
+        """Yield the entries of the files; a line that is none, or says more, is told as a text."""
         for option, file in self._files.items():
+            head: list[str] = []
+            fields: dict[str, FieldValue] = {}
             for line in file.lines():
-                value = line.partition(" ")[0]
-                if line[0] not in "$:" and value != _TEST_POINTS[option]:
-                    one = observable_of(_READ_AS[option], value)
-                    yield Held(one or Observable(ObservableType.MUTEX, line))
+                if not fields and (line[0] in "$:" or _is_test(option, line)):
+                    head.append(line)
+                    continue
+                fields = fields or {"head": _told(option, head)}
+                one = observable_of(_READ_AS[option], line)
+                if one is None or one.value != line or not self.accepts(one):
+                    one = Observable(ObservableType.MUTEX, line)
+                yield Held(one, fields)
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
         """Write the files, each in one step."""
@@ -138,6 +150,12 @@ def _file_of(one: Observable) -> str:
     if one.type not in ADDRESSES:
         return "domains"
     return "ipv6" if ":" in one.value else "ipv4"
+
+
+def _told(option: str, head: Iterable[str]) -> str:
+    """Return what stands above the entries, but for the version."""
+    lines = (line.rpartition(" ")[0] if _is_test(option, line) else line for line in head)
+    return "; ".join(lines)
 
 
 def _is_test(option: str, line: str) -> bool:

@@ -1,6 +1,6 @@
 """Entries in a zone file that resolvers on this machine load as a response policy zone."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -8,6 +8,7 @@ from connector.adapter import (
     ADDRESSES,
     Command,
     Entry,
+    FieldValue,
     Held,
     ListAdapter,
     Observable,
@@ -46,13 +47,15 @@ class RpzFileAdapter(ListAdapter[RpzSettings]):
         self._check = Command(settings.check, package="bind9-utils", option="check")
         # Below this name, each version has one of its own; resolvers know `.invalid` themselves.
         self._mark = f".served.{settings.zone}"
+        told = self._told(self._head(0), 0)
+        self._fields: dict[str, FieldValue] = {"action": said(settings.records), "head": told}
         if settings.resolvers:
             import_extra("dns", "threat-feed-connector[rpz]")
         self._reload = Command(settings.reload, package="of your resolver", option="reload")
 
     def as_held(self, entry: Entry) -> Entry:
-        """Return the entry with the action that the zone has for it."""
-        return Entry(entry.observable, {"action": said(self.settings.records)})
+        """Return the entry with its action, and what the file says of all that it lists."""
+        return Entry(entry.observable, self._fields)
 
     def stamp(self) -> str:
         """Return what tells the file from any other in its place."""
@@ -61,28 +64,24 @@ class RpzFileAdapter(ListAdapter[RpzSettings]):
     def read(self) -> Iterable[Held]:
         """Yield the triggers of the file; a line that is none is told as a text."""
         found: dict[str, Records] = {}
-        for line in self._records():
+        head: list[str] = []
+        for line in self._file.lines():
+            if not found and self._is_head(line):
+                head.append(line)
+                continue
             owner, kind, data = (*line.split(None, 2), "", "")[:3]
             found[owner] = (*found.get(owner, ()), (kind, data))
+        told = self._told(head, self._serial())
         for owner, records in found.items():
             one = observable_at(owner) or Observable(ObservableType.MUTEX, owner)
-            yield Held(one, {"action": said(records)})
+            yield Held(one, {"action": said(records), "head": told})
 
     def publish(self, entries: Iterable[Entry]) -> Outcomes:
         """Write the zone in one step, once its test went well; its serial only grows."""
         refused: dict[Subject, Outcome] = {}
         serial = _later(self.context.version % _WHOLE, self._serial())
         with self._file.draft() as draft:
-            ttl = self.settings.ttl
-            draft.write(
-                [
-                    f"$ORIGIN {self.settings.zone}.",
-                    f"$TTL {ttl}",
-                    f"@ SOA localhost. root.localhost. {serial} 3600 600 86400 {ttl}",
-                    "@ NS localhost.",
-                    f"*.v{serial}{self._mark} A {ANSWER}",
-                ]
-            )
+            draft.write(self._head(serial))
             draft.write(self._lines(entries, refused))
             ran = self._check.run(self.settings.zone, draft.seal())
             if not ran.succeeded:
@@ -116,12 +115,24 @@ class RpzFileAdapter(ListAdapter[RpzSettings]):
                 owner = owner_of(entry.observable)
                 yield from (owner + record for record in records)
 
-    def _records(self) -> Iterator[str]:
+    def _head(self, serial: int) -> Sequence[str]:
+        """Return what stands above the entries."""
+        ttl = self.settings.ttl
         return (
-            line
-            for line in self._file.lines()
-            if line[0] not in "$@" and not line.partition(" ")[0].endswith(self._mark)
+            f"$ORIGIN {self.settings.zone}.",
+            f"$TTL {ttl}",
+            f"@ SOA localhost. root.localhost. {serial} 3600 600 86400 {ttl}",
+            "@ NS localhost.",
+            f"*.v{serial}{self._mark} A {ANSWER}",
         )
+
+    def _is_head(self, line: str) -> bool:
+        return line[0] in "$@" or line.partition(" ")[0].endswith(self._mark)
+
+    def _told(self, head: Sequence[str], serial: int) -> str:
+        """Return what stands above the entries, but for its serial."""
+        text = "; ".join(head)
+        return text.replace(f" {serial} 3600 ", " 3600 ").replace(f" *.v{serial}.", " *.")
 
     def _serial(self) -> int:
         """Return the serial that the file has; 0 where it has none."""

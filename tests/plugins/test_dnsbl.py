@@ -157,12 +157,50 @@ def test_what_others_do_to_a_file_changes_the_stamp_and_shows(tmp_path: Path) ->
         file.write("Other.Example :127.0.0.9:mine\n!bad.example\n")
     assert adapter.stamp() != before
     assert sorted(held.value for held in adapter.read()) == [
-        "!bad.example", "*.worse.example", "192.0.2.0/24", "bad.example", "other.example",
+        "!bad.example", "*.worse.example", "192.0.2.0/24", "Other.Example :127.0.0.9:mine",
+        "bad.example",
     ]  # fmt: skip
     os.unlink(tmp_path / "ipv4.zone")
     (tmp_path / "ipv4.zone").write_text("192.0.2.7\n")
     with pytest.raises(RefusedError, match="was not written by this output"):
         adapter.publish([])
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [
+        ("test :127.0.1.2:list 0", "test :127.0.1.2:list 7", True),
+        ("test :127.0.1.2:list", "test :127.0.9.9:list", False),
+        (":127.0.1.2:Listed", ":127.0.9.9:Listed", False),
+        ("$TTL 60", "$TTL 61", False),
+        ("$NS 60 localhost.\n", "", False),
+    ],
+)
+def test_what_others_do_above_the_entries_of_a_file_shows_on_each(
+    tmp_path: Path, ours: str, theirs: str, same: bool
+) -> None:
+    adapter = adapter_in(tmp_path)
+    listed = entries("bad.example", "worse.example", "192.0.2.7")
+    adapter.publish(listed)
+    as_held = {one.observable: one.fields for one in map(adapter.as_held, listed)}
+    assert {one.observable: one.fields for one in adapter.read()} == as_held
+    file = tmp_path / "domains.zone"
+    text = file.read_text(encoding="utf-8")
+    assert ours in text
+    file.write_text(text.replace(ours, theirs), encoding="utf-8")
+    altered = [one.value for one in adapter.read() if one.fields != as_held[one.observable]]
+    assert altered == ([] if same else ["bad.example", "worse.example"])
+
+
+@pytest.mark.parametrize("more", [" :127.0.9.9:", " ", ":127.0.9.9:"])
+def test_a_line_that_says_more_than_its_entry_is_none(tmp_path: Path, more: str) -> None:
+    adapter = adapter_in(tmp_path)
+    adapter.publish(entries("bad.example", "worse.example"))
+    file = tmp_path / "domains.zone"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("worse.example\n", f"worse.example{more}\n"), encoding="utf-8")
+    told = [(one.type, one.value) for one in adapter.read()]
+    assert told == [(T.DOMAIN_NAME, "bad.example"), (T.MUTEX, f"worse.example{more}")]
 
 
 def test_a_test_point_and_a_name_that_nobody_could_ask_for_are_refused(tmp_path: Path) -> None:

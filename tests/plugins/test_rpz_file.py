@@ -188,6 +188,33 @@ def test_what_others_do_to_the_file_changes_the_stamp_and_shows(tmp_path: Path) 
         adapter.publish([])
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [
+        (" 5 3600", " 5 3600", True),
+        (".v5.", ".v6.", False),
+        ("$ORIGIN rpz", "$ORIGIN old.rpz", False),
+        ("$TTL 1", "$TTL 9", False),
+        ("@ NS localhost.\n", "", False),
+        ("@ NS", "@ A 192.0.2.1\n@ NS", False),
+    ],
+)
+def test_what_others_do_above_the_entries_shows_on_each(
+    tmp_path: Path, ours: str, theirs: str, same: bool
+) -> None:
+    file, listed = tmp_path / "rpz.zone", entries("bad.example", "192.0.2.0/24")
+    adapter = adapter_on(file, check=("true",))
+    adapter.context.version = 5
+    adapter.publish(listed)
+    text = file.read_text(encoding="utf-8")
+    assert ours in text
+    file.write_text(text.replace(ours, theirs), encoding="utf-8")
+    as_held = {one.observable: one.fields for one in map(adapter.as_held, listed)}
+    found = {one.observable: one.fields for one in adapter.read()}
+    assert found.keys() == as_held.keys()
+    assert [found[one] == as_held[one] for one in found] == [same, same]
+
+
 def test_a_name_that_does_not_fit_is_refused_and_the_others_are_written(tmp_path: Path) -> None:
     adapter = adapter_on(tmp_path / "rpz.zone", check=("true",))
     long = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 50, "example"])
