@@ -100,11 +100,16 @@ class Door:
 def definition_in(raw: bytes, found: StixObject) -> Definition:
     """Return what a marking definition says; without another version, its version is `created`.
 
-    TAXII 2.1 (section 3.4.1) defines this for objects that are not versioned.
+    TAXII 2.1 (section 3.4.1) defines this for objects that are not versioned. One that has bytes
+    that are no text is not understood.
     """
     dated = found.modified or found.created
     version = 0 if dated is None else to_instant(dated)
-    return Definition(read_marking(msgspec.json.decode(raw)), version, gone=bool(found.revoked))
+    try:
+        said = msgspec.json.decode(raw)
+    except UnicodeDecodeError:
+        said = {"id": found.id}
+    return Definition(read_marking(said), version, gone=bool(found.revoked))
 
 
 def _definitions(objects: Sequence[bytes]) -> dict[str, Definition]:

@@ -10,8 +10,10 @@ from msgspec.structs import replace
 from connector.decisions.records import ClaimRow
 from connector.decisions.selection import IndicatorAttributes, MarkedPart
 from connector.indicators.identity import key_of_id
+from connector.indicators.markings.tlp_definitions import TLP_CLEAR, tlp_definition
 from connector.indicators.pattern.reader import read_pattern
 from connector.indicators.stix import StixObject, Unreadable, read_object
+from connector.indicators.strict_json import read_strictly
 from connector.instants import to_datetime
 from connector.model import Entry, Observable, Original
 from connector.store.lists.wanted import WantedRow
@@ -37,7 +39,7 @@ class OriginalReader:
     transaction: Transaction
     withheld: Withheld = lambda _number, _why: None
     _refusals: dict[tuple[int, int], str] = field(default_factory=dict)
-    _beside: dict[tuple[int, str], Original | None] = field(default_factory=dict)
+    _beside: dict[tuple[int, str], Original | str | None] = field(default_factory=dict)
 
     def entries(
         self, described: Iterable[tuple[WantedRow, Entry]]
@@ -61,9 +63,12 @@ class OriginalReader:
         if raw is None or said is None or isinstance(said, Unreadable):
             return "what was received is no longer kept"
         claim = row.claim
-        if words := self._refusal(claim) or self._protected(row, said):
+        if words := self._refusal(claim) or self._protected(row, said) or _unsound(raw):
             return words
-        return Original(said.id, raw, to_datetime(claim.modified), self._beside_of(claim, said))
+        beside = self._beside_of(claim, said)
+        if isinstance(beside, str):
+            return beside
+        return Original(said.id, raw, to_datetime(claim.modified), beside)
 
     def _refusal(self, claim: ClaimRow) -> str:
         key = claim.attributes, claim.feed
@@ -85,8 +90,11 @@ class OriginalReader:
                 return f"its pattern also names what {by.group} protects: {by.value}"
         return ""
 
-    def _beside_of(self, claim: ClaimRow, said: StixObject) -> tuple[Original, ...]:
-        """Return its marking definitions, then its producer, as their own feed sent them."""
+    def _beside_of(self, claim: ClaimRow, said: StixObject) -> tuple[Original, ...] | str:
+        """Return its marking definitions, then its producer, or why one of the former stays here.
+
+        Its markings without their definitions would be half of what was said.
+        """
         attributes = self.store.attributes(claim.attributes)
         refs = dict.fromkeys((*attributes.markings, *(ref for ref, _ in attributes.partly)))
         asked = sorted(refs)
@@ -96,30 +104,54 @@ class OriginalReader:
         missing = [one for one in asked if (claim.feed, one) not in self._beside]
         if missing:
             self._beside.update(self._read(claim.feed, missing))
-        found = (self._beside[claim.feed, one] for one in asked)
-        return tuple(one for one in found if one is not None)
+        beside: list[Original] = []
+        for one in asked:
+            found = self._beside[claim.feed, one]
+            if isinstance(found, str) and one in refs:
+                return f"its marking {one} must stay here: {found}"
+            if isinstance(found, Original):
+                beside.append(found)
+        return tuple(beside)
 
-    def _read(self, feed: int, ids: list[str]) -> Mapping[tuple[int, str], Original | None]:
+    def _read(self, feed: int, ids: list[str]) -> Mapping[tuple[int, str], Original | str | None]:
         keys = {key_of_id(one): one for one in ids}
         raw = self.store.originals_of_feed(self.transaction, feed, list(keys))
         judge = self.listing.judge
         return {(feed, one): _readable(raw.get(key), feed, judge) for key, one in keys.items()}
 
 
-def _readable(raw: bytes | None, feed: int, judge: Judge) -> Original | None:
-    """Return what stands beside an indicator, or None where it is unknown or must stay here."""
+def _readable(raw: bytes | None, feed: int, judge: Judge) -> Original | str | None:
+    """Return what stands beside an indicator, None where it is unknown, or why it stays here.
+
+    TLP is told in the words of OASIS, whatever a feed sends under its ids.
+    """
     said = read_object(raw) if raw is not None else None
-    if raw is None or said is None or isinstance(said, Unreadable):
+    if raw is None or said is None:
         return None
-    if said.type == "marking-definition":
-        return Original(said.id, raw)
+    if (published := tlp_definition(said.id)) is not None:
+        return Original(said.id, published)
+    if isinstance(said, Unreadable):
+        return said.why
+    words = _unsound(raw) or judge.refusal_of_whole(_attributes(said), feed)
+    return words or Original(said.id, raw, said.modified)
+
+
+def _attributes(said: StixObject) -> IndicatorAttributes:
+    """Return what an object beside an indicator says of itself.
+
+    A marking definition that bears no marking is for whoever sees what it marks.
+    """
     partly = tuple(
         MarkedPart(part.marking_ref, part.selectors)
         for part in said.granular_markings or ()
         if part.marking_ref is not None
     )
-    markings = said.object_marking_refs or ()
-    attributes = IndicatorAttributes(markings=markings, partly=partly)
-    return (
-        None if judge.refusal_of_whole(attributes, feed) else Original(said.id, raw, said.modified)
-    )
+    own = (TLP_CLEAR,) if said.type == "marking-definition" else ()
+    markings = (*(said.object_marking_refs or ()), *own)
+    return IndicatorAttributes(said.created_by_ref or "", markings=markings, partly=partly)
+
+
+def _unsound(raw: bytes) -> str:
+    """Return why readers may refuse an object or read something else in it; or nothing."""
+    read = read_strictly(raw)
+    return read if isinstance(read, str) else ""
