@@ -217,11 +217,11 @@ class Original(msgspec.Struct, frozen=True):
 
     @property
     def mark(self) -> str:
-        """Its id, and a text that is another one with each other byte of it or beside it."""
-        digest = blake2b(self.raw, digest_size=8)
+        """Its id, a text that is another with each other byte of it, and one for those beside."""
+        own, beside = blake2b(self.raw, digest_size=8), blake2b(digest_size=8)
         for one in self.beside:
-            digest.update(one.raw)
-        return f"{self.id} {digest.hexdigest()}"
+            beside.update(one.raw)
+        return f"{self.id} {own.hexdigest()} {beside.hexdigest()}"
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from scenario_site import Site
 from stix_samples import PRODUCER, START, TLP, Object, indicator, sid, stamp
 
 from connector.feeds.bundle import BundleSettings
+from connector.indicators.markings.tlp_definitions import tlp_definition
 from connector.reports.explain import explain_value
 
 FILE = "bundle.json"
@@ -119,6 +120,37 @@ REFUSED: dict[str, tuple[list[Object], str]] = {
         [marked("a", "192.0.2.1", TLP["green"])],
         "the identity that created it is missing, and with it its consent",
     ),
+    "its marking is itself marked red": (
+        [
+            {**statement("Named Victim Corp"), "object_marking_refs": [TLP["red"]]},
+            marked("a", "192.0.2.1", TLP["green"], STATEMENT, created_by_ref=None),
+        ],
+        f"its marking {STATEMENT} must stay here: red: {TLP['red']} is stricter than TLP:green",
+    ),
+    "a part of its marking is marked red": (
+        [
+            {**statement("Named Victim Corp"), "granular_markings": [
+                {"selectors": ["definition"], "marking_ref": TLP["red"]}]},
+            marked("a", "192.0.2.1", TLP["green"], STATEMENT, created_by_ref=None),
+        ],
+        f"its marking {STATEMENT} must stay here: definition must not be shown: red: {TLP['red']}",
+    ),
+    "who made its marking refuses to be named": (
+        [
+            identity("ais-consent-none"),
+            {**statement(), "created_by_ref": PRODUCER},
+            marked("a", "192.0.2.1", TLP["green"], STATEMENT, created_by_ref=None),
+        ],
+        f"its marking {STATEMENT} must stay here: the producer's consent is 'none'",
+    ),
+    "who made its marking is unknown": (
+        [
+            {**statement(), "created_by_ref": PRODUCER},
+            marked("a", "192.0.2.1", TLP["green"], STATEMENT, created_by_ref=None),
+        ],
+        f"its marking {STATEMENT} must stay here: the identity that created it is missing, "
+        "and with it its consent",
+    ),
     "its pattern also names what is protected": (
         [
             identity(EVERYONE),
@@ -142,6 +174,122 @@ def test_an_indicator_that_may_not_be_passed_on_whole_stays_here(
     assert reasons["withheld"] == 1 == reasons["written"]
     assert publisher.site.idle()
     publisher.site.consistent()
+
+
+_NO_TEXT, _TWICE = b'"x_own": "\xff", ', b'"spec_version": "2.0", '
+_SAID_TWICE = "what was received says one of its properties twice"
+DAMAGE: dict[tuple[str, bytes], str] = {
+    ("indicator", _NO_TEXT): "what was received has bytes or escapes that are no text in UTF-8",
+    ("indicator", _TWICE): _SAID_TWICE,
+    ("marking-definition", _NO_TEXT): f"red: {STATEMENT} is stricter than TLP:green",
+    ("marking-definition", _TWICE): f"its marking {STATEMENT} must stay here: {_SAID_TWICE}",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_readers_may_refuse_or_read_otherwise_stays_here(
+    damage: tuple[str, bytes], publisher: Publisher
+) -> None:
+    other = marked("b", "192.0.2.2", TLP["green"], created_by_ref=None)
+    one = marked("a", "192.0.2.1", TLP["green"], STATEMENT, created_by_ref=None)
+    publisher.site.write("all.json", [statement(), one, other])
+    path, start = publisher.site.bundles / "all.json", b'{"type": "%s", ' % damage[0].encode()
+    path.write_bytes(path.read_bytes().replace(start, start + damage[1], 1))
+    publisher.site.change()
+    assert publisher.objects() == {other["id"]: other}
+    assert publisher.why_not() == f"withheld: {DAMAGE[damage]}"
+
+
+class TwoFeeds(Publisher):
+    """Publishes what two feeds say."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        (site.folder / "other").mkdir()
+        second = {"type": "bundle", "path": "other/", "unmarked_tlp": "clear"}
+        site.edit(lambda config: config["feeds"].update(second=second))
+
+    def tell_both(self, one: list[Object], other: list[Object]) -> dict[str, Object]:
+        """Have each feed say something, the second in other white space and another order."""
+        turned = [dict(reversed(each.items())) for each in other]
+        text = json.dumps({"type": "bundle", "objects": turned}, separators=(",", ":"))
+        (self.site.folder / "other" / "all.json").write_text(text, encoding="utf-8")
+        self.site.write("all.json", one)
+        self.site.change()
+        return self.objects()
+
+
+def definition(level: str) -> Object:
+    told = tlp_definition(TLP[level])
+    assert told is not None
+    return dict(json.loads(told))
+
+
+def said_by(name: str, network: str, *markings: str) -> list[Object]:
+    return [
+        marked(f"{name}{n}", f"{network}.{n}", *markings, created_by_ref=None) for n in range(1, 4)
+    ]
+
+
+def test_feeds_that_write_the_same_markings_otherwise_do_not_exclude_each_other(
+    site: Site,
+) -> None:
+    feeds, markings = TwoFeeds(site), [statement(), definition("green")]
+    one = said_by("a", "192.0.2", TLP["green"], STATEMENT)
+    other = said_by("b", "198.51.100", TLP["green"], STATEMENT)
+    told = feeds.tell_both([*markings, *one], [*markings, *other])
+    assert told == {each["id"]: each for each in (*markings, *one, *other)}
+    assert site.idle()
+    site.consistent()
+
+
+def test_a_feed_that_alters_tlp_alters_nothing_for_others(site: Site) -> None:
+    feeds = TwoFeeds(site)
+    altered = {**definition("green"), "name": "TLP:CLEAR", "created": stamp(START)}
+    one, other = said_by("a", "192.0.2", TLP["green"]), said_by("b", "198.51.100", TLP["green"])
+    told = feeds.tell_both([altered, *one], [definition("green"), *other])
+    assert told == {each["id"]: each for each in (definition("green"), *one, *other)}
+
+
+def test_of_two_statements_with_one_id_the_first_stands_and_the_others_are_told(
+    site: Site,
+) -> None:
+    feeds, forged = TwoFeeds(site), statement("Copyright by somebody else")
+    one = said_by("a", "192.0.2", TLP["clear"], STATEMENT)
+    other = said_by("b", "198.51.100", TLP["clear"], STATEMENT)
+    told = feeds.tell_both([statement(), *one], [forged, *other])
+    assert told == {each["id"]: each for each in (statement(), *one)}
+    assert feeds.why_not("198.51.100.1") == (
+        f"rejected: needs {STATEMENT}, which another feed defines otherwise for what stands "
+        "before it here"
+    )
+    site.consistent()
+
+
+def test_a_feed_that_alters_a_producer_keeps_no_indicator_of_it_away(site: Site) -> None:
+    feeds = TwoFeeds(site)
+    forged = identity(EVERYONE, name="Somebody else")
+    one = [marked("a", "192.0.2.1", TLP["clear"])]
+    other = [marked("b", "198.51.100.1", TLP["clear"])]
+    told = feeds.tell_both([identity(EVERYONE), *one], [forged, *other])
+    assert told == {each["id"]: each for each in (identity(EVERYONE), *one, *other)}
+
+
+def test_what_waits_to_be_removed_stays_where_its_marking_was_written_otherwise(
+    site: Site,
+) -> None:
+    feeds = TwoFeeds(site)
+    one = said_by("a", "192.0.2", TLP["clear"], STATEMENT)
+    other = [
+        marked(f"b{n}", f"198.51.100.{n}", TLP["clear"], STATEMENT, created_by_ref=None)
+        for n in range(1, 60)
+    ]
+    told = feeds.tell_both([statement(), *one], [statement(), *other])
+    assert len(told) == len(one) + len(other) + 1
+    newer = {**one[0], "modified": stamp(START), "description": "seen again"}
+    after = feeds.tell_both([statement(), newer, *one[1:]], [statement()])
+    assert site.output("partners")["held"]
+    assert after == {**told, newer["id"]: newer}
 
 
 def test_an_indicator_leaves_once_its_producer_takes_its_consent_back(
