@@ -65,7 +65,7 @@ class Server:
         with self._connected() as exchange:
             rcode = self._delete(exchange, owners, records)
             if rcode == dns.rcode.NXRRSET:
-                rcode = self._delete_in_parts(exchange, self._there(exchange, owners), records)
+                rcode = self._delete_in_parts(exchange, owners, records)
             return self._words_on(exchange, rcode)
 
     def _delete(self, exchange: Exchange, owners: Sequence[str], records: Records) -> int:
@@ -73,9 +73,13 @@ class Server:
         return self._send(exchange, owners, [same(*one) for one in records], _DELETES)
 
     def _delete_in_parts(self, exchange: Exchange, owners: Sequence[str], records: Records) -> int:
-        """Delete by halves, and a name that has something else by what it has."""
-        if not owners:
-            return int(dns.rcode.NOERROR)
+        """Delete by halves what differs, and a name that has something else by what it has.
+
+        That takes more messages with each name that differs, so not for those that are all gone.
+        """
+        rcode = self._send(exchange, owners, [absent()])
+        if rcode != dns.rcode.YXDOMAIN:
+            return rcode
         if len(owners) == 1:
             return self._delete_alone(exchange, owners[0])
         half = len(owners) // 2
@@ -84,8 +88,8 @@ class Server:
             if rcode == dns.rcode.NXRRSET:
                 rcode = self._delete_in_parts(exchange, part, records)
             if rcode != dns.rcode.NOERROR:
-                return rcode
-        return int(dns.rcode.NOERROR)
+                break
+        return rcode
 
     def _delete_alone(self, exchange: Exchange, owner: str) -> int:
         kept = ours_in(self._records_of(exchange, owner))

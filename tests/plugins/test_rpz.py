@@ -254,6 +254,16 @@ def test_what_others_let_pass_stays_and_all_else_of_a_batch_is_removed(host, mad
 
 
 @pytest.mark.real_server
+def test_a_name_that_is_gone_below_a_wildcard_is_no_trouble_for_a_removal(made):
+    adapter = made()
+    adapter.add([entry(value) for value in ("*.bad.example", "worse.example")])
+    gone = [Held(entry(value).observable) for value in ("x.bad.example", "worse.example")]
+    assert not adapter.remove(gone)
+    assert not adapter.remove(gone[:1])
+    assert there(adapter).keys() == {"*.bad.example"}
+
+
+@pytest.mark.real_server
 def test_a_server_that_is_away_is_told_and_keeps_the_others_from_nothing(host, made):
     adapter = made(free_port(), host)
     for call in (
