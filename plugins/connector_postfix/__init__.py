@@ -262,8 +262,9 @@ class PostfixAdapter(ListAdapter[PostfixSettings]):
                 draft.seal()
             for draft in made.values():
                 draft.publish()
-            for text in texts.values():
+            for name, text in texts.items():
                 text.publish()
+                MapFile(self.settings.folder, str(self.settings.named[name])).empty_index()
         return refused
 
     def activate(self) -> None:

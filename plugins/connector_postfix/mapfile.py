@@ -81,14 +81,28 @@ class MapFile:
                     "another map in the options"
                 )
 
+    def empty_index(self) -> None:
+        """Empty an index of ours whose text became another map: main.cf may still name it."""
+        try:
+            if not (self.index.exists() and self._has_mark() and any(self.pairs())):
+                return
+        except (lmdb.Error, ValueError):  # a broken one is perhaps of others, and finds nothing
+            return
+        with Draft(self) as draft:
+            draft.seal()
+            draft.publish_index()
+
+    def _has_mark(self) -> bool:
+        with _opened(self.index) as environment, environment.begin() as transaction:
+            return _is_marked(transaction)
+
     def _source_is_ours(self) -> bool:
         with self.source.open(encoding="utf-8", errors="replace") as lines:
             return lines.readline(len(_HEADER)) == _HEADER
 
     def _index_is_ours(self) -> bool:
         try:
-            with _opened(self.index) as environment, environment.begin() as transaction:
-                return _is_marked(transaction)
+            return self._has_mark()
         except (lmdb.Error, ValueError):
             # A broken index stops all mail. If the text beside it is ours, so was the index.
             return self.source.exists() and self._source_is_ours()
@@ -155,6 +169,14 @@ class Draft:
         """Replace the live files with the sealed ones."""
         self._index.replace(self._live.index)
         self._source.replace(self._live.source)
+        self._sync_folder()
+
+    def publish_index(self) -> None:
+        """Replace the live index alone with the sealed one."""
+        self._index.replace(self._live.index)
+        self._sync_folder()
+
+    def _sync_folder(self) -> None:
         folder = os.open(self._live.folder, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import lmdb
 import postfix_host
 import pytest
 from connector_postfix import PostfixAdapter, PostfixSettings
+from connector_postfix.keys import MARKER
 from connector_postfix.texts import body_checks, header_checks
 from pydantic import ValidationError
 from test_kinds import NAMED, as_read, unread
@@ -217,6 +219,26 @@ def test_what_no_pattern_can_say_is_rejected(tmp_path: Path) -> None:
     assert "plain ASCII" in headers.why_not(Observable(T.EMAIL_SUBJECT, "Rechnung ist fällig"))
     assert "is no url" in bodies.why_not(Observable(T.URL, "http://bad.example/ä"))
     assert headers.why_not(Observable(T.EMAIL_ADDR, '"a b"@bad.example'))
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_an_index_that_became_a_text_refuses_nobody_any_longer(tmp_path, marked):
+    client = entries((T.IPV4_ADDR, "203.0.113.7"))
+    named = {"folder": tmp_path, "postfix": ["true"], "config_directory": tmp_path}
+    context = OutputContext("gateway", tmp_path)
+    PostfixAdapter(PostfixSettings(clients="c", **named), context).publish(client)
+    if not marked:
+        index = lmdb.open(str(tmp_path / "c.lmdb"), subdir=False, lock=False)
+        with index, index.begin(write=True) as transaction:
+            transaction.delete(f"{MARKER}\0".encode())
+    adapter = PostfixAdapter(PostfixSettings(networks="c", **named), context)
+    adapter._tools.test = lambda *_: None
+    adapter.publish(client)
+    assert [one.value for one in adapter.read()] == ["203.0.113.7"]
+    index = lmdb.open(str(tmp_path / "c.lmdb"), subdir=False, lock=False, readonly=True)
+    with index, index.begin() as transaction:
+        assert (transaction.get(b"203.0.113.7\0") is None) is marked
+    assert {path.name for path in tmp_path.iterdir()} == {"c", "c.lmdb"}
 
 
 def test_a_command_that_is_missing_is_told_with_the_option(tmp_path: Path) -> None:
