@@ -10,10 +10,9 @@ _DEEPEST: Final = 60  # some readers stop at 64, and a bundle is around it
 def read_strictly(raw: bytes) -> dict[str, Any] | str:
     """Return what an object says, or why readers refuse it or may read something else."""
     try:
-        found = json.loads(
-            raw.decode(), object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite
-        )
-        json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+        found = _decode(raw.decode())
+        if b"\\u" in raw:
+            json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except RecursionError:
         return _too_deep()
     except UnicodeError:
@@ -24,7 +23,8 @@ def read_strictly(raw: bytes) -> dict[str, Any] | str:
         return str(error)
     if not isinstance(found, dict):
         return "what was received is no object"
-    return _too_deep() if _is_too_deep(found) else found
+    many = raw.count(b"[") + raw.count(b"{") > _DEEPEST
+    return _too_deep() if many and _is_too_deep(found) else found
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -57,3 +57,8 @@ def _is_too_deep(found: dict[str, Any]) -> bool:
         if not layer:
             return False
     return True
+
+
+_decode: Final = json.JSONDecoder(
+    object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite
+).decode
