@@ -64,6 +64,11 @@ class Server:
         """
         with self._connected() as exchange:
             rcode = self._delete(exchange, owners, records)
+            if rcode == dns.rcode.NXRRSET:  # all may be as they were before an option changed
+                for owner in self._there(exchange, owners[:1]):
+                    before = ours_in(self._records_of(exchange, owner))
+                    if before and not opposite_in(before):
+                        rcode = self._delete(exchange, owners, before)
             if rcode == dns.rcode.NXRRSET:
                 rcode = self._delete_in_parts(exchange, owners, records)
             return self._words_on(exchange, rcode)
