@@ -11,7 +11,7 @@ from typing import Final
 
 import idna
 
-from connector.adapter import Observable, ObservableType
+from connector.adapter import Observable, ObservableType, observable_of
 
 _T = ObservableType
 MARKER: Final = "ti-digest.invalid"
@@ -127,7 +127,9 @@ def client_of(key: str) -> Observable:
         return Observable(_T.IPV4_ADDR, f"{key}{missing}/{8 * len(parts)}" if missing else key)
     groups = key.count(":") + 1
     if "::" in key or groups == 8:
-        return Observable(_T.IPV6_ADDR, key)
+        found = observable_of(_T.IPV6_ADDR, key)
+        exact = found is not None and found.value == key  # Postfix looks up no other spelling
+        return Observable(_T.IPV6_ADDR if exact else _T.DOMAIN_NAME, key)
     whole = key + ":0" * (8 - groups)
     try:
         return Observable(_T.IPV6_ADDR, str(IPv6Network(f"{whole}/{16 * groups}")))

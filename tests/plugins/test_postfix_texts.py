@@ -7,7 +7,7 @@ import lmdb
 import postfix_host
 import pytest
 from connector_postfix import PostfixAdapter, PostfixSettings
-from connector_postfix.keys import MARKER
+from connector_postfix.keys import MARKER, client_of
 from connector_postfix.texts import body_checks, header_checks
 from pydantic import ValidationError
 from test_kinds import NAMED, as_read, unread
@@ -239,6 +239,11 @@ def test_an_index_that_became_a_text_refuses_nobody_any_longer(tmp_path, marked)
     with index, index.begin() as transaction:
         assert (transaction.get(b"203.0.113.7\0") is None) is marked
     assert {path.name for path in tmp_path.iterdir()} == {"c", "c.lmdb"}
+
+
+def test_an_address_in_a_spelling_that_postfix_does_not_look_up_is_no_entry():
+    assert client_of("2001:db8::7") == Observable(T.IPV6_ADDR, "2001:db8::7")
+    assert client_of("2001:DB8::7") == Observable(T.DOMAIN_NAME, "2001:DB8::7")
 
 
 def test_a_command_that_is_missing_is_told_with_the_option(tmp_path: Path) -> None:
