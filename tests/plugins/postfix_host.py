@@ -7,13 +7,15 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+T = TypeVar("T")
 RECIPIENT = "clerk@agency.test"
 _STARTED_WITHIN_SECONDS = 300
 
@@ -104,6 +106,13 @@ class PostfixHost:
     exact: int
     texts: int
     config: Path
+
+    def settled(self, ask: Callable[[], T], answer: T) -> T:
+        """Ask until this is the answer: a process from before a reload may take one more client."""
+        deadline = time.monotonic() + _STARTED_WITHIN_SECONDS
+        while (found := ask()) != answer and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return found
 
     def sent(self, message: str, sender: str = "x@good.example") -> int:
         """Return the code of the answer to a whole message at `texts`."""

@@ -86,10 +86,11 @@ OTHERS = [
 def test_headers_and_bodies_are_refused_before_after_and_after_their_revocation(host, adapter):
     adapter.publish([])
     adapter.activate()
-    assert {host.sent(each) for each in (*LISTED, *OTHERS)} == {250}
+    everything = (*LISTED, *OTHERS)
+    assert host.settled(lambda: {host.sent(each) for each in everything}, {250}) == {250}
     assert adapter.publish(entries(ADDRESS, SUBJECT, URL)) == {}
     adapter.activate()
-    assert [host.sent(each) for each in LISTED] == [550] * len(LISTED)
+    assert host.settled(lambda: {host.sent(each) for each in LISTED}, {550}) == {550}
     assert [host.sent(each) for each in OTHERS] == [250] * len(OTHERS)
     assert host.code(ADDRESS[1]) == 554
     assert {(one.observable, one.fields["text"]) for one in adapter.read()} == {
@@ -97,7 +98,7 @@ def test_headers_and_bodies_are_refused_before_after_and_after_their_revocation(
     }
     adapter.publish([])
     adapter.activate()
-    assert {host.sent(each) for each in LISTED} == {250}
+    assert host.settled(lambda: {host.sent(each) for each in LISTED}, {250}) == {250}
 
 
 @pytest.mark.real_server
@@ -111,12 +112,12 @@ def test_a_network_of_any_length_is_refused_until_it_is_removed(host, adapter):
 
     assert adapter.publish(entries(*listed)) == {}
     adapter.activate()
-    assert codes(inside) == [554, 554]
+    assert host.settled(lambda: codes(inside), [554, 554]) == [554, 554]
     assert codes(outside) == [250, 250]
     assert {one.observable for one in adapter.read()} == {Observable(*each) for each in listed}
     adapter.publish([])
     adapter.activate()
-    assert codes(inside) == [250, 250]
+    assert host.settled(lambda: codes(inside), [250, 250]) == [250, 250]
 
 
 @pytest.mark.real_server
@@ -132,7 +133,7 @@ def test_postfix_reads_hostile_values_as_themselves_alone(host, adapter):
     adapter.activate()
     innocent = [message(Subject="minutes of the meeting"), message(From="ok@good.example"),
                 message(body="see http://x.example/ for http://good.example/a")]  # fmt: skip
-    assert [host.sent(each) for each in innocent] == [250, 250, 250]
+    assert host.settled(lambda: {host.sent(each) for each in innocent}, {250}) == {250}
     for kind, name, before in ((T.EMAIL_SUBJECT, "headers", "Subject: "), (T.URL, "bodies", "")):
         written = [one for one in hostile if one.type is kind and one not in refused]
         assert written
