@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -117,6 +118,8 @@ Curl = Callable[..., tuple[int, str]]
 @pytest.fixture
 def curl(asker: Asker, made: Path) -> Curl:
     """Ask by curl; returns its exit code, and the status with the body or what it complains of."""
+    if shutil.which("curl") is None:
+        pytest.skip("no curl: install the package curl")
 
     def ask(*words: str, url: str | None = None) -> tuple[int, str]:
         command = ["curl", "-sS", "--cacert", str(made / "ca.pem"), "-w", "%{http_code}", *words]
