@@ -116,7 +116,7 @@ class WazuhAdapter(ListAdapter[WazuhSettings]):
 
     def __init__(self, settings: WazuhSettings, context: OutputContext) -> None:
         super().__init__(settings, context)
-        self._types = families_of(context.types & self.supports)[0]
+        self._types = families_of(context.types & self.supports or self.supports)[0]
         self._session = context.logged_in(WazuhLogin(settings))
 
     def accepts(self, observable: Observable) -> bool:

@@ -178,6 +178,10 @@ def test_what_a_list_leaves_out_is_told(make_adapter: MakeAdapter) -> None:
     assert make_adapter(T.DOMAIN_NAME).doubts() == ()
 
 
+def test_a_list_of_which_it_holds_nothing_is_no_bug(make_adapter: MakeAdapter) -> None:
+    assert not make_adapter(T.URL).accepts(Observable(T.URL, "http://bad.example/"))
+
+
 def test_the_page_has_rules_for_the_list_that_its_configuration_writes() -> None:
     (config,) = blocks("wazuh.md", "yaml")
     declared, rule = blocks("wazuh.md", "xml")
