@@ -19,6 +19,7 @@ from connector.adapter import (
     ObservableType,
     Outcome,
     Outcomes,
+    ServerUrl,
     Subject,
     Written,
 )
@@ -39,9 +40,9 @@ _BY_OTHERS: Final = "left there: nobody knows which object of the collection it 
 class TaxiiSettings(HttpSettings):
     """Options of a collection."""
 
-    url: str = Field(
-        pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
-        description="Address of the API root that has the collection.",
+    url: ServerUrl = Field(
+        description="Address of the API root that has the collection; plain http is accepted for "
+        "this machine only."
     )
     collection: str = Field(
         min_length=1, description="The collection's id, title or alias; a place of its own."
