@@ -75,12 +75,21 @@ from connector.settings import (
 
 if TYPE_CHECKING:
     from connector.adapter.command import NEEDS_NET_ADMIN, Command, Ran
-    from connector.adapter.events import Action, Event, EventAdapter, Taken
+    from connector.adapter.events import (
+        EVENT_FIELDS,
+        EVENT_MAPPING,
+        Action,
+        Event,
+        EventAdapter,
+        Taken,
+    )
     from connector.adapter.redis_server import RedisFullError, RedisKind, RedisServer, RedisUrl
 
 __all__ = [
     "ADDRESSES",
     "ALL_WRITTEN",
+    "EVENT_FIELDS",
+    "EVENT_MAPPING",
     "NEEDS_NET_ADMIN",
     "Action",
     "Adapter",
@@ -166,6 +175,8 @@ _WHEN_ASKED = {
     "NEEDS_NET_ADMIN": "command",
     "Command": "command",
     "Ran": "command",
+    "EVENT_FIELDS": "events",
+    "EVENT_MAPPING": "events",
     "Action": "events",
     "Event": "events",
     "EventAdapter": "events",

@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
 
 from connector.adapter.context import OutputContext
 from connector.adapter.contract import EntryAdapter
+from connector.adapter.fields import FieldSpec, Instant, Number, Text
 from connector.adapter.held import Held
 from connector.adapter.outcomes import Later, Outcome, Outcomes, Refused, Written
 from connector.errors import RefusedError, UnavailableError
@@ -20,7 +21,31 @@ from connector.instants import system_clock, to_datetime
 from connector.model import Entry, Observable, Subject
 from connector.settings import EventSettings, OwnName
 
-__all__ = ["Action", "Event", "EventAdapter", "Taken"]
+__all__ = ["EVENT_FIELDS", "EVENT_MAPPING", "Action", "Event", "EventAdapter", "Taken"]
+
+EVENT_FIELDS: Final[Mapping[str, FieldSpec]] = {
+    "name": Text(),
+    "description": Text(),
+    "severity": Text(),
+    "category": Text(),
+    "confidence": Number(0, 100),
+    "feed": Text(),
+    "indicator": Text(),
+    "tlp": Text(),
+    "valid_from": Instant(),
+    "valid_until": Instant(),
+}
+"""The fields of events of a target that prescribes none."""
+EVENT_MAPPING: Final[Mapping[str, Mapping[str, Any]]] = {
+    "name": {"template": "{indicator.name}"},
+    "confidence": {"from": "confidence"},
+    "feed": {"from": "feed.name"},
+    "indicator": {"from": "indicator.id"},
+    "tlp": {"from": "marking"},
+    "valid_from": {"from": "valid_from"},
+    "valid_until": {"from": "valid_until"},
+}
+"""How they are filled unless the file says otherwise."""
 
 _FOLDER: Final = ".events"
 _GONE: Final = "gone"

@@ -10,16 +10,15 @@ from urllib.parse import urlsplit
 from pydantic import field_validator
 
 from connector.adapter import (
+    EVENT_FIELDS,
+    EVENT_MAPPING,
     Batch,
     Duration,
     Event,
     EventAdapter,
     EventSettings,
     Field,
-    FieldSpec,
     HttpSettings,
-    Instant,
-    Number,
     ObservableType,
     OutputContext,
     OwnName,
@@ -29,7 +28,6 @@ from connector.adapter import (
     Secret,
     ServerUrl,
     Taken,
-    Text,
     UnavailableError,
 )
 
@@ -95,27 +93,8 @@ class HecAdapter(EventAdapter[HecSettings]):
     supports = frozenset(ObservableType)
     batch: ClassVar[Batch] = Batch(entries=2000)
     part_bytes = _LARGEST_PART
-    fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "name": Text(),
-        "description": Text(),
-        "severity": Text(),
-        "category": Text(),
-        "confidence": Number(0, 100),
-        "feed": Text(),
-        "indicator": Text(),
-        "tlp": Text(),
-        "valid_from": Instant(),
-        "valid_until": Instant(),
-    }
-    default_mapping: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "name": {"template": "{indicator.name}"},
-        "confidence": {"from": "confidence"},
-        "feed": {"from": "feed.name"},
-        "indicator": {"from": "indicator.id"},
-        "tlp": {"from": "marking"},
-        "valid_from": {"from": "valid_from"},
-        "valid_until": {"from": "valid_until"},
-    }
+    fields = EVENT_FIELDS
+    default_mapping = EVENT_MAPPING
 
     def __init__(self, settings: HecSettings, context: OutputContext) -> None:
         super().__init__(settings, context)

@@ -5,9 +5,10 @@ import socket
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from ssl import SSLContext
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
 from connector.adapter import (
+    EVENT_MAPPING,
     Batch,
     Duration,
     Event,
@@ -97,15 +98,7 @@ class SyslogAdapter(EventAdapter[SyslogSettings]):
         "valid_from": Instant(),
         "valid_until": Instant(),
     }
-    default_mapping: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "name": {"template": "{indicator.name}"},
-        "confidence": {"from": "confidence"},
-        "feed": {"from": "feed.name"},
-        "indicator": {"from": "indicator.id"},
-        "tlp": {"from": "marking"},
-        "valid_from": {"from": "valid_from"},
-        "valid_until": {"from": "valid_until"},
-    }
+    default_mapping = EVENT_MAPPING
 
     def __init__(self, settings: SyslogSettings, context: OutputContext) -> None:
         super().__init__(settings, context)

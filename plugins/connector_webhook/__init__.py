@@ -5,28 +5,26 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 from pydantic import field_validator
 
 from connector.adapter import (
+    EVENT_FIELDS,
+    EVENT_MAPPING,
     Batch,
     Event,
     EventAdapter,
     EventSettings,
     Field,
-    FieldSpec,
     HttpSettings,
-    Instant,
-    Number,
     ObservableType,
     OwnName,
     Refused,
     Response,
     Secret,
     Taken,
-    Text,
     utc_now,
 )
 
@@ -69,27 +67,8 @@ class WebhookAdapter(EventAdapter[WebhookSettings]):
     supports = frozenset(ObservableType)
     batch: ClassVar[Batch] = Batch(entries=2000)
     part_bytes = 256 * 1024
-    fields: ClassVar[Mapping[str, FieldSpec]] = {
-        "name": Text(),
-        "description": Text(),
-        "severity": Text(),
-        "category": Text(),
-        "confidence": Number(0, 100),
-        "feed": Text(),
-        "indicator": Text(),
-        "tlp": Text(),
-        "valid_from": Instant(),
-        "valid_until": Instant(),
-    }
-    default_mapping: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "name": {"template": "{indicator.name}"},
-        "confidence": {"from": "confidence"},
-        "feed": {"from": "feed.name"},
-        "indicator": {"from": "indicator.id"},
-        "tlp": {"from": "marking"},
-        "valid_from": {"from": "valid_from"},
-        "valid_until": {"from": "valid_until"},
-    }
+    fields = EVENT_FIELDS
+    default_mapping = EVENT_MAPPING
 
     def worded(self, event: Event) -> str | Refused:
         """Return an event as an object of the batch."""
